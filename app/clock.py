@@ -1,0 +1,30 @@
+"""Where time comes from, so that tests can pass their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """One axis of time for everything in a process."""
+
+    def now(self) -> float:
+        """Seconds since the epoch, never going back."""
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        """Wait until `event` is set, at most `seconds` (None: for ever); True if it was set."""
+
+
+class SystemClock:
+    """The monotonic clock, shifted once to the epoch: a step of the wall clock cannot bend the rate."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        return self._offset + time.monotonic()
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        return event.wait(None if seconds is None else min(seconds, threading.TIMEOUT_MAX))

@@ -1,0 +1,149 @@
+"""Every setting: its name, type, default and bound, read and checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import ConfigError
+
+logger = logging.getLogger("flask_ingestion")
+
+_INT64_MAX = 2**63 - 1
+
+
+def _integer(least: int, most: int = _INT64_MAX) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, (bool, float)) or not least <= (number := int(value)) <= most:
+            raise ValueError
+        return number
+
+    parse.__doc__ = (
+        f"a whole number from {least} to {most}" if most < _INT64_MAX else f"a whole number, at least {least}"
+    )
+    return parse
+
+
+def _seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not math.isfinite(number) or number < least or (above and number == least):
+            raise ValueError
+        return number
+
+    parse.__doc__ = f"a number of seconds {'above' if above else 'of at least'} {least:g}"
+    return parse
+
+
+def _text(value: Any) -> str:
+    """text"""
+    if not isinstance(value, str):
+        raise ValueError
+    return value.strip()
+
+
+def _choice(*words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    parse.__doc__ = "one of " + ", ".join(words)
+    return parse
+
+
+def _flag(value: Any) -> bool:
+    """true or false (1 or 0)"""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, bool):
+        return value
+    return words[str(value).strip().lower()]
+
+
+def _setting(default: Any, parse: Callable[[Any], Any], about: str) -> Any:
+    return dataclasses.field(default=default, metadata={"parse": parse, "about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one instance. Each field is the key `<PREFIX><FIELD>`, `INGEST_INTERVAL` for `interval`."""
+
+    interval: float = _setting(5.0, _seconds(), "Seconds from one start to the next; 0 for no limit.")
+    burst: int = _setting(1, _integer(1, 1000), "Tokens that an idle queue saves up at most.")
+    batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
+    concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
+    priority_aging: float = _setting(
+        0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
+    )
+    store: str = _setting("memory://", _text, "Where the queue lives: memory://.")
+    processor: str = _setting("", _text, "The callable that does the work, as package.module:name.")
+    upstream_url: str = _setting("", _text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
+    upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")
+    upstream_max_body: int = _setting(10_000_000, _integer(1), "Bytes of one of its answers at most.")
+    process_timeout: float = _setting(
+        300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
+    )
+    max_attempts: int = _setting(5, _integer(1, 1_000_000), "Attempts at a batch before it is failed.")
+    backoff: float = _setting(
+        5.0, _seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
+    )
+    backoff_max: float = _setting(600.0, _seconds(), "Upper bound in seconds of any wait before another attempt.")
+    lease: float = _setting(60.0, _seconds(above=True), "Seconds without a heartbeat after which a batch is recovered.")
+    max_ids: int = _setting(1_000_000, _integer(1), "Ids in one ingestion at most.")
+    max_pending: int = _setting(0, _integer(0), "Batches waiting at most, or the submit is refused; 0: no bound.")
+    max_backlog_seconds: float = _setting(
+        0.0, _seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
+    )
+    id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted.")
+    id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted.")
+    retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
+    dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
+    shutdown_grace: float = _setting(30.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
+    autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")
+    host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
+    port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
+    threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> Settings:
+        """The settings in `config`, defaults for the rest.
+
+        Raises ConfigError for the first key that is wrong, and for one that is all but spelled like a setting.
+        """
+        fields = {field.name.upper(): field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for key in config:
+            name = key.removeprefix(prefix)
+            if name == key:
+                continue
+            if field := fields.get(name):
+                values[field.name] = _parse(key, config[key], field.metadata["parse"])
+            elif near := difflib.get_close_matches(name, fields, n=1, cutoff=0.9):
+                raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
+        settings = cls(**values)
+        settings._check(prefix)
+        return settings
+
+    def _check(self, prefix: str) -> None:
+        if self.id_min > self.id_max:
+            raise ConfigError(f"{prefix}ID_MIN ({self.id_min}) must not be above {prefix}ID_MAX ({self.id_max}).")
+        if self.backoff > self.backoff_max:
+            raise ConfigError(
+                f"{prefix}BACKOFF ({self.backoff:g}) must not be above {prefix}BACKOFF_MAX ({self.backoff_max:g})."
+            )
+        if self.processor and self.upstream_url:
+            raise ConfigError(
+                f"{prefix}PROCESSOR and {prefix}UPSTREAM_URL are both set; keep the one that does the work."
+            )
+
+
+def _parse(key: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+    try:
+        return parse(value)
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise ConfigError(f"{key} must be {parse.__doc__}, not {value!r}.") from None

@@ -1,0 +1,111 @@
+"""Everything this package raises on purpose.
+
+IngestError
+├── ConfigError           a setting is missing or wrong; names the key (also a ValueError)
+├── PermanentError        raised by a processor: fail this batch now, another attempt would not help
+│   └── InvalidResult     the processor returned something that cannot be kept as JSON for its ids
+├── HoldQueue             raised by a processor: the upstream wants quiet; nothing starts until then
+├── StoreUnavailable      the store cannot be reached or written; nothing was changed
+└── Refused               a request that cannot be granted as it stands
+    ├── InvalidRequest    what was asked is malformed; lists every fault
+    ├── UnknownIngestion  there is no such ingestion, or it is forgotten by now
+    ├── Conflict          the ingestion is in a state that rules this out
+    ├── KeyReused         an idempotency key came again with another request
+    ├── KeyInUse          an idempotency key came again while its first request is still being accepted
+    ├── TooLate           the deadline cannot be met
+    └── BacklogFull       the queue holds all it may; says when this would fit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class IngestError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigError(IngestError, ValueError):
+    """A setting is missing or wrong. The message names the key and what would be right."""
+
+
+class PermanentError(IngestError):
+    """Raised by a processor to fail its batch at once, without another attempt."""
+
+
+class InvalidResult(PermanentError):
+    """A processor returned something that cannot be kept as JSON for its ids."""
+
+
+class HoldQueue(IngestError):
+    """Raised by a processor when the upstream asks for quiet.
+
+    Nothing is dispatched for `seconds`; the batch goes again afterwards and the attempt is not counted.
+    """
+
+    def __init__(self, seconds: float, reason: str = "the upstream asked for a pause") -> None:
+        super().__init__(f"{reason}; holding for {seconds:g} s")
+        self.seconds = seconds
+
+
+class StoreUnavailable(IngestError):
+    """The store cannot be reached or written. Nothing was changed; `retry_after` is in seconds."""
+
+    def __init__(self, detail: str, retry_after: float = 5.0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a request: where (an RFC 6901 JSON pointer as a URI fragment) and what."""
+
+    pointer: str
+    detail: str
+
+
+class Refused(IngestError):
+    """A request that cannot be granted as it stands; the message is fit for the caller's eyes."""
+
+
+class InvalidRequest(Refused):
+    """What was asked is malformed. `faults` holds every fault found."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(fault.detail for fault in faults))
+        self.faults = tuple(faults)
+
+
+class UnknownIngestion(Refused):
+    """There is no ingestion with this id, or it ended and is forgotten by now."""
+
+    def __init__(self, ingestion_id: str) -> None:
+        super().__init__(f"There is no ingestion {ingestion_id!r}; finished ones are forgotten after a while.")
+
+
+class Conflict(Refused):
+    """The ingestion is in a state that rules this out."""
+
+
+class KeyReused(Refused):
+    """An idempotency key came again with another request."""
+
+
+class KeyInUse(Refused):
+    """An idempotency key came again while its first request is still being accepted."""
+
+
+class TooLate(Refused):
+    """The deadline cannot be met; `earliest` is the soonest the ingestion could end, in epoch seconds."""
+
+    def __init__(self, detail: str, earliest: float) -> None:
+        super().__init__(detail)
+        self.earliest = earliest
+
+
+class BacklogFull(Refused):
+    """The queue holds all it may. `retry_after` is in seconds until this request would fit."""
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after

@@ -1,0 +1,57 @@
+"""The token bucket: how often a batch may start."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+
+class TokenBucket:
+    """One token per `interval` seconds, at most `burst` saved up; starts full.
+
+    Kept as one number, the theoretical arrival time of the virtual scheduling algorithm (ITU-T I.371, annex A): the
+    moment at which the bucket would be full again. `now` is always passed in, in seconds; an interval of 0 does not limit.
+    """
+
+    def __init__(self, interval: float, burst: int, full_at: float = -math.inf) -> None:
+        self.interval = interval
+        self.burst = burst
+        self._full_at = full_at
+        self._lock = threading.Lock()
+
+    @property
+    def full_at(self) -> float:
+        """The state to carry over a restart."""
+        return self._full_at
+
+    @property
+    def ready_at(self) -> float:
+        """When the next token is there, or since when it has been."""
+        return self._full_at + (1 - self.burst) * self.interval
+
+    def take(self, now: float) -> bool:
+        """Take a token if one is there."""
+        with self._lock:
+            if self._when(0, now) > now:
+                return False
+            self._full_at = self._from(now) + self.interval
+            return True
+
+    def when(self, nth: int, now: float) -> float:
+        """When the nth token from now (0 is the next) is there, if every one before it is taken as it comes."""
+        with self._lock:
+            return self._when(nth, now)
+
+    def tokens(self, now: float) -> int:
+        """How many tokens are there; `burst` where nothing is limited."""
+        with self._lock:
+            if not self.interval:
+                return self.burst
+            return max(0, math.floor(self.burst - (self._from(now) - now) / self.interval + 1e-9))
+
+    def _when(self, nth: int, now: float) -> float:
+        return max(now, self._from(now) + (nth + 1 - self.burst) * self.interval)
+
+    def _from(self, now: float) -> float:
+        # Never further ahead than an emptied bucket: a clock that went back must not stop the queue.
+        return min(max(self._full_at, now), now + self.burst * self.interval)

@@ -1,0 +1,489 @@
+"""The store in this process: fast, exact, and gone with it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from .backlog import Backlog, place
+from .clock import Clock
+from .config import Settings
+from .errors import Conflict, KeyReused, UnknownIngestion
+from .limiter import TokenBucket
+from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
+from .queue import Entry, ReadyQueue
+from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Record
+from .schedule import Timeline, admit
+from .store import Accuracy, Depth, Dispatch, Quote, Stats, Store, Submission, Wait
+
+_CHUNK = 1000
+"""How many batches or ingestions are looked at under one hold of the lock."""
+
+
+class MemoryStore(Store):
+    """Everything behind one lock. `claim` costs the same however much waits."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._bucket = TokenBucket(settings.interval, settings.burst)
+        self._queue = ReadyQueue()
+        self._backlog = Backlog()
+        self._records: dict[str, Record] = {}
+        self._keys: dict[tuple[str | None, str], tuple[str, Record]] = {}
+        self._ended: deque[tuple[float, Record]] = deque()
+        self._running: dict[tuple[str, int], _Claim] = {}
+        self._dispatches: deque[Dispatch] = deque(maxlen=settings.dispatch_log)
+        self._misses: deque[float] = deque(maxlen=1000)
+        self._order = 0
+        self._paused = False
+        self._resumed_at = 0.0
+        self._hold_until = 0.0
+        self._service = 0.0
+
+    def add(self, submission: Submission) -> tuple[Ingestion, bool]:
+        key = None if submission.key is None else (submission.owner, submission.key)
+        size = self._settings.batch_size
+        with self._lock:
+            now = self._clock.now()
+            self._forget(now)
+            if key is not None and (known := self._keys.get(key)):
+                fingerprint, record = known
+                if fingerprint != submission.fingerprint:
+                    raise KeyReused(f"The idempotency key {submission.key!r} was used with another request.")
+                return record.snapshot(), False
+            record = Record(
+                str(uuid.uuid4()),
+                self._order + 1,
+                self._rank(submission.priority, now),
+                submission.ids,
+                size,
+                submission.priority,
+                now,
+                submission.owner,
+            )
+            timeline, ahead = self._timeline(now), self._backlog.ahead(place(record))
+            count = len(record.states)
+            admit(
+                self._settings,
+                timeline,
+                count=count,
+                waiting=self._backlog.total,
+                ahead=ahead,
+                deadline=submission.deadline,
+            )
+            self._order += 1
+            record.estimated_completion = None if self._paused else timeline.end(ahead + count - 1)
+            self._records[record.id] = record
+            if key is not None:
+                record.key = key
+                self._keys[key] = submission.fingerprint, record
+            self._backlog.add(record)
+            self._queue.put(Entry(record.rank, record.order, 0, now, record), now)
+            return record.snapshot(), True
+
+    def get(self, ingestion_id: str) -> Ingestion:
+        with self._lock:
+            return self._record(ingestion_id).snapshot()
+
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
+        with self._lock:
+            record = self._record(ingestion_id)
+            snapshot, count = record.snapshot(), len(record.states)
+            if count > _CHUNK:
+                record = record.copy()
+            else:
+                return snapshot, [record.batch(position) for position in _span(offset, limit, count)]
+        return snapshot, [record.batch(position) for position in _span(offset, limit, count)]
+
+    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+        with self._lock:
+            record = self._record(ingestion_id)
+        return self._results(record)
+
+    def _results(self, record: Record) -> Iterator[tuple[int, str]]:
+        size = record.batch_size
+        for first in range(0, len(record.states), _CHUNK):
+            with self._lock:
+                done = list(record.completed_from(first, _CHUNK))
+            for position, results in done:
+                ids = record.ids[position * size : (position + 1) * size]
+                yield from zip(ids, results or ["null"] * len(ids), strict=True)
+
+    def ingestions(
+        self,
+        *,
+        status: Status | None = None,
+        priority: Priority | None = None,
+        owner: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Ingestion]:
+        with self._lock:
+            self._forget(self._clock.now())
+            records = list(self._records.values())
+        end = len(records) if before is None else _position(records, before)
+        found: list[Ingestion] = []
+        for last in range(end, 0, -_CHUNK):
+            with self._lock:
+                chunk = [record.snapshot() for record in reversed(records[max(0, last - _CHUNK) : last])]
+            for one in chunk:
+                if status in (None, one.status) and priority in (None, one.priority) and owner in (None, one.owner):
+                    found.append(one)
+                    if len(found) == limit:
+                        return found
+        return found
+
+    def estimate(self, ingestion_id: str) -> Estimate | None:
+        with self._lock:
+            record = self._record(ingestion_id)
+            return None if record.finished else self._estimate(record)
+
+    def quote(self, batch_count: int) -> dict[Priority, Quote]:
+        with self._lock:
+            now = self._clock.now()
+            timeline = self._timeline(now)
+            quotes = {}
+            for priority in Priority:
+                ahead = self._backlog.ahead((self._rank(priority, now), self._order + 1))
+                quotes[priority] = Quote(ahead, None, None) if self._paused else timeline.quote(ahead, batch_count)
+            return quotes
+
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+        with self._lock:
+            now = self._clock.now()
+            if wait := self._wait(now, limit):
+                return wait
+            batches: list[Batch] = []
+            while len(batches) < limit and self._first(now):
+                token_at = self._bucket.ready_at
+                if not self._bucket.take(now):
+                    break
+                batches.append(self._start(self._queue.pop(), now, token_at, was_full=was_full))
+            return batches
+
+    def renew(self, batches: Sequence[Batch]) -> None:
+        with self._lock:
+            until = self._clock.now() + self._settings.lease
+            for batch in batches:
+                if claim := self._running.get((batch.ingestion_id, batch.position)):
+                    claim.lease_until = until
+
+    def recover(self) -> list[Ingestion]:
+        error = BatchError("LeaseExpired", "the worker did not report back in time")
+        with self._lock:
+            now = self._clock.now()
+            lost = [claim.batch for claim in self._running.values() if claim.lease_until <= now]
+            changed = []
+            for batch in lost:
+                state = FAILED if batch.attempt >= self._settings.max_attempts else WAITING
+                changed.append(self._end(batch, state, error))
+            return [one for one in changed if one and one.status.final]
+
+    def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
+        with self._lock:
+            return self._end(batch, COMPLETED, None, results=results)
+
+    def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
+        with self._lock:
+            return self._end(batch, WAITING, error, delay=delay)
+
+    def bury(self, batch: Batch, error: BatchError) -> Ingestion | None:
+        with self._lock:
+            return self._end(batch, FAILED, error)
+
+    def release(self, batch: Batch) -> Ingestion | None:
+        with self._lock:
+            return self._end(batch, WAITING, None, attempt=batch.attempt - 1)
+
+    def hold(self, seconds: float) -> None:
+        with self._lock:
+            self._hold_until = max(self._hold_until, self._clock.now() + seconds)
+
+    def cancel(self, ingestion_id: str) -> Ingestion:
+        with self._lock:
+            record = self._record(ingestion_id)
+            if not record.cancelled:
+                if record.finished:
+                    raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
+                self._backlog.change(record, -record.waiting)
+                record.cancelled = True
+                self._settle(record, self._clock.now())
+            return record.snapshot()
+
+    def redrive(self, ingestion_id: str) -> Ingestion:
+        with self._lock:
+            record = self._record(ingestion_id)
+            if record.cancelled:
+                raise Conflict("The ingestion was cancelled; submit the ids again instead.")
+            if not record.tally[FAILED]:
+                raise Conflict("No batch of the ingestion failed; there is nothing to redrive.")
+            now = self._clock.now()
+            if record.finished_at is not None:
+                record.finished_at = record.estimated_completion = None
+                self._backlog.add(record)
+            failed = [position for position, state in enumerate(record.states) if state == FAILED]
+            for position in failed:
+                record.move(position, NEW)
+                record.attempts[position] = 0
+                self._queue.put(Entry(record.rank, record.order, position, now, record), now)
+            self._backlog.change(record, len(failed))
+            return record.snapshot()
+
+    def pause(self) -> None:
+        with self._lock:
+            self._paused = True
+
+    def resume(self) -> None:
+        with self._lock:
+            if self._paused:
+                self._paused = False
+                self._resumed_at = self._clock.now()
+
+    def stats(self) -> Stats:
+        with self._lock:
+            now = self._clock.now()
+            wait = self._wait(now, max(0, self._settings.concurrency - len(self._running)))
+            hold_until = self._hold_until if self._hold_until > now else None
+            return Stats(
+                now,
+                self._paused,
+                hold_until,
+                wait.reason if wait else None,
+                self._bucket.tokens(now),
+                self._bucket.when(0, now),
+                len(self._running),
+                self._service,
+                self._depths(self._timeline(now)),
+                _accuracy(self._misses),
+            )
+
+    def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
+        with self._lock:
+            now = self._clock.now()
+            timeline = self._timeline(now)
+            self._queue.first(now)
+            found: list[tuple[Batch, float | None]] = []
+            for entry in self._queue.in_order():
+                record, position = entry.record, entry.position
+                if record.cancelled:
+                    continue
+                last = len(record.states) if position == record.cursor else position + 1
+                for at in range(position, min(last, position + limit - len(found))):
+                    found.append((record.batch(at), None if self._paused else timeline.start(len(found))))
+                if len(found) == limit:
+                    break
+            return found
+
+    def dispatches(self, limit: int) -> list[Dispatch]:
+        with self._lock:
+            return list(self._dispatches)[-limit:]
+
+    def prune(self) -> int:
+        with self._lock:
+            return self._forget(self._clock.now())
+
+    def ping(self) -> None:
+        """Memory is always there."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    # What follows is called with the lock held.
+
+    def _record(self, ingestion_id: str) -> Record:
+        self._forget(self._clock.now())
+        record = self._records.get(ingestion_id)
+        if record is None:
+            raise UnknownIngestion(ingestion_id)
+        return record
+
+    def _rank(self, priority: Priority, now: float) -> float:
+        aging = self._settings.priority_aging
+        return now + priority * aging if aging else float(priority)
+
+    def _first(self, now: float) -> Entry | None:
+        """The most urgent due entry; those that were cancelled are dropped on the way."""
+        while (entry := self._queue.first(now)) and entry.record.cancelled:
+            self._queue.pop()
+        return entry
+
+    def _wait(self, now: float, slots: int) -> Wait | None:
+        """Why nothing can be dispatched now, or None where something can."""
+        if self._paused:
+            return Wait(None, "paused")
+        if self._hold_until > now:
+            return Wait(self._hold_until - now, "hold")
+        if not self._first(now):
+            due = self._queue.next_due()
+            return Wait(None, "empty") if due is None else Wait(due - now, "retry")
+        if slots <= 0:
+            return Wait(None, "slots")
+        if (token_at := self._bucket.when(0, now)) > now:
+            return Wait(token_at - now, "token")
+        return None
+
+    def _start(self, entry: Entry, now: float, token_at: float, *, was_full: bool) -> Batch:
+        record, position = entry.record, entry.position
+        first = record.states[position] == NEW
+        attempt = record.attempt(position) + 1
+        if attempt != 1 or position in record.attempts:
+            record.attempts[position] = attempt
+        record.dues.pop(position, None)
+        record.move(position, RUNNING)
+        if position == record.cursor:
+            record.cursor += 1
+            if record.cursor < len(record.states):
+                self._queue.put(entry._replace(position=record.cursor), now)
+        self._backlog.change(record, -1)
+        if record.started_at is None:
+            record.started_at = now
+        batch = record.batch(position)
+        self._running[record.id, position] = _Claim(batch, now, now + self._settings.lease)
+        came = {
+            "arrival" if first else "retry": entry.due,
+            "paused": self._resumed_at,
+            "hold": self._hold_until,
+            "token": token_at,
+        }
+        self._dispatches.append(
+            Dispatch(
+                now,
+                entry.due,
+                batch.id,
+                record.id,
+                position,
+                attempt,
+                record.priority,
+                record.rank,
+                record.order,
+                "slots" if was_full else max(came, key=came.__getitem__),
+            )
+        )
+        return batch
+
+    def _end(
+        self,
+        batch: Batch,
+        state: int,
+        error: BatchError | None,
+        *,
+        results: Sequence[str] = (),
+        delay: float = 0.0,
+        attempt: int | None = None,
+    ) -> Ingestion | None:
+        """End a claim, unless it is not the latest any more."""
+        claim = self._running.get((batch.ingestion_id, batch.position))
+        if claim is None or claim.batch.attempt != batch.attempt:
+            return None
+        del self._running[batch.ingestion_id, batch.position]
+        now, record, position = self._clock.now(), self._records[batch.ingestion_id], batch.position
+        record.move(position, state)
+        if error is not None:
+            record.errors[position] = error
+        elif state == COMPLETED:
+            record.errors.pop(position, None)
+            record.results[position] = results
+        if attempt is not None:
+            record.attempts[position] = attempt
+        if state == WAITING and not record.cancelled:
+            due = now + delay
+            record.dues[position] = due
+            self._queue.put(Entry(record.rank, record.order, position, due, record), now)
+            self._backlog.change(record, 1)
+        if attempt is None:
+            took = now - claim.started_at
+            self._service += (took - self._service) * (0.1 if self._service else 1.0)
+        self._settle(record, now)
+        return record.snapshot()
+
+    def _settle(self, record: Record, now: float) -> None:
+        """Note the end of an ingestion of which nothing is left to do."""
+        if not record.finished or record.finished_at is not None:
+            return
+        record.finished_at = now
+        if record.estimated_completion is not None and not record.cancelled:
+            self._misses.append(abs(now - record.estimated_completion))
+        self._backlog.remove(record)
+        self._ended.append((now, record))
+
+    def _forget(self, now: float) -> int:
+        forgotten = 0
+        while self._ended and self._ended[0][0] + self._settings.retention <= now:
+            ended_at, record = self._ended.popleft()
+            # A redrive since then gave it another end, or none yet.
+            if record.finished_at == ended_at:
+                self._records.pop(record.id, None)
+                if record.key is not None:
+                    self._keys.pop(record.key, None)
+                forgotten += 1
+        return forgotten
+
+    def _timeline(self, now: float) -> Timeline:
+        return Timeline(
+            now, self._bucket, self._hold_until, len(self._running), self._settings.concurrency, self._service
+        )
+
+    def _estimate(self, record: Record) -> Estimate:
+        now = self._clock.now()
+        ahead, waiting = self._backlog.ahead(place(record)), record.waiting
+        ends = [
+            max(now, claim.started_at + self._service)
+            for (owner, _), claim in self._running.items()
+            if owner == record.id
+        ]
+        if not waiting:
+            return Estimate(0, None, max(ends), min(ends))
+        if self._paused:
+            return Estimate(ahead, None, None, min(ends, default=None))
+        timeline = self._timeline(now)
+        all_wait_for_a_retry = len(record.dues) == waiting
+        start = max(timeline.start(ahead), min(record.dues.values()) if all_wait_for_a_retry else now)
+        completion = max(timeline.end(ahead + waiting - 1), *ends, *record.dues.values(), now)
+        return Estimate(ahead, start, completion, min([start, *ends]))
+
+    def _depths(self, timeline: Timeline) -> dict[Priority, Depth]:
+        depths = {}
+        for priority, lane in self._backlog.lanes.items():
+            oldest = lane.oldest()
+            if oldest is None:
+                depths[priority] = Depth()
+                continue
+            last = self._backlog.ahead((self._rank(priority, timeline.now), self._order + 1))
+            drained_at = None if self._paused else timeline.end(last - 1)
+            depths[priority] = Depth(lane.total, oldest.created_at, drained_at)
+        return depths
+
+
+class _Claim:
+    """A batch in process, and how long its claim is good for."""
+
+    __slots__ = ("batch", "lease_until", "started_at")
+
+    def __init__(self, batch: Batch, started_at: float, lease_until: float) -> None:
+        self.batch = batch
+        self.started_at = started_at
+        self.lease_until = lease_until
+
+
+def _span(offset: int, limit: int | None, count: int) -> range:
+    return range(offset, count if limit is None else min(count, offset + limit))
+
+
+def _position(records: Sequence[Record], order: int) -> int:
+    """How many of the records, which are in creation order, come before `order`."""
+    low, high = 0, len(records)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if records[middle].order < order else (low, middle)
+    return low
+
+
+def _accuracy(misses: Sequence[float]) -> Accuracy | None:
+    if not misses:
+        return None
+    ranked = sorted(misses)
+    return Accuracy(len(ranked), sum(ranked) / len(ranked), ranked[(len(ranked) * 95 - 1) // 100])

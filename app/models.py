@@ -1,0 +1,141 @@
+"""The words of the service as types: priority, status, ingestion, batch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+
+class Priority(IntEnum):
+    """How urgent an ingestion is. The value is its weight: the lowest goes first."""
+
+    HIGH = 1
+    MEDIUM = 2
+    LOW = 3
+
+
+class Status(str, Enum):
+    """Where a batch, or a whole ingestion, stands. It only ever moves forward."""
+
+    YET_TO_START = "yet_to_start"
+    TRIGGERED = "triggered"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more will happen, short of an operator's redrive."""
+        return self not in (Status.YET_TO_START, Status.TRIGGERED)
+
+
+class BatchError(NamedTuple):
+    """Why the latest attempt at a batch did not end well: the error's type and message, no traceback."""
+
+    type: str
+    message: str
+
+    @classmethod
+    def of(cls, error: BaseException) -> BatchError:
+        return cls(type(error).__name__, str(error)[:2000])
+
+
+class Batch(NamedTuple):
+    """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
+
+    `attempt` counts from 1 once it was dispatched. In a claim it is also the fence: an outcome that is reported
+    for an older attempt than the latest is ignored.
+    """
+
+    ingestion_id: str
+    position: int
+    ids: Sequence[int]
+    status: Status
+    priority: Priority
+    attempt: int = 0
+    error: BatchError | None = None
+
+    @property
+    def id(self) -> str:
+        return batch_id(self.ingestion_id, self.position)
+
+
+class Counts(NamedTuple):
+    """How many batches of an ingestion, or of a priority, are in each status."""
+
+    yet_to_start: int = 0
+    triggered: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def unfinished(self) -> int:
+        return self.yet_to_start + self.triggered
+
+
+class Ingestion(NamedTuple):
+    """One accepted request, as it stood when asked. Times are seconds since the epoch.
+
+    `order` counts up with every ingestion created in a store.
+    """
+
+    id: str
+    order: int
+    priority: Priority
+    created_at: float
+    id_count: int
+    batch_size: int
+    counts: Counts
+    started_at: float | None = None
+    finished_at: float | None = None
+    owner: str | None = None
+
+    @property
+    def status(self) -> Status:
+        return roll_up(self.counts)
+
+    @property
+    def batch_count(self) -> int:
+        return batch_count(self.id_count, self.batch_size)
+
+
+class Estimate(NamedTuple):
+    """What an unfinished ingestion can expect if nothing else arrives.
+
+    `start` and `completion` are seconds since the epoch, None while the queue is paused. `start` is that of the next
+    batch to be dispatched, `next_change` the soonest moment at which the ingestion's status page can differ.
+    """
+
+    batches_ahead: int
+    start: float | None
+    completion: float | None
+    next_change: float | None
+
+
+def roll_up(counts: Counts) -> Status:
+    """The status of an ingestion from those of its batches."""
+    if counts.unfinished:
+        return Status.YET_TO_START if counts.yet_to_start == sum(counts) else Status.TRIGGERED
+    if counts.cancelled:
+        return Status.CANCELLED
+    return Status.FAILED if counts.failed else Status.COMPLETED
+
+
+def batch_count(id_count: int, batch_size: int) -> int:
+    """Into how many batches this many ids are cut."""
+    return math.ceil(id_count / batch_size)
+
+
+_NODE = 1 << 48
+
+
+def batch_id(ingestion_id: str, position: int) -> str:
+    """The UUID of an ingestion's batch, derived so that it needs no storage.
+
+    A version 8 UUID (RFC 9562, section 5.8): the ingestion's random bits, with `position` + 1 added to the last 48.
+    """
+    head, node = ingestion_id[:24], int(ingestion_id[24:], 16)
+    return f"{head[:14]}8{head[15:]}{(node + position + 1) % _NODE:012x}"

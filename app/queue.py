@@ -1,0 +1,65 @@
+"""The ready queue: which batch goes next."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from queue import PriorityQueue
+from typing import NamedTuple
+
+from .record import Record
+
+
+class Entry(NamedTuple):
+    """A batch in line. The first three members are its place; no two entries share them, so records never compare."""
+
+    rank: float
+    order: int
+    position: int
+    due: float
+    record: Record
+
+
+class ReadyQueue:
+    """Batches by rank, then creation order, then position; those not due yet wait aside.
+
+    An ingestion has one entry for all its batches that were never dispatched, that of the next one, so putting a
+    million ids is one put. Not thread-safe by itself: its store calls it under the store's lock.
+    """
+
+    def __init__(self) -> None:
+        self._ready: PriorityQueue[Entry] = PriorityQueue()
+        self._later: list[tuple[float, Entry]] = []
+
+    def put(self, entry: Entry, now: float) -> None:
+        """Put an entry in line, or aside until it is due."""
+        if entry.due > now:
+            heapq.heappush(self._later, (entry.due, entry))
+        else:
+            self._ready.put_nowait(entry)
+
+    def first(self, now: float) -> Entry | None:
+        """The most urgent due entry, left in line."""
+        while self._later and self._later[0][0] <= now:
+            self._ready.put_nowait(heapq.heappop(self._later)[1])
+        heap = self._ready.queue
+        return heap[0] if heap else None
+
+    def pop(self) -> Entry:
+        """Take the entry that `first` showed."""
+        return self._ready.get_nowait()
+
+    def next_due(self) -> float | None:
+        """When the first of those aside is due."""
+        return self._later[0][0] if self._later else None
+
+    def in_order(self) -> Iterator[Entry]:
+        """Every entry in line, most urgent first; looking at k of them takes O(k log k)."""
+        heap = self._ready.queue
+        frontier = [(heap[0], 0)] if heap else []
+        while frontier:
+            entry, at = heapq.heappop(frontier)
+            yield entry
+            for child in (2 * at + 1, 2 * at + 2):
+                if child < len(heap):
+                    heapq.heappush(frontier, (heap[child], child))

@@ -1,0 +1,130 @@
+"""How an ingestion is kept in memory: ids packed, a byte a batch, everything else only where it differs."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+
+from .models import Batch, BatchError, Counts, Ingestion, Priority, Status, batch_count
+
+NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
+"""What the byte of a batch says. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
+
+_STATUS = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
+
+
+class Record:
+    """One ingestion. Not thread-safe by itself: its store changes it under the store's lock.
+
+    `cursor` is the position of the first batch never dispatched, `slot` where the backlog keeps it.
+    """
+
+    __slots__ = (
+        "attempts", "batch_size", "cancelled", "created_at", "cursor", "dues", "errors", "estimated_completion",
+        "finished_at", "id", "ids", "key", "order", "owner", "priority", "rank", "results", "slot", "started_at",
+        "states", "tally",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        ingestion_id: str,
+        order: int,
+        rank: float,
+        ids: array[int],
+        batch_size: int,
+        priority: Priority,
+        created_at: float,
+        owner: str | None,
+    ) -> None:
+        self.id = ingestion_id
+        self.order = order
+        self.rank = rank
+        self.ids = ids
+        self.batch_size = batch_size
+        self.priority = priority
+        self.created_at = created_at
+        self.owner = owner
+        self.key: tuple[str | None, str] | None = None
+        self.slot = -1
+        self.cursor = 0
+        self.cancelled = False
+        self.started_at: float | None = None
+        self.finished_at: float | None = None
+        self.estimated_completion: float | None = None
+        count = batch_count(len(ids), batch_size)
+        self.states = bytearray(count)
+        self.tally = [count, 0, 0, 0, 0]
+        self.attempts: dict[int, int] = {}
+        self.errors: dict[int, BatchError] = {}
+        self.dues: dict[int, float] = {}
+        self.results: dict[int, Sequence[str]] = {}
+
+    def move(self, position: int, state: int) -> None:
+        """Put a batch into another state."""
+        self.tally[self.states[position]] -= 1
+        self.tally[state] += 1
+        self.states[position] = state
+
+    @property
+    def waiting(self) -> int:
+        """How many batches have yet to be dispatched, for the first time or again."""
+        return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING]
+
+    @property
+    def finished(self) -> bool:
+        return not self.waiting and not self.tally[RUNNING]
+
+    def attempt(self, position: int) -> int:
+        """The number of the latest attempt at a batch; only those other than the first are stored."""
+        return self.attempts.get(position, 0 if self.states[position] == NEW else 1)
+
+    def status(self, position: int) -> Status:
+        state = self.states[position]
+        return Status.CANCELLED if self.cancelled and state in (NEW, WAITING) else _STATUS[state]
+
+    def counts(self) -> Counts:
+        new, running, waiting, completed, failed = self.tally
+        if self.cancelled:
+            return Counts(0, running, completed, failed, new + waiting)
+        return Counts(new, running + waiting, completed, failed, 0)
+
+    def snapshot(self) -> Ingestion:
+        return Ingestion(
+            self.id,
+            self.order,
+            self.priority,
+            self.created_at,
+            len(self.ids),
+            self.batch_size,
+            self.counts(),
+            self.started_at,
+            self.finished_at,
+            self.owner,
+        )
+
+    def batch(self, position: int) -> Batch:
+        size = self.batch_size
+        return Batch(
+            self.id,
+            position,
+            self.ids[position * size : (position + 1) * size].tolist(),
+            self.status(position),
+            self.priority,
+            self.attempt(position),
+            self.errors.get(position),
+        )
+
+    def copy(self) -> Record:
+        """A copy that stays as it is, to be read without the lock; the ids, which never change, are shared."""
+        copy: Record = object.__new__(Record)
+        for name in self.__slots__:
+            setattr(copy, name, getattr(self, name))
+        copy.states = self.states[:]
+        copy.attempts, copy.errors = dict(self.attempts), dict(self.errors)
+        return copy
+
+    def completed_from(self, position: int, limit: int) -> Iterator[tuple[int, Sequence[str]]]:
+        """The completed batches among the `limit` from `position`, with their results."""
+        for at in range(position, min(position + limit, len(self.states))):
+            if self.states[at] == COMPLETED:
+                yield at, self.results[at]

@@ -1,0 +1,72 @@
+"""Knowing when: the start and end of what waits, if nothing else arrives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import Settings
+from .errors import BacklogFull, Fault, InvalidRequest, TooLate
+from .limiter import TokenBucket
+from .store import Quote
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The dispatches to come, as far as limiter, hold and free slots tell.
+
+    `running` batches take up some of `slots`; each batch is taken to run for `service` seconds. Times: epoch seconds.
+    """
+
+    now: float
+    bucket: TokenBucket
+    not_before: float
+    running: int
+    slots: int
+    service: float
+
+    def start(self, nth: int) -> float:
+        """When the nth waiting batch (from 0) starts."""
+        token = self.bucket.when(nth, max(self.now, self.not_before))
+        rounds = max(0, nth + self.running) // self.slots
+        return max(token, self.now + rounds * self.service)
+
+    def end(self, nth: int) -> float:
+        """When it ends."""
+        return self.start(nth) + self.service
+
+    def quote(self, ahead: int, count: int) -> Quote:
+        """What `count` batches behind `ahead` others can expect."""
+        return Quote(ahead, self.start(ahead), self.end(ahead + count - 1))
+
+
+def admit(
+    settings: Settings, timeline: Timeline, *, count: int, waiting: int, ahead: int, deadline: float | None
+) -> None:
+    """Refuse a submission of `count` batches that the queue has no room or no time for.
+
+    `waiting` batches are in the queue, `ahead` of them before it. Raises BacklogFull with the seconds until it would
+    fit, TooLate with the earliest end, or InvalidRequest for what would never fit.
+    """
+    most = settings.max_pending
+    if most and waiting + count > most:
+        if count > most:
+            raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
+        fits = timeline.start(waiting + count - most - 1) - timeline.now
+        raise BacklogFull(
+            f"{waiting} batches are waiting and at most {most} may; {count} more will fit in {fits:.1f} s.", fits
+        )
+    drained = timeline.start(waiting + count - 1) - timeline.now
+    longest = settings.max_backlog_seconds
+    if longest and drained > longest:
+        if (alone := timeline.bucket.interval * (count - timeline.bucket.burst)) > longest:
+            raise InvalidRequest(
+                [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
+            )
+        fits = drained - longest
+        raise BacklogFull(
+            f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
+            f"it will fit in {fits:.1f} s.",
+            fits,
+        )
+    if deadline is not None and (earliest := timeline.end(ahead + count - 1)) > deadline:
+        raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)

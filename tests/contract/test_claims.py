@@ -1,0 +1,112 @@
+"""What a claim gives, and how it can end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.models import BatchError, Priority, Status
+from app.store import Store, Wait
+from tests.support.clock import FakeClock
+from tests.support.queueing import blocked, claimed, finish, submit
+
+BOOM = BatchError("RuntimeError", "boom")
+
+
+def test_batches_are_consecutive_ids_of_one_ingestion(store: Store) -> None:
+    ingestion = submit(store, range(1, 6))
+    _, batches = store.batches(ingestion.id)
+    assert [batch.ids for batch in batches] == [[1, 2, 3], [4, 5]]
+    assert [batch.status for batch in batches] == [Status.YET_TO_START] * 2
+    assert len({batch.id for batch in batches}) == 2
+
+
+def test_the_first_goes_at_once_the_next_after_an_interval(store: Store, clock: FakeClock) -> None:
+    submit(store, range(1, 6))
+    assert claimed(store)[0].ids == [1, 2, 3]
+    assert blocked(store) == Wait(5.0, "token")
+    clock.advance(4.5)
+    assert blocked(store) == Wait(0.5, "token")
+    clock.advance(0.5)
+    assert claimed(store)[0].ids == [4, 5]
+    assert blocked(store) == Wait(None, "empty")
+
+
+def test_the_most_urgent_is_chosen_when_the_token_is_there(store: Store, clock: FakeClock) -> None:
+    submit(store, range(1, 6), Priority.MEDIUM)
+    claimed(store)
+    clock.advance(4.99)
+    assert isinstance(store.claim(1), Wait)
+    submit(store, [9], Priority.HIGH)
+    clock.advance(0.01)
+    assert claimed(store)[0].ids == [9]
+
+
+def test_an_idle_hour_saves_up_no_more_than_the_burst(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(burst=2)
+    submit(store, range(1, 31))
+    clock.advance(3600)
+    assert len(claimed(store, 10)) == 2
+    assert blocked(store, 10) == Wait(5.0, "token")
+
+
+def test_a_failed_attempt_goes_again_at_its_rank(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=1)
+    first = submit(store, range(1, 7))
+    submit(store, [9])
+    batch = claimed(store)[0]
+    store.retry(batch, BOOM, 2.0)
+    clock.advance(1)
+    second = claimed(store)[0]
+    assert second.ids == [4, 5, 6]
+    clock.advance(1)
+    again = claimed(store)[0]
+    assert (again.ids, again.attempt) == ([1, 2, 3], 2)
+    assert store.batches(first.id)[1][0].error == BOOM
+
+
+def test_the_last_end_finishes_the_ingestion(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    ingestion = submit(store, range(1, 6))
+    one, two = claimed(store, 5)
+    assert store.get(ingestion.id).status == Status.TRIGGERED
+    store.bury(one, BOOM)
+    ended = finish(store, two, '"ok"')
+    assert ended is not None
+    assert ended.status == Status.FAILED
+    assert ended.finished_at is not None
+    assert list(store.results(ingestion.id)) == [(4, '"ok"'), (5, '"ok"')]
+
+
+def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, lease=30)
+    ingestion = submit(store, [1, 2, 3])
+    stale = claimed(store)[0]
+    clock.advance(31)
+    assert store.recover() == []
+    fresh = claimed(store)[0]
+    assert fresh.attempt == 2
+    assert finish(store, stale) is None
+    assert store.get(ingestion.id).status == Status.TRIGGERED
+    assert finish(store, fresh) is not None
+    assert store.get(ingestion.id).status == Status.COMPLETED
+
+
+def test_a_heartbeat_keeps_the_lease(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(lease=30)
+    submit(store, [1])
+    batch = claimed(store)[0]
+    clock.advance(20)
+    store.renew([batch])
+    clock.advance(20)
+    store.recover()
+    assert finish(store, batch) is not None
+
+
+def test_a_released_batch_is_untouched(store: Store, clock: FakeClock) -> None:
+    submit(store, [1])
+    store.release(claimed(store)[0])
+    store.hold(60)
+    clock.advance(5)
+    assert blocked(store) == Wait(55.0, "hold")
+    clock.advance(55)
+    assert claimed(store)[0].attempt == 1

@@ -1,0 +1,37 @@
+"""Time that passes when a test says so."""
+
+from __future__ import annotations
+
+import threading
+
+START = 1_800_000_000.0
+
+
+class FakeClock:
+    """Stands still until `advance`; a `wait` ends when its event is set or its moment has come."""
+
+    def __init__(self, now: float = START) -> None:
+        self._now = now
+        self._changed = threading.Condition()
+        self._waiting = 0
+
+    def now(self) -> float:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        with self._changed:
+            self._now += seconds
+            self._changed.notify_all()
+
+    def advance_to(self, now: float) -> None:
+        with self._changed:
+            self._now = max(self._now, now)
+            self._changed.notify_all()
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        until = None if seconds is None else self._now + seconds
+        with self._changed:
+            while not event.is_set() and (until is None or self._now < until):
+                # An event has no hook, so it is looked at every millisecond of real time.
+                self._changed.wait(0.001)
+        return event.is_set()
