@@ -1,1 +1,45 @@
-"""A queue in front of a slow upstream, inside Flask."""
+"""A queue in front of a slow, rate-limited upstream, as a Flask service or inside your own app."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from .errors import ConfigError, HoldQueue, IngestError, PermanentError
+from .extension import IngestionAPI
+from .models import Priority, Status
+from .problems import from_http
+from .signals import batch_completed, batch_failed, batch_started, ingestion_finished
+
+__all__ = [
+    "ConfigError",
+    "HoldQueue",
+    "IngestError",
+    "IngestionAPI",
+    "PermanentError",
+    "Priority",
+    "Status",
+    "batch_completed",
+    "batch_failed",
+    "batch_started",
+    "create_app",
+    "ingestion_finished",
+]
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The standalone service. Settings come from `INGEST_` keys in `config`, else from the environment.
+
+    Starts the worker, where this process is one that serves. Raises ConfigError for a wrong setting.
+    """
+    app = Flask("flask_ingestion", static_folder=None)
+    app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
+    app.config.update(config or {})
+    app.register_error_handler(HTTPException, from_http)
+    ingestion = IngestionAPI(app)
+    ingestion.service.begin()
+    return app

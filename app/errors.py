@@ -4,6 +4,7 @@ IngestError
 ├── ConfigError           a setting is missing or wrong; names the key (also a ValueError)
 ├── PermanentError        raised by a processor: fail this batch now, another attempt would not help
 │   └── InvalidResult     the processor returned something that cannot be kept as JSON for its ids
+├── UpstreamError         the upstream gave no answer this time; the batch is retried like after any other failure
 ├── HoldQueue             raised by a processor: the upstream wants quiet; nothing starts until then
 ├── StoreUnavailable      the store cannot be reached or written; nothing was changed
 └── Refused               a request that cannot be granted as it stands
@@ -36,6 +37,10 @@ class PermanentError(IngestError):
 
 class InvalidResult(PermanentError):
     """A processor returned something that cannot be kept as JSON for its ids."""
+
+
+class UpstreamError(IngestError):
+    """The upstream could not be reached, broke off, or answered that it cannot answer now."""
 
 
 class HoldQueue(IngestError):

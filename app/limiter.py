@@ -10,7 +10,7 @@ class TokenBucket:
     """One token per `interval` seconds, at most `burst` saved up; starts full.
 
     Kept as one number, the theoretical arrival time of the virtual scheduling algorithm (ITU-T I.371, annex A): the
-    moment at which the bucket would be full again. `now` is always passed in, in seconds; an interval of 0 does not limit.
+    moment at which the bucket would be full again. `now` is always passed in; an interval of 0 does not limit.
     """
 
     def __init__(self, interval: float, burst: int, full_at: float = -math.inf) -> None:

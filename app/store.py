@@ -219,6 +219,10 @@ class Store(ABC):
     def ping(self) -> None:
         """Raises StoreUnavailable where the store cannot be reached."""
 
+    def disown(self) -> None:
+        """In a forked child: let go of what is the parent's, without closing it."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Give back what the store holds open."""

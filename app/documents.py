@@ -1,0 +1,121 @@
+"""What the API says, as JSON. New members are only ever added."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from .models import Batch, Estimate, Ingestion, Priority
+from .store import Dispatch, Quote, Stats
+
+_LINES = 1000
+"""Lines of results sent at a time."""
+
+
+def dumps(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Epoch seconds as an RFC 3339 time in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(round(seconds, 3), timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
+    return {
+        "ingestion_id": ingestion.id,
+        "status": ingestion.status.value,
+        "priority": ingestion.priority.name,
+        "id_count": ingestion.id_count,
+        "batch_count": ingestion.batch_count,
+        "counts": ingestion.counts._asdict(),
+        "created_at": timestamp(ingestion.created_at),
+        "started_at": timestamp(ingestion.started_at),
+        "finished_at": timestamp(ingestion.finished_at),
+    }
+
+
+def estimate_document(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "batches_ahead": estimate.batches_ahead,
+        "estimated_start": timestamp(estimate.start),
+        "estimated_completion": timestamp(estimate.completion),
+    }
+
+
+def batch_document(batch: Batch) -> dict[str, Any]:
+    document: dict[str, Any] = {"batch_id": batch.id, "ids": batch.ids, "status": batch.status.value}
+    if batch.attempt:
+        document["attempts"] = batch.attempt
+    if batch.error:
+        document["error"] = batch.error._asdict()
+    return document
+
+
+def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:
+    return {
+        priority.name: {
+            "batches_ahead": quote.batches_ahead,
+            "estimated_start": timestamp(quote.start),
+            "estimated_completion": timestamp(quote.completion),
+        }
+        for priority, quote in quotes.items()
+    }
+
+
+def queue_document(stats: Stats, upcoming: Iterable[tuple[Batch, float | None]], worker: str) -> dict[str, Any]:
+    return {
+        "now": timestamp(stats.now),
+        "worker": worker,
+        "waiting_on": stats.waiting_on,
+        "paused": stats.paused,
+        "hold_until": timestamp(stats.hold_until),
+        "tokens": stats.tokens,
+        "next_token_at": timestamp(stats.next_token_at),
+        "running": stats.running,
+        "waiting": sum(depth.waiting for depth in stats.depths.values()),
+        "priorities": {
+            priority.name: {
+                "waiting": depth.waiting,
+                "oldest_at": timestamp(depth.oldest_at),
+                "drained_at": timestamp(depth.drained_at),
+            }
+            for priority, depth in stats.depths.items()
+        },
+        "service_seconds": stats.service_seconds,
+        "estimate_error": stats.accuracy._asdict() if stats.accuracy else None,
+        "next": [
+            {
+                "batch_id": batch.id,
+                "ingestion_id": batch.ingestion_id,
+                "ids": batch.ids,
+                "priority": batch.priority.name,
+                "estimated_start": timestamp(start),
+            }
+            for batch, start in upcoming
+        ],
+    }
+
+
+def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
+    """Its times stay epoch seconds, so that they can be compared to the last digit."""
+    return {
+        **dispatch._asdict(),
+        "priority": dispatch.priority.name,
+        "wait": dispatch.started_at - dispatch.due_at,
+    }
+
+
+def result_lines(results: Iterable[tuple[int, str]]) -> Iterator[str]:
+    """NDJSON, many lines at a time."""
+    lines: list[str] = []
+    for id_, data in results:
+        lines.append(f'{{"id":{id_},"data":{data}}}\n')
+        if len(lines) == _LINES:
+            yield "".join(lines)
+            lines.clear()
+    yield "".join(lines)

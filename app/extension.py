@@ -1,0 +1,157 @@
+"""The Flask extension: the one place that wires the rest together."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from flask import Flask, current_app, has_app_context
+
+from . import processors
+from .clock import Clock, SystemClock
+from .config import Settings
+from .errors import ConfigError
+from .models import Ingestion, Priority
+from .process import will_serve
+from .processors import Processor
+from .routes import make_blueprint
+from .service import Service
+from .stores import open_store
+
+P = TypeVar("P", bound=Processor)
+
+_services: weakref.WeakSet[Service] = weakref.WeakSet()
+
+
+class IngestionAPI:
+    """A queue in front of a slow upstream, as an extension of a Flask app.
+
+    `name` names the instance: its settings are read from `app.config` under `<NAME>_`, and `app.extensions[name]` holds
+    its Service. Several differently named instances on one app each have a queue, a rate and settings of their own; one
+    object can also serve several apps.
+    """
+
+    def __init__(self, app: Flask | None = None, *, name: str = "ingest", url_prefix: str | None = None) -> None:
+        self.name = name
+        self._processor: Processor | None = None
+        self._services: weakref.WeakKeyDictionary[Flask, Service] = weakref.WeakKeyDictionary()
+        if app is not None:
+            self.init_app(app, url_prefix=url_prefix)
+
+    def init_app(self, app: Flask, *, url_prefix: str | None = None, clock: Clock | None = None) -> None:
+        """Add the routes and the worker to an app.
+
+        The worker starts as soon as it is known what to do: at once where a processor is set, else with `@processor`,
+        else with the first request, whose ids are then only simulated.
+        Raises ConfigError for a wrong setting, RuntimeError where the app already has an instance of this name.
+        """
+        name, time = self.name, clock or SystemClock()
+        if name in app.extensions:
+            raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
+        prefix = f"{name.upper()}_"
+        settings = Settings.read(app.config, prefix)
+        configured = processors.load(settings, prefix)
+        if configured and self._processor:
+            raise ConfigError(
+                f"{name!r} has a decorated processor and {prefix}PROCESSOR or {prefix}UPSTREAM_URL; keep one."
+            )
+        service = Service(
+            name,
+            app,
+            settings,
+            time,
+            open_store=lambda: open_store(settings, time, name),
+            find_processor=lambda: configured or self._processor,
+            autostart=settings.autostart and will_serve(),
+        )
+        app.register_blueprint(make_blueprint(name, service), url_prefix=url_prefix)
+        app.extensions[name] = service
+        self._services[app] = service
+        _services.add(service)
+        if configured or self._processor:
+            service.begin()
+
+    def processor(self, function: P) -> P:
+        """Decorate the callable that does the work for a batch's ids; the worker starts with it.
+
+        It takes a sequence of up to `BATCH_SIZE` ids, runs in the app's context, and returns a mapping from id to JSON,
+        or a sequence of JSON in the order of the ids, or None.
+        """
+        if self._processor is not None:
+            raise ConfigError(f"{self.name!r} already has the processor {self._processor!r}; an instance has one.")
+        self._processor = function
+        for service in self._services.values():
+            service.begin()
+        return function
+
+    @property
+    def service(self) -> Service:
+        """The Service of the current app, or of the only app. RuntimeError where that is not clear."""
+        if has_app_context() and (service := self._services.get(current_app._get_current_object())):  # type: ignore[attr-defined]
+            return service
+        if len(self._services) == 1:
+            return next(iter(self._services.values()))
+        if not self._services:
+            raise RuntimeError("This IngestionAPI has no app yet; call init_app first.")
+        raise RuntimeError("This IngestionAPI serves several apps; call it inside the context of one of them.")
+
+    def start(self) -> None:
+        """Start dispatching, unless it goes on already."""
+        self.service.start()
+
+    def stop(self, grace: float | None = None) -> None:
+        """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
+        self.service.stop(grace)
+
+    def submit(
+        self,
+        ids: Iterable[int],
+        priority: Priority | str,
+        *,
+        deadline: str | float | None = None,
+        key: str | None = None,
+        owner: str | None = None,
+    ) -> Ingestion:
+        """Accept ids, as `POST /ingest` does; see `Service.submit`."""
+        return self.service.submit(ids, priority, deadline=deadline, key=key, owner=owner)
+
+    def get(self, ingestion_id: str) -> Ingestion:
+        """The ingestion as it stands. Raises UnknownIngestion."""
+        return self.service.get(ingestion_id)
+
+    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+        """Each finished id with its data as JSON text. Raises UnknownIngestion."""
+        return self.service.results(ingestion_id)
+
+    def cancel(self, ingestion_id: str) -> Ingestion:
+        """Never start what has not started. Raises UnknownIngestion or Conflict."""
+        return self.service.cancel(ingestion_id)
+
+    def redrive(self, ingestion_id: str) -> Ingestion:
+        """Start the failed batches over. Raises UnknownIngestion or Conflict."""
+        return self.service.redrive(ingestion_id)
+
+    def pause(self) -> None:
+        """Dispatch nothing until `resume`."""
+        self.service.pause()
+
+    def resume(self) -> None:
+        """End a pause."""
+        self.service.resume()
+
+
+def _after_fork() -> None:
+    for service in list(_services):
+        service.after_fork()
+
+
+def _stop_all() -> None:
+    for service in list(_services):
+        service.stop()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_stop_all)

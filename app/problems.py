@@ -1,0 +1,73 @@
+"""Errors as RFC 9457 problem documents that a person can act on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException
+
+from . import errors
+from .documents import timestamp
+from .validation import MalformedJSON
+
+_STATUS: Mapping[type[errors.IngestError], int] = {
+    MalformedJSON: 400,
+    errors.InvalidRequest: 422,
+    errors.UnknownIngestion: 404,
+    errors.Conflict: 409,
+    errors.KeyInUse: 409,
+    errors.KeyReused: 422,
+    errors.TooLate: 422,
+    errors.BacklogFull: 503,
+    errors.StoreUnavailable: 503,
+}
+
+
+def problem(status: int, detail: str, *, retry_after: float | None = None, **members: Any) -> Response:
+    """A problem document; `retry_after` is in seconds."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **members,
+    }
+    response = Response(json.dumps(document), status, mimetype="application/problem+json")
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    return response
+
+
+def from_error(error: errors.IngestError) -> Response:
+    """The answer to one of this package's errors. What is not meant for a caller is raised again."""
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
+    if status is None:
+        raise error
+    members: dict[str, Any] = {}
+    if isinstance(error, errors.InvalidRequest):
+        members["errors"] = [fault._asdict() for fault in error.faults]
+        detail = (
+            error.faults[0].detail if len(error.faults) == 1 else f"{len(error.faults)} things are wrong; see errors."
+        )
+        return problem(status, detail, **members)
+    if isinstance(error, errors.TooLate):
+        members["earliest"] = timestamp(error.earliest)
+    retry_after = getattr(error, "retry_after", 1.0 if isinstance(error, errors.KeyInUse) else None)
+    return problem(status, str(error), retry_after=retry_after, **members)
+
+
+def from_http(error: HTTPException) -> Response:
+    """The answer to an error of Werkzeug's, with its headers."""
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    response = problem(status, error.description or HTTPStatus(status).phrase)
+    for name, value in error.get_headers():
+        if name.lower() not in ("content-type", "content-length"):
+            response.headers[name] = value
+    return response

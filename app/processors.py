@@ -1,0 +1,115 @@
+"""What does the work for the ids of a batch, and how its answer becomes one JSON text per id."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+from .config import Settings
+from .errors import ConfigError, InvalidResult
+
+JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
+"""What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
+
+Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON] | Sequence[JSON] | None]
+"""Takes the ids of one batch; returns the data of each: keyed by id, in the order of the ids, or none at all.
+
+Any exception it raises is retried with backoff, but for PermanentError, which fails the batch at once, and HoldQueue,
+which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
+"""
+
+
+def simulate(ids: Sequence[int]) -> dict[int, JSON]:
+    """Stands in where nothing is configured: calls nothing, and every id's data is `"processed"`."""
+    return dict.fromkeys(ids, "processed")
+
+
+def load(settings: Settings, prefix: str = "INGEST_") -> Processor | None:
+    """The processor that the settings name, None where they name none.
+
+    Raises ConfigError, naming the key, for one that cannot be had.
+    """
+    if settings.processor:
+        return _imported(settings.processor, f"{prefix}PROCESSOR")
+    if not settings.upstream_url:
+        return None
+    try:
+        from .upstream import HttpUpstream
+    except ModuleNotFoundError as error:
+        if error.name != "urllib3":
+            raise
+        raise ConfigError(
+            f"{prefix}UPSTREAM_URL needs the package urllib3: pip install 'Flask-Ingestion[http]'."
+        ) from None
+    return HttpUpstream(settings, prefix)
+
+
+def checked(processor: Any, source: str) -> Processor:
+    """`processor` itself, where it can be called and does its work before it returns.
+
+    Raises ConfigError that starts with `source`, the place where it was named.
+    """
+    if not callable(processor):
+        raise ConfigError(f"{source} must be a callable, not a {type(processor).__name__}.")
+    for function in (processor, getattr(processor, "__call__", None)):  # noqa: B004
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigError(f"{source} is async; it must be a plain function that returns when the work is done.")
+    return cast(Processor, processor)
+
+
+def _imported(path: str, key: str) -> Processor:
+    module_name, _, name = path.partition(":")
+    if not module_name or not name or module_name.startswith("."):
+        raise ConfigError(f"{key} must be package.module:name, not {path!r}.")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(f"{key} names {path!r}, but importing {module_name} failed: {error}.") from error
+        raise ConfigError(f"{key} names {path!r}, but there is no module {error.name}.") from None
+    except Exception as error:
+        raise ConfigError(
+            f"{key} names {path!r}, but importing {module_name} failed with {type(error).__name__}: {error}"
+        ) from error
+    for attribute in name.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError:
+            raise ConfigError(f"{key} names {path!r}, but {module_name} has no {name}.") from None
+    return checked(found, f"{key} ({path})")
+
+
+def encode_results(ids: Sequence[int], returned: object) -> list[str]:
+    """What a processor returned for `ids`, as the compact JSON text of each of them; empty where it returned None.
+
+    An id that is missing from a mapping has `null`. Raises InvalidResult for a key that is none of the ids, a
+    sequence of another length, data that is not JSON (NaN is not), and any other type.
+    """
+    if returned is None:
+        return []
+    if isinstance(returned, Mapping):
+        wanted = set(ids)
+        for key in returned:
+            if key not in wanted:
+                raise InvalidResult(f"The processor returned data for {key!r}, which is not an id of the batch.")
+        data = [returned.get(one, None) for one in ids]
+    elif isinstance(returned, Sequence) and not isinstance(returned, (str, bytes, bytearray, memoryview)):
+        if len(returned) != len(ids):
+            raise InvalidResult(f"The processor returned {len(returned)} results for {len(ids)} ids.")
+        data = list(returned)
+    else:
+        raise InvalidResult(
+            f"The processor returned a {type(returned).__name__}; "
+            "it must be a mapping keyed by id, a list in the order of the ids, or None."
+        )
+    return [_text(one, datum) for one, datum in zip(ids, data, strict=True)]
+
+
+def _text(one: int, datum: object) -> str:
+    try:
+        return json.dumps(datum, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidResult(f"The data of id {one} cannot be kept as JSON: {error}.") from error

@@ -1,0 +1,35 @@
+"""When, if ever, a failed batch goes again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .config import Settings
+from .errors import PermanentError
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter: a uniform share of a bound that doubles with each attempt.
+
+    As described in M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. Times are seconds;
+    `draw` gives the share, from 0 to 1.
+    """
+
+    max_attempts: int
+    backoff: float
+    backoff_max: float
+    draw: Callable[[], float] = random.random
+
+    @classmethod
+    def of(cls, settings: Settings) -> RetryPolicy:
+        return cls(settings.max_attempts, settings.backoff, settings.backoff_max)
+
+    def delay(self, attempt: int, error: BaseException) -> float | None:
+        """How long to wait after this attempt (from 1) failed, or None to give the batch up."""
+        if isinstance(error, PermanentError) or attempt >= self.max_attempts:
+            return None
+        # Past 2**62 the bound is long since backoff_max; an exponent without end would overflow.
+        return self.draw() * min(self.backoff_max, self.backoff * 2.0 ** min(attempt - 1, 62))

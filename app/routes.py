@@ -1,0 +1,197 @@
+"""The JSON API: a blueprint around one Service."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any, TypeVar
+
+from flask import Blueprint, Response, abort, request, stream_with_context, url_for
+from werkzeug.exceptions import HTTPException
+
+from . import documents, problems
+from .config import Settings
+from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
+from .models import Estimate, Priority, Status
+from .service import Service
+from .validation import parse_json
+
+E = TypeVar("E", Priority, Status)
+
+_PAGE = 50
+"""Ingestions on a page of the listing, where the caller does not say."""
+
+_PAGE_MAX = 1000
+_NEXT = 10
+"""Batches that the queue's page looks ahead."""
+
+
+def make_blueprint(name: str, service: Service) -> Blueprint:
+    """The routes of one instance, under the endpoint prefix `name`."""
+    blueprint = Blueprint(name, __name__)
+    blueprint.register_error_handler(IngestError, problems.from_error)
+    blueprint.register_error_handler(HTTPException, problems.from_http)
+    blueprint.before_request(service.begin)
+
+    @blueprint.post("/ingest")
+    def ingest() -> Response:
+        ingestion = service.accept(_body(service.settings), key=_idempotency_key())
+        response = _json({"ingestion_id": ingestion.id})
+        response.headers["Location"] = url_for(f"{name}.status", ingestion_id=ingestion.id)
+        return response
+
+    @blueprint.get("/status/<ingestion_id>")
+    def status(ingestion_id: str) -> Response:
+        return _status(service, ingestion_id)
+
+    @blueprint.post("/status/<ingestion_id>/cancel")
+    def cancel(ingestion_id: str) -> Response:
+        service.cancel(ingestion_id)
+        return _status(service, ingestion_id, limit=0)
+
+    @blueprint.post("/status/<ingestion_id>/redrive")
+    def redrive(ingestion_id: str) -> Response:
+        service.redrive(ingestion_id)
+        return _status(service, ingestion_id, limit=0)
+
+    @blueprint.get("/results/<ingestion_id>")
+    def results(ingestion_id: str) -> Response:
+        lines = documents.result_lines(service.results(ingestion_id))
+        return Response(stream_with_context(lines), mimetype="application/x-ndjson")
+
+    @blueprint.post("/quote")
+    def quote() -> Response:
+        return _json(documents.quote_document(service.quote(_body(service.settings))))
+
+    @blueprint.get("/ingestions")
+    def ingestions() -> Response:
+        limit = _count("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
+        page = service.store.ingestions(
+            status=_one_of("status", {status.value: status for status in Status}),
+            priority=_one_of("priority", Priority.__members__),
+            before=_count("cursor", None, least=0),
+            limit=limit,
+        )
+        cursor = str(page[-1].order) if len(page) == limit else None
+        found = [documents.ingestion_document(ingestion) for ingestion in page]
+        return _json({"ingestions": found, "next_cursor": cursor})
+
+    @blueprint.get("/queue")
+    def queue() -> Response:
+        return _queue(service)
+
+    @blueprint.post("/queue/pause")
+    def pause() -> Response:
+        service.pause()
+        return _queue(service)
+
+    @blueprint.post("/queue/resume")
+    def resume() -> Response:
+        service.resume()
+        return _queue(service)
+
+    @blueprint.get("/dispatches")
+    def dispatches() -> Response:
+        limit = _count("limit", service.settings.dispatch_log, least=1) or 1
+        log = [documents.dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
+        return _json({"interval": service.settings.interval, "burst": service.settings.burst, "dispatches": log})
+
+    @blueprint.get("/livez")
+    def livez() -> Response:
+        return _health(service.worker.state, "dead")
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        try:
+            service.store.ping()
+        except StoreUnavailable as error:
+            return problems.from_error(error)
+        return _health(service.worker.state, "dead", "stopping")
+
+    return blueprint
+
+
+def _json(document: Any) -> Response:
+    return Response(documents.dumps(document), mimetype="application/json")
+
+
+def _body(settings: Settings) -> Any:
+    """The request's JSON, once its size and media type are right."""
+    # An id takes up to 20 characters, a comma and a space.
+    request.max_content_length = 65_536 + 22 * settings.max_ids
+    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+        abort(415, f"Send application/json, not {request.mimetype or 'a body without a Content-Type'}.")
+    return parse_json(request.get_data(cache=False))
+
+
+def _idempotency_key() -> str | None:
+    """The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), quoted or bare."""
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii():
+        detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
+        raise InvalidRequest([Fault("header Idempotency-Key", detail)])
+    return key
+
+
+def _status(service: Service, ingestion_id: str, limit: int | None = None) -> Response:
+    if limit is None:
+        limit = _count("limit", None, least=0)
+    ingestion, batches = service.batches(ingestion_id, _count("offset", 0, least=0) or 0, limit)
+    document = documents.ingestion_document(ingestion)
+    estimate = None if ingestion.finished_at is not None else service.estimate(ingestion_id)
+    if estimate:
+        document.update(documents.estimate_document(estimate))
+    document["batches"] = [documents.batch_document(batch) for batch in batches]
+    text = documents.dumps(document)
+    tag = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:20]
+    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
+        response = Response(status=304)
+    else:
+        response = Response(text, mimetype="application/json")
+    response.headers["ETag"] = f'W/"{tag}"'
+    if estimate:
+        response.headers["Retry-After"] = _next_look(service, estimate)
+    return response
+
+
+def _next_look(service: Service, estimate: Estimate) -> str:
+    """In how many seconds the page can next differ; while the queue is paused, an interval."""
+    seconds = service.settings.interval
+    if estimate.next_change is not None:
+        seconds = estimate.next_change - service.clock.now()
+    return str(max(1, math.ceil(seconds)))
+
+
+def _queue(service: Service) -> Response:
+    upcoming = service.store.upcoming(_NEXT)
+    return _json(documents.queue_document(service.store.stats(), upcoming, service.worker.state))
+
+
+def _health(state: str, *bad: str) -> Response:
+    if state in bad:
+        return problems.problem(503, f"The worker is {state}.")
+    return _json({"status": "ok", "worker": state})
+
+
+def _count(name: str, default: int | None, *, least: int, most: int = 2**63 - 1) -> int | None:
+    """A whole number from the query string."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        bound = f"from {least} to {most}" if most < 2**63 - 1 else f"of at least {least}"
+        raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number {bound}.")])
+    return int(text)
+
+
+def _one_of(name: str, members: Any) -> Any:
+    """One of some words from the query string."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if text not in members:
+        raise InvalidRequest([Fault(f"query {name}", f"{name} must be one of {', '.join(members)}.")])
+    return members[text]

@@ -1,0 +1,190 @@
+"""One queue with its worker, and what can be asked of it; the same for HTTP and for the host's own code."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .clock import Clock
+from .config import Settings
+from .errors import KeyInUse
+from .models import Batch, Estimate, Ingestion, Priority, batch_count
+from .processors import Processor, encode_results, simulate
+from .signals import Sender
+from .store import Quote, Store, Submission
+from .validation import check_request
+from .worker import Worker, announce
+
+logger = logging.getLogger("flask_ingestion")
+
+
+class Service:
+    """What one app has of one instance: settings, store, worker.
+
+    `find_processor` is asked when the worker starts; where it gives None, ids are only simulated. `autostart` says
+    whether this process dispatches without being told to.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: Sender,
+        settings: Settings,
+        clock: Clock,
+        *,
+        open_store: Callable[[], Store],
+        find_processor: Callable[[], Processor | None],
+        autostart: bool,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock
+        self._app = app
+        self._open_store = open_store
+        self._find_processor = find_processor
+        self._process: Processor = simulate
+        self._autostart = autostart
+        self._active = False
+        self._open()
+
+    def _open(self) -> None:
+        self._lock = threading.Lock()
+        self._accepting: set[tuple[str | None, str]] = set()
+        self.store = self._open_store()
+        self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self._app)
+
+    def begin(self) -> None:
+        """There is something to do: start dispatching, where this process should and was not told otherwise."""
+        if self._autostart:
+            self.start()
+
+    def start(self) -> None:
+        """Start dispatching, unless it goes on already."""
+        with self._lock:
+            if self._active:
+                return
+            self._active, self._autostart = True, False
+            processor = self._find_processor()
+            self._process = processor or simulate
+            self.worker.start()
+        if processor is None:
+            logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
+
+    def stop(self, grace: float | None = None) -> None:
+        """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
+        with self._lock:
+            self._active = self._autostart = False
+        self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
+
+    def after_fork(self) -> None:
+        """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
+        self.store.disown()
+        self._open()
+        if self._active:
+            self._active = False
+            self.start()
+
+    def submit(
+        self,
+        ids: Iterable[int],
+        priority: Priority | str,
+        *,
+        deadline: str | float | None = None,
+        key: str | None = None,
+        owner: str | None = None,
+    ) -> Ingestion:
+        """Accept ids and say under which ingestion. As `POST /ingest`, with its members.
+
+        Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
+        """
+        body = {"ids": list(ids), "priority": priority, "deadline": deadline}
+        return self.accept(body, key=key, owner=owner)
+
+    def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
+        """`submit` for the JSON of a request."""
+        self.begin()
+        with self._only_one(owner, key):
+            packed, priority, deadline = check_request(body, self.settings, self.clock.now())
+            fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""
+            ingestion, new = self.store.add(Submission(packed, priority, owner, key, fingerprint, deadline))
+        if new:
+            self.worker.wake()
+        return ingestion
+
+    def quote(self, body: Any) -> dict[Priority, Quote]:
+        """When a request with this JSON would start and end at each priority; nothing is queued."""
+        packed, _, _ = check_request(body, self.settings, self.clock.now())
+        return self.store.quote(batch_count(len(packed), self.settings.batch_size))
+
+    def get(self, ingestion_id: str) -> Ingestion:
+        """The ingestion as it stands. Raises UnknownIngestion."""
+        return self.store.get(ingestion_id)
+
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
+        """The ingestion and a page of its batches. Raises UnknownIngestion."""
+        return self.store.batches(ingestion_id, offset, limit)
+
+    def estimate(self, ingestion_id: str) -> Estimate | None:
+        """What the ingestion can expect; None once it is finished. Raises UnknownIngestion."""
+        return self.store.estimate(ingestion_id)
+
+    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+        """Each finished id with its data as JSON text. Raises UnknownIngestion."""
+        return self.store.results(ingestion_id)
+
+    def cancel(self, ingestion_id: str) -> Ingestion:
+        """Never start what has not started. Raises UnknownIngestion or Conflict."""
+        before = self.store.get(ingestion_id)
+        ingestion = self.store.cancel(ingestion_id)
+        if ingestion.finished_at is not None and before.finished_at is None:
+            announce(self.name, self._app, ingestion)
+        self.worker.wake()
+        return ingestion
+
+    def redrive(self, ingestion_id: str) -> Ingestion:
+        """Start the failed batches over. Raises UnknownIngestion or Conflict."""
+        ingestion = self.store.redrive(ingestion_id)
+        self.worker.wake()
+        return ingestion
+
+    def pause(self) -> None:
+        """Dispatch nothing until `resume`."""
+        self.store.pause()
+        logger.warning("%r is paused", self.name)
+
+    def resume(self) -> None:
+        """End a pause."""
+        self.store.resume()
+        logger.warning("%r goes on", self.name)
+        self.worker.wake()
+
+    def _run_processor(self, ids: Sequence[int]) -> Sequence[str]:
+        results: list[str] = encode_results(ids, self._process(ids))
+        return results
+
+    @contextmanager
+    def _only_one(self, owner: str | None, key: str | None) -> Iterator[None]:
+        """Refuse a second request with a key whose first is still being accepted."""
+        if key is None:
+            yield
+            return
+        with self._lock:
+            if (owner, key) in self._accepting:
+                raise KeyInUse(f"A request with the idempotency key {key!r} is just being accepted; ask again.")
+            self._accepting.add((owner, key))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._accepting.discard((owner, key))
+
+
+def _fingerprint(ids: array[int], priority: Priority, deadline: Any) -> str:
+    digest = hashlib.sha256(f"{priority.name} {deadline!r} ".encode())
+    digest.update(ids)
+    return digest.hexdigest()

@@ -1,0 +1,302 @@
+"""The worker: the daemon thread that claims, and the few threads that run the processor."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import signals
+from .clock import Clock
+from .config import Settings
+from .errors import HoldQueue, IngestError, StoreUnavailable
+from .models import Batch, BatchError, Ingestion
+from .retry import RetryPolicy
+from .store import Store, Wait
+
+logger = logging.getLogger("flask_ingestion")
+
+_TROUBLE_MAX = 10.0
+"""Seconds between two tries at most while the store cannot be reached."""
+
+
+class _Slot:
+    """One batch in process. `given_up` is set once its outcome is no longer waited for."""
+
+    def __init__(self, batch: Batch, started_at: float) -> None:
+        self.batch = batch
+        self.started_at = started_at
+        self.given_up = threading.Event()
+
+
+class Worker:
+    """Claims from the store whenever a slot is free, and runs `process` on each batch in a thread of its own.
+
+    `process` takes a batch's ids and returns JSON text for each. It holds no state that matters: whatever a worker had
+    in hand when it vanished is recovered by the store's leases.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        process: Callable[[Sequence[int]], Sequence[str]],
+        app: signals.Sender,
+    ) -> None:
+        self._name = name
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._process = process
+        self._app = app
+        self._policy = RetryPolicy.of(settings)
+        self._lock = threading.Lock()
+        self._slots: set[_Slot] = set()
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._over = threading.Event()
+        self._was_full = False
+        self._tended_at = clock.now()
+
+    @property
+    def state(self) -> str:
+        """`off`, `running`, `stopping`, or `dead` when its thread ended by itself."""
+        with self._lock:
+            if self._thread is None:
+                return "off"
+            if self._stopping.is_set():
+                return "stopping"
+            return "running" if self._thread.is_alive() else "dead"
+
+    @property
+    def running(self) -> int:
+        """How many batches are in process here."""
+        with self._lock:
+            return len(self._slots)
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._stopping.clear()
+            self._over.clear()
+            self._thread = threading.Thread(target=self._run, name=f"{self._name}-worker", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Look at the queue again now: something changed."""
+        self._wake.set()
+
+    def stop(self, grace: float) -> None:
+        """Claim nothing more, give running batches `grace` seconds to end, put back those that did not."""
+        with self._lock:
+            thread = self._thread
+            self._stopping.set()
+        self._wake.set()
+        if thread is None or thread is threading.current_thread():
+            return
+        self._clock.wait(self._over, grace)
+        for slot in self._give_up(lambda _: True):
+            logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=_fields(slot.batch))
+            try:
+                self._store.release(slot.batch)
+            except StoreUnavailable as error:
+                logger.warning("batch %s is left to its lease: %s", slot.batch.id, error, extra=_fields(slot.batch))
+        self._wake.set()
+        thread.join(grace)
+        with self._lock:
+            if self._thread is thread:
+                self._thread = None
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException:
+            logger.critical("the worker of %r died; nothing is dispatched any more", self._name, exc_info=True)
+        finally:
+            self._over.set()
+
+    def _loop(self) -> None:
+        trouble = 0.0
+        while not self._stopping.is_set() or self.running:
+            self._wake.clear()
+            try:
+                self._tend()
+                wait = None if self._stopping.is_set() else self._dispatch()
+                trouble = 0.0
+            except StoreUnavailable as error:
+                wait = trouble = min(_TROUBLE_MAX, trouble * 2 or 0.5)
+                logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
+            tend = max(0.0, self._tending_due() - self._clock.now())
+            self._clock.wait(self._wake, tend if wait is None else min(wait, tend))
+
+    def _dispatch(self) -> float | None:
+        """Fill the free slots; in how many seconds to look again, None when something changes."""
+        free = self._settings.concurrency - self.running
+        if free <= 0:
+            self._was_full = True
+            return None
+        was_full, self._was_full = self._was_full, False
+        answer = self._store.claim(free, was_full=was_full)
+        if isinstance(answer, Wait):
+            return answer.seconds
+        for batch in answer:
+            self._spawn(batch)
+        return 0.0
+
+    def _spawn(self, batch: Batch) -> None:
+        slot = _Slot(batch, self._clock.now())
+        with self._lock:
+            stopping = self._stopping.is_set()
+            if not stopping:
+                self._slots.add(slot)
+        if stopping:
+            self._store.release(batch)
+            return
+        try:
+            threading.Thread(target=self._work, args=(slot,), name=f"{self._name}-batch", daemon=True).start()
+        except RuntimeError as error:
+            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=_fields(batch))
+            self._free(slot)
+            self._store.release(batch)
+            self._store.hold(1.0)
+
+    def _work(self, slot: _Slot) -> None:
+        """Run a batch, then whatever else is due at once, which spares a change of threads."""
+        try:
+            following: Batch | None = slot.batch
+            while following:
+                self._run_batch(slot)
+                following = self._next(slot)
+        except BaseException:
+            logger.critical("a batch thread of %r died", self._name, exc_info=True, extra=_fields(slot.batch))
+        finally:
+            self._free(slot)
+            self._wake.set()
+
+    def _next(self, slot: _Slot) -> Batch | None:
+        if slot.given_up.is_set() or self._stopping.is_set():
+            return None
+        full = self.running >= self._settings.concurrency
+        try:
+            answer = self._store.claim(1, was_full=full)
+            if isinstance(answer, Wait):
+                return None
+            with self._lock:
+                if not slot.given_up.is_set():
+                    slot.batch, slot.started_at = answer[0], self._clock.now()
+                    return slot.batch
+            self._store.release(answer[0])
+        except StoreUnavailable:
+            # The worker's thread meets the same trouble next, and says so.
+            pass
+        return None
+
+    def _run_batch(self, slot: _Slot) -> None:
+        batch = slot.batch
+        logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=_fields(batch))
+        outcome = self._attempt(batch)
+        if isinstance(outcome, HoldQueue):
+            hold = outcome
+            logger.warning("%s", hold, extra=_fields(batch))
+            self._report(slot, lambda: self._store.hold(hold.seconds))
+            self._finish(self._report(slot, lambda: self._store.release(batch)))
+        elif isinstance(outcome, BaseException):
+            self._fail(slot, outcome)
+        else:
+            results = outcome
+            ingestion = self._report(slot, lambda: self._store.ack(batch, results))
+            if ingestion:
+                signals.emit(signals.batch_completed, self._app, name=self._name, batch=batch)
+            self._finish(ingestion)
+
+    def _attempt(self, batch: Batch) -> Sequence[str] | BaseException:
+        """What the processor made of it: results, or whatever it raised; nothing it does may end this thread."""
+        try:
+            signals.emit(signals.batch_started, self._app, name=self._name, batch=batch)
+            with self._app.app_context():
+                return self._process(batch.ids)
+        except HoldQueue as hold:
+            return hold
+        except BaseException as error:
+            message, extra = "attempt %d at batch %s failed: %s", _fields(batch)
+            known = isinstance(error, IngestError)
+            logger.warning(message, batch.attempt, batch.id, error, exc_info=not known, extra=extra)
+            return error
+
+    def _fail(self, slot: _Slot, error: BaseException) -> None:
+        batch, why = slot.batch, BatchError.of(error)
+        delay = self._policy.delay(batch.attempt, error)
+        if delay is not None:
+            self._finish(self._report(slot, lambda: self._store.retry(batch, why, delay)))
+            return
+        ingestion = self._report(slot, lambda: self._store.bury(batch, why))
+        if ingestion:
+            logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=_fields(batch))
+            signals.emit(signals.batch_failed, self._app, name=self._name, batch=batch, error=why)
+        self._finish(ingestion)
+
+    def _finish(self, ingestion: Ingestion | None) -> None:
+        if ingestion and ingestion.finished_at is not None:
+            announce(self._name, self._app, ingestion)
+
+    def _report(self, slot: _Slot, report: Callable[[], Any]) -> Any:
+        """Tell the store, however long it takes to come back; the lease says whether it still counts."""
+        pause = 0.5
+        while True:
+            try:
+                return report()
+            except StoreUnavailable as error:
+                logger.warning("the outcome of batch %s waits for the store: %s", slot.batch.id, error)
+                if self._clock.wait(slot.given_up, pause):
+                    return None
+                pause = min(_TROUBLE_MAX, pause * 2)
+
+    def _tending_due(self) -> float:
+        with self._lock:
+            hang = min((slot.started_at for slot in self._slots), default=float("inf")) + self._settings.process_timeout
+        return min(hang, self._tended_at + self._settings.lease / 3)
+
+    def _tend(self) -> None:
+        """What has to be done from time to time: heartbeats, batches that hang, leases that ran out, old ingestions."""
+        now = self._clock.now()
+        for slot in self._give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
+            self._fail(slot, TimeoutError(f"the processor did not return within {self._settings.process_timeout:g} s"))
+        if now < self._tended_at + self._settings.lease / 3:
+            return
+        self._tended_at = now
+        with self._lock:
+            batches = [slot.batch for slot in self._slots]
+        if batches:
+            self._store.renew(batches)
+        for ingestion in self._store.recover():
+            self._finish(ingestion)
+        self._store.prune()
+
+    def _give_up(self, condition: Callable[[_Slot], bool]) -> list[_Slot]:
+        """Stop waiting for the slots that fulfil the condition, and free them; their threads end when they can."""
+        with self._lock:
+            slots = [slot for slot in self._slots if condition(slot)]
+            for slot in slots:
+                slot.given_up.set()
+            self._slots.difference_update(slots)
+        return slots
+
+    def _free(self, slot: _Slot) -> None:
+        with self._lock:
+            self._slots.discard(slot)
+
+
+def announce(name: str, app: signals.Sender, ingestion: Ingestion) -> None:
+    """Log and signal that an ingestion ended."""
+    logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
+    signals.emit(signals.ingestion_finished, app, name=name, ingestion=ingestion)
+
+
+def _fields(batch: Batch) -> dict[str, str]:
+    return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}
