@@ -203,16 +203,17 @@ class MemoryStore(Store):
         with self._lock:
             self._hold_until = max(self._hold_until, self._clock.now() + seconds)
 
-    def cancel(self, ingestion_id: str) -> Ingestion:
+    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
         with self._lock:
             record = self._record(ingestion_id)
-            if not record.cancelled:
-                if record.finished:
-                    raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
-                self._backlog.change(record, -record.waiting)
-                record.cancelled = True
-                self._settle(record, self._clock.now())
-            return record.snapshot()
+            if record.cancelled:
+                return record.snapshot(), False
+            if record.finished:
+                raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
+            self._backlog.change(record, -record.waiting)
+            record.cancelled = True
+            self._settle(record, self._clock.now())
+            return record.snapshot(), True
 
     def redrive(self, ingestion_id: str) -> Ingestion:
         with self._lock:

@@ -139,9 +139,8 @@ class Service:
 
     def cancel(self, ingestion_id: str) -> Ingestion:
         """Never start what has not started. Raises UnknownIngestion or Conflict."""
-        before = self.store.get(ingestion_id)
-        ingestion = self.store.cancel(ingestion_id)
-        if ingestion.finished_at is not None and before.finished_at is None:
+        ingestion, new = self.store.cancel(ingestion_id)
+        if new and ingestion.finished_at is not None:
             announce(self.name, self._app, ingestion)
         self.worker.wake()
         return ingestion

@@ -182,8 +182,11 @@ class Store(ABC):
     # -- controlling --
 
     @abstractmethod
-    def cancel(self, ingestion_id: str) -> Ingestion:
-        """Never start what has not started. Again: no effect. Raises Conflict where it is finished otherwise."""
+    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
+        """Never start what has not started; the ingestion, and whether this call cancelled it (False: an earlier one).
+
+        Raises Conflict where it finished otherwise.
+        """
 
     @abstractmethod
     def redrive(self, ingestion_id: str) -> Ingestion:

@@ -6,11 +6,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from app.memorystore import MemoryStore
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings
+
+# A fixture here is made once for all examples of a property, on purpose: each example makes its own store.
+hypothesis_settings.register_profile(
+    "contract",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("contract")
 
 
 @pytest.fixture

@@ -18,6 +18,10 @@ class FakeClock:
     def now(self) -> float:
         return self._now
 
+    def reset(self) -> None:
+        """Back to the start, for the next example of a property."""
+        self._now = START
+
     def advance(self, seconds: float) -> None:
         with self._changed:
             self._now += seconds

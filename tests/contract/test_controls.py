@@ -1,0 +1,323 @@
+"""Cancel, redrive, pause, idempotency, back-pressure, retention, listing: the same on every store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, TooLate, UnknownIngestion
+from app.models import BatchError, Priority, Status
+from app.store import Store, Wait
+from tests.support.clock import FakeClock
+from tests.support.queueing import blocked, claimed, finish, submit
+
+BOOM = BatchError("RuntimeError", "boom")
+
+
+def test_cancel_stops_what_has_not_started_and_lets_the_rest_end(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=1)
+    ingestion = submit(store, range(1, 8))
+    running = claimed(store)[0]
+    cancelled, new = store.cancel(ingestion.id)
+    assert new
+    assert cancelled.status == Status.TRIGGERED
+    assert store.cancel(ingestion.id)[1] is False
+    clock.advance(1)
+    assert blocked(store) == Wait(None, "empty")
+    ended = finish(store, running)
+    assert ended is not None
+    assert ended.status == Status.CANCELLED
+    statuses = [batch.status for batch in store.batches(ingestion.id)[1]]
+    assert statuses == [Status.COMPLETED, Status.CANCELLED, Status.CANCELLED]
+    assert len(list(store.results(ingestion.id))) == 3
+    assert store.cancel(ingestion.id) == (ended, False)
+
+
+def test_a_finished_ingestion_cannot_be_cancelled(store: Store) -> None:
+    ingestion = submit(store, [1])
+    finish(store, claimed(store)[0])
+    with pytest.raises(Conflict, match="completed"):
+        store.cancel(ingestion.id)
+
+
+def test_a_cancelled_batch_that_waits_for_a_retry_does_not_go_again(store: Store, clock: FakeClock) -> None:
+    ingestion = submit(store, [1])
+    store.retry(claimed(store)[0], BOOM, 10)
+    cancelled, _ = store.cancel(ingestion.id)
+    assert cancelled.status == Status.CANCELLED
+    assert cancelled.finished_at == clock.now()
+    clock.advance(10)
+    assert blocked(store) == Wait(None, "empty")
+
+
+def test_an_attempt_that_fails_after_a_cancel_is_cancelled(store: Store, clock: FakeClock) -> None:
+    ingestion = submit(store, [1])
+    batch = claimed(store)[0]
+    store.cancel(ingestion.id)
+    ended = store.retry(batch, BOOM, 1.0)
+    assert ended is not None
+    assert ended.status == Status.CANCELLED
+    clock.advance(5)
+    assert blocked(store) == Wait(None, "empty")
+
+
+def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=1, max_attempts=2)
+    ingestion = submit(store, range(1, 5), Priority.HIGH)
+    for _ in range(2):
+        store.bury(claimed(store)[0], BOOM)
+        clock.advance(1)
+    assert store.get(ingestion.id).status == Status.FAILED
+    submit(store, [9], Priority.HIGH)
+    again = store.redrive(ingestion.id)
+    assert again.status == Status.YET_TO_START
+    assert again.finished_at is None
+    assert store.estimate(ingestion.id) is not None
+    batch = claimed(store)[0]
+    assert (batch.ids, batch.attempt) == ([1, 2, 3], 1)
+    finish(store, batch)
+    clock.advance(1)
+    finish(store, claimed(store)[0])
+    after, batches = store.batches(ingestion.id)
+    assert after.status == Status.COMPLETED
+    assert [batch.error for batch in batches] == [None, None]
+    clock.advance(1)
+    assert claimed(store)[0].ids == [9]
+
+
+def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0)
+    fine = submit(store, [1])
+    with pytest.raises(Conflict, match="[Nn]o batch"):
+        store.redrive(fine.id)
+    finish(store, claimed(store)[0])
+    with pytest.raises(Conflict, match="[Nn]o batch"):
+        store.redrive(fine.id)
+    broken = submit(store, range(1, 5))
+    store.bury(claimed(store)[0], BOOM)
+    store.cancel(broken.id)
+    with pytest.raises(Conflict, match="cancelled"):
+        store.redrive(broken.id)
+
+
+def test_nothing_starts_while_paused_and_everything_is_accepted(store: Store, clock: FakeClock) -> None:
+    store.pause()
+    ingestion = submit(store, range(1, 5))
+    assert blocked(store) == Wait(None, "paused")
+    assert store.stats().waiting_on == "paused"
+    estimate = store.estimate(ingestion.id)
+    assert estimate is not None
+    assert (estimate.start, estimate.completion) == (None, None)
+    clock.advance(100)
+    store.resume()
+    assert len(claimed(store, 5)) == 1
+    assert store.dispatches(10)[-1].limited_by == "paused"
+
+
+def test_the_queue_says_what_it_waits_on(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(concurrency=1)
+    assert store.stats().waiting_on == "empty"
+    submit(store, range(1, 7))
+    assert store.stats().waiting_on is None
+    batch = claimed(store)[0]
+    assert store.stats().waiting_on == "slots"
+    finish(store, batch)
+    assert store.stats().waiting_on == "token"
+    store.hold(60)
+    assert store.stats().waiting_on == "hold"
+    assert store.stats().hold_until == clock.now() + 60
+
+
+def test_the_log_says_what_limited_each_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=5)
+    submit(store, range(1, 4))
+    store.retry(claimed(store)[0], BOOM, 20)
+    clock.advance(20)
+    claimed(store)
+    submit(store, range(1, 7))
+    clock.advance(5)
+    claimed(store)
+    store.hold(7)
+    clock.advance(7)
+    claimed(store)
+    assert [one.limited_by for one in store.dispatches(10)] == ["arrival", "retry", "token", "hold"]
+    assert [one.attempt for one in store.dispatches(2)] == [1, 1]
+
+
+def test_a_key_makes_a_submission_idempotent_for_its_owner(store: Store) -> None:
+    first = submit(store, [1, 2], owner="ann", key="k", fingerprint="a")
+    assert submit(store, [1, 2], owner="ann", key="k", fingerprint="a").id == first.id
+    with pytest.raises(KeyReused, match="'k'"):
+        submit(store, [3], owner="ann", key="k", fingerprint="b")
+    assert submit(store, [1, 2], owner="bob", key="k", fingerprint="a").id != first.id
+    assert submit(store, [1, 2], key="k", fingerprint="a").id != first.id
+    assert len(store.ingestions()) == 3
+
+
+def test_a_key_is_remembered_as_long_as_its_ingestion(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(retention=100)
+    first = submit(store, [1], key="k", fingerprint="a")
+    clock.advance(1000)
+    assert submit(store, [1], key="k", fingerprint="a").id == first.id
+    finish(store, claimed(store)[0])
+    clock.advance(99)
+    assert submit(store, [1], key="k", fingerprint="a").id == first.id
+    clock.advance(2)
+    assert submit(store, [1], key="k", fingerprint="a").id != first.id
+
+
+def test_a_full_queue_says_when_there_is_room(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(max_pending=3)
+    submit(store, range(1, 10))
+    with pytest.raises(BacklogFull, match="3 batches are waiting") as refused:
+        submit(store, range(1, 7))
+    assert refused.value.retry_after == 5.0
+    claimed(store)
+    clock.advance(4.999)
+    with pytest.raises(BacklogFull):
+        submit(store, range(1, 7))
+    clock.advance(0.001)
+    claimed(store)
+    submit(store, range(1, 7))
+
+
+def test_what_would_never_fit_is_invalid(new_store: Callable[..., Store]) -> None:
+    with pytest.raises(InvalidRequest, match="never holds over 3"):
+        submit(new_store(max_pending=3), range(1, 13))
+    with pytest.raises(InvalidRequest, match="may be 10 s long"):
+        submit(new_store(max_backlog_seconds=10), range(1, 13))
+
+
+def test_a_backlog_that_is_too_long_says_when_there_is_room(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(max_backlog_seconds=10)
+    submit(store, range(1, 10))
+    with pytest.raises(BacklogFull, match="15.0 s long") as refused:
+        submit(store, [1])
+    assert refused.value.retry_after == 5.0
+    claimed(store)
+    clock.advance(5)
+    submit(store, [1])
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_with_the_earliest_end(store: Store, clock: FakeClock) -> None:
+    submit(store, range(1, 10))
+    with pytest.raises(TooLate) as refused:
+        submit(store, range(1, 7), deadline=clock.now() + 19.9)
+    assert refused.value.earliest == clock.now() + 20
+    submit(store, range(1, 7), deadline=clock.now() + 20)
+    assert len(store.ingestions()) == 2
+
+
+def test_what_ended_is_forgotten_after_a_while(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(retention=60)
+    ingestion, waiting = submit(store, [1]), submit(store, [2])
+    finish(store, claimed(store)[0])
+    clock.advance(59)
+    assert store.get(ingestion.id).status == Status.COMPLETED
+    clock.advance(1)
+    store.prune()
+    with pytest.raises(UnknownIngestion, match=ingestion.id):
+        store.get(ingestion.id)
+    assert [one.id for one in store.ingestions()] == [waiting.id]
+
+
+def test_a_redriven_ingestion_is_not_forgotten_for_its_first_end(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(retention=60)
+    ingestion = submit(store, [1])
+    store.bury(claimed(store)[0], BOOM)
+    clock.advance(59)
+    store.redrive(ingestion.id)
+    clock.advance(10)
+    store.prune()
+    assert store.get(ingestion.id).status == Status.YET_TO_START
+
+
+def test_pages_neither_skip_nor_repeat_while_new_ones_arrive(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    made = [submit(store, [number + 1], Priority(1 + number % 3)) for number in range(10)]
+    seen = store.ingestions(limit=4)
+    submit(store, [99])
+    while page := store.ingestions(limit=4, before=seen[-1].order):
+        seen += page
+        submit(store, [99])
+    assert [one.id for one in seen] == [one.id for one in reversed(made)]
+    high = store.ingestions(priority=Priority.HIGH)
+    assert [one.id for one in high] == [one.id for one in reversed(made) if one.priority == Priority.HIGH]
+    finish(store, claimed(store)[0])
+    assert [one.id for one in store.ingestions(status=Status.COMPLETED)] == [made[0].id]
+    assert len(store.ingestions(status=Status.YET_TO_START)) == len(store.ingestions()) - 1
+
+
+def test_a_page_of_batches(store: Store) -> None:
+    ingestion = submit(store, range(1, 31))
+    assert [batch.ids for batch in store.batches(ingestion.id, 2, 2)[1]] == [[7, 8, 9], [10, 11, 12]]
+    assert len(store.batches(ingestion.id, 8)[1]) == 2
+    assert store.batches(ingestion.id, 10, 5)[1] == []
+    assert store.batches(ingestion.id, 0, 0)[1] == []
+
+
+def test_upcoming_batches_are_in_true_order_with_their_times(store: Store, clock: FakeClock) -> None:
+    submit(store, range(1, 6), Priority.LOW)
+    submit(store, range(11, 16), Priority.HIGH)
+    claimed(store)
+    upcoming = store.upcoming(10)
+    assert [batch.ids for batch, _ in upcoming] == [[14, 15], [1, 2, 3], [4, 5]]
+    assert [at for _, at in upcoming] == [clock.now() + 5, clock.now() + 10, clock.now() + 15]
+    assert [batch.ids for batch, _ in store.upcoming(1)] == [[14, 15]]
+
+
+def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) -> None:
+    start = clock.now()
+    submit(store, range(1, 6), Priority.LOW)
+    clock.advance(2)
+    submit(store, [1], Priority.LOW)
+    depths = store.stats().depths
+    assert (depths[Priority.HIGH].waiting, depths[Priority.HIGH].oldest_at) == (0, None)
+    assert (depths[Priority.LOW].waiting, depths[Priority.LOW].oldest_at) == (3, start)
+    assert depths[Priority.LOW].drained_at == clock.now() + 10
+
+
+def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=5)
+    submit(store, [1])
+    batch = claimed(store)[0]
+    clock.advance(3)
+    finish(store, batch)
+    accuracy = store.stats().accuracy
+    assert accuracy is not None
+    assert (accuracy.ingestions, accuracy.mean, accuracy.p95) == (1, pytest.approx(3), pytest.approx(3))
+
+
+def test_estimates_use_measured_service_times_and_the_slots(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=1, concurrency=1)
+    submit(store, [1])
+    batch = claimed(store)[0]
+    clock.advance(10)
+    finish(store, batch)
+    ingestion = submit(store, range(1, 7))
+    estimate = store.estimate(ingestion.id)
+    assert estimate is not None
+    assert estimate.start == clock.now()
+    assert estimate.completion == clock.now() + 20
+
+
+def test_the_next_change_is_the_end_of_what_runs_or_the_next_start(store: Store, clock: FakeClock) -> None:
+    warm = submit(store, [1])
+    batch = claimed(store)[0]
+    clock.advance(2)
+    finish(store, batch)
+    assert store.estimate(warm.id) is None
+    ingestion = submit(store, range(1, 7))
+    clock.advance(3)
+    claimed(store)
+    estimate = store.estimate(ingestion.id)
+    assert estimate is not None
+    assert estimate.next_change == clock.now() + 2
+    assert estimate.start == clock.now() + 5

@@ -1,0 +1,166 @@
+"""The promises, over random schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.models import Batch, Priority, Status
+from app.store import Store
+from tests.support.clock import START, FakeClock
+from tests.support.queueing import settings
+from tests.support.simulation import EPSILON, Simulation, assert_rate
+
+PRIORITIES = st.sampled_from(Priority)
+SECONDS = st.integers(0, 400).map(lambda tenths: tenths / 10)
+ARRIVALS = st.lists(st.tuples(SECONDS, st.integers(1, 14), PRIORITIES), min_size=1, max_size=8)
+WORK = st.tuples(
+    st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0]),
+    st.one_of(st.just(True), st.just(True), st.just(False), st.sampled_from([0.0, 2.5, 30.0])),
+)
+
+
+@given(
+    arrivals=ARRIVALS,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3),
+    work=st.lists(WORK, min_size=1, max_size=6),
+    interval=st.sampled_from([0.5, 5.0]),
+    burst=st.integers(1, 3),
+    concurrency=st.integers(1, 4),
+    aging=st.sampled_from([0.0, 0.0, 3.0]),
+)
+def test_order_rate_status_and_roll_up_hold_whatever_happens(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+) -> None:
+    clock.reset()
+    chosen["priority_aging"] = chosen.pop("aging")
+    attempts: dict[tuple[str, int], int] = {}
+
+    def outcome(batch: Batch) -> tuple[float, bool | float]:
+        key = (batch.ingestion_id, batch.position)
+        attempts[key] = attempts.get(key, 0) + 1
+        assert batch.attempt == attempts[key]
+        seconds, ends = work[len(simulation.starts) % len(work)]
+        # In the end everything ends well, or the schedule would not.
+        return seconds, True if attempts[key] > 3 else ends
+
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), outcome)
+    cancelled = set()
+
+    def cancel(which: int) -> None:
+        if which < len(simulation.ingestions):
+            ingestion = simulation.ingestions[which]
+            if not simulation.store.get(ingestion.id).status.final:
+                simulation.cancel(ingestion)
+                cancelled.add(ingestion.id)
+
+    for at, count, priority in arrivals:
+        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+    for at, which in cancels:
+        simulation.at(at, lambda which=which: cancel(which))
+    simulation.run()
+
+    assert_rate([start.at for start in simulation.starts], chosen["interval"], chosen["burst"])
+    for ingestion in simulation.ingestions:
+        after, batches = simulation.store.batches(ingestion.id)
+        assert after.status.final
+        if ingestion.id not in cancelled:
+            assert not after.counts.cancelled
+            assert [one for batch in batches for one in batch.ids] == list(range(1, ingestion.id_count + 1))
+        done = {id_ for id_, _ in simulation.store.results(ingestion.id)}
+        assert done == {id_ for batch in batches if batch.status == Status.COMPLETED for id_ in batch.ids}
+
+
+@given(arrivals=ARRIVALS, aging=st.sampled_from([0.5, 4.0, 20.0]))
+def test_with_aging_nobody_is_overtaken_by_much_younger_ones(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, aging: float
+) -> None:
+    clock.reset()
+    chosen = {"interval": 5.0, "priority_aging": aging}
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (0.0, True))
+    for at, count, priority in arrivals:
+        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+    simulation.run()
+    known = {ingestion.id: ingestion for ingestion in simulation.ingestions}
+    for number, start in enumerate(simulation.starts):
+        ours = known[start.batch.ingestion_id]
+        for later in simulation.starts[number + 1 :]:
+            theirs = known[later.batch.ingestion_id]
+            if theirs.created_at > start.at:
+                continue
+            head_start = (theirs.priority - ours.priority) * aging
+            assert ours.created_at <= theirs.created_at + head_start + EPSILON
+
+
+@given(
+    arrivals=ARRIVALS,
+    cancels=st.sets(st.integers(0, 7), max_size=2),
+    burst=st.integers(1, 3),
+    aging=st.sampled_from([0.0, 3.0]),
+    hold=st.sampled_from([0.0, 0.0, 33.3]),
+)
+def test_estimates_are_exact_when_nothing_else_arrives(
+    new_store: Callable[..., Store],
+    clock: FakeClock,
+    arrivals: Any,
+    cancels: set[int],
+    burst: int,
+    aging: float,
+    hold: float,
+) -> None:
+    clock.reset()
+    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4}
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (0.0, True))
+    store, expected = simulation.store, {}
+    for at, count, priority in arrivals:
+        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+
+    def look() -> None:
+        for which in cancels:
+            if which < len(simulation.ingestions) and not store.get(simulation.ingestions[which].id).status.final:
+                simulation.cancel(simulation.ingestions[which])
+        store.hold(hold)
+        for ingestion in simulation.ingestions:
+            if estimate := store.estimate(ingestion.id):
+                expected[ingestion.id] = estimate, len(simulation.starts)
+
+    simulation.at(max(at for at, _, _ in arrivals), look)
+    simulation.run()
+
+    for ingestion_id, (estimate, before) in expected.items():
+        later = simulation.starts[before:]
+        mine = [start.at for start in later if start.batch.ingestion_id == ingestion_id]
+        ahead = [start.batch.ingestion_id for start in later].index(ingestion_id)
+        assert estimate.batches_ahead == ahead
+        assert estimate.start is not None
+        assert estimate.completion is not None
+        assert abs(estimate.start - mine[0]) < 0.001
+        assert abs(estimate.completion - mine[-1]) < 0.001
+        finished_at = store.get(ingestion_id).finished_at
+        assert finished_at is not None
+        assert abs(estimate.completion - finished_at) < 0.001
+
+
+@given(arrivals=ARRIVALS, count=st.integers(1, 20), priority=PRIORITIES)
+def test_a_quote_is_kept_when_it_is_taken_at_once(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, count: int, priority: Priority
+) -> None:
+    clock.reset()
+    simulation = Simulation(new_store(), clock, settings(), lambda _: (0.0, True))
+    for at, size, urgency in arrivals:
+        simulation.at(at, lambda size=size, urgency=urgency: simulation.submit(range(1, size + 1), urgency))
+    quoted = []
+
+    def take() -> None:
+        quoted.append(simulation.store.quote(-(-count // 3))[priority])
+        quoted.append(simulation.submit(range(1, count + 1), priority).id)
+
+    simulation.at(max(at for at, _, _ in arrivals), take)
+    simulation.run()
+    quote, ingestion_id = quoted
+    starts = [start.at for start in simulation.starts if start.batch.ingestion_id == ingestion_id]
+    assert (round(quote.start, 3), round(quote.completion, 3)) == (round(starts[0], 3), round(starts[-1], 3))
+    assert quote.start >= START

@@ -1,0 +1,151 @@
+"""Runs a store through hours of schedule in milliseconds, beside a model that is too simple to be wrong."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from app.config import Settings
+from app.models import Batch, BatchError, Ingestion, Priority, Status
+from app.store import Store, Wait
+from tests.support.clock import FakeClock
+from tests.support.queueing import finish, submit
+
+BOOM = BatchError("RuntimeError", "boom")
+EPSILON = 1e-5
+"""What times of today, as floats, cannot tell apart."""
+
+_FORWARD = {
+    Status.YET_TO_START: 0,
+    Status.TRIGGERED: 1,
+    Status.COMPLETED: 2,
+    Status.FAILED: 2,
+    Status.CANCELLED: 2,
+}
+
+
+@dataclass
+class Start:
+    """One dispatch as the simulation saw it."""
+
+    at: float
+    batch: Batch
+
+
+@dataclass
+class Simulation:
+    """`work` says for each dispatch how long it takes and whether it ends well (True) or fails (the delay of a retry)."""
+
+    store: Store
+    clock: FakeClock
+    settings: Settings
+    work: Callable[[Batch], tuple[float, bool | float]]
+    starts: list[Start] = field(default_factory=list)
+    ingestions: list[Ingestion] = field(default_factory=list)
+    # The model: every batch that waits, by its place, with the moment from which it is due.
+    waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _seen: dict[str, Status] = field(default_factory=dict)
+    _running: int = 0
+    _count: int = 0
+
+    def at(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do something so many seconds from the start of the clock."""
+        self._count += 1
+        heapq.heappush(self._events, (seconds, self._count, action))
+
+    def submit(self, ids: range, priority: Priority) -> Ingestion:
+        ingestion = submit(self.store, ids, priority)
+        self.ingestions.append(ingestion)
+        for position in range(ingestion.batch_count):
+            self.waiting[self.place(ingestion, position)] = self.clock.now()
+        return ingestion
+
+    def cancel(self, ingestion: Ingestion) -> None:
+        self.store.cancel(ingestion.id)
+        for position in range(ingestion.batch_count):
+            self.waiting.pop(self.place(ingestion, position), None)
+
+    def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
+        aging = self.settings.priority_aging
+        rank = ingestion.created_at + ingestion.priority * aging if aging else float(ingestion.priority)
+        return rank, ingestion.order, position
+
+    def run(self) -> None:
+        """Until nothing is left to do."""
+        begin = self.clock.now()
+        while True:
+            answer = self.store.claim(self.settings.concurrency - self._running)
+            if isinstance(answer, Wait):
+                due = None if answer.seconds is None else self.clock.now() + answer.seconds
+                event = begin + self._events[0][0] if self._events else None
+                moments = [moment for moment in (due, event) if moment is not None]
+                if not moments:
+                    return
+                self.clock.advance_to(min(moments))
+                while self._events and begin + self._events[0][0] <= self.clock.now():
+                    heapq.heappop(self._events)[2]()
+                    self.check_statuses()
+            else:
+                assert len(answer) <= self.settings.concurrency - self._running
+                for batch in answer:
+                    self._start(batch, begin)
+                self.check_statuses()
+
+    def _start(self, batch: Batch, begin: float) -> None:
+        now = self.clock.now()
+        ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
+        place = self.place(ingestion, batch.position)
+        due = [other for other, since in self.waiting.items() if since <= now + EPSILON]
+        assert place == min(due), "the most urgent due batch goes first"
+        del self.waiting[place]
+        self.starts.append(Start(now, batch))
+        self._running += 1
+        seconds, outcome = self.work(batch)
+
+        def end() -> None:
+            self._running -= 1
+            if outcome is True:
+                assert finish(self.store, batch) is not None
+            elif outcome is False:
+                assert self.store.bury(batch, BOOM) is not None
+            else:
+                after = self.store.retry(batch, BOOM, outcome)
+                assert after is not None
+                if not after.counts.cancelled:
+                    self.waiting[place] = self.clock.now() + outcome
+
+        self.at(now - begin + seconds, end)
+
+    def check_statuses(self) -> None:
+        """Every status only moved forward, and each roll-up is that of its batches."""
+        for one in self.ingestions:
+            ingestion, batches = self.store.batches(one.id)
+            statuses = [batch.status for batch in batches]
+            for batch in batches:
+                before = self._seen.get(batch.id, Status.YET_TO_START)
+                moved = _FORWARD[batch.status] - _FORWARD[before]
+                assert moved > 0 or batch.status == before, f"{before} became {batch.status}"
+                self._seen[batch.id] = batch.status
+            assert ingestion.status == naive_roll_up(statuses)
+            assert (ingestion.finished_at is not None) == ingestion.status.final
+
+
+def naive_roll_up(statuses: list[Status]) -> Status:
+    if all(status == Status.YET_TO_START for status in statuses):
+        return Status.YET_TO_START
+    if not all(status.final for status in statuses):
+        return Status.TRIGGERED
+    for status in (Status.CANCELLED, Status.FAILED):
+        if status in statuses:
+            return status
+    return Status.COMPLETED
+
+
+def assert_rate(times: list[float], interval: float, burst: int) -> None:
+    """No window of time holds more starts than the bucket had tokens for."""
+    for first in range(len(times)):
+        for last in range(first + 1, len(times)):
+            allowed = burst + (times[last] - times[first]) / interval
+            assert last - first + 1 <= allowed + EPSILON / interval, f"{last - first + 1} starts within {times}"
