@@ -10,13 +10,15 @@ from collections.abc import Iterator, Sequence
 from .backlog import Backlog, place
 from .clock import Clock
 from .config import Settings
-from .errors import Conflict, KeyReused, UnknownIngestion
+from .errors import Conflict
 from .limiter import TokenBucket
-from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
+from .measure import Measured
+from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count
 from .queue import Entry, ReadyQueue
 from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Record
+from .registry import Registry
 from .schedule import Timeline, admit
-from .store import Accuracy, Depth, Dispatch, Quote, Stats, Store, Submission, Wait
+from .store import Depth, Dispatch, Quote, Stats, Store, Submission, Wait
 
 _CHUNK = 1000
 """How many batches or ingestions are looked at under one hold of the lock."""
@@ -32,55 +34,35 @@ class MemoryStore(Store):
         self._bucket = TokenBucket(settings.interval, settings.burst)
         self._queue = ReadyQueue()
         self._backlog = Backlog()
-        self._records: dict[str, Record] = {}
-        self._keys: dict[tuple[str | None, str], tuple[str, Record]] = {}
-        self._ended: deque[tuple[float, Record]] = deque()
+        self._registry = Registry(settings.retention)
+        self._measured = Measured()
         self._running: dict[tuple[str, int], _Claim] = {}
         self._dispatches: deque[Dispatch] = deque(maxlen=settings.dispatch_log)
-        self._misses: deque[float] = deque(maxlen=1000)
         self._order = 0
         self._paused = False
         self._resumed_at = 0.0
         self._hold_until = 0.0
-        self._service = 0.0
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
-        key = None if submission.key is None else (submission.owner, submission.key)
-        size = self._settings.batch_size
+        settings, key = self._settings, submission.key
         with self._lock:
             now = self._clock.now()
-            self._forget(now)
-            if key is not None and (known := self._keys.get(key)):
-                fingerprint, record = known
-                if fingerprint != submission.fingerprint:
-                    raise KeyReused(f"The idempotency key {submission.key!r} was used with another request.")
-                return record.snapshot(), False
-            record = Record(
-                str(uuid.uuid4()),
-                self._order + 1,
-                self._rank(submission.priority, now),
-                submission.ids,
-                size,
-                submission.priority,
-                now,
-                submission.owner,
-            )
-            timeline, ahead = self._timeline(now), self._backlog.ahead(place(record))
-            count = len(record.states)
-            admit(
-                self._settings,
-                timeline,
-                count=count,
-                waiting=self._backlog.total,
-                ahead=ahead,
-                deadline=submission.deadline,
-            )
-            self._order += 1
-            record.estimated_completion = None if self._paused else timeline.end(ahead + count - 1)
-            self._records[record.id] = record
+            self._registry.forget(now)
             if key is not None:
-                record.key = key
-                self._keys[key] = submission.fingerprint, record
+                known = self._registry.with_key(submission.owner, key, submission.fingerprint)
+                if known:
+                    return known.snapshot(), False
+            rank = self._rank(submission.priority, now)
+            count = batch_count(len(submission.ids), settings.batch_size)
+            timeline, ahead = self._timeline(now), self._backlog.ahead((rank, self._order + 1))
+            waiting, deadline = self._backlog.total, submission.deadline
+            admit(settings, timeline, count=count, waiting=waiting, ahead=ahead, deadline=deadline)
+            self._order += 1
+            record = Record(str(uuid.uuid4()), self._order, rank, now, settings.batch_size, submission)
+            record.estimated_completion = None if self._paused else timeline.end(ahead + count - 1)
+            self._registry.add(record)
+            if key is not None:
+                self._registry.remember_key(submission.owner, key, submission.fingerprint, record)
             self._backlog.add(record)
             self._queue.put(Entry(record.rank, record.order, 0, now, record), now)
             return record.snapshot(), True
@@ -123,11 +105,10 @@ class MemoryStore(Store):
         limit: int = 50,
     ) -> list[Ingestion]:
         with self._lock:
-            self._forget(self._clock.now())
-            records = list(self._records.values())
-        end = len(records) if before is None else _position(records, before)
+            self._registry.forget(self._clock.now())
+            records = self._registry.before(before)
         found: list[Ingestion] = []
-        for last in range(end, 0, -_CHUNK):
+        for last in range(len(records), 0, -_CHUNK):
             with self._lock:
                 chunk = [record.snapshot() for record in reversed(records[max(0, last - _CHUNK) : last])]
             for one in chunk:
@@ -142,14 +123,14 @@ class MemoryStore(Store):
             record = self._record(ingestion_id)
             return None if record.finished else self._estimate(record)
 
-    def quote(self, batch_count: int) -> dict[Priority, Quote]:
+    def quote(self, count: int) -> dict[Priority, Quote]:
         with self._lock:
             now = self._clock.now()
             timeline = self._timeline(now)
             quotes = {}
             for priority in Priority:
                 ahead = self._backlog.ahead((self._rank(priority, now), self._order + 1))
-                quotes[priority] = Quote(ahead, None, None) if self._paused else timeline.quote(ahead, batch_count)
+                quotes[priority] = Quote(ahead, None, None) if self._paused else timeline.quote(ahead, count)
             return quotes
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
@@ -257,9 +238,9 @@ class MemoryStore(Store):
                 self._bucket.tokens(now),
                 self._bucket.when(0, now),
                 len(self._running),
-                self._service,
+                self._measured.service,
                 self._depths(self._timeline(now)),
-                _accuracy(self._misses),
+                self._measured.accuracy(),
             )
 
     def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
@@ -285,7 +266,7 @@ class MemoryStore(Store):
 
     def prune(self) -> int:
         with self._lock:
-            return self._forget(self._clock.now())
+            return self._registry.forget(self._clock.now())
 
     def ping(self) -> None:
         """Memory is always there."""
@@ -296,11 +277,7 @@ class MemoryStore(Store):
     # What follows is called with the lock held.
 
     def _record(self, ingestion_id: str) -> Record:
-        self._forget(self._clock.now())
-        record = self._records.get(ingestion_id)
-        if record is None:
-            raise UnknownIngestion(ingestion_id)
-        return record
+        return self._registry.get(ingestion_id, self._clock.now())
 
     def _rank(self, priority: Priority, now: float) -> float:
         aging = self._settings.priority_aging
@@ -343,7 +320,7 @@ class MemoryStore(Store):
         if record.started_at is None:
             record.started_at = now
         batch = record.batch(position)
-        self._running[record.id, position] = _Claim(batch, now, now + self._settings.lease)
+        self._running[record.id, position] = _Claim(record, batch, now, now + self._settings.lease)
         came = {
             "arrival" if first else "retry": entry.due,
             "paused": self._resumed_at,
@@ -381,7 +358,7 @@ class MemoryStore(Store):
         if claim is None or claim.batch.attempt != batch.attempt:
             return None
         del self._running[batch.ingestion_id, batch.position]
-        now, record, position = self._clock.now(), self._records[batch.ingestion_id], batch.position
+        now, record, position = self._clock.now(), claim.record, batch.position
         record.move(position, state)
         if error is not None:
             record.errors[position] = error
@@ -396,8 +373,7 @@ class MemoryStore(Store):
             self._queue.put(Entry(record.rank, record.order, position, due, record), now)
             self._backlog.change(record, 1)
         if attempt is None:
-            took = now - claim.started_at
-            self._service += (took - self._service) * (0.1 if self._service else 1.0)
+            self._measured.took(now - claim.started_at)
         self._settle(record, now)
         return record.snapshot()
 
@@ -405,36 +381,23 @@ class MemoryStore(Store):
         """Note the end of an ingestion of which nothing is left to do."""
         if not record.finished or record.finished_at is not None:
             return
-        record.finished_at = now
         if record.estimated_completion is not None and not record.cancelled:
-            self._misses.append(abs(now - record.estimated_completion))
+            self._measured.missed_by(now - record.estimated_completion)
         self._backlog.remove(record)
-        self._ended.append((now, record))
-
-    def _forget(self, now: float) -> int:
-        forgotten = 0
-        while self._ended and self._ended[0][0] + self._settings.retention <= now:
-            ended_at, record = self._ended.popleft()
-            # A redrive since then gave it another end, or none yet.
-            if record.finished_at == ended_at:
-                self._records.pop(record.id, None)
-                if record.key is not None:
-                    self._keys.pop(record.key, None)
-                forgotten += 1
-        return forgotten
+        self._registry.end(record, now)
 
     def _timeline(self, now: float) -> Timeline:
         return Timeline(
-            now, self._bucket, self._hold_until, len(self._running), self._settings.concurrency, self._service
+            now, self._bucket, self._hold_until, len(self._running), self._settings.concurrency, self._measured.service
         )
 
     def _estimate(self, record: Record) -> Estimate:
         now = self._clock.now()
         ahead, waiting = self._backlog.ahead(place(record)), record.waiting
         ends = [
-            max(now, claim.started_at + self._service)
-            for (owner, _), claim in self._running.items()
-            if owner == record.id
+            max(now, claim.started_at + self._measured.service)
+            for claim in self._running.values()
+            if claim.record is record
         ]
         if not waiting:
             return Estimate(0, None, max(ends), min(ends))
@@ -462,9 +425,10 @@ class MemoryStore(Store):
 class _Claim:
     """A batch in process, and how long its claim is good for."""
 
-    __slots__ = ("batch", "lease_until", "started_at")
+    __slots__ = ("batch", "lease_until", "record", "started_at")
 
-    def __init__(self, batch: Batch, started_at: float, lease_until: float) -> None:
+    def __init__(self, record: Record, batch: Batch, started_at: float, lease_until: float) -> None:
+        self.record = record
         self.batch = batch
         self.started_at = started_at
         self.lease_until = lease_until
@@ -472,19 +436,3 @@ class _Claim:
 
 def _span(offset: int, limit: int | None, count: int) -> range:
     return range(offset, count if limit is None else min(count, offset + limit))
-
-
-def _position(records: Sequence[Record], order: int) -> int:
-    """How many of the records, which are in creation order, come before `order`."""
-    low, high = 0, len(records)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if records[middle].order < order else (low, middle)
-    return low
-
-
-def _accuracy(misses: Sequence[float]) -> Accuracy | None:
-    if not misses:
-        return None
-    ranked = sorted(misses)
-    return Accuracy(len(ranked), sum(ranked) / len(ranked), ranked[(len(ranked) * 95 - 1) // 100])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Sequence
 
-from .models import Batch, BatchError, Counts, Ingestion, Priority, Status, batch_count
+from .models import Batch, BatchError, Counts, Ingestion, Status, batch_count
+from .store import Submission
 
 NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
 """What the byte of a batch says. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
@@ -26,24 +26,16 @@ class Record:
     )  # fmt: skip
 
     def __init__(
-        self,
-        ingestion_id: str,
-        order: int,
-        rank: float,
-        ids: array[int],
-        batch_size: int,
-        priority: Priority,
-        created_at: float,
-        owner: str | None,
+        self, ingestion_id: str, order: int, rank: float, created_at: float, batch_size: int, submission: Submission
     ) -> None:
         self.id = ingestion_id
         self.order = order
         self.rank = rank
-        self.ids = ids
-        self.batch_size = batch_size
-        self.priority = priority
         self.created_at = created_at
-        self.owner = owner
+        self.batch_size = batch_size
+        self.ids = submission.ids
+        self.priority = submission.priority
+        self.owner = submission.owner
         self.key: tuple[str | None, str] | None = None
         self.slot = -1
         self.cursor = 0
@@ -51,7 +43,7 @@ class Record:
         self.started_at: float | None = None
         self.finished_at: float | None = None
         self.estimated_completion: float | None = None
-        count = batch_count(len(ids), batch_size)
+        count = batch_count(len(self.ids), batch_size)
         self.states = bytearray(count)
         self.tally = [count, 0, 0, 0, 0]
         self.attempts: dict[int, int] = {}

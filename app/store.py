@@ -136,8 +136,8 @@ class Store(ABC):
         """What the ingestion can expect; None once it is finished."""
 
     @abstractmethod
-    def quote(self, batch_count: int) -> dict[Priority, Quote]:
-        """When a submission of so many batches would start and end at each priority."""
+    def quote(self, count: int) -> dict[Priority, Quote]:
+        """When a submission of `count` batches would start and end at each priority."""
 
     # -- dispatching --
 

@@ -88,15 +88,13 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
     assert claimed(store)[0].ids == [9]
 
 
-def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(
-    new_store: Callable[..., Store], clock: FakeClock
-) -> None:
+def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0)
     fine = submit(store, [1])
-    with pytest.raises(Conflict, match="[Nn]o batch"):
+    with pytest.raises(Conflict, match="No batch of the ingestion failed"):
         store.redrive(fine.id)
     finish(store, claimed(store)[0])
-    with pytest.raises(Conflict, match="[Nn]o batch"):
+    with pytest.raises(Conflict, match="No batch of the ingestion failed"):
         store.redrive(fine.id)
     broken = submit(store, range(1, 5))
     store.bury(claimed(store)[0], BOOM)
@@ -196,7 +194,7 @@ def test_what_would_never_fit_is_invalid(new_store: Callable[..., Store]) -> Non
 def test_a_backlog_that_is_too_long_says_when_there_is_room(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(max_backlog_seconds=10)
     submit(store, range(1, 10))
-    with pytest.raises(BacklogFull, match="15.0 s long") as refused:
+    with pytest.raises(BacklogFull, match="would be 15") as refused:
         submit(store, [1])
     assert refused.value.retry_after == 5.0
     claimed(store)

@@ -35,7 +35,7 @@ class Start:
 
 @dataclass
 class Simulation:
-    """`work` says for each dispatch how long it takes and whether it ends well (True) or fails (the delay of a retry)."""
+    """`work` says how long each dispatch takes and how it ends: well (True), for good (False) or again (the delay)."""
 
     store: Store
     clock: FakeClock

@@ -1,0 +1,33 @@
+"""What the queue learns from its own past: how long a batch takes, and how far off its estimates were."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .store import Accuracy
+
+_WEIGHT = 0.1
+"""Share of the newest measurement in the mean, so that it follows an upstream that changes."""
+
+
+class Measured:
+    """A moving mean of service times and the misses of the latest estimates, all in seconds."""
+
+    def __init__(self) -> None:
+        self.service = 0.0
+        self._misses: deque[float] = deque(maxlen=1000)
+
+    def took(self, seconds: float) -> None:
+        """A batch was in process for so long."""
+        self.service += (seconds - self.service) * (_WEIGHT if self.service else 1.0)
+
+    def missed_by(self, seconds: float) -> None:
+        """An ingestion ended so far from its estimate."""
+        self._misses.append(abs(seconds))
+
+    def accuracy(self) -> Accuracy | None:
+        """How good the estimates were; None before the first."""
+        if not self._misses:
+            return None
+        ranked = sorted(self._misses)
+        return Accuracy(len(ranked), sum(ranked) / len(ranked), ranked[(len(ranked) * 95 - 1) // 100])
