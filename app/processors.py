@@ -54,7 +54,7 @@ def checked(processor: Any, source: str) -> Processor:
     """
     if not callable(processor):
         raise ConfigError(f"{source} must be a callable, not a {type(processor).__name__}.")
-    for function in (processor, getattr(processor, "__call__", None)):  # noqa: B004
+    for function in (processor, type(processor).__call__):
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigError(f"{source} is async; it must be a plain function that returns when the work is done.")
     return cast(Processor, processor)
@@ -95,7 +95,7 @@ def encode_results(ids: Sequence[int], returned: object) -> list[str]:
         for key in returned:
             if key not in wanted:
                 raise InvalidResult(f"The processor returned data for {key!r}, which is not an id of the batch.")
-        data = [returned.get(one, None) for one in ids]
+        data = [returned.get(one) for one in ids]
     elif isinstance(returned, Sequence) and not isinstance(returned, (str, bytes, bytearray, memoryview)):
         if len(returned) != len(ids):
             raise InvalidResult(f"The processor returned {len(returned)} results for {len(ids)} ids.")

@@ -71,8 +71,9 @@ class HttpUpstream:
     def _by_id(self, ids: list[int], answer: Any) -> dict[int, JSON]:
         if isinstance(answer, dict):
             names = {str(one): one for one in ids}
-            if stray := next((name for name in answer if name not in names), None):
-                raise InvalidResult(f"{self._name} answered with data for {stray!r}, which was not asked.")
+            for name in answer:
+                if name not in names:
+                    raise InvalidResult(f"{self._name} answered with data for {name!r}, which was not asked.")
             return {names[name]: data for name, data in answer.items()}
         if not isinstance(answer, list):
             raise InvalidResult(
