@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
-from urllib3.exceptions import HTTPError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 from urllib3.util import parse_url
 
@@ -91,12 +91,8 @@ class HttpUpstream:
                     if not (location := response.get_redirect_location()):
                         return self._answer(response, about, deadline)
                 url = self._redirected(url, location)
-        except TimedOut as error:
-            raise UpstreamError(f"{self._name} did not answer within {self._timeout:g} s{about}.") from error
-        except SSLError as error:
-            raise UpstreamError(f"{self._name} cannot be trusted over TLS: {error}.") from error
         except HTTPError as error:
-            raise UpstreamError(f"{self._name} gave no answer{about}: {error.__cause__ or error}.") from error
+            raise UpstreamError(f"{self._name} {self._failure(error)}{about}.") from error
         raise PermanentError(f"{self._name} redirected more than {_MOST_REDIRECTS} times{about}.")
 
     @contextmanager
@@ -124,6 +120,14 @@ class HttpUpstream:
 
     def _give_up(self) -> NoReturn:
         raise UpstreamError(f"{self._name} was not done within {self._patience:g} s.")
+
+    def _failure(self, error: HTTPError) -> str:
+        # A connection that was refused counts as a timeout in urllib3's tree.
+        if isinstance(error, TimedOut) and not isinstance(error, NewConnectionError):
+            return f"did not answer within {self._timeout:g} s"
+        if isinstance(error, SSLError):
+            return f"cannot be trusted over TLS ({error})"
+        return f"gave no answer ({error.__cause__ or error})"
 
     def _redirected(self, url: str, location: str) -> str:
         try:

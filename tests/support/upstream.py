@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ class Exchange(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    disable_nagle_algorithm = True
     server: _Server
 
     def setup(self) -> None:
@@ -26,7 +28,7 @@ class Exchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         upstream = self.server.upstream
         upstream.paths.append(self.path)
-        upstream.headers.append(dict(self.headers))
+        upstream.headers.append(self.headers)
         upstream.script(self)
 
     def reply(self, data: Any = None, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
@@ -71,7 +73,7 @@ class Upstream:
         self.script = script
         self.connections = 0
         self.paths: list[str] = []
-        self.headers: list[dict[str, str]] = []
+        self.headers: list[Message] = []
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Exchange)
         self._server.upstream = self

@@ -77,7 +77,7 @@ def test_a_name_that_leads_nowhere_is_said_with_its_key(path: str, words: str) -
     ],
 )
 def test_a_module_that_fails_to_import_is_said_with_its_cause(module: Any, source: str, words: str) -> None:
-    with pytest.raises(ConfigError, match="INGEST_PROCESSOR names .* failed") as caught:
+    with pytest.raises(ConfigError, match=r"INGEST_PROCESSOR names .* failed") as caught:
         load(settings(processor=f"{module(source)}:run"))
     assert words in str(caught.value)
     assert caught.value.__cause__ is not None
