@@ -1,0 +1,165 @@
+"""Whether the dispatches that were made kept the rate and the order: the proof that a log of them gives."""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from .models import Priority
+from .store import Dispatch
+
+TOLERANCE = 1e-6
+"""Seconds by which starts may be too close, and each interval too short: seconds since the epoch, as floats, are a
+quarter of a microsecond apart."""
+
+
+class Violation(NamedTuple):
+    """Two dispatches that cannot both be right. `rule` is `rate` or `order`; `detail` says what is wrong."""
+
+    rule: str
+    earlier: Dispatch
+    later: Dispatch
+    detail: str
+
+
+class Log(NamedTuple):
+    """Dispatches with the limit they were made under, as far as the log says."""
+
+    dispatches: Sequence[Dispatch]
+    interval: float | None = None
+    burst: int | None = None
+
+
+def verify(dispatches: Iterable[Dispatch], *, interval: float, burst: int = 1, grace: float = 0.0) -> list[Violation]:
+    """The first violation of the rate and the first of the order; empty where both held. O(n log n).
+
+    The dispatches may be in any order and any unbroken stretch of the whole. `grace` is how many seconds after it was
+    due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others.
+    """
+    starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
+    found = (_too_close(starts, interval, burst), _overtaken(starts, grace))
+    return [violation for violation in found if violation]
+
+
+def read(text: str) -> Log:
+    """A log from JSON text: the answer of GET /dispatches, an array of dispatches, or NDJSON with one a line.
+
+    Raises ValueError that names the place and what is wrong there.
+    """
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        if not text.lstrip().startswith("{"):
+            raise ValueError(f"This is not JSON: {error}.") from None
+        return Log([_dispatch(item, where) for where, item in _lines(text)])
+    return log_of(document)
+
+
+def log_of(document: Any) -> Log:
+    """The log in a parsed answer of GET /dispatches, array of dispatches or single dispatch. Raises ValueError."""
+    if isinstance(document, Mapping) and "dispatches" in document:
+        limit = document.get("interval"), document.get("burst")
+        if not all(one is None or _is_number(one) for one in limit):
+            raise ValueError("interval and burst must be numbers.")
+        return Log(log_of(document["dispatches"]).dispatches, *limit)
+    items = [document] if isinstance(document, Mapping) else document
+    if not isinstance(items, list):
+        raise ValueError(f"A list of dispatches is needed, not {document!r:.40}.")
+    return Log([_dispatch(item, f"Dispatch {number}") for number, item in enumerate(items, 1)])
+
+
+def _too_close(starts: Sequence[Dispatch], interval: float, burst: int) -> Violation | None:
+    """The first start for which a token bucket that was full at any time before would have had no token.
+
+    In any t seconds a token bucket gives at most burst + t / interval tokens (RFC 2215, section 3.6), so k starts take
+    at least k - burst intervals. `lag` is how far a start is behind an even schedule: it may fall by the burst at most.
+    """
+    step = max(0.0, interval - TOLERANCE)
+    latest, most = 0, -math.inf
+    for number, dispatch in enumerate(starts):
+        lag = dispatch.started_at - starts[0].started_at - number * step
+        if lag < most - (burst - 1) * step - TOLERANCE:
+            earlier = starts[latest]
+            count, seconds = number - latest + 1, dispatch.started_at - earlier.started_at
+            needed = (count - burst) * interval
+            detail = (
+                f"{count} starts within {seconds:.6f} s, from {_name(earlier)} to {_name(dispatch)}; "
+                f"at one every {interval:g} s with a burst of {burst} they need {needed:g} s."
+            )
+            return Violation("rate", earlier, dispatch, detail)
+        if lag > most:
+            latest, most = number, lag
+    return None
+
+
+def _overtaken(starts: Sequence[Dispatch], grace: float) -> Violation | None:
+    """The first start that a less urgent batch preceded although this one was due by then."""
+    times = [dispatch.started_at for dispatch in starts]
+    # The least urgent of any stretch that reaches up to here: positions rising, places falling, so a search finds it.
+    stack: list[int] = []
+    for _, group in groupby(range(len(starts)), key=times.__getitem__):
+        together = list(group)
+        for number in together:
+            dispatch = starts[number]
+            since = bisect_right(times, dispatch.due_at + grace)
+            at = bisect_left(stack, since)
+            if at < len(stack) and _place(starts[stack[at]]) > _place(dispatch):
+                earlier = starts[stack[at]]
+                detail = (
+                    f"{_name(earlier)} started {dispatch.started_at - earlier.started_at:.6f} s before "
+                    f"{_name(dispatch)}, which is more urgent and had been due for "
+                    f"{earlier.started_at - dispatch.due_at:.6f} s by then."
+                )
+                return Violation("order", earlier, dispatch, detail)
+        for number in together:
+            while stack and _place(starts[stack[-1]]) <= _place(starts[number]):
+                stack.pop()
+            stack.append(number)
+    return None
+
+
+def _place(dispatch: Dispatch) -> tuple[float, int, int]:
+    return dispatch.rank, dispatch.order, dispatch.position
+
+
+def _name(dispatch: Dispatch) -> str:
+    return f"batch {dispatch.batch_id} ({dispatch.priority.name}, started at {dispatch.started_at:.6f})"
+
+
+def _lines(text: str) -> Iterator[tuple[str, Any]]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield f"Line {number}", json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"Line {number} is not JSON: {error}.") from None
+
+
+def _dispatch(item: Any, where: str) -> Dispatch:
+    if not isinstance(item, Mapping):
+        raise ValueError(f"{where} must be an object, not {item!r:.40}.")
+    for member in ("started_at", "due_at", "rank", "order", "position"):
+        if not _is_number(item.get(member)):
+            raise ValueError(f"{where} needs {member} as a number, not {item.get(member)!r:.40}.")
+    if item.get("priority") not in Priority.__members__:
+        raise ValueError(f"{where} needs priority as one of {', '.join(Priority.__members__)}.")
+    return Dispatch(
+        item["started_at"],
+        item["due_at"],
+        str(item.get("batch_id", "?")),
+        str(item.get("ingestion_id", "?")),
+        item["position"],
+        item.get("attempt", 1),
+        Priority[item["priority"]],
+        item["rank"],
+        item["order"],
+        str(item.get("limited_by", "?")),
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf

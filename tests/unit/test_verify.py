@@ -1,0 +1,249 @@
+"""The proof itself is put to the test: it passes what was right and catches what was not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from app.limiter import TokenBucket
+from app.memorystore import MemoryStore
+from app.models import Batch, BatchError, Priority
+from app.store import Dispatch, Wait
+from app.verify import Violation, log_of, read, verify
+from tests.support import queueing
+from tests.support.clock import START, FakeClock
+
+BOOM = BatchError("RuntimeError", "boom")
+
+
+def dispatch(started_at: float, *, due_at: float = 0.0, order: int = 1, position: int = 0, rank: float = 2) -> Dispatch:
+    name = f"{order}-{position}"
+    return Dispatch(
+        START + started_at, START + due_at, name, str(order), position, 1, Priority.MEDIUM, rank, order, "token"
+    )
+
+
+def rules(violations: list[Violation]) -> list[str]:
+    return [violation.rule for violation in violations]
+
+
+@dataclass(frozen=True)
+class Limit:
+    interval: float
+    burst: int
+
+
+limits = st.builds(Limit, st.sampled_from([0.0, 0.1, 1.0, 5.0]), st.integers(1, 3))
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("submit"), st.sampled_from(Priority), st.integers(1, 12)),
+        st.tuples(st.just("advance"), st.sampled_from([0.01, 0.3, 1.0, 4.0, 30.0])),
+        st.tuples(st.just("claim"), st.integers(1, 4)),
+        st.tuples(st.sampled_from(["ack", "bury", "release", "redrive", "cancel"]), st.integers(0, 5)),
+        st.tuples(st.just("retry"), st.integers(0, 5), st.sampled_from([0.0, 0.7, 6.0])),
+        st.tuples(st.just("hold"), st.sampled_from([0.5, 7.0])),
+        st.tuples(st.sampled_from(["pause", "resume", "recover"])),
+    ),
+    max_size=60,
+)
+
+
+busy = steps.map(lambda script: [("submit", Priority.MEDIUM, 12), *script])
+
+
+def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
+    """Everything that a queue can go through, then its drain: the dispatches this made."""
+    clock = FakeClock()
+    store = MemoryStore(queueing.settings(**asdict(limit), priority_aging=aging, lease=20), clock)
+    ingestions: list[str] = []
+    running: list[Batch] = []
+
+    def claim(most: int) -> Wait | None:
+        answer = store.claim(most)
+        if isinstance(answer, Wait):
+            return answer
+        running.extend(answer)
+        return None
+
+    for word, *values in script:
+        if word == "submit":
+            ingestions.append(queueing.submit(store, range(values[1]), values[0]).id)
+        elif word == "advance":
+            clock.advance(values[0])
+        elif word == "claim":
+            claim(values[0])
+        elif word == "hold":
+            store.hold(values[0])
+        elif word in ("pause", "resume", "recover"):
+            getattr(store, word)()
+        elif word in ("redrive", "cancel"):
+            if ingestions:
+                ingestion = store.get(ingestions[values[0] % len(ingestions)])
+                if (word == "redrive" and ingestion.counts.failed and not ingestion.counts.cancelled) or (
+                    word == "cancel" and not ingestion.status.final
+                ):
+                    getattr(store, word)(ingestion.id)
+        elif running:
+            batch = running.pop(values[0] % len(running))
+            if word == "ack":
+                queueing.finish(store, batch)
+            elif word == "retry":
+                store.retry(batch, BOOM, values[1])
+            elif word == "bury":
+                store.bury(batch, BOOM)
+            else:
+                store.release(batch)
+    store.resume()
+    while True:
+        wait = claim(2)
+        if wait is not None:
+            if wait.seconds is None:
+                return store.dispatches(1_000_000)
+            clock.advance(wait.seconds)
+        while running:
+            queueing.finish(store, running.pop())
+
+
+@settings(deadline=None, max_examples=200)
+@given(limits, st.sampled_from([0.0, 10.0]), steps)
+def test_what_a_store_does_is_clean(limit: Limit, aging: float, script: list[Any]) -> None:
+    assert verify(run(limit, aging, script), interval=limit.interval, burst=limit.burst) == []
+
+
+@settings(deadline=None)
+@given(limits.filter(lambda limit: limit.interval > 0), busy, st.data())
+def test_starts_moved_too_close_are_caught(limit: Limit, script: list[Any], data: st.DataObject) -> None:
+    log = run(limit, 0.0, script)
+    assume(len(log) > limit.burst)
+    at = data.draw(st.integers(0, len(log) - limit.burst - 1))
+    window = [one.started_at for one in log[at : at + limit.burst + 1]]
+    factor = limit.interval * data.draw(st.floats(0, 0.999)) / (window[-1] - window[0])
+    for number, started_at in enumerate(window, at):
+        log[number] = log[number]._replace(started_at=window[0] + (started_at - window[0]) * factor)
+    found = verify(log, interval=limit.interval, burst=limit.burst)[0]
+    assert found.rule == "rate"
+    assert {found.earlier, found.later} <= set(log)
+    assert found.earlier.started_at <= found.later.started_at
+
+
+@settings(deadline=None)
+@given(limits, busy, st.data())
+def test_two_starts_that_changed_places_are_caught(limit: Limit, script: list[Any], data: st.DataObject) -> None:
+    log = run(limit, 0.0, script)
+    pairs = [
+        (i, j)
+        for j, less in enumerate(log)
+        for i, more in enumerate(log[:j])
+        if (more.rank, more.order, more.position) < (less.rank, less.order, less.position)
+        and more.due_at < more.started_at < less.started_at
+    ]
+    assume(pairs)
+    i, j = data.draw(st.sampled_from(pairs))
+    log[i], log[j] = (
+        log[i]._replace(started_at=log[j].started_at),
+        log[j]._replace(started_at=log[i].started_at),
+    )
+    assert "order" in rules(verify(log, interval=limit.interval, burst=limit.burst))
+
+
+halves = st.integers(0, 40).map(lambda value: value / 2)
+logs = st.lists(
+    st.builds(
+        lambda due, wait, rank, order, position: dispatch(
+            due + wait, due_at=due, rank=rank, order=order, position=position
+        ),
+        halves,
+        halves,
+        st.integers(1, 3),
+        st.integers(1, 3),
+        st.integers(0, 2),
+    ),
+    max_size=25,
+)
+
+
+@given(logs, st.sampled_from([0.0, 0.5, 2.0]), st.integers(1, 4))
+def test_the_rate_is_what_a_token_bucket_says(log: list[Dispatch], interval: float, burst: int) -> None:
+    bucket = TokenBucket(interval, burst)
+    kept = all(bucket.take(start) for start in sorted(one.started_at for one in log))
+    assert ("rate" not in rules(verify(log, interval=interval, burst=burst))) == kept
+
+
+@given(logs, st.sampled_from([0.0, 1.0]))
+def test_the_order_is_what_every_pair_says(log: list[Dispatch], grace: float) -> None:
+    overtaken = {
+        later
+        for later in log
+        for earlier in log
+        if later.due_at + grace < earlier.started_at < later.started_at
+        and (earlier.rank, earlier.order, earlier.position) > (later.rank, later.order, later.position)
+    }
+    found = verify(log, interval=0, grace=grace)
+    assert rules(found) == (["order"] if overtaken else [])
+    for violation in found:
+        assert violation.later.started_at == min(one.started_at for one in overtaken)
+        assert violation.later.due_at < violation.earlier.started_at < violation.later.started_at
+
+
+def test_the_offending_pair_is_named() -> None:
+    low, high = dispatch(5, rank=3), dispatch(9, due_at=4, rank=1, order=2)
+    rate, order = verify([high, dispatch(0, rank=3), low], interval=5)
+    assert (rate.rule, rate.earlier, rate.later) == ("rate", low, high)
+    assert "2 starts within 4.000000 s" in rate.detail
+    assert (order.rule, order.earlier, order.later) == ("order", low, high)
+    assert "due for 1.000000 s" in order.detail
+    assert "batch 2-0" in order.detail
+
+
+def test_a_batch_due_only_at_that_moment_was_not_overtaken() -> None:
+    assert verify([dispatch(5, rank=3), dispatch(10, due_at=5, rank=1, order=2)], interval=5) == []
+
+
+def test_a_hundred_thousand_take_a_moment() -> None:
+    log = [dispatch(number * 5.0, order=number) for number in range(100_000)]
+    log.append(dispatch(100_000 * 5.0, due_at=499_990, order=0))
+    (violation,) = verify(log, interval=5)
+    assert violation.earlier.order == 99_999
+
+
+def as_json(one: Dispatch) -> dict[str, Any]:
+    return {**one._asdict(), "priority": one.priority.name}
+
+
+def test_every_form_of_a_log_is_read() -> None:
+    log = [dispatch(0), dispatch(5, position=1)]
+    items = [as_json(one) for one in log]
+    answer = read(json.dumps({"interval": 5.0, "burst": 2, "dispatches": items}))
+    assert (answer.dispatches, answer.interval, answer.burst) == (log, 5.0, 2)
+    assert read(json.dumps(items)).dispatches == log
+    assert read("\n".join(map(json.dumps, items)) + "\n").dispatches == log
+    assert read(json.dumps(items[0])).dispatches == log[:1]
+    assert read("[]").interval is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "This is not JSON"),
+        ("start,due", "This is not JSON"),
+        ('{"interval": "5", "dispatches": []}', "interval and burst must be numbers"),
+        ('{"dispatches": 7}', "A list of dispatches is needed, not 7"),
+        ("[7]", "Dispatch 1 must be an object, not 7"),
+        (json.dumps(as_json(dispatch(0))) + "\n{oops\n", "Line 2 is not JSON"),
+        (json.dumps([as_json(dispatch(0)), {"started_at": True}]), "Dispatch 2 needs started_at as a number, not True"),
+        (json.dumps([as_json(dispatch(float("nan")))]), "Dispatch 1 needs started_at as a number"),
+        (json.dumps([{**as_json(dispatch(0)), "priority": "URGENT"}]), "priority as one of HIGH, MEDIUM, LOW"),
+    ],
+)
+def test_a_log_that_is_none_is_refused_by_name(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read(text)
+
+
+def test_a_parsed_answer_is_a_log() -> None:
+    assert log_of({"interval": None, "burst": None, "dispatches": []}).dispatches == []
