@@ -33,8 +33,9 @@ class HttpUpstream:
 
     A URL with `{ids}` makes one request for the batch, its distinct ids joined by commas, answered by a JSON object
     keyed by id or an array in the order of the ids. A URL with `{id}` makes one request per distinct id, one after
-    the other, answered by any JSON; when one of them fails, all of them are made again with the batch. No content
-    (204), or a bare null, is null for every id asked.
+    the other, answered by any JSON; when one of them fails, all of them are made again with the batch. One token pays
+    for all of them, so an upstream that counts each wants a BATCH_SIZE of 1. No content (204), or a bare null, is null
+    for every id asked.
 
     `UPSTREAM_TIMEOUT` bounds each connect and each wait for data; all of a call's requests together stop at the first
     wait that ends after `PROCESS_TIMEOUT`. Redirects are followed on the same scheme, host and port only. User and
