@@ -400,14 +400,15 @@ class MemoryStore(Store):
             if claim.record is record
         ]
         if not waiting:
-            return Estimate(0, None, max(ends), min(ends))
+            return Estimate(0, None, max(ends), now)
         if self._paused:
-            return Estimate(ahead, None, None, min(ends, default=None))
+            return Estimate(ahead, None, None, now if ends else None)
         timeline = self._timeline(now)
-        all_wait_for_a_retry = len(record.dues) == waiting
-        start = max(timeline.start(ahead), min(record.dues.values()) if all_wait_for_a_retry else now)
+        # Only where every batch waits for its next attempt can none start before the first of these is due.
+        due = min(record.dues.values()) if len(record.dues) == waiting else now
         completion = max(timeline.end(ahead + waiting - 1), *ends, *record.dues.values(), now)
-        return Estimate(ahead, start, completion, min([start, *ends]))
+        next_change = now if ends else max(timeline.earliest(ahead), due)
+        return Estimate(ahead, max(timeline.start(ahead), due), completion, next_change)
 
     def _depths(self, timeline: Timeline) -> dict[Priority, Depth]:
         depths = {}

@@ -105,8 +105,9 @@ class Ingestion(NamedTuple):
 class Estimate(NamedTuple):
     """What an unfinished ingestion can expect if nothing else arrives.
 
-    `start` and `completion` are seconds since the epoch, None while the queue is paused. `start` is that of the next
-    batch to be dispatched, `next_change` the soonest moment at which the ingestion's status page can differ.
+    `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
+    change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
+    None while the queue is paused.
     """
 
     batches_ahead: int

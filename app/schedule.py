@@ -24,14 +24,17 @@ class Timeline:
     slots: int
     service: float
 
+    def earliest(self, nth: int) -> float:
+        """Before when the nth waiting batch (from 0) cannot start, however soon a slot is free."""
+        return self.bucket.when(nth, max(self.now, self.not_before))
+
     def start(self, nth: int) -> float:
-        """When the nth waiting batch (from 0) starts."""
-        token = self.bucket.when(nth, max(self.now, self.not_before))
-        rounds = max(0, nth + self.running) // self.slots
-        return max(token, self.now + rounds * self.service)
+        """When it should start."""
+        rounds = (nth + self.running) // self.slots
+        return max(self.earliest(nth), self.now + rounds * self.service)
 
     def end(self, nth: int) -> float:
-        """When it ends."""
+        """When it should end."""
         return self.start(nth) + self.service
 
     def quote(self, ahead: int, count: int) -> Quote:

@@ -306,16 +306,16 @@ def test_estimates_use_measured_service_times_and_the_slots(new_store: Callable[
     assert estimate.completion == clock.now() + 20
 
 
-def test_the_next_change_is_the_end_of_what_runs_or_the_next_start(store: Store, clock: FakeClock) -> None:
-    warm = submit(store, [1])
+def test_the_status_can_change_at_any_time_while_a_batch_runs_else_with_the_next_start(
+    store: Store, clock: FakeClock
+) -> None:
+    ingestion = submit(store, range(1, 7))
     batch = claimed(store)[0]
     clock.advance(2)
+    running = store.estimate(ingestion.id)
+    assert running is not None
+    assert running.next_change == clock.now()
     finish(store, batch)
-    assert store.estimate(warm.id) is None
-    ingestion = submit(store, range(1, 7))
-    clock.advance(3)
-    claimed(store)
-    estimate = store.estimate(ingestion.id)
-    assert estimate is not None
-    assert estimate.next_change == clock.now() + 2
-    assert estimate.start == clock.now() + 5
+    waiting = store.estimate(ingestion.id)
+    assert waiting is not None
+    assert waiting.next_change == clock.now() + 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -164,3 +165,43 @@ def test_a_quote_is_kept_when_it_is_taken_at_once(
     starts = [start.at for start in simulation.starts if start.batch.ingestion_id == ingestion_id]
     assert (round(quote.start, 3), round(quote.completion, 3)) == (round(starts[0], 3), round(starts[-1], 3))
     assert quote.start >= START
+
+
+@given(arrivals=ARRIVALS, seconds=st.sampled_from([0.0, 0.3, 4.0, 9.0]), burst=st.integers(1, 2))
+def test_a_client_that_asks_when_told_to_never_learns_late_and_seldom_in_vain(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, seconds: float, burst: int
+) -> None:
+    clock.reset()
+    chosen = {"interval": 5.0, "burst": burst, "concurrency": 4}
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (seconds, True))
+    store, ingestion_id = simulation.store, ""
+    looks: list[tuple[float, tuple[Status, ...]]] = []
+
+    def look() -> None:
+        estimate = store.estimate(ingestion_id)
+        looks.append((clock.now(), tuple(batch.status for batch in store.batches(ingestion_id)[1])))
+        if estimate:
+            assert estimate.next_change is not None
+            wait = max(1, math.ceil(estimate.next_change - clock.now()))
+            simulation.at(clock.now() - START + wait, look)
+
+    def begin() -> None:
+        nonlocal ingestion_id
+        ingestion_id = simulation.submit(range(1, 8), Priority.LOW).id
+        look()
+
+    # Nothing arrives after the one that is watched.
+    last = max(at for at, _, _ in arrivals)
+    for at, count, priority in arrivals:
+        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+    simulation.at(last, begin)
+    simulation.run()
+
+    mine = [start.at for start in simulation.starts if start.batch.ingestion_id == ingestion_id]
+    changes = sorted(moment for start in mine for moment in (start, start + seconds))
+    for change in changes:
+        assert any(change - EPSILON <= at <= change + 1 + EPSILON for at, _ in looks)
+    # While a batch runs, a look a second is what it takes; at any other time a look finds something new, but for those
+    # that came in the same second as a change.
+    running = sum(seconds + 1 for _ in mine)
+    assert len(looks) <= 1 + len(changes) + running
