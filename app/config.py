@@ -109,6 +109,11 @@ class Settings:
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
 
+    @property
+    def max_body(self) -> int:
+        """Bytes of a request at most, room for MAX_IDS: an id takes up to 20 characters, a comma and a space."""
+        return 65_536 + 22 * self.max_ids
+
     @classmethod
     def read(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> Settings:
         """The settings in `config`, defaults for the rest.

@@ -117,8 +117,7 @@ def _json(document: Any) -> Response:
 
 def _body(settings: Settings) -> Any:
     """The request's JSON, once its size and media type are right."""
-    # An id takes up to 20 characters, a comma and a space.
-    request.max_content_length = 65_536 + 22 * settings.max_ids
+    request.max_content_length = settings.max_body
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         abort(415, f"Send application/json, not {request.mimetype or 'a body without a Content-Type'}.")
     return parse_json(request.get_data(cache=False))

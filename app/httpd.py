@@ -1,0 +1,167 @@
+"""waitress and its loop, one step at a time, so that whoever drives it can end it in order."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flask import Flask
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer, create_server
+from waitress.task import ErrorTask
+from waitress.trigger import trigger
+
+from .config import Settings
+from .problems import problem
+
+_UPLOAD_PATIENCE = 2.0
+"""Seconds without a byte after which a half-sent request does not hold up the end any more."""
+
+_LIMITS: dict[str, Any] = {
+    "connection_limit": 500,  # with poll, not select; below the usual 1024 open files
+    "channel_timeout": 60,
+    "cleanup_interval": 10,
+    "asyncore_use_poll": True,
+    "max_request_header_size": 65_536,
+    "ident": None,
+    "clear_untrusted_proxy_headers": False,  # nothing here reads them
+}
+
+_NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""localhost is often also ::1 on machines without IPv6."""
+
+logger = logging.getLogger("flask_ingestion")
+
+
+def listen(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for every address of `host` that this machine has; port 0 takes a free one, the same for all.
+
+    Raises OSError with a sentence.
+    """
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise OSError(f"INGEST_HOST {host!r} is not an address of this machine: {error}.") from None
+    sockets: list[socket.socket] = []
+    missing = ""
+    for family, _, _, _, address in found:
+        try:
+            sockets.append(socket.create_server((address[0], port, *address[2:]), family=family))
+        except OSError as error:
+            reason = (error.strerror or str(error)).partition(" (while")[0]
+            if error.errno in _NOT_HERE:
+                missing = reason
+                continue
+            for one in sockets:
+                one.close()
+            raise _cannot_listen(host, port, reason) from None
+        port = port or sockets[0].getsockname()[1]
+    if not sockets:
+        raise _cannot_listen(host, port, missing)
+    return sockets
+
+
+def _cannot_listen(host: str, port: int, reason: str) -> OSError:
+    return OSError(f"Cannot listen on {host}, port {port}: {reason}; see INGEST_HOST and INGEST_PORT.")
+
+
+def url(listening: socket.socket) -> str:
+    """Where a listening socket is reached."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server:
+    """waitress and its loop, which `turn` takes one step further."""
+
+    def __init__(self, app: Flask, sockets: Sequence[socket.socket], settings: Settings) -> None:
+        self._map: dict[int, Any] = {}
+        server = create_server(
+            app,
+            map=self._map,
+            sockets=list(sockets),
+            threads=settings.threads,
+            # What is only somewhat too large is read whole, so that the client is there to read the answer.
+            max_request_body_size=2 * settings.max_body,
+            **_LIMITS,
+        )
+        self._dispatcher = server.task_dispatcher
+        self._listeners = [one for one in self._map.values() if isinstance(one, BaseWSGIServer)]
+        for listener in self._listeners:
+            listener.channel_class = _Channel
+        self._trigger = trigger(self._map)
+
+    def wake(self) -> None:
+        """End a `turn` that waits. From any thread, or a signal handler."""
+        self._trigger.pull_trigger()
+
+    def turn(self, seconds: float) -> None:
+        """Wait up to `seconds` for something to happen on the network, and see to it."""
+        wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
+
+    def stop_listening(self) -> None:
+        """Take the connections that were made by now, and what they have sent, and no more."""
+        for listener in self._listeners:
+            before = -1
+            while before < len(self._map) < _LIMITS["connection_limit"]:
+                before = len(self._map)
+                listener.handle_accept()
+            # Not its own close(): that would close its trigger too, which the threads still pull.
+            wasyncore.dispatcher.close(listener)
+        self.turn(0)
+
+    def close_idle(self) -> int:
+        """Close the connections that wait for nothing, and the rest after their answer; how many there are."""
+        busy = 0
+        for channel in list(self._channels()):
+            with channel.requests_lock:
+                if channel.requests:
+                    # So the answer says that it is the last one here, and waitress closes after it.
+                    channel.requests[-1].headers["CONNECTION"] = "close"
+                uploading = channel.request and time.time() - channel.last_activity < _UPLOAD_PATIENCE
+                idle = not (channel.requests or uploading or channel.writable())
+            if idle:
+                channel.handle_close()
+            busy += not idle
+        return busy
+
+    def close(self) -> None:
+        """Close everything; requests that were not answered are cut off."""
+        cut = self.close_idle()
+        if cut:
+            logger.warning("%d requests took too long and are cut off", cut)
+            return
+        self._dispatcher.shutdown(timeout=1)
+        wasyncore.close_all(self._map)
+
+    def _channels(self) -> Iterator[Any]:
+        for listener in self._listeners:
+            yield from listener.active_channels.values()
+
+
+class _Problem(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """What waitress refuses by itself, as a problem document (RFC 9457) like every other error."""
+
+    _DETAILS = {  # noqa: RUF012
+        413: "The body is larger than this service takes; send the ids in several requests.",
+        431: "The header fields are larger than this service takes.",
+    }
+
+    def execute(self) -> None:
+        error = self.request.error
+        response = problem(error.code, self._DETAILS.get(error.code, error.body))
+        self.status = response.status
+        self.response_headers.append(("Content-Type", response.content_type))
+        self.set_close_on_finish()
+        body = response.get_data()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    error_task_class = _Problem

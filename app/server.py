@@ -1,0 +1,139 @@
+"""The standalone service: waitress, driven so that it ends without dropping a request."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from flask import Flask
+
+from .config import Settings
+from .errors import ConfigError, IngestError, StoreUnavailable
+from .httpd import Server, listen, url
+from .service import Service
+
+logger = logging.getLogger("flask_ingestion")
+
+_REQUEST_GRACE = 5.0
+"""Seconds that requests in hand have to be answered, where SHUTDOWN_GRACE is less."""
+
+
+def run(create_app: Callable[[], Flask]) -> int:
+    """Serve the app until SIGTERM or SIGINT, by the settings in the environment; the exit code of the process.
+
+    0 after an orderly end, 1 where it cannot listen or start, 2 for a wrong setting, each with a sentence on stderr.
+    """
+    _log_to_stderr()
+    # A thread that is woken waits less for one that computes. It is a setting of the whole process, so it is made here,
+    # where the process is our own.
+    sys.setswitchinterval(0.0005)
+    with Signals() as signals:
+        try:
+            settings = Settings.read(os.environ)
+            sockets = listen(settings.host, settings.port)
+            app = create_app()
+        except ConfigError as error:
+            return _refuse(error, 2)
+        except (IngestError, OSError) as error:
+            return _refuse(error, 1)
+        return serve(app, sockets, signals)
+
+
+def serve(app: Flask, sockets: Sequence[socket.socket], signals: Signals) -> int:
+    """Answer requests until a signal comes, then end in order.
+
+    Claiming stops at once and connections are taken no longer. Batches that run have SHUTDOWN_GRACE to end, and as long
+    as they do, requests that were sent by then are answered.
+    """
+    service: Service = app.extensions["ingest"]
+    server = Server(app, sockets, service.settings)
+    signals.wake = server.wake
+    logger.info("serving on %s", ", ".join(map(url, sockets)))
+    while not signals.received:
+        server.turn(1.0)
+
+    server.stop_listening()
+    server.close_idle()
+    grace = service.settings.shutdown_grace
+    logger.info("%s: stopping; %d batches have %g s to end", signals.received, service.worker.running, grace)
+    failed = threading.Event()
+    stopper = threading.Thread(target=_stop, args=(service, failed, server.wake), name="ingest-stop", daemon=True)
+    stopper.start()
+    deadline = time.monotonic() + max(grace, _REQUEST_GRACE)
+    while (server.close_idle() or stopper.is_alive()) and (left := deadline - time.monotonic()) > 0:
+        server.turn(min(1.0, left))
+    stopper.join(_REQUEST_GRACE)
+    server.close()
+    if stopper.is_alive():
+        logger.error("the worker did not stop in time")
+    _say_what_is_left(service)
+    return 1 if failed.is_set() or stopper.is_alive() else 0
+
+
+def _stop(service: Service, failed: threading.Event, wake: Callable[[], None]) -> None:
+    try:
+        service.stop()
+    except Exception:
+        logger.exception("the worker could not be stopped")
+        failed.set()
+    finally:
+        wake()
+
+
+def _say_what_is_left(service: Service) -> None:
+    try:
+        waiting = sum(depth.waiting for depth in service.store.stats().depths.values())
+    except StoreUnavailable as error:
+        logger.warning("stopped; what is still queued is not known: %s", error)
+        return
+    if not waiting:
+        logger.info("stopped; nothing was queued")
+    elif service.settings.store.startswith("memory:"):
+        logger.warning("stopped; %d batches were still queued in memory and are lost", waiting)
+    else:
+        logger.info("stopped; %d batches stay queued", waiting)
+
+
+class Signals:
+    """SIGTERM and SIGINT as a word to look at, with a wake-up. A second one ends the process at once."""
+
+    def __init__(self) -> None:
+        self.received = ""
+        self.wake: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Signals:
+        self._before = {number: signal.signal(number, self.receive) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def receive(self, number: int, _: FrameType | None = None) -> None:
+        """What the handler does, for a test too."""
+        if self.received:
+            os._exit(128 + number)
+        self.received = signal.Signals(number).name
+        self.wake()
+
+
+def _log_to_stderr() -> None:
+    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # It warns of every request that waits for a thread, which under load is every request.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+def _refuse(error: Exception, code: int) -> int:
+    print(f"flask_ingestion: {error}", file=sys.stderr)
+    return code
