@@ -1,0 +1,201 @@
+"""The API of a running service, from Python; the standard library is all it takes.
+
+ClientError
+├── Unreachable    no service answered: not there, too slow, gone in the middle, or something else than this service
+├── Refused        the service answered no, and says why
+└── TimedOut       the ingestion had not ended when the time was up
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+from .caller import Caller, Refused
+from .clock import Clock, SystemClock
+from .models import Priority, Status
+from .transport import Answer, ClientError, Transport, Unreachable
+
+__all__ = ["Client", "ClientError", "Refused", "TimedOut", "Unreachable"]
+
+_LOOK_MIN, _LOOK_MAX = 0.25, 60.0
+"""Seconds between two looks at an ingestion; no longer, as an operator can change what no estimate foresaw."""
+
+
+class TimedOut(ClientError):
+    """The ingestion had not ended when the time was up. `status` is the last one known."""
+
+    def __init__(self, timeout: float, status: Mapping[str, Any]) -> None:
+        super().__init__(f"The ingestion is {status['status']} after {timeout:g} s, and goes on.")
+        self.status = status
+
+
+class Client:
+    """A service at `url`, such as `http://127.0.0.1:8000`, or with a path where it is embedded under one.
+
+    `key` is sent as a bearer token. Each wait for the network takes `timeout` seconds at most. Where the connection is
+    lost, or the service says "later", a call that does no harm twice is tried up to `retries` times more, as long as
+    the waits in between add up to no more than `patience` seconds; `notice` is told of each in words.
+
+    Every call raises Unreachable and Refused, and returns documents as the service gives them. Safe to share among
+    threads.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        *,
+        key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 5,
+        patience: float = 60.0,
+        notice: Callable[[str], object] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._caller = Caller(
+            Transport(url, key), timeout=timeout, retries=retries, patience=patience, notice=notice, clock=self._clock
+        )
+
+    def submit(
+        self,
+        ids: Iterable[int],
+        priority: Priority | str,
+        *,
+        idempotency_key: str | None = None,
+        deadline: str | float | None = None,
+    ) -> str:
+        """Hand over ids; the ingestion's id.
+
+        `deadline` is an RFC 3339 time or seconds from now. Whatever happens to the connection, the ids are accepted
+        once: every attempt carries `idempotency_key`, or a random one.
+        """
+        key = str(uuid4()) if idempotency_key is None else idempotency_key
+        if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
+            raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
+        body = _body(ids, priority, deadline)
+        answer = self._caller.call("POST", "/ingest", body, {"Idempotency-Key": f'"{key}"'})
+        return str(self._document(answer, "ingestion_id")["ingestion_id"])
+
+    def status(self, ingestion_id: str, *, limit: int | None = None, offset: int = 0) -> dict[str, Any]:
+        """The ingestion's status, with `limit` of its batches (all where None) from `offset`."""
+        return self._ask("GET", _of(ingestion_id) + _query(limit=limit, offset=offset or None))
+
+    def wait(
+        self,
+        ingestion_id: str,
+        *,
+        timeout: float | None = None,
+        progress: Callable[[dict[str, Any]], object] | None = None,
+    ) -> dict[str, Any]:
+        """Wait until the ingestion has ended, however it did: its last status, without batches.
+
+        Asks as seldom as the service advises; `progress` is given every status, the last one too. Raises TimedOut after
+        `timeout` seconds.
+        """
+        until = None if timeout is None else self._clock.now() + timeout
+        while True:
+            answer = self._caller.call("GET", _of(ingestion_id) + "?limit=0", until=until)
+            status = self._document(answer, "status")
+            if progress:
+                progress(status)
+            if Status(status["status"]).final:
+                return status
+            pause = min(_LOOK_MAX, 5.0 if answer.retry_after is None else max(_LOOK_MIN, answer.retry_after))
+            if timeout is not None and until is not None:
+                pause = min(pause, until - self._clock.now())
+                if pause <= 0:
+                    raise TimedOut(timeout, status)
+            self._caller.sleep(pause)
+
+    def results(self, ingestion_id: str) -> Iterator[dict[str, Any]]:
+        """`{"id", "data"}` for each id that is finished, in the ingestion's order, as they come in. Never retried."""
+        return map(json.loads, self.result_lines(ingestion_id))
+
+    def result_lines(self, ingestion_id: str) -> Iterator[str]:
+        """The results as the lines of NDJSON that the service sends."""
+        path = f"/results/{quote(ingestion_id, safe='')}"
+        with self._caller.transport.stream(path, self._caller.timeout) as (answer, lines):
+            if answer.status != 200:
+                raise self._caller.error(answer)
+            yield from lines
+
+    def list(
+        self, *, status: Status | str | None = None, priority: Priority | str | None = None, page: int = 100
+    ) -> Iterator[dict[str, Any]]:
+        """Ingestions, newest first, fetched `page` at a time while they are asked for."""
+        filters = {"status": status and Status(status).value, "priority": priority and _name(priority), "limit": page}
+        cursor = None
+        while True:
+            answer = self._caller.call("GET", "/ingestions" + _query(**filters, cursor=cursor))
+            document = self._document(answer, "ingestions", "next_cursor")
+            yield from document["ingestions"]
+            cursor = document["next_cursor"]
+            if cursor is None:
+                return
+
+    def cancel(self, ingestion_id: str) -> dict[str, Any]:
+        """Never start what has not started; the new status, without batches."""
+        return self._ask("POST", _of(ingestion_id) + "/cancel")
+
+    def redrive(self, ingestion_id: str) -> dict[str, Any]:
+        """Start the failed batches over; the new status, without batches. Not repeated where it may have worked."""
+        return self._document(self._caller.call("POST", _of(ingestion_id) + "/redrive", once=True))
+
+    def quote(
+        self, ids: Iterable[int], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+    ) -> dict[str, Any]:
+        """When these ids would start and end at each priority; nothing is queued."""
+        return self._ask("POST", "/quote", _body(ids, priority, deadline))
+
+    def pause(self) -> dict[str, Any]:
+        """Dispatch nothing until `resume`; the state of the queue."""
+        return self._ask("POST", "/queue/pause")
+
+    def resume(self) -> dict[str, Any]:
+        """End a pause; the state of the queue."""
+        return self._ask("POST", "/queue/resume")
+
+    def queue(self) -> dict[str, Any]:
+        """The state of the queue: depths, ages, tokens, what it waits on, the next batches."""
+        return self._ask("GET", "/queue")
+
+    def dispatches(self, *, limit: int | None = None) -> dict[str, Any]:
+        """The latest dispatches, oldest first, and the limit they were made under."""
+        return self._ask("GET", "/dispatches" + _query(limit=limit))
+
+    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
+        return self._document(self._caller.call(method, path, body))
+
+    def _document(self, answer: Answer, *members: str) -> dict[str, Any]:
+        """The object in an answer, which must have these members."""
+        try:
+            document = json.loads(answer.body)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or not document.keys() >= set(members):
+            raise Unreachable(f"{self._caller.transport.url} answers, but not as this service does.")
+        return document
+
+
+def _of(ingestion_id: str) -> str:
+    return f"/status/{quote(ingestion_id, safe='')}"
+
+
+def _query(**members: Any) -> str:
+    given = {name: value for name, value in members.items() if value is not None}
+    return f"?{urlencode(given)}" if given else ""
+
+
+def _name(priority: Priority | str) -> str:
+    return priority.name if isinstance(priority, Priority) else priority
+
+
+def _body(ids: Iterable[int], priority: Priority | str, deadline: str | float | None) -> bytes:
+    members = {"ids": [*ids], "priority": _name(priority)}
+    return json.dumps(
+        members if deadline is None else {**members, "deadline": deadline}, separators=(",", ":")
+    ).encode()

@@ -1,0 +1,116 @@
+"""A server that does to each request what a test wrote down for it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+Act = Callable[[socket.socket], None]
+
+
+class Seen(NamedTuple):
+    """A request that came in; the names of its headers are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def answer(status: int, document: Any, **headers: str) -> Act:
+    """A whole answer; underscores in the names of headers are hyphens."""
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return send(head(status, Content_Length=str(len(body)), **headers) + body)
+
+
+def problem(status: int, detail: str, errors: Any = None, **headers: str) -> Act:
+    document = {"type": "about:blank", "title": "No", "status": status, "detail": detail}
+    return answer(status, document if errors is None else {**document, "errors": errors}, **headers)
+
+
+def head(status: int, **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name.replace('_', '-')}: {text}" for name, text in headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def send(data: bytes) -> Act:
+    """These bytes, then the end of the connection."""
+    return lambda connection: connection.sendall(data)
+
+
+def reset(connection: socket.socket) -> None:
+    """End the connection the hard way."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def say_nothing(connection: socket.socket) -> None:
+    """Wait until the client has had enough."""
+    connection.recv(1)
+
+
+class ScriptedServer:
+    """Treats the nth request with the nth of `acts`; `unread` ones are treated before their body was read."""
+
+    def __init__(self, acts: tuple[Act, ...], *, unread: bool) -> None:
+        self.requests: list[Seen] = []
+        self._acts = acts
+        self._unread = unread
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        with suppress(OSError):  # It is closed already where every act was played.
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        for act in self._acts:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(10)
+                with connection.makefile("rb") as stream:
+                    method, path, _ = stream.readline().decode().split(" ")
+                    headers = dict(self._headers(iter(stream.readline, b"\r\n")))
+                    length = 0 if self._unread else int(headers.get("content-length", 0))
+                    self.requests.append(Seen(method, path, headers, stream.read(length)))
+                    act(connection)
+                    if self._unread:
+                        connection.shutdown(socket.SHUT_WR)
+                        while stream.read(65_536):
+                            pass
+        # Whoever connects now is let go of at once.
+        self._listener.close()
+
+    @staticmethod
+    def _headers(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
+        for line in lines:
+            name, _, text = line.decode().partition(":")
+            yield name.lower(), text.strip()
+
+
+@contextmanager
+def scripted(*acts: Act, unread: bool = False) -> Iterator[ScriptedServer]:
+    server = ScriptedServer(acts, unread=unread)
+    try:
+        yield server
+    finally:
+        server.close()

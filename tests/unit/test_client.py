@@ -1,0 +1,344 @@
+"""The client against a server that does whatever a network can do to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from app.client import Client, ClientError, Refused, TimedOut, Unreachable
+from app.models import Priority
+from tests.support.clock import FakeClock
+from tests.support.scripted import answer, chunk, head, problem, reset, say_nothing, scripted, send
+
+ACCEPTED = answer(200, {"ingestion_id": "abc"})
+
+
+class Sleeper(FakeClock):
+    """A clock on which waiting takes no time, and is written down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        assert seconds is not None
+        self.slept.append(seconds)
+        self.advance(seconds)
+        return event.is_set()
+
+
+@pytest.fixture
+def clock() -> Sleeper:
+    return Sleeper()
+
+
+@pytest.fixture
+def client(clock: Sleeper) -> Callable[..., Client]:
+    return lambda url, **more: Client(url, clock=clock, **more)
+
+
+Make = Callable[..., Client]
+
+
+def status(word: str, **more: Any) -> dict[str, Any]:
+    return {"ingestion_id": "abc", "status": word, "batches": [], **more}
+
+
+def test_a_submit_is_one_request(client: Make) -> None:
+    with scripted(ACCEPTED) as server:
+        assert client(server.url + "/", key=" secret\n").submit(range(1, 4), Priority.HIGH, deadline=60) == "abc"
+    (request,) = server.requests
+    assert (request.method, request.path) == ("POST", "/ingest")
+    assert request.json == {"ids": [1, 2, 3], "priority": "HIGH", "deadline": 60}
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert len(request.headers["idempotency-key"]) == 38
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        send(b""),
+        reset,
+        send(b"HTTP/1.1 200"),
+        send(b"HTTP/1.1 200 OK\r\nContent-Ty"),
+        send(head(200, Content_Length="100") + b'{"ingestion_id": "lost"}'),
+        send(head(200, Transfer_Encoding="chunked") + b'5\r\n{"ing'),
+        send(head(200, Transfer_Encoding="chunked") + chunk(b'{"ingestion_id": "lost"}')),
+        answer(502, b"<h1>Bad Gateway</h1>"),
+        answer(504, b""),
+    ],
+    ids=["closed", "reset", "status-line", "headers", "short", "chunk", "no-last-chunk", "502", "504"],
+)
+def test_a_submit_that_is_lost_goes_again_under_one_key(client: Make, clock: Sleeper, loss: Any) -> None:
+    said: list[str] = []
+    with scripted(loss, loss, ACCEPTED) as server:
+        assert client(server.url, notice=said.append).submit([1], "LOW") == "abc"
+    assert len({request.headers["idempotency-key"] for request in server.requests}) == 1
+    assert len({request.body for request in server.requests}) == 1
+    assert len(server.requests) == 3
+    first, second = clock.slept
+    assert 0 < first <= 0.25 < second * 2 <= 1
+    assert len(said) == 2
+    assert "Trying again in" in said[0]
+
+
+def test_two_submits_have_two_keys_unless_told(client: Make) -> None:
+    with scripted(ACCEPTED, ACCEPTED, ACCEPTED) as server:
+        for key in (None, None, "monday-17"):
+            client(server.url).submit([1], "LOW", idempotency_key=key)
+    one, other, told = (request.headers["idempotency-key"] for request in server.requests)
+    assert one != other
+    assert told == '"monday-17"'
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, 'a"b', "a\\b", "ä", "a\nb"])
+def test_a_key_that_no_header_can_carry_is_refused(client: Make, key: str) -> None:
+    with pytest.raises(ValueError, match="An idempotency key is"):
+        client("http://127.0.0.1:1").submit([1], "LOW", idempotency_key=key)
+
+
+@pytest.mark.parametrize("code", [503, 429, 409])
+def test_later_is_obeyed(client: Make, clock: Sleeper, code: int) -> None:
+    with scripted(problem(code, "Not now.", Retry_After="17"), ACCEPTED) as server:
+        assert client(server.url).submit([1], "LOW") == "abc"
+    assert clock.slept == [17]
+    first, second = server.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_later_may_be_a_date(client: Make, clock: Sleeper) -> None:
+    with scripted(problem(503, "Not now.", Retry_After=formatdate(4e9, usegmt=True)), ACCEPTED) as server:
+        client(server.url, patience=1e10).submit([1], "LOW")
+        assert clock.slept[0] > 1e9
+
+
+def test_patience_ends(client: Make, clock: Sleeper) -> None:
+    later = problem(503, "The queue is full.", Retry_After="25")
+    with scripted(later, later, later) as server, pytest.raises(Refused, match="The queue is full") as caught:
+        client(server.url, patience=60).submit([1], "LOW")
+    assert clock.slept == [25, 25]
+    assert (caught.value.status, caught.value.retry_after) == (503, 25)
+
+
+def test_retries_end(client: Make, clock: Sleeper) -> None:
+    with scripted(reset, reset, reset) as server, pytest.raises(Unreachable, match="the connection was lost"):
+        client(server.url, retries=2).submit([1], "LOW")
+    assert len(server.requests) == 3
+    assert len(clock.slept) == 2
+
+
+def test_a_refusal_says_everything(client: Make, clock: Sleeper) -> None:
+    faults = [{"pointer": "#/ids/0", "detail": "ids[0] must be an integer."}, {"pointer": "#/x", "detail": "No x."}]
+    with scripted(problem(422, "2 things are wrong.", faults)) as server, pytest.raises(Refused) as caught:
+        client(server.url).submit([1], "LOW")
+    assert str(caught.value) == caught.value.detail == "2 things are wrong."
+    assert caught.value.status == 422
+    assert caught.value.errors == faults
+    assert caught.value.problem["title"] == "No"
+    assert caught.value.retry_after is None
+    assert clock.slept == []
+
+
+def test_a_conflict_for_good_is_not_repeated(client: Make) -> None:
+    with scripted(problem(409, "It is finished.")) as server, pytest.raises(Refused, match="It is finished"):
+        client(server.url).cancel("abc")
+
+
+def test_a_body_that_is_refused_unread_is_a_refusal(client: Make) -> None:
+    act = problem(413, "Too large.", Connection="close")
+    with scripted(act, unread=True) as server, pytest.raises(Refused, match="Too large"):
+        client(server.url).submit(range(10**12, 10**12 + 200_000), "LOW")
+
+
+def test_a_redrive_that_may_have_worked_is_not_repeated(client: Make) -> None:
+    with scripted(reset, answer(200, status("triggered"))) as server, pytest.raises(Unreachable):
+        client(server.url).redrive("abc")
+    assert len(server.requests) == 1
+
+
+def test_a_redrive_that_surely_did_not_is(client: Make) -> None:
+    with scripted(problem(503, "Later."), answer(200, status("triggered"))) as server:
+        assert client(server.url).redrive("abc")["status"] == "triggered"
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (answer(301, b"", Location="https://elsewhere/"), "redirects to https://elsewhere/"),
+        (answer(404, b"<h1>Not Found</h1>"), "answers 404, but not as this service does"),
+        (answer(200, b"<h1>Welcome</h1>"), "but not as this service does"),
+        (answer(200, ["ingestion_id"]), "but not as this service does"),
+        (answer(200, {"status": "triggered"}), "but not as this service does"),
+        (send(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "does not speak HTTP"),
+    ],
+    ids=["redirect", "html-404", "html-200", "array", "other-service", "ssh"],
+)
+def test_something_else_is_not_the_service(client: Make, act: Any, message: str) -> None:
+    with scripted(act) as server, pytest.raises(Unreachable, match=message):
+        client(server.url, retries=0).submit([1], "LOW")
+
+
+def test_nobody_there(client: Make, clock: Sleeper) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
+        client(f"http://127.0.0.1:{port}", retries=1).queue()
+    assert len(clock.slept) == 1
+
+
+def test_an_answer_that_does_not_come(client: Make) -> None:
+    with scripted(say_nothing) as server, pytest.raises(Unreachable, match=r"no answer within 0\.05 s"):
+        client(server.url, timeout=0.05, retries=0).queue()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "localhost:8000", "ftp://x", "http://", "http://u:p@x", "http://x?y", "http://x:y"]
+)
+def test_a_url_that_is_none(url: str) -> None:
+    with pytest.raises(ValueError, match=r"URL|Port"):
+        Client(url)
+
+
+def test_a_key_that_no_header_may_hold_is_not_shown() -> None:
+    with pytest.raises(ValueError, match="no header may hold") as caught:
+        Client("http://127.0.0.1", key="sec\nret")
+    assert "ret" not in str(caught.value)
+
+
+def test_waiting_looks_as_seldom_as_advised(client: Make, clock: Sleeper) -> None:
+    seen: list[str] = []
+    with scripted(
+        answer(200, status("yet_to_start"), Retry_After="12"),
+        reset,
+        answer(200, status("triggered"), Retry_After="3600"),
+        answer(200, status("triggered")),
+        answer(200, status("failed")),
+    ) as server:
+        last = client(server.url).wait("abc", progress=lambda now: seen.append(now["status"]))
+    assert last["status"] == "failed"
+    assert seen == ["yet_to_start", "triggered", "triggered", "failed"]
+    first, lost, longest, unadvised = clock.slept
+    assert (first, longest, unadvised) == (12, 60, 5)
+    assert lost <= 0.25
+    assert {request.path for request in server.requests} == {"/status/abc?limit=0"}
+
+
+@pytest.mark.parametrize("word", ["completed", "failed", "cancelled"])
+def test_waiting_ends_on_any_final_state(client: Make, word: str) -> None:
+    with scripted(answer(200, status(word))) as server:
+        assert client(server.url).wait("abc")["status"] == word
+
+
+def test_waiting_has_an_end(client: Make, clock: Sleeper) -> None:
+    waiting = answer(200, status("triggered"), Retry_After="7")
+    with scripted(waiting, waiting, waiting) as server, pytest.raises(TimedOut, match="triggered after 10 s") as caught:
+        client(server.url).wait("abc", timeout=10)
+    assert clock.slept == [7, 3]
+    assert caught.value.status["status"] == "triggered"
+
+
+def test_waiting_for_the_unreachable_has_an_end_too(client: Make, clock: Sleeper) -> None:
+    later = problem(503, "Not now.", Retry_After="7")
+    with scripted(later, later, later) as server, pytest.raises(Refused):
+        client(server.url).wait("abc", timeout=10)
+    assert clock.slept == [7]
+
+
+def test_results_come_line_by_line(client: Make) -> None:
+    more = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(head(200, Transfer_Encoding="chunked"))
+        connection.sendall(chunk(b'{"id":1,"data":"a"}\n{"i'))
+        assert more.wait(10)
+        connection.sendall(chunk(b'd":2,"data":"\xc3') + chunk(b'\xa9\\n"}\n') + chunk(b""))
+
+    with scripted(drip) as server:
+        results = client(server.url).results("a/b")
+        assert next(results) == {"id": 1, "data": "a"}
+        more.set()
+        assert list(results) == [{"id": 2, "data": "é\n"}]
+    assert server.requests[0].path == "/results/a%2Fb"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n{"i')),
+        send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n{"i') + chunk(b"")),
+        send(head(200, Content_Length="99") + b'{"id":1,"data":"a"}\n'),
+        send(head(200) + b'{"id":1,"data":"a"}\n{"id"'),
+    ],
+    ids=["chunked", "half-line", "length", "until-close"],
+)
+def test_results_that_break_off_say_so(client: Make, act: Any) -> None:
+    with scripted(act) as server:
+        results = client(server.url).results("abc")
+        assert next(results)["id"] == 1
+        with pytest.raises(Unreachable, match="the connection was lost"):
+            list(results)
+
+
+def test_results_of_nothing_known(client: Make) -> None:
+    with scripted(problem(404, "There is no ingestion 'abc'.")) as server, pytest.raises(Refused, match="no ingestion"):
+        list(client(server.url).results("abc"))
+
+
+def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None:
+    pages = [
+        answer(200, {"ingestions": [{"ingestion_id": "c"}, {"ingestion_id": "b"}], "next_cursor": "2"}),
+        answer(200, {"ingestions": [{"ingestion_id": "a"}], "next_cursor": None}),
+    ]
+    with scripted(*pages) as server:
+        listing = client(server.url).list(status="failed", priority=Priority.LOW, page=2)
+        assert isinstance(listing, Iterator)
+        assert next(listing)["ingestion_id"] == "c"
+        assert len(server.requests) == 1
+        assert [one["ingestion_id"] for one in listing] == ["b", "a"]
+    assert [request.path for request in server.requests] == [
+        "/ingestions?status=failed&priority=LOW&limit=2",
+        "/ingestions?status=failed&priority=LOW&limit=2&cursor=2",
+    ]
+
+
+def test_every_other_verb_is_its_request(client: Make) -> None:
+    calls: list[tuple[Callable[[Client], Any], str]] = [
+        (lambda one: one.status("a"), "GET /in/status/a"),
+        (lambda one: one.status("a", limit=10, offset=20), "GET /in/status/a?limit=10&offset=20"),
+        (lambda one: one.cancel("a"), "POST /in/status/a/cancel"),
+        (lambda one: one.redrive("a"), "POST /in/status/a/redrive"),
+        (lambda one: one.quote([7]), "POST /in/quote"),
+        (lambda one: one.pause(), "POST /in/queue/pause"),
+        (lambda one: one.resume(), "POST /in/queue/resume"),
+        (lambda one: one.queue(), "GET /in/queue"),
+        (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5"),
+    ]
+    with scripted(*[answer(200, {"it": "is"})] * len(calls)) as server:
+        for call, _ in calls:
+            assert call(client(server.url + "/in/")) == {"it": "is"}
+    assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path in calls]
+    assert server.requests[4].json == {"ids": [7], "priority": "HIGH"}
+
+
+def test_one_except_catches_them_all() -> None:
+    assert issubclass(Unreachable, ClientError)
+    assert issubclass(Refused, ClientError)
+    assert issubclass(TimedOut, ClientError)
+
+
+def test_the_client_needs_no_flask() -> None:
+    source = "import sys; sys.modules['flask'] = None; sys.path.insert(0, '.')\n"
+    source += "import types; app = types.ModuleType('app'); app.__path__ = ['app']; sys.modules['app'] = app\n"
+    source += "from app.client import Client; print(Client('http://127.0.0.1'))"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.dumps("app.client.Client")[1:-1] in done.stdout
