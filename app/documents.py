@@ -13,16 +13,20 @@ from .store import Dispatch, Quote, Stats
 _LINES = 1000
 """Lines of results sent at a time."""
 
+_LAST = 253_402_300_799.999
+"""The last millisecond of the year 9999, beyond which RFC 3339 cannot say anything."""
+
 
 def dumps(document: Any) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
 def timestamp(seconds: float | None) -> str | None:
-    """Epoch seconds as an RFC 3339 time in UTC, to the millisecond."""
+    """Epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(round(seconds, 3), timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
+    moment = datetime.fromtimestamp(min(round(seconds, 3), _LAST), timezone.utc)
+    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
