@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,8 +13,11 @@ from .store import Dispatch, Quote, Stats
 _LINES = 1000
 """Lines of results sent at a time."""
 
-_LAST = 253_402_300_799.999
+_LAST = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which RFC 3339 cannot say anything."""
+
+_PIECE = 500
+"""Batches encoded at a time: json.dumps keeps the interpreter to itself until it is done."""
 
 
 def dumps(document: Any) -> str:
@@ -25,8 +28,8 @@ def timestamp(seconds: float | None) -> str | None:
     """Epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end."""
     if seconds is None:
         return None
-    moment = datetime.fromtimestamp(min(round(seconds, 3), _LAST), timezone.utc)
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    whole, milliseconds = divmod(min(round(seconds * 1000), _LAST), 1000)
+    return f"{datetime.fromtimestamp(whole, timezone.utc).isoformat()[:19]}.{milliseconds:03d}Z"
 
 
 def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
@@ -58,6 +61,18 @@ def batch_document(batch: Batch) -> dict[str, Any]:
     if batch.error:
         document["error"] = batch.error._asdict()
     return document
+
+
+def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Sequence[Batch]) -> str:
+    """The JSON text of an ingestion's status page."""
+    document = ingestion_document(ingestion)
+    if estimate:
+        document.update(estimate_document(estimate))
+    pieces = [
+        dumps([batch_document(batch) for batch in batches[first : first + _PIECE]])[1:-1]
+        for first in range(0, len(batches), _PIECE)
+    ]
+    return f'{dumps(document)[:-1]},"batches":[{",".join(pieces)}]}}'
 
 
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:

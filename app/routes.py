@@ -14,7 +14,7 @@ from .config import Settings
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
 from .models import Estimate, Priority, Status
 from .service import Service
-from .validation import parse_json
+from .validation import parse_request
 
 E = TypeVar("E", Priority, Status)
 
@@ -120,7 +120,7 @@ def _body(settings: Settings) -> Any:
     request.max_content_length = settings.max_body
     if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
         abort(415, f"Send application/json, not {request.mimetype or 'a body without a Content-Type'}.")
-    return parse_json(request.get_data(cache=False))
+    return parse_request(request.get_data(cache=False), settings)
 
 
 def _idempotency_key() -> str | None:
@@ -139,12 +139,8 @@ def _status(service: Service, ingestion_id: str, limit: int | None = None) -> Re
     if limit is None:
         limit = _count("limit", None, least=0)
     ingestion, batches = service.batches(ingestion_id, _count("offset", 0, least=0) or 0, limit)
-    document = documents.ingestion_document(ingestion)
     estimate = None if ingestion.finished_at is not None else service.estimate(ingestion_id)
-    if estimate:
-        document.update(documents.estimate_document(estimate))
-    document["batches"] = [documents.batch_document(batch) for batch in batches]
-    text = documents.dumps(document)
+    text = documents.status_text(ingestion, estimate, batches)
     tag = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:20]
     if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
         response = Response(status=304)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from . import bulk
 from .config import Settings
 from .errors import Fault, InvalidRequest
 from .models import Priority
@@ -26,12 +28,25 @@ class MalformedJSON(InvalidRequest):
         super().__init__([Fault("#", detail)])
 
 
-def parse_json(body: bytes) -> Any:
-    """The JSON document in `body`. Raises MalformedJSON, also for what json would let pass: NaN and duplicate keys."""
+def parse_request(body: bytes, settings: Settings) -> Any:
+    """The JSON document in `body`; where its ids are many and all acceptable they come as an array.
+
+    Raises MalformedJSON, also for what json would let pass: NaN and duplicate members.
+    """
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise MalformedJSON(f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from None
+    if len(text) >= bulk.LARGE and (parts := bulk.split(text, settings)):
+        with suppress(MalformedJSON):
+            document = _parse(parts[0])
+            if isinstance(document, dict) and document.get("ids") == [] and document.keys() <= set(_MEMBERS):
+                document["ids"] = parts[1]
+                return document
+    return _parse(text)
+
+
+def _parse(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
     except json.JSONDecodeError as error:
@@ -81,6 +96,8 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int]
 
 
 def _check_ids(ids: Any, settings: Settings, faults: list[Fault]) -> array[int] | None:
+    if isinstance(ids, array):
+        return ids
     if not isinstance(ids, list):
         faults.append(Fault("#/ids", f"ids must be an array of integers, not {_kind(ids)}."))
     elif not ids:
