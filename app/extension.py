@@ -78,11 +78,11 @@ class IngestionAPI:
         """Decorate the callable that does the work for a batch's ids; the worker starts with it.
 
         It takes a sequence of up to `BATCH_SIZE` ids, runs in the app's context, and returns a mapping from id to JSON,
-        or a sequence of JSON in the order of the ids, or None.
+        or a sequence of JSON in the order of the ids, or None. Raises ConfigError for one that is async, or is the second.
         """
         if self._processor is not None:
             raise ConfigError(f"{self.name!r} already has the processor {self._processor!r}; an instance has one.")
-        self._processor = function
+        self._processor = processors.checked(function, "The processor")
         for service in self._services.values():
             service.begin()
         return function

@@ -193,6 +193,7 @@ class MemoryStore(Store):
                 raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
             self._backlog.change(record, -record.waiting)
             record.cancelled = True
+            self._queue.note_cancel()
             self._settle(record, self._clock.now())
             return record.snapshot(), True
 

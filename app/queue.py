@@ -30,6 +30,7 @@ class ReadyQueue:
     def __init__(self) -> None:
         self._ready: PriorityQueue[Entry] = PriorityQueue()
         self._later: list[tuple[float, Entry]] = []
+        self._cancels = 0
 
     def put(self, entry: Entry, now: float) -> None:
         """Put an entry in line, or aside until it is due."""
@@ -48,6 +49,19 @@ class ReadyQueue:
     def pop(self) -> Entry:
         """Take the entry that `first` showed."""
         return self._ready.get_nowait()
+
+    def note_cancel(self) -> None:
+        """A record was cancelled: once those may be half of all entries, clear them out, O(1) a cancel on the whole.
+
+        Else what is cancelled behind an endless stream of more urgent ingestions would be kept for ever.
+        """
+        self._cancels += 1
+        if self._cancels > 32 and self._cancels * 2 > self._ready.qsize() + len(self._later):
+            self._cancels = 0
+            self._ready.queue[:] = [entry for entry in self._ready.queue if not entry.record.cancelled]
+            self._later[:] = [(due, entry) for due, entry in self._later if not entry.record.cancelled]
+            heapq.heapify(self._ready.queue)
+            heapq.heapify(self._later)
 
     def next_due(self) -> float | None:
         """When the first of those aside is due."""

@@ -1,0 +1,64 @@
+"""Memory stays flat, however long it runs."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+
+from app.memorystore import MemoryStore
+from app.models import Priority
+from app.record import Record
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, settings, submit
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> weakref.WeakSet[Record]:
+    """Every record alive."""
+    alive: weakref.WeakSet[Record] = weakref.WeakSet()
+
+    class Counted(Record):
+        __slots__ = ("__weakref__",)
+
+        def __init__(self, *args: object) -> None:
+            super().__init__(*args)  # type: ignore[arg-type]
+            alive.add(self)
+
+    monkeypatch.setattr("app.memorystore.Record", Counted)
+    return alive
+
+
+def drain(count: int, records: weakref.WeakSet[Record]) -> int:
+    """Submit, finish and forget so many ingestions, 10 of them known at a time; the most records ever alive."""
+    clock, most = FakeClock(), 0
+    store = MemoryStore(settings(interval=0, retention=10), clock)
+    for number in range(count):
+        submit(store, [1, 2, 3], Priority(1 + number % 3), key=str(number), fingerprint="")
+        finish(store, claimed(store)[0])
+        clock.advance(1)
+        if number % 1000 == 999:
+            gc.collect()
+            most = max(most, len(records))
+    return most
+
+
+def test_what_ended_is_let_go(records: weakref.WeakSet[Record]) -> None:
+    assert drain(3000, records) < 150
+
+
+@pytest.mark.soak
+def test_a_million_ingestions_take_no_more_memory_than_the_first_thousand(records: weakref.WeakSet[Record]) -> None:
+    assert drain(1_000_000, records) < 150
+
+
+def test_what_was_cancelled_behind_an_endless_stream_is_let_go(records: weakref.WeakSet[Record]) -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(retention=10), clock)
+    submit(store, range(1, 10_000), Priority.HIGH)
+    for _ in range(1000):
+        store.cancel(submit(store, [1], Priority.LOW).id)
+        clock.advance(1)
+    gc.collect()
+    assert len(records) < 150
