@@ -67,8 +67,8 @@ def _refuse_constant(name: str) -> Any:
 def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise MalformedJSON(f"The member {_shown(twice)} is there more than once.")
     return members
 
@@ -77,13 +77,15 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int]
     """The ids, priority and deadline (epoch seconds) of a request's JSON. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
+    unknown = [name for name in body if name not in _MEMBERS]
     faults = [
         Fault(
             f"#/{_escaped(name)}", f"{_shown(name)} is not a member of this request; those are {', '.join(_MEMBERS)}."
         )
-        for name in body
-        if name not in _MEMBERS
+        for name in unknown[:_LISTED]
     ]
+    if len(unknown) > _LISTED:
+        faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
     for name in _MEMBERS[:2]:
         if name not in body:
             faults.append(Fault(f"#/{name}", f"{name} is missing."))
