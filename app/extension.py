@@ -78,7 +78,7 @@ class IngestionAPI:
         """Decorate the callable that does the work for a batch's ids; the worker starts with it.
 
         It takes a sequence of up to `BATCH_SIZE` ids, runs in the app's context, and returns a mapping from id to JSON,
-        or a sequence of JSON in the order of the ids, or None. Raises ConfigError for a second one, or one that is async.
+        or a sequence of JSON in the order of the ids, or None. Raises ConfigError for a second, or an async, one.
         """
         if self._processor is not None:
             raise ConfigError(f"{self.name!r} already has the processor {self._processor!r}; an instance has one.")
