@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import ConfigError
+from .keys import Key, parse_keys
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -65,8 +66,11 @@ def _flag(value: Any) -> bool:
     return words[str(value).strip().lower()]
 
 
-def _setting(default: Any, parse: Callable[[Any], Any], about: str) -> Any:
-    return dataclasses.field(default=default, metadata={"parse": parse, "about": about})
+def _setting(default: Any, parse: Callable[[Any], Any], about: str, *, secret: bool = False) -> Any:
+    """A field of Settings; the value of a `secret` one is shown in no message."""
+    return dataclasses.field(
+        default=default, repr=not secret, metadata={"parse": parse, "about": about, "secret": secret}
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,11 @@ class Settings:
     host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
+    api_keys: tuple[Key, ...] = _setting(
+        (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
+    )
+    key_quota: int = _setting(0, _integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
+    allow_open: bool = _setting(False, _flag, "Whether to serve other machines although there are no API_KEYS.")
 
     @property
     def max_body(self) -> int:
@@ -127,7 +136,7 @@ class Settings:
             if name == key:
                 continue
             if field := fields.get(name):
-                values[field.name] = _parse(key, config[key], field.metadata["parse"])
+                values[field.name] = _parse(key, config[key], field.metadata)
             elif near := difflib.get_close_matches(name, fields, n=1, cutoff=0.9):
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
         settings = cls(**values)
@@ -147,8 +156,10 @@ class Settings:
             )
 
 
-def _parse(key: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:
+    parse = metadata["parse"]
     try:
         return parse(value)
-    except (ValueError, TypeError, KeyError, OverflowError):
-        raise ConfigError(f"{key} must be {parse.__doc__}, not {value!r}.") from None
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        what = f"; {error}" if metadata["secret"] else f", not {value!r}"
+        raise ConfigError(f"{key} must be {parse.__doc__}{what}.") from None

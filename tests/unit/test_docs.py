@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def table_row(field: dataclasses.Field[object]) -> str:
-    default = "" if field.default == "" else f"`{field.default}`"
+    default = "" if field.default in ("", ()) else f"`{field.default}`"
     return f"| `{field.name.upper()}` | {default} | {field.metadata['about']} |"
 
 
