@@ -14,6 +14,7 @@ IngestError
     ├── KeyReused         an idempotency key came again with another request
     ├── KeyInUse          an idempotency key came again while its first request is still being accepted
     ├── TooLate           the deadline cannot be met
+    ├── QuotaFull         the caller has all the ids waiting that it may; says when this would fit
     └── BacklogFull       the queue holds all it may; says when this would fit
 """
 
@@ -106,6 +107,14 @@ class TooLate(Refused):
     def __init__(self, detail: str, earliest: float) -> None:
         super().__init__(detail)
         self.earliest = earliest
+
+
+class QuotaFull(Refused):
+    """The caller has all the ids waiting that it may. `retry_after` is in seconds until this request would fit."""
+
+    def __init__(self, detail: str, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class BacklogFull(Refused):

@@ -11,13 +11,14 @@ from .backlog import Backlog, place
 from .clock import Clock
 from .config import Settings
 from .errors import Conflict
+from .holdings import Holdings
 from .limiter import TokenBucket
 from .measure import Measured
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count
 from .queue import Entry, ReadyQueue
 from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Record
 from .registry import Registry
-from .schedule import Timeline, admit
+from .schedule import Timeline, admit, check_quota
 from .store import Depth, Dispatch, Quote, Stats, Store, Submission, Wait
 
 _CHUNK = 1000
@@ -34,6 +35,7 @@ class MemoryStore(Store):
         self._bucket = TokenBucket(settings.interval, settings.burst)
         self._queue = ReadyQueue()
         self._backlog = Backlog()
+        self._holdings = Holdings() if settings.key_quota else None
         self._registry = Registry(settings.retention)
         self._measured = Measured()
         self._running: dict[tuple[str, int], _Claim] = {}
@@ -55,6 +57,7 @@ class MemoryStore(Store):
             rank = self._rank(submission.priority, now)
             count = batch_count(len(submission.ids), settings.batch_size)
             timeline, ahead = self._timeline(now), self._backlog.ahead((rank, self._order + 1))
+            self._check_quota(submission, timeline)
             waiting, deadline = self._backlog.total, submission.deadline
             admit(settings, timeline, count=count, waiting=waiting, ahead=ahead, deadline=deadline)
             self._order += 1
@@ -64,6 +67,7 @@ class MemoryStore(Store):
             if key is not None:
                 self._registry.remember_key(submission.owner, key, submission.fingerprint, record)
             self._backlog.add(record)
+            self._recount(record)
             self._queue.put(Entry(record.rank, record.order, 0, now, record), now)
             return record.snapshot(), True
 
@@ -194,6 +198,7 @@ class MemoryStore(Store):
             self._backlog.change(record, -record.waiting)
             record.cancelled = True
             self._queue.note_cancel()
+            self._recount(record)
             self._settle(record, self._clock.now())
             return record.snapshot(), True
 
@@ -214,6 +219,7 @@ class MemoryStore(Store):
                 record.attempts[position] = 0
                 self._queue.put(Entry(record.rank, record.order, position, now, record), now)
             self._backlog.change(record, len(failed))
+            self._recount(record)
             return record.snapshot()
 
     def pause(self) -> None:
@@ -284,6 +290,22 @@ class MemoryStore(Store):
         aging = self._settings.priority_aging
         return now + priority * aging if aging else float(priority)
 
+    def _recount(self, record: Record) -> None:
+        if self._holdings:
+            self._holdings.recount(record)
+
+    def _check_quota(self, submission: Submission, timeline: Timeline) -> None:
+        holdings, owner = self._holdings, submission.owner
+        if holdings is None or owner is None:
+            return
+
+        def until_started(ids: int) -> float:
+            record, nth = holdings.reach(owner, ids)
+            ahead = self._backlog.ahead(place(record))
+            return timeline.start(ahead + batch_count(nth, record.batch_size) - 1) - timeline.now
+
+        check_quota(self._settings.key_quota, len(submission.ids), holdings.ids(owner), until_started)
+
     def _first(self, now: float) -> Entry | None:
         """The most urgent due entry; those that were cancelled are dropped on the way."""
         while (entry := self._queue.first(now)) and entry.record.cancelled:
@@ -318,6 +340,7 @@ class MemoryStore(Store):
             if record.cursor < len(record.states):
                 self._queue.put(entry._replace(position=record.cursor), now)
         self._backlog.change(record, -1)
+        self._recount(record)
         if record.started_at is None:
             record.started_at = now
         batch = record.batch(position)
@@ -373,6 +396,7 @@ class MemoryStore(Store):
             record.dues[position] = due
             self._queue.put(Entry(record.rank, record.order, position, due, record), now)
             self._backlog.change(record, 1)
+            self._recount(record)
         if attempt is None:
             self._measured.took(now - claim.started_at)
         self._settle(record, now)

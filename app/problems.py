@@ -23,6 +23,7 @@ _STATUS: Mapping[type[errors.IngestError], int] = {
     errors.KeyInUse: 409,
     errors.KeyReused: 422,
     errors.TooLate: 422,
+    errors.QuotaFull: 429,
     errors.BacklogFull: 503,
     errors.StoreUnavailable: 503,
 }

@@ -63,6 +63,14 @@ class Record:
         return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING]
 
     @property
+    def waiting_ids(self) -> int:
+        """How many ids the waiting batches hold; only the last of all batches may be short."""
+        ids = self.waiting * self.batch_size
+        if ids and self.states[-1] in (NEW, WAITING):
+            ids -= len(self.states) * self.batch_size - len(self.ids)
+        return ids
+
+    @property
     def finished(self) -> bool:
         return not self.waiting and not self.tally[RUNNING]
 

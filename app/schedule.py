@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .config import Settings
-from .errors import BacklogFull, Fault, InvalidRequest, TooLate
+from .errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .limiter import TokenBucket
 from .store import Quote
 
@@ -73,3 +74,18 @@ def admit(
         )
     if deadline is not None and (earliest := timeline.end(ahead + count - 1)) > deadline:
         raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
+
+
+def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float]) -> None:
+    """Refuse a caller's submission of `count` ids while `waiting` others of its own wait, where `quota` may.
+
+    `until_started` gives the seconds until so many of those have started. Raises QuotaFull with the seconds until it
+    would fit, or InvalidRequest for what would never fit.
+    """
+    if count > quota:
+        raise InvalidRequest([Fault("#/ids", f"ids has {count} members, but a caller never has over {quota} waiting.")])
+    if waiting + count > quota:
+        fits = until_started(waiting + count - quota)
+        raise QuotaFull(
+            f"{waiting} ids of yours are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
+        )

@@ -104,7 +104,8 @@ class Store(ABC):
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         """Accept a submission; the ingestion, and whether it is new (False: the key had it accepted before).
 
-        Raises KeyReused, BacklogFull or TooLate, and then nothing is kept.
+        An owner has at most `KEY_QUOTA` ids waiting, those in batches that have yet to start or go again. Raises
+        KeyReused, QuotaFull, BacklogFull or TooLate, and then nothing is kept.
         """
 
     @abstractmethod

@@ -1,0 +1,50 @@
+"""How many ids each caller has waiting, for its quota."""
+
+from __future__ import annotations
+
+import heapq
+
+from .backlog import place
+from .models import Priority
+from .record import Record
+
+
+class Holdings:
+    """The ingestions of each owner of which ids wait. Called under the store's lock."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._lanes: dict[tuple[str, Priority], dict[Record, int]] = {}
+
+    def ids(self, owner: str) -> int:
+        """How many ids of this owner wait."""
+        return self._ids.get(owner, 0)
+
+    def recount(self, record: Record) -> None:
+        """Something of this ingestion started, goes again, or was cancelled."""
+        owner, ids = record.owner, record.waiting_ids
+        if owner is None:
+            return
+        lane = self._lanes.setdefault((owner, record.priority), {})
+        self._ids[owner] = self.ids(owner) + ids - lane.get(record, 0)
+        if ids:
+            lane[record] = ids
+        else:
+            lane.pop(record, None)
+            if not lane:
+                del self._lanes[owner, record.priority]
+            if not self._ids[owner]:
+                del self._ids[owner]
+
+    def reach(self, owner: str, count: int) -> tuple[Record, int]:
+        """Where the owner's waiting id number `count` (from 1) is: the ingestion, and which of its waiting ids it is.
+
+        They are counted in the queue's order, but for an ingestion that was redriven: it stands where it was last
+        added, which may be later than its place.
+        """
+        lanes = [lane.items() for priority in Priority if (lane := self._lanes.get((owner, priority)))]
+        for record, ids in heapq.merge(*lanes, key=lambda item: place(item[0])):
+            if count <= ids:
+                return record, count
+            count -= ids
+        raise ValueError(f"{owner!r} has fewer ids waiting")

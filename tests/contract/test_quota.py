@@ -1,0 +1,75 @@
+"""How many ids one owner may have waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from app.errors import InvalidRequest, QuotaFull
+from app.models import BatchError, Priority
+from app.store import Store
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, submit
+
+NewStore = Callable[..., Store]
+
+
+def test_an_owner_is_refused_what_exceeds_its_quota_and_others_are_not(new_store: NewStore) -> None:
+    store = new_store(key_quota=10)
+    submit(store, range(1, 9), owner="one")
+    with pytest.raises(QuotaFull, match="8 ids of yours are waiting and at most 10 may; 3 more"):
+        submit(store, [1, 2, 3], owner="one")
+    submit(store, [1, 2], owner="one")
+    submit(store, range(1, 11), owner="two")
+    submit(store, range(1, 100))
+    assert store.stats().depths[Priority.MEDIUM].waiting == 3 + 1 + 4 + 33
+
+
+def test_it_says_when_it_would_fit_and_then_it_fits(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=9)
+    submit(store, range(1, 4), Priority.HIGH, owner="two")
+    submit(store, range(1, 7), Priority.LOW, owner="one")
+    submit(store, range(1, 4), Priority.HIGH, owner="one")
+    # Before the LOW ids go a HIGH batch of each owner: now, after 5 s, and the first LOW one after 10 s.
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, [1, 2, 3, 4], owner="one")
+    assert refused.value.retry_after == pytest.approx(10.0)
+    claimed(store)
+    clock.advance(5.0)
+    claimed(store)
+    clock.advance(4.9)
+    with pytest.raises(QuotaFull):
+        submit(store, [1, 2, 3, 4], owner="one")
+    clock.advance(0.1)
+    claimed(store)
+    submit(store, [1, 2, 3, 4], owner="one")
+
+
+def test_what_never_fits_is_invalid(new_store: NewStore) -> None:
+    with pytest.raises(InvalidRequest, match="never has over 10 waiting"):
+        submit(new_store(key_quota=10), range(1, 12), owner="one")
+
+
+def test_only_what_waits_counts(new_store: NewStore) -> None:
+    store = new_store(key_quota=5, interval=0, backoff=0, backoff_max=0)
+    first = submit(store, range(1, 6), owner="one")
+    full, short = claimed(store, 2)
+    submit(store, range(1, 6), owner="one")
+    store.cancel(store.ingestions()[0].id)
+    store.retry(full, BatchError("Boom", ""), 0.0)
+    finish(store, short)
+    submit(store, [1, 2], owner="one")
+    with pytest.raises(QuotaFull):
+        submit(store, [1], owner="one")
+    store.bury(claimed(store)[0], BatchError("Boom", ""))
+    submit(store, [1, 2, 3], owner="one")
+    assert store.redrive(first.id).counts.yet_to_start == 1
+    with pytest.raises(QuotaFull, match="8 ids"):
+        submit(store, [1], owner="one")
+
+
+def test_a_repeated_request_is_answered_whatever_the_quota(new_store: NewStore) -> None:
+    store = new_store(key_quota=3)
+    first = submit(store, [1, 2, 3], owner="one", key="k", fingerprint="f")
+    assert submit(store, [1, 2, 3], owner="one", key="k", fingerprint="f").id == first.id
