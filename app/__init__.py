@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
+from .headers import secure
 from .models import Priority, Status
 from .problems import from_http
 from .signals import batch_completed, batch_failed, batch_started, ingestion_finished
@@ -40,6 +41,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
     app.register_error_handler(HTTPException, from_http)
+    app.after_request(secure)
     ingestion = IngestionAPI(app)
     ingestion.service.begin()
     return app

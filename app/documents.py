@@ -33,7 +33,7 @@ def timestamp(seconds: float | None) -> str | None:
 
 
 def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
-    return {
+    document = {
         "ingestion_id": ingestion.id,
         "status": ingestion.status.value,
         "priority": ingestion.priority.name,
@@ -44,6 +44,9 @@ def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
         "started_at": timestamp(ingestion.started_at),
         "finished_at": timestamp(ingestion.finished_at),
     }
+    if ingestion.owner is not None:
+        document["owner"] = ingestion.owner
+    return document
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:

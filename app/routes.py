@@ -10,8 +10,12 @@ from flask import Blueprint, Response, abort, request, stream_with_context, url_
 from werkzeug.exceptions import HTTPException
 
 from . import documents, problems
+from .auth import Guard, add_login, caller, needs
 from .config import Settings
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
+from .forgery import refuse_foreign
+from .headers import secure
+from .keys import Role
 from .models import Estimate, Priority, Status
 from .service import Service
 from .validation import parse_request
@@ -31,44 +35,57 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     blueprint = Blueprint(name, __name__)
     blueprint.register_error_handler(IngestError, problems.from_error)
     blueprint.register_error_handler(HTTPException, problems.from_http)
+    guard = Guard(service)
+    blueprint.before_request(refuse_foreign)
+    blueprint.before_request(guard.check)
     blueprint.before_request(service.begin)
+    blueprint.after_request(secure)
+    add_login(blueprint, guard)
 
     @blueprint.post("/ingest")
+    @needs(Role.SUBMIT)
     def ingest() -> Response:
-        ingestion = service.accept(_body(service.settings), key=_idempotency_key())
+        ingestion = service.accept(_body(service.settings), key=_idempotency_key(), owner=caller().name)
         response = _json({"ingestion_id": ingestion.id})
         response.headers["Location"] = url_for(f"{name}.status", ingestion_id=ingestion.id)
         return response
 
     @blueprint.get("/status/<ingestion_id>")
+    @needs(Role.READ)
     def status(ingestion_id: str) -> Response:
         return _status(service, ingestion_id)
 
     @blueprint.post("/status/<ingestion_id>/cancel")
+    @needs(Role.SUBMIT)
     def cancel(ingestion_id: str) -> Response:
         service.cancel(ingestion_id)
         return _status(service, ingestion_id, limit=0)
 
     @blueprint.post("/status/<ingestion_id>/redrive")
+    @needs(Role.OPERATE)
     def redrive(ingestion_id: str) -> Response:
         service.redrive(ingestion_id)
         return _status(service, ingestion_id, limit=0)
 
     @blueprint.get("/results/<ingestion_id>")
+    @needs(Role.READ)
     def results(ingestion_id: str) -> Response:
         lines = documents.result_lines(service.results(ingestion_id))
         return Response(stream_with_context(lines), mimetype="application/x-ndjson")
 
     @blueprint.post("/quote")
+    @needs(Role.SUBMIT)
     def quote() -> Response:
         return _json(documents.quote_document(service.quote(_body(service.settings))))
 
     @blueprint.get("/ingestions")
+    @needs(Role.READ)
     def ingestions() -> Response:
         limit = _count("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
             status=_one_of("status", {status.value: status for status in Status}),
             priority=_one_of("priority", Priority.__members__),
+            owner=caller().scope,
             before=_count("cursor", None, least=0),
             limit=limit,
         )
@@ -77,30 +94,36 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _json({"ingestions": found, "next_cursor": cursor})
 
     @blueprint.get("/queue")
+    @needs(Role.READ)
     def queue() -> Response:
         return _queue(service)
 
     @blueprint.post("/queue/pause")
+    @needs(Role.OPERATE)
     def pause() -> Response:
         service.pause()
         return _queue(service)
 
     @blueprint.post("/queue/resume")
+    @needs(Role.OPERATE)
     def resume() -> Response:
         service.resume()
         return _queue(service)
 
     @blueprint.get("/dispatches")
+    @needs(Role.OPERATE)
     def dispatches() -> Response:
         limit = _count("limit", service.settings.dispatch_log, least=1) or 1
         log = [documents.dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
         return _json({"interval": service.settings.interval, "burst": service.settings.burst, "dispatches": log})
 
     @blueprint.get("/livez")
+    @needs(None)
     def livez() -> Response:
         return _health(service.worker.state, "dead")
 
     @blueprint.get("/readyz")
+    @needs(None)
     def readyz() -> Response:
         try:
             service.store.ping()
@@ -161,7 +184,9 @@ def _next_look(service: Service, estimate: Estimate) -> str:
 
 
 def _queue(service: Service) -> Response:
-    upcoming = service.store.upcoming(_NEXT)
+    upcoming, scope = service.store.upcoming(_NEXT), caller().scope
+    if scope is not None:
+        upcoming = [(batch, start) for batch, start in upcoming if service.get(batch.ingestion_id).owner == scope]
     return _json(documents.queue_document(service.store.stats(), upcoming, service.worker.state))
 
 

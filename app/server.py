@@ -14,6 +14,7 @@ from types import FrameType
 
 from flask import Flask
 
+from .auth import refuse_open
 from .config import Settings
 from .errors import ConfigError, IngestError, StoreUnavailable
 from .httpd import Server, listen, url
@@ -37,6 +38,7 @@ def run(create_app: Callable[[], Flask]) -> int:
     with Signals() as signals:
         try:
             settings = Settings.read(os.environ)
+            refuse_open(settings)
             sockets = listen(settings.host, settings.port)
             app = create_app()
         except ConfigError as error:

@@ -196,8 +196,16 @@ def test_one_port_for_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -
     [
         ({"INGEST_PORT": "http"}, 2, "INGEST_PORT must be a whole number from 0 to 65535, not 'http'."),
         ({"INGEST_PROCESSOR": "no_such_module:f"}, 2, "INGEST_PROCESSOR names 'no_such_module:f'"),
-        ({"INGEST_HOST": "192.0.2.1"}, 1, "Cannot listen on 192.0.2.1, port 8000: Cannot assign requested address"),
-        ({"INGEST_HOST": "no such host"}, 1, "INGEST_HOST 'no such host' is not an address of this machine"),
+        (
+            {"INGEST_ALLOW_OPEN": "1", "INGEST_HOST": "192.0.2.1"},
+            1,
+            "Cannot listen on 192.0.2.1, port 8000: Cannot assign requested address",
+        ),
+        (
+            {"INGEST_ALLOW_OPEN": "1", "INGEST_HOST": "no such host"},
+            1,
+            "INGEST_HOST 'no such host' is not an address of this machine",
+        ),
     ],
 )
 def test_what_keeps_it_from_starting_is_a_sentence(environ: dict[str, str], code: int, sentence: str) -> None:

@@ -1,0 +1,194 @@
+"""Who calls, and whether it may: by a bearer token (RFC 6750), or by the cookie of the dashboard."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from flask import Blueprint, Response, current_app, g, request
+
+from .config import Settings
+from .documents import dumps
+from .errors import ConfigError, Fault, InvalidRequest, UnknownIngestion
+from .keys import Role, find_key
+from .problems import problem
+from .service import Service
+from .validation import parse_request
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+logger = logging.getLogger("flask_ingestion")
+
+
+class Caller(NamedTuple):
+    """Who sends a request. `name` is None where no keys are configured, and everybody may do everything."""
+
+    name: str | None
+    role: Role
+
+    @property
+    def scope(self) -> str | None:
+        """Whose ingestions it sees; None for everybody's."""
+        return None if self.role == Role.OPERATE else self.name
+
+
+def needs(role: Role | None) -> Callable[[View], View]:
+    """Say which role a route needs, None for none at all. A route that says nothing needs OPERATE."""
+
+    def mark(view: View) -> View:
+        view.needed_role = role  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def caller() -> Caller:
+    """Who sends the current request, to a route that needs a role."""
+    found: Caller = g.ingestion_caller
+    return found
+
+
+class Guard:
+    """Stands before every route of an instance, but for static files, which hold nothing of anybody's.
+
+    It also hides what belongs to others: an `ingestion_id` in the path must be one that the caller sees.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.settings = service.settings
+        self._service = service
+        self._keys = service.settings.api_keys
+        self._cookie = f"{service.name}_key"
+
+    def check(self) -> Response | None:
+        """The refusal of the current request, or None to let it pass. Raises UnknownIngestion."""
+        endpoint = request.endpoint or ""
+        needed = getattr(current_app.view_functions[endpoint], "needed_role", Role.OPERATE)
+        if needed is None or endpoint.endswith(".static"):
+            return None
+        who = self.identify()
+        if who is None:
+            return self._who_are_you()
+        if who.role < needed:
+            return self._not_allowed(who, needed)
+        g.ingestion_caller = who
+        ingestion_id = (request.view_args or {}).get("ingestion_id")
+        if ingestion_id and who.scope is not None and self._service.get(ingestion_id).owner != who.scope:
+            raise UnknownIngestion(ingestion_id)
+        return None
+
+    def identify(self) -> Caller | None:
+        """Who sends the current request: by its bearer token, else by its cookie. None where neither is a key."""
+        if not self._keys:
+            return Caller(None, Role.OPERATE)
+        token = _bearer()
+        key = find_key(self._keys, request.cookies.get(self._cookie, "") if token is None else token)
+        return key and Caller(key.name, key.role)
+
+    def sign_in(self, text: str) -> Response:
+        """Check a key, and keep it in a cookie that no script can read and no other site can send."""
+        if not self._keys:
+            return _introduce(Caller(None, Role.OPERATE))
+        key = find_key(self._keys, text)
+        if key is None:
+            logger.warning("%r: somebody at %s tried to sign in with a wrong key", self._service.name, _address())
+            return self._challenge(401, "This is not one of the keys of this service.", error="invalid_token")
+        response = _introduce(Caller(key.name, key.role))
+        secure = request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
+        response.set_cookie(self._cookie, text, path=_root(), secure=secure, httponly=True, samesite="Strict")
+        return response
+
+    def sign_out(self) -> Response:
+        """Drop the cookie."""
+        response = Response(status=204)
+        response.delete_cookie(self._cookie, path=_root(), httponly=True, samesite="Strict")
+        return response
+
+    def _who_are_you(self) -> Response:
+        if _bearer() is None and self._cookie not in request.cookies:
+            return self._challenge(401, "Send a key of this service as Authorization: Bearer <key>.")
+        logger.warning("%r: somebody at %s sent a wrong key", self._service.name, _address())
+        return self._challenge(401, "The key sent is not one of the keys of this service.", error="invalid_token")
+
+    def _not_allowed(self, who: Caller, needed: Role) -> Response:
+        role, wanted = who.role.name.lower(), needed.name.lower()
+        detail = f"The key of {who.name!r} has the role {role}; this takes the role {wanted}."
+        return self._challenge(403, detail, error="insufficient_scope", scope=wanted)
+
+    def _challenge(self, status: int, detail: str, **parameters: str) -> Response:
+        response = problem(status, detail)
+        parameters = {"realm": self._service.name, **parameters}
+        response.headers["WWW-Authenticate"] = "Bearer " + ", ".join(
+            f'{name}="{value}"' for name, value in parameters.items()
+        )
+        return response
+
+
+def add_login(blueprint: Blueprint, guard: Guard) -> None:
+    """The routes by which a browser exchanges a key for a cookie, says who it is, and drops the cookie again."""
+
+    @blueprint.get("/login")
+    @needs(Role.READ)
+    def who() -> Response:
+        return _introduce(caller())
+
+    @blueprint.post("/login")
+    @needs(None)
+    def login() -> Response:
+        request.max_content_length = 65_536
+        return guard.sign_in(_key_member(parse_request(request.get_data(cache=False), guard.settings)))
+
+    @blueprint.post("/logout")
+    @needs(None)
+    def logout() -> Response:
+        return guard.sign_out()
+
+
+def refuse_open(settings: Settings, prefix: str = "INGEST_") -> None:
+    """Raises ConfigError where a service of its own would answer other machines without asking for a key.
+
+    Not for an app that embeds the service: there the host decides who reaches which route.
+    """
+    if settings.api_keys or settings.allow_open or _is_loopback(settings.host):
+        return
+    raise ConfigError(
+        f"{prefix}HOST is {settings.host!r}, which other machines can reach, and there are no {prefix}API_KEYS: make "
+        f"one with `flask ingestion keys new NAME`, or set {prefix}ALLOW_OPEN=1 where a proxy in front asks who calls."
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _bearer() -> str | None:
+    """The token of the Authorization header, where it has one of this kind."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _introduce(who: Caller) -> Response:
+    return Response(dumps({"name": who.name, "role": who.role.name.lower()}), mimetype="application/json")
+
+
+def _key_member(body: Any) -> str:
+    if not isinstance(body, Mapping) or set(body) != {"key"} or not isinstance(body["key"], str):
+        raise InvalidRequest([Fault("#/key", 'The body must be {"key": "..."} and no more.')])
+    text: str = body["key"]
+    return text
+
+
+def _root() -> str:
+    """The path under which all routes of the instance are, from that of its login or logout."""
+    return request.script_root + request.path.rpartition("/")[0] + "/"
+
+
+def _address() -> str:
+    return request.remote_addr or "an unknown address"

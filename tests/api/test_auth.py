@@ -1,0 +1,392 @@
+"""Who may do what, and what a browser may be made to do."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import IngestionAPI
+from app.auth import refuse_open
+from app.errors import ConfigError
+from app.keys import Role, find_key, new_key, parse_keys
+from app.keys_cli import keys as keys_command
+from tests.support.queueing import settings
+from tests.support.web import Callers, ingest, make_app, service_of
+
+ROOT = Path(__file__).parents[2]
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+# What the least role is for every route that asks for one.
+ROUTES = {
+    ("GET", "/login"): Role.READ,
+    ("GET", "/status/{id}"): Role.READ,
+    ("GET", "/results/{id}"): Role.READ,
+    ("GET", "/ingestions"): Role.READ,
+    ("GET", "/queue"): Role.READ,
+    ("POST", "/ingest"): Role.SUBMIT,
+    ("POST", "/quote"): Role.SUBMIT,
+    ("POST", "/status/{id}/cancel"): Role.SUBMIT,
+    ("POST", "/status/{id}/redrive"): Role.OPERATE,
+    ("POST", "/queue/pause"): Role.OPERATE,
+    ("POST", "/queue/resume"): Role.OPERATE,
+    ("GET", "/dispatches"): Role.OPERATE,
+}
+OPEN = {("GET", "/livez"), ("GET", "/readyz"), ("POST", "/login"), ("POST", "/logout")}
+
+
+@pytest.fixture
+def callers() -> Callers:
+    return Callers(("reader", Role.READ), ("one", Role.SUBMIT), ("two", Role.SUBMIT), ("operator", Role.OPERATE))
+
+
+@pytest.fixture
+def app(callers: Callers) -> Flask:
+    return make_app(api_keys=callers.keys)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def routes_of(app: Flask) -> set[tuple[str, str]]:
+    return {
+        (method, re.sub(r"<(?:\w+:)?ingestion_id>", "{id}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+# -- roles --
+
+
+def test_every_route_is_in_the_tables_above(app: Flask) -> None:
+    assert routes_of(app) == ROUTES.keys() | OPEN
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_without_a_key_nothing_is_answered(client: FlaskClient, method: str, path: str) -> None:
+    response = client.open(path.replace("{id}", NOBODY), method=method)
+    assert response.status_code == 401
+    assert response.mimetype == "application/problem+json"
+    assert response.headers["WWW-Authenticate"] == 'Bearer realm="ingest"'
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_each_role_may_what_the_table_says(client: FlaskClient, callers: Callers, method: str, path: str) -> None:
+    for name, role in (("reader", Role.READ), ("one", Role.SUBMIT), ("operator", Role.OPERATE)):
+        headers = callers.headers(name)
+        response = client.open(path.replace("{id}", NOBODY), method=method, headers=headers)
+        assert response.status_code != 401
+        assert (response.status_code == 403) == (role < ROUTES[method, path]), name
+        if response.status_code == 403:
+            assert 'error="insufficient_scope"' in response.headers["WWW-Authenticate"]
+
+
+def test_a_route_that_does_not_say_what_it_needs_is_for_operators(callers: Callers) -> None:
+    app = make_app(api_keys=callers.keys)
+    app.view_functions["ingest.livez"] = lambda: "forgotten"
+    client = app.test_client()
+    assert client.get("/livez", headers=callers.headers("one")).status_code == 403
+    assert client.get("/livez", headers=callers.headers("operator")).text == "forgotten"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_need_no_key(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Bearer wrong", "bearer", "Basic b25lOng=", "Bearer \udcff", "Token x"])
+def test_what_is_not_a_key_is_refused(client: FlaskClient, header: str) -> None:
+    response = client.get(
+        "/queue", headers={"Authorization": header.encode("utf-8", "surrogateescape").decode("latin-1")}
+    )
+    assert response.status_code == 401
+
+
+def test_without_keys_everybody_may_everything() -> None:
+    client = make_app().test_client()
+    ingestion_id = ingest(client, [1])
+    assert client.get(f"/status/{ingestion_id}").status_code == 200
+    assert client.post("/queue/pause").status_code == 200
+    assert client.get("/login").json == {"name": None, "role": "operate"}
+
+
+# -- whose ingestions --
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route, role in ROUTES.items() if "{id}" in route[1] and role < Role.OPERATE]
+)
+def test_a_foreign_ingestion_is_like_one_that_is_not_there(
+    client: FlaskClient, callers: Callers, method: str, path: str
+) -> None:
+    foreign = ingest(client, [1, 2, 3], headers=callers.headers("one"))
+    answers = [
+        client.open(path.replace("{id}", id_), method=method, headers=callers.headers("two"))
+        for id_ in (foreign, NOBODY)
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].text.replace(foreign, NOBODY) == answers[1].text
+    assert [name for name, _ in answers[0].headers] == [name for name, _ in answers[1].headers]
+
+
+def test_a_caller_sees_its_own_and_an_operator_everybodys(client: FlaskClient, callers: Callers) -> None:
+    mine = ingest(client, [1], headers=callers.headers("one"))
+    other = ingest(client, [2], headers=callers.headers("two"))
+
+    def listed(name: str) -> list[str]:
+        document = client.get("/ingestions", headers=callers.headers(name)).json
+        return [one["ingestion_id"] for one in document["ingestions"]]
+
+    assert listed("one") == [mine]
+    assert listed("two") == [other]
+    assert listed("reader") == []
+    assert listed("operator") == [other, mine]
+    assert client.get(f"/status/{mine}", headers=callers.headers("one")).json["owner"] == "one"
+    assert client.post(f"/status/{mine}/cancel", headers=callers.headers("one")).status_code == 200
+    assert client.get(f"/status/{other}", headers=callers.headers("operator")).status_code == 200
+
+
+def test_the_queue_shows_only_own_batches_to_who_is_no_operator(client: FlaskClient, callers: Callers) -> None:
+    ingest(client, [1], headers=callers.headers("one"))
+    ingest(client, [2], headers=callers.headers("two"))
+    for name, ids in (("one", [[1]]), ("two", [[2]]), ("reader", []), ("operator", [[1], [2]])):
+        document = client.get("/queue", headers=callers.headers(name)).json
+        assert [batch["ids"] for batch in document["next"]] == ids
+        assert document["waiting"] == 2
+
+
+def test_an_idempotency_key_belongs_to_its_caller(client: FlaskClient, callers: Callers) -> None:
+    one, two = (
+        ingest(client, [1], headers={**callers.headers(name), "Idempotency-Key": "same"}) for name in ("one", "two")
+    )
+    assert one != two
+
+
+def test_one_caller_with_two_keys_is_one_caller() -> None:
+    (old, old_key), (new, new_key_), (look, look_key) = (
+        new_key("one", role) for role in (Role.SUBMIT, Role.SUBMIT, Role.READ)
+    )
+    client = make_app(api_keys=f"{old_key}, {new_key_},{look_key}").test_client()
+    ingestion_id = ingest(client, [1], headers={"Authorization": f"Bearer {old}"})
+    for text in (old, new, look):
+        headers = {"Authorization": f"Bearer {text}"}
+        assert client.get(f"/status/{ingestion_id}", headers=headers).status_code == 200
+
+
+# -- quota --
+
+
+def test_a_caller_over_its_quota_is_told_when_to_come_again(callers: Callers) -> None:
+    client = make_app(api_keys=callers.keys, key_quota=3).test_client()
+    ingest(client, [1, 2], headers=callers.headers("one"))
+    response = client.post("/ingest", json={"ids": [3, 4], "priority": "LOW"}, headers=callers.headers("one"))
+    assert response.status_code == 429
+    assert response.headers["Retry-After"] == "1"
+    assert "2 ids of yours are waiting and at most 3 may" in response.json["detail"]
+    ingest(client, [3, 4], headers=callers.headers("two"))
+
+
+# -- the browser --
+
+
+def test_a_key_is_exchanged_for_a_cookie_that_scripts_and_other_sites_cannot_use(
+    client: FlaskClient, callers: Callers
+) -> None:
+    response = client.post("/login", json={"key": callers.texts["one"]})
+    assert response.json == {"name": "one", "role": "submit"}
+    cookie = response.headers["Set-Cookie"]
+    assert "; HttpOnly" in cookie
+    assert "; SameSite=Strict" in cookie
+    assert "; Path=/" in cookie
+    assert "Secure" not in cookie
+    assert "Expires" not in cookie
+    assert client.get("/login").json == {"name": "one", "role": "submit"}
+    ingest(client, [1])
+    assert client.post("/logout").status_code == 204
+    assert client.get("/login").status_code == 401
+
+
+@pytest.mark.parametrize("options", [{"base_url": "https://localhost"}, {"headers": {"X-Forwarded-Proto": "https"}}])
+def test_over_https_the_cookie_stays_on_https(
+    client: FlaskClient, callers: Callers, options: dict[str, object]
+) -> None:
+    response = client.post("/login", json={"key": callers.texts["one"]}, **options)
+    assert "; Secure" in response.headers["Set-Cookie"]
+
+
+def test_the_cookie_is_for_the_instances_own_paths(callers: Callers) -> None:
+    app = Flask("host")
+    app.config.update(TWO_API_KEYS=callers.keys, TWO_AUTOSTART=False)
+    IngestionAPI(app, name="two", url_prefix="/in/two")
+    response = app.test_client().post("/in/two/login", json={"key": callers.texts["one"]})
+    assert response.headers["Set-Cookie"].startswith("two_key=")
+    assert "; Path=/in/two/" in response.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("body", ["[]", "{}", '{"key": 1}', '{"key": "x", "more": 1}'])
+def test_a_login_that_is_no_login_is_told_so(client: FlaskClient, body: str) -> None:
+    assert client.post("/login", data=body).status_code == 422
+
+
+def test_a_wrong_key_gets_no_cookie(client: FlaskClient) -> None:
+    response = client.post("/login", json={"key": "guess"})
+    assert response.status_code == 401
+    assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:8001"},
+    ],
+)
+@pytest.mark.parametrize("keyed", [False, True])
+def test_a_page_of_another_site_changes_nothing(callers: Callers, headers: dict[str, str], keyed: bool) -> None:
+    app = make_app(api_keys=callers.keys if keyed else [])
+    client = app.test_client()
+    if keyed:
+        client.post("/login", json={"key": callers.texts["operator"]})
+    for method, path in routes_of(app):
+        if method == "POST":
+            assert client.open(path.replace("{id}", NOBODY), method=method, headers=headers).status_code == 403
+    assert not service_of(app).store.stats().paused
+
+
+@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "same-origin"}, {"Origin": "http://localhost"}, {}])
+def test_the_own_page_may(callers: Callers, headers: dict[str, str]) -> None:
+    client = make_app(api_keys=callers.keys).test_client()
+    client.post("/login", json={"key": callers.texts["operator"]})
+    assert client.post("/queue/pause", headers=headers).status_code == 200
+
+
+# -- headers --
+
+
+@pytest.mark.parametrize("path", ["/queue", "/livez", "/ingestions", f"/status/{NOBODY}", "/no-such-page"])
+def test_every_answer_has_the_security_headers(client: FlaskClient, callers: Callers, path: str) -> None:
+    for headers in ({}, callers.headers("operator")):
+        response = client.get(path, headers=headers)
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_an_answer_with_an_etag_is_asked_about_again(client: FlaskClient, callers: Callers) -> None:
+    ingestion_id = ingest(client, [1], headers=callers.headers("one"))
+    response = client.get(f"/status/{ingestion_id}", headers=callers.headers("one"))
+    assert response.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_the_hosts_own_pages_are_left_alone(callers: Callers) -> None:
+    app = Flask("host")
+    app.config.update(INGEST_API_KEYS=callers.keys, INGEST_AUTOSTART=False)
+    IngestionAPI(app, url_prefix="/in")
+    app.add_url_rule("/", view_func=lambda: "hello")
+    response = app.test_client().get("/")
+    assert response.text == "hello"
+    assert "Content-Security-Policy" not in response.headers
+
+
+# -- the setting --
+
+
+def test_keys_are_read_from_text_and_from_a_list() -> None:
+    text, key = new_key("ci-1.x", Role.SUBMIT)
+    assert str(key) == f"ci-1.x:submit:{hashlib.sha256(text.encode()).hexdigest()}"
+    for value in (str(key), f" {key} ,", [str(key)], [key]):
+        assert parse_keys(value) == (key,)
+    assert parse_keys("") == ()
+    assert find_key([key], text) == key
+    assert find_key([key], text + "x") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("s3cret", "entry 1 "),
+        ("one:s3cret:" + "0" * 64, "the role of entry 1"),
+        ("one:submit:s3cret", "entry 1 does not end with a SHA-256"),
+        (f"one:read:{'0' * 64}, t/wo:read:{'1' * 64}", "entry 2 does not start with a name"),
+        (f"one:read:{'a' * 64}, two:read:{'A' * 64}", "entry 2 is the same key"),
+        (7, "neither text nor a list"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_not_quoted(value: object, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint) as raised:
+        settings(api_keys=value)
+    assert "INGEST_API_KEYS" in str(raised.value)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST"])
+def test_an_open_service_may_listen_to_this_machine(host: str) -> None:
+    refuse_open(settings(host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "example.org", "127.0.0.1.example.org"])
+def test_an_open_service_does_not_listen_to_others_unless_told_to(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"INGEST_API_KEYS.*INGEST_ALLOW_OPEN=1"):
+        refuse_open(settings(host=host))
+    refuse_open(settings(host=host, allow_open="1"))
+    refuse_open(settings(host=host, api_keys=str(new_key("one", Role.READ)[1])))
+
+
+def test_the_standalone_service_does_not_start_open_to_others() -> None:
+    environ = {**os.environ, "INGEST_HOST": "0.0.0.0", "INGEST_PORT": "0"}
+    done = subprocess.run(
+        [sys.executable, "wsgi.py"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 2
+    assert "INGEST_HOST is '0.0.0.0'" in done.stderr
+
+
+def test_a_new_key_is_printed_once_and_works() -> None:
+    result = CliRunner().invoke(keys_command, ["new", "nightly", "--role", "operate"])
+    assert result.exit_code == 0
+    (text,) = result.stdout.split()
+    entry = result.stderr.split()[-1]
+    assert text not in result.stderr
+    client = make_app(api_keys=entry).test_client()
+    response = client.get("/login", headers={"Authorization": f"Bearer {text}"})
+    assert response.json == {"name": "nightly", "role": "operate"}
+
+
+def test_a_name_that_cannot_be_used_is_a_usage_error() -> None:
+    result = CliRunner().invoke(keys_command, ["new", "two words"])
+    assert result.exit_code == 2
+    assert "two words" in result.stderr
+
+
+def test_no_key_is_ever_logged_or_shown(
+    app: Flask, client: FlaskClient, callers: Callers, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    secret = callers.texts["operator"]
+    answers = [
+        client.post("/login", json={"key": secret}),
+        client.post("/login", json={"key": "guessed-" + secret}),
+        client.get("/queue", headers={"Authorization": f"Bearer x{secret}"}),
+        client.get("/no-such-page", headers=callers.headers("operator")),
+        client.post("/ingest", data=secret, headers=callers.headers("operator")),
+    ]
+    shown = "".join(answer.text for answer in answers) + repr(service_of(app).settings) + caplog.text
+    assert "wrong key" in caplog.text
+    assert secret not in shown
+    assert all(key.digest.hex() not in shown and repr(key.digest) not in shown for key in callers.keys)
