@@ -31,7 +31,7 @@ def run(create_app: Callable[[], Flask]) -> int:
 
     0 after an orderly end, 1 where it cannot listen or start, 2 for a wrong setting, each with a sentence on stderr.
     """
-    _log_to_stderr()
+    log_to_stderr()
     # A thread that is woken waits less for one that computes. It is a setting of the whole process, so it is made here,
     # where the process is our own.
     sys.setswitchinterval(0.0005)
@@ -126,7 +126,7 @@ class Signals:
         self.wake()
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()

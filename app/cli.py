@@ -1,0 +1,224 @@
+"""The command line: `flask ingestion …` beside an app, `flask-ingestion …` by itself.
+
+Both speak to a service over HTTP. Data goes to stdout, messages go to stderr. The exit code is 0 where all is fine, 1
+where the ingestion failed or was cancelled (or a proof did not hold), 2 for wrong usage, 3 when the time was up, and 4
+where the service cannot be reached or refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from array import array
+from typing import IO
+
+import click
+
+from . import display
+from .documents import dispatch_document
+from .idfile import parse_ids, read_ids
+from .models import Priority, Status
+from .remote import Remote, fail, remote, say, wait_for
+from .standalone import serve, worker
+from .verify import log_of, read, verify
+
+_BATCHES = 20
+"""Batches that `status` shows a person who does not say how many."""
+
+
+ids_to_submit = click.argument("ids", nargs=-1)
+file_of_ids = click.option(
+    "-f", "--file", type=click.File(encoding="utf-8-sig"), help="A file of ids, one a line or separated by commas."
+)
+deadline_option = click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
+priority_choice = click.Choice([priority.name for priority in Priority], case_sensitive=False)
+timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
+
+
+@click.group()
+def ingestion() -> None:
+    """Hand over ids, watch them, and steer the queue."""
+
+
+ingestion.add_command(serve)
+ingestion.add_command(worker)
+
+
+@ingestion.command()
+@ids_to_submit
+@file_of_ids
+@click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
+@deadline_option
+@click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they come.")
+@click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
+@timeout_option
+@remote
+def submit(
+    to: Remote,
+    ids: tuple[str, ...],
+    file: IO[str] | None,
+    priority: str,
+    deadline: str | None,
+    idempotency_key: str | None,
+    and_wait: bool,
+    timeout: float | None,
+) -> None:
+    """Hand over IDS, those of a file, or with - those from stdin; prints the ingestion's id."""
+    if timeout is not None and not and_wait:
+        raise click.UsageError("--timeout needs --wait.")
+    numbers = _gather(ids, file)
+    try:
+        ingestion_id = to.client.submit(
+            numbers, priority, idempotency_key=idempotency_key, deadline=_deadline(deadline)
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if not and_wait:
+        to.show({"ingestion_id": ingestion_id}, lambda document: str(document["ingestion_id"]))
+        return
+    if not to.as_json:
+        click.echo(ingestion_id)
+    wait_for(to, ingestion_id, timeout)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@click.option("--limit", type=click.IntRange(0), help=f"Batches to show; {_BATCHES} unless --json, which shows all.")
+@click.option("--offset", type=click.IntRange(0), default=0, help="The first batch to show.")
+@remote
+def status(to: Remote, ingestion_id: str, limit: int | None, offset: int) -> None:
+    """Show an ingestion and its batches."""
+    if limit is None and not to.as_json:
+        limit = _BATCHES
+    document = to.client.status(ingestion_id, limit=limit, offset=offset)
+    to.show(document, display.status_text)
+    left = document["batch_count"] - offset - len(document["batches"])
+    if left > 0:
+        say(f"{left} more batches; see --limit and --offset.")
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@timeout_option
+@remote
+def wait(to: Remote, ingestion_id: str, timeout: float | None) -> None:
+    """Wait until an ingestion has ended."""
+    wait_for(to, ingestion_id, timeout)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@remote
+def results(to: Remote, ingestion_id: str) -> None:
+    """Print what was returned for each id that is finished, as NDJSON."""
+    for line in to.client.result_lines(ingestion_id):
+        click.echo(line)
+
+
+@ingestion.command("list")
+@click.option("--status", "wanted", type=click.Choice([status.value for status in Status]))
+@click.option("--priority", type=priority_choice)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@remote
+def list_(to: Remote, wanted: str | None, priority: str | None, limit: int) -> None:
+    """List ingestions, newest first, with their batches ended and in all."""
+    found = to.client.list(status=wanted, priority=priority, page=min(limit, 100))
+    for document in itertools.islice(found, limit):
+        to.show(document, display.listing_line)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@remote
+def cancel(to: Remote, ingestion_id: str) -> None:
+    """Never start what has not started of an ingestion."""
+    to.show(to.client.cancel(ingestion_id), display.status_text)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@remote
+def redrive(to: Remote, ingestion_id: str) -> None:
+    """Start the failed batches of an ingestion over."""
+    to.show(to.client.redrive(ingestion_id), display.status_text)
+
+
+@ingestion.command()
+@ids_to_submit
+@file_of_ids
+@deadline_option
+@remote
+def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, deadline: str | None) -> None:
+    """Say when these ids would start and end at each priority; nothing is queued."""
+    to.show(to.client.quote(_gather(ids, file), deadline=_deadline(deadline)), display.quote_text)
+
+
+@ingestion.command()
+@remote
+def pause(to: Remote) -> None:
+    """Dispatch nothing until resumed; everything is still accepted."""
+    to.show(to.client.pause(), display.queue_text)
+
+
+@ingestion.command()
+@remote
+def resume(to: Remote) -> None:
+    """End a pause."""
+    to.show(to.client.resume(), display.queue_text)
+
+
+@ingestion.command()
+@remote
+def queue(to: Remote) -> None:
+    """Show what waits, what for, and what goes next."""
+    to.show(to.client.queue(), display.queue_text)
+
+
+@ingestion.command("verify")
+@click.argument("file", type=click.File(encoding="utf-8"), required=False)
+@click.option("--interval", type=click.FloatRange(0), help="Seconds from start to start, where the log does not say.")
+@click.option("--burst", type=click.IntRange(1), help="Starts saved up at most, where the log does not say.")
+@click.option(
+    "--grace", type=click.FloatRange(0), default=0.0, help="Seconds after which a batch that is due counts as waiting."
+)
+@remote
+def verify_(to: Remote, file: IO[str] | None, interval: float | None, burst: int | None, grace: float) -> None:
+    """Prove that the latest dispatches, or those in a file of them, kept the rate and the order."""
+    try:
+        log = log_of(to.client.dispatches()) if file is None else read(file.read())
+    except ValueError as error:
+        fail(str(error), 4 if file is None else 2)
+    interval = log.interval if interval is None else interval
+    burst = log.burst if burst is None else burst
+    if interval is None or burst is None:
+        raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
+    violations = verify(log.dispatches, interval=interval, burst=burst, grace=grace)
+    found = [
+        {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
+        for one in violations
+    ]
+    proof = {"dispatches": len(log.dispatches), "interval": interval, "burst": burst, "violations": found}
+    to.show(proof, display.proof_text)
+    if violations:
+        raise click.exceptions.Exit(1)
+
+
+def _gather(words: tuple[str, ...], file: IO[str] | None) -> array[int]:
+    """The ids from everywhere they may come from."""
+    try:
+        ids = parse_ids(word for word in words if word != "-")
+        if file:
+            ids.extend(read_ids(file, getattr(file, "name", "stdin")))
+        if "-" in words:
+            ids.extend(read_ids(click.open_file("-", encoding="utf-8-sig"), "stdin"))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if not ids:
+        raise click.UsageError("Give ids as arguments, with -f FILE, or - to read them from stdin; there are none.")
+    return ids
+
+
+def _deadline(text: str | None) -> str | float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text

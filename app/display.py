@@ -1,0 +1,131 @@
+"""What the command line shows a person: the service's documents in words and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Document = Mapping[str, Any]
+
+_IDS_SHOWN = 8
+
+
+def status_text(status: Document) -> str:
+    """An ingestion, and the batches that came with it."""
+    rows = [
+        ("ingestion", status["ingestion_id"]),
+        ("status", status["status"]),
+        ("priority", status["priority"]),
+        ("ids", f"{status['id_count']} in {count(status['batch_count'])}: {progress(status)}"),
+        ("created", status["created_at"]),
+        ("started", status["started_at"]),
+        ("finished", status["finished_at"]),
+        ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
+        ("should start", status.get("estimated_start") if not status["started_at"] else None),
+        ("should end", status.get("estimated_completion")),
+    ]
+    return "\n".join([_columns(rows), *map(_batch, status["batches"])])
+
+
+def progress(status: Document) -> str:
+    """How far an ingestion is, such as `2 completed, 1 triggered`."""
+    return ", ".join(f"{count} {word}" for word, count in status["counts"].items() if count)
+
+
+def finished(status: Document) -> int:
+    """How many of its batches have ended."""
+    return sum(status["counts"][word] for word in ("completed", "failed", "cancelled"))
+
+
+def ending(status: Document) -> str:
+    """When an ingestion should end, if it has not yet."""
+    if "estimated_completion" not in status:
+        return str(status["status"])
+    return f"should end {status['estimated_completion'] or 'some time after the queue is resumed'}"
+
+
+def listing_line(status: Document) -> str:
+    """An ingestion in one line."""
+    done = f"{finished(status)}/{status['batch_count']}"
+    return (
+        f"{status['ingestion_id']}  {status['status']:<12}  {status['priority']:<6}  {done:>11}  {status['created_at']}"
+    )
+
+
+def quote_text(quotes: Document) -> str:
+    """When a request would start and end at each priority."""
+    return _columns(
+        (
+            priority,
+            f"{count(quote['batches_ahead'])} ahead, "
+            + (
+                f"starts {quote['estimated_start']}, ends {quote['estimated_completion']}"
+                if quote["estimated_start"]
+                else "starts when the queue is resumed"
+            ),
+        )
+        for priority, quote in quotes.items()
+    )
+
+
+def queue_text(queue: Document) -> str:
+    """The state of the queue."""
+    error = queue.get("estimate_error")
+    rows = [
+        ("worker", queue["worker"]),
+        ("paused", "yes" if queue["paused"] else "no"),
+        ("waiting on", queue["waiting_on"] or "nothing"),
+        ("held until", queue["hold_until"]),
+        ("running", count(queue["running"])),
+        ("tokens", f"{queue['tokens']}, the next at {queue['next_token_at']}"),
+        *((priority, _depth(depth)) for priority, depth in queue["priorities"].items()),
+        ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
+        *(("next", _next(batch)) for batch in queue["next"]),
+    ]
+    return _columns(rows)
+
+
+def proof_text(proof: Document) -> str:
+    """What a log of dispatches proves."""
+    limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
+    kept = "not kept" if proof["violations"] else "kept"
+    lines = [f"{violation['rule']}: {violation['detail']}" for violation in proof["violations"]]
+    return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])
+
+
+def _depth(depth: Document) -> str:
+    if not depth["waiting"]:
+        return "nothing waits"
+    drained = f", the last should start {depth['drained_at']}" if depth["drained_at"] else ""
+    return f"{count(depth['waiting'])} waiting, the oldest since {depth['oldest_at']}{drained}"
+
+
+def _next(batch: Document) -> str:
+    when = batch["estimated_start"] or "when resumed"
+    return f"{when}  {batch['priority']:<6}  {batch['batch_id']}  {_ids(batch['ids'])}"
+
+
+def _batch(batch: Document) -> str:
+    line = f"  {batch['batch_id']}  {batch['status']:<12}  {_ids(batch['ids'])}"
+    if batch.get("attempts", 1) > 1:
+        line += f"  ({batch['attempts']} attempts)"
+    if error := batch.get("error"):
+        line += f"  {error['type']}: {error['message']}"
+    return line
+
+
+def _ids(ids: Sequence[int]) -> str:
+    shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
+    return shown if len(ids) <= _IDS_SHOWN else f"{shown} and {len(ids) - _IDS_SHOWN} more"
+
+
+def count(batches: int) -> str:
+    """So many batches."""
+    return "1 batch" if batches == 1 else f"{batches} batches"
+
+
+def _columns(rows: Iterable[tuple[str, Any]]) -> str:
+    """Names and what they stand for; what is None is left out."""
+    shown = [(name, value) for name, value in rows if value is not None]
+    width = max((len(name) for name, _ in shown), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in shown)

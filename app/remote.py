@@ -1,0 +1,98 @@
+"""How a command speaks to a service: its options, its exit codes, and how it waits."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from . import display
+from .client import Client, ClientError, Refused, TimedOut
+from .models import Status
+
+
+class Remote(NamedTuple):
+    """The service that a command speaks to, and how to show its answers."""
+
+    client: Client
+    as_json: bool
+
+    def show(self, document: Any, text: Callable[[Any], str]) -> None:
+        click.echo(json.dumps(document) if self.as_json else text(document))
+
+
+def say(message: str) -> None:
+    """A message, so that stdout holds nothing but data."""
+    click.echo(message, err=True)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """End with a message and an exit code."""
+    say(f"Error: {message}")
+    raise click.exceptions.Exit(code)
+
+
+def remote(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that lead to a service, and its errors their exit codes."""
+
+    @click.option("--url", envvar="INGEST_URL", default="http://127.0.0.1:8000", show_default=True, show_envvar=True)
+    @click.option("--key", envvar="INGEST_KEY", show_envvar=True, help="Better set there: ps shows options.")
+    @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Further tries at most.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @functools.wraps(function)
+    def run(url: str, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
+        try:
+            client = Client(url, key=key, retries=retries, notice=say)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        try:
+            function(Remote(client, as_json), **values)
+        except TimedOut as error:
+            fail(str(error), 3)
+        except Refused as error:
+            faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
+            fail("\n".join([error.detail, *faults]), 4)
+        except ClientError as error:
+            fail(str(error), 4)
+        except KeyboardInterrupt:
+            fail("Interrupted; what was accepted goes on.", 130)
+
+    return run
+
+
+def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
+    """Wait until an ingestion has ended, with a progress bar on a terminal; exits 1 where it went wrong."""
+    bar: Any = None
+    latest: dict[str, Any] = {}
+
+    def show(status: dict[str, Any]) -> None:
+        nonlocal bar
+        latest.clear()
+        latest.update(status)
+        if bar is None:
+            label = f"{display.count(status['batch_count'])} of {ingestion_id}"
+            bar = click.progressbar(
+                length=status["batch_count"],
+                label=label,
+                show_eta=False,
+                item_show_func=lambda _: display.ending(latest),
+                update_min_steps=0,
+                file=sys.stderr,
+            )
+            ends.enter_context(bar)
+        bar.update(max(0, display.finished(status) - bar.pos))
+
+    try:
+        with ExitStack() as ends:
+            to.client.wait(ingestion_id, timeout=timeout, progress=show)
+    finally:
+        if to.as_json and latest:
+            click.echo(json.dumps(latest))
+    say(f"{latest['status']}: {display.progress(latest)}")
+    if latest["status"] != Status.COMPLETED:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,68 @@
+"""The commands that work instead of asking a service to: `serve` and `worker`."""
+
+from __future__ import annotations
+
+import queue
+from contextlib import suppress
+
+import click
+from flask import Flask
+from flask.cli import ScriptInfo
+
+from .errors import ConfigError
+from .service import Service
+
+
+@click.command()
+@click.pass_context
+def serve(context: click.Context) -> None:
+    """Serve the app until SIGTERM or SIGINT, by the INGEST_ settings in the environment."""
+    from .server import run
+
+    def create_app() -> Flask:
+        app = _app(context)
+        service = _service(app, "ingest")
+        if service.settings.autostart:
+            service.start()
+        return app
+
+    context.exit(run(create_app))
+
+
+@click.command()
+@click.option("--name", default="ingest", show_default=True, help="The instance to work for.")
+@click.pass_context
+def worker(context: click.Context, name: str) -> None:
+    """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
+    from .server import Signals, log_to_stderr
+
+    service = _service(_app(context), name)
+    if service.settings.store.startswith("memory:"):
+        key, url = f"{name.upper()}_STORE", service.settings.store
+        raise click.UsageError(f"Nobody else can fill {url}; set {key} to one that processes share.")
+    log_to_stderr()
+    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+    with Signals() as signals:
+        # A signal handler may interrupt this very thread at its waiting, which of all queues this one allows.
+        signals.wake = lambda: woken.put(None)
+        service.start()
+        while not signals.received and service.worker.state == "running":
+            with suppress(queue.Empty):
+                woken.get(timeout=1.0)
+        service.stop()
+    context.exit(0 if signals.received else 1)
+
+
+def _app(context: click.Context) -> Flask:
+    """The app of `flask --app`, or the service by itself."""
+    try:
+        return context.ensure_object(ScriptInfo).load_app()
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _service(app: Flask, name: str) -> Service:
+    service = app.extensions.get(name)
+    if not isinstance(service, Service):
+        raise click.UsageError(f"This app has no ingestion named {name!r}.")
+    return service

@@ -1,0 +1,106 @@
+"""`serve`, `worker`, and how the command line is reached."""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import importlib
+import os
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+from flask.cli import FlaskGroup, ScriptInfo
+
+from app.cli import ingestion
+from app.clock import SystemClock
+from tests.support.cli import Service, run
+from tests.support.command import ROOT, Command
+from tests.support.host import Host
+
+
+class Shared:
+    """A host whose store, as far as its settings say, others fill."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        host.service.settings = dataclasses.replace(host.service.settings, store="sqlite:///shared.db")
+
+    def work(self, *words: str) -> Result:
+        return run("worker", *words, url="", obj=ScriptInfo(create_app=lambda: self.host.app))
+
+
+def test_beside_an_app_no_verb_loads_it(service: Service) -> None:
+    def create_app() -> Flask:
+        raise AssertionError("the app was loaded")
+
+    group = FlaskGroup(create_app=create_app)
+    group.add_command(ingestion)
+    result = CliRunner().invoke(group, ["ingestion", "submit", "1", "--url", service.url])
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_both_entry_points_lead_somewhere() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    points = setup["options.entry_points"]
+    for lines in points.values():
+        target = lines.partition("=")[2].strip()
+        module, _, name = target.replace("flask_ingestion", "app", 1).partition(":")
+        assert callable(getattr(importlib.import_module(module), name))
+    assert set(points) == {"console_scripts", "flask.commands"}
+
+
+def test_serve_serves_and_dispatches() -> None:
+    environ = {"INGEST_PORT": "0", "INGEST_INTERVAL": "0"}
+    with Command("-m", "app", "serve", environ=environ) as command:
+        url = command.wait_for("serving on").split()[-1]
+        result = run("submit", "1", "--wait", url=url)
+        assert result.exit_code == 0, result.stderr
+        command.signal(signal.SIGTERM)
+        assert command.end() == 0
+
+
+def test_serve_refuses_a_wrong_setting() -> None:
+    with Command("-m", "app", "serve", environ={"INGEST_INTERVAL": "soon"}) as command:
+        command.wait_for("INGEST_INTERVAL must be a number of seconds")
+        assert command.end() == 2
+
+
+def test_worker_dispatches_until_told_to_stop(serve: Callable[..., Host]) -> None:
+    def last_of_two(ids: Sequence[int]) -> None:
+        if 4 in ids:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    host = serve(last_of_two, clock=SystemClock(), interval=0, concurrency=1)
+    ingestion_id = host.submit([1, 2, 3, 4]).id
+    assert host.service.worker.state == "off"
+    result = Shared(host).work()
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert host.ingestion.get(ingestion_id).status.value == "completed"
+    assert host.service.worker.state == "off"
+
+
+def test_a_worker_that_dies_ends_the_command(
+    serve: Callable[..., Host], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise SystemExit("the store has a bug")
+
+    host = serve(clock=SystemClock())
+    monkeypatch.setattr(host.store, "claim", broken)
+    assert Shared(host).work().exit_code == 1
+    assert "the worker of 'ingest' died" in caplog.text
+
+
+def test_a_worker_alone_with_its_memory_is_refused(serve: Callable[..., Host]) -> None:
+    host = serve()
+    result = run("worker", url="", obj=ScriptInfo(create_app=lambda: host.app))
+    assert result.exit_code == 2
+    assert "Nobody else can fill memory://; set INGEST_STORE to one that processes share." in result.stderr
+    other = run("worker", "--name", "two", url="", obj=ScriptInfo(create_app=lambda: host.app))
+    assert other.exit_code == 2
+    assert "This app has no ingestion named 'two'" in other.stderr

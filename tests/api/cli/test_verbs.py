@@ -1,0 +1,131 @@
+"""Every other verb, against a real service."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.verify import read, verify
+from tests.support.cli import Service, lines
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+def test_status_for_people_and_for_machines(service: Service) -> None:
+    ingestion_id = service.submitted("1", "2", "3", "13")
+    text = service("status", ingestion_id).stdout
+    assert "4 in 2 batches: 1 completed, 1 failed" in text
+    assert "PermanentError: 13 is bad luck" in text
+    (document,) = lines(service("status", ingestion_id, "--json"))
+    assert [batch["ids"] for batch in document["batches"]] == [[1, 2, 3], [13]]
+    second = service("status", ingestion_id, "--limit", "1", "--offset", "1", "--json")
+    assert [batch["ids"] for batch in lines(second)[0]["batches"]] == [[13]]
+
+
+def test_status_shows_the_first_batches_of_many(service: Service) -> None:
+    ingestion_id = service.submitted(*map(str, range(100, 200)))
+    result = service("status", ingestion_id)
+    assert result.stdout.count("completed     ") == 20
+    assert result.stderr == "14 more batches; see --limit and --offset.\n"
+
+
+def test_results_are_ndjson(service: Service) -> None:
+    ingestion_id = service.submitted("7", "8", "7")
+    result = service("results", ingestion_id)
+    assert lines(result) == [
+        {"id": 7, "data": {"square": 49}},
+        {"id": 8, "data": {"square": 64}},
+        {"id": 7, "data": {"square": 49}},
+    ]
+    assert result.stderr == ""
+
+
+def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
+    first, second, failed = (service.submitted(*words) for words in (["1"], ["2", "-p", "HIGH"], ["13"]))
+    assert [one["ingestion_id"] for one in lines(service("list", "--json"))] == [failed, second, first]
+    assert [one["ingestion_id"] for one in lines(service("list", "--json", "--limit", "2"))] == [failed, second]
+    assert [one["ingestion_id"] for one in lines(service("list", "--json", "--priority", "high"))] == [second]
+    (line,) = service("list", "--status", "failed").stdout.splitlines()
+    assert line.split()[:4] == [failed, "failed", "MEDIUM", "1/1"]
+
+
+def test_redrive_starts_over_what_failed(service: Service) -> None:
+    ingestion_id = service.submitted("13")
+    (document,) = lines(service("redrive", ingestion_id, "--json"))
+    assert document["ingestion_id"] == ingestion_id
+    again = service("redrive", service.submitted("1"))
+    assert again.exit_code == 4
+    assert "nothing to redrive" in again.stderr
+
+
+def test_pause_resume_and_queue(service: Service) -> None:
+    assert "\npaused      yes\n" in service("pause").stdout
+    service("submit", "1", "2", "3", "4", "-p", "LOW")
+    (document,) = lines(service("queue", "--json"))
+    assert (document["paused"], document["waiting_on"], document["waiting"]) == (True, "paused", 2)
+    text = service("queue").stdout
+    assert "LOW         2 batches waiting, the oldest since" in text
+    assert "1, 2, 3" in text
+    assert "starts when the queue is resumed" in service("quote", "5").stdout
+    assert "\npaused      no\n" in service("resume").stdout
+
+
+def test_quote_for_people_and_for_machines(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "ids"
+    file.write_text("1 2 3 4")
+    text = service("quote", "-f", str(file)).stdout
+    assert [line.split()[0] for line in text.splitlines()] == ["HIGH", "MEDIUM", "LOW"]
+    (document,) = lines(service("quote", "1", "--json"))
+    assert set(document) == {"HIGH", "MEDIUM", "LOW"}
+    assert lines(service("list", "--json")) == []
+
+
+@pytest.mark.parametrize("verb", ["status", "wait", "results", "cancel", "redrive"])
+def test_an_unknown_ingestion_is_4(service: Service, verb: str) -> None:
+    result = service(verb, UNKNOWN)
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert f"Error: There is no ingestion '{UNKNOWN}'" in result.stderr
+
+
+def test_nobody_there_is_4(service: Service) -> None:
+    service.close()
+    result = service("queue", "--retries", "0")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr == f"Error: {service.url}: Connection refused.\n"
+
+
+def test_verify_proves_what_was_dispatched(service: Service, tmp_path: Path) -> None:
+    service.submitted(*map(str, range(20, 40)))
+    result = service("verify")
+    assert result.exit_code == 0
+    assert result.stdout == "7 dispatches, no limit: the rate and the order were kept\n"
+    document = service.host.client.get("/dispatches").get_json()
+    file = tmp_path / "log.json"
+    file.write_text(json.dumps(document))
+    assert service("verify", str(file)).exit_code == 0
+    assert verify(read(file.read_text()).dispatches, interval=0) == []
+
+
+def test_verify_catches_a_planted_violation_of_each_kind(service: Service) -> None:
+    def dispatch(started_at: float, due_at: float, rank: int, priority: str) -> dict[str, Any]:
+        return {
+            "started_at": started_at, "due_at": due_at, "batch_id": f"b{started_at:g}", "ingestion_id": "a",
+            "position": 0, "attempt": 1, "priority": priority, "rank": rank, "order": rank, "limited_by": "token",
+        }  # fmt: skip
+
+    planted = [dispatch(0, 0, 1, "HIGH"), dispatch(5, 0, 3, "LOW"), dispatch(8, 4, 1, "HIGH")]
+    log = json.dumps({"interval": 5.0, "burst": 1, "dispatches": planted})
+    result = service("verify", "-", stdin=log)
+    assert result.exit_code == 1
+    assert "the rate and the order were not kept" in result.stdout
+    assert "rate: 2 starts within 3.000000 s, from batch b5 (LOW" in result.stdout
+    assert "order: batch b5 (LOW, started at 5.000000) started 3.000000 s before batch b8 (HIGH" in result.stdout
+    (document,) = lines(service("verify", "-", "--json", stdin=log))
+    assert [(one["rule"], one["earlier"]["batch_id"], one["later"]["batch_id"]) for one in document["violations"]] == [
+        ("rate", "b5", "b8"),
+        ("order", "b5", "b8"),
+    ]
+    assert service("verify", "-", "--interval", "3", "--grace", "2", stdin=log).exit_code == 0

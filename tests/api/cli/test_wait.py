@@ -1,0 +1,87 @@
+"""`wait` and `submit --wait`: how it ends, and what is shown until then."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.cli import Service, lines
+from tests.support.scripted import answer, scripted
+
+
+def test_submit_and_wait(service: Service) -> None:
+    result = service("submit", "1", "2", "3", "4", "--wait")
+    assert result.exit_code == 0
+    ingestion_id = result.stdout.strip()
+    assert result.stderr == f"2 batches of {ingestion_id}\ncompleted: 2 completed\n"
+
+
+def test_submit_and_wait_for_machines(service: Service) -> None:
+    result = service("submit", "1", "2", "3", "13", "--wait", "--json")
+    assert result.exit_code == 1
+    (document,) = lines(result)
+    assert (document["status"], document["counts"]["failed"]) == ("failed", 1)
+    assert "failed: 1 completed, 1 failed" in result.stderr
+
+
+def test_waiting_for_what_was_cancelled_is_1(service: Service) -> None:
+    service("pause")
+    ingestion_id = service("submit", "1").stdout.strip()
+    assert service("cancel", ingestion_id).exit_code == 0
+    result = service("wait", ingestion_id)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "cancelled: 1 cancelled" in result.stderr
+
+
+def test_waiting_in_vain_is_3(service: Service) -> None:
+    service("pause")
+    for words in (["submit", "1", "--wait"], ["wait", service("submit", "1").stdout.strip()]):
+        result = service(*words, "--timeout", "30", "--json")
+        assert result.exit_code == 3
+        assert "yet_to_start after 30 s, and goes on" in result.stderr
+        assert lines(result)[0]["status"] == "yet_to_start"
+
+
+def test_the_progress_off_a_terminal_is_one_line(service: Service) -> None:
+    counts = {"yet_to_start": 0, "triggered": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    steps = [
+        {
+            "ingestion_id": "abc",
+            "status": word,
+            "batch_count": 4,
+            "counts": {**counts, "completed": done},
+            "batches": [],
+        }
+        for word, done in [("triggered", 0), ("triggered", 2), ("triggered", 3), ("completed", 4)]
+    ]
+    with scripted(*(answer(200, step) for step in steps)) as server:
+        result = service("wait", "abc", "--url", server.url)
+    assert result.stderr == "4 batches of abc\ncompleted: 4 completed\n"
+    assert result.stdout == ""
+
+
+def test_the_progress_on_a_terminal_says_when(tmp_path: Path) -> None:
+    counts = {"yet_to_start": 0, "triggered": 2, "completed": 2, "failed": 0, "cancelled": 0}
+    running = {"ingestion_id": "abc", "status": "triggered", "batch_count": 4, "counts": counts, "batches": []}
+    running["estimated_completion"] = "2030-01-01T00:00:00.000Z"
+    ended = {**running, "status": "completed", "counts": {**counts, "triggered": 0, "completed": 4}}
+    del ended["estimated_completion"]
+    ours, theirs = pty.openpty()
+    with (
+        scripted(answer(200, running, Retry_After="0"), answer(200, ended)) as server,
+        os.fdopen(ours, "rb", 0) as screen,
+        open(tmp_path / "out", "w+") as out,
+    ):
+        words = [sys.executable, "-m", "app", "wait", "abc", "--url", server.url]
+        done = subprocess.run(words, stdout=out, stderr=theirs, env={**os.environ, "COLUMNS": "150"}, check=False)
+        os.close(theirs)
+        shown = screen.read(100_000).decode()
+        out.seek(0)
+        assert out.read() == ""
+    assert done.returncode == 0
+    assert "4 batches of abc  [##" in shown
+    assert "50%  should end 2030-01-01T00:00:00.000Z" in shown
+    assert "100%  completed" in shown

@@ -1,0 +1,50 @@
+"""The command line, and a service on a real socket for it to speak to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+from click.testing import CliRunner, Result
+from werkzeug.serving import make_server
+
+from app.cli import ingestion
+from tests.support.host import Host
+
+
+class Service:
+    """A host app behind a socket, and the command line that speaks to it."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self._server = make_server("127.0.0.1", 0, host.app, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __call__(self, *words: str, **more: Any) -> Result:
+        return run(*words, url=self.url, **more)
+
+    def submitted(self, *words: str) -> str:
+        """The id of an ingestion that was submitted and has ended."""
+        ingestion_id = self("submit", *words).stdout.strip()
+        self.host.heard.until_finished(ingestion_id)
+        return ingestion_id
+
+
+def run(*words: str, url: str, stdin: str | None = None, obj: Any = None) -> Result:
+    """Run a command; `obj` is Flask's ScriptInfo, for those that load an app."""
+    return CliRunner(env={"INGEST_URL": url}).invoke(
+        ingestion, words, input=stdin, obj=obj, prog_name="flask-ingestion"
+    )
+
+
+def lines(result: Result) -> list[Any]:
+    """What it printed, each line as JSON."""
+    return [json.loads(line) for line in result.stdout.splitlines()]

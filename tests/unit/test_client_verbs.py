@@ -1,0 +1,149 @@
+"""What the client makes of good answers: waiting, results, pages, and which request each verb is."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from app.client import Client, Refused, TimedOut, Unreachable
+from app.models import Priority
+from tests.support.scripted import answer, chunk, head, problem, reset, scripted, send
+from tests.support.sleeper import Sleeper
+
+ACCEPTED = answer(200, {"ingestion_id": "abc"})
+
+
+@pytest.fixture
+def clock() -> Sleeper:
+    return Sleeper()
+
+
+@pytest.fixture
+def client(clock: Sleeper) -> Callable[..., Client]:
+    return lambda url, **more: Client(url, clock=clock, **more)
+
+
+Make = Callable[..., Client]
+
+
+def status(word: str, **more: Any) -> dict[str, Any]:
+    return {"ingestion_id": "abc", "status": word, "batches": [], **more}
+
+
+def test_waiting_looks_as_seldom_as_advised(client: Make, clock: Sleeper) -> None:
+    seen: list[str] = []
+    with scripted(
+        answer(200, status("yet_to_start"), Retry_After="12"),
+        reset,
+        answer(200, status("triggered"), Retry_After="3600"),
+        answer(200, status("triggered")),
+        answer(200, status("failed")),
+    ) as server:
+        last = client(server.url).wait("abc", progress=lambda now: seen.append(now["status"]))
+    assert last["status"] == "failed"
+    assert seen == ["yet_to_start", "triggered", "triggered", "failed"]
+    first, lost, longest, unadvised = clock.slept
+    assert (first, longest, unadvised) == (12, 60, 5)
+    assert lost <= 0.25
+    assert {request.path for request in server.requests} == {"/status/abc?limit=0"}
+
+
+@pytest.mark.parametrize("word", ["completed", "failed", "cancelled"])
+def test_waiting_ends_on_any_final_state(client: Make, word: str) -> None:
+    with scripted(answer(200, status(word))) as server:
+        assert client(server.url).wait("abc")["status"] == word
+
+
+def test_waiting_has_an_end(client: Make, clock: Sleeper) -> None:
+    waiting = answer(200, status("triggered"), Retry_After="7")
+    with scripted(waiting, waiting, waiting) as server, pytest.raises(TimedOut, match="triggered after 10 s") as caught:
+        client(server.url).wait("abc", timeout=10)
+    assert clock.slept == [7, 3]
+    assert caught.value.status["status"] == "triggered"
+
+
+def test_waiting_for_the_unreachable_has_an_end_too(client: Make, clock: Sleeper) -> None:
+    later = problem(503, "Not now.", Retry_After="7")
+    with scripted(later, later, later) as server, pytest.raises(Refused):
+        client(server.url).wait("abc", timeout=10)
+    assert clock.slept == [7]
+
+
+def test_results_come_line_by_line(client: Make) -> None:
+    more = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(head(200, Transfer_Encoding="chunked"))
+        connection.sendall(chunk(b'{"id":1,"data":"a"}\n{"i'))
+        assert more.wait(10)
+        connection.sendall(chunk(b'd":2,"data":"\xc3') + chunk(b'\xa9\\n"}\n') + chunk(b""))
+
+    with scripted(drip) as server:
+        results = client(server.url).results("a/b")
+        assert next(results) == {"id": 1, "data": "a"}
+        more.set()
+        assert list(results) == [{"id": 2, "data": "é\n"}]
+    assert server.requests[0].path == "/results/a%2Fb"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n{"i')),
+        send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n{"i') + chunk(b"")),
+        send(head(200, Content_Length="99") + b'{"id":1,"data":"a"}\n'),
+        send(head(200) + b'{"id":1,"data":"a"}\n{"id"'),
+    ],
+    ids=["chunked", "half-line", "length", "until-close"],
+)
+def test_results_that_break_off_say_so(client: Make, act: Any) -> None:
+    with scripted(act) as server:
+        results = client(server.url).results("abc")
+        assert next(results)["id"] == 1
+        with pytest.raises(Unreachable, match="the connection was lost"):
+            list(results)
+
+
+def test_results_of_nothing_known(client: Make) -> None:
+    with scripted(problem(404, "There is no ingestion 'abc'.")) as server, pytest.raises(Refused, match="no ingestion"):
+        list(client(server.url).results("abc"))
+
+
+def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None:
+    pages = [
+        answer(200, {"ingestions": [{"ingestion_id": "c"}, {"ingestion_id": "b"}], "next_cursor": "2"}),
+        answer(200, {"ingestions": [{"ingestion_id": "a"}], "next_cursor": None}),
+    ]
+    with scripted(*pages) as server:
+        listing = client(server.url).list(status="failed", priority=Priority.LOW, page=2)
+        assert isinstance(listing, Iterator)
+        assert next(listing)["ingestion_id"] == "c"
+        assert len(server.requests) == 1
+        assert [one["ingestion_id"] for one in listing] == ["b", "a"]
+    assert [request.path for request in server.requests] == [
+        "/ingestions?status=failed&priority=LOW&limit=2",
+        "/ingestions?status=failed&priority=LOW&limit=2&cursor=2",
+    ]
+
+
+def test_every_other_verb_is_its_request(client: Make) -> None:
+    calls: list[tuple[Callable[[Client], Any], str]] = [
+        (lambda one: one.status("a"), "GET /in/status/a"),
+        (lambda one: one.status("a", limit=10, offset=20), "GET /in/status/a?limit=10&offset=20"),
+        (lambda one: one.cancel("a"), "POST /in/status/a/cancel"),
+        (lambda one: one.redrive("a"), "POST /in/status/a/redrive"),
+        (lambda one: one.quote([7]), "POST /in/quote"),
+        (lambda one: one.pause(), "POST /in/queue/pause"),
+        (lambda one: one.resume(), "POST /in/queue/resume"),
+        (lambda one: one.queue(), "GET /in/queue"),
+        (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5"),
+    ]
+    with scripted(*[answer(200, {"it": "is"})] * len(calls)) as server:
+        for call, _ in calls:
+            assert call(client(server.url + "/in/")) == {"it": "is"}
+    assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path in calls]
+    assert server.requests[4].json == {"ids": [7], "priority": "HIGH"}
