@@ -14,7 +14,10 @@ _ALWAYS = {
 def secure(response: Response) -> Response:
     """Add what is not there yet. An answer with an ETag may be kept and asked about, any other is for once."""
     headers = response.headers
+    present = {name.lower() for name, _ in headers}
     for name, value in _ALWAYS.items():
-        headers.setdefault(name, value)
-    headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in headers else "no-store")
+        if name.lower() not in present:
+            headers.add(name, value)
+    if "cache-control" not in present:
+        headers.add("Cache-Control", "private, no-cache" if "etag" in present else "no-store")
     return response

@@ -113,7 +113,7 @@ class Service:
             fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""
             ingestion, new = self.store.add(Submission(packed, priority, owner, key, fingerprint, deadline))
         if new:
-            self.worker.wake()
+            self.worker.added()
         return ingestion
 
     def quote(self, body: Any) -> dict[Priority, Quote]:

@@ -60,6 +60,7 @@ class Worker:
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._was_full = False
+        self._looking = True
         self._tended_at = clock.now()
 
     @property
@@ -91,6 +92,15 @@ class Worker:
     def wake(self) -> None:
         """Look at the queue again now: something changed."""
         self._wake.set()
+
+    def added(self) -> None:
+        """Something was added: look at the queue again, unless it waits for what an addition cannot bring about.
+
+        The choice is made when the token is there, so a wait for it need not be cut short; waking a thread for every
+        submit would cost more than the submit.
+        """
+        if self._looking:
+            self._wake.set()
 
     def stop(self, grace: float) -> None:
         """Claim nothing more, give running batches `grace` seconds to end, put back those that did not."""
@@ -139,11 +149,14 @@ class Worker:
         """Fill the free slots; in how many seconds to look again, None when something changes."""
         free = self._settings.concurrency - self.running
         if free <= 0:
-            self._was_full = True
+            self._was_full, self._looking = True, False
             return None
         was_full, self._was_full = self._was_full, False
+        # Set before the look, so that what is added during it wakes this thread.
+        self._looking = True
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
+            self._looking = answer.reason in ("empty", "retry")
             return answer.seconds
         for batch in answer:
             self._spawn(batch)
