@@ -1,0 +1,74 @@
+"""What one claim costs while 1,000 or 1,000,000 batches wait.
+
+Each store is in a process of its own, `python -m benchmarks.choosing KIND SHAPE COUNT`, so that what waits in the one
+is no burden on the garbage collector of the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import time
+
+from app.store import Store
+
+from . import ours
+from .processes import Child, answer
+from .series import Contender, Series, Unavailable, interleave
+
+COUNTS = {"1k": 1_000, "1m": 1_000_000}
+SHAPES = ("one", "many")
+"""How the batches that wait came: in one ingestion, or in many of `MANY_BATCHES` each."""
+
+MANY_BATCHES = 10
+CLAIMS = 200
+
+
+def measure(rounds: int) -> dict[str, Series]:
+    """Microseconds a claim: "memory one 1k", "sqlite many 1m" and so on."""
+    found: dict[str, Series] = {}
+    for kind in ours.STORES:
+        for shape in SHAPES:
+            found.update(_measure(rounds, kind, shape))
+    return found
+
+
+def _measure(rounds: int, kind: str, shape: str) -> dict[str, Series]:
+    with contextlib.ExitStack() as stack:
+        contenders: dict[str, Contender] = {}
+        for count in COUNTS:
+            child = Child(__name__, kind, shape, count)
+            stack.callback(child.end)
+            contenders[f"{kind} {shape} {count}"] = child.ask
+        return interleave(rounds, contenders)
+
+
+def _serve(kind: str, shape: str, count: str) -> None:
+    try:
+        with ours.store(kind, interval=0, concurrency=CLAIMS) as store:
+            waiting = COUNTS[count]
+            batches = waiting if shape == "one" else MANY_BATCHES
+            ours.fill(store, waiting // batches, batches)
+            answer(functools.partial(_claims, store, min(batches, CLAIMS)))
+    except Unavailable as reason:
+        print(reason)
+
+
+def _claims(store: Store, batches: int) -> float:
+    """Claims some batches one by one, then adds as many, in ingestions of so many `batches`."""
+    claimed = []
+    began = time.perf_counter()
+    for _ in range(CLAIMS):
+        claimed.append(store.claim(1))
+    took = time.perf_counter() - began
+    for batch in claimed:
+        if not isinstance(batch, list):
+            raise RuntimeError(f"nothing could be claimed: {batch}")
+        store.ack(batch[0], [])
+    ours.fill(store, CLAIMS // batches, batches)
+    return 1e6 * took / CLAIMS
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])

@@ -1,0 +1,41 @@
+"""Telling when an ingestion ends while 100,000 are unfinished."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import random
+import time
+
+from app.store import Store
+
+from . import ours
+from .series import Contender, Series, Unavailable, interleave
+
+INGESTIONS = 100_000
+BATCHES = 2
+ASKED = 200
+
+
+def measure(rounds: int) -> dict[str, Series]:
+    """Milliseconds an estimate, for each store: "memory", "sqlite", "postgres"."""
+    found: dict[str, Series] = {}
+    for kind in ours.STORES:
+        with contextlib.ExitStack() as stack:
+            try:
+                store = stack.enter_context(ours.store(kind))
+            except Unavailable as reason:
+                found[kind] = reason
+                continue
+            ids = ours.fill(store, INGESTIONS, BATCHES)
+            contender: Contender = functools.partial(_estimates, store, random.Random(1), ids)
+            found.update(interleave(rounds, {kind: contender}))
+    return found
+
+
+def _estimates(store: Store, chance: random.Random, ids: list[str]) -> float:
+    asked = chance.sample(ids, ASKED)
+    began = time.perf_counter()
+    for one in asked:
+        store.estimate(one)
+    return 1000 * (time.perf_counter() - began) / ASKED

@@ -1,0 +1,40 @@
+"""The floors of the HTTP rows: Flask views that do the least such an answer takes, on the same server as our service.
+
+`python -m benchmarks.floors` serves them by the very function, and so with the very settings of waitress, that serves
+our service; `benchmarks.floors:app` is for granian. FLOOR_DOCUMENT holds the JSON document of the second view.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from flask import Flask, request
+
+from app import create_app
+
+
+def create_floor() -> Flask:
+    """Our app, idle, with two views more."""
+    app = create_app({"INGEST_AUTOSTART": False})
+    document = json.loads(os.environ.get("FLOOR_DOCUMENT", "{}"))
+
+    @app.post("/floor")
+    def submit() -> dict[str, Any]:
+        request.get_json()
+        return {"ingestion_id": "00000000-0000-4000-8000-000000000000"}
+
+    @app.get("/floor")
+    def status() -> dict[str, Any]:
+        return document  # type: ignore[no-any-return]
+
+    return app
+
+
+if __name__ == "__main__":
+    from app.server import run
+
+    raise SystemExit(run(create_floor))
+
+app = create_floor()

@@ -1,0 +1,30 @@
+"""Submitting 5 ids and asking for their status over HTTP, on 16 connections."""
+
+from __future__ import annotations
+
+import functools
+
+from . import load, servers
+from .series import Contender, Series, interleave
+
+IDS = [104_729, 224_737, 350_377, 479_909, 611_953]
+COUNT = 3000
+
+
+def measure(rounds: int) -> dict[str, Series]:
+    """Requests per second: "submit waitress", "status floor granian" and so on."""
+    with servers.serving(*servers.SERVICES) as services:
+        # It waits behind all that is submitted at MEDIUM, so its status is that of an unfinished ingestion throughout.
+        paths = {name: f"/status/{servers.post(port, IDS, 'LOW')}" for name, port in services.items()}
+        document = servers.fetch(services["waitress"], paths["waitress"]).decode()
+        with servers.serving(*servers.FLOORS, environment={"FLOOR_DOCUMENT": document}) as floors:
+            contenders: dict[str, Contender] = {}
+            for name, port in {**services, **floors}.items():
+                submit = "/ingest" if name in services else "/floor"
+                contenders[f"submit {name}"] = functools.partial(_rate, port, submit, servers.body(IDS, "MEDIUM"))
+                contenders[f"status {name}"] = functools.partial(_rate, port, paths.get(name, "/floor"), None)
+            return interleave(rounds, contenders)
+
+
+def _rate(port: int, path: str, body: str | None) -> float:
+    return load.run(load.Load(port, path, body, count=COUNT)).rate

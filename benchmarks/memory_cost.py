@@ -1,0 +1,75 @@
+"""What waiting ids cost: memory that stays with the process, each figure from a fresh one.
+
+`python -m benchmarks.memory_cost ids` (or `ingestions`) is such a process; it prints its figures as JSON.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import psutil
+
+from app import create_app
+
+from . import ours, servers
+from .big_submit import some_ids
+from .processes import ROOT, environment_of_child
+from .series import Series, interleave
+
+IDS = 1_000_000
+SUBMITS = 4
+INGESTIONS = 100_000
+
+
+def measure(rounds: int) -> dict[str, Series]:
+    """Bytes an id ("ids"), bytes an id of the process' first such submit ("ids first"), bytes an ingestion."""
+    parts = ("ids", "ingestions")
+    return interleave(rounds, {part: functools.partial(_fresh, part) for part in parts}, warm_up=False)
+
+
+def _fresh(part: str) -> Mapping[str, float]:
+    command = [sys.executable, "-m", "benchmarks.memory_cost", part]
+    done = subprocess.run(command, cwd=ROOT, env=environment_of_child(), check=True, stdout=subprocess.PIPE)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def _resident() -> int:
+    gc.collect()
+    return int(psutil.Process().memory_info().rss)
+
+
+def _ids() -> dict[str, float]:
+    """Submits through the service's own view, so that what parsing leaves behind shows.
+
+    A first submit brings what the allocator keeps for the next request; what waits is what the others add.
+    """
+    client = create_app({"INGEST_AUTOSTART": False}).test_client()
+    body = servers.body(some_ids(IDS), "LOW")
+    before = _resident()
+    grown = []
+    for _ in range(1 + SUBMITS):
+        answer = client.post("/ingest", data=body, content_type="application/json")
+        if answer.status_code != 200:
+            raise RuntimeError(answer.text)
+        del answer
+        grown.append(_resident() - before)
+    return {"": (grown[-1] - grown[0]) / (IDS * SUBMITS), "first": grown[0] / IDS}
+
+
+def _ingestions() -> dict[str, float]:
+    queue = ours.queue()
+    queue.submit([1, 2, 3], "LOW")
+    before = _resident()
+    for first in range(1, INGESTIONS + 1):
+        queue.submit([first, first + 1, first + 2], "LOW")
+    return {"": (_resident() - before) / INGESTIONS}
+
+
+if __name__ == "__main__":
+    json.dump({"ids": _ids, "ingestions": _ingestions}[sys.argv[1]](), sys.stdout)

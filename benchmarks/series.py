@@ -1,0 +1,48 @@
+"""What was measured: a figure a round for every contender, taken in turn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+
+class Unavailable(Exception):
+    """A contender cannot be measured here; the message says why."""
+
+
+Series = list[float] | Unavailable
+Contender = Callable[[], float | Mapping[str, float]]
+
+
+def interleave(rounds: int, contenders: Mapping[str, Contender], *, warm_up: bool = True) -> dict[str, Series]:
+    """Each contender's figure of every round.
+
+    In a round each has its turn, in the opposite order every other round, so that what slows the machine down for a
+    while is shared. A first round to warm up is thrown away. A contender that returns several figures by name gets
+    a series for each, under "contender name".
+    """
+    series: dict[str, Series] = {}
+    gone: set[str] = set()
+    for turn in range(0 if warm_up else 1, rounds + 1):
+        names = list(contenders) if turn % 2 else list(reversed(contenders))
+        for name in names:
+            if name in gone:
+                continue
+            try:
+                figure = contenders[name]()
+            except Unavailable as reason:
+                gone.add(name)
+                series[name] = reason
+                continue
+            figures = figure if isinstance(figure, Mapping) else {"": figure}
+            for part, value in figures.items():
+                taken = series.setdefault(f"{name} {part}".strip(), [])
+                if turn and isinstance(taken, list):
+                    taken.append(value)
+    return series
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The least value that `percent` of all do not exceed (nearest rank)."""
+    ranked = sorted(values)
+    return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
