@@ -16,6 +16,7 @@ import click
 from . import display
 from .documents import dispatch_document
 from .idfile import parse_ids, read_ids
+from .keys_cli import keys
 from .models import Priority, Status
 from .remote import Remote, fail, remote, say, wait_for
 from .standalone import serve, worker
@@ -39,6 +40,7 @@ def ingestion() -> None:
     """Hand over ids, watch them, and steer the queue."""
 
 
+ingestion.add_command(keys)
 ingestion.add_command(serve)
 ingestion.add_command(worker)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -38,9 +39,11 @@ class Service:
         return ingestion_id
 
 
-def run(*words: str, url: str, stdin: str | None = None, obj: Any = None) -> Result:
+def run(
+    *words: str, url: str, stdin: str | None = None, obj: Any = None, environ: Mapping[str, str] | None = None
+) -> Result:
     """Run a command; `obj` is Flask's ScriptInfo, for those that load an app."""
-    return CliRunner(env={"INGEST_URL": url}).invoke(
+    return CliRunner(env={"INGEST_URL": url, **(environ or {})}).invoke(
         ingestion, words, input=stdin, obj=obj, prog_name="flask-ingestion"
     )
 

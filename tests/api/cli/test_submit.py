@@ -117,7 +117,15 @@ def test_later_is_obeyed_and_told(service: Service) -> None:
     assert result.stderr == "The queue is full. Trying again in 9.0 s.\n"
 
 
-def test_the_key_comes_from_the_environment() -> None:
-    with scripted(answer(200, {"ingestion_id": "abc"})) as server:
-        CliRunner(env={"INGEST_URL": server.url, "INGEST_KEY": "secret"}).invoke(ingestion, ["submit", "1"])
-    assert server.requests[0].headers["authorization"] == "Bearer secret"
+def test_the_key_comes_from_the_environment(serve: Callable[..., Host]) -> None:
+    made = CliRunner().invoke(ingestion, ["keys", "new", "anna"])
+    service = Service(serve(api_keys=made.stderr.splitlines()[-1]))
+    try:
+        refused = service("submit", "1")
+        accepted = service("submit", "1", environ={"INGEST_KEY": made.stdout})
+    finally:
+        service.close()
+    assert (refused.exit_code, refused.stdout) == (4, "")
+    assert "key" in refused.stderr
+    assert accepted.exit_code == 0, accepted.stderr
+    assert service.host.ingestion.get(accepted.stdout.strip()).owner == "anna"
