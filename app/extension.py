@@ -13,6 +13,7 @@ from flask import Flask, current_app, has_app_context
 from . import processors
 from .clock import Clock, SystemClock
 from .config import Settings
+from .dashboard import make_dashboard
 from .errors import ConfigError
 from .models import Ingestion, Priority
 from .process import will_serve
@@ -67,7 +68,9 @@ class IngestionAPI:
             find_processor=lambda: configured or self._processor,
             autostart=settings.autostart and will_serve(),
         )
-        app.register_blueprint(make_blueprint(name, service), url_prefix=url_prefix)
+        blueprint = make_blueprint(name, service)
+        blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
+        app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._services[app] = service
         _services.add(service)

@@ -218,6 +218,7 @@ class MemoryStore(Store):
                 record.move(position, NEW)
                 record.attempts[position] = 0
                 self._queue.put(Entry(record.rank, record.order, position, now, record), now)
+            self._registry.failed -= len(failed)
             self._backlog.change(record, len(failed))
             self._recount(record)
             return record.snapshot()
@@ -248,6 +249,8 @@ class MemoryStore(Store):
                 self._measured.service,
                 self._depths(self._timeline(now)),
                 self._measured.accuracy(),
+                self._registry.failed,
+                self._queue.next_due(),
             )
 
     def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
@@ -384,6 +387,7 @@ class MemoryStore(Store):
         del self._running[batch.ingestion_id, batch.position]
         now, record, position = self._clock.now(), claim.record, batch.position
         record.move(position, state)
+        self._registry.failed += state == FAILED
         if error is not None:
             record.errors[position] = error
         elif state == COMPLETED:

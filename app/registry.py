@@ -6,17 +6,18 @@ from bisect import bisect_left
 from collections import deque
 
 from .errors import KeyReused, UnknownIngestion
-from .record import Record
+from .record import FAILED, Record
 
 
 class Registry:
     """The records of one store, in creation order, until they are forgotten `retention` seconds after their end.
 
-    Not thread-safe by itself: its store calls it under the store's lock.
+    `failed` counts their failed batches. Not thread-safe by itself: its store calls it under the store's lock.
     """
 
     def __init__(self, retention: float) -> None:
         self._retention = retention
+        self.failed = 0
         self._by_id: dict[str, Record] = {}
         self._by_key: dict[tuple[str | None, str], tuple[str, Record]] = {}
         self._ended: deque[tuple[float, Record]] = deque()
@@ -63,6 +64,7 @@ class Registry:
             # A redrive since then gave it another end, or none yet.
             if record.finished_at == ended_at:
                 self._by_id.pop(record.id, None)
+                self.failed -= record.tally[FAILED]
                 if record.key is not None:
                     self._by_key.pop(record.key, None)
                 forgotten += 1

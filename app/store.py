@@ -73,7 +73,11 @@ class Accuracy(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """The state of the whole queue. Times are epoch seconds."""
+    """The state of the whole queue. Times are epoch seconds.
+
+    `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first of those that
+    wait for another attempt is due; None where none does.
+    """
 
     now: float
     paused: bool
@@ -85,6 +89,8 @@ class Stats(NamedTuple):
     service_seconds: float
     depths: Mapping[Priority, Depth]
     accuracy: Accuracy | None
+    failed: int = 0
+    next_retry_at: float | None = None
 
 
 class Quote(NamedTuple):

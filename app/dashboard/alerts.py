@@ -1,0 +1,67 @@
+"""What the person on call has to know first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import Settings
+from ..documents import timestamp
+from ..store import Stats
+
+_NEARLY = 0.9
+"""The share of its limit from which the backlog is worth a warning."""
+
+
+def alerts(settings: Settings, stats: Stats, worker: str) -> list[dict[str, Any]]:
+    """What is wrong, worst first: `level` error or warning, `title`, `detail`, and `until` where an end is known."""
+    found = [*_worker(settings, worker), *_stopped(stats), *_backlog(settings, stats)]
+    return sorted(found, key=lambda alert: alert["level"] != "error")
+
+
+def _alert(level: str, title: str, detail: str, until: float | None = None) -> dict[str, Any]:
+    return {"level": level, "title": title, "detail": detail, "until": timestamp(until)}
+
+
+def _worker(settings: Settings, worker: str) -> list[dict[str, Any]]:
+    in_memory = settings.store == "memory://"
+    if worker == "dead":
+        kept = "what waits is in memory and goes with it" if in_memory else "what waits is kept by the store"
+        detail = f"This process dispatches nothing any more. Its log says why; restart it ({kept})."
+        return [_alert("error", "The worker is dead", detail)]
+    if worker == "stopping":
+        return [_alert("warning", "The worker is stopping", "What runs may end; this process starts nothing more.")]
+    if worker == "off":
+        other = "" if in_memory else ", unless another process on the same store does"
+        return [_alert("warning", "No worker in this process", f"Nothing is dispatched{other}.")]
+    return []
+
+
+def _stopped(stats: Stats) -> list[dict[str, Any]]:
+    found = []
+    if stats.paused:
+        detail = "Nothing is dispatched until it is resumed; submissions are still accepted."
+        found.append(_alert("warning", "The queue is paused", detail))
+    if stats.hold_until is not None:
+        detail = "The upstream asked for quiet: nothing starts until the hold ends."
+        found.append(_alert("warning", "On hold", detail, stats.hold_until))
+    return found
+
+
+def _backlog(settings: Settings, stats: Stats) -> list[dict[str, Any]]:
+    waiting = sum(depth.waiting for depth in stats.depths.values())
+    drained = max((depth.drained_at or stats.now for depth in stats.depths.values()), default=stats.now) - stats.now
+    bounds = [
+        (waiting, settings.max_pending, f"{waiting} of at most {settings.max_pending} batches wait"),
+        (
+            drained,
+            settings.max_backlog_seconds,
+            f"It takes {drained:.0f} s to drain, of at most {settings.max_backlog_seconds:g} s",
+        ),
+    ]
+    for size, most, measure in bounds:
+        if most and size >= most:
+            return [_alert("error", "The backlog is at its limit", f"{measure}; submissions are refused.")]
+        if most and size >= most * _NEARLY:
+            detail = f"{measure}; larger submissions are refused."
+            return [_alert("warning", "The backlog is nearly at its limit", detail)]
+    return []

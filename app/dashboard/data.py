@@ -1,0 +1,147 @@
+"""What the dashboard shows, as JSON. Ids are text here: a browser's numbers are exact to 2^53 only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import documents
+from ..documents import timestamp
+from ..models import Batch, Ingestion, Status
+from ..service import Service
+from ..store import Dispatch, Stats
+from .alerts import alerts
+
+_NEXT = 10
+"""Batches that it looks ahead."""
+
+_IDS = 5
+"""Ids of a batch that are shown."""
+
+_BATCHES = 50
+"""Batches on a page of an ingestion."""
+
+_MINUTES = 60
+_DISPATCHES = 10_000
+"""Dispatches counted for the chart at most, whatever DISPATCH_LOG keeps."""
+
+_SCAN = 1000
+"""Batches looked at in one go in search of a failed one."""
+
+
+def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
+    """What every page shows: the time, and what is wrong."""
+    stats = stats or service.store.stats()
+    worker = service.worker.state
+    return {
+        "now": timestamp(stats.now),
+        "worker": worker,
+        "paused": stats.paused,
+        "stalled": _stalled(service, worker),
+        "alerts": alerts(service.settings, stats, worker),
+    }
+
+
+def queue(service: Service) -> dict[str, Any]:
+    """The queue as a whole."""
+    settings, stats = service.settings, service.store.stats()
+    upcoming = service.store.upcoming(_NEXT)
+    limit = min(settings.dispatch_log, _DISPATCHES)
+    document = documents.queue_document(stats, (), service.worker.state)
+    document.update(state(service, stats))
+    stalled = document["stalled"]
+    if stalled:
+        upcoming = [(batch, None) for batch, _ in upcoming]
+        for level in document["priorities"].values():
+            level["drained_at"] = None
+    document["concurrency"] = settings.concurrency
+    document["failed"] = stats.failed
+    document["next_dispatch_at"] = None if stalled else timestamp(_next_dispatch(stats, upcoming))
+    document["next"] = [
+        {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
+        for batch, start in upcoming
+    ]
+    document["chart"] = chart(service.store.dispatches(limit), stats.now, limit)
+    return document
+
+
+def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, Any]:
+    """Dispatches in each of the last 60 minutes of the clock, the one that runs now included.
+
+    `reaches_to` is since when they are known, where `limit` of them do not reach back the whole hour.
+    """
+    this = int(now // 60)
+    counts = [0] * _MINUTES
+    for dispatch in dispatches:
+        back = this - int(dispatch.started_at // 60)
+        if 0 <= back < _MINUTES:
+            counts[-1 - back] += 1
+    first = (this - _MINUTES + 1) * 60
+    cut = len(dispatches) >= limit and dispatches[0].started_at > first
+    return {
+        "first_minute": timestamp(first),
+        "counts": counts,
+        "reaches_to": timestamp(dispatches[0].started_at) if cut else None,
+    }
+
+
+def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
+    """A page of ingestions, and where the next one begins."""
+    return {
+        "ingestions": [documents.ingestion_document(ingestion) for ingestion in ingestions],
+        "next_cursor": str(ingestions[-1].order) if len(ingestions) == limit else None,
+    }
+
+
+def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
+    """One ingestion with a page of its batches. Raises UnknownIngestion."""
+    found, batches = service.batches(ingestion_id, offset, _BATCHES)
+    document = {**state(service), **documents.ingestion_document(found)}
+    estimate = None if found.finished_at is not None else service.estimate(ingestion_id)
+    if estimate and document["stalled"]:
+        estimate = estimate._replace(start=None, completion=None)
+    if estimate:
+        document.update(documents.estimate_document(estimate))
+    document["batches"] = [_batch(batch) for batch in batches]
+    document["offset"] = offset
+    document["page_size"] = _BATCHES
+    return document
+
+
+def next_failed(service: Service, ingestion_id: str, position: int) -> int | None:
+    """Where, from `position` on, the ingestion's next failed batch is. Raises UnknownIngestion."""
+    while True:
+        _, batches = service.batches(ingestion_id, position, _SCAN)
+        for batch in batches:
+            if batch.status is Status.FAILED:
+                return batch.position
+        if len(batches) < _SCAN:
+            return None
+        position += _SCAN
+
+
+def _stalled(service: Service, worker: str) -> bool:
+    """Whether nothing will start at all: no worker here, and a store that no other process shares."""
+    return worker != "running" and service.settings.store == "memory://"
+
+
+def _next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
+    """When the next batch should start; None where nothing waits, or nothing may start."""
+    if upcoming:
+        return upcoming[0][1]
+    if stats.paused or stats.next_retry_at is None:
+        return None
+    return max(stats.next_retry_at, stats.next_token_at, stats.hold_until or 0.0)
+
+
+def _batch(batch: Batch) -> dict[str, Any]:
+    return {
+        "batch_id": batch.id,
+        "position": batch.position,
+        "priority": batch.priority.name,
+        "status": batch.status.value,
+        "attempts": batch.attempt,
+        "ids": [str(one) for one in batch.ids[:_IDS]],
+        "id_count": len(batch.ids),
+        "error": batch.error._asdict() if batch.error else None,
+    }

@@ -1,0 +1,151 @@
+// One ingestion's page.
+
+import { get } from "./api.js";
+import { byId, keyed, make, row, write } from "./dom.js";
+import { ORDER, finished, idList, number, pill, plural, progressBar, repaint, setProgress, words } from "./parts.js";
+import { action, notice, run } from "./shell.js";
+import { clock, duration, relative } from "./time.js";
+
+const root = byId("ingestion");
+const bar = byId("progress").appendChild(progressBar());
+let shown;
+
+// Which batches are listed is said by the page's own address.
+const offset = () => Math.max(0, Number.parseInt(new URLSearchParams(location.search).get("offset"), 10) || 0);
+
+const poller = run(
+  (signal) => get(`${root.dataset.source}?offset=${offset()}`, signal),
+  (data) => {
+    shown = data;
+    showSummary(data);
+    showBatches(data);
+  },
+);
+
+function showSummary(data) {
+  const { counts } = data;
+  keyed(byId("pills"), [data.status, data.priority], String, pill, repaint);
+  setProgress(bar, counts, data.batch_count);
+  keyed(
+    byId("legend"),
+    ORDER.filter((status) => counts[status]),
+    String,
+    (status) => make("li", {}, make("span", { class: `swatch ${status}`, "aria-hidden": "true" }), make("span")),
+    (item, status) => write(item.lastChild, `${number(counts[status])} ${words(status)}`),
+  );
+  keyed(
+    byId("facts"),
+    facts(data),
+    ([name]) => name,
+    ([name]) => make("div", {}, make("dt", {}, name), make("dd", {}, make("span"), make("span", { class: "muted" }))),
+    (element, [, text, stamp, how]) => {
+      write(element.lastChild.firstChild, text);
+      relative(element.lastChild.lastChild, stamp, how, "");
+    },
+  );
+  const over = data.finished_at !== null;
+  if (byId("cancel")) byId("cancel").hidden = over || counts.cancelled > 0;
+  if (byId("redrive")) byId("redrive").hidden = !counts.failed || counts.cancelled > 0;
+  byId("next-failed").hidden = !counts.failed;
+}
+
+function facts(data) {
+  const found = [
+    ["Ids", `${number(data.id_count)} in ${plural(data.batch_count, "batch")}`],
+    ["Created", clock(data.created_at), data.created_at, "ago"],
+  ];
+  if (data.started_at) found.push(["Started", clock(data.started_at), data.started_at, "ago"]);
+  if (data.finished_at) {
+    found.push(["Finished", clock(data.finished_at), data.finished_at, "ago"]);
+    if (data.started_at) found.push(["Took", duration((Date.parse(data.finished_at) - Date.parse(data.started_at)) / 1000)]);
+    return found;
+  }
+  if (data.batches_ahead === undefined) return found;
+  if (finished(data.counts) + data.counts.triggered < data.batch_count || data.estimated_start) {
+    found.push(["Batches ahead", number(data.batches_ahead)]);
+    found.push(["Next start", ...estimated(data, data.estimated_start)]);
+  }
+  found.push(["Completion", ...estimated(data, data.estimated_completion)]);
+  return found;
+}
+
+const estimated = (data, stamp) => (stamp ? [clock(stamp), stamp, "in"] : [data.stalled ? "not while stopped" : data.paused ? "not while paused" : "–"]);
+
+function showBatches(data) {
+  keyed(
+    byId("batches"),
+    data.batches,
+    (batch) => batch.batch_id,
+    (batch) => {
+      const line = row(["No.", number(batch.position + 1)], ["Status", pill(batch.status)], ["Attempts", make("span")], ["Ids", idList(batch)], ["Latest error", make("span", { class: "error-text" })]);
+      line.cells[0].className = line.cells[2].className = "number";
+      line.title = `Batch ${batch.batch_id}`;
+      return line;
+    },
+    (line, batch) => {
+      repaint(line.cells[1].firstChild, batch.status);
+      write(line.cells[2].firstChild, number(batch.attempts));
+      write(line.cells[4].firstChild, batch.error ? `${batch.error.type}: ${batch.error.message}` : "");
+      line.cells[4].classList.toggle("empty", !batch.error);
+    },
+  );
+  const last = lastPage(data);
+  byId("pager").hidden = data.batch_count <= data.page_size && !data.offset;
+  byId("first").disabled = byId("previous").disabled = data.offset === 0;
+  byId("next").disabled = byId("last").disabled = data.offset >= last;
+  const end = Math.min(data.offset + data.page_size, data.batch_count);
+  write(byId("where"), `${number(Math.min(data.offset + 1, end))} to ${number(end)} of ${number(data.batch_count)}`);
+}
+
+const lastPage = (data) => Math.floor((data.batch_count - 1) / data.page_size) * data.page_size;
+
+function go(to) {
+  history.pushState(null, "", `?offset=${Math.max(0, to)}`);
+  poller.now();
+}
+
+for (const [id, to] of [
+  ["first", () => 0],
+  ["previous", () => offset() - shown.page_size],
+  ["next", () => offset() + shown.page_size],
+  ["last", () => lastPage(shown)],
+]) byId(id).addEventListener("click", () => go(to()));
+window.addEventListener("popstate", () => poller.now());
+
+byId("next-failed").addEventListener("click", async () => {
+  const marked = byId("batches").querySelector(".sought");
+  const from = marked ? Number(marked.dataset.position) + 1 : offset();
+  try {
+    let { position } = await get(`${root.dataset.failed}?from=${from}`);
+    if (position === null && from) ({ position } = await get(`${root.dataset.failed}?from=0`));
+    if (position === null) return notice("done", "No batch is failed any more.");
+    const page = Math.floor(position / shown.page_size) * shown.page_size;
+    if (page !== offset()) go(page);
+    return seek(position);
+  } catch (error) {
+    return notice("error", error.title, error.message);
+  }
+});
+
+// Marks a batch and scrolls to it, as soon as it is on the page.
+function seek(position) {
+  const line = [...byId("batches").rows].find((one) => one.cells[0].textContent === number(position + 1));
+  if (!line) return setTimeout(() => seek(position), 50);
+  for (const other of byId("batches").querySelectorAll(".sought")) other.classList.remove("sought");
+  line.classList.add("sought");
+  line.dataset.position = position;
+  return line.scrollIntoView({ block: "center" });
+}
+
+action(byId("cancel"), () => ({
+  title: "Cancel this ingestion?",
+  detail: `${plural(shown.counts.yet_to_start, "batch")} that have not started never will. What runs now ends and keeps its outcome. This cannot be undone.`,
+  yes: "Cancel the ingestion",
+  no: "Keep it",
+  danger: true,
+}), "The ingestion is cancelled.", poller);
+action(byId("redrive"), () => ({
+  title: "Redrive the failed batches?",
+  detail: `${plural(shown.counts.failed, "failed batch")} will be started over with fresh attempts, at this ingestion's place in the queue.`,
+  yes: "Redrive",
+}), "The failed batches go again.", poller);

@@ -1,0 +1,209 @@
+// The queue's page.
+
+import { get } from "./api.js";
+import { draw } from "./chart.js";
+import { byId, keyed, make, row, write } from "./dom.js";
+import { finished, idList, number, pill, plural, progressBar, repaint, setProgress } from "./parts.js";
+import { action, run } from "./shell.js";
+import { clock, duration, now, relative } from "./time.js";
+
+const root = byId("overview");
+const interval = Number(root.dataset.interval);
+const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
+const filters = byId("filters");
+
+// Which ingestions are listed is said by the page's own address, so that it can be shared and gone back to.
+const query = () => new URLSearchParams(location.search);
+
+function load(signal) {
+  const asked = new URLSearchParams();
+  for (const name of ["status", "priority", "cursor"]) if (query().get(name)) asked.set(name, query().get(name));
+  return get(`${root.dataset.source}?${asked}`, signal);
+}
+
+const poller = run(load, (data) => {
+  showNext(data);
+  showFigures(data);
+  showChart(data);
+  showUpcoming(data.next);
+  showRows(data);
+  // Just after the next dispatch is when there is something new to see.
+  return data.next_dispatch_at ? Date.parse(data.next_dispatch_at) - now() + 150 : undefined;
+});
+
+function showNext(data) {
+  const none = data.stalled ? "stopped" : data.paused ? "paused" : data.waiting ? "–" : "idle";
+  relative(byId("countdown"), data.next_dispatch_at, "left", none);
+  write(byId("held"), held(data));
+  const every = interval ? `one every ${duration(interval).replace(".0 s", " s")}` : "no limit";
+  write(byId("tokens"), `Tokens: ${data.tokens} of ${root.dataset.burst}, ${every}`);
+  if (byId("pause")) byId("pause").hidden = data.paused;
+  if (byId("resume")) byId("resume").hidden = !data.paused;
+}
+
+function held(data) {
+  if (data.stalled) return { dead: "The worker is dead.", stopping: "The worker is stopping." }[data.worker] ?? "No worker runs.";
+  switch (data.waiting_on) {
+    case "paused": return "The queue is paused.";
+    case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
+    case "token": return "The rate limit holds it.";
+    case "slots": return `All ${plural(data.concurrency, "slot")} are busy.`;
+    case "retry": return "All that waits are retries not due yet.";
+    case "empty": return "Nothing waits.";
+    default: return "Due now.";
+  }
+}
+
+function showFigures(data) {
+  write(byId("waiting"), number(data.waiting));
+  write(byId("waiting-note"), data.waiting === 1 ? "batch" : "batches");
+  write(byId("running"), number(data.running));
+  write(byId("running-note"), `of ${plural(data.concurrency, "slot")}`);
+  write(byId("failed"), number(data.failed));
+  byId("failed").classList.toggle("bad", data.failed > 0);
+  byId("failed-link").hidden = !data.failed;
+  byId("failed-note").hidden = data.failed > 0;
+  const levels = Object.entries(data.priorities);
+  const drained = levels.map(([, level]) => level.drained_at).filter(Boolean).sort().at(-1);
+  relative(byId("drained"), drained, "left", data.waiting ? "–" : "now");
+  write(byId("drained-note"), drained ? `at ${clock(drained)}` : data.stalled ? "not while stopped" : data.waiting ? "not while paused" : "nothing waits");
+  keyed(
+    byId("priorities"),
+    levels,
+    ([name]) => name,
+    ([name]) => {
+      const line = row(["Waiting", make("span")], ["Oldest waits", make("span")], ["Drained", make("span")]);
+      for (const cell of line.cells) cell.className = "number";
+      line.prepend(make("th", { scope: "row" }, pill(name)));
+      return line;
+    },
+    (line, [, level]) => {
+      const [waiting, oldest, end] = [...line.querySelectorAll("td > span")];
+      write(waiting, number(level.waiting));
+      relative(oldest, level.oldest_at, "age");
+      relative(end, level.drained_at, "in", "–");
+    },
+  );
+}
+
+let drawn = "";
+
+function showChart({ chart, estimate_error: error }) {
+  const first = Date.parse(chart.first_minute);
+  const total = chart.counts.reduce((sum, count) => sum + count, 0);
+  const limit = interval ? 60 / interval : 0;
+  const parts = total ? [`${number(total)} in the last hour`, `at most ${number(Math.max(...chart.counts))} a minute`] : ["None in the last hour"];
+  if (limit) parts.push(`the limit is ${number(Math.round(limit * 10) / 10)} a minute`);
+  const unknown = chart.reaches_to ? Math.floor((Date.parse(chart.reaches_to) - first) / 60000) : 0;
+  const note = chart.reaches_to ? ` The log holds ${plural(Number(root.dataset.log), "dispatch")} and reaches back to ${clock(chart.reaches_to)} only.` : "";
+  write(byId("chart-note"), `${parts.join(", ")}.${note}`);
+  write(byId("accuracy"), error
+    ? `Completion estimates were off by ${duration(error.mean)} on average, ${duration(error.p95)} at the 95th percentile (${plural(error.ingestions, "ingestion")}).`
+    : "No estimate to judge yet.");
+  const state = JSON.stringify(chart);
+  if (state === drawn) return;
+  drawn = state;
+  draw(byId("chart"), { counts: chart.counts, first, limit, unknown, label: `Dispatches per minute: ${parts.join(", ")}` });
+}
+
+function showUpcoming(batches) {
+  keyed(
+    byId("upcoming"),
+    batches,
+    (batch) => batch.batch_id,
+    (batch) => row(
+      ["Starts", make("span")],
+      ["Priority", pill(batch.priority)],
+      ["Ingestion", make("a", { href: address(batch.ingestion_id), title: batch.ingestion_id }, make("code", {}, batch.ingestion_id.slice(0, 8)))],
+      ["Ids", idList(batch)],
+    ),
+    (line, batch) => relative(line.cells[0].firstChild, batch.estimated_start, "in"),
+  );
+  byId("upcoming-none").hidden = batches.length > 0;
+  byId("upcoming").parentElement.hidden = !batches.length;
+}
+
+let older = null;
+
+function showRows(data) {
+  keyed(
+    byId("rows"),
+    data.ingestions,
+    (one) => one.ingestion_id,
+    (one) => row(
+      ["Created", make("span")],
+      ["Ingestion", make("a", { href: address(one.ingestion_id), title: one.ingestion_id }, make("code", {}, one.ingestion_id.slice(0, 8)))],
+      ["Priority", pill(one.priority)],
+      ["Status", pill(one.status)],
+      ["Progress", make("span", { class: "gauge" }, progressBar(), make("span", { class: "of" }))],
+      ["Ids", number(one.id_count)],
+    ),
+    (line, one) => {
+      const [created, , , status, progress, count] = line.cells;
+      relative(created.firstChild, one.created_at, "ago");
+      repaint(status.firstChild, one.status);
+      const [bar, of] = progress.firstChild.children;
+      setProgress(bar, one.counts, one.batch_count);
+      write(of, `${number(finished(one.counts))} of ${number(one.batch_count)}`);
+      count.className = "number";
+    },
+  );
+  const filtered = query().get("status") || query().get("priority");
+  const none = byId("rows-none");
+  none.hidden = data.ingestions.length > 0;
+  write(none, query().get("cursor") ? "There are no older ones." : filtered ? "None like this." : "None yet, or all are forgotten by now.");
+  byId("rows").parentElement.hidden = !data.ingestions.length;
+  older = data.next_cursor;
+  const paged = Boolean(query().get("cursor"));
+  byId("pager").hidden = !older && !paged;
+  byId("newest").disabled = !paged;
+  byId("newer").disabled = !paged;
+  byId("older").disabled = !older;
+}
+
+// `came` lists the cursors of the pages in front of this one.
+function go(changes, came) {
+  const next = query();
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) next.set(name, value);
+    else next.delete(name);
+  }
+  history.pushState({ came }, "", `?${next}`);
+  sync();
+  poller.now();
+}
+
+function sync() {
+  for (const name of ["status", "priority"]) filters.elements[name].value = query().get(name) ?? "";
+  byId("clear").hidden = !filters.elements.status.value && !filters.elements.priority.value;
+}
+
+filters.addEventListener("change", (event) => go({ [event.target.name]: event.target.value, cursor: "" }, []));
+filters.addEventListener("submit", (event) => event.preventDefault());
+filters.addEventListener("reset", (event) => {
+  event.preventDefault();
+  go({ status: "", priority: "", cursor: "" }, []);
+  filters.elements.status.focus();
+});
+byId("newest").addEventListener("click", () => go({ cursor: "" }, []));
+byId("newer").addEventListener("click", () => {
+  const came = [...(history.state?.came ?? [])];
+  go({ cursor: came.pop() ?? "" }, came);
+});
+byId("older").addEventListener("click", () => go({ cursor: older }, [...(history.state?.came ?? []), query().get("cursor") ?? ""]));
+window.addEventListener("popstate", () => {
+  sync();
+  poller.now();
+});
+sync();
+
+action(byId("pause"), () => ({
+  title: "Pause the queue?",
+  detail: "Nothing is dispatched until somebody resumes it. What runs now ends as usual; submissions are still accepted.",
+  yes: "Pause",
+}), "The queue is paused.", poller);
+action(byId("resume"), () => ({
+  title: "Resume the queue?",
+  detail: "Dispatching goes on at once, at the usual rate.",
+  yes: "Resume",
+}), "The queue goes on.", poller);

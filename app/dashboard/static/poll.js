@@ -1,0 +1,58 @@
+// One request at a time, again and again: paused while the page is hidden, ever more rarely while it fails.
+
+const EVERY = 2000;
+const SOONEST = 500;
+const RAREST = 30000;
+
+export class Poller {
+  // `load(signal)` asks, `show(answer)` displays it and may return in how many ms to ask again,
+  // `failed(error)` hears of each failure.
+  constructor(load, show, failed) {
+    this.load = load;
+    this.show = show;
+    this.failed = failed;
+    this.failures = 0;
+    this.heardAt = undefined;
+    this.nextAt = undefined;
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.now()));
+  }
+
+  // Ask at once, in place of whatever is under way.
+  now() {
+    this.rest();
+    this.under?.abort();
+    this.ask();
+  }
+
+  rest() {
+    clearTimeout(this.timer);
+    this.nextAt = undefined;
+  }
+
+  get stale() {
+    return this.failures > 0 || (this.heardAt !== undefined && performance.now() - this.heardAt > 4 * EVERY);
+  }
+
+  async ask() {
+    const under = new AbortController();
+    this.under = under;
+    this.nextAt = undefined;
+    let wait = EVERY;
+    try {
+      const answer = await this.load(under.signal);
+      if (this.under !== under) return;
+      this.failures = 0;
+      this.heardAt = performance.now();
+      wait = Math.min(EVERY, Math.max(SOONEST, this.show(answer) ?? EVERY));
+    } catch (error) {
+      if (this.under !== under) return;
+      this.failures += 1;
+      wait = Math.min(RAREST, EVERY * 2 ** this.failures) * (0.75 + Math.random() / 2);
+      this.failed(error);
+    }
+    this.under = undefined;
+    if (document.hidden) return;
+    this.nextAt = performance.now() + wait;
+    this.timer = setTimeout(() => this.ask(), wait);
+  }
+}
