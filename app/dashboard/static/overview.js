@@ -81,7 +81,7 @@ function showFigures(data) {
       const [waiting, oldest, end] = [...line.querySelectorAll("td > span")];
       write(waiting, number(level.waiting));
       relative(oldest, level.oldest_at, "age");
-      relative(end, level.drained_at, "in", "–");
+      relative(end, level.drained_at, "soon");
     },
   );
 }

@@ -1,0 +1,63 @@
+"""A request that changes something must not come from another site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+
+HERE = "http://localhost"
+
+
+@pytest.fixture
+def client() -> Iterator[FlaskClient]:
+    app = create_app({"INGEST_AUTOSTART": False})
+    yield app.test_client()
+    app.extensions["ingest"].stop()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": HERE},
+        {"Origin": "http://localhost:8080"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "http://localhost.evil.example"},
+        {"Origin": "http://[broken"},
+        {"Origin": "null"},
+    ],
+)
+def test_another_site_is_refused(client: FlaskClient, headers: dict[str, str]) -> None:
+    answer = client.post("/queue/pause", headers=headers)
+    assert answer.status_code == 403
+    assert answer.mimetype == "application/problem+json"
+    assert "another site" in answer.json["detail"]
+    assert client.get("/queue").json["paused"] is False
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://behind-a-proxy.example"},
+        {"Origin": HERE},
+    ],
+)
+def test_this_site_and_other_clients_pass(client: FlaskClient, headers: dict[str, str]) -> None:
+    assert client.post("/queue/pause", headers=headers).json["paused"] is True
+
+
+def test_reading_is_left_alone(client: FlaskClient) -> None:
+    assert client.get("/queue", headers={"Sec-Fetch-Site": "cross-site", "Origin": "null"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/ingest", "/quote", "/status/x/cancel", "/status/x/redrive", "/queue/resume"])
+def test_every_change_is_guarded(client: FlaskClient, path: str) -> None:
+    assert client.post(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403

@@ -1,0 +1,49 @@
+"""What the state of the queue counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.models import BatchError
+from app.store import Store
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, submit
+
+BOOM = BatchError("RuntimeError", "boom")
+
+
+def test_failed_batches_are_counted_until_they_go_again_or_are_forgotten(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0, retention=60)
+    first, second = submit(store, range(1, 10)), submit(store, [1])
+    for batch in claimed(store, 4):
+        if batch.position == 2:
+            finish(store, batch)
+        else:
+            store.bury(batch, BOOM)
+    assert store.stats().failed == 3
+    store.redrive(second.id)
+    assert store.stats().failed == 2
+    finish(store, claimed(store)[0])
+    assert store.stats().failed == 2
+    store.redrive(first.id)
+    for batch in claimed(store, 2):
+        store.bury(batch, BOOM)
+    clock.advance(61)
+    store.prune()
+    assert store.stats().failed == 0
+
+
+def test_the_first_retry_that_is_not_due_is_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, range(1, 7))
+    assert store.stats().next_retry_at is None
+    now = clock.now()
+    one, two = claimed(store, 2)
+    store.retry(one, BOOM, 30)
+    store.retry(two, BOOM, 10)
+    assert store.stats().waiting_on == "retry"
+    assert store.stats().next_retry_at == now + 10
+    clock.advance(10)
+    assert store.stats().next_retry_at == now + 30

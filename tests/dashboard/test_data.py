@@ -1,0 +1,203 @@
+"""What the dashboard's pages are fed with; no browser needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.errors import StoreUnavailable
+from app.models import Batch, BatchError, Priority
+from tests.support.clock import START
+
+from .site import REFUSED, Site
+
+NewSite = Callable[..., Site]
+
+
+def client(site: Site) -> FlaskClient:
+    return site.app.test_client()
+
+
+def data(site: Site, path: str = "/data") -> Any:
+    answer = client(site).get(f"/jobs/dashboard{path}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def titles(site: Site) -> list[str]:
+    return [alert["title"] for alert in data(site)["alerts"]]
+
+
+@pytest.mark.parametrize("path", ["", "/data", "/submit", "/ingestions/nothing", "/ingestions/nothing/data"])
+def test_every_answer_carries_the_policy(new_site: NewSite, path: str) -> None:
+    headers = client(new_site()).get(f"/jobs/dashboard{path}").headers
+    policy = headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_only_the_dashboard_carries_it(new_site: NewSite) -> None:
+    assert "Content-Security-Policy" not in client(new_site()).get("/jobs/queue").headers
+
+
+@pytest.mark.parametrize("prefix", [None, "/jobs", "/a/b"])
+def test_it_lives_under_any_prefix(new_site: NewSite, prefix: str | None) -> None:
+    page = client(new_site(prefix=prefix)).get(f"{prefix or ''}/dashboard")
+    assert page.status_code == 200
+    assert f'data-source="{prefix or ""}/dashboard/data"' in page.text
+
+
+def test_ids_are_text(new_site: NewSite) -> None:
+    site = new_site()
+    made = site.submit([2**63 - 1, 7])
+    assert data(site)["next"][0]["ids"] == ["9223372036854775807", "7"]
+    assert data(site, f"/ingestions/{made.id}/data")["batches"][0]["ids"] == ["9223372036854775807", "7"]
+
+
+def test_a_large_batch_shows_its_first_ids(new_site: NewSite) -> None:
+    site = new_site(batch_size=1000)
+    site.submit(range(1, 1001))
+    first = data(site)["next"][0]
+    assert (first["ids"], first["id_count"]) == (["1", "2", "3", "4", "5"], 1000)
+
+
+@pytest.mark.parametrize("how", ["{}", " {} ", "GET /status/{}/cancel", "{}\n"])
+def test_a_search_finds_the_id_in_what_was_pasted(new_site: NewSite, how: str) -> None:
+    site = new_site()
+    made = site.submit([1])
+    pasted = how.format(made.id.upper())
+    answer = client(site).get("/jobs/dashboard/search", query_string={"id": pasted}, follow_redirects=True)
+    assert answer.request.path == f"/jobs/dashboard/ingestions/{made.id}"
+
+
+@pytest.mark.parametrize("sought", ["nothing", "", "a/b", "<script>alert(1)</script>"])
+def test_a_search_for_what_is_not_there_says_so(new_site: NewSite, sought: str) -> None:
+    answer = client(new_site()).get("/jobs/dashboard/search", query_string={"id": sought}, follow_redirects=True)
+    assert answer.status_code == 404
+    assert "<script>alert" not in answer.text
+
+
+def test_counts_are_by_the_minutes_of_the_last_hour(new_site: NewSite) -> None:
+    site = new_site()
+    site.clock.advance_to(START + 3600)
+    site.submit(range(1, 31))
+    site.drive(3, seconds=30)
+    site.clock.advance(60 * 57)
+    site.drive(2, seconds=10)
+    chart = data(site)["chart"]
+    assert sum(chart["counts"]) == 5
+    assert (chart["counts"][0], chart["counts"][1], chart["counts"][-1]) == (0, 2, 2)
+    assert chart["reaches_to"] is None
+
+
+def test_a_log_shorter_than_the_hour_says_since_when_it_knows(new_site: NewSite) -> None:
+    site = new_site(dispatch_log=4)
+    site.submit(range(1, 100))
+    site.drive(3)
+    assert data(site)["chart"]["reaches_to"] is None
+    site.drive(7)
+    chart = data(site)["chart"]
+    assert sum(chart["counts"]) == 4
+    assert chart["reaches_to"] == "2027-01-15T08:00:30.000Z"
+
+
+def test_the_next_failed_batch_is_found_beyond_the_page(new_site: NewSite) -> None:
+    site = new_site(batch_size=1, interval=0, max_attempts=1)
+    made = site.submit(range(1, 2601))
+
+    def end(batch: Batch, _step: int) -> BatchError | None:
+        return REFUSED if batch.position in (3, 2400) else None
+
+    site.drive(2600, end=end)
+    path = f"/ingestions/{made.id}/failed"
+    assert data(site, f"{path}?from=0") == {"position": 3}
+    assert data(site, f"{path}?from=4") == {"position": 2400}
+    assert data(site, f"{path}?from=2401") == {"position": None}
+
+
+def test_the_countdown_of_a_retry_ends_when_it_is_due(new_site: NewSite) -> None:
+    site = new_site()
+    site.submit([1])
+    store = site.service.store
+    batch = store.claim(1)[0]  # type: ignore[index]
+    store.retry(batch, REFUSED, 90)
+    site.work()
+    found = data(site)
+    assert found["waiting_on"] == "retry"
+    assert found["next_dispatch_at"] == "2027-01-15T08:01:30.000Z"
+
+
+def test_nothing_is_promised_while_nothing_works(new_site: NewSite) -> None:
+    site = new_site()
+    made = site.submit(range(1, 20))
+    found = data(site)
+    assert found["next_dispatch_at"] is None
+    assert found["priorities"]["MEDIUM"]["drained_at"] is None
+    assert {batch["estimated_start"] for batch in found["next"]} == {None}
+    assert data(site, f"/ingestions/{made.id}/data")["estimated_completion"] is None
+
+
+def test_what_is_wrong_comes_worst_first(new_site: NewSite) -> None:
+    site = new_site(max_pending=10)
+    assert titles(site) == ["No worker in this process"]
+    site.work()
+    assert titles(site) == []
+    site.service.pause()
+    site.service.store.hold(60)
+    site.submit(range(1, 28))
+    assert titles(site) == ["The queue is paused", "On hold", "The backlog is nearly at its limit"]
+    site.submit([1])
+    assert titles(site) == ["The backlog is at its limit", "The queue is paused", "On hold"]
+
+
+def test_a_backlog_too_long_to_drain_is_told(new_site: NewSite) -> None:
+    site = new_site(max_backlog_seconds=50)
+    site.work(running=0)
+    site.submit(range(1, 34))
+    site.entered.acquire(timeout=10)
+    assert titles(site) == ["The backlog is at its limit"]
+
+
+def test_a_store_out_of_reach_is_a_problem_document(new_site: NewSite) -> None:
+    site = new_site()
+
+    def stats() -> Any:
+        raise StoreUnavailable("the database is away")
+
+    site.service.store.stats = stats  # type: ignore[method-assign]
+    answer = client(site).get("/jobs/dashboard/data")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert client(site).get("/jobs/dashboard").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["ids=0", "ids=-1", "ids=x", "ids=1000001", ""])
+def test_a_quote_needs_a_count(new_site: NewSite, query: str) -> None:
+    assert client(new_site()).get(f"/jobs/dashboard/submit/quote?{query}").status_code in (404, 422)
+
+
+def test_a_quote_is_that_of_the_api(new_site: NewSite) -> None:
+    site = new_site()
+    site.submit(range(1, 100), Priority.HIGH)
+    body = {"ids": list(range(1, 51)), "priority": "LOW"}
+    assert data(site, "/submit/quote?ids=50")["quote"] == client(site).post("/jobs/quote", json=body).json
+
+
+def test_filters_and_pages_are_those_of_the_listing(new_site: NewSite) -> None:
+    site = new_site()
+    for number in range(60):
+        site.submit([1], list(Priority)[number % 3])
+    first = data(site)
+    second = data(site, f"/data?cursor={first['next_cursor']}")
+    third = data(site, f"/data?cursor={second['next_cursor']}")
+    assert [len(page["ingestions"]) for page in (first, second, third)] == [25, 25, 10]
+    assert third["next_cursor"] is None
+    low = data(site, "/data?priority=LOW&status=yet_to_start")["ingestions"]
+    assert [one["priority"] for one in low] == ["LOW"] * 20
+    assert data(site, "/data?status=failed")["ingestions"] == []
+    assert client(site).get("/jobs/dashboard/data?status=lost").status_code == 404
