@@ -56,8 +56,11 @@ def admit(
         if count > most:
             raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
         fits = timeline.start(waiting + count - most - 1) - timeline.now
+        backlog = timeline.start(waiting - 1) - timeline.now
         raise BacklogFull(
-            f"{waiting} batches are waiting and at most {most} may; {count} more will fit in {fits:.1f} s.", fits
+            f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
+            f"{count} more will fit in {fits:.1f} s.",
+            fits,
         )
     drained = timeline.start(waiting + count - 1) - timeline.now
     longest = settings.max_backlog_seconds

@@ -61,6 +61,7 @@ class Worker:
         self._over = threading.Event()
         self._was_full = False
         self._looking = True
+        self._waiting_on = ""
         self._tended_at = clock.now()
 
     @property
@@ -150,6 +151,7 @@ class Worker:
         free = self._settings.concurrency - self.running
         if free <= 0:
             self._was_full, self._looking = True, False
+            self._say_wait("slots", None)
             return None
         was_full, self._was_full = self._was_full, False
         # Set before the look, so that what is added during it wakes this thread.
@@ -157,10 +159,19 @@ class Worker:
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
             self._looking = answer.reason in ("empty", "retry")
+            self._say_wait(answer.reason, answer.seconds)
             return answer.seconds
         for batch in answer:
             self._spawn(batch)
         return 0.0
+
+    def _say_wait(self, reason: str, seconds: float | None) -> None:
+        """Log what the queue waits on now; what it waits on between any two starts, only for debugging."""
+        if reason != self._waiting_on:
+            self._waiting_on = reason
+            level = logging.INFO if reason in ("paused", "hold", "slots") else logging.DEBUG
+            until = "" if seconds is None else f" for {seconds:.3f} s"
+            logger.log(level, "%r waits on: %s%s", self._name, reason, until)
 
     def _spawn(self, batch: Batch) -> None:
         slot = _Slot(batch, self._clock.now())
