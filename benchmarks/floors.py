@@ -12,12 +12,15 @@ from typing import Any
 
 from flask import Flask, request
 
-from app import create_app
+from app import IngestionAPI
 
 
 def create_floor() -> Flask:
-    """Our app, idle, with two views more."""
-    app = create_app({"INGEST_AUTOSTART": False})
+    """A plain Flask app with the two views. Our extension is there, idle, for the server asks it for its settings."""
+    app = Flask("floor", static_folder=None)
+    app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
+    app.config["INGEST_AUTOSTART"] = False
+    IngestionAPI(app)
     document = json.loads(os.environ.get("FLOOR_DOCUMENT", "{}"))
 
     @app.post("/floor")
