@@ -62,7 +62,8 @@ class Registry:
         while self._ended and self._ended[0][0] + self._retention <= now:
             ended_at, record = self._ended.popleft()
             # A redrive since then gave it another end, or none yet.
-            if record.finished_at == ended_at and self._by_id.pop(record.id, None):
+            if record.finished_at == ended_at and record.id in self._by_id:
+                del self._by_id[record.id]
                 self.failed -= record.tally[FAILED]
                 if record.key is not None:
                     self._by_key.pop(record.key, None)
