@@ -20,11 +20,11 @@ def refuse_foreign() -> Response | None:
     """
     if request.method in _SAFE:
         return None
-    site = request.headers.get("Sec-Fetch-Site")
+    site = request.environ.get("HTTP_SEC_FETCH_SITE")
     if site is not None:
         foreign, seen = site not in ("same-origin", "none"), f"Sec-Fetch-Site says {site}"
     else:
-        origin = request.headers.get("Origin")
+        origin = request.environ.get("HTTP_ORIGIN")
         foreign, seen = origin is not None and _host(origin) != request.host, f"Origin is {origin}"
     if not foreign:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .config import Settings
 from .errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
@@ -11,8 +11,7 @@ from .limiter import TokenBucket
 from .store import Quote
 
 
-@dataclass(frozen=True)
-class Timeline:
+class Timeline(NamedTuple):
     """The dispatches to come, as far as limiter, hold and free slots tell.
 
     `running` batches take up some of `slots`; each batch is taken to run for `service` seconds. Times: epoch seconds.

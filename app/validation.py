@@ -48,7 +48,7 @@ def parse_request(body: bytes, settings: Settings) -> Any:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_members)
+        return _decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise MalformedJSON(f"The body is not JSON: {error.msg} at {where}.") from None
@@ -71,6 +71,9 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise MalformedJSON(f"The member {_shown(twice)} is there more than once.")
     return members
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique_members).decode
 
 
 def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int], Priority, float | None]:
