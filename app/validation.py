@@ -47,6 +47,8 @@ def parse_request(body: bytes, settings: Settings) -> Any:
 
 
 def _parse(text: str) -> Any:
+    if text.startswith("\ufeff"):
+        raise MalformedJSON("The body starts with a byte order mark (BOM), which JSON over a network must not.")
     try:
         return _decode(text)
     except json.JSONDecodeError as error:
