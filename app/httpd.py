@@ -13,7 +13,7 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 from waitress.trigger import trigger
 
 from .config import Settings
@@ -94,6 +94,7 @@ class Server:
         self._listeners = [one for one in self._map.values() if isinstance(one, BaseWSGIServer)]
         for listener in self._listeners:
             listener.channel_class = _Channel
+            listener.ending = False
         self._trigger = trigger(self._map)
 
     def wake(self) -> None:
@@ -107,6 +108,7 @@ class Server:
     def stop_listening(self) -> None:
         """Take the connections that were made by now, and what they have sent, and no more."""
         for listener in self._listeners:
+            listener.ending = True
             before = -1
             while before < len(self._map) < _LIMITS["connection_limit"]:
                 before = len(self._map)
@@ -116,15 +118,11 @@ class Server:
         self.turn(0)
 
     def close_idle(self) -> int:
-        """Close the connections that wait for nothing, and the rest after their answer; how many there are."""
+        """Close the connections that wait for nothing; how many are left. waitress closes them after their answer."""
         busy = 0
         for channel in list(self._channels()):
-            with channel.requests_lock:
-                if channel.requests:
-                    # So the answer says that it is the last one here, and waitress closes after it.
-                    channel.requests[-1].headers["CONNECTION"] = "close"
-                uploading = channel.request and time.time() - channel.last_activity < _UPLOAD_PATIENCE
-                idle = not (channel.requests or uploading or channel.writable())
+            uploading = channel.request and time.time() - channel.last_activity < _UPLOAD_PATIENCE
+            idle = not (channel.requests or uploading or channel.writable())
             if idle:
                 channel.handle_close()
             busy += not idle
@@ -144,7 +142,16 @@ class Server:
             yield from listener.active_channels.values()
 
 
-class _Problem(ErrorTask):  # type: ignore[misc]  # waitress has no types
+class _Request(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """A request whose answer says so when it is the last one on its connection."""
+
+    def build_response_header(self) -> Any:
+        if self.channel.server.ending and len(self.channel.requests) == 1:
+            self.request.headers["CONNECTION"] = "close"
+        return super().build_response_header()
+
+
+class _Problem(ErrorTask):  # type: ignore[misc]
     """What waitress refuses by itself, as a problem document (RFC 9457) like every other error."""
 
     _DETAILS = {  # noqa: RUF012
@@ -164,4 +171,5 @@ class _Problem(ErrorTask):  # type: ignore[misc]  # waitress has no types
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Request
     error_task_class = _Problem

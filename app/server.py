@@ -61,6 +61,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: Signals) -> int
     while not signals.received:
         server.turn(1.0)
 
+    service.halt()
     server.stop_listening()
     server.close_idle()
     grace = service.settings.shutdown_grace

@@ -75,10 +75,15 @@ class Service:
         if processor is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
 
-    def stop(self, grace: float | None = None) -> None:
-        """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
+    def halt(self) -> None:
+        """Claim nothing more from now on; batches in process go on until `stop`."""
         with self._lock:
             self._active = self._autostart = False
+            self.worker.halt()
+
+    def stop(self, grace: float | None = None) -> None:
+        """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
+        self.halt()
         self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
 
     def after_fork(self) -> None:

@@ -103,12 +103,16 @@ class Worker:
         if self._looking:
             self._wake.set()
 
+    def halt(self) -> None:
+        """Claim nothing more from now on; batches in process go on."""
+        self._stopping.set()
+        self._wake.set()
+
     def stop(self, grace: float) -> None:
         """Claim nothing more, give running batches `grace` seconds to end, put back those that did not."""
         with self._lock:
             thread = self._thread
-            self._stopping.set()
-        self._wake.set()
+            self.halt()
         if thread is None or thread is threading.current_thread():
             return
         self._clock.wait(self._over, grace)
@@ -134,8 +138,11 @@ class Worker:
 
     def _loop(self) -> None:
         trouble = 0.0
-        while not self._stopping.is_set() or self.running:
+        while True:
+            # Before anything is looked at, so that no change after the look is slept through.
             self._wake.clear()
+            if self._stopping.is_set() and not self.running:
+                return
             try:
                 self._tend()
                 wait = None if self._stopping.is_set() else self._dispatch()
