@@ -1,0 +1,175 @@
+"""Which process dispatches, tried with the commands that people run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.cli import AppGroup, FlaskGroup
+
+from app.process import will_serve
+from tests.support.command import Command
+from tests.support.gate import PATIENCE, Gate
+
+HOST = "tests.support.witness"
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Path:
+    return tmp_path / "witness"
+
+
+def flask(*arguments: str, witness: Path, gate: Gate | None = None) -> Command:
+    environ = {"WITNESS": str(witness), **(gate.environ if gate else {})}
+    return Command("-m", "flask", "--app", HOST, *arguments, environ=environ)
+
+
+def states(witness: Path) -> dict[int, str]:
+    """What each process said at its end."""
+    lines = witness.read_text().splitlines()
+    return {int(pid): state for pid, state in (line.split() for line in lines)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "serves"),
+    [
+        ("run", True),
+        ("run --debug", False),
+        ("--debug run", False),
+        ("run --reload", False),
+        ("run --debug --no-reload", True),
+        ("routes", False),
+        ("--debug routes", False),
+        ("--help", False),
+        ("jobs run", False),
+        ("nightly", False),
+    ],
+)
+def test_which_commands_serve(monkeypatch: pytest.MonkeyPatch, arguments: str, serves: bool) -> None:
+    """Asked while the app is made, in a process that is not the reloader's child."""
+    answers = []
+
+    def make() -> Flask:
+        answers.append(will_serve())
+        app = Flask("host")
+        jobs = AppGroup("jobs")
+        jobs.add_command(click.Command("run", callback=lambda: None))
+        app.cli.add_command(jobs)
+        app.cli.add_command(click.Command("nightly", callback=lambda: None))
+        return app
+
+    monkeypatch.setattr("flask.cli.run_simple", lambda *_, **__: None)
+    for variable in ("FLASK_DEBUG", "FLASK_RUN_FROM_CLI", "WERKZEUG_RUN_MAIN"):
+        monkeypatch.setenv(variable, "")  # so that what the command sets is put back
+    result = CliRunner().invoke(FlaskGroup(create_app=make), arguments.split())
+    assert result.exit_code == 0, result.output
+    assert answers == [serves]
+
+
+def test_flask_routes_dispatches_nothing(witness: Path) -> None:
+    with flask("routes", witness=witness) as command:
+        assert command.end() == 0
+        assert states(witness) == {command.process.pid: "off"}
+
+
+def test_a_shell_dispatches_nothing_until_it_is_told_to(witness: Path) -> None:
+    with Gate() as gate, flask("shell", witness=witness, gate=gate) as shell:
+        assert shell.process.stdin
+        shell.process.stdin.write(f"from {HOST} import ingestion; print('worker', ingestion.service.worker.state)\n")
+        shell.process.stdin.flush()
+        assert "worker off" in shell.wait_for("worker ")
+        shell.process.stdin.write("ingestion.start()\n")
+        shell.process.stdin.flush()
+        visitor = gate.wait()
+        assert visitor.pid == shell.process.pid
+        visitor.let_pass()
+        assert shell.end() == 0
+
+
+@pytest.mark.parametrize(("arguments", "processes"), [(["run"], 1), (["run", "--debug"], 2)], ids=str)
+def test_flask_run_has_one_worker(witness: Path, arguments: list[str], processes: int) -> None:
+    with Gate() as gate, flask(*arguments, "--port", "0", witness=witness, gate=gate) as server:
+        visitor = gate.wait()
+        assert (visitor.pid == server.process.pid) == (processes == 1)
+        visitor.let_pass()
+        server.wait_for("Press CTRL+C")
+        server.signal(signal.SIGINT, group=True)
+        server.end()
+    said = states(witness)
+    assert len(said) == processes
+    assert said.pop(visitor.pid) == "running"
+    assert set(said.values()) <= {"off"}
+
+
+@pytest.mark.parametrize("arguments", [["-m", "waitress"], ["-m", "waitress", "--call"]], ids=" ".join)
+def test_waitress_dispatches(arguments: list[str]) -> None:
+    app = "app:create_app" if "--call" in arguments else "wsgi:app"
+    with Gate() as gate:
+        environ = {**gate.environ, "INGEST_PROCESSOR": "tests.support.gate:gated"}
+        with Command(*arguments, "--listen=127.0.0.1:0", app, environ=environ) as server:
+            port = int(server.wait_for("Serving on").rpartition(":")[2])
+            post(port, b'{"ids": [7], "priority": "LOW"}')
+            visitor = gate.wait()
+            assert (visitor.pid, visitor.errand) == (server.process.pid, "batch [7]")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_starts_its_own_worker() -> None:
+    """What waits in the parent stays the parent's; the child has a queue of its own."""
+    program = f"""
+import os, {HOST} as host
+from tests.support.gate import pass_gate
+host.ingestion.submit([3], "HIGH")
+pass_gate("before the fork")
+child = os.fork()
+if not child:
+    host.ingestion.submit([2], "HIGH")
+    pass_gate("the child's end")
+    os._exit(0)
+pass_gate("the parent's end")
+os.waitpid(child, 0)
+os._exit(0)
+"""
+    environ = {"WITNESS": os.devnull, "INGEST_INTERVAL": "0", "INGEST_CONCURRENCY": "1"}
+    with Gate() as gate, Command("-c", program, environ={**environ, **gate.environ}) as parent:
+        first = {(one := gate.wait()).errand: one for _ in range(2)}
+        assert set(first) == {"batch [1]", "before the fork"}
+        assert {one.pid for one in first.values()} == {parent.process.pid}
+        first["before the fork"].let_pass()
+        then = {(one := gate.wait()).errand: one for _ in range(3)}
+        assert set(then) == {"batch [2]", "the child's end", "the parent's end"}
+        assert then["batch [2]"].pid == then["the child's end"].pid != parent.process.pid
+        for visitor in (*first.values(), *then.values()):
+            visitor.let_pass()
+        assert parent.end() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_gunicorn_with_preload_dispatches_in_its_worker(tmp_path: Path) -> None:
+    pytest.importorskip("gunicorn")
+    with Gate() as gate:
+        environ = {**gate.environ, "INGEST_PROCESSOR": "tests.support.gate:gated", "HOME": str(tmp_path)}
+        arguments = ["-m", "gunicorn", "--bind", "127.0.0.1:0", "--preload", "wsgi:app"]
+        with Command(*arguments, environ=environ) as arbiter:
+            port = int(arbiter.wait_for("Listening at").partition(" (")[0].rpartition(":")[2])
+            post(port, b'{"ids": [7], "priority": "LOW"}')
+            visitor = gate.wait()
+            assert visitor.errand == "batch [7]"
+            assert visitor.pid != arbiter.process.pid
+            visitor.let_pass()
+            arbiter.signal(signal.SIGTERM)
+            assert arbiter.end() == 0
+
+
+def post(port: int, body: bytes) -> None:
+    """POST /ingest, answered with 200."""
+    head = b"POST /ingest HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        connection.sendall(head + body)
+        assert b" 200 OK\r\n" in connection.recv(1000)
