@@ -60,18 +60,22 @@ class Service:
 
     def begin(self) -> None:
         """There is something to do: start dispatching, where this process should and was not told otherwise."""
-        if self._autostart:
+        if not self._autostart:
+            return
+        try:
             self.start()
+        except RuntimeError as error:
+            logger.error("the worker of %r could not be started, the next request tries again: %s", self.name, error)
 
     def start(self) -> None:
-        """Start dispatching, unless it goes on already."""
+        """Start dispatching, unless it goes on already. Raises RuntimeError where no thread can be started."""
         with self._lock:
             if self._active:
                 return
-            self._active, self._autostart = True, False
             processor = self._find_processor()
             self._process = processor or simulate
             self.worker.start()
+            self._active, self._autostart = True, False
         if processor is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
 

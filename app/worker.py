@@ -17,6 +17,9 @@ from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
 
+_LAST_CALL = 1.0
+"""Seconds that a stop waits for the worker's thread at most, once no batch is in process: for a call to the store."""
+
 _TROUBLE_MAX = 10.0
 """Seconds between two tries at most while the store cannot be reached."""
 
@@ -28,6 +31,7 @@ class _Slot:
         self.batch = batch
         self.started_at = started_at
         self.given_up = threading.Event()
+        self.thread: threading.Thread | None = None
 
 
 class Worker:
@@ -81,14 +85,15 @@ class Worker:
             return len(self._slots)
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
+        """Start the thread, unless it runs. Raises RuntimeError where no thread can be started."""
         with self._lock:
+            self._stopping.clear()
             if self._thread is not None and self._thread.is_alive():
                 return
-            self._stopping.clear()
             self._over.clear()
-            self._thread = threading.Thread(target=self._run, name=f"{self._name}-worker", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name=f"{self._name}-worker", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def wake(self) -> None:
         """Look at the queue again now: something changed."""
@@ -109,13 +114,21 @@ class Worker:
         self._wake.set()
 
     def stop(self, grace: float) -> None:
-        """Claim nothing more, give running batches `grace` seconds to end, put back those that did not."""
+        """Claim nothing more, give running batches `grace` seconds to end, put back those that did not.
+
+        Called from a thread of the worker's own (by a processor or a receiver), it cannot wait for that very batch: it
+        returns at once, and the worker ends when its running batches have.
+        """
+        own = threading.current_thread()
         with self._lock:
             thread = self._thread
             self.halt()
-        if thread is None or thread is threading.current_thread():
+            inside = own is thread or any(slot.thread is own for slot in self._slots)
+        if thread is None or inside:
             return
         self._clock.wait(self._over, grace)
+        if not self._stopping.is_set():
+            return  # Started again meanwhile.
         for slot in self._give_up(lambda _: True):
             logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=_fields(slot.batch))
             try:
@@ -123,9 +136,9 @@ class Worker:
             except StoreUnavailable as error:
                 logger.warning("batch %s is left to its lease: %s", slot.batch.id, error, extra=_fields(slot.batch))
         self._wake.set()
-        thread.join(grace)
+        thread.join(_LAST_CALL)
         with self._lock:
-            if self._thread is thread:
+            if self._thread is thread and not thread.is_alive():
                 self._thread = None
 
     def _run(self) -> None:
@@ -139,9 +152,9 @@ class Worker:
     def _loop(self) -> None:
         trouble = 0.0
         while True:
-            # Before anything is looked at, so that no change after the look is slept through.
+            # Cleared before anything is looked at, or a change in between would be slept through.
             self._wake.clear()
-            if self._stopping.is_set() and not self.running:
+            if self._ended():
                 return
             try:
                 self._tend()
@@ -152,6 +165,14 @@ class Worker:
                 logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
             tend = max(0.0, self._tending_due() - self._clock.now())
             self._clock.wait(self._wake, tend if wait is None else min(wait, tend))
+
+    def _ended(self) -> bool:
+        """Whether all is done after a stop. Told under the lock, so that a start either prevents it or comes after."""
+        with self._lock:
+            if not self._stopping.is_set() or self._slots:
+                return False
+            self._thread = None
+            return True
 
     def _dispatch(self) -> float | None:
         """Fill the free slots; in how many seconds to look again, None when something changes."""
@@ -199,6 +220,7 @@ class Worker:
 
     def _work(self, slot: _Slot) -> None:
         """Run a batch, then whatever else is due at once, which spares a change of threads."""
+        slot.thread = threading.current_thread()
         try:
             following: Batch | None = slot.batch
             while following:
@@ -211,7 +233,7 @@ class Worker:
             self._wake.set()
 
     def _next(self, slot: _Slot) -> Batch | None:
-        if slot.given_up.is_set() or self._stopping.is_set():
+        if slot.given_up.is_set() or self._stopping.is_set() or self._over.is_set():
             return None
         full = self.running >= self._settings.concurrency
         try:
@@ -232,7 +254,10 @@ class Worker:
         batch = slot.batch
         logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=_fields(batch))
         outcome = self._attempt(batch)
-        if isinstance(outcome, HoldQueue):
+        if slot.given_up.is_set():
+            # The batch was put back or failed, and may by now run elsewhere under the same attempt's number.
+            logger.info("the late outcome of batch %s is dropped", batch.id, extra=_fields(batch))
+        elif isinstance(outcome, HoldQueue):
             hold = outcome
             logger.warning("%s", hold, extra=_fields(batch))
             self._report(slot, lambda: self._store.hold(hold.seconds))

@@ -1,0 +1,54 @@
+"""A store with which things go wrong when a test says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.memorystore import MemoryStore
+
+_CALLS = (
+    "ack", "add", "bury", "cancel", "claim", "get", "hold", "ping", "prune", "recover", "release", "renew", "retry",
+)  # fmt: skip
+
+
+class TroubledStore(MemoryStore):
+    """A MemoryStore; before each call named in `trouble`, what is found there is called."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.trouble: dict[str, Callable[[], Any]] = {}
+
+    def fail(self, error: BaseException, *calls: str, times: int = 1_000_000) -> None:
+        """Let these calls (all of them where none is named) raise, so many times each."""
+
+        def failing(call: str) -> Callable[[], None]:
+            left = [times]
+
+            def go_wrong() -> None:
+                if not left[0]:
+                    del self.trouble[call]
+                    return
+                left[0] -= 1
+                raise error
+
+            return go_wrong
+
+        for call in calls or _CALLS:
+            self.trouble[call] = failing(call)
+
+    def heal(self) -> None:
+        self.trouble.clear()
+
+
+def _troubled(name: str) -> Callable[..., Any]:
+    def call(self: TroubledStore, *args: Any, **more: Any) -> Any:
+        if go_wrong := self.trouble.get(name):
+            go_wrong()
+        return getattr(MemoryStore, name)(self, *args, **more)
+
+    return call
+
+
+for _name in _CALLS:
+    setattr(TroubledStore, _name, _troubled(_name))

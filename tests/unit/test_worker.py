@@ -1,0 +1,646 @@
+"""The worker, whatever the processor, the store, the threads or the host do to it."""
+
+from __future__ import annotations
+
+import _thread
+import ctypes
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from app import HoldQueue, PermanentError, batch_completed, ingestion_finished
+from app.errors import StoreUnavailable
+from app.models import Counts, Status
+from tests.support.clock import START
+from tests.support.host import BOUND, Host, eventually
+from tests.support.troubled import TroubledStore
+
+Serve = Callable[..., Host]
+
+
+class Gate:
+    """A processor that waits to be let through, on the ids it was told to."""
+
+    def __init__(self, *held: int) -> None:
+        self.held = set(held)
+        self.calls: list[Sequence[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.opened = threading.Event()
+        self.error: BaseException | None = None
+
+    def __call__(self, ids: Sequence[int]) -> list[str]:
+        self.calls.append(ids)
+        self.entered.release()
+        if not self.held or self.held & set(ids):
+            assert self.opened.wait(BOUND)
+            if self.error:
+                raise self.error
+        return ["done"] * len(ids)
+
+    def wait_for_a_call(self) -> None:
+        assert self.entered.acquire(timeout=BOUND)
+
+
+@pytest.fixture
+def troubled(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """As `serve`, over a TroubledStore."""
+    monkeypatch.setattr("app.extension.open_store", lambda settings, clock, _: TroubledStore(settings, clock))
+    return serve
+
+
+@pytest.fixture
+def gate() -> Any:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
+
+
+def echo(ids: Sequence[int]) -> dict[int, int]:
+    return {one: one for one in ids}
+
+
+def in_a_thread(call: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    return thread
+
+
+def joined(thread: threading.Thread) -> None:
+    thread.join(BOUND)
+    assert not thread.is_alive()
+
+
+def traceback_of(records: Sequence[logging.LogRecord], message: str) -> list[str]:
+    """The exceptions logged with a message that holds these words."""
+    found = [record for record in records if message in record.getMessage()]
+    return [str(record.exc_info[1]) if record.exc_info else "" for record in found]
+
+
+class TestSchedule:
+    def test_the_default_schedule(self, serve: Serve) -> None:
+        host = serve(echo)
+        medium = host.submit([1, 2, 3, 4, 5], "MEDIUM")
+        host.heard.until("completed", 1)
+        host.clock.advance(4)
+        high = host.submit([6, 7, 8, 9], "HIGH")
+        for number in (2, 3, 4):
+            host.clock.advance_to(START + 5 * (number - 1))
+            host.heard.until("completed", number)
+        starts = [(one["batch"].ids) for one in host.heard.all("started")]
+        assert starts == [[1, 2, 3], [6, 7, 8], [9], [4, 5]]
+        assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 5, 10, 15]
+        assert host.finished(medium.id).finished_at == START + 15
+        assert host.finished(high.id).finished_at == START + 10
+
+    def test_slow_work_is_not_added_to_the_interval(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, concurrency=2)
+        host.submit(range(1, 10))
+        gate.wait_for_a_call()
+        host.clock.advance(5)
+        gate.wait_for_a_call()
+        host.clock.advance(5)
+        # Both slots are taken, so the third has to wait for one, then goes at once.
+        assert host.store.stats().running == 2
+        gate.held = {10}
+        host.clock.advance(2)
+        gate.opened.set()
+        host.heard.until("completed", 3)
+        dispatches = host.store.dispatches(9)
+        assert [one.started_at - START for one in dispatches] == [0, 5, 12]
+        assert dispatches[2].limited_by == "slots"
+
+    def test_no_more_than_the_concurrency_at_once(self, serve: Serve) -> None:
+        lock, now, most = threading.Lock(), 0, 0
+        both = threading.Barrier(2, timeout=BOUND)
+
+        def processor(_: Sequence[int]) -> None:
+            nonlocal now, most
+            with lock:
+                now += 1
+                most = max(most, now)
+            both.wait()
+            with lock:
+                now -= 1
+
+        host = serve(processor, interval=0, concurrency=2, batch_size=1)
+        assert host.finished(host.submit(range(1, 41)).id).status == Status.COMPLETED
+        assert most == 2
+
+
+class TestProcessorFails:
+    def test_it_is_tried_again_then_failed_and_the_rest_goes_on(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def processor(ids: Sequence[int]) -> None:
+            if 1 in ids:
+                raise OSError("no route to Oslo")
+
+        host = serve(processor, interval=0, backoff=0, max_attempts=3)
+        ingestion = host.finished(host.submit(range(1, 6)).id)
+        assert ingestion.status == Status.FAILED
+        assert ingestion.counts == Counts(completed=1, failed=1)
+        assert host.error(ingestion.id) == ("OSError", "no route to Oslo")
+        assert [one["batch"].attempt for one in host.heard.all("started") if 1 in one["batch"].ids] == [1, 2, 3]
+        assert traceback_of(caplog.records, "attempt 3 at batch") == ["no route to Oslo"]
+        [failed] = host.heard.all("failed")
+        assert (failed["batch"].position, failed["error"].type) == (0, "OSError")
+
+    def test_it_waits_for_its_backoff_and_pays_a_token(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("random.random", lambda: 0.75)
+        failures = iter([OSError("once"), OSError("twice")])
+
+        def processor(_: Sequence[int]) -> None:
+            for error in failures:
+                raise error
+
+        host = serve(processor, interval=4, backoff=8, backoff_max=10)
+        ingestion = host.submit([1])
+        for number, (seconds, waiting_on) in enumerate([(6.0, "retry"), (7.5, "retry")], 1):
+            host.heard.until("started", number)
+            eventually(lambda waiting_on=waiting_on: host.store.stats().waiting_on == waiting_on)
+            host.clock.advance(seconds)
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 6, 13.5]
+
+    def test_a_permanent_error_fails_at_once(self, serve: Serve) -> None:
+        def processor(_: Sequence[int]) -> None:
+            raise PermanentError("no such id")
+
+        host = serve(processor, interval=0)
+        ingestion = host.finished(host.submit([1]).id)
+        assert host.error(ingestion.id) == ("PermanentError", "no such id")
+        assert len(host.heard.all("started")) == 1
+
+    def test_hold_queue_holds_everything_and_costs_no_attempt(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        holds = iter([HoldQueue(30, "429 from upstream")])
+
+        def processor(_: Sequence[int]) -> None:
+            for hold in holds:
+                raise hold
+
+        host = serve(processor, interval=0, concurrency=1, max_attempts=1)
+        ingestion = host.submit(range(1, 6))
+        eventually(lambda: host.store.stats().waiting_on == "hold")
+        high = host.submit([9], "HIGH")
+        host.clock.advance(30)
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        host.finished(high.id)
+        assert [(one.started_at - START, one.attempt) for one in host.store.dispatches(9)] == [
+            (0, 1), (30, 1), (30, 1), (30, 1),
+        ]  # fmt: skip
+        assert "429 from upstream; holding for 30 s" in caplog.text
+
+    @pytest.mark.parametrize(
+        "returned",
+        [
+            object(),
+            {1, 2},
+            "ab",
+            b"ab",
+            [1],
+            [1, 2, 3],
+            {3: 1},
+            {"1": 1},
+            [float("nan"), 1],
+            [object(), 1],
+            (x for x in "ab"),
+        ],
+        ids=lambda value: repr(value)[:20],
+    )
+    def test_what_is_not_json_for_its_ids_fails_at_once(self, serve: Serve, returned: Any) -> None:
+        host = serve(lambda _: returned, interval=0)
+        ingestion = host.finished(host.submit([1, 2]).id)
+        assert host.error(ingestion.id)[0] == "InvalidResult"
+        assert len(host.heard.all("started")) == 1
+        assert list(host.ingestion.results(ingestion.id)) == []
+
+    def test_a_result_nested_without_end_fails_at_once(self, serve: Serve) -> None:
+        endless: list[Any] = []
+        endless.append(endless)
+        host = serve(lambda _: [endless], interval=0)
+        assert host.error(host.finished(host.submit([1]).id).id)[0] == "InvalidResult"
+
+
+def raise_system_exit() -> None:
+    raise SystemExit(3)
+
+
+def raise_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def raise_from_outside() -> None:
+    ident = ctypes.c_ulong(threading.get_ident())
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
+    for _ in range(10**7):
+        pass
+
+
+def recurse() -> None:
+    recurse()
+
+
+class TestThreads:
+    @pytest.mark.parametrize(
+        "kill", [raise_system_exit, raise_keyboard_interrupt, _thread.exit, raise_from_outside, recurse]
+    )
+    def test_a_processor_that_ends_its_thread_only_fails_its_batch(self, serve: Serve, kill: Any) -> None:
+        def processor(ids: Sequence[int]) -> None:
+            if 1 in ids:
+                kill()
+
+        host = serve(processor, interval=0, backoff=0, max_attempts=2, concurrency=1)
+        ingestion = host.finished(host.submit(range(1, 6)).id)
+        assert ingestion.counts == Counts(completed=1, failed=1)
+        assert host.finished(host.submit([7]).id).status == Status.COMPLETED
+        assert host.service.worker.state == "running"
+
+    def test_a_processor_that_hangs_is_given_up(self, serve: Serve, gate: Gate) -> None:
+        gate.held = {1}
+        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=300, lease=10_000)
+        ingestion = host.submit([1])
+        other = host.submit([2])
+        gate.wait_for_a_call()
+        host.clock.advance(299.5)
+        assert not host.heard.all("failed")
+        host.clock.advance(0.5)
+        assert host.finished(ingestion.id).status == Status.FAILED
+        assert host.error(ingestion.id) == ("TimeoutError", "the processor did not return within 300 s")
+        assert host.finished(other.id).status == Status.COMPLETED
+        gate.opened.set()
+        eventually(lambda: not batch_threads(host))
+        assert host.ingestion.get(ingestion.id).status == Status.FAILED
+        assert list(host.ingestion.results(ingestion.id)) == []
+
+    def test_a_hung_attempt_that_ends_later_does_not_end_the_next(self, serve: Serve, gate: Gate) -> None:
+        second = Gate()
+        gates = [gate, second]
+        host = serve(lambda ids: gates.pop(0)(ids), interval=0, max_attempts=1, process_timeout=60, lease=10_000)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        host.clock.advance(60)
+        host.finished(ingestion.id)
+        host.ingestion.redrive(ingestion.id)
+        second.wait_for_a_call()
+        gate.error = PermanentError("too late")
+        gate.opened.set()
+        eventually(lambda: len(batch_threads(host)) == 1)
+        assert host.ingestion.get(ingestion.id).status == Status.TRIGGERED
+        second.opened.set()
+        eventually(lambda: host.ingestion.get(ingestion.id).finished_at is not None)
+        assert host.ingestion.get(ingestion.id).status == Status.COMPLETED
+
+    def test_a_thread_that_cannot_be_started_costs_no_attempt(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        refused = refuse_threads(monkeypatch, "ingest-batch", times=1)
+        host = serve(echo, interval=0)
+        ingestion = host.submit([1])
+        assert refused.wait(BOUND)
+        eventually(lambda: host.store.stats().waiting_on == "hold")
+        assert "no thread could be started" in caplog.text
+        host.clock.advance(1)
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        assert host.service.batches(ingestion.id)[1][0].attempt == 1
+
+    def test_a_worker_that_cannot_be_started_is_started_with_the_next_request(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        refuse_threads(monkeypatch, "ingest-worker", times=2)
+        host = serve()
+        with pytest.raises(RuntimeError):
+            host.ingestion.start()
+        assert host.service.worker.state == "off"
+        ingestion = host.submit([1])
+        assert "could not be started" in caplog.text
+        assert host.client.get("/readyz").json["worker"] == "running"
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+
+    def test_a_batch_thread_that_dies_leaves_its_batch_to_the_lease(
+        self, troubled: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = troubled(echo, interval=0, lease=60)
+        host.store.fail(ZeroDivisionError("a bug"), "ack", times=1)
+        ingestion = host.submit([1])
+        eventually(lambda: traceback_of(caplog.records, "a batch thread of 'ingest' died") == ["a bug"])
+        eventually(lambda: host.service.worker.running == 0)
+        host.clock.advance(60)
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        assert host.service.batches(ingestion.id)[1][0].attempt == 2
+
+
+def batch_threads(host: Host) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == f"{host.ingestion.name}-batch"]
+
+
+def refuse_threads(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> threading.Event:
+    """Let so many starts of a thread of this name fail; the event is set with the last."""
+    start, left, last = threading.Thread.start, [times], threading.Event()
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == name and left[0]:
+            left[0] -= 1
+            if not left[0]:
+                last.set()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    return last
+
+
+class TestStoreFails:
+    def test_it_is_asked_again_until_it_is_back(self, troubled: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        host = troubled(echo, interval=0)
+        host.store.fail(StoreUnavailable("connection refused"), "claim", "ping")
+        ingestion = host.submit([1])
+        waits = ["0.5", "1", "2", "4", "8", "10", "10"]
+        for number, expected in enumerate(waits, 1):
+            eventually(lambda number=number: len(waits_in(caplog)) >= number)
+            ready = host.client.get("/readyz")
+            assert (ready.status_code, ready.headers["Retry-After"]) == (503, "5")
+            assert ready.json["detail"] == "connection refused"
+            assert host.client.get("/livez").status_code == 200
+            host.clock.advance(float(expected))
+        assert waits_in(caplog)[: len(waits)] == waits
+        host.store.heal()
+        host.clock.advance(10)
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        assert host.client.get("/readyz").status_code == 200
+
+    @pytest.mark.parametrize(("call", "error"), [("ack", None), ("bury", PermanentError("no")), ("retry", OSError())])
+    def test_an_outcome_is_kept_until_it_is_back(self, troubled: Serve, call: str, error: Exception | None) -> None:
+        def processor(_: Sequence[int]) -> None:
+            if error:
+                raise error
+
+        host = troubled(processor, interval=0, backoff=0, max_attempts=2)
+        host.store.fail(StoreUnavailable("gone for a moment"), call, times=3)
+        ingestion = host.submit([1])
+
+        def over() -> bool:
+            host.clock.advance(0.5)
+            return host.ingestion.get(ingestion.id).finished_at is not None
+
+        eventually(over)
+        assert len(host.store.dispatches(9)) == (2 if call == "retry" else 1)
+        host.finished(ingestion.id)
+
+    def test_a_request_in_the_meantime_is_503(self, troubled: Serve) -> None:
+        host = troubled(echo)
+        host.store.fail(StoreUnavailable("disk full", retry_after=7.2), "add", "get")
+        response = host.client.post("/ingest", json={"ids": [1], "priority": "HIGH"})
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "8")
+        assert response.json["detail"] == "disk full"
+        with pytest.raises(StoreUnavailable):
+            host.submit([1])
+
+    def test_stop_leaves_what_cannot_be_put_back_to_the_lease(
+        self, troubled: Serve, gate: Gate, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = troubled(gate, interval=0)
+        host.submit([1])
+        gate.wait_for_a_call()
+        host.store.fail(StoreUnavailable("gone"))
+        host.ingestion.stop(0)
+        assert host.service.worker.state == "off"
+        assert "is left to its lease: gone" in caplog.text
+
+
+def waits_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The seconds to the next try, from each complaint about the store."""
+    return re.findall(r"the store cannot be reached, next try in (\S+) s: connection refused", caplog.text)
+
+
+class TestWorkerDies:
+    def test_the_probes_and_the_log_say_so(self, troubled: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        host = troubled(echo)
+        host.submit([1])
+        host.heard.until("finished")
+        host.store.fail(ZeroDivisionError("a planted bug"), "claim")
+        host.submit([2])
+        eventually(lambda: host.service.worker.state == "dead")
+        for path in ("/livez", "/readyz"):
+            response = host.client.get(path)
+            assert response.status_code == 503
+            assert response.mimetype == "application/problem+json"
+            assert response.json["detail"] == "The worker is dead."
+        assert traceback_of(caplog.records, "the worker of 'ingest' died") == ["a planted bug"]
+        assert host.client.post("/ingest", json={"ids": [1], "priority": "HIGH"}).status_code == 200
+        assert host.client.get("/queue").json["worker"] == "dead"
+        assert traceback_of(caplog.records, "the worker of 'ingest' died") == ["a planted bug"]
+
+    def test_nothing_is_dispatched_any_more(self, troubled: Serve, gate: Gate) -> None:
+        host = troubled(gate, interval=0, concurrency=1, lease=60)
+        ingestion = host.submit(range(1, 6))
+        gate.wait_for_a_call()
+        host.store.fail(ZeroDivisionError("a planted bug"), "renew")
+        host.clock.advance(20)
+        eventually(lambda: host.service.worker.state == "dead")
+        gate.opened.set()
+        eventually(lambda: not batch_threads(host))
+        assert host.ingestion.get(ingestion.id).counts == Counts(yet_to_start=1, completed=1)
+
+    def test_it_can_be_started_again(self, troubled: Serve) -> None:
+        host = troubled(echo, interval=0)
+        host.store.fail(ZeroDivisionError("a planted bug"), "claim", times=1)
+        ingestion = host.submit([1])
+        eventually(lambda: host.service.worker.state == "dead")
+        host.ingestion.stop(0)
+        host.ingestion.start()
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        assert host.client.get("/readyz").status_code == 200
+
+
+class TestStop:
+    def test_it_is_idempotent(self, serve: Serve) -> None:
+        host = serve(echo)
+        host.finished(host.submit([1]).id)
+        for _ in range(3):
+            host.ingestion.stop()
+            assert host.service.worker.state == "off"
+        host.submit([2])
+        assert host.service.worker.state == "off"
+
+    def test_before_a_start_it_stays_stopped(self, serve: Serve) -> None:
+        host = serve()
+        host.ingestion.stop()
+        host.submit([1])
+        assert host.service.worker.state == "off"
+        host.ingestion.start()
+        host.heard.until("finished")
+
+    def test_a_running_batch_may_end_within_the_grace(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1)
+        ingestion = host.submit(range(1, 6))
+        gate.wait_for_a_call()
+        stopping = in_a_thread(lambda: host.ingestion.stop(10))
+        eventually(lambda: host.service.worker.state == "stopping")
+        response = host.client.get("/readyz")
+        assert (response.status_code, response.json["detail"]) == (503, "The worker is stopping.")
+        assert host.client.get("/livez").status_code == 200
+        gate.opened.set()
+        joined(stopping)
+        assert host.service.worker.state == "off"
+        assert host.ingestion.get(ingestion.id).counts == Counts(yet_to_start=1, completed=1)
+
+    def test_one_that_does_not_is_put_back(self, serve: Serve, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+        host = serve(gate, interval=0)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        stopping = in_a_thread(lambda: host.ingestion.stop(10))
+        eventually(lambda: host.service.worker.state == "stopping")
+        host.clock.advance(9.5)
+        assert stopping.is_alive()
+        host.clock.advance(0.5)
+        joined(stopping)
+        assert "did not end in time and is put back" in caplog.text
+        batch = host.service.batches(ingestion.id)[1][0]
+        assert (batch.status, batch.attempt) == (Status.TRIGGERED, 0)
+        assert host.store.stats().running == 0
+
+    def test_a_late_failure_does_not_disturb_the_next_start(self, serve: Serve, gate: Gate) -> None:
+        second = Gate()
+        gates = [gate, second]
+        host = serve(lambda ids: gates.pop(0)(ids), interval=0)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        host.ingestion.stop(0)
+        host.ingestion.start()
+        second.wait_for_a_call()
+        gate.error = OSError("too late")
+        gate.opened.set()
+        eventually(lambda: len(batch_threads(host)) == 1)
+        second.opened.set()
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        assert len(host.store.dispatches(9)) == 2
+        assert host.error(ingestion.id) is None
+
+    def test_from_inside_a_processor_it_does_not_wait_for_itself(self, serve: Serve) -> None:
+        def processor(_: Sequence[int]) -> None:
+            host.ingestion.stop()
+
+        host = serve(processor, interval=0, concurrency=1)
+        ingestion = host.submit(range(1, 6))
+        host.heard.until("completed")
+        eventually(lambda: host.service.worker.state == "off")
+        assert host.ingestion.get(ingestion.id).counts == Counts(yet_to_start=1, completed=1)
+        host.ingestion.start()
+        host.heard.until("completed", 2)
+
+    def test_from_inside_a_receiver_too(self, serve: Serve) -> None:
+        host = serve(echo, interval=0)
+
+        def receiver(*_: Any, **__: Any) -> None:
+            host.ingestion.stop()
+
+        with ingestion_finished.connected_to(receiver, sender=host.app):
+            host.submit([1])
+            eventually(lambda: host.service.worker.state == "off")
+        host.ingestion.start()
+        host.submit([2])
+        host.heard.until("finished", 2)
+
+    def test_a_start_right_after_one_from_inside_goes_on(self, serve: Serve) -> None:
+        def processor(ids: Sequence[int]) -> None:
+            if 1 in ids:
+                host.ingestion.stop()
+                host.ingestion.start()
+
+        host = serve(processor, interval=0, concurrency=1)
+        assert host.finished(host.submit(range(1, 6)).id).status == Status.COMPLETED
+        assert host.service.worker.state == "running"
+
+    def test_a_wake_up_in_between_is_not_lost(self, serve: Serve) -> None:
+        host = serve(echo, lease=9000)
+        host.finished(host.submit([1]).id)
+        worker = host.service.worker
+        waited = threading.Event()
+
+        class Wake(threading.Event):
+            """Between the worker's look at what is asked of it and its wait, it is asked to stop."""
+
+            def clear(self) -> None:
+                worker._stopping.set()
+                self.set()
+                super().clear()
+                waited.set()
+
+        worker._wake, old = Wake(), worker._wake
+        old.set()
+        assert waited.wait(BOUND)
+        thread = in_a_thread(lambda: host.ingestion.stop(3600))
+        joined(thread)
+
+
+class TestStart:
+    def test_many_at_once_start_one(self, serve: Serve) -> None:
+        host = serve(name="twins", autostart=False)
+        together = threading.Barrier(8, timeout=BOUND)
+
+        def start() -> None:
+            together.wait()
+            host.ingestion.start()
+
+        for thread in [in_a_thread(start) for _ in range(8)]:
+            joined(thread)
+        assert [thread.name for thread in threading.enumerate()].count("twins-worker") == 1
+
+    def test_stop_and_start_by_turns_leaves_one(self, serve: Serve) -> None:
+        host = serve(name="turns", interval=0)
+        begun = time.monotonic()
+        for _ in range(50):
+            host.ingestion.start()
+            host.ingestion.stop(60)
+        host.ingestion.start()
+        assert [thread.name for thread in threading.enumerate()].count("turns-worker") == 1
+        assert host.finished(host.submit([1]).id).status == Status.COMPLETED
+        assert time.monotonic() - begun < 10
+
+
+class TestCallingBack:
+    """No lock is held while a processor or a receiver runs."""
+
+    def test_a_processor_may_use_every_control(self, serve: Serve) -> None:
+        def processor(ids: Sequence[int]) -> None:
+            if 1 in ids:
+                use_every_control(host)
+
+        host = serve(processor, interval=0, max_attempts=1)
+        ingestion = host.finished(host.submit([1]).id)
+        assert host.error(ingestion.id) is None
+
+    def test_so_may_a_receiver(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        host = serve(echo, interval=0)
+        called = threading.Event()
+
+        def receiver(_: Any, batch: Any, **__: Any) -> None:
+            if 1 in batch.ids:
+                use_every_control(host)
+                called.set()
+
+        with batch_completed.connected_to(receiver, sender=host.app):
+            host.finished(host.submit([1]).id)
+        assert called.is_set(), caplog.text
+
+
+def use_every_control(host: Host) -> None:
+    host.ingestion.pause()
+    other = host.submit([7, 8], "LOW", key="again")
+    assert host.submit([7, 8], "LOW", key="again").id == other.id
+    assert host.client.get(f"/status/{other.id}").status_code == 200
+    assert host.client.get("/queue").json["paused"]
+    assert host.client.post("/quote", json={"ids": [1], "priority": "LOW"}).status_code == 200
+    assert host.ingestion.cancel(other.id).status == Status.CANCELLED
+    host.ingestion.resume()
+    assert list(host.ingestion.results(other.id)) == []
+    assert host.client.get("/dispatches").status_code == 200
+    assert host.client.get("/readyz").json["worker"] == "running"
+    host.ingestion.start()
