@@ -52,7 +52,9 @@ class TestMaxPending:
         assert ingest(host, 12).status_code == 200
         drain(host)
         refused = ingest(host, 6)
-        assert refused.json["detail"] == "3 batches are waiting and at most 4 may; 2 more will fit in 3.0 s."
+        assert refused.json["detail"] == (
+            "3 batches are waiting, which takes 9.0 s, and at most 4 may; 2 more will fit in 3.0 s."
+        )
         assert fits_exactly_after(host, lambda: ingest(host, 6)) == 3
 
     def test_what_needs_most_of_it_waits_longer(self, serve: Serve) -> None:

@@ -101,6 +101,11 @@ class Host:
     def client(self) -> FlaskClient:
         return self.app.test_client()
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and the worker look again: it may have worked out its wait before, and begun it after."""
+        self.clock.advance(seconds)
+        self.service.worker.wake()
+
     def submit(self, ids: Any, priority: str = "MEDIUM", **more: Any) -> Ingestion:
         return self.ingestion.submit(ids, priority, **more)
 

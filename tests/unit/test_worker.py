@@ -86,10 +86,10 @@ class TestSchedule:
         host = serve(echo)
         medium = host.submit([1, 2, 3, 4, 5], "MEDIUM")
         host.heard.until("completed", 1)
-        host.clock.advance(4)
+        host.advance(4)
         high = host.submit([6, 7, 8, 9], "HIGH")
         for number in (2, 3, 4):
-            host.clock.advance_to(START + 5 * (number - 1))
+            host.advance(START + 5 * (number - 1) - host.clock.now())
             host.heard.until("completed", number)
         starts = [(one["batch"].ids) for one in host.heard.all("started")]
         assert starts == [[1, 2, 3], [6, 7, 8], [9], [4, 5]]
@@ -101,13 +101,13 @@ class TestSchedule:
         host = serve(gate, concurrency=2)
         host.submit(range(1, 10))
         gate.wait_for_a_call()
-        host.clock.advance(5)
+        host.advance(5)
         gate.wait_for_a_call()
-        host.clock.advance(5)
+        host.advance(5)
         # Both slots are taken, so the third has to wait for one, then goes at once.
         assert host.store.stats().running == 2
         gate.held = {10}
-        host.clock.advance(2)
+        host.advance(2)
         gate.opened.set()
         host.heard.until("completed", 3)
         dispatches = host.store.dispatches(9)
@@ -150,22 +150,37 @@ class TestProcessorFails:
         [failed] = host.heard.all("failed")
         assert (failed["batch"].position, failed["error"].type) == (0, "OSError")
 
-    def test_it_waits_for_its_backoff_and_pays_a_token(self, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("random.random", lambda: 0.75)
+    def test_it_waits_for_its_backoff(self, serve: Serve) -> None:
         failures = iter([OSError("once"), OSError("twice")])
 
         def processor(_: Sequence[int]) -> None:
             for error in failures:
                 raise error
 
-        host = serve(processor, interval=4, backoff=8, backoff_max=10)
+        host = serve(processor, interval=0, backoff=8, backoff_max=10)
         ingestion = host.submit([1])
-        for number, (seconds, waiting_on) in enumerate([(6.0, "retry"), (7.5, "retry")], 1):
+        for number, bound in enumerate([8, 10], 1):
             host.heard.until("started", number)
-            eventually(lambda waiting_on=waiting_on: host.store.stats().waiting_on == waiting_on)
-            host.clock.advance(seconds)
+            eventually(lambda: host.store.stats().waiting_on == "retry")
+            host.advance(bound)
         assert host.finished(ingestion.id).status == Status.COMPLETED
-        assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 6, 13.5]
+        assert [(one.started_at - START, one.attempt) for one in host.store.dispatches(9)] == [(0, 1), (8, 2), (18, 3)]
+
+    def test_each_attempt_pays_a_token(self, serve: Serve) -> None:
+        failures = iter([OSError("once"), OSError("twice")])
+
+        def processor(_: Sequence[int]) -> None:
+            for error in failures:
+                raise error
+
+        host = serve(processor, interval=4, backoff=0)
+        ingestion = host.submit([1])
+        for number in (1, 2):
+            host.heard.until("started", number)
+            eventually(lambda: host.store.stats().waiting_on == "token")
+            host.advance(4)
+        host.finished(ingestion.id)
+        assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 4, 8]
 
     def test_a_permanent_error_fails_at_once(self, serve: Serve) -> None:
         def processor(_: Sequence[int]) -> None:
@@ -189,7 +204,7 @@ class TestProcessorFails:
         ingestion = host.submit(range(1, 6))
         eventually(lambda: host.store.stats().waiting_on == "hold")
         high = host.submit([9], "HIGH")
-        host.clock.advance(30)
+        host.advance(30)
         assert host.finished(ingestion.id).status == Status.COMPLETED
         host.finished(high.id)
         assert [(one.started_at - START, one.attempt) for one in host.store.dispatches(9)] == [
@@ -268,9 +283,9 @@ class TestThreads:
         ingestion = host.submit([1])
         other = host.submit([2])
         gate.wait_for_a_call()
-        host.clock.advance(299.5)
+        host.advance(299.5)
         assert not host.heard.all("failed")
-        host.clock.advance(0.5)
+        host.advance(0.5)
         assert host.finished(ingestion.id).status == Status.FAILED
         assert host.error(ingestion.id) == ("TimeoutError", "the processor did not return within 300 s")
         assert host.finished(other.id).status == Status.COMPLETED
@@ -285,7 +300,7 @@ class TestThreads:
         host = serve(lambda ids: gates.pop(0)(ids), interval=0, max_attempts=1, process_timeout=60, lease=10_000)
         ingestion = host.submit([1])
         gate.wait_for_a_call()
-        host.clock.advance(60)
+        host.advance(60)
         host.finished(ingestion.id)
         host.ingestion.redrive(ingestion.id)
         second.wait_for_a_call()
@@ -306,7 +321,7 @@ class TestThreads:
         assert refused.wait(BOUND)
         eventually(lambda: host.store.stats().waiting_on == "hold")
         assert "no thread could be started" in caplog.text
-        host.clock.advance(1)
+        host.advance(1)
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.service.batches(ingestion.id)[1][0].attempt == 1
 
@@ -331,7 +346,7 @@ class TestThreads:
         ingestion = host.submit([1])
         eventually(lambda: traceback_of(caplog.records, "a batch thread of 'ingest' died") == ["a bug"])
         eventually(lambda: host.service.worker.running == 0)
-        host.clock.advance(60)
+        host.advance(60)
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.service.batches(ingestion.id)[1][0].attempt == 2
 
@@ -368,10 +383,10 @@ class TestStoreFails:
             assert (ready.status_code, ready.headers["Retry-After"]) == (503, "5")
             assert ready.json["detail"] == "connection refused"
             assert host.client.get("/livez").status_code == 200
-            host.clock.advance(float(expected))
+            host.advance(float(expected))
         assert waits_in(caplog)[: len(waits)] == waits
         host.store.heal()
-        host.clock.advance(10)
+        host.advance(10)
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.client.get("/readyz").status_code == 200
 
@@ -386,7 +401,7 @@ class TestStoreFails:
         ingestion = host.submit([1])
 
         def over() -> bool:
-            host.clock.advance(0.5)
+            host.advance(0.5)
             return host.ingestion.get(ingestion.id).finished_at is not None
 
         eventually(over)
@@ -442,7 +457,7 @@ class TestWorkerDies:
         ingestion = host.submit(range(1, 6))
         gate.wait_for_a_call()
         host.store.fail(ZeroDivisionError("a planted bug"), "renew")
-        host.clock.advance(20)
+        host.advance(20)
         eventually(lambda: host.service.worker.state == "dead")
         gate.opened.set()
         eventually(lambda: not batch_threads(host))
@@ -497,10 +512,13 @@ class TestStop:
         gate.wait_for_a_call()
         stopping = in_a_thread(lambda: host.ingestion.stop(10))
         eventually(lambda: host.service.worker.state == "stopping")
-        host.clock.advance(9.5)
-        assert stopping.is_alive()
-        host.clock.advance(0.5)
-        joined(stopping)
+
+        def over() -> bool:
+            host.advance(0.5)
+            return not stopping.is_alive()
+
+        eventually(over)
+        assert host.clock.now() >= START + 10
         assert "did not end in time and is put back" in caplog.text
         batch = host.service.batches(ingestion.id)[1][0]
         assert (batch.status, batch.attempt) == (Status.TRIGGERED, 0)
@@ -565,19 +583,23 @@ class TestStop:
         waited = threading.Event()
 
         class Wake(threading.Event):
-            """Between the worker's look at what is asked of it and its wait, it is asked to stop."""
+            """Between the worker's last look at what is asked of it and its wait, it is asked to stop."""
+
+            stop: threading.Thread | None = None
 
             def clear(self) -> None:
-                worker._stopping.set()
-                self.set()
+                if self.stop is None:
+                    self.stop = in_a_thread(lambda: host.ingestion.stop(3600))
+                    eventually(self.is_set)
                 super().clear()
                 waited.set()
 
-        worker._wake, old = Wake(), worker._wake
+        wake = Wake()
+        worker._wake, old = wake, worker._wake
         old.set()
         assert waited.wait(BOUND)
-        thread = in_a_thread(lambda: host.ingestion.stop(3600))
-        joined(thread)
+        assert wake.stop
+        joined(wake.stop)
 
 
 class TestStart:
