@@ -84,7 +84,16 @@ class Settings:
     priority_aging: float = _setting(
         0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
     )
-    store: str = _setting("memory://", _text, "Where the queue lives: memory://.")
+    store: str = _setting(
+        "memory://", _text, "Where the queue lives: memory://, sqlite:///file.db or postgresql+psycopg://user@host/db."
+    )
+    store_pool: int = _setting(5, _integer(2, 1000), "Connections to the database at most, in this process.")
+    store_timeout: float = _setting(
+        5.0, _seconds(above=True), "Seconds the database, or a lock in it, is waited for before a call is given up."
+    )
+    store_poll: float = _setting(
+        2.0, _seconds(), "Seconds until work that another process accepted is noticed; 0: no other does."
+    )
     processor: str = _setting("", _text, "The callable that does the work, as package.module:name.")
     upstream_url: str = _setting("", _text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
     upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")

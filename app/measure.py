@@ -13,8 +13,8 @@ _WEIGHT = 0.1
 class Measured:
     """A moving mean of service times and the misses of the latest estimates, all in seconds."""
 
-    def __init__(self) -> None:
-        self.service = 0.0
+    def __init__(self, service: float = 0.0) -> None:
+        self.service = service
         self._misses: deque[float] = deque(maxlen=1000)
 
     def took(self, seconds: float) -> None:

@@ -10,7 +10,7 @@ from .store import Submission
 NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
 """What the byte of a batch says. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
 
-_STATUS = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
+STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
 
 
 class Record:
@@ -80,7 +80,7 @@ class Record:
 
     def status(self, position: int) -> Status:
         state = self.states[position]
-        return Status.CANCELLED if self.cancelled and state in (NEW, WAITING) else _STATUS[state]
+        return Status.CANCELLED if self.cancelled and state in (NEW, WAITING) else STATUS_OF[state]
 
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally

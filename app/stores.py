@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-from .clock import Clock
+import logging
+
+from .clock import Clock, SystemClock
 from .config import Settings
-from .errors import ConfigError
+from .errors import ConfigError, StoreUnavailable
 from .memorystore import MemoryStore
 from .store import Store
 
+logger = logging.getLogger("flask_ingestion")
+
 
 def open_store(settings: Settings, clock: Clock, name: str) -> Store:
-    """The store that STORE names, for the instance `name`. Raises ConfigError where there is none of that kind."""
+    """The store that STORE names, for the instance `name`.
+
+    A database that cannot be reached yet is tried again with every use. Raises ConfigError for a kind there is none of,
+    a missing extra, and a database that belongs to a newer release.
+    """
     if settings.store == "memory://":
         return MemoryStore(settings, clock)
-    raise ConfigError(f"{name.upper()}_STORE must be memory://, not {settings.store!r}.")
+    key = f"{name.upper()}_STORE"
+    scheme = settings.store.partition(":")[0]
+    if scheme.partition("+")[0] not in ("sqlite", "postgresql"):
+        raise ConfigError(f"{key} must be memory://, sqlite:///… or postgresql+psycopg://…, not {scheme}:.")
+    extra = "sql" if scheme.startswith("sqlite") else "postgres"
+    try:
+        from .sqlstore import SQLStore
+
+        # Processes that share a queue share the database's clock; another one is for tests.
+        store = SQLStore(settings, None if isinstance(clock, SystemClock) else clock, name)
+    except ImportError as error:
+        raise ConfigError(
+            f"{key} names {scheme}: but {error.name} is not installed: pip install Flask-Ingestion[{extra}]"
+        ) from error
+    try:
+        store.prepare()
+    except StoreUnavailable as error:
+        logger.warning("the store of %r cannot be used yet: %s", name, error)
+    return store

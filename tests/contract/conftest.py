@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from app.memorystore import MemoryStore
 from app.store import Store
+from app.stores import open_store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings
 
@@ -23,19 +24,45 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("contract")
 
+_numbers = itertools.count(1)
+_EXAMPLES = {"sqlite": 8, "postgresql": 4}
+"""Of a property, where each takes a hundred times as long as in memory."""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give the properties fewer examples on the databases; there is no public way to do that for one parameter."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and hasattr(item.obj, "hypothesis"):
+        examples = _EXAMPLES.get(callspec.params.get("address"), 60)
+        item.obj._hypothesis_internal_use_settings = hypothesis_settings(max_examples=examples)
+
 
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
 
 
+@pytest.fixture(scope="session", params=["memory", "sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest) -> str:
+    """What STORE is set to."""
+    if request.param == "memory":
+        return "memory://"
+    if request.param == "sqlite":
+        return f"sqlite:///{request.getfixturevalue('tmp_path_factory').mktemp('store')}/ingest.db"
+    return str(request.getfixturevalue("postgres").url)
+
+
 @pytest.fixture
-def new_store(clock: FakeClock) -> Iterator[Callable[..., Store]]:
-    """Makes an empty store with the settings given."""
+def new_store(clock: FakeClock, address: str) -> Iterator[Callable[..., Store]]:
+    """Makes an empty store with the settings given; in a database, each is an instance of its own."""
     stores: list[Store] = []
 
     def make(**changes: Any) -> Store:
-        stores.append(MemoryStore(settings(**changes), clock))
+        name = f"test{next(_numbers)}"
+        chosen = settings(store=address, store_poll=0, **changes)
+        stores.append(open_store(chosen, clock, name))
+        if len(stores) > 8:
+            stores.pop(0).close()
         return stores[-1]
 
     yield make

@@ -1,0 +1,79 @@
+"""How a submission is accepted: known by its key, refused, or written down."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+from sqlalchemy import bindparam, insert, select, update
+
+from .config import Settings
+from .errors import KeyReused
+from .models import Ingestion, batch_count
+from .schedule import admit
+from .sqlends import clean
+from .sqlforecast import ahead_of_new, rank_of
+from .sqlrows import RECORD_COLUMNS, Record
+from .sqlschema import THIS, ids, ingestions
+from .sqlturns import Turn
+from .store import Submission
+
+_BY_KEY = select(*RECORD_COLUMNS, ingestions.c.fingerprint).where(
+    ingestions.c.instance == THIS, ingestions.c.key == bindparam("key")
+)
+_FREE_KEY = (
+    update(ingestions)
+    .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
+    .values(key=None)
+)
+
+
+def add(
+    turn: Turn, settings: Settings, submission: Submission, packed: bytes, forgotten: float
+) -> tuple[Ingestion, bool]:
+    """Accept a submission, whose ids are `packed`; False where its key had it accepted before.
+
+    A key is free again once its ingestion ended at `forgotten` or before.
+    Raises KeyReused, BacklogFull, InvalidRequest or TooLate.
+    """
+    key = None if submission.key is None else json.dumps([submission.owner, submission.key])
+    if key is not None and (known := _with_key(turn, submission, key, forgotten)):
+        return known, False
+    state, priority = turn.limiter, submission.priority
+    # A clock that was set back must not put this ingestion before older ones.
+    created_at = max(turn.now, state.latest)
+    timeline = state.timeline(settings, turn.now)
+    ahead = ahead_of_new(turn, settings, priority, created_at)
+    count = batch_count(len(submission.ids), settings.batch_size)
+    admit(settings, timeline, count=count, waiting=state.total, ahead=ahead, deadline=submission.deadline)
+    state.orders += 1
+    state.latest = created_at
+    record = Record(
+        state.orders,
+        str(uuid.uuid4()),
+        rank_of(settings, priority, created_at),
+        priority,
+        created_at,
+        len(submission.ids),
+        settings.batch_size,
+        None if submission.owner is None else clean(submission.owner),
+    )
+    record.estimated_completion = None if state.paused else timeline.end(ahead + count - 1)
+    turn.wait(record, count)
+    turn.add(record, key=key, fingerprint=submission.fingerprint)
+    turn.connection.execute(insert(ids), {"instance": state.instance, "order": record.order, "ids": packed})
+    return record.snapshot(), True
+
+
+def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) -> Ingestion | None:
+    """What was accepted under the key before."""
+    row = turn.connection.execute(_BY_KEY, {"this": turn.limiter.instance, "key": key}).first()
+    if row is None:
+        return None
+    record, fingerprint = Record(*row[:-1]), row[-1]
+    if record.finished_at is not None and record.finished_at <= forgotten:
+        turn.connection.execute(_FREE_KEY, {"this": turn.limiter.instance, "of_order": record.order})
+        return None
+    if fingerprint != submission.fingerprint:
+        raise KeyReused(f"The idempotency key {submission.key!r} was used with another request.")
+    return record.snapshot()

@@ -1,0 +1,116 @@
+"""How batches are claimed: picked, marked, leased and logged in one turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, delete, insert, update
+
+from .config import Settings
+from .models import Batch, Status
+from .record import NEW, RUNNING, WAITING
+from .sqlpicks import PROMOTE, Candidate, blocked, first_due, pick
+from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, batches, dispatches
+from .sqlturns import Turn
+from .store import Wait
+
+_START = (
+    update(batches)
+    .where(*THIS_BATCH)
+    .values({name: bindparam(name) for name in ("state", "line", "attempt", "started_at", "lease_until")})
+)
+_TRIM = delete(dispatches).where(dispatches.c.instance == THIS, dispatches.c.number <= bindparam("last"))
+_TRIM_EVERY = 100
+
+
+def claim(turn: Turn, settings: Settings, limit: int, *, was_full: bool) -> list[Batch] | Wait:
+    state, now, bucket = turn.limiter, turn.now, turn.limiter.bucket(settings)
+    values = {"this": state.instance, "now": now}
+    if wait := blocked(state, bucket, now, 1, now if state.total else None):
+        return wait
+    if state.lined:
+        turn.connection.execute(PROMOTE, values)
+    if wait := blocked(state, bucket, now, limit, first_due(turn)):
+        return wait
+    started: list[tuple[Candidate, float]] = []
+    for candidate in pick(turn, limit, promoted=True):
+        token_at = bucket.ready_at
+        if not bucket.take(now):
+            break
+        started.append((candidate, token_at))
+    state.full_at = bucket.full_at
+    claimed = [_start(turn, candidate) for candidate, _ in started]
+    _write_starts(turn, settings, [candidate for candidate, _ in started])
+    _log(turn, settings, started, was_full=was_full)
+    return claimed
+
+
+def _start(turn: Turn, candidate: Candidate) -> Batch:
+    record, state = candidate.record, turn.limiter
+    if candidate.fresh:
+        record.cursor += 1
+        record.open = int(record.cursor < record.batch_count)
+    else:
+        state.lined -= 1
+        record.retrying -= candidate.state == WAITING
+    record.running += 1
+    state.running += 1
+    record.started_at = turn.now if record.started_at is None else record.started_at
+    turn.wait(record, -1)
+    return candidate.batch(candidate.attempt + 1, Status.TRIGGERED)
+
+
+def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:
+    fresh, again = [], []
+    for candidate in started:
+        record, instance = candidate.record, turn.limiter.instance
+        values = {
+            "state": RUNNING,
+            "line": NOT_IN_LINE,
+            "attempt": candidate.attempt + 1,
+            "started_at": turn.now,
+            "lease_until": turn.now + settings.lease,
+        }
+        if candidate.fresh:
+            key = {"instance": instance, "order": record.order, "position": candidate.position, "rank": record.rank}
+            fresh.append(values | key)
+        else:
+            key = {"of_instance": instance, "of_order": record.order, "of_position": candidate.position}
+            again.append(values | key)
+    if fresh:
+        turn.connection.execute(insert(batches), fresh)
+    if again:
+        turn.connection.execute(_START, again)
+    turn.save(*{candidate.record.order: candidate.record for candidate in started}.values())
+
+
+def _log(turn: Turn, settings: Settings, started: Sequence[tuple[Candidate, float]], *, was_full: bool) -> None:
+    state, rows = turn.limiter, []
+    for candidate, token_at in started:
+        state.dispatched += 1
+        record = candidate.record
+        came = {
+            "arrival" if candidate.state == NEW else "retry": candidate.due,
+            "paused": state.resumed_at,
+            "hold": state.hold_until,
+            "token": token_at,
+        }
+        rows.append(
+            {
+                "instance": state.instance,
+                "number": state.dispatched,
+                "started_at": turn.now,
+                "due_at": candidate.due,
+                "ingestion_id": record.id,
+                "position": candidate.position,
+                "attempt": candidate.attempt + 1,
+                "priority": record.priority,
+                "rank": record.rank,
+                "order": record.order,
+                "limited_by": "slots" if was_full else max(came, key=came.__getitem__),
+            }
+        )
+    turn.connection.execute(insert(dispatches), rows)
+    if state.dispatched // _TRIM_EVERY != (state.dispatched - len(rows)) // _TRIM_EVERY:
+        last = state.dispatched - settings.dispatch_log
+        turn.connection.execute(_TRIM, {"this": state.instance, "last": last})

@@ -1,0 +1,201 @@
+"""The way to the database: connections, transactions, and what their errors mean."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, Executable, Pool, Row, create_engine, event, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from .errors import ConfigError, StoreUnavailable
+
+logger = logging.getLogger("flask_ingestion")
+
+T = TypeVar("T")
+
+_inherited: list[Pool] = []
+
+_ALIKE = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"} | dict.fromkeys(
+    ("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"
+)
+_SIGNS = {
+    "disk is full": "The disk that holds the store is full.",
+    "No space left": "The disk that holds the store is full.",
+    "readonly": "The store cannot be written: its file is read-only.",
+    "read-only": "The store cannot be written: it is read-only.",
+    "is locked": "The store is busy: another process kept it locked for too long.",
+    "lock timeout": "The store is busy: another process kept it locked for too long.",
+    "statement timeout": "The store is too slow to answer in time.",
+    "too many clients": "The store's database has no connection to spare.",
+    "disk I/O error": "The disk that holds the store cannot be read or written.",
+    "malformed": "The store's file is damaged.",
+    "not a database": "The store's file is not a database.",
+    "unable to open": "The store's file cannot be opened.",
+}
+
+
+def parse_url(text: str, key: str) -> URL:
+    """The database's address, with the driver filled in. Raises ConfigError, naming `key`, for any other kind."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"{key} is not a database address, such as sqlite:///ingest.db.") from None
+    if (driver := _ALIKE.get(url.drivername)) is None:
+        raise ConfigError(
+            f"{key} names {url.drivername}://; what there is: memory://, sqlite:/// and postgresql+psycopg://."
+        )
+    if driver == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise ConfigError(f"{key} names no file, as in sqlite:///ingest.db; to keep nothing, use memory://.")
+        if not (folder := Path(url.database).absolute().parent).is_dir():
+            raise ConfigError(f"{key} names a file in {folder}, which is not a directory.")
+    return url.set(drivername=driver)
+
+
+class Database:
+    """One database, SQLite or PostgreSQL. Its methods raise StoreUnavailable; nothing was written then."""
+
+    def __init__(self, url: URL, pool: int, timeout: float) -> None:
+        self.is_sqlite = url.get_backend_name() == "sqlite"
+        self._timeout = timeout
+        self._engine = create_engine(
+            url,
+            pool_size=pool,
+            max_overflow=0,
+            pool_timeout=timeout,
+            pool_use_lifo=True,
+            connect_args=self._sqlite_arguments() if self.is_sqlite else self._postgres_arguments(),
+        )
+        if self.is_sqlite:
+            event.listen(self._engine, "connect", self._on_sqlite_connect)
+            event.listen(self._engine, "begin", self._on_sqlite_begin)
+            self._writing = self._engine.execution_options(ingest_write=True)
+            self._reading = self._glancing = self._engine.execution_options()
+        else:
+            self._writing = self._engine.execution_options()
+            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._glancing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` finds in one snapshot. It is called again where the connection turns out to have gone stale."""
+        return self._with_fresh(self._reading, work)
+
+    def glance(self, statement: Executable, values: dict[str, Any]) -> Row[Any] | None:
+        """The first row of one statement, without a transaction around it."""
+        return self._with_fresh(self._glancing, lambda connection: connection.execute(statement, values).first())
+
+    @contextmanager
+    def write(self, lock: Callable[[Connection], T]) -> Iterator[tuple[Connection, T]]:
+        """A transaction that begins with `lock`, and is committed at the end of the block unless that raises.
+
+        Only `lock` is called again where the connection turns out to have gone stale.
+        """
+        with _translated():
+            connection, locked = self._begin(lock)
+            with connection:
+                yield connection, locked
+                connection.commit()
+
+    def abandon(self) -> None:
+        """Leave to the parent what this forked child inherited from it."""
+        # Kept, never closed: closing would end the parent's sessions or drop SQLite's locks.
+        _inherited.append(self._engine.pool)
+        self._engine.dispose(close=False)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _begin(self, lock: Callable[[Connection], T]) -> tuple[Connection, T]:
+        for last in (False, True):
+            connection = self._writing.connect()
+            try:
+                return connection, lock(connection)
+            except BaseException as error:
+                connection.close()
+                if last or not _stale(error):
+                    raise
+        raise AssertionError
+
+    def _with_fresh(self, engine: Engine, work: Callable[[Connection], T]) -> T:
+        with _translated():
+            for last in (False, True):
+                try:
+                    with engine.connect() as connection:
+                        return work(connection)
+                except DBAPIError as error:
+                    if last or not _stale(error):
+                        raise
+        raise AssertionError
+
+    def _sqlite_arguments(self) -> dict[str, Any]:
+        return {"timeout": self._timeout, "isolation_level": None, "check_same_thread": False}
+
+    def _postgres_arguments(self) -> dict[str, Any]:
+        # A frozen process must not keep the limiter's row locked, nor a vanished server keep a thread.
+        milliseconds = max(1, round(self._timeout * 1000))
+        limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+        return {
+            "connect_timeout": max(2, round(self._timeout)),
+            "options": " ".join(f"-c {limit}={milliseconds}" for limit in limits),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "application_name": "flask-ingestion",
+        }
+
+    def _on_sqlite_connect(self, connection: sqlite3.Connection, _: Any) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    def _on_sqlite_begin(self, connection: Connection) -> None:
+        if not connection.get_execution_options().get("ingest_write"):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # SQLite's own wait for the lock backs off to 100 ms and so starves beside a busy process.
+        driver = connection.connection.dbapi_connection
+        assert isinstance(driver, sqlite3.Connection)
+        give_up_at = time.monotonic() + self._timeout
+        driver.execute("PRAGMA busy_timeout = 0")
+        while True:
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                break
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= give_up_at:
+                    raise
+            time.sleep(random.uniform(0.0001, 0.002))
+        driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
+
+
+def _stale(error: BaseException) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (DataError, IntegrityError, ProgrammingError):
+        raise
+    except (DatabaseError, InterfaceError, PoolTimeout, sqlite3.DatabaseError) as error:
+        cause = str(error.orig if isinstance(error, DBAPIError) else error)
+        detail = next((words for sign, words in _SIGNS.items() if sign in cause), "The store cannot be reached.")
+        logger.warning("%s %s", detail, " ".join(cause.split())[:300])
+        raise StoreUnavailable(detail) from error

@@ -1,0 +1,136 @@
+"""Knowing when, over the SQL store's tables: what waits ahead of a place, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import bindparam, func, or_, select
+
+from .config import Settings
+from .measure import Measured
+from .models import Estimate, Priority
+from .record import RUNNING, WAITING
+from .sqlinstance import View
+from .sqlrows import Record
+from .sqlschema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
+from .store import Accuracy, Depth, Quote
+
+_UP_TO = (
+    select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))
+    .where(lanes.c.instance == THIS, lanes.c.rank <= bindparam("rank"))
+    .group_by(lanes.c.priority)
+)
+_in_block = (
+    ingestions.c.instance == THIS,
+    ingestions.c.priority == bindparam("priority"),
+    ingestions.c.order >= bindparam("first"),
+    ingestions.c.order < bindparam("first") + BLOCK,
+)
+_BEHIND = select(func.coalesce(func.sum(ingestions.c.waiting), 0)).where(
+    *_in_block,
+    or_(
+        ingestions.c.rank > bindparam("rank"),
+        (ingestions.c.rank == bindparam("rank")) & (ingestions.c.order >= bindparam("order")),
+    ),
+)
+_FIRST_BLOCKS = (
+    select(lanes.c.priority, func.min(lanes.c.block))
+    .where(lanes.c.instance == THIS, lanes.c.waiting > 0)
+    .group_by(lanes.c.priority)
+)
+_OLDEST = select(func.min(ingestions.c.created_at)).where(*_in_block, ingestions.c.waiting > 0)
+_LIVE = (
+    select(
+        batches.c.state,
+        func.count(),
+        func.min(batches.c.started_at),
+        func.max(batches.c.started_at),
+        func.min(batches.c.due),
+        func.max(batches.c.due),
+    )
+    .where(batches.c.instance == THIS, batches.c.order == bindparam("order"), IS_LIVE)
+    .group_by(batches.c.state)
+)
+_MISSES = (
+    select(ingestions.c.miss)
+    .where(ingestions.c.instance == THIS, IS_FINISHED, ingestions.c.miss.is_not(None))
+    .order_by(ingestions.c.finished_at.desc())
+    .limit(1000)
+)
+
+
+def rank_of(settings: Settings, priority: Priority, now: float) -> float:
+    """Where in the queue an ingestion created now belongs."""
+    return now + priority * settings.priority_aging if settings.priority_aging else float(priority)
+
+
+def ahead_of(view: View, rank: float, order: int) -> int:
+    """How many batches wait before a place.
+
+    Whole blocks are summed first, then what of each lane's last block is behind the place is taken off again.
+    """
+    values: dict[str, Any] = {"this": view.limiter.instance, "rank": rank, "order": order}
+    total = 0
+    for priority, block, waiting in view.connection.execute(_UP_TO, values).all():
+        total += waiting
+        total -= view.connection.execute(_BEHIND, values | {"priority": priority, "first": block * BLOCK}).scalar_one()
+    return int(total)
+
+
+def ahead_of_new(view: View, settings: Settings, priority: Priority, now: float) -> int:
+    """How many batches would wait before an ingestion created now."""
+    if settings.priority_aging:
+        return ahead_of(view, rank_of(settings, priority, now), view.limiter.orders + 1)
+    return sum(view.limiter.waiting(other) for other in Priority if other <= priority)
+
+
+def quotes(view: View, settings: Settings, count: int) -> dict[Priority, Quote]:
+    timeline = view.limiter.timeline(settings, view.now)
+    found = {}
+    for priority in Priority:
+        ahead = ahead_of_new(view, settings, priority, view.now)
+        found[priority] = Quote(ahead, None, None) if view.limiter.paused else timeline.quote(ahead, count)
+    return found
+
+
+def estimate(view: View, settings: Settings, record: Record) -> Estimate | None:
+    """What an ingestion can expect; None once it is finished."""
+    if record.finished:
+        return None
+    now = view.now
+    live = view.connection.execute(_LIVE, {"this": view.limiter.instance, "order": record.order}).all()
+    by_state = {row[0]: row[1:] for row in live}
+    ends: list[float] = []
+    if running := by_state.get(RUNNING):
+        ends = [max(now, started_at + view.limiter.service) for started_at in running[1:3]]
+    if not record.waiting:
+        return Estimate(0, None, max(ends), min(ends))
+    ahead = ahead_of(view, record.rank, record.order)
+    if view.limiter.paused:
+        return Estimate(ahead, None, None, min(ends, default=None))
+    retrying, _, _, first_due, last_due = by_state.get(WAITING, (0, None, None, now, now))
+    timeline = view.limiter.timeline(settings, view.now)
+    start = max(timeline.start(ahead), first_due if retrying == record.waiting else now)
+    completion = max(timeline.end(ahead + record.waiting - 1), *ends, last_due, now)
+    return Estimate(ahead, start, completion, min([start, *ends]))
+
+
+def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
+    timeline = view.limiter.timeline(settings, view.now)
+    found = {priority: Depth() for priority in Priority}
+    for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.limiter.instance}).all():
+        values = {"this": view.limiter.instance, "priority": priority, "first": block * BLOCK}
+        oldest_at = view.connection.execute(_OLDEST, values).scalar_one()
+        lane = Priority(priority)
+        last = ahead_of_new(view, settings, lane, view.now)
+        drained_at = None if view.limiter.paused else timeline.end(last - 1)
+        found[lane] = Depth(view.limiter.waiting(lane), oldest_at, drained_at)
+    return found
+
+
+def accuracy(view: View) -> Accuracy | None:
+    """By how much the estimates of the latest ingestions that ended were off."""
+    measured = Measured()
+    for miss in view.connection.execute(_MISSES, {"this": view.limiter.instance}).scalars():
+        measured.missed_by(miss)
+    return measured.accuracy()

@@ -1,0 +1,135 @@
+"""One named instance in the database: its limiter's row, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
+
+from .config import Settings
+from .errors import StoreUnavailable, UnknownIngestion
+from .sqlengine import Database
+from .sqlrows import LIMITER_COLUMNS, LIMITER_NAMES, RECORD_COLUMNS, Limiter, Record
+from .sqlschema import BLOCK, THIS, batches, ingestions, lanes, limiter, prepare
+
+_TIME = cast(extract("epoch", func.clock_timestamp()), Double)
+_row = select(*LIMITER_COLUMNS).where(limiter.c.name == bindparam("name"))
+_locked = _row.with_for_update().subquery()
+_LOOK = (_row, _row.add_columns(_TIME))
+# The time is told outside of the subquery that waits for the lock, and so after it.
+_LOCK = (select(*_locked.c), select(*_locked.c, _TIME))
+_with_record = (
+    select(*RECORD_COLUMNS, *LIMITER_COLUMNS)
+    .join_from(
+        limiter, ingestions, (ingestions.c.instance == limiter.c.instance) & (ingestions.c.id == bindparam("id"))
+    )
+    .where(limiter.c.name == bindparam("name"))
+)
+_FIND = (_with_record, _with_record.add_columns(_TIME))
+_FIND_HERE = select(*RECORD_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
+
+
+@dataclass
+class View:
+    """What is read in one snapshot: the limiter's state and the time, in epoch seconds."""
+
+    connection: Connection
+    limiter: Limiter
+    now: float
+
+
+class Instance:
+    """`now` tells the time; where it is None, the database does. Raises StoreUnavailable throughout."""
+
+    def __init__(self, database: Database, settings: Settings, now: Callable[[], float] | None, name: str) -> None:
+        self._database = database
+        self._settings = settings
+        self._now = now
+        self._tell = int(now is None)
+        self._name = name
+        self._prepared = False
+
+    def prepare(self) -> None:
+        """Make the tables and this instance's row, unless that is done. Raises ConfigError."""
+        if self._prepared:
+            return
+        key = f"{self._name.upper()}_STORE"
+        aging = self._settings.priority_aging
+        with self._database.write(lambda connection: prepare(connection, key)) as (connection, _):
+            known = connection.execute(_LOCK[0], {"name": self._name}).first()
+            if known is None:
+                connection.execute(insert(limiter).values(name=self._name, aging=aging))
+            elif known.aging != aging:
+                _rank_anew(connection, known.instance, aging)
+        self._prepared = True
+
+    def look(self) -> tuple[Limiter, float]:
+        """The limiter's row as it is, and the time; nothing is locked."""
+        self.prepare()
+        return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
+
+    def lock(self, connection: Connection) -> tuple[Limiter, float]:
+        """The same, once no other transaction holds the row."""
+        return self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
+
+    def view(self, connection: Connection) -> View:
+        """The same, in the snapshot of a connection."""
+        return View(connection, *self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first()))
+
+    def find(self, connection: Connection, ingestion_id: str) -> tuple[View, Record]:
+        """The same, with an ingestion. Raises UnknownIngestion."""
+        row = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
+        if row is None:
+            raise UnknownIngestion(ingestion_id)
+        count = len(RECORD_COLUMNS)
+        view = View(connection, *self._told(row[count:]))
+        return view, self._remembered(Record(*row[:count]), view.now)
+
+    def find_in(self, view: View, ingestion_id: str) -> Record:
+        """The ingestion, where the limiter's row is read already. Raises UnknownIngestion."""
+        row = view.connection.execute(_FIND_HERE, {"this": view.limiter.instance, "id": ingestion_id}).first()
+        if row is None:
+            raise UnknownIngestion(ingestion_id)
+        return self._remembered(Record(*row), view.now)
+
+    def forgotten(self, now: float) -> float:
+        """What ended then or before is forgotten."""
+        return now - self._settings.retention
+
+    def _remembered(self, record: Record, now: float) -> Record:
+        if record.finished_at is not None and record.finished_at <= self.forgotten(now):
+            raise UnknownIngestion(record.id)
+        return record
+
+    def _told(self, row: Any) -> tuple[Limiter, float]:
+        if row is None:
+            self._prepared = False
+            raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; it is made anew.")
+        state = Limiter(*row[: len(LIMITER_NAMES)])
+        return state, self._now() if self._now else float(row[-1])
+
+
+def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
+    """Put all that waits where another PRIORITY_AGING wants it."""
+    rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
+    mine = ingestions.c.instance == instance
+    connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
+    same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
+    new_rank = select(ingestions.c.rank).where(same).scalar_subquery()
+    connection.execute(update(batches).where(batches.c.instance == instance, batches.c.line > 0).values(rank=new_rank))
+    connection.execute(delete(lanes).where(lanes.c.instance == instance))
+    block = ingestions.c.order // BLOCK
+    sums = (
+        select(
+            ingestions.c.instance,
+            ingestions.c.priority,
+            block,
+            func.min(ingestions.c.rank),
+            func.sum(ingestions.c.waiting),
+        )
+        .where(mine, ingestions.c.finished_at.is_(None))
+        .group_by(ingestions.c.instance, ingestions.c.priority, block)
+    )
+    connection.execute(insert(lanes).from_select(["instance", "priority", "block", "rank", "waiting"], sums))

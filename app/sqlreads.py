@@ -1,0 +1,140 @@
+"""What is told about ingestions and their batches, out of the SQL store's tables."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, or_, select
+
+from .models import Batch, BatchError, Ingestion, Priority, Status, batch_id
+from .record import COMPLETED, NEW, STATUS_OF, WAITING
+from .sqlinstance import View
+from .sqlpicks import slice_of, unpack
+from .sqlrows import RECORD_COLUMNS, Record
+from .sqlschema import THIS, batches, dispatches, ids, ingestions
+from .store import Dispatch
+
+CHUNK = 1000
+"""How many batches are read at once where all are asked for."""
+
+_IDS = select(slice_of(bindparam("first"), bindparam("count"))).where(
+    ids.c.instance == THIS, ids.c.order == bindparam("order")
+)
+_span = (
+    batches.c.instance == THIS,
+    batches.c.order == bindparam("order"),
+    batches.c.position >= bindparam("start"),
+    batches.c.position < bindparam("stop"),
+)
+_TOLD = select(
+    batches.c.position, batches.c.state, batches.c.attempt, batches.c.error_type, batches.c.error_message
+).where(*_span)
+_RESULTS = (
+    select(batches.c.position, batches.c.results)
+    .where(*_span, batches.c.state == COMPLETED)
+    .order_by(batches.c.position)
+)
+_DISPATCHES = (
+    select(dispatches)
+    .where(dispatches.c.instance == THIS)
+    .order_by(dispatches.c.number.desc())
+    .limit(bindparam("limit"))
+)
+
+
+def batches_of(view: View, record: Record, span: range) -> list[Batch]:
+    """The batches at the positions of a span."""
+    if not span:
+        return []
+    values = {"this": view.limiter.instance, "order": record.order, "start": span.start, "stop": span.stop}
+    told = {row[0]: row[1:] for row in view.connection.execute(_TOLD, values)}
+    numbers = _ids(view, record, span)
+    priority, size, found = Priority(record.priority), record.batch_size, []
+    for nth, position in enumerate(span):
+        was, attempt, error_type, message = told.get(position, (NEW, 0, None, None))
+        status = Status.CANCELLED if record.cancelled and was in (NEW, WAITING) else STATUS_OF[was]
+        part = numbers[nth * size : (nth + 1) * size].tolist()
+        error = BatchError(error_type, message) if error_type else None
+        found.append(Batch(record.id, position, part, status, priority, attempt, error))
+    return found
+
+
+def results_of(view: View, record: Record, span: range) -> list[tuple[int, str]]:
+    """Each id of the completed batches among those of a span, with its data."""
+    values = {"this": view.limiter.instance, "order": record.order, "start": span.start, "stop": span.stop}
+    done = view.connection.execute(_RESULTS, values).all()
+    if not done:
+        return []
+    numbers, size = _ids(view, record, span), record.batch_size
+    found: list[tuple[int, str]] = []
+    for position, results in done:
+        first = (position - span.start) * size
+        part = numbers[first : first + size]
+        found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
+    return found
+
+
+def spans(record: Record) -> Iterator[range]:
+    """All positions of an ingestion, in pieces."""
+    for first in range(0, record.batch_count, CHUNK):
+        yield range(first, min(first + CHUNK, record.batch_count))
+
+
+def listing(
+    view: View,
+    forgotten: float,
+    *,
+    status: Status | None,
+    priority: Priority | None,
+    owner: str | None,
+    before: int | None,
+    limit: int,
+) -> list[Ingestion]:
+    """One page of the ingestions that did not end at `forgotten` or before, newest first."""
+    column = ingestions.c
+    remembered = or_(column.finished_at.is_(None), column.finished_at > forgotten)
+    wanted = [column.instance == view.limiter.instance, remembered]
+    if status is not None:
+        wanted.append(column.status == status.value)
+    if priority is not None:
+        wanted.append(column.priority == priority.value)
+    if owner is not None:
+        wanted.append(column.owner == owner)
+    if before is not None:
+        wanted.append(column.order < before)
+    statement = select(*RECORD_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
+    return [Record(*row).snapshot() for row in view.connection.execute(statement)]
+
+
+def dispatched(view: View, limit: int) -> list[Dispatch]:
+    """The latest dispatches, oldest first."""
+    rows: Sequence[Any] = view.connection.execute(_DISPATCHES, {"this": view.limiter.instance, "limit": limit}).all()
+    return [
+        Dispatch(
+            row.started_at,
+            row.due_at,
+            batch_id(row.ingestion_id, row.position),
+            row.ingestion_id,
+            row.position,
+            row.attempt,
+            Priority(row.priority),
+            row.rank,
+            row.order,
+            row.limited_by,
+        )
+        for row in reversed(rows)
+    ]
+
+
+def _ids(view: View, record: Record, span: range) -> array[int]:
+    size = record.batch_size
+    values = {
+        "this": view.limiter.instance,
+        "order": record.order,
+        "first": span.start * size,
+        "count": len(span) * size,
+    }
+    return unpack(view.connection.execute(_IDS, values).scalar_one())

@@ -1,0 +1,61 @@
+"""Forgetting what ended long ago, a little in each turn so that nobody waits for it."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, delete, select
+
+from .models import batch_count
+from .sqlengine import Database
+from .sqlrows import Limiter
+from .sqlschema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes
+from .sqlturns import Turn
+
+_ROWS = 5000
+"""How many batches are deleted in one turn at most."""
+
+_OLD = (
+    select(ingestions.c.order, ingestions.c.id_count, ingestions.c.batch_size)
+    .where(ingestions.c.instance == THIS, IS_FINISHED, ingestions.c.finished_at <= bindparam("forgotten"))
+    .order_by(ingestions.c.finished_at)
+    .limit(100)
+)
+_DELETE = [
+    delete(table).where(table.c.instance == THIS, table.c.order == bindparam("of_order"))
+    for table in (batches, ids, ingestions)
+]
+_LAST_BATCH = (
+    select(batches.c.position)
+    .where(batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
+    .order_by(batches.c.position.desc())
+    .limit(1)
+)
+_DELETE_FROM = delete(batches).where(
+    batches.c.instance == THIS, batches.c.order == bindparam("of_order"), batches.c.position > bindparam("above")
+)
+_EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 0, lanes.c.block < bindparam("current"))
+
+
+def has_old(database: Database, state: Limiter, forgotten: float) -> bool:
+    """Whether anything ended at `forgotten` or before."""
+    return database.glance(_OLD, {"this": state.instance, "forgotten": forgotten}) is not None
+
+
+def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
+    """Delete some of what ended at `forgotten` or before: how many ingestions, and whether there may be more."""
+    connection, instance = turn.connection, turn.limiter.instance
+    count, rows = 0, 0
+    for order, id_count, batch_size in connection.execute(_OLD, {"this": instance, "forgotten": forgotten}).all():
+        values = {"this": instance, "of_order": order}
+        rows += batch_count(id_count, batch_size)
+        if rows > _ROWS:
+            last = connection.execute(_LAST_BATCH, values).scalar()
+            if last is not None and last >= _ROWS:
+                connection.execute(_DELETE_FROM, values | {"above": last - _ROWS})
+                return count, True
+        for statement in _DELETE:
+            connection.execute(statement, values)
+        count += 1
+        if rows > _ROWS:
+            return count, True
+    connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.limiter.orders // BLOCK})
+    return count, count == 100

@@ -1,0 +1,228 @@
+"""The store in a database: durable in a SQLite file, shared by any number of processes on PostgreSQL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretention
+from .clock import Clock
+from .config import Settings
+from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
+from .record import COMPLETED, FAILED, STATUS_OF, WAITING
+from .sqladmission import add
+from .sqlengine import Database, parse_url
+from .sqlinstance import Instance, View
+from .sqlpicks import blocked, first_due, pack, pick
+from .sqlrows import Record
+from .sqlturns import Turn, Turns
+from .store import Dispatch, Quote, Stats, Store, Submission, Wait
+
+T = TypeVar("T")
+
+
+class SQLStore(Store):
+    """Every call is one transaction; the limiter's row, locked first, puts all that write in one line.
+
+    Time is the database's; a `clock` is asked instead where one is given, for tests.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, name: str = "ingest") -> None:
+        url = parse_url(settings.store, f"{name.upper()}_STORE")
+        self._settings = settings
+        self._database = Database(url, settings.store_pool, settings.store_timeout)
+        now = clock.now if clock else None
+        if now is None and self._database.is_sqlite:
+            # SQLite has no clock but the machine's, and all that share a file share a machine.
+            now = time.time
+        self._instance = Instance(self._database, settings, now, name)
+        self._turns = Turns(self._database, self._instance)
+        self._waited = False
+
+    def prepare(self) -> None:
+        """Make the tables; every other call does that too where it is the first. Raises ConfigError."""
+        self._instance.prepare()
+
+    def add(self, submission: Submission) -> tuple[Ingestion, bool]:
+        packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
+        return self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)))
+
+    def get(self, ingestion_id: str) -> Ingestion:
+        return self._of(ingestion_id, lambda _, record: record.snapshot())
+
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
+        def told(view: View, record: Record) -> tuple[Ingestion, list[Batch]]:
+            count = record.batch_count
+            span = range(offset, count if limit is None else min(count, offset + limit))
+            return record.snapshot(), sqlreads.batches_of(view, record, span)
+
+        return self._of(ingestion_id, told)
+
+    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+        record = self._of(ingestion_id, lambda _, record: record)
+        return self._results(record)
+
+    def _results(self, record: Record) -> Iterator[tuple[int, str]]:
+        for span in sqlreads.spans(record):
+            yield from self._of(record.id, _results_of(span))
+
+    def ingestions(
+        self,
+        *,
+        status: Status | None = None,
+        priority: Priority | None = None,
+        owner: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Ingestion]:
+        def listed(view: View) -> list[Ingestion]:
+            forgotten = self._instance.forgotten(view.now)
+            return sqlreads.listing(
+                view, forgotten, status=status, priority=priority, owner=owner, before=before, limit=limit
+            )
+
+        return self._read(listed)
+
+    def estimate(self, ingestion_id: str) -> Estimate | None:
+        return self._of(ingestion_id, lambda view, record: sqlforecast.estimate(view, self._settings, record))
+
+    def quote(self, count: int) -> dict[Priority, Quote]:
+        return self._read(lambda view: sqlforecast.quotes(view, self._settings, count))
+
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+        if self._waited and (wait := self._glance(limit)):
+            return self._polled(wait)
+        # Alone, so that the token is taken at the time at which the batch starts.
+        answer = self._turns.take(
+            lambda turn: sqlclaims.claim(turn, self._settings, limit, was_full=was_full), alone=True
+        )
+        self._waited = isinstance(answer, Wait)
+        return self._polled(answer) if isinstance(answer, Wait) else answer
+
+    def _glance(self, limit: int) -> Wait | None:
+        """Why nothing can be claimed, as far as one query tells that locks nothing."""
+        state, now = self._instance.look()
+        if state.total and state.total == state.lined:
+            # Only batches wait that go again; whether one is due takes another look.
+            return None
+        return blocked(state, state.bucket(self._settings), now, limit, now if state.total else None)
+
+    def _polled(self, wait: Wait) -> Wait:
+        """No longer than it may take until this process learns what others did."""
+        poll = self._settings.store_poll
+        if not poll or wait.reason not in ("paused", "empty", "retry", "hold"):
+            return wait
+        return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
+
+    def renew(self, batches: Sequence[Batch]) -> None:
+        self._turns.take(lambda turn: sqlends.renew(turn, batches, self._settings.lease))
+
+    def recover(self) -> list[Ingestion]:
+        state, now = self._instance.look()
+        finished: list[Ingestion] = []
+        more = self._database.glance(sqlends.EXPIRED, {"this": state.instance, "now": now}) is not None
+        while more:
+            changed, more = self._turns.take(lambda turn: sqlends.recover(turn, self._settings))
+            finished += changed
+        return finished
+
+    def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
+        return self._turns.take(lambda turn: sqlends.end(turn, batch, COMPLETED, None, results=results))
+
+    def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
+        return self._turns.take(lambda turn: sqlends.end(turn, batch, WAITING, error, delay=delay))
+
+    def bury(self, batch: Batch, error: BatchError) -> Ingestion | None:
+        return self._turns.take(lambda turn: sqlends.end(turn, batch, FAILED, error))
+
+    def release(self, batch: Batch) -> Ingestion | None:
+        return self._turns.take(lambda turn: sqlends.end(turn, batch, WAITING, None, attempt=batch.attempt - 1))
+
+    def hold(self, seconds: float) -> None:
+        def held(turn: Turn) -> None:
+            turn.limiter.hold_until = max(turn.limiter.hold_until, turn.now + seconds)
+
+        self._turns.take(held)
+
+    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
+        return self._turns.take(lambda turn: sqlcontrols.cancel(turn, self._instance.find_in(turn, ingestion_id)))
+
+    def redrive(self, ingestion_id: str) -> Ingestion:
+        return self._turns.take(lambda turn: sqlcontrols.redrive(turn, self._instance.find_in(turn, ingestion_id)))
+
+    def pause(self) -> None:
+        def paused(turn: Turn) -> None:
+            turn.limiter.paused = True
+
+        self._turns.take(paused)
+
+    def resume(self) -> None:
+        def resumed(turn: Turn) -> None:
+            if turn.limiter.paused:
+                turn.limiter.paused, turn.limiter.resumed_at = False, turn.now
+
+        self._turns.take(resumed)
+
+    def stats(self) -> Stats:
+        def told(view: View) -> Stats:
+            settings, state, now = self._settings, view.limiter, view.now
+            bucket = state.bucket(settings)
+            wait = blocked(state, bucket, now, max(0, settings.concurrency - state.running), first_due(view))
+            return Stats(
+                now,
+                state.paused,
+                state.hold_until if state.hold_until > now else None,
+                wait.reason if wait else None,
+                bucket.tokens(now),
+                bucket.when(0, now),
+                state.running,
+                state.service,
+                sqlforecast.depths(view, settings),
+                sqlforecast.accuracy(view),
+            )
+
+        return self._read(told)
+
+    def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
+        def told(view: View) -> list[tuple[Batch, float | None]]:
+            timeline, paused = view.limiter.timeline(self._settings, view.now), view.limiter.paused
+            return [
+                (one.batch(one.attempt, STATUS_OF[one.state]), None if paused else timeline.start(nth))
+                for nth, one in enumerate(pick(view, limit))
+            ]
+
+        return self._read(told)
+
+    def dispatches(self, limit: int) -> list[Dispatch]:
+        return self._read(lambda view: sqlreads.dispatched(view, min(limit, self._settings.dispatch_log)))
+
+    def prune(self) -> int:
+        state, now = self._instance.look()
+        forgotten = self._instance.forgotten
+        count, more = 0, sqlretention.has_old(self._database, state, forgotten(now))
+        while more:
+            pruned, more = self._turns.take(lambda turn: sqlretention.prune(turn, forgotten(turn.now)))
+            count += pruned
+        return count
+
+    def ping(self) -> None:
+        self._instance.look()
+
+    def disown(self) -> None:
+        self._database.abandon()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _read(self, work: Callable[[View], T]) -> T:
+        self._instance.prepare()
+        return self._database.read(lambda connection: work(self._instance.view(connection)))
+
+    def _of(self, ingestion_id: str, work: Callable[[View, Record], T]) -> T:
+        self._instance.prepare()
+        return self._database.read(lambda connection: work(*self._instance.find(connection, ingestion_id)))
+
+
+def _results_of(span: range) -> Callable[[View, Record], list[tuple[int, str]]]:
+    return lambda view, record: sqlreads.results_of(view, record, span)

