@@ -14,7 +14,16 @@ from .extension import IngestionAPI
 from .headers import secure
 from .models import Priority, Status
 from .problems import from_http
-from .signals import batch_completed, batch_failed, batch_started, ingestion_finished
+from .signals import (
+    batch_completed,
+    batch_failed,
+    batch_retried,
+    batch_started,
+    ingestion_accepted,
+    ingestion_finished,
+    ingestion_refused,
+    queue_held,
+)
 
 __all__ = [
     "ConfigError",
@@ -26,9 +35,13 @@ __all__ = [
     "Status",
     "batch_completed",
     "batch_failed",
+    "batch_retried",
     "batch_started",
     "create_app",
+    "ingestion_accepted",
     "ingestion_finished",
+    "ingestion_refused",
+    "queue_held",
 ]
 
 

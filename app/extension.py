@@ -15,6 +15,7 @@ from .clock import Clock, SystemClock
 from .config import Settings
 from .dashboard import make_dashboard
 from .errors import ConfigError
+from .metrics import add_metrics
 from .models import Ingestion, Priority
 from .process import will_serve
 from .processors import Processor
@@ -70,6 +71,7 @@ class IngestionAPI:
         )
         blueprint = make_blueprint(name, service)
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
+        add_metrics(blueprint, service, app)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._services[app] = service

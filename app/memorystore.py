@@ -346,7 +346,7 @@ class MemoryStore(Store):
         self._recount(record)
         if record.started_at is None:
             record.started_at = now
-        batch = record.batch(position)
+        batch = record.batch(position)._replace(due_at=entry.due)
         self._running[record.id, position] = _Claim(record, batch, now, now + self._settings.lease)
         came = {
             "arrival" if first else "retry": entry.due,

@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
 
     `attempt` counts from 1 once it was dispatched. In a claim it is also the fence: an outcome that is reported
-    for an older attempt than the latest is ignored.
+    for an older attempt than the latest is ignored. Only a claim says `due_at`, since when (epoch seconds) it waited.
     """
 
     ingestion_id: str
@@ -56,6 +56,7 @@ class Batch(NamedTuple):
     priority: Priority
     attempt: int = 0
     error: BatchError | None = None
+    due_at: float | None = None
 
     @property
     def id(self) -> str:

@@ -50,7 +50,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/ingest")
     @needs(Role.SUBMIT)
     def ingest() -> Response:
-        ingestion = service.accept(_body(service.settings), key=_idempotency_key(), owner=caller().name)
+        try:
+            body, key = _body(service.settings), _idempotency_key()
+        except (HTTPException, InvalidRequest) as error:
+            service.refused(error)
+            raise
+        ingestion = service.accept(body, key=key, owner=caller().name)
         response = _json({"ingestion_id": ingestion.id})
         # The status page is beside this one, under whatever prefix; url_for takes ten times as long to find out.
         response.headers["Location"] = (

@@ -12,10 +12,10 @@ from typing import Any
 
 from .clock import Clock
 from .config import Settings
-from .errors import KeyInUse
+from .errors import IngestError, KeyInUse
 from .models import Batch, Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
-from .signals import Sender
+from .signals import Sender, emit, ingestion_accepted, ingestion_refused
 from .store import Quote, Store, Submission
 from .validation import check_request
 from .worker import Worker, announce
@@ -117,13 +117,22 @@ class Service:
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
         """`submit` for the JSON of a request."""
         self.begin()
-        with self._only_one(owner, key):
-            packed, priority, deadline = check_request(body, self.settings, self.clock.now())
-            fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""
-            ingestion, new = self.store.add(Submission(packed, priority, owner, key, fingerprint, deadline))
+        try:
+            with self._only_one(owner, key):
+                packed, priority, deadline = check_request(body, self.settings, self.clock.now())
+                fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""
+                ingestion, new = self.store.add(Submission(packed, priority, owner, key, fingerprint, deadline))
+        except IngestError as error:
+            self.refused(error)
+            raise
         if new:
             self.worker.added()
+            emit(ingestion_accepted, self._app, name=self.name, ingestion=ingestion)
         return ingestion
+
+    def refused(self, error: Exception) -> None:
+        """Tell who listens that a submission was refused, by `accept` or before it came to that."""
+        emit(ingestion_refused, self._app, name=self.name, error=error)
 
     def quote(self, body: Any) -> dict[Priority, Quote]:
         """When a request with this JSON would start and end at each priority; nothing is queued."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from blinker import NamedSignal, Namespace
 
@@ -17,9 +17,22 @@ logger = logging.getLogger("flask_ingestion")
 _namespace = Namespace()
 
 batch_started = _namespace.signal("batch-started", "An attempt begins. Keywords: name, batch.")
-batch_completed = _namespace.signal("batch-completed", "A batch ended well. Keywords: name, batch.")
-batch_failed = _namespace.signal("batch-failed", "A batch failed for good. Keywords: name, batch, error.")
+batch_completed = _namespace.signal("batch-completed", "A batch ended well. Keywords: name, batch, attempt.")
+batch_retried = _namespace.signal(
+    "batch-retried", "An attempt failed and another follows. Keywords: name, batch, attempt, error, delay (seconds)."
+)
+batch_failed = _namespace.signal("batch-failed", "A batch failed for good. Keywords: name, batch, attempt, error.")
+queue_held = _namespace.signal("queue-held", "The upstream asked for quiet. Keywords: name, batch, seconds.")
+ingestion_accepted = _namespace.signal("ingestion-accepted", "A submission was accepted. Keywords: name, ingestion.")
+ingestion_refused = _namespace.signal("ingestion-refused", "A submission was refused. Keywords: name, error.")
 ingestion_finished = _namespace.signal("ingestion-finished", "An ingestion ended. Keywords: name, ingestion.")
+
+
+class Attempt(NamedTuple):
+    """How long an attempt took and, where known, how late it started, in seconds."""
+
+    duration: float
+    wait: float | None
 
 
 class Sender(Protocol):

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from blinker import NamedSignal
+
 from . import signals
 from .clock import Clock
 from .config import Settings
@@ -32,6 +34,11 @@ class _Slot:
         self.started_at = started_at
         self.given_up = threading.Event()
         self.thread: threading.Thread | None = None
+
+    def attempt(self, now: float) -> signals.Attempt:
+        """The attempt that ends now."""
+        due_at = self.batch.due_at
+        return signals.Attempt(now - self.started_at, None if due_at is None else self.started_at - due_at)
 
 
 class Worker:
@@ -260,21 +267,22 @@ class Worker:
         elif isinstance(outcome, HoldQueue):
             hold = outcome
             logger.warning("%s", hold, extra=_fields(batch))
+            self._emit(signals.queue_held, batch, seconds=hold.seconds)
             self._report(slot, lambda: self._store.hold(hold.seconds))
             self._finish(self._report(slot, lambda: self._store.release(batch)))
         elif isinstance(outcome, BaseException):
             self._fail(slot, outcome)
         else:
-            results = outcome
+            results, attempt = outcome, slot.attempt(self._clock.now())
             ingestion = self._report(slot, lambda: self._store.ack(batch, results))
             if ingestion:
-                signals.emit(signals.batch_completed, self._app, name=self._name, batch=batch)
+                self._emit(signals.batch_completed, batch, attempt=attempt)
             self._finish(ingestion)
 
     def _attempt(self, batch: Batch) -> Sequence[str] | BaseException:
         """What the processor made of it: results, or whatever it raised; nothing it does may end this thread."""
         try:
-            signals.emit(signals.batch_started, self._app, name=self._name, batch=batch)
+            self._emit(signals.batch_started, batch)
             with self._app.app_context():
                 return self._process(batch.ids)
         except HoldQueue as hold:
@@ -286,16 +294,22 @@ class Worker:
             return error
 
     def _fail(self, slot: _Slot, error: BaseException) -> None:
-        batch, why = slot.batch, BatchError.of(error)
+        batch, why, attempt = slot.batch, BatchError.of(error), slot.attempt(self._clock.now())
         delay = self._policy.delay(batch.attempt, error)
         if delay is not None:
-            self._finish(self._report(slot, lambda: self._store.retry(batch, why, delay)))
+            ingestion = self._report(slot, lambda: self._store.retry(batch, why, delay))
+            if ingestion:
+                self._emit(signals.batch_retried, batch, attempt=attempt, error=why, delay=delay)
+            self._finish(ingestion)
             return
         ingestion = self._report(slot, lambda: self._store.bury(batch, why))
         if ingestion:
             logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=_fields(batch))
-            signals.emit(signals.batch_failed, self._app, name=self._name, batch=batch, error=why)
+            self._emit(signals.batch_failed, batch, attempt=attempt, error=why)
         self._finish(ingestion)
+
+    def _emit(self, signal: NamedSignal, batch: Batch, **keywords: Any) -> None:
+        signals.emit(signal, self._app, name=self._name, batch=batch, **keywords)
 
     def _finish(self, ingestion: Ingestion | None) -> None:
         if ingestion and ingestion.finished_at is not None:

@@ -33,6 +33,7 @@ ROUTES = {
     ("GET", "/results/{id}"): Role.READ,
     ("GET", "/ingestions"): Role.READ,
     ("GET", "/queue"): Role.READ,
+    ("GET", "/metrics"): Role.READ,
     ("POST", "/ingest"): Role.SUBMIT,
     ("POST", "/quote"): Role.SUBMIT,
     ("POST", "/status/{id}/cancel"): Role.SUBMIT,

@@ -110,3 +110,13 @@ def test_a_released_batch_is_untouched(store: Store, clock: FakeClock) -> None:
     assert blocked(store) == Wait(55.0, "hold")
     clock.advance(55)
     assert claimed(store)[0].attempt == 1
+
+
+def test_a_claim_says_since_when_the_batch_was_due(store: Store, clock: FakeClock) -> None:
+    submit(store, [1])
+    clock.advance(7)
+    batch = claimed(store)[0]
+    assert batch.due_at == clock.now() - 7
+    store.retry(batch, BOOM, 3.0)
+    clock.advance(20)
+    assert claimed(store)[0].due_at == clock.now() - 17

@@ -1,0 +1,223 @@
+"""What Prometheus is told. Needs prometheus-client, the extra `metrics`.
+
+Counters and histograms count what this process did, from its signals; gauges are read from the store at the moment of
+the scrape, so they are the same from every process that shares it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import HTTPException
+
+from . import errors, signals
+from .auth import needs
+from .errors import StoreUnavailable
+from .keys import Role
+from .models import Batch, Ingestion, Priority
+from .problems import problem
+from .service import Service
+from .signals import Attempt
+from .store import Stats
+from .validation import MalformedJSON
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+_WAITS = (0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
+"""Upper bounds in seconds of the buckets for how late a batch starts: from at once to a day."""
+
+_DURATIONS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+_REASONS: dict[type[errors.IngestError], str] = {
+    MalformedJSON: "malformed",
+    errors.InvalidRequest: "invalid",
+    errors.KeyReused: "key_reused",
+    errors.KeyInUse: "key_in_use",
+    errors.TooLate: "deadline",
+    errors.QuotaFull: "quota",
+    errors.BacklogFull: "backlog",
+    errors.StoreUnavailable: "store",
+}
+_HTTP_REASONS = {413: "too_large", 415: "media_type"}
+_OUTCOMES = ("completed", "failed", "cancelled")
+
+
+class Metrics:
+    """The metrics of one instance, in a registry of their own. Raises ModuleNotFoundError without prometheus-client."""
+
+    def __init__(self, service: Service, app: signals.Sender) -> None:
+        from prometheus_client import CollectorRegistry, Counter, Histogram
+
+        self.registry = CollectorRegistry()
+        self._service = service
+        name = service.name
+
+        def counter(what: str, about: str, *labels: str) -> Counter:
+            return Counter(f"ingestion_{what}", about, ["queue", *labels], registry=self.registry)
+
+        def histogram(what: str, about: str, buckets: tuple[float, ...], label: str) -> Histogram:
+            labels = ["queue", label]
+            return Histogram(f"ingestion_{what}", about, labels, registry=self.registry, buckets=buckets)
+
+        submissions = counter("submissions", "Submissions accepted.", "priority")
+        ids = counter("submitted_ids", "Ids in the submissions accepted.", "priority")
+        rejections = counter("rejections", "Submissions refused, by reason.", "reason")
+        batches = counter("batches", "Batches that ended, by outcome.", "priority", "outcome")
+        retries = counter("retries", "Attempts that failed and are followed by another.", "priority")
+        holds = counter("upstream_holds", "Times that the upstream asked for quiet.")
+        wait = histogram(
+            "batch_wait_seconds", "From when a batch was due to the start of an attempt that ended.", _WAITS, "priority"
+        )
+        took = histogram("batch_duration_seconds", "From an attempt's start to its outcome.", _DURATIONS, "outcome")
+
+        # Made beforehand: a series that is there from the start, at 0, and no search for it later.
+        self._submissions = {priority: submissions.labels(name, priority.name) for priority in Priority}
+        self._ids = {priority: ids.labels(name, priority.name) for priority in Priority}
+        reasons = sorted({*_REASONS.values(), *_HTTP_REASONS.values()})
+        self._rejections = {reason: rejections.labels(name, reason) for reason in reasons}
+        self._batches = {
+            (priority, outcome): batches.labels(name, priority.name, outcome)
+            for priority, outcome in itertools.product(Priority, _OUTCOMES)
+        }
+        self._retries = {priority: retries.labels(name, priority.name) for priority in Priority}
+        self._holds = holds.labels(name)
+        self._wait = {priority: wait.labels(name, priority.name) for priority in Priority}
+        self._took = {outcome: took.labels(name, outcome) for outcome in ("completed", "failed", "retried")}
+
+        self.registry.register(_Gauges(service))
+        for signal, receiver in (
+            (signals.ingestion_accepted, self._accepted),
+            (signals.ingestion_refused, self._refused),
+            (signals.ingestion_finished, self._finished),
+            (signals.batch_completed, self._completed),
+            (signals.batch_retried, self._retried),
+            (signals.batch_failed, self._failed),
+            (signals.queue_held, self._held),
+        ):
+            signal.connect(receiver, sender=app)
+
+    def _accepted(self, _: Any, name: str, ingestion: Ingestion) -> None:
+        if name == self._service.name:
+            self._submissions[ingestion.priority].inc()
+            self._ids[ingestion.priority].inc(ingestion.id_count)
+
+    def _refused(self, _: Any, name: str, error: Exception) -> None:
+        if name != self._service.name:
+            return
+        if isinstance(error, HTTPException):
+            reason = _HTTP_REASONS.get(error.code or 0, "malformed")
+        else:
+            reason = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
+        self._rejections[reason].inc()
+
+    def _finished(self, _: Any, name: str, ingestion: Ingestion) -> None:
+        if name == self._service.name and ingestion.counts.cancelled:
+            self._batches[ingestion.priority, "cancelled"].inc(ingestion.counts.cancelled)
+
+    def _completed(self, _: Any, name: str, batch: Batch, attempt: Attempt) -> None:
+        self._ended(name, batch, attempt, "completed")
+
+    def _retried(self, _: Any, name: str, batch: Batch, attempt: Attempt, **__: Any) -> None:
+        self._ended(name, batch, attempt, "retried")
+
+    def _failed(self, _: Any, name: str, batch: Batch, attempt: Attempt, **__: Any) -> None:
+        self._ended(name, batch, attempt, "failed")
+
+    def _ended(self, name: str, batch: Batch, attempt: Attempt, outcome: str) -> None:
+        if name != self._service.name:
+            return
+        counter = self._retries[batch.priority] if outcome == "retried" else self._batches[batch.priority, outcome]
+        counter.inc()
+        self._took[outcome].observe(attempt.duration)
+        if attempt.wait is not None:
+            # Where due and start were read from two clocks, it may come out just below 0.
+            self._wait[batch.priority].observe(max(0.0, attempt.wait))
+
+    def _held(self, _: Any, name: str, **__: Any) -> None:
+        if name == self._service.name:
+            self._holds.inc()
+
+
+class _Gauges:
+    """What is so at the moment of the scrape. A collector, as prometheus-client calls it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def collect(self) -> Iterator[Metric]:
+        service = self._service
+        if (state := service.worker.state) != "off":
+            yield self._gauge("worker_up", "Whether the worker of this process dispatches.", state == "running")
+        try:
+            stats, dispatches = service.store.stats(), service.store.dispatches(1)
+        except StoreUnavailable:
+            yield self._gauge("store_up", "Whether the store can be reached.", 0)
+            return
+        yield self._gauge("store_up", "Whether the store can be reached.", 1)
+        yield from self._queue(stats)
+        if dispatches:
+            about = "When the latest batch started."
+            yield self._gauge("last_dispatch_timestamp_seconds", about, dispatches[-1].started_at)
+
+    def _queue(self, stats: Stats) -> Iterator[Metric]:
+        yield self._gauge("interval_seconds", "The interval between two starts.", self._service.settings.interval)
+        yield self._gauge("paused", "Whether the queue is paused.", stats.paused)
+        held = max(0.0, (stats.hold_until or 0.0) - stats.now)
+        yield self._gauge("upstream_hold_remaining_seconds", "For how long the upstream still wants quiet.", held)
+        yield self._gauge("running_batches", "Batches in process.", stats.running)
+        yield self._gauge(
+            "waiting_batches",
+            "Batches that have yet to start, for the first time or again.",
+            {priority.name: stats.depths[priority].waiting for priority in Priority},
+        )
+        yield self._gauge(
+            "oldest_wait_seconds",
+            "Since when the oldest ingestion of which something waits was accepted; 0 where nothing waits.",
+            {priority.name: stats.now - (stats.depths[priority].oldest_at or stats.now) for priority in Priority},
+        )
+        yield self._gauge(
+            "drain_seconds",
+            "Until what waits will have ended if nothing else arrives; none while paused.",
+            {
+                priority.name: max(0.0, (stats.depths[priority].drained_at or stats.now) - stats.now)
+                for priority in Priority
+                if not stats.paused
+            },
+        )
+        if stats.accuracy:
+            about = "By how much the completions estimated at submission were off, over the latest ingestions."
+            values = {"mean": stats.accuracy.mean, "p95": stats.accuracy.p95}
+            yield self._gauge("estimate_error_seconds", about, values, "statistic")
+
+    def _gauge(self, what: str, about: str, value: float | dict[str, float], label: str = "priority") -> Metric:
+        from prometheus_client.core import GaugeMetricFamily
+
+        labels = ["queue", label] if isinstance(value, dict) else ["queue"]
+        family = GaugeMetricFamily(f"ingestion_{what}", about, labels=labels)
+        for key, number in value.items() if isinstance(value, dict) else ((None, value),):
+            family.add_metric([self._service.name] + ([key] if key else []), number)
+        return family
+
+
+def add_metrics(blueprint: Blueprint, service: Service, app: signals.Sender) -> None:
+    """The route for Prometheus, 501 without the extra."""
+    try:
+        metrics = Metrics(service, app)
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        metrics = None
+
+    @blueprint.get("/metrics", endpoint="metrics")
+    @needs(Role.READ)
+    def scrape() -> Response:
+        if metrics is None:
+            return problem(501, "Metrics need prometheus-client: pip install 'Flask-Ingestion[metrics]'.")
+        from prometheus_client.exposition import choose_encoder
+
+        encode, media_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(metrics.registry), content_type=media_type)

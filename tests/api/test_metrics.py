@@ -1,0 +1,234 @@
+"""What Prometheus reads, and whether it would accept it."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from prometheus_client import Metric
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import HoldQueue, IngestionAPI, PermanentError
+from app.errors import StoreUnavailable
+from app.keys import Role
+from tests.support.clock import START, FakeClock
+from tests.support.host import Host, eventually
+from tests.support.web import Callers
+
+Serve = Callable[..., Host]
+LABELS = {"queue", "priority", "outcome", "reason", "statistic", "le"}
+UNITS = ("_seconds", "_bytes", "_ids", "_batches")
+
+
+def scrape(host: Host, path: str = "/metrics") -> dict[str, Metric]:
+    """The families by name, without those that only say when a series began."""
+    response = host.client.get(path)
+    assert response.status_code == 200, response.text
+    families = {family.name: family for family in text_string_to_metric_families(response.text)}
+    return {name: family for name, family in families.items() if not name.endswith("_created")}
+
+
+def value(host: Host, name: str, **labels: str) -> float:
+    """One sample's value; labels beyond the queue's name have to be given all."""
+    wanted = {"queue": "ingest", **labels}
+    samples = [sample for family in scrape(host).values() for sample in family.samples if sample.name == name]
+    (found,) = [sample.value for sample in samples if sample.labels == wanted]
+    return float(found)
+
+
+def busy(serve: Serve) -> Host:
+    """A host in which everything that is counted has happened."""
+
+    def work(ids: Any) -> None:
+        if 1 in ids:
+            raise PermanentError("no such record")
+        if 2 in ids and len(host.heard.all("started")) < 3:
+            raise RuntimeError("not yet")
+        if 3 in ids and len(held) < 1:
+            held.append(ids)
+            raise HoldQueue(30)
+
+    held: list[Any] = []
+    host: Host = serve(interval=0, batch_size=1, backoff=0, backoff_max=0, concurrency=1)
+    host.submit([1, 2], "HIGH")
+    host.submit([4, 5], "LOW")
+    host.service.cancel(host.submit([9, 9, 9], "MEDIUM").id)
+    host.client.post("/ingest", json={"ids": []})
+    host.ingestion.processor(work)
+    host.ingestion.start()
+    host.heard.until("completed", 3)
+    host.submit([3], "HIGH")
+    eventually(lambda: held and not host.service.worker.running)
+    return host
+
+
+def test_what_happened_is_counted(serve: Serve) -> None:
+    host = busy(serve)
+    assert value(host, "ingestion_submissions_total", priority="HIGH") == 2
+    assert value(host, "ingestion_submitted_ids_total", priority="MEDIUM") == 3
+    assert value(host, "ingestion_rejections_total", reason="invalid") == 1
+    assert value(host, "ingestion_batches_total", priority="HIGH", outcome="failed") == 1
+    assert value(host, "ingestion_batches_total", priority="HIGH", outcome="completed") == 1
+    assert value(host, "ingestion_batches_total", priority="LOW", outcome="completed") == 2
+    assert value(host, "ingestion_batches_total", priority="MEDIUM", outcome="cancelled") == 3
+    assert value(host, "ingestion_retries_total", priority="HIGH") == 1
+    assert value(host, "ingestion_upstream_holds_total") == 1
+    assert value(host, "ingestion_upstream_hold_remaining_seconds") == 30
+
+
+def test_waits_and_durations_are_measured(serve: Serve) -> None:
+    clock = FakeClock()
+
+    def work(_: Any) -> None:
+        clock.advance(2)
+
+    host = serve(clock=clock, interval=0, concurrency=1)
+    ingestion = host.submit([1, 2, 3, 4], "HIGH")
+    clock.advance(10)
+    host.ingestion.processor(work)
+    host.ingestion.start()
+    host.finished(ingestion.id)
+    assert value(host, "ingestion_batch_duration_seconds_sum", outcome="completed") == pytest.approx(4)
+    assert value(host, "ingestion_batch_duration_seconds_bucket", outcome="completed", le="1.0") == 0
+    assert value(host, "ingestion_batch_duration_seconds_bucket", outcome="completed", le="2.5") == 2
+    assert value(host, "ingestion_batch_wait_seconds_sum", priority="HIGH") == pytest.approx(10 + 12)
+    assert value(host, "ingestion_estimate_error_seconds", statistic="mean") > 0
+
+
+def test_the_state_of_the_queue_is_read_at_the_scrape(host: Host) -> None:
+    host.submit(range(1, 8), "LOW")
+    host.store.claim(1)
+    host.clock.advance(7)
+    assert value(host, "ingestion_waiting_batches", priority="LOW") == 2
+    assert value(host, "ingestion_waiting_batches", priority="HIGH") == 0
+    assert value(host, "ingestion_oldest_wait_seconds", priority="LOW") == 7
+    assert value(host, "ingestion_oldest_wait_seconds", priority="HIGH") == 0
+    assert value(host, "ingestion_drain_seconds", priority="LOW") == 5
+    assert value(host, "ingestion_running_batches") == 1
+    assert value(host, "ingestion_last_dispatch_timestamp_seconds") == START
+    assert value(host, "ingestion_interval_seconds") == 5
+    assert value(host, "ingestion_paused") == 0
+    host.ingestion.pause()
+    assert value(host, "ingestion_paused") == 1
+    assert "ingestion_drain_seconds" in scrape(host)
+    assert not scrape(host)["ingestion_drain_seconds"].samples
+
+
+def test_the_worker_is_up_while_it_dispatches_and_absent_where_it_should_not(host: Host) -> None:
+    assert "ingestion_worker_up" not in scrape(host)
+    host.ingestion.start()
+    assert value(host, "ingestion_worker_up") == 1
+
+
+def test_a_store_that_is_away_is_told_and_does_not_fail_the_scrape(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise StoreUnavailable("the database is away")
+
+    monkeypatch.setattr(host.store, "stats", away)
+    assert value(host, "ingestion_store_up") == 0
+    assert "ingestion_waiting_batches" not in scrape(host)
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        ({"data": "{", "content_type": "application/json"}, "malformed"),
+        ({"data": "x", "content_type": "text/plain"}, "media_type"),
+        ({"data": "[" + "1," * 70_000, "content_type": "application/json"}, "too_large"),
+        ({"json": {"ids": [1], "priority": "URGENT"}}, "invalid"),
+        ({"json": {"ids": [1], "priority": "LOW"}, "headers": {"Idempotency-Key": ""}}, "invalid"),
+        ({"json": {"ids": [1], "priority": "LOW", "deadline": 0.5}}, "deadline"),
+        ({"json": {"ids": [1, 2, 3], "priority": "LOW"}, "headers": {"Idempotency-Key": "used"}}, "key_reused"),
+        ({"json": {"ids": [1, 2], "priority": "LOW"}}, "backlog"),
+    ],
+)
+def test_a_refusal_is_counted_by_its_reason(serve: Serve, request_: dict[str, Any], reason: str) -> None:
+    host = serve(max_ids=3, max_pending=1)
+    host.submit([1, 2, 3], "HIGH", key="used")
+    if reason == "deadline":
+        host.store.claim(1)
+    assert host.client.post("/ingest", **request_).status_code >= 400
+    counted = {
+        sample.labels["reason"]: sample.value
+        for sample in scrape(host)["ingestion_rejections"].samples
+        if sample.name.endswith("_total") and sample.value
+    }
+    assert counted == {reason: 1}
+
+
+def test_a_quota_is_a_reason_of_its_own(serve: Serve) -> None:
+    callers = Callers(("one", Role.SUBMIT))
+    host = serve(api_keys=callers.keys, key_quota=1)
+    for code in (200, 429):
+        response = host.client.post("/ingest", json={"ids": [1], "priority": "LOW"}, headers=callers.headers("one"))
+        assert response.status_code == code
+    text = host.client.get("/metrics", headers=callers.headers("one")).text
+    assert 'ingestion_rejections_total{queue="ingest",reason="quota"} 1.0' in text
+    assert host.client.get("/metrics").status_code == 401
+
+
+def test_instances_on_one_app_are_counted_apart(host: Host) -> None:
+    host.app.config["TWO_AUTOSTART"] = False
+    two = IngestionAPI(name="two")
+    two.init_app(host.app, url_prefix="/two", clock=host.clock)
+    two.submit([1], "HIGH")
+    assert value(host, "ingestion_submissions_total", priority="HIGH") == 0
+    (one,) = [s for s in scrape(host, "/two/metrics")["ingestion_submissions"].samples if s.value == 1]
+    assert one.labels == {"queue": "two", "priority": "HIGH"}
+
+
+def test_names_keep_to_the_rules_of_prometheus(serve: Serve) -> None:
+    host = busy(serve)
+    families = scrape(host)
+    assert len(families) > 15
+    for name, family in families.items():
+        assert re.fullmatch(r"ingestion(_[a-z]+)+", name)
+        assert family.documentation.endswith(".")
+        assert not name.endswith(("_total", "_count", "_sum", "_bucket"))
+        if family.type == "histogram":
+            assert name.endswith(UNITS)
+        for sample in family.samples:
+            assert sample.labels.keys() <= LABELS
+            assert sample.labels["queue"] == "ingest"
+            assert not any(
+                re.search(r"\d", text) for label, text in sample.labels.items() if label not in ("le", "statistic")
+            )
+            if family.type == "counter":
+                assert sample.name == f"{name}_total"
+
+
+def test_open_metrics_is_given_to_who_asks_for_it(host: Host) -> None:
+    response = host.client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert response.content_type.startswith("application/openmetrics-text")
+    assert {family.name for family in openmetrics.text_string_to_metric_families(response.text)} >= {
+        "ingestion_submissions"
+    }
+
+
+@pytest.mark.skipif(
+    not shutil.which("promtool"), reason="promtool is not here; Debian has it in the package prometheus"
+)
+def test_promtool_finds_nothing(serve: Serve) -> None:
+    text = busy(serve).client.get("/metrics").text
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_the_extra_it_says_which_one(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = builtins.__import__
+
+    def missing(name: str, *rest: Any) -> Any:
+        if name.startswith("prometheus_client"):
+            raise ModuleNotFoundError("No module named 'prometheus_client'", name="prometheus_client")
+        return really(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", missing)
+    response = serve().client.get("/metrics")
+    assert response.status_code == 501
+    assert "Flask-Ingestion[metrics]" in response.json["detail"]
