@@ -72,7 +72,18 @@ def routes_of(app: Flask) -> set[tuple[str, str]]:
 
 
 def test_every_route_is_in_the_tables_above(app: Flask) -> None:
-    assert routes_of(app) == ROUTES.keys() | OPEN
+    api = {(method, path) for method, path in routes_of(app) if not path.startswith("/dashboard")}
+    assert api == ROUTES.keys() | OPEN
+
+
+def test_without_a_key_the_dashboard_shows_nothing(app: Flask, client: FlaskClient, callers: Callers) -> None:
+    theirs = ingest(client, [1], headers=callers.headers("one"))
+    pages = [path for _, path in routes_of(app) if path.startswith("/dashboard") and "<path:" not in path]
+    assert len(pages) > 5
+    for path in pages:
+        response = client.get(path.replace("{id}", theirs))
+        # Searching only sends on to a page, which asks in its turn.
+        assert response.status_code == 401 or (path.endswith("/search") and response.location), path
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
