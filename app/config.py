@@ -121,6 +121,7 @@ class Settings:
     host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
+    log_format: str = _setting("text", _choice("text", "json"), "How the standalone service logs: text or json.")
     api_keys: tuple[Key, ...] = _setting(
         (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
     )

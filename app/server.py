@@ -18,6 +18,7 @@ from .auth import refuse_open
 from .config import Settings
 from .errors import ConfigError, IngestError, StoreUnavailable
 from .httpd import Server, listen, url
+from .logs import log_to_stderr
 from .service import Service
 
 logger = logging.getLogger("flask_ingestion")
@@ -31,13 +32,13 @@ def run(create_app: Callable[[], Flask]) -> int:
 
     0 after an orderly end, 1 where it cannot listen or start, 2 for a wrong setting, each with a sentence on stderr.
     """
-    log_to_stderr()
     # A thread that is woken waits less for one that computes. It is a setting of the whole process, so it is made here,
     # where the process is our own.
     sys.setswitchinterval(0.0005)
     with Signals() as signals:
         try:
             settings = Settings.read(os.environ)
+            log_to_stderr(settings.log_format)
             refuse_open(settings)
             sockets = listen(settings.host, settings.port)
             app = create_app()
@@ -125,16 +126,6 @@ class Signals:
             os._exit(128 + number)
         self.received = signal.Signals(number).name
         self.wake()
-
-
-def log_to_stderr() -> None:
-    formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # It warns of every request that waits for a thread, which under load is every request.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def _refuse(error: Exception, code: int) -> int:

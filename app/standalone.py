@@ -34,13 +34,14 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
-    from .server import Signals, log_to_stderr
+    from .logs import log_to_stderr
+    from .server import Signals
 
     service = _service(_app(context), name)
     if service.settings.store.startswith("memory:"):
         key, url = f"{name.upper()}_STORE", service.settings.store
         raise click.UsageError(f"Nobody else can fill {url}; set {key} to one that processes share.")
-    log_to_stderr()
+    log_to_stderr(service.settings.log_format)
     woken: queue.SimpleQueue[None] = queue.SimpleQueue()
     with Signals() as signals:
         # A signal handler may interrupt this very thread at its waiting, which of all queues this one allows.

@@ -1,0 +1,43 @@
+"""What the standalone service logs, to stderr: lines for people, or one JSON object a line (LOG_FORMAT).
+
+An app that embeds the service logs as its host likes: everything goes to the logger `flask_ingestion`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+
+from .documents import timestamp
+
+_STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+class JSONFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, then the record's own fields, such as `ingestion_id`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        document = {
+            "time": timestamp(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        document.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+        if record.exc_info:
+            document["exception"] = self.formatException(record.exc_info)
+        return json.dumps(document, default=str)
+
+
+def log_to_stderr(log_format: str) -> None:
+    """Log from INFO up, unless the process set its logging up before. `log_format` is `text` or `json`."""
+    formatter: logging.Formatter = JSONFormatter()
+    if log_format == "text":
+        formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # It warns of every request that waits for a thread, which under load is every request.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

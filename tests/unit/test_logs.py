@@ -1,0 +1,85 @@
+"""What a line of the log says."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import signal
+import sys
+
+import pytest
+
+from app.errors import ConfigError
+from app.logs import JSONFormatter
+from tests.support.command import Command
+from tests.support.queueing import settings
+
+
+def record(message: str, *args: object, **options: object) -> logging.LogRecord:
+    logger = logging.getLogger("flask_ingestion")
+    made = logger.makeRecord(logger.name, logging.WARNING, "file.py", 1, message, args, **options)
+    made.created = 1_800_000_000.25
+    return made
+
+
+def test_a_line_is_one_json_object_with_the_fields_of_the_record() -> None:
+    fields = {"ingestion_id": "i", "batch_id": "b"}
+    line = JSONFormatter().format(record("batch %s\nended", "b", exc_info=None, extra=fields))
+    assert "\n" not in line
+    assert json.loads(line) == {
+        "time": "2027-01-15T08:00:00.250Z",
+        "level": "WARNING",
+        "logger": "flask_ingestion",
+        "message": "batch b\nended",
+        "ingestion_id": "i",
+        "batch_id": "b",
+    }
+
+
+def test_an_exception_is_a_member() -> None:
+    try:
+        raise ValueError("on purpose")
+    except ValueError:
+        line = JSONFormatter().format(record("it went wrong", exc_info=sys.exc_info()))
+    document = json.loads(line)
+    assert document["message"] == "it went wrong"
+    assert document["exception"].startswith("Traceback")
+    assert document["exception"].endswith("ValueError: on purpose")
+
+
+def test_what_json_has_no_word_for_is_said_as_text() -> None:
+    assert json.loads(JSONFormatter().format(record("x", exc_info=None, extra={"what": {1, 2}})))["what"] == "{1, 2}"
+
+
+def test_the_standalone_service_logs_what_the_setting_says() -> None:
+    environ = {"INGEST_PORT": "0", "INGEST_LOG_FORMAT": "json"}
+    with Command("wsgi.py", environ=environ) as command:
+        serving = json.loads(command.wait_for("serving on"))
+        command.process.send_signal(signal.SIGTERM)
+        command.end()
+        assert serving["level"] == "INFO"
+        assert all(json.loads(line)["logger"] == "flask_ingestion" for line in command.lines)
+
+
+def test_a_dispatch_names_ingestion_and_batch() -> None:
+    program = (
+        "from app import create_app, ingestion_finished\n"
+        "from app.logs import log_to_stderr\n"
+        "import threading\n"
+        "log_to_stderr('json')\n"
+        "over = threading.Event()\n"
+        "@ingestion_finished.connect\n"
+        "def end(app, **_): over.set()\n"
+        "create_app().extensions['ingest'].submit([1], 'HIGH')\n"
+        "over.wait(20)\n"
+    )
+    with Command("-c", program) as command:
+        dispatched = json.loads(command.wait_for("dispatched batch"))
+        assert re.fullmatch(r"[0-9a-f-]{36}", dispatched["ingestion_id"])
+        assert dispatched["message"] == f"dispatched batch {dispatched['batch_id']}, attempt 1"
+
+
+def test_a_wrong_format_is_a_sentence() -> None:
+    with pytest.raises(ConfigError, match="INGEST_LOG_FORMAT must be one of text, json, not 'xml'"):
+        settings(log_format="xml")
