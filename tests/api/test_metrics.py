@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -22,6 +25,10 @@ from tests.support.host import Host, eventually
 from tests.support.web import Callers
 
 Serve = Callable[..., Host]
+DOCS = Path(__file__).parents[2] / "docs"
+needs_promtool = pytest.mark.skipif(
+    not shutil.which("promtool"), reason="promtool is not here; Debian has it in the package prometheus"
+)
 LABELS = {"queue", "priority", "outcome", "reason", "statistic", "le"}
 UNITS = ("_seconds", "_bytes", "_ids", "_batches")
 
@@ -82,7 +89,8 @@ def test_what_happened_is_counted(serve: Serve) -> None:
     assert value(host, "ingestion_upstream_hold_remaining_seconds") == 30
 
 
-def test_waits_and_durations_are_measured(serve: Serve) -> None:
+def measured(serve: Serve) -> Host:
+    """A host that has ended two batches of 2 seconds each, the first of which waited for 10."""
     clock = FakeClock()
 
     def work(_: Any) -> None:
@@ -94,6 +102,11 @@ def test_waits_and_durations_are_measured(serve: Serve) -> None:
     host.ingestion.processor(work)
     host.ingestion.start()
     host.finished(ingestion.id)
+    return host
+
+
+def test_waits_and_durations_are_measured(serve: Serve) -> None:
+    host = measured(serve)
     assert value(host, "ingestion_batch_duration_seconds_sum", outcome="completed") == pytest.approx(4)
     assert value(host, "ingestion_batch_duration_seconds_bucket", outcome="completed", le="1.0") == 0
     assert value(host, "ingestion_batch_duration_seconds_bucket", outcome="completed", le="2.5") == 2
@@ -232,3 +245,50 @@ def test_without_the_extra_it_says_which_one(serve: Serve, monkeypatch: pytest.M
     response = serve().client.get("/metrics")
     assert response.status_code == 501
     assert "Flask-Ingestion[metrics]" in response.json["detail"]
+
+
+# -- the files for those who run it --
+
+
+def test_the_documents_speak_of_what_there_is_and_of_all_of_it(serve: Serve) -> None:
+    families = scrape(busy(serve)) | scrape(measured(serve))
+    known = {f"{name}_total" if family.type == "counter" else name for name, family in families.items()}
+    samples = {sample.name for family in families.values() for sample in family.samples} | known
+    rows = re.findall(r"^\| `(ingestion_\w+)` \| (\w+) \|", (DOCS / "operations.md").read_text(), re.MULTILINE)
+    assert {name for name, _ in rows} == known
+    assert {families[name.removesuffix("_total")].type for name, kind in rows if kind == "counter"} == {"counter"}
+    for file in ("alerts.yml", "grafana.json"):
+        named = set(re.findall(r"\bingestion_\w+", (DOCS / file).read_text()))
+        assert len(named) > 8
+        assert named <= samples, file
+
+
+def test_every_reason_that_is_documented_exists_and_the_other_way_round(host: Host) -> None:
+    (row,) = [
+        line for line in (DOCS / "operations.md").read_text().splitlines() if "`ingestion_rejections_total`" in line
+    ]
+    there = {sample.labels["reason"] for sample in scrape(host)["ingestion_rejections"].samples}
+    assert set(re.findall(r"`(\w+)`", row)) - {"ingestion_rejections_total"} == there
+
+
+def test_every_alert_says_what_it_means_and_why_it_matters() -> None:
+    (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    assert len(group["rules"]) > 10
+    for rule in group["rules"]:
+        assert rule["labels"]["severity"] in ("critical", "warning", "info"), rule["alert"]
+        assert rule["annotations"].keys() == {"summary", "description"}, rule["alert"]
+
+
+def test_the_dashboard_asks_only_the_chosen_queue() -> None:
+    dashboard = json.loads((DOCS / "grafana.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(expressions) > 15
+    for expression in expressions:
+        assert expression.count("ingestion_") == expression.count('{queue=~"$queue",instance=~"$instance"')
+    assert all(panel["description"] for panel in dashboard["panels"])
+
+
+@needs_promtool
+def test_promtool_accepts_the_alerts() -> None:
+    done = subprocess.run(["promtool", "check", "rules", str(DOCS / "alerts.yml")], capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
