@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from ..auth import Caller, Guard, caller, needs
 from ..documents import dumps, quote_document
 from ..errors import StoreUnavailable, UnknownIngestion
+from ..keys import Role
 from ..models import Priority, Status, batch_count
 from ..service import Service
 from . import data
@@ -24,18 +27,16 @@ _INGESTION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ROWS = 25
 """Ingestions on a page."""
 
-
-def anyone() -> bool:
-    """Whether the caller may operate the queue, where no keys say otherwise."""
-    return True
+Page: TypeAlias = "str | tuple[str, int]"
 
 
-def make_dashboard(service: Service, may_operate: Callable[[], bool] = anyone) -> Blueprint:
-    """The dashboard of one instance, to be nested in the blueprint of its routes.
+def make_dashboard(service: Service) -> Blueprint:
+    """The dashboard of one instance, to be nested in the blueprint of its routes, whose guards it relies on.
 
-    It reads from endpoints of its own and changes things through the JSON API, as any other client does. `may_operate`
-    is asked, per request, whether to offer pause, cancel and redrive; the API decides whether they are granted.
+    It reads from endpoints of its own and changes things through the JSON API, as any other client does. A page offers
+    what its caller's role allows, and asks for a key where there is none; the API decides what is granted.
     """
+    guard = Guard(service)
     # The assets' address changes with what they hold, so that a browser's cache never mixes two versions.
     blueprint = Blueprint(
         "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path=f"/{_version()}"
@@ -46,25 +47,55 @@ def make_dashboard(service: Service, may_operate: Callable[[], bool] = anyone) -
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "same-origin"
-        if request.endpoint and not request.endpoint.endswith(".static"):
-            response.headers["Cache-Control"] = "no-store"
+        static = request.endpoint and request.endpoint.endswith(".static") and response.status_code == 200
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if static else "no-store"
         return response
 
+    def page(view: Callable[..., Page]) -> Callable[..., Page]:
+        """A view that is given its caller, or is replaced by the form to sign in."""
+
+        @needs(None)
+        @functools.wraps(view)
+        def shown(**values: str) -> Page:
+            who = guard.identify()
+            return (render("login", None), 401) if who is None else view(who, **values)
+
+        return shown
+
+    def render(view: str, who: Caller | None, **values: Any) -> str:
+        role = who.role if who else None
+        return render_template(
+            f"flask_ingestion/{view}.html",
+            view=view,
+            name=service.name,
+            settings=service.settings,
+            api=(request.blueprint or "").rpartition(".")[0],
+            caller=who and who.name,
+            may_look=role is not None,
+            may_submit=role is not None and role >= Role.SUBMIT,
+            may_operate=role is not None and role >= Role.OPERATE,
+            **values,
+        )
+
     @blueprint.get("", strict_slashes=False)
-    def overview() -> str:
-        return _page("overview", statuses=list(Status), priorities=list(Priority))
+    @page
+    def overview(who: Caller) -> Page:
+        return render("overview", who, statuses=list(Status), priorities=list(Priority))
 
     @blueprint.get("/data")
+    @needs(Role.READ)
     def overview_data() -> Response:
         rows = service.store.ingestions(
             status=_one_of("status", Status, lambda status: status.value),
             priority=_one_of("priority", Priority, lambda priority: priority.name),
+            owner=caller().scope,
             before=_count("cursor", None),
             limit=_ROWS,
         )
-        return _json({**data.queue(service), **data.rows(rows, _ROWS)})
+        return _json({**data.queue(service, caller().scope), **data.rows(rows, _ROWS)})
 
     @blueprint.get("/search")
+    @needs(None)
     def search() -> AnyResponse:
         text = request.args.get("id", "").strip()
         # Whatever surrounds an id, as in a copied address or log line, is put up with.
@@ -72,46 +103,45 @@ def make_dashboard(service: Service, may_operate: Callable[[], bool] = anyone) -
         return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)
 
     @blueprint.get("/ingestions/<ingestion_id>")
-    def ingestion(ingestion_id: str) -> tuple[str, int]:
+    @page
+    def ingestion(who: Caller, ingestion_id: str) -> Page:
         try:
-            service.get(ingestion_id)
+            owner = service.get(ingestion_id).owner
+            if who.scope not in (None, owner):
+                raise UnknownIngestion(ingestion_id)
         except UnknownIngestion as error:
-            return _page("unknown", sought=ingestion_id, why=str(error)), 404
+            return render("refusal", who, title="No such ingestion", why=str(error), sought=ingestion_id), 404
         except StoreUnavailable:
             # The page itself says so, and goes on asking.
             pass
-        return _page("ingestion", ingestion_id=ingestion_id), 200
+        return render("ingestion", who, ingestion_id=ingestion_id)
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
+    @needs(Role.READ)
     def ingestion_data(ingestion_id: str) -> Response:
         return _json(data.ingestion(service, ingestion_id, _count("offset", 0) or 0))
 
     @blueprint.get("/ingestions/<ingestion_id>/failed")
+    @needs(Role.READ)
     def failed(ingestion_id: str) -> Response:
         return _json({"position": data.next_failed(service, ingestion_id, _count("from", 0) or 0)})
 
     @blueprint.get("/submit")
-    def submit() -> str:
-        return _page("submit", priorities=list(Priority))
+    @page
+    def submit(who: Caller) -> Page:
+        if who.role < Role.SUBMIT:
+            why = f"The key of {who.name} may look, but not submit."
+            return render("refusal", who, title="Not allowed", why=why), 403
+        return render("submit", who, priorities=list(Priority))
 
     @blueprint.get("/submit/quote")
+    @needs(Role.SUBMIT)
     def quote() -> Response:
         count = _count("ids", None)
         if not count or count > service.settings.max_ids:
             abort(422, f"ids must be how many ids there are, from 1 to {service.settings.max_ids}.")
         quotes = service.store.quote(batch_count(count, service.settings.batch_size))
         return _json({**data.state(service), "quote": quote_document(quotes)})
-
-    def _page(view: str, **values: Any) -> str:
-        return render_template(
-            f"flask_ingestion/{view}.html",
-            view=view,
-            name=service.name,
-            settings=service.settings,
-            api=(request.blueprint or "").rpartition(".")[0],
-            may_operate=may_operate(),
-            **values,
-        )
 
     return blueprint
 

@@ -42,10 +42,13 @@ def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
     }
 
 
-def queue(service: Service) -> dict[str, Any]:
-    """The queue as a whole."""
+def queue(service: Service, scope: str | None) -> dict[str, Any]:
+    """The queue as a whole; of the next batches only those that belong to `scope`, where that is somebody."""
     settings, stats = service.settings, service.store.stats()
     upcoming = service.store.upcoming(_NEXT)
+    next_dispatch_at = _next_dispatch(stats, upcoming)
+    if scope is not None:
+        upcoming = [(batch, start) for batch, start in upcoming if service.get(batch.ingestion_id).owner == scope]
     limit = min(settings.dispatch_log, _DISPATCHES)
     document = documents.queue_document(stats, (), service.worker.state)
     document.update(state(service, stats))
@@ -56,7 +59,7 @@ def queue(service: Service) -> dict[str, Any]:
             level["drained_at"] = None
     document["concurrency"] = settings.concurrency
     document["failed"] = stats.failed
-    document["next_dispatch_at"] = None if stalled else timestamp(_next_dispatch(stats, upcoming))
+    document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)
     document["next"] = [
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming

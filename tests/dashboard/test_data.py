@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -42,8 +43,14 @@ def test_every_answer_carries_the_policy(new_site: NewSite, path: str) -> None:
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_only_the_dashboard_carries_it(new_site: NewSite) -> None:
-    assert "Content-Security-Policy" not in client(new_site()).get("/jobs/queue").headers
+def test_assets_may_be_kept_for_their_address_changes_with_them(new_site: NewSite) -> None:
+    browser = client(new_site())
+    page = browser.get("/jobs/dashboard").text
+    address = re.search(r'src="(/jobs/dashboard/static-[0-9a-f]{12}/overview\.js)"', page)
+    assert address is not None
+    answer = browser.get(address.group(1))
+    assert answer.mimetype == "text/javascript"
+    assert "immutable" in answer.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("prefix", [None, "/jobs", "/a/b"])

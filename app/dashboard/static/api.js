@@ -25,8 +25,8 @@ async function call(address, options, outer) {
     const response = await fetch(address, { cache: "no-store", ...options, signal: controller.signal });
     const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
     const document = isJson ? await response.json() : undefined;
-    if (response.ok && isJson) return document;
-    throw refusal(response, document);
+    if (response.ok && (isJson || response.status === 204)) return document;
+    throw refusal(response, document, options);
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure("No answer from the service", "It cannot be reached, or takes too long. What you see is old.");
@@ -36,9 +36,10 @@ async function call(address, options, outer) {
   }
 }
 
-function refusal(response, problem) {
+function refusal(response, problem, options) {
   const listed = (problem?.errors ?? []).map((fault) => fault.detail).slice(0, 5);
+  if (response.status === 401 && !options.body) return new Failure("You are signed out", "Reload this page to sign in again.", 401);
   const detail = listed.length ? listed.join(" ") : problem?.detail ?? `The answer was ${response.status}.`;
-  const title = { 401: "You are signed out", 403: "Not allowed", 404: "Not found", 503: "Not available" }[response.status];
+  const title = { 403: "Not allowed", 404: "Not found", 503: "Not available" }[response.status];
   return new Failure(title ?? problem?.title ?? "It did not work", detail, response.status);
 }

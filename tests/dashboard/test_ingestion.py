@@ -1,0 +1,113 @@
+"""One ingestion's page, in a browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app.models import Batch, BatchError, Status
+
+from .site import Site
+
+expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+
+NewSite = Callable[..., Site]
+
+HOSTILE = BatchError("Error", "<img src=x onerror=alert(1)><script>alert(2)</script>")
+
+
+def failing(new_site: NewSite, *positions: int, batches: int, steps: int) -> tuple[Site, str]:
+    site = new_site(interval=0, batch_size=1)
+    made = site.submit(range(1, batches + 1))
+
+    def end(batch: Batch, _step: int) -> BatchError | None:
+        return HOSTILE if batch.position in positions else None
+
+    site.drive(steps, end=end, seconds=1)
+    return site, made.id
+
+
+def test_it_shows_the_batches_and_how_far_it_is(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, 2, batches=10, steps=4)
+    site.work(running=4)
+    page.goto(f"{site.url}/ingestions/{made}")
+    expect(page.locator("#legend")).to_have_text(re.compile("3 completed.*1 failed.*4 triggered.*2 yet to start"))
+    expect(page.locator("#facts")).to_contain_text("10 in 10 batches")
+    expect(page.locator("#facts")).to_contain_text("Batches ahead")
+    expect(page.locator("#facts")).to_contain_text("Completion")
+    rows = page.locator("#batches tr")
+    expect(rows).to_have_count(10)
+    expect(rows.nth(2)).to_have_text(f"3failed13Error: {HOSTILE.message}")
+    expect(rows.nth(9)).to_have_text("10yet to start010")
+
+
+def test_pages_and_the_way_to_the_next_failed_batch(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, 7, 130, batches=160, steps=160)
+    page.goto(f"{site.url}/ingestions/{made}")
+    where = page.locator("#where")
+    expect(where).to_have_text("1 to 50 of 160")
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    page.get_by_role("button", name="Next", exact=True).click()
+    expect(where).to_have_text("51 to 100 of 160")
+    page.get_by_role("button", name="Last").click()
+    expect(where).to_have_text("151 to 160 of 160")
+    page.go_back()
+    expect(where).to_have_text("51 to 100 of 160")
+    find = page.get_by_role("button", name="Next failed batch")
+    find.click()
+    expect(page.locator("tr.sought")).to_have_text(re.compile("^131failed"))
+    expect(where).to_have_text("101 to 150 of 160")
+    find.click()
+    expect(page.locator("tr.sought")).to_have_text(re.compile("^8failed"))
+    expect(page.locator("tr.sought")).to_be_in_viewport()
+
+
+def test_cancelling_asks_first(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, batches=10, steps=2)
+    page.goto(f"{site.url}/ingestions/{made}")
+    page.get_by_role("button", name="Cancel").click()
+    dialog = page.get_by_role("dialog", name="Cancel this ingestion?")
+    expect(dialog).to_contain_text("8 batches")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    assert site.service.get(made).status is Status.TRIGGERED
+    page.get_by_role("button", name="Cancel").click()
+    dialog.get_by_role("button", name="Cancel the ingestion").click()
+    expect(page.locator("#notices")).to_contain_text("The ingestion is cancelled.")
+    expect(page.locator("#pills")).to_contain_text("cancelled")
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
+    assert site.service.get(made).counts.cancelled == 8
+
+
+def test_redriving_asks_first(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, 0, 1, batches=3, steps=3)
+    page.goto(f"{site.url}/ingestions/{made}")
+    page.get_by_role("button", name="Redrive").click()
+    dialog = page.get_by_role("dialog", name="Redrive the failed batches?")
+    expect(dialog).to_contain_text("2 failed batches")
+    dialog.get_by_role("button", name="Redrive").click()
+    expect(page.locator("#pills")).to_contain_text("triggered")
+    expect(page.get_by_role("button", name="Redrive")).to_be_hidden()
+    assert site.service.get(made).counts.failed == 0
+
+
+def test_what_cannot_be_done_any_more_is_explained(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, batches=2, steps=1)
+    page.goto(f"{site.url}/ingestions/{made}")
+    page.get_by_role("button", name="Cancel").click()
+    site.drive(1, seconds=1)
+    page.get_by_role("button", name="Cancel the ingestion").click()
+    expect(page.locator("#notices")).to_contain_text("nothing is left to cancel")
+
+
+def test_results_are_a_download(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, 1, batches=3, steps=3)
+    page.goto(f"{site.url}/ingestions/{made}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Results").click()
+    assert download.value.suggested_filename == f"{made}.ndjson"
+    assert download.value.path().read_text() == '{"id":1,"data":null}\n{"id":3,"data":null}\n'
