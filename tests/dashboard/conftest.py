@@ -21,6 +21,9 @@ FLAGS = [
     "--disable-sync",
 ]
 
+PATIENCE = 20_000
+"""Milliseconds to wait for something to be on the page; long, for the machine may be busy."""
+
 
 def _missing(what: str) -> None:
     if os.environ.get("CI"):
@@ -31,12 +34,13 @@ def _missing(what: str) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ModuleNotFoundError:
         _missing("Playwright is not installed: pip install 'Flask-Ingestion[test]'")
     chromium = shutil.which("chromium")
     if chromium is None:
         _missing("there is no Chromium: apt-get install chromium")
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
@@ -60,7 +64,7 @@ def new_site() -> Iterator[Callable[..., Site]]:
 def page(browser: Any) -> Iterator[Any]:
     """A tab; a fault in the page's own scripts, or anything that its policy refused, fails the test."""
     context = browser.new_context(locale="en-GB", timezone_id="UTC")
-    context.set_default_timeout(8000)
+    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     faults: list[str] = []
     tab.on("pageerror", lambda error: faults.append(str(error)))

@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from app.errors import StoreUnavailable
+from app.keys import Role, new_key
 from app.models import Batch, BatchError, Priority
 from app.store import Stats
 
@@ -136,6 +137,13 @@ def submit(page: Page, name: str) -> None:
         shoot(page, name)
 
 
+def login(page: Page, name: str) -> None:
+    with site(api_keys=[new_key("operator", Role.OPERATE)[1]]) as one:
+        page.goto(one.url)
+        page.wait_for_selector("#key")
+        shoot(page, name)
+
+
 NARROW = {"viewport": {"width": 375, "height": 1800}}
 DARK = {"color_scheme": "dark"}
 
@@ -150,6 +158,7 @@ SCENES: dict[str, tuple[Callable[[Page, str], None], dict[str, Any]]] = {
     "ingestion": (ingestion, {}),
     "asking": (asking, {}),
     "submit": (submit, {}),
+    "login": (login, {}),
     "dark": (overview(), DARK),
     "dark-ingestion": (ingestion, DARK),
     "dark-submit": (submit, DARK),

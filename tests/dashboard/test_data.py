@@ -48,9 +48,9 @@ def test_assets_may_be_kept_for_their_address_changes_with_them(new_site: NewSit
     page = browser.get("/jobs/dashboard").text
     address = re.search(r'src="(/jobs/dashboard/static-[0-9a-f]{12}/overview\.js)"', page)
     assert address is not None
-    answer = browser.get(address.group(1))
-    assert answer.mimetype == "text/javascript"
-    assert "immutable" in answer.headers["Cache-Control"]
+    with browser.get(address.group(1)) as answer:
+        assert answer.mimetype == "text/javascript"
+        assert "immutable" in answer.headers["Cache-Control"]
 
 
 @pytest.mark.parametrize("prefix", [None, "/jobs", "/a/b"])

@@ -101,7 +101,7 @@ def test_a_hold_says_when_it_ends(new_site: NewSite, page: Any) -> None:
     site = busy(new_site)
     site.service.store.hold(90)
     page.goto(site.url)
-    expect(page.locator("#alerts")).to_have_text(re.compile(r"On hold.*in 1 min \d\d s$"))
+    expect(page.locator("#alerts")).to_have_text(re.compile(r"On hold.*Ends in 1 min \d\d s\.$"))
     expect(page.locator("#held")).to_have_text(re.compile("The upstream asked for quiet until 08:01:"))
 
 

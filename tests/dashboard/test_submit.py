@@ -106,7 +106,7 @@ def test_a_refusal_says_why(new_site: NewSite, page: Any) -> None:
     page.goto(f"{site.url}/submit")
     page.get_by_label("Ids").fill("1 2 3 4 5 6")
     page.locator("#send").click()
-    expect(page.locator("#notices")).to_contain_text("9 batches are waiting and at most 10 may")
+    expect(page.locator("#notices")).to_contain_text("9 batches are waiting, which takes 45.0 s, and at most 10 may")
     expect(page.get_by_label("Ids")).to_have_value("1 2 3 4 5 6")
 
 

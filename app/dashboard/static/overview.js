@@ -72,7 +72,7 @@ function showFigures(data) {
     levels,
     ([name]) => name,
     ([name]) => {
-      const line = row(["Waiting", make("span")], ["Oldest waits", make("span")], ["Drained", make("span")]);
+      const line = row(["Waiting", make("span")], ["Oldest", make("span")], ["Drained", make("span")]);
       for (const cell of line.cells) cell.className = "number";
       line.prepend(make("th", { scope: "row" }, pill(name)));
       return line;

@@ -37,19 +37,23 @@ export class Poller {
     const under = new AbortController();
     this.under = under;
     this.nextAt = undefined;
-    let wait = EVERY;
     try {
       const answer = await this.load(under.signal);
       if (this.under !== under) return;
       this.failures = 0;
       this.heardAt = performance.now();
-      wait = Math.min(EVERY, Math.max(SOONEST, this.show(answer) ?? EVERY));
+      const wait = this.show(answer) ?? EVERY;
+      this.schedule(Math.min(EVERY, Math.max(SOONEST, wait)));
     } catch (error) {
       if (this.under !== under) return;
       this.failures += 1;
-      wait = Math.min(RAREST, EVERY * 2 ** this.failures) * (0.75 + Math.random() / 2);
+      // Not all pages that lost the same service come back at the same moment.
+      this.schedule(Math.min(RAREST, EVERY * 2 ** this.failures) * (0.75 + Math.random() / 2));
       this.failed(error);
     }
+  }
+
+  schedule(wait) {
     this.under = undefined;
     if (document.hidden) return;
     this.nextAt = performance.now() + wait;

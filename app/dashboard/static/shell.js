@@ -51,7 +51,7 @@ function alerts(found) {
       write(title, alert.title);
       write(detail, alert.detail);
       until.hidden = !alert.until;
-      relative(until, alert.until, "in", "");
+      relative(until, alert.until, "ends", "");
     },
   );
 }

@@ -37,6 +37,7 @@ export function clock(stamp, seconds = true) {
 
 const said = {
   in: (left) => (left > 0.05 ? `in ${duration(left)}` : "now"),
+  ends: (left) => (left > 0.05 ? `Ends in ${duration(left)}.` : "Ends now."),
   soon: (left) => (left > 0.05 ? `in ${about(left)}` : "now"),
   left: (left) => (left > 0.05 ? duration(left) : "now"),
   ago: (left) => (left > -1 ? "just now" : `${about(-left)} ago`),
