@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import uuid
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from .config import Settings
 from .errors import KeyReused
 from .models import Ingestion, batch_count
-from .schedule import admit
+from .schedule import Timeline, admit, check_quota
 from .sqlends import clean
-from .sqlforecast import ahead_of_new, rank_of
+from .sqlforecast import ahead_of, ahead_of_new, rank_of
 from .sqlrows import RECORD_COLUMNS, Record
-from .sqlschema import THIS, ids, ingestions
+from .sqlschema import IS_SOMEBODYS, THIS, ids, ingestions
 from .sqlturns import Turn
 from .store import Submission
 
@@ -26,6 +26,13 @@ _FREE_KEY = (
     .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
     .values(key=None)
 )
+_of_owner = (ingestions.c.instance == THIS, ingestions.c.owner == bindparam("owner"), IS_SOMEBODYS)
+_HELD = select(func.coalesce(func.sum(ingestions.c.waiting_ids), 0)).where(*_of_owner)
+_HOLDINGS = (
+    select(ingestions.c.rank, ingestions.c.order, ingestions.c.waiting_ids, ingestions.c.batch_size)
+    .where(*_of_owner)
+    .order_by(ingestions.c.rank, ingestions.c.order)
+)
 
 
 def add(
@@ -34,7 +41,7 @@ def add(
     """Accept a submission, whose ids are `packed`; False where its key had it accepted before.
 
     A key is free again once its ingestion ended at `forgotten` or before.
-    Raises KeyReused, BacklogFull, InvalidRequest or TooLate.
+    Raises KeyReused, QuotaFull, BacklogFull, InvalidRequest or TooLate.
     """
     key = None if submission.key is None else json.dumps([submission.owner, submission.key])
     if key is not None and (known := _with_key(turn, submission, key, forgotten)):
@@ -45,6 +52,9 @@ def add(
     timeline = state.timeline(settings, turn.now)
     ahead = ahead_of_new(turn, settings, priority, created_at)
     count = batch_count(len(submission.ids), settings.batch_size)
+    owner = None if submission.owner is None else clean(submission.owner)
+    if settings.key_quota and owner is not None:
+        _check_quota(turn, settings.key_quota, owner, len(submission.ids), timeline)
     admit(settings, timeline, count=count, waiting=state.total, ahead=ahead, deadline=submission.deadline)
     state.orders += 1
     state.latest = created_at
@@ -56,13 +66,29 @@ def add(
         created_at,
         len(submission.ids),
         settings.batch_size,
-        None if submission.owner is None else clean(submission.owner),
+        owner,
     )
     record.estimated_completion = None if state.paused else timeline.end(ahead + count - 1)
-    turn.wait(record, count)
+    turn.wait(record, count, record.id_count)
     turn.add(record, key=key, fingerprint=submission.fingerprint)
     turn.connection.execute(insert(ids), {"instance": state.instance, "order": record.order, "ids": packed})
     return record.snapshot(), True
+
+
+def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timeline) -> None:
+    """Refuse `count` ids more than the owner may have waiting."""
+    values = {"this": turn.limiter.instance, "owner": owner}
+
+    def until_started(number: int) -> float:
+        for rank, order, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
+            if number <= waiting:
+                nth = ahead_of(turn, rank, order) + batch_count(number, batch_size) - 1
+                return timeline.start(nth) - timeline.now
+            number -= waiting
+        raise ValueError(f"{owner!r} has fewer ids waiting")
+
+    held = int(turn.connection.execute(_HELD, values).scalar_one())
+    check_quota(quota, count, held, until_started)
 
 
 def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) -> Ingestion | None:

@@ -56,7 +56,7 @@ def _start(turn: Turn, candidate: Candidate) -> Batch:
     record.running += 1
     state.running += 1
     record.started_at = turn.now if record.started_at is None else record.started_at
-    turn.wait(record, -1)
+    turn.wait(record, -1, -len(candidate.ids))
     return candidate.batch(candidate.attempt + 1, Status.TRIGGERED)
 
 

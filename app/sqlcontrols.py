@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, select, update
 
 from .errors import Conflict
 from .models import Ingestion
@@ -19,6 +19,9 @@ _REDRIVE = (
     .where(*_of_ingestion, batches.c.state == FAILED)
     .values(state=NEW, line=READY, attempt=0, due=bindparam("now"))
 )
+_LAST_FAILED = select(batches.c.position).where(
+    *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED
+)
 
 
 def cancel(turn: Turn, record: Record) -> tuple[Ingestion, bool]:
@@ -32,7 +35,7 @@ def cancel(turn: Turn, record: Record) -> tuple[Ingestion, bool]:
         raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
     values = {"this": turn.limiter.instance, "of_order": record.order}
     turn.limiter.lined -= turn.connection.execute(_LEAVE_LINE, values).rowcount
-    turn.wait(record, -record.waiting)
+    turn.wait(record, -record.waiting, -record.waiting_ids)
     record.cancelled, record.open, record.retrying = True, 0, 0
     settle(turn, record)
     turn.save(record)
@@ -48,8 +51,13 @@ def redrive(turn: Turn, record: Record) -> Ingestion:
     if record.finished_at is not None:
         record.finished_at = record.estimated_completion = None
     values = {"this": turn.limiter.instance, "of_order": record.order, "now": turn.now}
+    missing = record.batch_count * record.batch_size - record.id_count
+    ids = record.failed * record.batch_size
+    if missing and turn.connection.execute(_LAST_FAILED, values | {"last": record.batch_count - 1}).first():
+        ids -= missing
     turn.limiter.lined += turn.connection.execute(_REDRIVE, values).rowcount
-    turn.wait(record, record.failed)
+    turn.limiter.failed -= record.failed
+    turn.wait(record, record.failed, ids)
     record.failed = 0
     turn.save(record)
     return record.snapshot()

@@ -118,12 +118,13 @@ def _end(
         told = [None, None]
     elif state == FAILED:
         record.failed += 1
+        limiter.failed += 1
     elif not record.cancelled:
         due = turn.now + delay
         line = ASIDE if due > turn.now else READY
         record.retrying += 1
         limiter.lined += 1
-        turn.wait(record, 1)
+        turn.wait(record, 1, record.ids_at(position))
     if error is not None:
         told = [clean(error.type), clean(error.message)]
     if attempt is None:

@@ -104,15 +104,17 @@ def estimate(view: View, settings: Settings, record: Record) -> Estimate | None:
     if running := by_state.get(RUNNING):
         ends = [max(now, started_at + view.limiter.service) for started_at in running[1:3]]
     if not record.waiting:
-        return Estimate(0, None, max(ends), min(ends))
+        return Estimate(0, None, max(ends), now)
     ahead = ahead_of(view, record.rank, record.order)
     if view.limiter.paused:
-        return Estimate(ahead, None, None, min(ends, default=None))
+        return Estimate(ahead, None, None, now if ends else None)
     retrying, _, _, first_due, last_due = by_state.get(WAITING, (0, None, None, now, now))
     timeline = view.limiter.timeline(settings, view.now)
-    start = max(timeline.start(ahead), first_due if retrying == record.waiting else now)
+    # Only where every batch waits for its next attempt can none start before the first of these is due.
+    due = first_due if retrying == record.waiting else now
     completion = max(timeline.end(ahead + record.waiting - 1), *ends, last_due, now)
-    return Estimate(ahead, start, completion, min([start, *ends]))
+    next_change = now if ends else max(timeline.earliest(ahead), due)
+    return Estimate(ahead, max(timeline.start(ahead), due), completion, next_change)
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:

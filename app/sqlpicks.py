@@ -65,6 +65,9 @@ _DUE_ASIDE = _IN_LINE.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 PROMOTE = (
     update(batches).where(batches.c.instance == THIS, IS_ASIDE, batches.c.due <= bindparam("now")).values(line=READY)
 )
+_NEXT_RETRY = select(func.min(batches.c.due)).where(
+    batches.c.instance == THIS, IS_ASIDE, batches.c.due > bindparam("now")
+)
 _NEXT_DUE = select(
     exists().where(batches.c.instance == THIS, IS_READY),
     select(func.min(batches.c.due)).where(batches.c.instance == THIS, IS_ASIDE).scalar_subquery(),
@@ -124,6 +127,15 @@ def first_due(view: View) -> float | None:
         return None
     ready, aside = view.connection.execute(_NEXT_DUE, {"this": state.instance}).one()
     return view.now if ready or aside is None else float(aside)
+
+
+def next_retry(view: View) -> float | None:
+    """When the first batch that goes again and is not due yet will be; None where there is none."""
+    if not view.limiter.lined:
+        return None
+    values = {"this": view.limiter.instance, "now": view.now}
+    due: float | None = view.connection.execute(_NEXT_RETRY, values).scalar()
+    return due
 
 
 def blocked(state: Limiter, bucket: TokenBucket, now: float, slots: int, due: float | None) -> Wait | None:

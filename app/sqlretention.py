@@ -14,7 +14,7 @@ _ROWS = 5000
 """How many batches are deleted in one turn at most."""
 
 _OLD = (
-    select(ingestions.c.order, ingestions.c.id_count, ingestions.c.batch_size)
+    select(ingestions.c.order, ingestions.c.id_count, ingestions.c.batch_size, ingestions.c.failed)
     .where(ingestions.c.instance == THIS, IS_FINISHED, ingestions.c.finished_at <= bindparam("forgotten"))
     .order_by(ingestions.c.finished_at)
     .limit(100)
@@ -44,7 +44,9 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
     """Delete some of what ended at `forgotten` or before: how many ingestions, and whether there may be more."""
     connection, instance = turn.connection, turn.limiter.instance
     count, rows = 0, 0
-    for order, id_count, batch_size in connection.execute(_OLD, {"this": instance, "forgotten": forgotten}).all():
+    for order, id_count, batch_size, failed in connection.execute(
+        _OLD, {"this": instance, "forgotten": forgotten}
+    ).all():
         values = {"this": instance, "of_order": order}
         rows += batch_count(id_count, batch_size)
         if rows > _ROWS:
@@ -54,6 +56,7 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
                 return count, True
         for statement in _DELETE:
             connection.execute(statement, values)
+        turn.limiter.failed -= failed
         count += 1
         if rows > _ROWS:
             return count, True

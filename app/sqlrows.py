@@ -36,6 +36,7 @@ class Limiter:
     low: int
     lined: int
     running: int
+    failed: int
 
     @property
     def total(self) -> int:
@@ -72,6 +73,7 @@ class Record:
     open: int = 1
     cancelled: bool = False
     waiting: int = 0
+    waiting_ids: int = 0
     retrying: int = 0
     running: int = 0
     completed: int = 0
@@ -84,6 +86,10 @@ class Record:
     @property
     def batch_count(self) -> int:
         return batch_count(self.id_count, self.batch_size)
+
+    def ids_at(self, position: int) -> int:
+        """How many ids the batch at a position has; only the last may be short."""
+        return min(self.batch_size, self.id_count - position * self.batch_size)
 
     @property
     def finished(self) -> bool:

@@ -63,6 +63,7 @@ limiter = Table(
     Column("low", BigInteger, nullable=False, server_default="0"),
     Column("lined", BigInteger, nullable=False, server_default="0"),
     Column("running", BigInteger, nullable=False, server_default="0"),
+    Column("failed", BigInteger, nullable=False, server_default="0"),
 )
 """One row an instance, locked first by whatever writes: the bucket's state, and totals that would be dear to count."""
 
@@ -85,6 +86,7 @@ ingestions = Table(
     Column("cancelled", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     Column("waiting", BigInteger, nullable=False),
+    Column("waiting_ids", BigInteger, nullable=False),
     Column("retrying", BigInteger, nullable=False),
     Column("running", BigInteger, nullable=False),
     Column("completed", BigInteger, nullable=False),
@@ -102,6 +104,7 @@ ingestions = Table(
 
 IS_OPEN = text("open = 1")
 IS_FINISHED = text("finished_at IS NOT NULL")
+IS_SOMEBODYS = text("finished_at IS NULL AND owner IS NOT NULL")
 Index("ingest_by_id", ingestions.c.instance, ingestions.c.id, unique=True)
 Index("ingest_by_key", ingestions.c.instance, ingestions.c.key, unique=True)
 Index("ingest_by_status", ingestions.c.instance, ingestions.c.status, ingestions.c.order)
@@ -119,6 +122,15 @@ Index(
     ingestions.c.finished_at,
     sqlite_where=IS_FINISHED,
     postgresql_where=IS_FINISHED,
+)
+Index(
+    "ingest_by_owner",
+    ingestions.c.instance,
+    ingestions.c.owner,
+    ingestions.c.rank,
+    ingestions.c.order,
+    sqlite_where=IS_SOMEBODYS,
+    postgresql_where=IS_SOMEBODYS,
 )
 
 ids = Table(

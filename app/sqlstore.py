@@ -14,7 +14,7 @@ from .record import COMPLETED, FAILED, STATUS_OF, WAITING
 from .sqladmission import add
 from .sqlengine import Database, parse_url
 from .sqlinstance import Instance, View
-from .sqlpicks import blocked, first_due, pack, pick
+from .sqlpicks import blocked, first_due, next_retry, pack, pick
 from .sqlrows import Record
 from .sqlturns import Turn, Turns
 from .store import Dispatch, Quote, Stats, Store, Submission, Wait
@@ -180,6 +180,8 @@ class SQLStore(Store):
                 state.service,
                 sqlforecast.depths(view, settings),
                 sqlforecast.accuracy(view),
+                state.failed,
+                next_retry(view),
             )
 
         return self._read(told)

@@ -42,9 +42,10 @@ class Turn(View):
 
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
-    def wait(self, record: Record, by: int) -> None:
-        """So many more batches of an ingestion wait."""
+    def wait(self, record: Record, by: int, ids: int) -> None:
+        """So many more batches of an ingestion wait, with so many ids."""
         record.waiting += by
+        record.waiting_ids += ids
         self.limiter.change(Priority(record.priority), by)
         lane = record.priority, record.order // BLOCK
         rank, change = self._lanes.get(lane, (record.rank, 0))
