@@ -195,7 +195,7 @@ def test_one_port_for_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -
     ("environ", "code", "sentence"),
     [
         ({"INGEST_PORT": "http"}, 2, "INGEST_PORT must be a whole number from 0 to 65535, not 'http'."),
-        ({"INGEST_PROCESSOR": "no_such_module:f"}, 2, "INGEST_PROCESSOR names 'no_such_module:f'"),
+        ({"INGEST_PORT": "0", "INGEST_PROCESSOR": "no_such_module:f"}, 2, "INGEST_PROCESSOR names 'no_such_module:f'"),
         (
             {"INGEST_ALLOW_OPEN": "1", "INGEST_HOST": "192.0.2.1"},
             1,

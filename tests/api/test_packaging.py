@@ -1,0 +1,136 @@
+"""The wheel as a host gets it: in a fresh virtual environment, beside a package of its own that is called app too."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from email.parser import BytesParser
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+HOST = """
+import json, sys, threading
+from importlib.metadata import distributions
+
+from flask import Flask
+import flask_ingestion
+from flask_ingestion import IngestionAPI, ingestion_finished
+
+import app as own
+
+app = Flask("host")
+ingestion = IngestionAPI()
+ingestion.init_app(app, url_prefix="/ingestion")
+over = threading.Event()
+
+
+@ingestion_finished.connect
+def finished(*_, **__):
+    over.set()
+
+
+@ingestion.processor
+def fetch(ids):
+    return {one: own.describe(one) for one in ids}
+
+
+ingestion_id = app.test_client().post("/ingestion/ingest", json={"ids": [7], "priority": "HIGH"}).json["ingestion_id"]
+assert over.wait(20)
+print(json.dumps({
+    "package": flask_ingestion.__file__,
+    "results": app.test_client().get(f"/ingestion/results/{ingestion_id}").text,
+    "installed": sorted(one.metadata["Name"].lower() for one in distributions()),
+}))
+"""
+
+
+def run(*arguments: str | Path, cwd: Path) -> str:
+    """What a command of a process that sees nothing of this one's packages says."""
+    environ = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "INGEST_", "FLASK_"))}
+    done = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def pip_install(environment: Path, *what: str | Path) -> None:
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python_of(environment)))
+    run(*pip, "install", "--quiet", *what, cwd=environment)
+
+
+def python_of(environment: Path) -> Path:
+    return environment / ("Scripts" if os.name == "nt" else "bin") / "python"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is needed to build, so that the real one stays clean."""
+    copy = tmp_path_factory.mktemp("checkout")
+    shutil.copytree(ROOT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "wsgi.py"):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the source distribution, as an installer without the checkout would."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--outdir", folder, checkout, cwd=folder)
+    (sdist,) = folder.glob("*.tar.gz")
+    assert sdist.name == "flask_ingestion-0.1.0.tar.gz"
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder)
+    return folder
+
+
+def test_the_wheel_holds_the_folder_app_whole_as_flask_ingestion(wheel: Path, checkout: Path) -> None:
+    folder = checkout / "app"
+    expected = {
+        f"flask_ingestion/{path.relative_to(folder).as_posix()}" for path in folder.rglob("*") if path.is_file()
+    }
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert held == expected
+    assert "flask_ingestion/py.typed" in held
+
+
+def test_the_core_requires_flask_and_waitress_alone(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = BytesParser().parsebytes(archive.read(name))
+    requires = metadata.get_all("Requires-Dist") or []
+    assert sorted(one for one in requires if "extra ==" not in one) == ["flask>=3.1", "waitress>=3.0.1"]
+    assert {"all", "http", "metrics", "postgres", "sql", "test"} <= set(metadata.get_all("Provides-Extra") or [])
+
+
+def test_a_host_with_an_app_package_of_its_own_embeds_it(wheel: Path, environment: Path, tmp_path: Path) -> None:
+    pip_install(environment, wheel)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("def describe(one):\n    return f'record {one}'\n")
+    (tmp_path / "host.py").write_text(HOST)
+    said = json.loads(run(python_of(environment), "host.py", cwd=tmp_path))
+    assert said["results"] == '{"id":7,"data":"record 7"}\n'
+    assert Path(said["package"]).is_relative_to(environment)
+    flask_needs = {"blinker", "click", "flask", "itsdangerous", "jinja2", "markupsafe", "werkzeug"}
+    assert set(said["installed"]) == {"flask-ingestion", "waitress", *flask_needs}
+
+
+def test_an_editable_install_is_the_checkout_itself(checkout: Path, wheel: Path, environment: Path) -> None:
+    pip_install(environment, wheel)  # for what it requires
+    pip_install(environment, "--no-deps", "--editable", checkout)
+    said = run(python_of(environment), "-c", "import flask_ingestion; print(flask_ingestion.__file__)", cwd=environment)
+    assert Path(said.strip()) == checkout / "app" / "__init__.py"
