@@ -66,7 +66,9 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: Signals) -> int
     server.stop_listening()
     server.close_idle()
     grace = service.settings.shutdown_grace
-    logger.info("%s: stopping; %d batches have %g s to end", signals.received, service.worker.running, grace)
+    logger.info(
+        "%s: stopping; %s in process, with %g s to end", signals.received, _batches(service.worker.running), grace
+    )
     failed = threading.Event()
     stopper = threading.Thread(target=_stop, args=(service, failed, server.wake), name="ingest-stop", daemon=True)
     stopper.start()
@@ -100,9 +102,13 @@ def _say_what_is_left(service: Service) -> None:
     if not waiting:
         logger.info("stopped; nothing was queued")
     elif service.settings.store.startswith("memory:"):
-        logger.warning("stopped; %d batches were still queued in memory and are lost", waiting)
+        logger.warning("stopped; lost with the memory: %s still queued", _batches(waiting))
     else:
-        logger.info("stopped; %d batches stay queued", waiting)
+        logger.info("stopped; %s still queued, and kept", _batches(waiting))
+
+
+def _batches(count: int) -> str:
+    return "1 batch" if count == 1 else f"{count} batches"
 
 
 class Signals:

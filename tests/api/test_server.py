@@ -77,7 +77,7 @@ def test_sigterm_ends_what_is_in_hand_and_counts_what_is_lost() -> None:
         queued.request("GET", "/slow/queued")
 
         service.signal(signal.SIGTERM)
-        assert "1 batches have 30 s to end" in service.wait_for("SIGTERM: stopping")
+        assert "1 batch in process, with 30 s to end" in service.wait_for("SIGTERM: stopping")
         in_hand.let_pass()
         first = running.getresponse()
         gate.wait().let_pass()
@@ -90,7 +90,7 @@ def test_sigterm_ends_what_is_in_hand_and_counts_what_is_lost() -> None:
         assert service.process.poll() is None
         batch.let_pass()
         assert service.end() == 0
-        assert service.lines[-1].endswith("WARNING stopped; 4 batches were still queued in memory and are lost")
+        assert service.lines[-1].endswith("WARNING stopped; lost with the memory: 4 batches still queued")
         running.close()
         queued.close()
 
@@ -123,7 +123,7 @@ def test_a_batch_that_outlasts_the_grace_is_put_back() -> None:
         service.signal(signal.SIGTERM)
         assert service.end() == 0
         assert "did not end in time" in service.output
-        assert "stopped; 1 batches were still queued" in service.lines[-1]
+        assert "stopped; lost with the memory: 1 batch still queued" in service.lines[-1]
 
 
 @pytest.mark.realtime
