@@ -39,7 +39,9 @@ class IngestionAPI:
     def __init__(self, app: Flask | None = None, *, name: str = "ingest", url_prefix: str | None = None) -> None:
         self.name = name
         self._processor: Processor | None = None
-        self._services: weakref.WeakKeyDictionary[Flask, Service] = weakref.WeakKeyDictionary()
+        self._configured: str | None = None
+        # Weak, and of the apps alone: what they hold goes with them.
+        self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         if app is not None:
             self.init_app(app, url_prefix=url_prefix)
 
@@ -48,11 +50,15 @@ class IngestionAPI:
 
         The worker starts as soon as it is known what to do: at once where a processor is set, else with `@processor`,
         else with the first request, whose ids are then only simulated.
-        Raises ConfigError for a wrong setting, RuntimeError where the app already has an instance of this name.
+        Raises ConfigError for a wrong setting, RuntimeError where the app already has an instance of this name, or
+        other routes where its routes would be.
         """
         name, time = self.name, clock or SystemClock()
         if name in app.extensions:
             raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
+        path = f"{(url_prefix or '').rstrip('/')}/ingest"
+        if any(rule.rule == path for rule in app.url_map.iter_rules()):
+            raise RuntimeError(f"This app already has a route {path}; give {name!r} a url_prefix of its own.")
         prefix = f"{name.upper()}_"
         settings = Settings.read(app.config, prefix)
         configured = processors.load(settings, prefix)
@@ -74,8 +80,10 @@ class IngestionAPI:
         add_metrics(blueprint, service, app)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
-        self._services[app] = service
+        self._apps.add(app)
         _services.add(service)
+        if configured:
+            self._configured = f"{prefix}PROCESSOR or {prefix}UPSTREAM_URL"
         if configured or self._processor:
             service.begin()
 
@@ -87,21 +95,31 @@ class IngestionAPI:
         """
         if self._processor is not None:
             raise ConfigError(f"{self.name!r} already has the processor {self._processor!r}; an instance has one.")
+        if self._configured:
+            raise ConfigError(f"{self.name!r} has {self._configured} and a decorated processor; keep one.")
         self._processor = processors.checked(function, "The processor")
-        for service in self._services.values():
+        for service in self._services():
             service.begin()
         return function
 
     @property
     def service(self) -> Service:
         """The Service of the current app, or of the only app. RuntimeError where that is not clear."""
-        if has_app_context() and (service := self._services.get(current_app._get_current_object())):  # type: ignore[attr-defined]
-            return service
-        if len(self._services) == 1:
-            return next(iter(self._services.values()))
-        if not self._services:
+        if has_app_context() and current_app._get_current_object() in self._apps:  # type: ignore[attr-defined]
+            return self._of(current_app)
+        services = self._services()
+        if len(services) == 1:
+            return services[0]
+        if not services:
             raise RuntimeError("This IngestionAPI has no app yet; call init_app first.")
         raise RuntimeError("This IngestionAPI serves several apps; call it inside the context of one of them.")
+
+    def _of(self, app: Flask) -> Service:
+        service: Service = app.extensions[self.name]
+        return service
+
+    def _services(self) -> list[Service]:
+        return [self._of(app) for app in list(self._apps)]
 
     def start(self) -> None:
         """Start dispatching, unless it goes on already."""

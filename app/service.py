@@ -26,7 +26,7 @@ logger = logging.getLogger("flask_ingestion")
 class Service:
     """What one app has of one instance: settings, store, worker.
 
-    `find_processor` is asked when the worker starts; where it gives None, ids are only simulated. `autostart` says
+    `find_processor` is asked for every batch; where it gives None, ids are only simulated. `autostart` says
     whether this process dispatches without being told to.
     """
 
@@ -47,7 +47,6 @@ class Service:
         self._app = app
         self._open_store = open_store
         self._find_processor = find_processor
-        self._process: Processor = simulate
         self._autostart = autostart
         self._active = False
         self._open()
@@ -72,11 +71,9 @@ class Service:
         with self._lock:
             if self._active:
                 return
-            processor = self._find_processor()
-            self._process = processor or simulate
             self.worker.start()
             self._active, self._autostart = True, False
-        if processor is None:
+        if self._find_processor() is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
 
     def halt(self) -> None:
@@ -181,8 +178,8 @@ class Service:
         self.worker.wake()
 
     def _run_processor(self, ids: Sequence[int]) -> Sequence[str]:
-        results: list[str] = encode_results(ids, self._process(ids))
-        return results
+        processor = self._find_processor() or simulate
+        return encode_results(ids, processor(ids))
 
     @contextmanager
     def _only_one(self, owner: str | None, key: str | None) -> Iterator[None]:

@@ -49,5 +49,5 @@ def emit(signal: NamedSignal, sender: Sender, **keywords: Any) -> None:
         for receiver in signal.receivers_for(sender):
             try:
                 receiver(sender, **keywords)
-            except Exception:
+            except (Exception, SystemExit):
                 logger.exception("a receiver of %s raised", signal.name)

@@ -1,0 +1,420 @@
+"""Inside somebody else's app."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, current_app, g
+
+from app import (
+    ConfigError,
+    IngestionAPI,
+    PermanentError,
+    batch_completed,
+    batch_failed,
+    batch_started,
+    ingestion_finished,
+)
+from app.models import Status
+from tests.support.clock import FakeClock
+from tests.support.host import BOUND, Heard, Host, eventually
+
+Serve = Callable[..., Host]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def stopping() -> Any:
+    """Collects what has to be stopped when the test is over."""
+    apps: list[Flask] = []
+    yield apps.append
+    for app in apps:
+        for service in list(app.extensions.values()):
+            service.stop(0)
+
+
+def make_app(**config: Any) -> Flask:
+    app = Flask("host")
+    app.testing = True
+    app.config.update(config)
+    return app
+
+
+class TestOrder:
+    def test_as_in_the_readme(self, stopping: Callable[..., None], caplog: pytest.LogCaptureFixture) -> None:
+        app = make_app(CITY="Oslo")
+        stopping(app)
+        heard = Heard(app)
+        ingestion = IngestionAPI()
+        ingestion.init_app(app, url_prefix="/ingestion", clock=FakeClock())
+
+        @ingestion.processor
+        def fetch(ids: Sequence[int]) -> dict[int, str]:
+            return dict.fromkeys(ids, current_app.config["CITY"])
+
+        accepted = ingestion.submit([1, 2, 3], priority="HIGH")
+        heard.until_finished(accepted.id)
+        assert list(ingestion.results(accepted.id)) == [(1, '"Oslo"'), (2, '"Oslo"'), (3, '"Oslo"')]
+        client = app.test_client()
+        assert client.get(f"/ingestion/status/{accepted.id}").json["status"] == "completed"
+        assert "only simulated" not in caplog.text
+
+    def test_the_decorator_may_come_first(self, stopping: Callable[..., None]) -> None:
+        ingestion, app = IngestionAPI(), make_app()
+        stopping(app)
+        heard = Heard(app)
+        ingestion.processor(lambda ids: ["mine"] * len(ids))
+        ingestion.init_app(app, clock=FakeClock())
+        heard.until_finished(accepted := ingestion.submit([1], "LOW").id)
+        assert list(ingestion.results(accepted)) == [(1, '"mine"')]
+
+    def test_the_app_may_come_with_the_object(self, stopping: Callable[..., None]) -> None:
+        app = make_app()
+        stopping(app)
+        ingestion = IngestionAPI(app, name="other", url_prefix="/there")
+        assert app.extensions["other"] is ingestion.service
+        assert app.test_client().get("/there/livez").status_code == 200
+
+    def test_without_a_processor_ids_are_simulated_and_the_log_says_so(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = serve()
+        assert "only simulated" not in caplog.text
+        ingestion = host.finished(host.submit([7]).id)
+        assert "no processor is set for 'ingest': ids are only simulated" in caplog.text
+        assert list(host.ingestion.results(ingestion.id)) == [(7, '"processed"')]
+
+    def test_a_decorator_after_the_first_ids_counts_from_then_on(self, serve: Serve) -> None:
+        host = serve(interval=0)
+        host.finished(host.submit([1]).id)
+        host.ingestion.processor(lambda ids: ["mine"] * len(ids))
+        ingestion = host.finished(host.submit([2]).id)
+        assert list(host.ingestion.results(ingestion.id)) == [(2, '"mine"')]
+
+    def test_with_autostart_off_nothing_starts_by_itself(self, serve: Serve) -> None:
+        host = serve(lambda ids: list(ids), autostart=False)
+        ingestion = host.submit([1])
+        host.client.get("/queue")
+        assert host.service.worker.state == "off"
+        host.ingestion.start()
+        host.finished(ingestion.id)
+
+
+class TestProcessor:
+    def test_it_runs_in_the_hosts_app_context(self, serve: Serve) -> None:
+        seen: list[Any] = []
+        contexts: list[Any] = []
+
+        def processor(_: Sequence[int]) -> None:
+            seen.append(current_app._get_current_object())
+            contexts.append(hasattr(g, "used"))
+            g.used = True
+
+        host = serve(processor, interval=0)
+        torn_down: list[BaseException | None] = []
+        host.app.teardown_appcontext(torn_down.append)
+        host.finished(host.submit(range(1, 7)).id)
+        assert seen == [host.app] * 2
+        assert contexts == [False, False], "each batch has a context of its own"
+        assert torn_down[:2] == [None, None]
+
+    def test_an_instance_has_one(self, serve: Serve) -> None:
+        host = serve(lambda ids: list(ids))
+        with pytest.raises(ConfigError, match="'ingest' already has the processor"):
+            host.ingestion.processor(lambda ids: list(ids))
+
+    @pytest.mark.parametrize("first", ["decorator", "setting"])
+    def test_one_from_the_settings_and_one_decorated_are_too_many(
+        self, stopping: Callable[..., None], first: str
+    ) -> None:
+        app = make_app(INGEST_PROCESSOR="app.processors:simulate")
+        stopping(app)
+        ingestion = IngestionAPI()
+        if first == "setting":
+            ingestion.init_app(app)
+            with pytest.raises(ConfigError, match="INGEST_PROCESSOR"):
+                ingestion.processor(lambda ids: list(ids))
+        else:
+            ingestion.processor(lambda ids: list(ids))
+            with pytest.raises(ConfigError, match="INGEST_PROCESSOR"):
+                ingestion.init_app(app)
+
+    def test_one_that_is_async_is_refused(self) -> None:
+        async def fetch(_: Sequence[int]) -> None: ...
+
+        with pytest.raises(ConfigError, match="async"):
+            IngestionAPI().processor(fetch)  # type: ignore[type-var]
+
+
+class TestSeveral:
+    def test_one_object_serves_several_apps(self, stopping: Callable[..., None]) -> None:
+        ingestion = IngestionAPI()
+        apps = [make_app(NAME=name, INGEST_BATCH_SIZE=size) for name, size in (("one", 1), ("two", 2))]
+        heard = [Heard(app) for app in apps]
+        for app in apps:
+            stopping(app)
+            ingestion.init_app(app, clock=FakeClock())
+        ingestion.processor(lambda ids: [current_app.name + current_app.config["NAME"]] * len(ids))
+        for app, ears in zip(apps, heard, strict=True):
+            with app.app_context():
+                accepted = ingestion.submit([1], "HIGH")
+                ears.until_finished(accepted.id)
+                assert list(ingestion.results(accepted.id)) == [(1, f'"host{app.config["NAME"]}"')]
+                assert accepted.batch_size == app.config["INGEST_BATCH_SIZE"]
+        with pytest.raises(RuntimeError, match="serves several apps"):
+            ingestion.submit([1], "HIGH")
+
+    def test_without_an_app_it_says_what_is_missing(self) -> None:
+        with pytest.raises(RuntimeError, match="call init_app first"):
+            IngestionAPI().submit([1], "HIGH")
+
+    def test_an_app_that_is_gone_is_forgotten(self) -> None:
+        ingestion = IngestionAPI()
+
+        def come_and_go() -> weakref.ref[Flask]:
+            app = make_app()
+            ingestion.init_app(app)
+            ingestion.start()
+            ingestion.stop()
+            return weakref.ref(app)
+
+        gone = come_and_go()
+        gc.collect()
+        assert gone() is None
+        with pytest.raises(RuntimeError, match="no app yet"):
+            ingestion.service  # noqa: B018
+
+    def test_two_names_on_one_app_are_two_queues(self, stopping: Callable[..., None]) -> None:
+        app = make_app(INGEST_INTERVAL=1, TWO_INTERVAL=60, TWO_BATCH_SIZE=1, INGEST_AUTOSTART=False)
+        stopping(app)
+        heard = Heard(app)
+        one, two = IngestionAPI(), IngestionAPI(name="two")
+        one.init_app(app, url_prefix="/one", clock=FakeClock())
+        two.init_app(app, url_prefix="/two", clock=FakeClock())
+        one.processor(lambda ids: ["one"] * len(ids))
+        two.processor(lambda ids: ["two"] * len(ids))
+        assert app.extensions["ingest"] is one.service
+        assert app.extensions["two"] is two.service
+        assert (one.service.settings.interval, two.service.settings.interval) == (1, 60)
+        client = app.test_client()
+        response = client.post("/two/ingest", json={"ids": [1], "priority": "HIGH"})
+        assert response.headers["Location"] == f"/two/status/{response.json['ingestion_id']}"
+        heard.until_finished(response.json["ingestion_id"])
+        assert [keywords["name"] for keywords in heard.all("finished")] == ["two"]
+        assert client.get(response.headers["Location"]).json["status"] == "completed"
+        assert client.get(f"/one/status/{response.json['ingestion_id']}").status_code == 404
+        assert list(two.results(response.json["ingestion_id"])) == [(1, '"two"')]
+        assert (one.service.worker.state, two.service.worker.state) == ("off", "running")
+
+    def test_the_same_name_twice_is_refused(self, stopping: Callable[..., None]) -> None:
+        app, ingestion = make_app(), IngestionAPI()
+        stopping(app)
+        ingestion.init_app(app)
+        for again in (ingestion, IngestionAPI()):
+            with pytest.raises(RuntimeError, match="already has an ingestion named 'ingest'"):
+                again.init_app(app, url_prefix="/two")
+
+    @pytest.mark.parametrize(("one", "two"), [(None, None), ("/x", "/x/"), (None, "")])
+    def test_two_under_one_prefix_are_refused(
+        self, stopping: Callable[..., None], one: str | None, two: str | None
+    ) -> None:
+        app = make_app()
+        stopping(app)
+        IngestionAPI(app, url_prefix=one)
+        with pytest.raises(RuntimeError, match="url_prefix"):
+            IngestionAPI(name="two").init_app(app, url_prefix=two)
+
+
+class TestSignals:
+    def test_each_with_its_keywords(self, serve: Serve) -> None:
+        def processor(ids: Sequence[int]) -> None:
+            if 1 in ids:
+                raise PermanentError("no")
+
+        host = serve(processor, interval=0, concurrency=1)
+        ingestion = host.finished(host.submit([1, 2, 3, 4]).id)
+        events = [(word, set(keywords)) for word, keywords in host.heard.events]
+        assert events == [
+            ("started", {"name", "batch"}),
+            ("failed", {"name", "batch", "error"}),
+            ("started", {"name", "batch"}),
+            ("completed", {"name", "batch"}),
+            ("finished", {"name", "ingestion"}),
+        ]
+        assert {keywords["name"] for _, keywords in host.heard.events} == {"ingest"}
+        assert host.heard.all("failed")[0]["error"] == ("PermanentError", "no")
+        assert host.heard.all("finished")[0]["ingestion"] == ingestion
+        assert ingestion.status == Status.FAILED
+
+    def test_the_sender_is_the_app_and_its_context_is_there(self, serve: Serve) -> None:
+        seen: list[tuple[Any, Any]] = []
+
+        def receiver(sender: Any, **_: Any) -> None:
+            seen.append((sender, current_app._get_current_object()))
+
+        host, other = serve(interval=0), serve(interval=0)
+        with ingestion_finished.connected_to(receiver, sender=host.app):
+            other.finished(other.submit([1]).id)
+            host.submit([1])
+            eventually(lambda: seen)
+        assert seen == [(host.app, host.app)]
+
+    @pytest.mark.parametrize("error", [ValueError("a bad ear"), SystemExit("a bad ear")], ids=["error", "exit"])
+    def test_a_receiver_that_raises_harms_nothing(
+        self, serve: Serve, error: BaseException, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def receiver(_: Any, **__: Any) -> None:
+            raise error
+
+        def processor(ids: Sequence[int]) -> None:
+            if 1 in ids:
+                raise PermanentError("no")
+
+        host = serve(processor, interval=0)
+        signals = [batch_started, batch_completed, batch_failed, ingestion_finished]
+        for signal in signals:
+            signal.connect(receiver, sender=host.app)
+        ingestion = host.finished(host.submit([1, 2, 3, 4]).id)
+        assert (ingestion.counts.failed, ingestion.counts.completed) == (1, 1)
+        assert len(host.heard.all("started")) == 2
+        host.ingestion.pause()
+        cancelled = host.submit([9])
+        assert host.ingestion.cancel(cancelled.id).status == Status.CANCELLED
+        for name in ("batch-started", "batch-completed", "batch-failed", "ingestion-finished"):
+            assert f"a receiver of {name} raised" in caplog.text
+
+
+FORK = """
+import os, sys, threading
+from flask import Flask
+from app import IngestionAPI, ingestion_finished
+
+app = Flask("host")
+app.config["INGEST_INTERVAL"] = 3600
+ingestion = IngestionAPI()
+ingestion.init_app(app)
+ingestion.processor(lambda ids: [os.getpid()] * len(ids))
+done = threading.Event()
+
+def finished(sender, **_):
+    done.set()
+
+ingestion_finished.connect(finished)
+
+def work(ids):
+    done.clear()
+    accepted = ingestion.submit(ids, "HIGH")
+    assert done.wait(20)
+    assert list(ingestion.results(accepted.id)) == [(one, str(os.getpid())) for one in ids]
+
+work([1])
+ingestion.submit([2, 3], "LOW")
+ingestion.pause()
+parent = ingestion.service.store
+child = os.fork()
+if not child:
+    try:
+        service = ingestion.service
+        assert service.store is not parent
+        assert service.store.stats().depths[3].waiting == 0, "the queue of the parent is not the child's"
+        assert service.worker.state == "running"
+        work([4])
+        ingestion.stop()
+        assert service.worker.state == "off"
+    except BaseException as error:
+        print("child:", repr(error), flush=True)
+        os._exit(1)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+assert status == 0
+assert ingestion.service.store is parent
+assert parent.stats().depths[3].waiting == 1
+assert len(parent.dispatches(9)) == 1
+print("good")
+"""
+
+STOPPED_BEFORE_FORK = """
+import os
+from flask import Flask
+from app import IngestionAPI
+
+ingestion = IngestionAPI(Flask("host"))
+ingestion.start()
+ingestion.stop()
+child = os.fork()
+if not child:
+    ingestion.submit([1], "LOW")
+    os._exit(ingestion.service.worker.state != "off")
+print("good" if os.waitpid(child, 0)[1] == 0 else "bad")
+"""
+
+EXIT = """
+import sys
+import threading
+from flask import Flask
+from app import IngestionAPI
+
+app = Flask("host")
+app.config["INGEST_SHUTDOWN_GRACE"] = float(sys.argv[1])
+ingestion = IngestionAPI(app)
+begun = threading.Event()
+
+@ingestion.processor
+def work(ids):
+    begun.set()
+    print("working", flush=True)
+    sys.stdin.readline()
+    print("ended", flush=True)
+
+ingestion.submit([1], "LOW")
+begun.wait()
+"""
+
+
+def python(script: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script, *arguments],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.mark.parametrize("script", [FORK, STOPPED_BEFORE_FORK], ids=["running", "stopped"])
+def test_a_forked_child_is_on_its_own(script: str) -> None:
+    with python(script) as process:
+        assert process.communicate(timeout=60)[0] == "good\n"
+        assert process.returncode == 0
+
+
+def test_a_process_that_ends_lets_its_running_batches_end() -> None:
+    with python(EXIT, "60") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "working\n"
+        assert process.communicate("\n", timeout=60)[0] == "ended\n"
+        assert process.returncode == 0
+
+
+def test_a_process_that_ends_does_not_wait_beyond_the_grace() -> None:
+    with python(EXIT, "0") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "working\n"
+        assert process.wait(timeout=60) == 0
+
+
+def test_no_thread_is_left_behind_by_a_stop(serve: Serve) -> None:
+    host = serve(lambda ids: list(ids), name="guest")
+    host.finished(host.submit([1]).id)
+    host.ingestion.stop(BOUND)
+    eventually(lambda: not [one for one in threading.enumerate() if one.name.startswith("guest-")])
