@@ -53,5 +53,6 @@ class TokenBucket:
         return max(now, self._from(now) + (nth + 1 - self.burst) * self.interval)
 
     def _from(self, now: float) -> float:
-        # Never further ahead than an emptied bucket: a clock that went back must not stop the queue.
-        return min(max(self._full_at, now), now + self.burst * self.interval)
+        # Never further ahead than an emptied bucket, and kept so: a clock that went back must not stop the queue.
+        self._full_at = min(self._full_at, now + self.burst * self.interval)
+        return max(self._full_at, now)

@@ -39,7 +39,11 @@ class BatchError(NamedTuple):
 
     @classmethod
     def of(cls, error: BaseException) -> BatchError:
-        return cls(type(error).__name__, str(error)[:2000])
+        try:
+            message = str(error)
+        except Exception as trouble:  # noqa: BLE001  Whatever it is, the first error has to be reported.
+            message = f"its message cannot be had: {type(trouble).__name__}"
+        return cls(type(error).__name__, message[:2000])
 
 
 class Batch(NamedTuple):

@@ -290,7 +290,9 @@ class Worker:
         except BaseException as error:
             message, extra = "attempt %d at batch %s failed: %s", _fields(batch)
             known = isinstance(error, IngestError)
-            logger.warning(message, batch.attempt, batch.id, error, exc_info=not known, extra=extra)
+            logger.warning(
+                message, batch.attempt, batch.id, BatchError.of(error).message, exc_info=not known, extra=extra
+            )
             return error
 
     def _fail(self, slot: _Slot, error: BaseException) -> None:

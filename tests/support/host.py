@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app import IngestionAPI, batch_completed, batch_failed, batch_started, ingestion_finished
+from app import IngestionAPI, signals
 from app.clock import Clock
 from app.models import Ingestion
 from app.service import Service
@@ -17,10 +17,14 @@ from app.store import Store
 from tests.support.clock import FakeClock
 
 SIGNALS = {
-    "started": batch_started,
-    "completed": batch_completed,
-    "failed": batch_failed,
-    "finished": ingestion_finished,
+    "accepted": signals.ingestion_accepted,
+    "refused": signals.ingestion_refused,
+    "started": signals.batch_started,
+    "completed": signals.batch_completed,
+    "retried": signals.batch_retried,
+    "failed": signals.batch_failed,
+    "held": signals.queue_held,
+    "finished": signals.ingestion_finished,
 }
 
 BOUND = 20.0

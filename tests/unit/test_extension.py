@@ -15,18 +15,11 @@ from typing import Any
 import pytest
 from flask import Flask, current_app, g
 
-from app import (
-    ConfigError,
-    IngestionAPI,
-    PermanentError,
-    batch_completed,
-    batch_failed,
-    batch_started,
-    ingestion_finished,
-)
+from app import ConfigError, HoldQueue, IngestionAPI, PermanentError, ingestion_finished
+from app.errors import InvalidRequest
 from app.models import Status
 from tests.support.clock import FakeClock
-from tests.support.host import BOUND, Heard, Host, eventually
+from tests.support.host import BOUND, SIGNALS, Heard, Host, eventually
 
 Serve = Callable[..., Host]
 ROOT = Path(__file__).parents[2]
@@ -236,24 +229,49 @@ class TestSeveral:
 
 class TestSignals:
     def test_each_with_its_keywords(self, serve: Serve) -> None:
-        def processor(ids: Sequence[int]) -> None:
-            if 1 in ids:
-                raise PermanentError("no")
+        outcomes: list[Exception | None] = [OSError("not now"), PermanentError("never"), HoldQueue(9), None]
 
-        host = serve(processor, interval=0, concurrency=1)
-        ingestion = host.finished(host.submit([1, 2, 3, 4]).id)
-        events = [(word, set(keywords)) for word, keywords in host.heard.events]
-        assert events == [
-            ("started", {"name", "batch"}),
-            ("failed", {"name", "batch", "error"}),
-            ("started", {"name", "batch"}),
-            ("completed", {"name", "batch"}),
-            ("finished", {"name", "ingestion"}),
+        def processor(_: Sequence[int]) -> None:
+            if outcome := outcomes.pop(0):
+                raise outcome
+
+        host = serve(processor, interval=0, concurrency=1, backoff=0, max_pending=2)
+        ingestion = host.submit([1, 2, 3, 4])
+        with pytest.raises(InvalidRequest):
+            host.submit([])
+        host.heard.until("held")
+        eventually(lambda: host.store.stats().running == 0)
+        host.advance(9)
+        ingestion = host.finished(ingestion.id)
+        heard = dict(host.heard.events)
+        assert {word: set(keywords) for word, keywords in heard.items()} == {
+            "accepted": {"name", "ingestion"},
+            "refused": {"name", "error"},
+            "started": {"name", "batch"},
+            "retried": {"name", "batch", "attempt", "error", "delay"},
+            "failed": {"name", "batch", "attempt", "error"},
+            "held": {"name", "batch", "seconds"},
+            "completed": {"name", "batch", "attempt"},
+            "finished": {"name", "ingestion"},
+        }
+        work = [word for word, _ in host.heard.events if word not in ("accepted", "refused")]
+        assert work == [
+            "started",
+            "retried",
+            "started",
+            "failed",
+            "started",
+            "held",
+            "started",
+            "completed",
+            "finished",
         ]
-        assert {keywords["name"] for _, keywords in host.heard.events} == {"ingest"}
-        assert host.heard.all("failed")[0]["error"] == ("PermanentError", "no")
-        assert host.heard.all("finished")[0]["ingestion"] == ingestion
-        assert ingestion.status == Status.FAILED
+        assert {keywords["name"] for keywords in heard.values()} == {"ingest"}
+        assert heard["retried"]["error"] == ("OSError", "not now")
+        assert heard["failed"]["error"] == ("PermanentError", "never")
+        assert [heard[word]["batch"].position for word in ("retried", "failed", "held", "completed")] == [0, 0, 1, 1]
+        assert heard["held"]["seconds"] == 9
+        assert heard["finished"]["ingestion"] == ingestion
 
     def test_the_sender_is_the_app_and_its_context_is_there(self, serve: Serve) -> None:
         seen: list[tuple[Any, Any]] = []
@@ -275,22 +293,25 @@ class TestSignals:
         def receiver(_: Any, **__: Any) -> None:
             raise error
 
-        def processor(ids: Sequence[int]) -> None:
-            if 1 in ids:
-                raise PermanentError("no")
+        outcomes: list[Exception | None] = [OSError("not now"), PermanentError("never"), HoldQueue(0), None]
 
-        host = serve(processor, interval=0)
-        signals = [batch_started, batch_completed, batch_failed, ingestion_finished]
-        for signal in signals:
+        def processor(_: Sequence[int]) -> None:
+            if outcome := outcomes.pop(0):
+                raise outcome
+
+        host = serve(processor, interval=0, concurrency=1, backoff=0)
+        for signal in SIGNALS.values():
             signal.connect(receiver, sender=host.app)
+        with pytest.raises(InvalidRequest):
+            host.submit([])
         ingestion = host.finished(host.submit([1, 2, 3, 4]).id)
         assert (ingestion.counts.failed, ingestion.counts.completed) == (1, 1)
-        assert len(host.heard.all("started")) == 2
         host.ingestion.pause()
         cancelled = host.submit([9])
         assert host.ingestion.cancel(cancelled.id).status == Status.CANCELLED
-        for name in ("batch-started", "batch-completed", "batch-failed", "ingestion-finished"):
-            assert f"a receiver of {name} raised" in caplog.text
+        assert host.service.worker.state == "running"
+        for signal in SIGNALS.values():
+            assert f"a receiver of {signal.name} raised" in caplog.text
 
 
 FORK = """
@@ -370,8 +391,8 @@ begun = threading.Event()
 
 @ingestion.processor
 def work(ids):
-    begun.set()
     print("working", flush=True)
+    begun.set()
     sys.stdin.readline()
     print("ended", flush=True)
 

@@ -191,6 +191,18 @@ class TestProcessorFails:
         assert host.error(ingestion.id) == ("PermanentError", "no such id")
         assert len(host.heard.all("started")) == 1
 
+    def test_an_error_that_cannot_be_said_is_still_one(self, serve: Serve) -> None:
+        class SpeechlessError(Exception):
+            def __str__(self) -> str:
+                raise RuntimeError
+
+        def processor(_: Sequence[int]) -> None:
+            raise SpeechlessError
+
+        host = serve(processor, interval=0, max_attempts=1)
+        ingestion = host.finished(host.submit([1]).id)
+        assert host.error(ingestion.id) == ("SpeechlessError", "its message cannot be had: RuntimeError")
+
     def test_hold_queue_holds_everything_and_costs_no_attempt(
         self, serve: Serve, caplog: pytest.LogCaptureFixture
     ) -> None:

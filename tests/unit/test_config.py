@@ -1,0 +1,161 @@
+"""Every setting is read and checked once, and an error names the key."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app import ConfigError, IngestionAPI, create_app
+from app.config import Settings
+
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+NUMBERS = [name for name, field in FIELDS.items() if type(field.default) in (int, float)]
+WHOLE = [name for name in NUMBERS if type(FIELDS[name].default) is int]
+FLAGS = [name for name, field in FIELDS.items() if type(field.default) is bool]
+TEXTS = [name for name, field in FIELDS.items() if type(field.default) is str]
+
+BOUNDS = {
+    "interval": (0, None),
+    "burst": (1, 1000),
+    "batch_size": (1, 10_000),
+    "concurrency": (1, 1000),
+    "priority_aging": (0, None),
+    "upstream_max_body": (1, None),
+    "max_attempts": (1, 1_000_000),
+    "backoff_max": (5, None),
+    "max_ids": (1, None),
+    "max_pending": (0, None),
+    "max_backlog_seconds": (0, None),
+    "id_min": (-(2**63), 2**63 - 1),
+    "id_max": (1, 2**63 - 1),
+    "retention": (0, None),
+    "dispatch_log": (1, 1_000_000),
+    "shutdown_grace": (0, None),
+    "port": (0, 65_535),
+    "threads": (1, 1000),
+    "key_quota": (0, None),
+}
+
+
+def read(name: str, value: Any, prefix: str = "INGEST_") -> Any:
+    return getattr(Settings.read({f"{prefix}{name.upper()}": value}, prefix), name)
+
+
+def bad_values() -> list[Any]:
+    """One case for each setting and each kind of wrong value."""
+    cases: list[Any] = []
+    for name in FIELDS:
+        cases.append((name, object()))
+    for name in NUMBERS:
+        cases += [(name, value) for value in ("", "many", None, True, [], float("nan"), "inf", 10**400)]
+    for name in WHOLE:
+        cases += [(name, value) for value in (1.5, 2.0, "1.5", "1e3")]
+    for name in FLAGS:
+        cases += [(name, value) for value in ("", "maybe", None, 2)]
+    for name in TEXTS:
+        cases += [(name, value) for value in (None, 7, b"bytes")]
+    for name in ("upstream_timeout", "process_timeout", "lease"):
+        cases += [(name, value) for value in (0, -1)]
+    for name, (least, most) in BOUNDS.items():
+        cases += [(name, least - 1)] + ([] if most is None else [(name, most + 1)])
+    return [pytest.param(name, value, id=f"{name}={value!r:.20}") for name, value in cases]
+
+
+@pytest.mark.parametrize(("name", "value"), bad_values())
+def test_a_bad_value_names_its_key(name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"\bTWO_{name.upper()}\b"):
+        read(name, value, "TWO_")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_it_says_what_would_be_right(name: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(name, object())
+    assert FIELDS[name].metadata["parse"].__doc__ in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [(name, *bounds) for name, bounds in BOUNDS.items()])
+def test_the_bounds_themselves_are_right(name: str, least: int, most: int | None) -> None:
+    assert read(name, least) == least
+    if most is not None:
+        assert read(name, most) == most
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_may_come_as_text_from_the_environment(name: str) -> None:
+    default = FIELDS[name].default
+    assert read(name, f" {default} ") == default
+    assert type(read(name, str(default))) is type(default)
+
+
+@pytest.mark.parametrize("name", FLAGS)
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [(text, True) for text in ("1", "true", "YES", "on", 1, True, " True ")]
+    + [(text, False) for text in ("0", "false", "No", "off", 0, False)],
+)
+def test_a_flag_may_come_as_a_word(name: str, text: Any, flag: bool) -> None:
+    assert read(name, text) is flag
+
+
+def test_without_any_key_there_are_the_defaults() -> None:
+    assert Settings.read({}) == Settings()
+    assert Settings.read({"SECRET_KEY": "x", "TWO_INTERVAL": "never", "INGEST": 1}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"INGEST_ID_MIN": 9, "INGEST_ID_MAX": 8}, r"INGEST_ID_MIN \(9\) must not be above INGEST_ID_MAX \(8\)"),
+        ({"INGEST_BACKOFF": 700}, r"INGEST_BACKOFF \(700\) must not be above INGEST_BACKOFF_MAX \(600\)"),
+        (
+            {"INGEST_PROCESSOR": "a:b", "INGEST_UPSTREAM_URL": "http://x/{id}"},
+            "INGEST_PROCESSOR and INGEST_UPSTREAM_URL are both set",
+        ),
+        ({"INGEST_INTERVALL": 5}, "INGEST_INTERVALL is not a setting; did you mean INGEST_INTERVAL"),
+        ({"INGEST_MAX_ATTEMPT": 5}, "did you mean INGEST_MAX_ATTEMPTS"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(config: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Settings.read(config)
+
+
+def test_keys_of_something_else_under_the_prefix_are_left_alone() -> None:
+    assert Settings.read({"INGEST_UI_COLOUR": "red", "INGEST_TWO_INTERVAL": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("INGEST_INTERVAL", "fast"),
+        ("INGEST_STORE", "floppy://a"),
+        ("INGEST_PROCESSOR", "no.such.module:name"),
+        ("INGEST_PROCESSOR", "app.processors:nothing"),
+        ("INGEST_PROCESSOR", "app.processors"),
+        ("INGEST_UPSTREAM_URL", "http://example.org/"),
+    ],
+)
+def test_a_bad_setting_stops_the_start_by_name(key: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=key):
+        create_app({key: value})
+    app = Flask("host")
+    app.config[key] = value
+    with pytest.raises(ConfigError, match=key):
+        IngestionAPI(app)
+    assert "ingest" not in app.extensions
+    monkeypatch.setenv(key, value)
+    with pytest.raises(ConfigError, match=key):
+        create_app()
+
+
+def test_the_standalone_service_reads_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_AUTOSTART", "off")
+    monkeypatch.setenv("INGEST_INTERVAL", "2.5")
+    monkeypatch.setenv("INGEST_BATCH_SIZE", "7")
+    settings = create_app({"INGEST_BATCH_SIZE": 8}).extensions["ingest"].settings
+    assert (settings.interval, settings.batch_size) == (2.5, 8)
