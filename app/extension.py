@@ -19,6 +19,7 @@ from .metrics import add_metrics
 from .models import Ingestion, Priority
 from .process import will_serve
 from .processors import Processor
+from .reference import add_reference
 from .routes import make_blueprint
 from .service import Service
 from .stores import open_store
@@ -78,6 +79,7 @@ class IngestionAPI:
         blueprint = make_blueprint(name, service)
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
         add_metrics(blueprint, service, app)
+        add_reference(blueprint, service)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._apps.add(app)

@@ -46,7 +46,15 @@ ROUTES = {
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
 }
-OPEN = {("GET", "/livez"), ("GET", "/readyz"), ("POST", "/login"), ("POST", "/logout")}
+OPEN = {
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("POST", "/login"),
+    ("POST", "/logout"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/docs/<name>"),
+}
 
 # These hold nothing of anybody's, and show the form to sign in where there is no key.
 PAGES = {

@@ -1,0 +1,389 @@
+"""The description of the API against what the API does."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import itertools
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import schemathesis
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
+from schemathesis import Case, HookContext
+from schemathesis.checks import positive_data_acceptance
+from werkzeug.test import TestResponse
+
+from app.config import Settings
+from app.errors import StoreUnavailable
+from app.keys import Role
+from app.models import BatchError
+from app.store import Submission
+from tests.support.host import Host
+from tests.support.web import Callers, make_app
+
+CALLERS = Callers(("reader", Role.READ), ("one", Role.SUBMIT), ("operator", Role.OPERATE))
+OPERATOR = CALLERS.headers("operator")
+NOBODY = "00000000-0000-4000-8000-000000000000"
+BODY = {"ids": [1, 2, 3, 4], "priority": "HIGH"}
+
+# -- what a generator of requests finds --
+
+api = schemathesis.openapi.from_wsgi("/openapi.json", make_app(api_keys=CALLERS.keys, max_ids=5))
+bounded = settings(
+    max_examples=10, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+@api.hook
+def filter_body(_: HookContext, body: Any) -> bool:
+    """JSON Schema takes 1.0 for an integer. The API does not: it wants ids written as such."""
+    ids = body.get("ids") if isinstance(body, dict) else None
+    return not (isinstance(ids, list) and any(isinstance(id_, float) and id_.is_integer() for id_ in ids))
+
+
+@api.parametrize()
+@bounded
+def test_no_generated_request_contradicts_the_description(case: Case) -> None:
+    response = case.call(headers=OPERATOR)
+    # A request in good form is still refused when its deadline is past or its idempotency key was used; all that is
+    # wrong with the form of one is listed in errors.
+    by_state = case.operation.path == "/ingest" and response.status_code == 422 and "errors" not in response.json()
+    case.validate_response(
+        response,
+        headers=OPERATOR,
+        transport_kwargs={"headers": OPERATOR},
+        excluded_checks=[positive_data_acceptance] if by_state else [],
+    )
+
+
+# -- every route, and every status code of each --
+
+
+def key_host(**settings: Any) -> Host:
+    return Host(autostart=False, api_keys=CALLERS.keys, interval=0, **settings)
+
+
+def failed(host: Host) -> str:
+    """The id of an ingestion that failed."""
+    ingestion = host.submit([1])
+    (batch,) = host.store.claim(1)  # type: ignore[misc]
+    host.store.bury(batch, BatchError("UpstreamError", "no such record"))
+    return ingestion.id
+
+
+def with_key(key: str) -> dict[str, str]:
+    return {**OPERATOR, "Idempotency-Key": key}
+
+
+def away(host: Host) -> None:
+    """Let the store be out of reach."""
+
+    def unavailable(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("the database is away")
+
+    for name in ("add", "get", "batches", "results", "cancel", "redrive", "quote", "ingestions", "stats", "upcoming"):
+        setattr(host.store, name, unavailable)
+    for name in ("dispatches", "pause", "resume", "ping"):
+        setattr(host.store, name, unavailable)
+
+
+Scenario = Callable[[Host, FlaskClient, str, str], TestResponse]
+
+
+def plainly(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=OPERATOR)
+
+
+def without_key(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    return client.open(path.replace("{ingestion_id}", NOBODY), method=method)
+
+
+def as_reader(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    headers = CALLERS.headers("reader")
+    return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=headers)
+
+
+def from_elsewhere(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    return client.open(path, method=method, headers={"Sec-Fetch-Site": "cross-site"})
+
+
+def while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    away(host)
+    return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=OPERATOR, json=BODY)
+
+
+def sending(**options: Any) -> Scenario:
+    def ask(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+        return client.open(path, method=method, **{"headers": OPERATOR, **options})
+
+    return ask
+
+
+def about(make: Callable[[Host], str], query: str = "", **headers: str) -> Scenario:
+    def ask(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+        url = path.replace("{ingestion_id}", make(host)) + query
+        return client.open(url, method=method, headers={**OPERATOR, **headers})
+
+    return ask
+
+
+def submitted(host: Host) -> str:
+    return host.submit(range(1, 9), owner="one").id
+
+
+def completed(host: Host) -> str:
+    ingestion = host.submit([1])
+    (batch,) = host.store.claim(1)  # type: ignore[misc]
+    host.store.ack(batch, ["true"])
+    return ingestion.id
+
+
+def unchanged(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    url = path.replace("{ingestion_id}", completed(host))
+    tag = client.get(url, headers=OPERATOR).headers["ETag"]
+    return client.open(url, method=method, headers={**OPERATOR, "If-None-Match": tag})
+
+
+def in_use(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    """Ask again while the first request with the idempotency key is still being accepted."""
+    entered, leave, add = threading.Event(), threading.Event(), host.store.add
+
+    def stay(submission: Submission) -> Any:
+        entered.set()
+        leave.wait(20)
+        return add(submission)
+
+    def first() -> None:
+        host.client.post("/ingest", json=BODY, headers=with_key("k"))
+
+    host.store.add = stay  # type: ignore[method-assign]
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert entered.wait(20)
+    try:
+        return client.open(path, method=method, json=BODY, headers=with_key("k"))
+    finally:
+        leave.set()
+        thread.join()
+
+
+def over_quota(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    for _ in range(2):
+        response = client.open(path, method=method, json=BODY, headers=OPERATOR)
+    return response
+
+
+def busy(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    """Ask when the queue has something of everything to tell."""
+    completed(host)
+    failed(host)
+    submitted(host)
+    host.store.claim(1)
+    host.store.hold(30)
+    return client.open(path, method=method, headers=OPERATOR)
+
+
+def dead(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    host.service.worker = Dead()  # type: ignore[assignment]
+    return client.open(path, method=method)
+
+
+class Dead:
+    """A worker whose thread ended by itself."""
+
+    state = "dead"
+
+
+def without_prometheus(_: Host, __: FlaskClient, method: str, path: str) -> TestResponse:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "prometheus_client", None)
+        return key_host().client.open(path, method=method, headers=OPERATOR)
+
+
+JSON_TYPE = "application/json"
+LARGE = b"[" + b"1," * 70_000
+BODIES: dict[int, Scenario] = {
+    400: sending(data=b"{", content_type=JSON_TYPE),
+    413: sending(data=LARGE, content_type=JSON_TYPE),
+    415: sending(data=b"1", content_type="text/plain"),
+    422: sending(json={"ids": []}),
+}
+KEYED: dict[int, Scenario] = {401: without_key, 503: while_away}
+LIMITED: dict[int, Scenario] = {**KEYED, 403: as_reader}
+
+SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
+    ("post", "/ingest"): {**LIMITED, **BODIES, 200: sending(json=BODY), 409: in_use, 429: over_quota},
+    ("post", "/quote"): {**LIMITED, **BODIES, 200: sending(json=BODY)},
+    ("get", "/status/{ingestion_id}"): {
+        **KEYED,
+        200: about(submitted),
+        304: unchanged,
+        404: plainly,
+        422: about(submitted, "?limit=x"),
+    },
+    ("post", "/status/{ingestion_id}/cancel"): {
+        **LIMITED,
+        200: about(submitted),
+        404: plainly,
+        409: about(completed),
+    },
+    ("post", "/status/{ingestion_id}/redrive"): {**LIMITED, 200: about(failed), 404: plainly, 409: about(completed)},
+    ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
+    ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
+    ("get", "/queue"): {**KEYED, 200: busy},
+    ("post", "/queue/pause"): {**LIMITED, 200: busy},
+    ("post", "/queue/resume"): {**LIMITED, 200: busy},
+    ("get", "/dispatches"): {**LIMITED, 200: busy, 422: sending(query_string={"limit": "0"})},
+    ("get", "/metrics"): {401: without_key, 200: busy, 501: without_prometheus},
+    ("get", "/livez"): {200: plainly, 503: dead},
+    ("get", "/readyz"): {200: plainly, 503: while_away},
+    ("get", "/login"): {200: plainly, 401: without_key},
+    ("post", "/login"): {
+        200: sending(json={"key": CALLERS.texts["one"]}),
+        400: sending(data=b"{"),
+        401: sending(json={"key": "guess"}),
+        403: from_elsewhere,
+        413: sending(data=LARGE),
+        422: sending(json={}),
+    },
+    ("post", "/logout"): {204: plainly, 403: from_elsewhere},
+    ("get", "/openapi.json"): {200: plainly},
+}
+# Pages for people, which no client of the API asks for.
+PAGES = re.compile(r"/(docs|dashboard)(/|$)")
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return dict(key_host().client.get("/openapi.json").json)
+
+
+@pytest.fixture(scope="module")
+def closed(document: dict[str, Any]) -> dict[str, Any]:
+    """The document where no object has a member that it does not tell of."""
+    strict = copy.deepcopy(document)
+    for schema in objects(strict):
+        schema.setdefault("additionalProperties", False)
+    return strict
+
+
+def objects(part: Any) -> Iterator[dict[str, Any]]:
+    """Every schema in it that names its members."""
+    if isinstance(part, dict):
+        if isinstance(part.get("properties"), dict) and "type" in part:
+            yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        yield from itertools.chain.from_iterable(map(objects, part))
+
+
+def test_every_route_is_described(document: dict[str, Any]) -> None:
+    routes = {
+        (method.lower(), re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in make_app().url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if not PAGES.match(rule.rule)
+    }
+    described = {(method, path) for path, operations in document["paths"].items() for method in operations}
+    assert described == routes
+    assert described == SCENARIOS.keys()
+
+
+def test_every_status_code_is_described_and_comes_about(document: dict[str, Any]) -> None:
+    for (method, path), scenarios in SCENARIOS.items():
+        described = {int(code) for code in document["paths"][path][method]["responses"]}
+        assert described == scenarios.keys(), f"{method} {path}"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"), [(*route, code) for route, codes in SCENARIOS.items() for code in codes]
+)
+def test_an_answer_is_as_described(closed: dict[str, Any], method: str, path: str, code: int) -> None:
+    host = key_host(max_ids=10, key_quota=7 if code == 429 else 0)
+    response = SCENARIOS[method, path][code](host, host.client, method, path)
+    assert response.status_code == code, response.text
+
+    described = closed["paths"][path][method]["responses"][str(code)]
+    if "$ref" in described:
+        described = closed["components"]["responses"][described["$ref"].rpartition("/")[2]]
+    for name, header in described.get("headers", {}).items():
+        assert name in response.headers or not header.get("required"), name
+    if "content" not in described:
+        assert not response.data
+        return
+    schema = described["content"][response.mimetype]["schema"]
+    if response.mimetype.endswith("json") and schema.get("type") != "string":
+        whole = {**schema, "components": closed["components"]}
+        jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(response.json)
+
+
+def test_a_role_that_is_refused_is_described_as_such(document: dict[str, Any]) -> None:
+    for (method, path), scenarios in SCENARIOS.items():
+        host = key_host()
+        response = as_reader(host, host.client, method, path)
+        assert response.status_code != 403 or 403 in scenarios, f"{method} {path}"
+        security = document["paths"][path][method].get("security", document["security"])
+        assert (401 in scenarios) == (security != []) or path == "/login"
+
+
+def test_every_setting_is_in_it(document: dict[str, Any]) -> None:
+    listed = {one["key"]: one["description"] for one in document["x-settings"]}
+    fields = dataclasses.fields(Settings)
+    assert listed == {f"INGEST_{field.name.upper()}": field.metadata["about"] for field in fields}
+    assert not any(key.digest.hex() in str(document) for key in CALLERS.keys)
+
+
+def test_the_bounds_of_a_request_are_those_of_the_settings() -> None:
+    document = key_host(max_ids=7, id_min=-5, id_max=99).client.get("/openapi.json").json
+    ids = document["components"]["schemas"]["Submission"]["properties"]["ids"]
+    assert (ids["maxItems"], ids["items"]["minimum"], ids["items"]["maximum"]) == (7, -5, 99)
+
+
+def test_under_a_prefix_the_description_says_so() -> None:
+    host = Host(name="two", url_prefix="/in/two", autostart=False)
+    document = host.client.get("/in/two/openapi.json").json
+    assert document["servers"] == [{"url": "/in/two"}]
+    assert document["components"]["securitySchemes"]["cookie"]["name"] == "two_key"
+    assert document["x-settings"][0]["key"] == "TWO_INTERVAL"
+
+
+# -- the page that shows it --
+
+
+def test_the_page_brings_everything_along_under_a_strict_policy() -> None:
+    client = Host(url_prefix="/in", autostart=False).client
+    page = client.get("/in/docs")
+    assert page.headers["Content-Security-Policy"].startswith(
+        "default-src 'none'; script-src 'self'; style-src 'self';"
+    )
+    sources = re.findall(r'(?:src|href|data-url)="([^"]+)"', page.text)
+    assert len(sources) == 5
+    for source in sources:
+        assert source.startswith("/in/")
+        with client.get(source) as response:
+            assert response.status_code == 200
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "<script>" not in page.text
+    assert "://" not in page.text
+
+
+@pytest.mark.parametrize("name", ["index.css", "x", "..", "%2e%2e%2fflask_swagger_ui.py"])
+def test_only_what_the_page_needs_is_served(name: str) -> None:
+    assert Host(autostart=False).client.get(f"/docs/{name}").status_code == 404
+
+
+def test_without_the_extra_the_page_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.reference.find_spec", lambda _: None)
+    client = Host(autostart=False).client
+    response = client.get("/docs")
+    assert response.status_code == 501
+    assert "Flask-Ingestion[docs]" in response.json["detail"]
+    assert client.get("/docs/swagger-ui.css").status_code == 404
+    assert client.get("/openapi.json").status_code == 200
