@@ -82,13 +82,11 @@ def overview(prepare: Callable[[Site], None] = lambda _: None, **settings: Any) 
 
 
 def die(one: Site) -> None:
-    one.extension.stop(grace=0)
-
     def claim(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
     one.service.store.claim = claim  # type: ignore[method-assign]
-    one.service.start()
+    one.service.worker.wake()
     one.service.worker._thread.join()  # type: ignore[union-attr]
 
 
