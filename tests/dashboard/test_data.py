@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
+from app import IngestionAPI
 from app.errors import StoreUnavailable
 from app.models import Batch, BatchError, Priority
 from tests.support.clock import START
@@ -208,3 +211,33 @@ def test_filters_and_pages_are_those_of_the_listing(new_site: NewSite) -> None:
     assert [one["priority"] for one in low] == ["LOW"] * 20
     assert data(site, "/data?status=failed")["ingestions"] == []
     assert client(site).get("/jobs/dashboard/data?status=lost").status_code == 404
+
+
+def test_it_reads_a_database_too(new_site: NewSite, tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
+    site = new_site(store=f"sqlite:///{tmp_path / 'queue.db'}", interval=0)
+    made = site.submit(range(1, 10))
+    (batch,) = site.service.store.claim(1)  # type: ignore[misc]
+    site.service.store.bury(batch, REFUSED)
+    found = data(site)
+    assert [alert["detail"] for alert in found["alerts"]] == [
+        "Nothing is dispatched, unless another process on the same store does."
+    ]
+    assert found["waiting"] == 2
+    assert found["next_dispatch_at"] is not None
+    assert sum(found["chart"]["counts"]) == 1
+    assert data(site, f"/ingestions/{made.id}/failed") == {"position": 0}
+    assert data(site, f"/ingestions/{made.id}/data")["batches"][0]["error"]["message"] == REFUSED.message
+    assert data(site, "/submit/quote?ids=3")["quote"]["LOW"]["batches_ahead"] == 2
+
+
+def test_each_instance_of_an_app_has_its_own() -> None:
+    app = Flask("host")
+    app.config.update(ONE_AUTOSTART=False, TWO_AUTOSTART=False)
+    IngestionAPI(app, name="one", url_prefix="/one")
+    two = IngestionAPI(app, name="two", url_prefix="/two")
+    two.submit([1], "HIGH")
+    browser = app.test_client()
+    assert browser.get("/one/dashboard/data").json["waiting"] == 0
+    assert browser.get("/two/dashboard/data").json["waiting"] == 1
+    assert 'data-post="/two/queue/pause"' in browser.get("/two/dashboard").text
