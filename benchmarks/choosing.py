@@ -19,9 +19,9 @@ from .series import Contender, Series, Unavailable, interleave
 
 COUNTS = {"1k": 1_000, "1m": 1_000_000}
 SHAPES = ("one", "many")
-"""How the batches that wait came: in one ingestion, or in many of `MANY_BATCHES` each."""
+"""How the batches that wait came: in one ingestion, or in many of so many batches each."""
 
-MANY_BATCHES = 10
+MANY = {"memory": 10, "sqlite": 100, "postgres": 100}
 CLAIMS = 200
 
 
@@ -48,7 +48,7 @@ def _serve(kind: str, shape: str, count: str) -> None:
     try:
         with ours.store(kind, interval=0, concurrency=CLAIMS) as store:
             waiting = COUNTS[count]
-            batches = waiting if shape == "one" else MANY_BATCHES
+            batches = waiting if shape == "one" else MANY[kind]
             ours.fill(store, waiting // batches, batches)
             answer(functools.partial(_claims, store, min(batches, CLAIMS)))
     except Unavailable as reason:
@@ -66,7 +66,7 @@ def _claims(store: Store, batches: int) -> float:
         if not isinstance(batch, list):
             raise RuntimeError(f"nothing could be claimed: {batch}")
         store.ack(batch[0], [])
-    ours.fill(store, CLAIMS // batches, batches)
+    ours.fill(store, max(1, CLAIMS // batches), batches)
     return 1e6 * took / CLAIMS
 
 

@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from array import array
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from flask import Flask
@@ -13,6 +14,7 @@ from flask import Flask
 from app import ConfigError, IngestionAPI, Priority
 from app.clock import SystemClock
 from app.config import Settings
+from app.memorystore import MemoryStore
 from app.store import Store, Submission
 from app.stores import open_store
 
@@ -21,6 +23,8 @@ from .series import Unavailable
 
 STORES = ("memory", "sqlite", "postgres")
 BATCH_SIZE = Settings.batch_size
+FILLING = 8
+"""How many threads fill a durable store, each waiting for its own commits."""
 
 
 @contextlib.contextmanager
@@ -51,9 +55,16 @@ def store(kind: str, **settings: Any) -> Iterator[Store]:
 
 
 def fill(store: Store, ingestions: int, batches: int) -> list[str]:
-    """Add so many ingestions of so many batches each; their ids."""
+    """Add so many ingestions of so many batches each, several at a time as a server would; their ids."""
     ids = array("q", range(1, batches * BATCH_SIZE + 1))
-    return [store.add(Submission(ids[:], Priority.MEDIUM))[0].id for _ in range(ingestions)]
+
+    def add(_: int) -> str:
+        return store.add(Submission(ids[:], Priority.MEDIUM))[0].id
+
+    if isinstance(store, MemoryStore):
+        return [add(number) for number in range(ingestions)]
+    with ThreadPoolExecutor(FILLING) as pool:
+        return list(pool.map(add, range(ingestions), chunksize=100))
 
 
 def queue(**settings: Any) -> IngestionAPI:
