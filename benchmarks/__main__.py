@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from . import report
 from .row import Outcome, Row
 from .rows import ROWS
-from .series import Series, Unavailable
+from .series import Plan, Series, Unavailable
 
 
 def main() -> int:
@@ -22,9 +22,11 @@ def main() -> int:
     for family in dict.fromkeys(row.family for row in rows):
         print(f"{family} ...", end="", file=sys.stderr, flush=True)
         since = time.monotonic()
-        series = _measure(family, arguments.rounds)
+        chosen = [row for row in rows if row.family == family]
+        plan = Plan(arguments.rounds, frozenset(name for row in chosen for name in row.series))
+        series = _measure(family, plan)
         print(f" {time.monotonic() - since:.0f} s", file=sys.stderr)
-        lines += [report.line(row, _outcome(row, series)) for row in rows if row.family == family]
+        lines += [report.line(row, _outcome(row, series)) for row in chosen]
     print(report.plain(lines))
     if arguments.write:
         report.write(lines, arguments.rounds, time.monotonic() - began)
@@ -46,9 +48,9 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _measure(family: str, rounds: int) -> Mapping[str, Series] | Unavailable:
+def _measure(family: str, plan: Plan) -> Mapping[str, Series] | Unavailable:
     try:
-        found: Mapping[str, Series] = importlib.import_module(f".{family}", __package__).measure(rounds)
+        found: Mapping[str, Series] = importlib.import_module(f".{family}", __package__).measure(plan)
         return found
     except ModuleNotFoundError as error:
         return Unavailable(f"not available: no module {error.name}; pip install -e '.[bench]'")

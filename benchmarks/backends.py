@@ -57,10 +57,10 @@ def postgres() -> Iterator[str]:
             cwd="/",
             **who,
         )
-        command = [programs / "bin/postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", ""]
-        probe = [programs / "bin/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+        command = [str(programs / "bin/postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
+        probe = [str(programs / "bin/pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
         with running(
-            [str(part) for part in command],
+            command,
             ready=lambda: subprocess.run(probe, cwd="/").returncode == 0,
             cwd="/",
             **who,

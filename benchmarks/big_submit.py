@@ -8,13 +8,13 @@ import random
 import time
 
 from . import load, servers
-from .series import Contender, Series, interleave, percentile
+from .series import Contender, Plan, Series, interleave, percentile
 
 SIZES = {"1k": (1_000, 100), "100k": (100_000, 4), "1m": (1_000_000, 1)}
 """How many ids, and how many such requests a round."""
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Ids per second ("100k waitress"), and of json.loads on the same bytes alone ("1m json.loads")."""
     with servers.serving(*servers.SERVICES) as ports:
         contenders: dict[str, Contender] = {}
@@ -23,7 +23,7 @@ def measure(rounds: int) -> dict[str, Series]:
             for name, port in ports.items():
                 contenders[f"{size} {name}"] = functools.partial(_submit, port, body, count, requests)
             contenders[f"{size} json.loads"] = functools.partial(_parse, body.encode(), count, requests)
-        return interleave(rounds, contenders)
+        return interleave(plan, contenders)
 
 
 def some_ids(count: int) -> list[int]:

@@ -15,7 +15,7 @@ from app.store import Store
 
 from . import ours
 from .processes import Child, answer
-from .series import Contender, Series, Unavailable, interleave
+from .series import Contender, Plan, Series, Unavailable, interleave
 
 COUNTS = {"1k": 1_000, "1m": 1_000_000}
 SHAPES = ("one", "many")
@@ -25,23 +25,24 @@ MANY = {"memory": 10, "sqlite": 100, "postgres": 100}
 CLAIMS = 200
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Microseconds a claim: "memory one 1k", "sqlite many 1m" and so on."""
     found: dict[str, Series] = {}
     for kind in ours.STORES:
         for shape in SHAPES:
-            found.update(_measure(rounds, kind, shape))
+            found.update(_measure(plan, kind, shape))
     return found
 
 
-def _measure(rounds: int, kind: str, shape: str) -> dict[str, Series]:
+def _measure(plan: Plan, kind: str, shape: str) -> dict[str, Series]:
     with contextlib.ExitStack() as stack:
         contenders: dict[str, Contender] = {}
         for count in COUNTS:
-            child = Child(__name__, kind, shape, count)
-            stack.callback(child.end)
-            contenders[f"{kind} {shape} {count}"] = child.ask
-        return interleave(rounds, contenders)
+            if plan.wants(name := f"{kind} {shape} {count}"):
+                child = Child(__name__, kind, shape, count)
+                stack.callback(child.end)
+                contenders[name] = child.ask
+        return interleave(plan, contenders)
 
 
 def _serve(kind: str, shape: str, count: str) -> None:

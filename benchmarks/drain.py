@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from . import backends, ours
 from .processes import ROOT, await_it, environment_of_child, program, running
-from .series import Contender, Series, Unavailable, interleave
+from .series import Contender, Plan, Series, Unavailable, interleave
 
 MOST_SECONDS = 60.0
 
@@ -49,16 +49,17 @@ OURS = {"memory": (20, 1000), "sqlite": (20, 200), "postgres": (20, 50)}
 """How many ingestions of how many batches our own stores get a round."""
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Batches per second: "ours memory", "celery" and so on."""
     contenders: dict[str, Contender] = {f"ours {kind}": functools.partial(_drain_ours, kind) for kind in OURS}
+    wanted = {name: peer for name, peer in PEERS.items() if plan.wants(name)}
     with contextlib.ExitStack() as stack:
-        brokers = {kind: _broker(stack, kind) for kind in ("redis", "postgres", "file")}
-        for name, peer in PEERS.items():
+        brokers = {kind: _broker(stack, kind) for kind in {peer.backend for peer in wanted.values()}}
+        for name, peer in wanted.items():
             contenders[name] = functools.partial(_drain_peer, peer, brokers[peer.backend])
             if peer.prepare:
                 _run(peer, peer.prepare, brokers[peer.backend])
-        return interleave(rounds, contenders)
+        return interleave(plan, contenders)
 
 
 def _broker(stack: contextlib.ExitStack, kind: str) -> str | Unavailable:

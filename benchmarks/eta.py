@@ -10,17 +10,17 @@ import time
 from app.store import Store
 
 from . import ours
-from .series import Contender, Series, Unavailable, interleave
+from .series import Contender, Plan, Series, Unavailable, interleave
 
 INGESTIONS = 100_000
 BATCHES = 2
 ASKED = 200
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Milliseconds an estimate, for each store: "memory", "sqlite", "postgres"."""
     found: dict[str, Series] = {}
-    for kind in ours.STORES:
+    for kind in filter(plan.wants, ours.STORES):
         with contextlib.ExitStack() as stack:
             try:
                 store = stack.enter_context(ours.store(kind))
@@ -29,7 +29,7 @@ def measure(rounds: int) -> dict[str, Series]:
                 continue
             ids = ours.fill(store, INGESTIONS, BATCHES)
             contender: Contender = functools.partial(_estimates, store, random.Random(1), ids)
-            found.update(interleave(rounds, {kind: contender}))
+            found.update(interleave(plan, {kind: contender}))
     return found
 
 

@@ -7,14 +7,14 @@ import functools
 from . import load, servers
 from .big_submit import some_ids
 from .http import IDS
-from .series import Contender, Series, interleave
+from .series import Contender, Plan, Series, interleave
 
 QUIET_COUNT = 3000
 BUSY_SECONDS = 2.5
 BIG_MOST = 20
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """The p99 in milliseconds on 16 connections: "quiet waitress", "busy fastapi" and so on."""
     with servers.serving(*servers.SERVICES) as ports:
         big = servers.body(some_ids(1_000_000), "LOW")
@@ -22,7 +22,7 @@ def measure(rounds: int) -> dict[str, Series]:
         for name, port in ports.items():
             contenders[f"quiet {name}"] = functools.partial(_quiet, port)
             contenders[f"busy {name}"] = functools.partial(_busy, port, big)
-        return interleave(rounds, contenders)
+        return interleave(plan, contenders)
 
 
 def _small(port: int, count: int, seconds: float) -> load.Load:

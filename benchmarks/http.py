@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 
 from . import load, servers
-from .series import Contender, Series, interleave
+from .series import Contender, Plan, Series, interleave
 
 IDS = [104_729, 224_737, 350_377, 479_909, 611_953]
 COUNT = 3000
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Requests per second: "submit waitress", "status floor granian" and so on."""
     with servers.serving(*servers.SERVICES) as services:
         # It waits behind all that is submitted at MEDIUM, so its status is that of an unfinished ingestion throughout.
@@ -23,7 +23,7 @@ def measure(rounds: int) -> dict[str, Series]:
                 submit = "/ingest" if name in services else "/floor"
                 contenders[f"submit {name}"] = functools.partial(_rate, port, submit, servers.body(IDS, "MEDIUM"))
                 contenders[f"status {name}"] = functools.partial(_rate, port, paths.get(name, "/floor"), None)
-            return interleave(rounds, contenders)
+            return interleave(plan, contenders)
 
 
 def _rate(port: int, path: str, body: str | None) -> float:

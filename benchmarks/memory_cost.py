@@ -19,17 +19,17 @@ from app import create_app
 from . import ours, servers
 from .big_submit import some_ids
 from .processes import ROOT, environment_of_child
-from .series import Series, interleave
+from .series import Plan, Series, interleave
 
 IDS = 1_000_000
 SUBMITS = 4
 INGESTIONS = 100_000
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Bytes an id ("ids"), bytes an id of the process' first such submit ("ids first"), bytes an ingestion."""
     parts = ("ids", "ingestions")
-    return interleave(rounds, {part: functools.partial(_fresh, part) for part in parts}, warm_up=False)
+    return interleave(plan, {part: functools.partial(_fresh, part) for part in parts}, warm_up=False)
 
 
 def _fresh(part: str) -> Mapping[str, float]:

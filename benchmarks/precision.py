@@ -13,13 +13,13 @@ from flask import Flask
 from app import IngestionAPI
 
 from .processes import await_it
-from .series import Contender, Series, interleave, percentile
+from .series import Contender, Plan, Series, interleave, percentile
 
 TOO_EARLY = 1e-6
 """Seconds of rounding that the difference of two epoch times in floating point may show."""
 
 
-class Plan(NamedTuple):
+class Course(NamedTuple):
     """So many queues of one interval, evenly spread over `spread` seconds, each of so many starts after its first."""
 
     interval: float
@@ -28,29 +28,29 @@ class Plan(NamedTuple):
     spread: float
 
 
-PLANS = {
-    "5s": Plan(5.0, 50, 1, 1.0),
-    "0.1s": Plan(0.1, 5, 20, 0.1),
-    "0.01s": Plan(0.01, 1, 200, 0.0),
+COURSES = {
+    "5s": Course(5.0, 50, 1, 1.0),
+    "0.1s": Course(0.1, 5, 20, 0.1),
+    "0.01s": Course(0.01, 1, 200, 0.0),
 }
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Milliseconds late at p50 and p99 ("0.1s ours p50", "0.1s wait p50"), and how many starts came too early."""
     contenders: dict[str, Contender] = {}
-    for name, plan in PLANS.items():
-        contenders[f"{name} ours"] = functools.partial(_ours, plan)
-        contenders[f"{name} wait"] = functools.partial(_waits, plan)
-    return interleave(rounds, contenders, warm_up=False)
+    for name, course in COURSES.items():
+        contenders[f"{name} ours"] = functools.partial(_ours, course)
+        contenders[f"{name} wait"] = functools.partial(_waits, course)
+    return interleave(plan, contenders, warm_up=False)
 
 
 class _Queue:
     """One queue whose processor does nothing but look at the clock."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, course: Course) -> None:
         app = Flask("precision")
-        app.config.update(INGEST_INTERVAL=plan.interval, INGEST_AUTOSTART=False)
-        self._plan = plan
+        app.config.update(INGEST_INTERVAL=course.interval, INGEST_AUTOSTART=False)
+        self._course = course
         self._api = IngestionAPI(app)
         self._calls: list[float] = []
         clock = self._api.service.clock
@@ -59,32 +59,32 @@ class _Queue:
         def note(_: Sequence[int]) -> None:
             self._calls.append(clock.now())
 
-        self._api.submit(range(1, 3 * plan.starts + 4), "HIGH")
+        self._api.submit(range(1, 3 * course.starts + 4), "HIGH")
 
     def start(self) -> None:
         self._api.start()
 
     def done(self) -> bool:
-        return len(self._calls) > self._plan.starts
+        return len(self._calls) > self._course.starts
 
     def stop(self) -> None:
         self._api.stop()
 
     def lateness(self) -> tuple[list[float], list[float]]:
         """By how many seconds each start came after its token, and each call of the processor."""
-        starts = [dispatch.started_at for dispatch in self._api.service.store.dispatches(self._plan.starts + 1)]
-        tokens = [start + self._plan.interval for start in starts]
+        starts = [dispatch.started_at for dispatch in self._api.service.store.dispatches(self._course.starts + 1)]
+        tokens = [start + self._course.interval for start in starts]
         pairs = list(zip(tokens, starts[1:], self._calls[1:], strict=False))
         return [start - token for token, start, _ in pairs], [call - token for token, _, call in pairs]
 
 
-def _ours(plan: Plan) -> dict[str, float]:
-    queues = [_Queue(plan) for _ in range(plan.queues)]
+def _ours(course: Course) -> dict[str, float]:
+    queues = [_Queue(course) for _ in range(course.queues)]
     try:
         for queue in queues:
             queue.start()
-            time.sleep(plan.spread / plan.queues)
-        time.sleep(plan.interval * plan.starts)
+            time.sleep(course.spread / course.queues)
+        time.sleep(course.interval * course.starts)
         await_it(lambda: all(queue.done() for queue in queues), "the last start")
     finally:
         for queue in queues:
@@ -98,21 +98,21 @@ def _ours(plan: Plan) -> dict[str, float]:
     }
 
 
-def _waits(plan: Plan) -> dict[str, float]:
+def _waits(course: Course) -> dict[str, float]:
     late: list[float] = []
 
     def wait() -> None:
         condition = threading.Condition()
         with condition:
-            for _ in range(plan.starts):
+            for _ in range(course.starts):
                 began = time.monotonic()
-                condition.wait(plan.interval)
-                late.append(time.monotonic() - began - plan.interval)
+                condition.wait(course.interval)
+                late.append(time.monotonic() - began - course.interval)
 
-    threads = [threading.Thread(target=wait) for _ in range(plan.queues)]
+    threads = [threading.Thread(target=wait) for _ in range(course.queues)]
     for thread in threads:
         thread.start()
-        time.sleep(plan.spread / plan.queues)
+        time.sleep(course.spread / course.queues)
     for thread in threads:
         thread.join()
     return {"p50": 1000 * percentile(late, 50), "p99": 1000 * percentile(late, 99)}

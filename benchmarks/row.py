@@ -48,13 +48,21 @@ class Row(NamedTuple):
     def family(self) -> str:
         return self.name.partition(".")[0]
 
+    @property
+    def series(self) -> tuple[str, ...]:
+        """What has to be measured for it."""
+        return self.ours, *self._others
+
+    @property
+    def _others(self) -> tuple[str, ...]:
+        return (self.theirs,) if isinstance(self.theirs, str) else self.theirs
+
     def outcome(self, series: Mapping[str, Series]) -> Outcome:
         """What came of it. Raises Unavailable where one side is missing."""
         ours = _taken(series[self.ours])
         if not self.theirs:
             return Outcome(self, ours, None, ours)
-        names = [self.theirs] if isinstance(self.theirs, str) else self.theirs
-        theirs = _highest([series[name] for name in names])
+        theirs = _highest([series[name] for name in self._others])
         return Outcome(self, ours, theirs, [one / other for one, other in zip(ours, theirs, strict=True)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 
 class Unavailable(Exception):
@@ -14,8 +15,20 @@ Series = list[float] | Unavailable
 Contender = Callable[[], float | Mapping[str, float]]
 
 
-def interleave(rounds: int, contenders: Mapping[str, Contender], *, warm_up: bool = True) -> dict[str, Series]:
-    """Each contender's figure of every round.
+@dataclass(frozen=True)
+class Plan:
+    """How many rounds to take, and which series are asked for (None: all)."""
+
+    rounds: int
+    series: frozenset[str] | None = None
+
+    def wants(self, name: str) -> bool:
+        """Whether a contender of this name gives anything that is asked for."""
+        return self.series is None or any(one == name or one.startswith(f"{name} ") for one in self.series)
+
+
+def interleave(plan: Plan, contenders: Mapping[str, Contender], *, warm_up: bool = True) -> dict[str, Series]:
+    """The figure of every round, of each contender that the plan wants.
 
     In a round each has its turn, in the opposite order every other round, so that what slows the machine down for a
     while is shared. A first round to warm up is thrown away. A contender that returns several figures by name gets
@@ -23,9 +36,9 @@ def interleave(rounds: int, contenders: Mapping[str, Contender], *, warm_up: boo
     """
     series: dict[str, Series] = {}
     gone: set[str] = set()
-    for turn in range(0 if warm_up else 1, rounds + 1):
-        names = list(contenders) if turn % 2 else list(reversed(contenders))
-        for name in names:
+    names = [name for name in contenders if plan.wants(name)]
+    for turn in range(0 if warm_up else 1, plan.rounds + 1):
+        for name in names if turn % 2 else reversed(names):
             if name in gone:
                 continue
             try:

@@ -9,13 +9,13 @@ from typing import Any
 
 from . import load, servers
 from .big_submit import some_ids
-from .series import Series, interleave, percentile
+from .series import Plan, Series, interleave, percentile
 
 BATCHES = 100_000
 REQUESTS = 3
 
 
-def measure(rounds: int) -> dict[str, Series]:
+def measure(plan: Plan) -> dict[str, Series]:
     """Milliseconds from the request to the last byte, and of json.dumps on our document alone ("json.dumps")."""
     with servers.serving(*servers.SERVICES) as ports:
         paths = {name: f"/status/{servers.post(port, some_ids(3 * BATCHES), 'LOW')}" for name, port in ports.items()}
@@ -23,7 +23,7 @@ def measure(rounds: int) -> dict[str, Series]:
         if len(document["batches"]) != BATCHES:
             raise ValueError(f"the status shows {len(document['batches'])} batches, not {BATCHES}")
         asked = {name: functools.partial(_ask, port, paths[name]) for name, port in ports.items()}
-        return interleave(rounds, {**asked, "json.dumps": functools.partial(_dump, document)})
+        return interleave(plan, {**asked, "json.dumps": functools.partial(_dump, document)})
 
 
 def _ask(port: int, path: str) -> float:

@@ -13,10 +13,10 @@ from statistics import median
 from . import load, servers
 from .big_submit import some_ids
 from .http import COUNT, IDS
-from .series import Unavailable, interleave
+from .series import Plan, Unavailable, interleave
 
 THREADS = (1, 2, 4, 8)
-ROUNDS = 5
+PLAN = Plan(rounds=5)
 BATCHES = 100_000
 SECONDS = 1.5
 
@@ -28,7 +28,7 @@ def main() -> None:
             port = ports["waitress"]
             slow = f"/status/{servers.post(port, some_ids(3 * BATCHES), 'LOW')}"
             figures = interleave(
-                ROUNDS, {"quiet": functools.partial(_quiet, port), "beside": functools.partial(_beside, port, slow)}
+                PLAN, {"quiet": functools.partial(_quiet, port), "beside": functools.partial(_beside, port, slow)}
             )
             rate, quiet, beside = (_median(figures[name]) for name in ("quiet rate", "quiet p99", "beside"))
         print(f"{threads:>7}  {rate:>10,.0f}  {quiet:>8.1f}  {beside:>19.1f}")

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.report import line, plain
 from benchmarks.row import Row, least, most
 from benchmarks.rows import ROWS
-from benchmarks.series import Unavailable, interleave, percentile
+from benchmarks.series import Plan, Unavailable, interleave, percentile
 
 
 def test_a_row_is_the_median_of_its_rounds_ratios() -> None:
@@ -55,7 +55,7 @@ def test_everybody_has_a_turn_in_each_round_and_the_first_round_is_thrown_away()
         turns.append(name)
         return float(len(turns))
 
-    series = interleave(2, {"a": lambda: contender("a"), "b": lambda: {"p50": contender("b"), "p99": 0.0}})
+    series = interleave(Plan(2), {"a": lambda: contender("a"), "b": lambda: {"p50": contender("b"), "p99": 0.0}})
     assert turns == ["b", "a", "a", "b", "b", "a"]
     assert series == {"a": [3.0, 6.0], "b p50": [4.0, 5.0], "b p99": [0.0, 0.0]}
 
@@ -64,9 +64,15 @@ def test_a_contender_that_cannot_be_measured_does_not_stop_the_others() -> None:
     def missing() -> float:
         raise Unavailable("no PostgreSQL")
 
-    series = interleave(2, {"a": lambda: 1.0, "b": missing})
+    series = interleave(Plan(2), {"a": lambda: 1.0, "b": missing})
     assert series["a"] == [1.0, 1.0]
     assert str(series["b"]) == "no PostgreSQL"
+
+
+def test_only_those_have_a_turn_that_a_chosen_row_asks_for() -> None:
+    plan = Plan(1, frozenset({"a p50"}))
+    series = interleave(plan, {"a": lambda: {"p50": 1.0, "p99": 2.0}, "ab": lambda: 3.0, "b": lambda: 4.0})
+    assert series == {"a p50": [1.0], "a p99": [2.0]}
 
 
 def test_the_percentile_is_the_nearest_rank() -> None:
