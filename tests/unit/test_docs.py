@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from pathlib import Path
@@ -19,3 +20,17 @@ def table_row(field: dataclasses.Field[object]) -> str:
 def test_every_setting_is_in_the_readme_with_its_default_and_meaning() -> None:
     rows = re.findall(r"^\| `[A-Z_]+` \|.*\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert rows == [table_row(field) for field in dataclasses.fields(Settings)]
+
+
+def test_every_test_that_security_is_shown_by_is_there() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    sections = text.split("\n## ")[1:]
+    assert [section[:5] for section in sections[:10]] == [f"API{number}:"[:5] for number in range(1, 11)]
+    for section in sections[:10]:
+        shown = re.findall(r"^- `(\S+\.py)::(test_\w+)`$", section, re.MULTILINE)
+        assert shown, section.splitlines()[0]
+        for path, name in shown:
+            tree = ast.parse((ROOT / "tests" / path).read_text())
+            assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, (
+                f"{path}::{name}"
+            )
