@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from . import needs
 from .site import Site
 
 FLAGS = [
@@ -25,24 +24,13 @@ PATIENCE = 20_000
 """Milliseconds to wait for something to be on the page; long, for the machine may be busy."""
 
 
-def _missing(what: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(f"{what}; CI must have it", pytrace=False)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import expect, sync_playwright
-    except ModuleNotFoundError:
-        _missing("Playwright is not installed: pip install 'Flask-Ingestion[test]'")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        _missing("there is no Chromium: apt-get install chromium")
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    playwright_api = needs.module("playwright.sync_api", "Playwright")
+    path = needs.chromium()
+    playwright_api.expect.set_options(timeout=PATIENCE)
+    with playwright_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield running
         running.close()
 

@@ -11,10 +11,11 @@ from app.keys import Role
 from app.models import Priority
 from tests.support.web import Callers
 
+from . import needs
 from .site import REFUSED, Site
 
-expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
-Axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe
+expect = needs.module("playwright.sync_api", "Playwright").expect
+Axe = needs.module("axe_playwright_python.sync_playwright", "axe-playwright-python").Axe
 
 NewSite = Callable[..., Site]
 

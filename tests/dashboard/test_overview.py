@@ -6,13 +6,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from app.models import Batch, BatchError, Priority
 
+from . import needs
 from .site import REFUSED, Site
 
-expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+expect = needs.module("playwright.sync_api", "Playwright").expect
 
 NewSite = Callable[..., Site]
 

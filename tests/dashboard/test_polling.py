@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from . import needs
 from .site import Site
 
-expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+expect = needs.module("playwright.sync_api", "Playwright").expect
 
 NewSite = Callable[..., Site]
 

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from app.models import Priority
 
+from . import needs
 from .site import Site
 
-expect = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed").expect
+expect = needs.module("playwright.sync_api", "Playwright").expect
 
 NewSite = Callable[..., Site]
 
@@ -67,21 +66,18 @@ def test_a_file_of_ids(new_site: NewSite, page: Any, tmp_path: Path) -> None:
     assert ids_of(site) == list(range(1, 20_001))
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
+def test_a_fault_is_named_where_it_is(new_site: NewSite, page: Any) -> None:
+    page.goto(f"{new_site(max_ids=3).url}/submit")
+    for text, fault in [
         ("1\n2 x3", "Line 2: “x3” is not a whole number."),
         ("1.5", "Line 1: “1.5” is not a whole number."),
         ("0", f"Line 1: “0” is not from 1 to {GREATEST}."),
         (str(2**63), f"Line 1: “{2**63}” is not from 1 to {GREATEST}."),
         ("1 2 3 4", "These are 4 ids; at most 3 are accepted."),
-    ],
-)
-def test_a_fault_is_named_where_it_is(new_site: NewSite, page: Any, text: str, fault: str) -> None:
-    page.goto(f"{new_site(max_ids=3).url}/submit")
-    page.get_by_label("Ids").fill(text)
-    expect(page.locator("#ids-found")).to_have_text(fault)
-    expect(page.locator("#send")).to_be_disabled()
+    ]:
+        page.get_by_label("Ids").fill(text)
+        expect(page.locator("#ids-found")).to_have_text(fault)
+        expect(page.locator("#send")).to_be_disabled()
 
 
 def test_sending_again_after_a_lost_answer_submits_once(new_site: NewSite, page: Any) -> None:
