@@ -116,7 +116,7 @@ class Settings:
     id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
-    shutdown_grace: float = _setting(30.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
+    shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
     autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")
     host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")

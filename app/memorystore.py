@@ -28,6 +28,8 @@ _CHUNK = 1000
 class MemoryStore(Store):
     """Everything behind one lock. `claim` costs the same however much waits."""
 
+    durable = False
+
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock

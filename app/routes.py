@@ -142,7 +142,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.store.ping()
         except StoreUnavailable as error:
             return problems.from_error(error)
-        return _health(service.worker.state, "dead", "stopping")
+        return _health("stopping" if service.ending else service.worker.state, "dead", "stopping")
 
     return blueprint
 

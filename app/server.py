@@ -62,7 +62,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: Signals) -> int
     while not signals.received:
         server.turn(1.0)
 
-    service.halt()
+    service.end()
     server.stop_listening()
     server.close_idle()
     grace = service.settings.shutdown_grace
@@ -101,7 +101,7 @@ def _say_what_is_left(service: Service) -> None:
         return
     if not waiting:
         logger.info("stopped; nothing was queued")
-    elif service.settings.store.startswith("memory:"):
+    elif not service.store.durable:
         logger.warning("stopped; lost with the memory: %s still queued", _batches(waiting))
     else:
         logger.info("stopped; %s still queued, and kept", _batches(waiting))

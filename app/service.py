@@ -12,7 +12,7 @@ from typing import Any
 
 from .clock import Clock
 from .config import Settings
-from .errors import IngestError, KeyInUse
+from .errors import IngestError, KeyInUse, StoreUnavailable
 from .models import Batch, Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
 from .signals import Sender, emit, ingestion_accepted, ingestion_refused
@@ -52,6 +52,7 @@ class Service:
         self._open()
 
     def _open(self) -> None:
+        self.ending = False
         self._lock = threading.Lock()
         self._accepting: set[tuple[str | None, str]] = set()
         self.store = self._open_store()
@@ -76,15 +77,19 @@ class Service:
         if self._find_processor() is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
 
-    def halt(self) -> None:
-        """Claim nothing more from now on; batches in process go on until `stop`."""
+    def end(self) -> None:
+        """The process is about to end: claim nothing more, and accept nothing that would be lost with it."""
+        self.ending = True
+        self._halt()
+
+    def _halt(self) -> None:
         with self._lock:
             self._active = self._autostart = False
             self.worker.halt()
 
     def stop(self, grace: float | None = None) -> None:
         """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
-        self.halt()
+        self._halt()
         self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
 
     def after_fork(self) -> None:
@@ -115,6 +120,8 @@ class Service:
         """`submit` for the JSON of a request."""
         self.begin()
         try:
+            if self.ending and not self.store.durable:
+                raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._only_one(owner, key):
                 packed, priority, deadline = check_request(body, self.settings, self.clock.now())
                 fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""

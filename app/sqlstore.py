@@ -28,6 +28,8 @@ class SQLStore(Store):
     Time is the database's; a `clock` is asked instead where one is given, for tests.
     """
 
+    durable = True
+
     def __init__(self, settings: Settings, clock: Clock | None = None, name: str = "ingest") -> None:
         url = parse_url(settings.store, f"{name.upper()}_STORE")
         self._settings = settings

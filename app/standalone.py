@@ -38,7 +38,7 @@ def worker(context: click.Context, name: str) -> None:
     from .server import Signals
 
     service = _service(_app(context), name)
-    if service.settings.store.startswith("memory:"):
+    if not service.store.durable:
         key, url = f"{name.upper()}_STORE", service.settings.store
         raise click.UsageError(f"Nobody else can fill {url}; set {key} to one that processes share.")
     log_to_stderr(service.settings.log_format)

@@ -102,7 +102,12 @@ class Quote(NamedTuple):
 
 
 class Store(ABC):
-    """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
+    """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion.
+
+    `durable` says whether what it holds outlives the process.
+    """
+
+    durable: bool
 
     # -- accepting and telling --
 

@@ -7,22 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from app.store import Store
 from app.stores import open_store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings
-
-# A fixture here is made once for all examples of a property, on purpose: each example makes its own store.
-hypothesis_settings.register_profile(
-    "contract",
-    deadline=None,
-    max_examples=60,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-hypothesis_settings.load_profile("contract")
 
 _numbers = itertools.count(1)
 _EXAMPLES = {"sqlite": 8, "postgresql": 4}
