@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -16,18 +17,20 @@ from .series import Plan, Series, Unavailable
 
 def main() -> int:
     arguments = _arguments()
+    # So that what was started is ended on this signal too, on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows = [row for row in ROWS if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)]
     began = time.monotonic()
     lines = []
+    print(report.plain(report.HEAD))
     for family in dict.fromkeys(row.family for row in rows):
-        print(f"{family} ...", end="", file=sys.stderr, flush=True)
-        since = time.monotonic()
         chosen = [row for row in rows if row.family == family]
         plan = Plan(arguments.rounds, frozenset(name for row in chosen for name in row.series))
         series = _measure(family, plan)
-        print(f" {time.monotonic() - since:.0f} s", file=sys.stderr)
-        lines += [report.line(row, _outcome(row, series)) for row in chosen]
-    print(report.plain(lines))
+        found = [report.line(row, _outcome(row, series)) for row in chosen]
+        print("\n".join(map(report.plain, found)), flush=True)
+        lines += found
+    print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
     if arguments.write:
         report.write(lines, arguments.rounds, time.monotonic() - began)
     return 0

