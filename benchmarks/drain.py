@@ -6,10 +6,14 @@ import contextlib
 import functools
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from app import ingestion_finished
+from app.models import Ingestion
 
 from . import backends, ours
 from .processes import ROOT, await_it, environment_of_child, program, running
@@ -103,19 +107,23 @@ def _command(peer: Peer, command: str, broker: str) -> list[str]:
 def _drain_ours(kind: str) -> float:
     """From the worker's start to the end of the last batch, all of which were queued before."""
     ingestions, batches = OURS[kind]
-    with ours.address(kind) as url:
-        queue = ours.queue(store=url, interval=0)
+    with ours.address(kind) as url, ours.queue(store=url, interval=0) as queue:
         queue.processor(_nothing)
         ids = range(1, 3 * batches + 1)
-        waiting = [queue.submit(ids, "MEDIUM").id for _ in range(ingestions)]
-        began = time.monotonic()
-        queue.start()
-        try:
-            await_it(lambda: queue.get(waiting[-1]).status.final, "our queue to drain", seconds=MOST_SECONDS)
-            took = time.monotonic() - began
-        finally:
-            queue.stop()
-        return ingestions * batches / took
+        waiting = {queue.submit(ids, "MEDIUM").id for _ in range(ingestions)}
+        drained = threading.Event()
+
+        def ended(_: Any, ingestion: Ingestion, **__: Any) -> None:
+            waiting.discard(ingestion.id)
+            if not waiting:
+                drained.set()
+
+        with ingestion_finished.connected_to(ended):
+            began = time.monotonic()
+            queue.start()
+            if not drained.wait(MOST_SECONDS):
+                raise Unavailable(f"{len(waiting)} ingestions were unfinished after {MOST_SECONDS:g} s")
+            return ingestions * batches / (time.monotonic() - began)
 
 
 def _nothing(_: Sequence[int]) -> None:

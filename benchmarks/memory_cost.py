@@ -19,7 +19,7 @@ from app import create_app
 from . import ours, servers
 from .big_submit import some_ids
 from .processes import ROOT, environment_of_child
-from .series import Plan, Series, interleave
+from .series import Plan, Series, Unavailable, interleave
 
 IDS = 1_000_000
 SUBMITS = 4
@@ -34,7 +34,9 @@ def measure(plan: Plan) -> dict[str, Series]:
 
 def _fresh(part: str) -> Mapping[str, float]:
     command = [sys.executable, "-m", "benchmarks.memory_cost", part]
-    done = subprocess.run(command, cwd=ROOT, env=environment_of_child(), check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=ROOT, env=environment_of_child(), capture_output=True, text=True)
+    if done.returncode:
+        raise Unavailable(f"the process failed: {done.stderr.strip().splitlines()[-1:]}")
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
 
@@ -63,12 +65,12 @@ def _ids() -> dict[str, float]:
 
 
 def _ingestions() -> dict[str, float]:
-    queue = ours.queue()
-    queue.submit([1, 2, 3], "LOW")
-    before = _resident()
-    for first in range(1, INGESTIONS + 1):
-        queue.submit([first, first + 1, first + 2], "LOW")
-    return {"": (_resident() - before) / INGESTIONS}
+    with ours.queue() as queue:
+        queue.submit([1, 2, 3], "LOW")
+        before = _resident()
+        for first in range(1, INGESTIONS + 1):
+            queue.submit([first, first + 1, first + 2], "LOW")
+        return {"": (_resident() - before) / INGESTIONS}
 
 
 if __name__ == "__main__":

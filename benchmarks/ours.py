@@ -67,7 +67,8 @@ def fill(store: Store, ingestions: int, batches: int) -> list[str]:
         return list(pool.map(add, range(ingestions), chunksize=100))
 
 
-def queue(**settings: Any) -> IngestionAPI:
+@contextlib.contextmanager
+def queue(**settings: Any) -> Iterator[IngestionAPI]:
     """The extension on an app of its own, with settings by their field names; it dispatches once it is started.
 
     Raises Unavailable where the store that they name is not there.
@@ -75,6 +76,10 @@ def queue(**settings: Any) -> IngestionAPI:
     app = Flask("benchmark")
     app.config.update({f"INGEST_{key.upper()}": value for key, value in {"autostart": False, **settings}.items()})
     try:
-        return IngestionAPI(app)
+        extension = IngestionAPI(app)
     except ConfigError as error:
         raise Unavailable(f"not available: {error}") from error
+    try:
+        yield extension
+    finally:
+        extension.stop()

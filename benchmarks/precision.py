@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from flask import Flask
-
 from app import IngestionAPI
 
+from . import ours
 from .processes import await_it
 from .series import Contender, Plan, Series, interleave, percentile
 
@@ -45,13 +45,11 @@ def measure(plan: Plan) -> dict[str, Series]:
 
 
 class _Queue:
-    """One queue whose processor does nothing but look at the clock."""
+    """A queue, from `ours.queue`, whose processor does nothing but look at the clock."""
 
-    def __init__(self, course: Course) -> None:
-        app = Flask("precision")
-        app.config.update(INGEST_INTERVAL=course.interval, INGEST_AUTOSTART=False)
+    def __init__(self, course: Course, api: IngestionAPI) -> None:
         self._course = course
-        self._api = IngestionAPI(app)
+        self._api = api
         self._calls: list[float] = []
         clock = self._api.service.clock
 
@@ -67,9 +65,6 @@ class _Queue:
     def done(self) -> bool:
         return len(self._calls) > self._course.starts
 
-    def stop(self) -> None:
-        self._api.stop()
-
     def lateness(self) -> tuple[list[float], list[float]]:
         """By how many seconds each start came after its token, and each call of the processor."""
         starts = [dispatch.started_at for dispatch in self._api.service.store.dispatches(self._course.starts + 1)]
@@ -79,16 +74,14 @@ class _Queue:
 
 
 def _ours(course: Course) -> dict[str, float]:
-    queues = [_Queue(course) for _ in range(course.queues)]
-    try:
+    with contextlib.ExitStack() as stack:
+        apis = [stack.enter_context(ours.queue(interval=course.interval)) for _ in range(course.queues)]
+        queues = [_Queue(course, api) for api in apis]
         for queue in queues:
             queue.start()
             time.sleep(course.spread / course.queues)
         time.sleep(course.interval * course.starts)
         await_it(lambda: all(queue.done() for queue in queues), "the last start")
-    finally:
-        for queue in queues:
-            queue.stop()
     starts, calls = ([late for queue in queues for late in queue.lateness()[which]] for which in (0, 1))
     return {
         "p50": 1000 * percentile(starts, 50),
