@@ -77,7 +77,7 @@ def test_sigterm_ends_what_is_in_hand_and_counts_what_is_lost() -> None:
         queued.request("GET", "/slow/queued")
 
         service.signal(signal.SIGTERM)
-        assert "1 batch in process, with 30 s to end" in service.wait_for("SIGTERM: stopping")
+        assert "1 batch in process, with 25 s to end" in service.wait_for("SIGTERM: stopping")
         in_hand.let_pass()
         first = running.getresponse()
         gate.wait().let_pass()

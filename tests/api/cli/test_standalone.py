@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import configparser
-import dataclasses
 import importlib
 import os
 import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,15 +22,14 @@ from tests.support.command import ROOT, Command
 from tests.support.host import Host
 
 
-class Shared:
-    """A host whose store, as far as its settings say, others fill."""
+@pytest.fixture
+def shared(tmp_path: Path) -> dict[str, Any]:
+    """Settings of a host whose store others may fill, on real time."""
+    return {"store": f"sqlite:///{tmp_path}/queue.db", "clock": SystemClock()}
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        host.service.settings = dataclasses.replace(host.service.settings, store="sqlite:///shared.db")
 
-    def work(self, *words: str) -> Result:
-        return run("worker", *words, url="", obj=ScriptInfo(create_app=lambda: self.host.app))
+def work(host: Host) -> Result:
+    return run("worker", url="", obj=ScriptInfo(create_app=lambda: host.app))
 
 
 def test_beside_an_app_no_verb_loads_it(service: Service) -> None:
@@ -70,29 +69,32 @@ def test_serve_refuses_a_wrong_setting() -> None:
         assert command.end() == 2
 
 
-def test_worker_dispatches_until_told_to_stop(serve: Callable[..., Host]) -> None:
+def test_worker_dispatches_until_told_to_stop(serve: Callable[..., Host], shared: dict[str, Any]) -> None:
     def last_of_two(ids: Sequence[int]) -> None:
         if 4 in ids:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    host = serve(last_of_two, clock=SystemClock(), interval=0, concurrency=1)
+    host = serve(last_of_two, interval=0, concurrency=1, **shared)
     ingestion_id = host.submit([1, 2, 3, 4]).id
     assert host.service.worker.state == "off"
-    result = Shared(host).work()
+    result = work(host)
     assert (result.exit_code, result.stdout) == (0, "")
     assert host.ingestion.get(ingestion_id).status.value == "completed"
     assert host.service.worker.state == "off"
 
 
 def test_a_worker_that_dies_ends_the_command(
-    serve: Callable[..., Host], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    serve: Callable[..., Host],
+    shared: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise SystemExit("the store has a bug")
 
-    host = serve(clock=SystemClock())
+    host = serve(**shared)
     monkeypatch.setattr(host.store, "claim", broken)
-    assert Shared(host).work().exit_code == 1
+    assert work(host).exit_code == 1
     assert "the worker of 'ingest' died" in caplog.text
 
 
