@@ -15,10 +15,11 @@ from .config import Settings
 from .errors import IngestError, KeyInUse, StoreUnavailable
 from .models import Batch, Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
+from .runner import announce
 from .signals import Sender, emit, ingestion_accepted, ingestion_refused
 from .store import Quote, Store, Submission
 from .validation import check_request
-from .worker import Worker, announce
+from .worker import Worker
 
 logger = logging.getLogger("flask_ingestion")
 

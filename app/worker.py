@@ -5,40 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
-
-from blinker import NamedSignal
 
 from . import signals
 from .clock import Clock
 from .config import Settings
-from .errors import HoldQueue, IngestError, StoreUnavailable
-from .models import Batch, BatchError, Ingestion
+from .errors import StoreUnavailable
+from .models import Batch
 from .retry import RetryPolicy
+from .runner import TROUBLE_MAX, Runner, Slot, fields
 from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
 
 _LAST_CALL = 1.0
 """Seconds that a stop waits for the worker's thread at most, once no batch is in process: for a call to the store."""
-
-_TROUBLE_MAX = 10.0
-"""Seconds between two tries at most while the store cannot be reached."""
-
-
-class _Slot:
-    """One batch in process. `given_up` is set once its outcome is no longer waited for."""
-
-    def __init__(self, batch: Batch, started_at: float) -> None:
-        self.batch = batch
-        self.started_at = started_at
-        self.given_up = threading.Event()
-        self.thread: threading.Thread | None = None
-
-    def attempt(self, now: float) -> signals.Attempt:
-        """The attempt that ends now."""
-        due_at = self.batch.due_at
-        return signals.Attempt(now - self.started_at, None if due_at is None else self.started_at - due_at)
 
 
 class Worker:
@@ -61,11 +41,9 @@ class Worker:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._process = process
-        self._app = app
-        self._policy = RetryPolicy.of(settings)
+        self._runner = Runner(name, store, RetryPolicy.of(settings), clock, process, app)
         self._lock = threading.Lock()
-        self._slots: set[_Slot] = set()
+        self._slots: set[Slot] = set()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -137,11 +115,11 @@ class Worker:
         if not self._stopping.is_set():
             return  # Started again meanwhile.
         for slot in self._give_up(lambda _: True):
-            logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=_fields(slot.batch))
+            logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=fields(slot.batch))
             try:
                 self._store.release(slot.batch)
             except StoreUnavailable as error:
-                logger.warning("batch %s is left to its lease: %s", slot.batch.id, error, extra=_fields(slot.batch))
+                logger.warning("batch %s is left to its lease: %s", slot.batch.id, error, extra=fields(slot.batch))
         self._wake.set()
         thread.join(_LAST_CALL)
         with self._lock:
@@ -168,7 +146,7 @@ class Worker:
                 wait = None if self._stopping.is_set() else self._dispatch()
                 trouble = 0.0
             except StoreUnavailable as error:
-                wait = trouble = min(_TROUBLE_MAX, trouble * 2 or 0.5)
+                wait = trouble = min(TROUBLE_MAX, trouble * 2 or 0.5)
                 logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
             tend = max(0.0, self._tending_due() - self._clock.now())
             self._clock.wait(self._wake, tend if wait is None else min(wait, tend))
@@ -209,7 +187,7 @@ class Worker:
             logger.log(level, "%r waits on: %s%s", self._name, reason, until)
 
     def _spawn(self, batch: Batch) -> None:
-        slot = _Slot(batch, self._clock.now())
+        slot = Slot(batch, self._clock.now())
         with self._lock:
             stopping = self._stopping.is_set()
             if not stopping:
@@ -220,26 +198,26 @@ class Worker:
         try:
             threading.Thread(target=self._work, args=(slot,), name=f"{self._name}-batch", daemon=True).start()
         except RuntimeError as error:
-            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=_fields(batch))
+            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=fields(batch))
             self._free(slot)
             self._store.release(batch)
             self._store.hold(1.0)
 
-    def _work(self, slot: _Slot) -> None:
+    def _work(self, slot: Slot) -> None:
         """Run a batch, then whatever else is due at once, which spares a change of threads."""
         slot.thread = threading.current_thread()
         try:
             following: Batch | None = slot.batch
             while following:
-                self._run_batch(slot)
+                self._runner.run(slot)
                 following = self._next(slot)
         except BaseException:
-            logger.critical("a batch thread of %r died", self._name, exc_info=True, extra=_fields(slot.batch))
+            logger.critical("a batch thread of %r died", self._name, exc_info=True, extra=fields(slot.batch))
         finally:
             self._free(slot)
             self._wake.set()
 
-    def _next(self, slot: _Slot) -> Batch | None:
+    def _next(self, slot: Slot) -> Batch | None:
         if slot.given_up.is_set() or self._stopping.is_set() or self._over.is_set():
             return None
         full = self.running >= self._settings.concurrency
@@ -257,78 +235,6 @@ class Worker:
             pass
         return None
 
-    def _run_batch(self, slot: _Slot) -> None:
-        batch = slot.batch
-        logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=_fields(batch))
-        outcome = self._attempt(batch)
-        if slot.given_up.is_set():
-            # The batch was put back or failed, and may by now run elsewhere under the same attempt's number.
-            logger.info("the late outcome of batch %s is dropped", batch.id, extra=_fields(batch))
-        elif isinstance(outcome, HoldQueue):
-            hold = outcome
-            logger.warning("%s", hold, extra=_fields(batch))
-            self._emit(signals.queue_held, batch, seconds=hold.seconds)
-            self._report(slot, lambda: self._store.hold(hold.seconds))
-            self._finish(self._report(slot, lambda: self._store.release(batch)))
-        elif isinstance(outcome, BaseException):
-            self._fail(slot, outcome)
-        else:
-            results, attempt = outcome, slot.attempt(self._clock.now())
-            ingestion = self._report(slot, lambda: self._store.ack(batch, results))
-            if ingestion:
-                self._emit(signals.batch_completed, batch, attempt=attempt)
-            self._finish(ingestion)
-
-    def _attempt(self, batch: Batch) -> Sequence[str] | BaseException:
-        """What the processor made of it: results, or whatever it raised; nothing it does may end this thread."""
-        try:
-            self._emit(signals.batch_started, batch)
-            with self._app.app_context():
-                return self._process(batch.ids)
-        except HoldQueue as hold:
-            return hold
-        except BaseException as error:
-            message, extra = "attempt %d at batch %s failed: %s", _fields(batch)
-            known = isinstance(error, IngestError)
-            logger.warning(
-                message, batch.attempt, batch.id, BatchError.of(error).message, exc_info=not known, extra=extra
-            )
-            return error
-
-    def _fail(self, slot: _Slot, error: BaseException) -> None:
-        batch, why, attempt = slot.batch, BatchError.of(error), slot.attempt(self._clock.now())
-        delay = self._policy.delay(batch.attempt, error)
-        if delay is not None:
-            ingestion = self._report(slot, lambda: self._store.retry(batch, why, delay))
-            if ingestion:
-                self._emit(signals.batch_retried, batch, attempt=attempt, error=why, delay=delay)
-            self._finish(ingestion)
-            return
-        ingestion = self._report(slot, lambda: self._store.bury(batch, why))
-        if ingestion:
-            logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=_fields(batch))
-            self._emit(signals.batch_failed, batch, attempt=attempt, error=why)
-        self._finish(ingestion)
-
-    def _emit(self, signal: NamedSignal, batch: Batch, **keywords: Any) -> None:
-        signals.emit(signal, self._app, name=self._name, batch=batch, **keywords)
-
-    def _finish(self, ingestion: Ingestion | None) -> None:
-        if ingestion and ingestion.finished_at is not None:
-            announce(self._name, self._app, ingestion)
-
-    def _report(self, slot: _Slot, report: Callable[[], Any]) -> Any:
-        """Tell the store, however long it takes to come back; the lease says whether it still counts."""
-        pause = 0.5
-        while True:
-            try:
-                return report()
-            except StoreUnavailable as error:
-                logger.warning("the outcome of batch %s waits for the store: %s", slot.batch.id, error)
-                if self._clock.wait(slot.given_up, pause):
-                    return None
-                pause = min(_TROUBLE_MAX, pause * 2)
-
     def _tending_due(self) -> float:
         with self._lock:
             hang = min((slot.started_at for slot in self._slots), default=float("inf")) + self._settings.process_timeout
@@ -338,7 +244,9 @@ class Worker:
         """What has to be done from time to time: heartbeats, batches that hang, leases that ran out, old ingestions."""
         now = self._clock.now()
         for slot in self._give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
-            self._fail(slot, TimeoutError(f"the processor did not return within {self._settings.process_timeout:g} s"))
+            self._runner.fail(
+                slot, TimeoutError(f"the processor did not return within {self._settings.process_timeout:g} s")
+            )
         if now < self._tended_at + self._settings.lease / 3:
             return
         self._tended_at = now
@@ -347,10 +255,10 @@ class Worker:
         if batches:
             self._store.renew(batches)
         for ingestion in self._store.recover():
-            self._finish(ingestion)
+            self._runner.finish(ingestion)
         self._store.prune()
 
-    def _give_up(self, condition: Callable[[_Slot], bool]) -> list[_Slot]:
+    def _give_up(self, condition: Callable[[Slot], bool]) -> list[Slot]:
         """Stop waiting for the slots that fulfil the condition, and free them; their threads end when they can."""
         with self._lock:
             slots = [slot for slot in self._slots if condition(slot)]
@@ -359,16 +267,6 @@ class Worker:
             self._slots.difference_update(slots)
         return slots
 
-    def _free(self, slot: _Slot) -> None:
+    def _free(self, slot: Slot) -> None:
         with self._lock:
             self._slots.discard(slot)
-
-
-def announce(name: str, app: signals.Sender, ingestion: Ingestion) -> None:
-    """Log and signal that an ingestion ended."""
-    logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
-    signals.emit(signals.ingestion_finished, app, name=name, ingestion=ingestion)
-
-
-def _fields(batch: Batch) -> dict[str, str]:
-    return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}

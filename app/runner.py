@@ -1,0 +1,143 @@
+"""One batch in process: the processor's call, and what is told of its outcome."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from blinker import NamedSignal
+
+from . import signals
+from .clock import Clock
+from .errors import HoldQueue, IngestError, StoreUnavailable
+from .models import Batch, BatchError, Ingestion
+from .retry import RetryPolicy
+from .store import Store
+
+logger = logging.getLogger("flask_ingestion")
+
+TROUBLE_MAX = 10.0
+"""Seconds between two tries at most while the store cannot be reached."""
+
+
+class Slot:
+    """One batch in process. `given_up` is set once its outcome is no longer waited for."""
+
+    def __init__(self, batch: Batch, started_at: float) -> None:
+        self.batch = batch
+        self.started_at = started_at
+        self.given_up = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def attempt(self, now: float) -> signals.Attempt:
+        """The attempt that ends now."""
+        due_at = self.batch.due_at
+        return signals.Attempt(now - self.started_at, None if due_at is None else self.started_at - due_at)
+
+
+class Runner:
+    """Runs `process`, which takes a batch's ids and returns JSON text for each, in the app's context."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        policy: RetryPolicy,
+        clock: Clock,
+        process: Callable[[Sequence[int]], Sequence[str]],
+        app: signals.Sender,
+    ) -> None:
+        self._name = name
+        self._store = store
+        self._policy = policy
+        self._clock = clock
+        self._process = process
+        self._app = app
+
+    def run(self, slot: Slot) -> None:
+        """Run the processor on the slot's batch and tell the store what came of it."""
+        batch = slot.batch
+        logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=fields(batch))
+        outcome = self._attempt(batch)
+        if slot.given_up.is_set():
+            # The batch was put back or failed, and may by now run elsewhere under the same attempt's number.
+            logger.info("the late outcome of batch %s is dropped", batch.id, extra=fields(batch))
+        elif isinstance(outcome, HoldQueue):
+            hold = outcome
+            logger.warning("%s", hold, extra=fields(batch))
+            self._emit(signals.queue_held, batch, seconds=hold.seconds)
+            self._report(slot, lambda: self._store.hold(hold.seconds))
+            self.finish(self._report(slot, lambda: self._store.release(batch)))
+        elif isinstance(outcome, BaseException):
+            self.fail(slot, outcome)
+        else:
+            results, attempt = outcome, slot.attempt(self._clock.now())
+            ingestion = self._report(slot, lambda: self._store.ack(batch, results))
+            if ingestion:
+                self._emit(signals.batch_completed, batch, attempt=attempt)
+            self.finish(ingestion)
+
+    def _attempt(self, batch: Batch) -> Sequence[str] | BaseException:
+        """What the processor made of it: results, or whatever it raised; nothing it does may end this thread."""
+        try:
+            self._emit(signals.batch_started, batch)
+            with self._app.app_context():
+                return self._process(batch.ids)
+        except HoldQueue as hold:
+            return hold
+        except BaseException as error:
+            message, extra = "attempt %d at batch %s failed: %s", fields(batch)
+            known = isinstance(error, IngestError)
+            logger.warning(
+                message, batch.attempt, batch.id, BatchError.of(error).message, exc_info=not known, extra=extra
+            )
+            return error
+
+    def fail(self, slot: Slot, error: BaseException) -> None:
+        """The attempt failed: another one later, or none."""
+        batch, why, attempt = slot.batch, BatchError.of(error), slot.attempt(self._clock.now())
+        delay = self._policy.delay(batch.attempt, error)
+        if delay is not None:
+            ingestion = self._report(slot, lambda: self._store.retry(batch, why, delay))
+            if ingestion:
+                self._emit(signals.batch_retried, batch, attempt=attempt, error=why, delay=delay)
+            self.finish(ingestion)
+            return
+        ingestion = self._report(slot, lambda: self._store.bury(batch, why))
+        if ingestion:
+            logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
+            self._emit(signals.batch_failed, batch, attempt=attempt, error=why)
+        self.finish(ingestion)
+
+    def _emit(self, signal: NamedSignal, batch: Batch, **keywords: Any) -> None:
+        signals.emit(signal, self._app, name=self._name, batch=batch, **keywords)
+
+    def finish(self, ingestion: Ingestion | None) -> None:
+        """Say so where this ended an ingestion."""
+        if ingestion and ingestion.finished_at is not None:
+            announce(self._name, self._app, ingestion)
+
+    def _report(self, slot: Slot, report: Callable[[], Any]) -> Any:
+        """Tell the store, however long it takes to come back; the lease says whether it still counts."""
+        pause = 0.5
+        while True:
+            try:
+                return report()
+            except StoreUnavailable as error:
+                logger.warning("the outcome of batch %s waits for the store: %s", slot.batch.id, error)
+                if self._clock.wait(slot.given_up, pause):
+                    return None
+                pause = min(TROUBLE_MAX, pause * 2)
+
+
+def announce(name: str, app: signals.Sender, ingestion: Ingestion) -> None:
+    """Log and signal that an ingestion ended."""
+    logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
+    signals.emit(signals.ingestion_finished, app, name=name, ingestion=ingestion)
+
+
+def fields(batch: Batch) -> dict[str, str]:
+    """What a log line about a batch carries."""
+    return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}
