@@ -156,7 +156,8 @@ class MemoryStore(Store):
         with self._lock:
             until = self._clock.now() + self._settings.lease
             for batch in batches:
-                if claim := self._running.get((batch.ingestion_id, batch.position)):
+                claim = self._running.get((batch.ingestion_id, batch.position))
+                if claim and _same(claim.batch, batch):
                     claim.lease_until = until
 
     def recover(self) -> list[Ingestion]:
@@ -348,7 +349,7 @@ class MemoryStore(Store):
         self._recount(record)
         if record.started_at is None:
             record.started_at = now
-        batch = record.batch(position)._replace(due_at=entry.due)
+        batch = record.batch(position)._replace(due_at=entry.due, claimed_at=now)
         self._running[record.id, position] = _Claim(record, batch, now, now + self._settings.lease)
         came = {
             "arrival" if first else "retry": entry.due,
@@ -384,7 +385,7 @@ class MemoryStore(Store):
     ) -> Ingestion | None:
         """End a claim, unless it is not the latest any more."""
         claim = self._running.get((batch.ingestion_id, batch.position))
-        if claim is None or claim.batch.attempt != batch.attempt:
+        if claim is None or not _same(claim.batch, batch):
             return None
         del self._running[batch.ingestion_id, batch.position]
         now, record, position = self._clock.now(), claim.record, batch.position
@@ -464,6 +465,10 @@ class _Claim:
         self.batch = batch
         self.started_at = started_at
         self.lease_until = lease_until
+
+
+def _same(claim: Batch, other: Batch) -> bool:
+    return (claim.attempt, claim.claimed_at) == (other.attempt, other.claimed_at)
 
 
 def _span(offset: int, limit: int | None, count: int) -> range:

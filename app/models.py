@@ -49,8 +49,9 @@ class BatchError(NamedTuple):
 class Batch(NamedTuple):
     """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
 
-    `attempt` counts from 1 once it was dispatched. In a claim it is also the fence: an outcome that is reported
-    for an older attempt than the latest is ignored. Only a claim says `due_at`, since when (epoch seconds) it waited.
+    `attempt` counts from 1 once it was dispatched. Only a claim says `due_at`, since when it waited, and `claimed_at`
+    (epoch seconds). With the attempt this is the fence: an outcome that is reported for any claim but the latest is
+    ignored. The attempt alone would not do, for a release takes it back and a redrive starts it over.
     """
 
     ingestion_id: str
@@ -61,6 +62,7 @@ class Batch(NamedTuple):
     attempt: int = 0
     error: BatchError | None = None
     due_at: float | None = None
+    claimed_at: float | None = None
 
     @property
     def id(self) -> str:

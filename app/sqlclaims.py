@@ -57,7 +57,7 @@ def _start(turn: Turn, candidate: Candidate) -> Batch:
     state.running += 1
     record.started_at = turn.now if record.started_at is None else record.started_at
     turn.wait(record, -1, -len(candidate.ids))
-    return candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(due_at=candidate.due)
+    return candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(due_at=candidate.due, claimed_at=turn.now)
 
 
 def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:

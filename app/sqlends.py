@@ -57,6 +57,7 @@ _RENEW = (
         batches.c.order == _order,
         batches.c.position == bindparam("of_position"),
         batches.c.attempt == bindparam("of_attempt"),
+        batches.c.started_at == bindparam("of_claimed_at"),
         IS_RUNNING,
     )
     .values(lease_until=bindparam("until"))
@@ -78,8 +79,8 @@ def end(
     row = turn.connection.execute(_CLAIM, values).first()
     if row is None:
         return None
-    was, latest = row[len(RECORD_NAMES) + 1 : len(RECORD_NAMES) + 3]
-    if was != RUNNING or latest != batch.attempt:
+    _, was, attempt_now, _, claimed_at, *_ = row[len(RECORD_NAMES) :]
+    if (was, attempt_now, claimed_at) != (RUNNING, batch.attempt, batch.claimed_at):
         return None
     return _end(turn, row, state, error, results=results, delay=delay, attempt=attempt)
 
@@ -170,6 +171,7 @@ def renew(turn: Turn, claims: Sequence[Batch], lease: float) -> None:
                 "id": batch.ingestion_id,
                 "of_position": batch.position,
                 "of_attempt": batch.attempt,
+                "of_claimed_at": batch.claimed_at,
                 "until": turn.now + lease,
             },
         )

@@ -120,3 +120,23 @@ def test_a_claim_says_since_when_the_batch_was_due(store: Store, clock: FakeCloc
     store.retry(batch, BOOM, 3.0)
     clock.advance(20)
     assert claimed(store)[0].due_at == clock.now() - 17
+
+
+def test_an_outcome_of_a_claim_before_a_redrive_changes_nothing(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0, lease=30, max_attempts=1)
+    ingestion = submit(store, [1, 2, 3])
+    stale = claimed(store)[0]
+    clock.advance(31)
+    assert [one.status for one in store.recover()] == [Status.FAILED]
+    store.redrive(ingestion.id)
+    fresh = claimed(store)[0]
+    assert fresh.attempt == stale.attempt
+    clock.advance(20)
+    store.renew([stale])
+    assert finish(store, stale) is None
+    clock.advance(20)
+    store.recover()
+    assert finish(store, fresh) is None
+    assert store.get(ingestion.id).status == Status.FAILED
