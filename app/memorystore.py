@@ -11,15 +11,16 @@ from .backlog import Backlog, place
 from .clock import Clock
 from .config import Settings
 from .errors import Conflict
+from .forecast import depths, estimate
 from .holdings import Holdings
 from .limiter import TokenBucket
 from .measure import Measured
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count
 from .queue import Entry, ReadyQueue
-from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Record
+from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Claim, Record
 from .registry import Registry
-from .schedule import Timeline, admit, check_quota
-from .store import Depth, Dispatch, Quote, Stats, Store, Submission, Wait
+from .schedule import Timeline, admit, check_quota, limit_of, rank_of
+from .store import Dispatch, Quote, Stats, Store, Submission, Wait
 
 _CHUNK = 1000
 """How many batches or ingestions are looked at under one hold of the lock."""
@@ -40,7 +41,7 @@ class MemoryStore(Store):
         self._holdings = Holdings() if settings.key_quota else None
         self._registry = Registry(settings.retention)
         self._measured = Measured()
-        self._running: dict[tuple[str, int], _Claim] = {}
+        self._running: dict[tuple[str, int], Claim] = {}
         self._dispatches: deque[Dispatch] = deque(maxlen=settings.dispatch_log)
         self._order = 0
         self._paused = False
@@ -56,7 +57,7 @@ class MemoryStore(Store):
                 known = self._registry.with_key(submission.owner, key, submission.fingerprint)
                 if known:
                     return known.snapshot(), False
-            rank = self._rank(submission.priority, now)
+            rank = rank_of(settings, submission.priority, now)
             count = batch_count(len(submission.ids), settings.batch_size)
             timeline, ahead = self._timeline(now), self._backlog.ahead((rank, self._order + 1))
             self._check_quota(submission, timeline)
@@ -127,7 +128,17 @@ class MemoryStore(Store):
     def estimate(self, ingestion_id: str) -> Estimate | None:
         with self._lock:
             record = self._record(ingestion_id)
-            return None if record.finished else self._estimate(record)
+            return (
+                None
+                if record.finished
+                else estimate(
+                    record,
+                    self._backlog,
+                    self._timeline(self._clock.now()),
+                    self._running.values(),
+                    paused=self._paused,
+                )
+            )
 
     def quote(self, count: int) -> dict[Priority, Quote]:
         with self._lock:
@@ -135,7 +146,7 @@ class MemoryStore(Store):
             timeline = self._timeline(now)
             quotes = {}
             for priority in Priority:
-                ahead = self._backlog.ahead((self._rank(priority, now), self._order + 1))
+                ahead = self._backlog.ahead((rank_of(self._settings, priority, now), self._order + 1))
                 quotes[priority] = Quote(ahead, None, None) if self._paused else timeline.quote(ahead, count)
             return quotes
 
@@ -250,7 +261,7 @@ class MemoryStore(Store):
                 self._bucket.when(0, now),
                 len(self._running),
                 self._measured.service,
-                self._depths(self._timeline(now)),
+                depths(self._backlog, self._timeline(now), self._settings, self._order + 1, paused=self._paused),
                 self._measured.accuracy(),
                 self._registry.failed,
                 self._queue.next_due(),
@@ -292,10 +303,6 @@ class MemoryStore(Store):
     def _record(self, ingestion_id: str) -> Record:
         return self._registry.get(ingestion_id, self._clock.now())
 
-    def _rank(self, priority: Priority, now: float) -> float:
-        aging = self._settings.priority_aging
-        return now + priority * aging if aging else float(priority)
-
     def _recount(self, record: Record) -> None:
         if self._holdings:
             self._holdings.recount(record)
@@ -335,7 +342,7 @@ class MemoryStore(Store):
 
     def _start(self, entry: Entry, now: float, token_at: float, *, was_full: bool) -> Batch:
         record, position = entry.record, entry.position
-        first = record.states[position] == NEW
+        fresh = record.states[position] == NEW
         attempt = record.attempt(position) + 1
         if attempt != 1 or position in record.attempts:
             record.attempts[position] = attempt
@@ -350,13 +357,15 @@ class MemoryStore(Store):
         if record.started_at is None:
             record.started_at = now
         batch = record.batch(position)._replace(due_at=entry.due, claimed_at=now)
-        self._running[record.id, position] = _Claim(record, batch, now, now + self._settings.lease)
-        came = {
-            "arrival" if first else "retry": entry.due,
-            "paused": self._resumed_at,
-            "hold": self._hold_until,
-            "token": token_at,
-        }
+        self._running[record.id, position] = Claim(record, batch, now, now + self._settings.lease)
+        limited_by = limit_of(
+            fresh=fresh,
+            due=entry.due,
+            resumed_at=self._resumed_at,
+            hold_until=self._hold_until,
+            token_at=token_at,
+            was_full=was_full,
+        )
         self._dispatches.append(
             Dispatch(
                 now,
@@ -368,7 +377,7 @@ class MemoryStore(Store):
                 record.priority,
                 record.rank,
                 record.order,
-                "slots" if was_full else max(came, key=came.__getitem__),
+                limited_by,
             )
         )
         return batch
@@ -422,49 +431,6 @@ class MemoryStore(Store):
         return Timeline(
             now, self._bucket, self._hold_until, len(self._running), self._settings.concurrency, self._measured.service
         )
-
-    def _estimate(self, record: Record) -> Estimate:
-        now = self._clock.now()
-        ahead, waiting = self._backlog.ahead(place(record)), record.waiting
-        ends = [
-            max(now, claim.started_at + self._measured.service)
-            for claim in self._running.values()
-            if claim.record is record
-        ]
-        if not waiting:
-            return Estimate(0, None, max(ends), now)
-        if self._paused:
-            return Estimate(ahead, None, None, now if ends else None)
-        timeline = self._timeline(now)
-        # Only where every batch waits for its next attempt can none start before the first of these is due.
-        due = min(record.dues.values()) if len(record.dues) == waiting else now
-        completion = max(timeline.end(ahead + waiting - 1), *ends, *record.dues.values(), now)
-        next_change = now if ends else max(timeline.earliest(ahead), due)
-        return Estimate(ahead, max(timeline.start(ahead), due), completion, next_change)
-
-    def _depths(self, timeline: Timeline) -> dict[Priority, Depth]:
-        depths = {}
-        for priority, lane in self._backlog.lanes.items():
-            oldest = lane.oldest()
-            if oldest is None:
-                depths[priority] = Depth()
-                continue
-            last = self._backlog.ahead((self._rank(priority, timeline.now), self._order + 1))
-            drained_at = None if self._paused else timeline.end(last - 1)
-            depths[priority] = Depth(lane.total, oldest.created_at, drained_at)
-        return depths
-
-
-class _Claim:
-    """A batch in process, and how long its claim is good for."""
-
-    __slots__ = ("batch", "lease_until", "record", "started_at")
-
-    def __init__(self, record: Record, batch: Batch, started_at: float, lease_until: float) -> None:
-        self.record = record
-        self.batch = batch
-        self.started_at = started_at
-        self.lease_until = lease_until
 
 
 def _same(claim: Batch, other: Batch) -> bool:

@@ -128,3 +128,15 @@ class Record:
         for at in range(position, min(position + limit, len(self.states))):
             if self.states[at] == COMPLETED:
                 yield at, self.results[at]
+
+
+class Claim:
+    """A batch in process, and how long its claim is good for."""
+
+    __slots__ = ("batch", "lease_until", "record", "started_at")
+
+    def __init__(self, record: Record, batch: Batch, started_at: float, lease_until: float) -> None:
+        self.record = record
+        self.batch = batch
+        self.started_at = started_at
+        self.lease_until = lease_until

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from .config import Settings
 from .errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .limiter import TokenBucket
+from .models import Priority
 from .store import Quote
 
 
@@ -40,6 +41,19 @@ class Timeline(NamedTuple):
     def quote(self, ahead: int, count: int) -> Quote:
         """What `count` batches behind `ahead` others can expect."""
         return Quote(ahead, self.start(ahead), self.end(ahead + count - 1))
+
+
+def rank_of(settings: Settings, priority: Priority, now: float) -> float:
+    """Where in the queue an ingestion created now belongs: the lowest rank goes first."""
+    return now + priority * settings.priority_aging if settings.priority_aging else float(priority)
+
+
+def limit_of(*, fresh: bool, due: float, resumed_at: float, hold_until: float, token_at: float, was_full: bool) -> str:
+    """What came last of all a dispatch had to wait for; each is told by the moment at which it was there."""
+    if was_full:
+        return "slots"
+    came = {"arrival" if fresh else "retry": due, "paused": resumed_at, "hold": hold_until, "token": token_at}
+    return max(came, key=came.__getitem__)
 
 
 def admit(

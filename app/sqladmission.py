@@ -10,9 +10,9 @@ from sqlalchemy import bindparam, func, insert, select, update
 from .config import Settings
 from .errors import KeyReused
 from .models import Ingestion, batch_count
-from .schedule import Timeline, admit, check_quota
+from .schedule import Timeline, admit, check_quota, rank_of
 from .sqlends import clean
-from .sqlforecast import ahead_of, ahead_of_new, rank_of
+from .sqlforecast import ahead_of, ahead_of_new
 from .sqlrows import RECORD_COLUMNS, Record
 from .sqlschema import IS_SOMEBODYS, THIS, ids, ingestions
 from .sqlturns import Turn

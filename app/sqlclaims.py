@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, update
 from .config import Settings
 from .models import Batch, Status
 from .record import NEW, RUNNING, WAITING
+from .schedule import limit_of
 from .sqlpicks import PROMOTE, Candidate, blocked, first_due, pick
 from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, batches, dispatches
 from .sqlturns import Turn
@@ -89,12 +90,14 @@ def _log(turn: Turn, settings: Settings, started: Sequence[tuple[Candidate, floa
     for candidate, token_at in started:
         state.dispatched += 1
         record = candidate.record
-        came = {
-            "arrival" if candidate.state == NEW else "retry": candidate.due,
-            "paused": state.resumed_at,
-            "hold": state.hold_until,
-            "token": token_at,
-        }
+        limited_by = limit_of(
+            fresh=candidate.state == NEW,
+            due=candidate.due,
+            resumed_at=state.resumed_at,
+            hold_until=state.hold_until,
+            token_at=token_at,
+            was_full=was_full,
+        )
         rows.append(
             {
                 "instance": state.instance,
@@ -107,7 +110,7 @@ def _log(turn: Turn, settings: Settings, started: Sequence[tuple[Candidate, floa
                 "priority": record.priority,
                 "rank": record.rank,
                 "order": record.order,
-                "limited_by": "slots" if was_full else max(came, key=came.__getitem__),
+                "limited_by": limited_by,
             }
         )
     turn.connection.execute(insert(dispatches), rows)

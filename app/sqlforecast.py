@@ -10,6 +10,7 @@ from .config import Settings
 from .measure import Measured
 from .models import Estimate, Priority
 from .record import RUNNING, WAITING
+from .schedule import rank_of
 from .sqlinstance import View
 from .sqlrows import Record
 from .sqlschema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
@@ -57,11 +58,6 @@ _MISSES = (
     .order_by(ingestions.c.finished_at.desc())
     .limit(1000)
 )
-
-
-def rank_of(settings: Settings, priority: Priority, now: float) -> float:
-    """Where in the queue an ingestion created now belongs."""
-    return now + priority * settings.priority_aging if settings.priority_aging else float(priority)
 
 
 def ahead_of(view: View, rank: float, order: int) -> int:
