@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import itertools
 import os
 import pwd
 import shutil
@@ -35,6 +36,7 @@ class Postgres:
         self._folder = Path(tempfile.mkdtemp(prefix="ingest-postgres-"))
         self._folder.chmod(0o755)
         self._data = self._folder / "data"
+        self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         package, self._as = Path(found.origin).parent, {}
         if os.geteuid() == 0:
@@ -60,6 +62,12 @@ class Postgres:
         """Where the server is, as STORE wants it."""
         return f"postgresql+psycopg://ingest@127.0.0.1:{self.port}/postgres"
 
+    def new_database(self) -> str:
+        """Where a new, empty database on this server is."""
+        name = f"test{next(self._numbers)}"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingest", name)
+        return self.url.rpartition("/")[0] + f"/{name}"
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", ""]
@@ -77,6 +85,18 @@ class Postgres:
             if self._process.poll() is not None or time.monotonic() > give_up_at:
                 raise Unavailable(f"PostgreSQL does not start: {(self._folder / 'log').read_text()[-500:]}")
             time.sleep(0.02)
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def connections(self) -> int:
+        """How many clients are connected, but for the one that asks."""
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        command = ["psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingest", "-d", "postgres", "-Atc", query]
+        return int(self._run(*command))
 
     def kill(self) -> None:
         """End the postmaster as a crash would: SIGKILL, and its children find out by themselves."""
@@ -100,12 +120,13 @@ class Postgres:
     def _try(self, name: str, *arguments: str) -> int:
         return subprocess.run([str(self._binaries / name), *arguments], cwd="/", check=False, **self._as).returncode
 
-    def _run(self, name: str, *arguments: str) -> None:
+    def _run(self, name: str, *arguments: str) -> str:
         done = subprocess.run(
             [str(self._binaries / name), *arguments], cwd="/", check=False, capture_output=True, text=True, **self._as
         )
         if done.returncode:
             raise Unavailable(f"{name} failed: {done.stderr.strip()[-500:]}")
+        return done.stdout
 
 
 def _free_port() -> int:

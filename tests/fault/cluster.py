@@ -1,0 +1,232 @@
+"""Service processes that share a store, somebody who submits all the time, and the account of it all."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import random
+import signal
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.models import Status
+from app.sqlstore import SQLStore
+from app.verify import Violation, verify
+from tests.fault import recorder
+from tests.support.command import Command
+from tests.support.queueing import settings
+
+PATIENCE = 60.0
+INTERVAL = 0.02
+CONCURRENCY = 4
+
+
+class Node:
+    """One service process, as `python wsgi.py`, that can be killed, frozen and started again."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self._environ = environ
+        self.ready = threading.Event()
+        self.start()
+
+    def start(self) -> None:
+        self.ready.clear()
+        self.port = 0
+        self._command = Command("wsgi.py", environ=self._environ)
+        self._listener = threading.Thread(target=self._listen, args=(self._command,))
+        self._listener.start()
+
+    def _listen(self, command: Command) -> None:
+        try:
+            line = command.wait_for("serving on")
+        except AssertionError:
+            # Killed before it was up; whoever needs it waits for `ready` in vain and says so.
+            return
+        self.port = int(line.rpartition(":")[2])
+        self.ready.set()
+
+    def signal(self, number: signal.Signals) -> None:
+        self._command.signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._command.__exit__(None)
+        self._listener.join()
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any], Any]:
+        """Status, body and headers of an answer. Raises OSError or HTTPException where there is none."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port or 1, timeout=15)
+        try:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Content-Type": "application/json", **headers})
+            answer = connection.getresponse()
+            return answer.status, json.loads(answer.read()), answer.headers
+        finally:
+            connection.close()
+
+
+@dataclass
+class Account:
+    """What came of a run. `doubled` counts the calls for ids that had been called for before."""
+
+    accepted: int
+    batches: int
+    calls: int
+    lost: int
+    unknown: int
+    doubled: int
+    kills: int
+    refused: int
+    violations: list[Violation]
+
+
+class Cluster:
+    """`count` nodes on the store at `address`, under load from `with` until `drain`."""
+
+    def __init__(self, address: str, folder: Path, count: int = 1, **chosen: Any) -> None:
+        self._log = folder / "calls"
+        self.settings = {
+            "store": address,
+            "interval": INTERVAL,
+            "concurrency": CONCURRENCY,
+            "lease": 1.0,
+            "max_attempts": 1000,
+            "dispatch_log": 1_000_000,
+            "store_poll": 0.2,
+            "store_timeout": 3.0,
+            "max_pending": 40,
+        } | chosen
+        environ = {f"INGEST_{name.upper()}": str(value) for name, value in self.settings.items()} | {
+            "INGEST_PROCESSOR": "tests.fault.recorder:record",
+            "INGEST_PORT": "0",
+            "RECORDER_LOG": str(self._log),
+            "RECORDER_SECONDS": "0.03",
+        }
+        self.random = random.Random(4)
+        self.kills = 0
+        self.refused = 0
+        self._ids = itertools.count(1)
+        self._accepted: dict[str, list[int]] = {}
+        self._over = threading.Event()
+        self._never = threading.Event()
+        self.nodes = [Node(environ) for _ in range(count)]
+        self._submitters = [threading.Thread(target=self._submit_all, args=(number,)) for number in range(3)]
+
+    def __enter__(self) -> Cluster:
+        for node in self.nodes:
+            assert node.ready.wait(PATIENCE), "a node does not start"
+        for submitter in self._submitters:
+            submitter.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for submitter in self._submitters:
+            submitter.join()
+        for node in self.nodes:
+            node.signal(signal.SIGCONT)
+            node.kill()
+
+    def pass_time(self, seconds: float) -> None:
+        self._never.wait(seconds)
+
+    def kill(self, which: int = 0) -> None:
+        self.nodes[which].kill()
+        self.kills += 1
+
+    def restart(self, which: int = 0) -> None:
+        self.nodes[which].start()
+
+    def freeze(self, which: int, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT after some time."""
+        self.nodes[which].signal(signal.SIGSTOP)
+        self.pass_time(seconds)
+        self.nodes[which].signal(signal.SIGCONT)
+
+    def drain(self) -> Account:
+        """Submit no more, wait until all is done, and count."""
+        self._over.set()
+        for submitter in self._submitters:
+            submitter.join(PATIENCE)
+            assert not submitter.is_alive(), "the last submission finds no taker"
+        store = SQLStore(settings(**self.settings))
+        try:
+            self._wait_for_the_end(store)
+            return self._count(store)
+        finally:
+            store.close()
+
+    def _submit_all(self, first: int) -> None:
+        """One submission after another, each repeated with its key until somebody accepts it."""
+        for number in itertools.count(first, len(self._submitters)):
+            if self._over.is_set():
+                return
+            ids = list(itertools.islice(self._ids, self.random.randint(1, 10)))
+            body = {"ids": ids, "priority": self.random.choice(["HIGH", "MEDIUM", "LOW"])}
+            for attempt in range(10_000):
+                node = self.nodes[(number + attempt) % len(self.nodes)]
+                try:
+                    status, answer, headers = node.call("POST", "/ingest", body, **{"Idempotency-Key": f"k{number}"})
+                except (OSError, http.client.HTTPException, ValueError):
+                    self.pass_time(0.05)
+                    continue
+                if status == 200:
+                    self._accepted[answer["ingestion_id"]] = ids
+                    break
+                assert status == 503, answer
+                assert int(headers["Retry-After"]) > 0
+                self.refused += 1
+                self.pass_time(0.05)
+            self.pass_time(0.02)
+
+    def _wait_for_the_end(self, store: SQLStore) -> None:
+        for _ in range(int(PATIENCE / 0.05)):
+            stats = store.stats()
+            if not stats.running and not any(depth.waiting for depth in stats.depths.values()):
+                return
+            self.pass_time(0.05)
+        raise AssertionError(f"it does not end: {store.stats()}")
+
+    def _count(self, store: SQLStore) -> Account:
+        calls = Counter(ids for _, ids in recorder.read(self._log))
+        seen = Counter(one for ids, count in calls.items() for one in ids for _ in range(count))
+        starts = Counter(dispatch.batch_id for dispatch in store.dispatches(1_000_000))
+        lost, batches = 0, 0
+        for ingestion_id, ids in self._accepted.items():
+            ingestion, found = store.batches(ingestion_id)
+            assert ingestion.status == Status.COMPLETED
+            assert [one for batch in found for one in batch.ids] == ids
+            results = dict(store.results(ingestion_id))
+            lost += sum(seen[one] == 0 or results.get(one) != str(-one) for one in ids)
+            for batch in found:
+                batches += 1
+                assert batch.attempt == starts[batch.id], "each attempt is in the log"
+                assert 1 <= calls[tuple(batch.ids)] <= batch.attempt, "no call without an attempt"
+        known = {one for ids in self._accepted.values() for one in ids}
+        assert len(store.ingestions(limit=1_000_000)) == len(self._accepted), "a key makes one ingestion"
+        total = sum(calls.values())
+        violations = verify(store.dispatches(1_000_000), interval=INTERVAL)
+        return Account(
+            len(self._accepted),
+            batches,
+            total,
+            lost,
+            len(seen.keys() - known),
+            total - len(calls),
+            self.kills,
+            self.refused,
+            violations,
+        )
+
+
+def assert_sound(account: Account, in_flight: int) -> None:
+    """Nothing lost, nothing invented, no more doubled than was in flight, rate and order kept."""
+    print(account)
+    assert account.accepted > 0
+    assert (account.lost, account.unknown) == (0, 0)
+    assert account.doubled <= in_flight
+    assert account.violations == []

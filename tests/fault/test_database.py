@@ -1,0 +1,141 @@
+"""The database that goes away and comes back, a disk that is full, a file that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import resource
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.errors import StoreUnavailable
+from app.sqlstore import SQLStore
+from tests.fault.cluster import CONCURRENCY, Cluster, assert_sound
+from tests.support.postgres import Postgres
+from tests.support.queueing import settings, submit
+
+pytestmark = pytest.mark.realtime
+
+
+@pytest.fixture
+def own_postgres(durable_postgres: Postgres) -> Iterator[Postgres]:
+    """The durable server, running again afterwards."""
+    yield durable_postgres
+    if not durable_postgres.running:
+        durable_postgres.start()
+
+
+def kill_the_postmaster(server: Postgres, folder: Path, times: int) -> None:
+    with Cluster(server.new_database(), folder, 2) as cluster:
+        for _ in range(times):
+            cluster.pass_time(cluster.random.uniform(0.3, 1.5))
+            server.kill()
+            cluster.pass_time(cluster.random.uniform(0.1, 0.8))
+            assert cluster.nodes[0].call("GET", "/livez")[0] == 200
+            assert cluster.nodes[0].call("GET", "/readyz")[0] == 503
+            server.start()
+        account = cluster.drain()
+    assert_sound(account, in_flight=times * 2 * CONCURRENCY)
+    assert account.refused > 0
+
+
+def test_a_postmaster_that_is_killed_loses_nothing(own_postgres: Postgres, tmp_path: Path) -> None:
+    kill_the_postmaster(own_postgres, tmp_path, 2)
+
+
+@pytest.mark.soak
+def test_a_postmaster_that_is_killed_over_and_over_loses_nothing(own_postgres: Postgres, tmp_path: Path) -> None:
+    kill_the_postmaster(own_postgres, tmp_path, 50)
+
+
+def test_a_store_survives_the_restart_of_its_server_without_leaking_connections(own_postgres: Postgres) -> None:
+    store = SQLStore(settings(store=own_postgres.new_database(), store_pool=2, store_timeout=5))
+    for number in range(1, 6):
+        ingestion = submit(store, [number])
+        own_postgres.kill()
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            store.get(ingestion.id)
+        own_postgres.start()
+        assert store.get(ingestion.id).id_count == 1
+    assert len(store.ingestions()) == 5
+    assert own_postgres.connections() <= 2
+    store.close()
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """As on a full disk: no file of this process grows beyond so many bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_refuses_and_corrupts_nothing(tmp_path: Path) -> None:
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0))
+    accepted = [submit(store, range(1, 1000)).id]
+    with no_file_above(400_000):
+        detail = ""
+        while not detail:
+            try:
+                accepted.append(submit(store, range(1, 1000)).id)
+            except StoreUnavailable as error:
+                detail = str(error)
+        assert "disk" in detail
+        assert store.get(accepted[-1]).id_count == 999
+        with pytest.raises(StoreUnavailable):
+            store.claim(4)
+    accepted.append(submit(store, range(1, 1000)).id)
+    assert {one.id for one in store.ingestions(limit=1000)} == set(accepted)
+    assert isinstance(store.claim(4), list)
+    store.close()
+    assert _integrity(tmp_path / "ingest.db") == "ok"
+
+
+def test_a_read_only_file_refuses_and_can_still_be_read() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder, file = Path(name), Path(name) / "ingest.db"
+        writer = SQLStore(settings(store=f"sqlite:///{file}"))
+        ingestion = submit(writer, [1, 2, 3])
+        for path in folder.iterdir():
+            path.chmod(0o444)
+        folder.chmod(0o555)
+        with _not_root():
+            reader = SQLStore(settings(store=f"sqlite:///{file}"))
+            assert reader.get(ingestion.id).id_count == 3
+            with pytest.raises(StoreUnavailable, match="read-only"):
+                submit(reader, [4])
+            reader.close()
+        folder.chmod(0o755)
+        for path in folder.iterdir():
+            path.chmod(0o644)
+        assert len(writer.ingestions()) == 1
+        writer.close()
+        assert _integrity(file) == "ok"
+
+
+@contextmanager
+def _not_root() -> Iterator[None]:
+    """Root may write whatever the mode says."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+def _integrity(file: Path) -> str:
+    connection = sqlite3.connect(file)
+    try:
+        return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
+    finally:
+        connection.close()

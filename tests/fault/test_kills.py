@@ -1,0 +1,72 @@
+"""kill -9 at random instants, of one process and of some among several, and one that freezes past its lease."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fault.cluster import CONCURRENCY, Cluster, assert_sound
+from tests.support.postgres import Postgres
+
+pytestmark = pytest.mark.realtime
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty store, durable."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/ingest.db"
+        return
+    server: Postgres = request.getfixturevalue("durable_postgres")
+    yield server.new_database()
+
+
+def kill_over_and_over(address: str, folder: Path, kills: int) -> None:
+    with Cluster(address, folder) as cluster:
+        for _ in range(kills):
+            cluster.pass_time(cluster.random.uniform(0.0, 2.0))
+            cluster.kill()
+            cluster.restart()
+        account = cluster.drain()
+    assert_sound(account, in_flight=kills * CONCURRENCY)
+
+
+def kill_among_four(address: str, folder: Path, rounds: int) -> None:
+    """Two of four are killed over and over, a third freezes past its lease, the fourth goes on."""
+    with Cluster(address, folder, 4) as cluster:
+
+        def freeze() -> None:
+            for _ in range(max(1, rounds // 3)):
+                cluster.freeze(2, 1.6)
+                cluster.pass_time(0.5)
+
+        freezer = threading.Thread(target=freeze)
+        freezer.start()
+        for number in range(rounds):
+            cluster.pass_time(cluster.random.uniform(0.0, 1.5))
+            cluster.kill(number % 2)
+            cluster.restart(number % 2)
+        freezer.join()
+        account = cluster.drain()
+    assert_sound(account, in_flight=(rounds + max(1, rounds // 3)) * CONCURRENCY)
+
+
+def test_kill_9_loses_nothing(address: str, tmp_path: Path) -> None:
+    kill_over_and_over(address, tmp_path, 3)
+
+
+def test_four_processes_keep_one_rate_and_one_order(address: str, tmp_path: Path) -> None:
+    kill_among_four(address, tmp_path, 3)
+
+
+@pytest.mark.soak
+def test_kill_9_loses_nothing_two_hundred_times(address: str, tmp_path: Path) -> None:
+    kill_over_and_over(address, tmp_path, 200)
+
+
+@pytest.mark.soak
+def test_four_processes_keep_one_rate_and_one_order_for_long(address: str, tmp_path: Path) -> None:
+    kill_among_four(address, tmp_path, 60)
