@@ -27,8 +27,6 @@ _TRIM_EVERY = 100
 def claim(turn: Turn, settings: Settings, limit: int, *, was_full: bool) -> list[Batch] | Wait:
     state, now, bucket = turn.limiter, turn.now, turn.limiter.bucket(settings)
     values = {"this": state.instance, "now": now}
-    if wait := blocked(state, bucket, now, 1, now if state.total else None):
-        return wait
     if state.lined:
         turn.connection.execute(PROMOTE, values)
     if wait := blocked(state, bucket, now, limit, first_due(turn)):

@@ -112,6 +112,20 @@ class Database:
                 yield connection, locked
                 connection.commit()
 
+    def tidy(self) -> None:
+        """Give back the disk that SQLite's write-ahead log takes, unless somebody is reading just now."""
+        if not self.is_sqlite:
+            return
+        with _translated():
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA busy_timeout = 0")
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                cursor.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
+            finally:
+                connection.close()
+
     def abandon(self) -> None:
         """Leave to the parent what this forked child inherited from it."""
         # Kept, never closed: closing would end the parent's sessions or drop SQLite's locks.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from .errors import StoreUnavailable, UnknownIngestion
 from .sqlengine import Database
 from .sqlrows import LIMITER_COLUMNS, LIMITER_NAMES, RECORD_COLUMNS, Limiter, Record
 from .sqlschema import BLOCK, THIS, batches, ingestions, lanes, limiter, prepare
+from .sqlshelf import Shelf
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*LIMITER_COLUMNS).where(limiter.c.name == bindparam("name"))
@@ -38,6 +40,11 @@ class View:
     connection: Connection
     limiter: Limiter
     now: float
+    shelf: Shelf
+
+    def ids(self, record: Record, part: slice) -> array[int]:
+        """A part of a large ingestion's ids."""
+        return self.shelf.slice(self.connection, self.limiter.instance, record.order, part)
 
 
 class Instance:
@@ -50,6 +57,7 @@ class Instance:
         self._tell = int(now is None)
         self._name = name
         self._prepared = False
+        self.shelf = Shelf(is_sqlite=database.is_sqlite)
 
     def prepare(self) -> None:
         """Make the tables and this instance's row, unless that is done. Raises ConfigError."""
@@ -76,7 +84,8 @@ class Instance:
 
     def view(self, connection: Connection) -> View:
         """The same, in the snapshot of a connection."""
-        return View(connection, *self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first()))
+        told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
+        return View(connection, *told, self.shelf)
 
     def find(self, connection: Connection, ingestion_id: str) -> tuple[View, Record]:
         """The same, with an ingestion. Raises UnknownIngestion."""
@@ -84,7 +93,7 @@ class Instance:
         if row is None:
             raise UnknownIngestion(ingestion_id)
         count = len(RECORD_COLUMNS)
-        view = View(connection, *self._told(row[count:]))
+        view = View(connection, *self._told(row[count:]), self.shelf)
         return view, self._remembered(Record(*row[:count]), view.now)
 
     def find_in(self, view: View, ingestion_id: str) -> Record:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, bindparam, cast, exists, func, select, update
+from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
 
 from .limiter import TokenBucket
 from .models import Batch, BatchError, Priority, Status
 from .record import NEW
+from .sqlids import slice_of, unpack
 from .sqlinstance import View
 from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Limiter, Record
 from .sqlschema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
 from .store import Wait
 
-_ID_BYTES = 8
-
-
-def slice_of(first: ColumnElement[int], count: ColumnElement[int]) -> ColumnElement[bytes]:
-    """The packed ids of an ingestion from the one numbered `first`, `count` of them, as an expression."""
-    return func.substr(ids.c.ids, cast(first * _ID_BYTES + 1, Integer), cast(count * _ID_BYTES, Integer))
-
-
+_large = bindparam("large", type_=BigInteger)
 _open = (
     select(*RECORD_COLUMNS)
     .where(ingestions.c.instance == THIS, IS_OPEN)
@@ -34,7 +26,10 @@ _open = (
 _OPEN = (
     select(
         *_open.c,
-        slice_of(_open.c.cursor * _open.c.batch_size, _open.c.batch_size * bindparam("limit")),
+        case(
+            (_open.c.id_count > _large, None),
+            else_=slice_of(_open.c.cursor * _open.c.batch_size, _open.c.batch_size * bindparam("limit")),
+        ),
     )
     .join_from(_open, ids, (ids.c.instance == THIS) & (ids.c.order == _open.c.order))
     .order_by(_open.c.rank, _open.c.order)
@@ -52,7 +47,12 @@ SAME_INGESTION = (ingestions.c.instance == batches.c.instance) & (ingestions.c.o
 _of_ids = (ids.c.instance == batches.c.instance) & (ids.c.order == batches.c.order)
 _IN_LINE = (
     select(
-        *RECORD_COLUMNS, *BATCH_COLUMNS, slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
+        *RECORD_COLUMNS,
+        *BATCH_COLUMNS,
+        case(
+            (ingestions.c.id_count > _large, None),
+            else_=slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
+        ),
     )
     .join_from(batches, ingestions, SAME_INGESTION)
     .join(ids, _of_ids)
@@ -96,11 +96,11 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
     """The most urgent batches that are due, in order. `promoted` says that none of those is set aside."""
     records: dict[int, Record] = {}
     found: list[Candidate] = []
-    values = {"this": view.limiter.instance, "limit": limit, "now": view.now}
-    for *columns, packed in view.connection.execute(_OPEN, values):
+    values = {"this": view.limiter.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
+    for *columns, packed in view.connection.execute(_OPEN, values).all():
         record = records[columns[0]] = Record(*columns)
         size = record.batch_size
-        unpacked = unpack(packed).tolist()
+        unpacked = _ids(view, record, record.cursor, limit, packed)
         for nth, first in enumerate(range(0, len(unpacked), size)):
             position = record.cursor + nth
             part = unpacked[first : first + size]
@@ -108,14 +108,23 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
             found.append(Candidate(place, record, position, NEW, True, 0, record.created_at, None, part))
     if view.limiter.lined:
         for statement in (_READY,) if promoted else (_READY, _DUE_ASIDE):
-            for row in view.connection.execute(statement, values):
+            for row in view.connection.execute(statement, values).all():
                 record = records.setdefault(row[0], Record(*row[: len(RECORD_NAMES)]))
                 at, was, attempt, due, _, error_type, message, packed = row[len(RECORD_NAMES) :]
                 error = BatchError(error_type, message) if error_type else None
+                part = _ids(view, record, at, 1, packed)
                 place = record.rank, record.order, at
-                found.append(Candidate(place, record, at, was, False, attempt, due, error, unpack(packed).tolist()))
+                found.append(Candidate(place, record, at, was, False, attempt, due, error, part))
     found.sort(key=lambda candidate: candidate.place)
     return found[:limit]
+
+
+def _ids(view: View, record: Record, position: int, count: int, packed: bytes | None) -> list[int]:
+    """The ids of `count` batches from a position, where `packed` does not hold them already."""
+    if packed is not None:
+        return unpack(packed).tolist()
+    size = record.batch_size
+    return view.ids(record, slice(position * size, (position + count) * size)).tolist()
 
 
 def first_due(view: View) -> float | None:
@@ -153,19 +162,3 @@ def blocked(state: Limiter, bucket: TokenBucket, now: float, slots: int, due: fl
     if (token_at := bucket.when(0, now)) > now:
         return Wait(token_at - now, "token")
     return None
-
-
-def pack(numbers: array[int]) -> bytes:
-    """Ids as they are stored: 8 bytes each, least significant first."""
-    return _little(numbers).tobytes()
-
-
-def unpack(packed: bytes) -> array[int]:
-    return _little(array("q", packed))
-
-
-def _little(numbers: array[int]) -> array[int]:
-    if sys.byteorder == "big":
-        numbers = numbers[:]
-        numbers.byteswap()
-    return numbers

@@ -11,8 +11,8 @@ from sqlalchemy import bindparam, or_, select
 
 from .models import Batch, BatchError, Ingestion, Priority, Status, batch_id
 from .record import COMPLETED, NEW, STATUS_OF, WAITING
+from .sqlids import slice_of, unpack
 from .sqlinstance import View
-from .sqlpicks import slice_of, unpack
 from .sqlrows import RECORD_COLUMNS, Record
 from .sqlschema import THIS, batches, dispatches, ids, ingestions
 from .store import Dispatch
@@ -131,6 +131,8 @@ def dispatched(view: View, limit: int) -> list[Dispatch]:
 
 def _ids(view: View, record: Record, span: range) -> array[int]:
     size = record.batch_size
+    if record.id_count > view.shelf.large:
+        return view.ids(record, slice(span.start * size, span.stop * size))
     values = {
         "this": view.limiter.instance,
         "order": record.order,

@@ -13,13 +13,17 @@ from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
 from .record import COMPLETED, FAILED, STATUS_OF, WAITING
 from .sqladmission import add
 from .sqlengine import Database, parse_url
+from .sqlids import pack
 from .sqlinstance import Instance, View
-from .sqlpicks import blocked, first_due, next_retry, pack, pick
+from .sqlpicks import blocked, first_due, next_retry, pick
 from .sqlrows import Record
 from .sqlturns import Turn, Turns
 from .store import Dispatch, Quote, Stats, Store, Submission, Wait
 
 T = TypeVar("T")
+
+_BIG = 1_000_000
+"""Bytes of ids after which SQLite's log is worth emptying."""
 
 
 class SQLStore(Store):
@@ -48,7 +52,10 @@ class SQLStore(Store):
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
-        return self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)))
+        added = self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)))
+        if len(packed) > _BIG:
+            self._database.tidy()
+        return added
 
     def get(self, ingestion_id: str) -> Ingestion:
         return self._of(ingestion_id, lambda _, record: record.snapshot())

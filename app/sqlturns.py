@@ -141,7 +141,7 @@ class Turns:
     @contextmanager
     def _turn(self) -> Iterator[Turn]:
         with self._database.write(self._instance.lock) as (connection, (state, now)):
-            turn = Turn(connection, state, now)
+            turn = Turn(connection, state, now, self._instance.shelf)
             yield turn
             turn.end(is_sqlite=self._database.is_sqlite)
 

@@ -1,0 +1,32 @@
+"""Ids as they are stored: 8 bytes each, least significant first."""
+
+from __future__ import annotations
+
+import sys
+from array import array
+
+from sqlalchemy import ColumnElement, Integer, cast, func
+
+from .sqlschema import ids
+
+_BYTES = 8
+
+
+def pack(numbers: array[int]) -> bytes:
+    return _little(numbers).tobytes()
+
+
+def unpack(packed: bytes) -> array[int]:
+    return _little(array("q", packed))
+
+
+def slice_of(first: ColumnElement[int], count: ColumnElement[int]) -> ColumnElement[bytes]:
+    """The packed ids of an ingestion from the one numbered `first`, `count` of them, as an expression."""
+    return func.substr(ids.c.ids, cast(first * _BYTES + 1, Integer), cast(count * _BYTES, Integer))
+
+
+def _little(numbers: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        numbers = numbers[:]
+        numbers.byteswap()
+    return numbers

@@ -1,0 +1,46 @@
+"""The ids of large ingestions, kept at hand where a database reads all of them to tell some."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import OrderedDict
+
+from sqlalchemy import Connection, bindparam, select
+
+from .sqlids import unpack
+from .sqlschema import THIS, ids
+
+_ALL = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))
+_MOST = 4_000_000
+"""Ids kept at most, 8 bytes each, but for the latest ingestion."""
+
+
+class Shelf:
+    """An ingestion's ids never change, so what was read once stays right. Thread-safe.
+
+    `large` is from how many ids on they are kept.
+    """
+
+    def __init__(self, *, is_sqlite: bool) -> None:
+        # SQLite follows a chain of pages to any part of a row; PostgreSQL goes to the part at once.
+        self.large = 4096 if is_sqlite else 2**62
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[int, int], array[int]] = OrderedDict()
+        self._total = 0
+
+    def slice(self, connection: Connection, instance: int, order: int, part: slice) -> array[int]:
+        """A part of an ingestion's ids."""
+        key = instance, order
+        with self._lock:
+            if (kept := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
+                return kept[part]
+        found = unpack(connection.execute(_ALL, {"this": instance, "order": order}).scalar_one())
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = found
+                self._total += len(found)
+            while self._total > _MOST and len(self._kept) > 1:
+                self._total -= len(self._kept.popitem(last=False)[1])
+        return found[part]

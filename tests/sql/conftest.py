@@ -1,0 +1,42 @@
+"""Stores on databases of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.sqlstore import SQLStore
+from tests.support.clock import FakeClock
+from tests.support.postgres import Postgres
+from tests.support.queueing import settings
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ingest.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def open_sql(database: str, clock: FakeClock) -> Iterator[Callable[..., SQLStore]]:
+    """Opens the database once more: another process would see the same."""
+    stores: list[SQLStore] = []
+
+    def make(*, name: str = "ingest", real_time: bool = False, **changes: Any) -> SQLStore:
+        stores.append(SQLStore(settings(store=database, **changes), None if real_time else clock, name))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()

@@ -1,0 +1,104 @@
+"""How the tables come to be, and who may use them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from app.clock import SystemClock
+from app.errors import ConfigError, UnknownIngestion
+from app.models import Priority
+from app.sqlstore import SQLStore
+from app.store import Wait
+from app.stores import open_store
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, settings, submit
+
+Open = Callable[..., SQLStore]
+
+
+def test_ten_that_start_at_once_make_one_schema(open_sql: Open) -> None:
+    stores, failed, start = [open_sql() for _ in range(10)], [], threading.Barrier(10)
+
+    def begin(store: SQLStore) -> None:
+        start.wait()
+        try:
+            submit(store, [1])
+        except Exception as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=begin, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sorted(one.order for one in stores[0].ingestions()) == list(range(1, 11))
+
+
+def test_tables_of_a_newer_release_are_left_alone(open_sql: Open, database: str) -> None:
+    open_sql().ping()
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE ingest_version SET version = 99"))
+    engine.dispose()
+    with pytest.raises(ConfigError, match="INGEST_STORE holds tables of version 99, made by a newer release"):
+        open_store(settings(store=database), SystemClock(), "ingest")
+
+
+def test_instances_share_a_database_without_seeing_each_other(open_sql: Open) -> None:
+    one, two = open_sql(), open_sql(name="other")
+    ingestion = submit(one, [1, 2, 3])
+    with pytest.raises(UnknownIngestion):
+        two.get(ingestion.id)
+    assert two.ingestions() == []
+    assert two.claim(5) == Wait(2.0, "empty")
+    two.pause()
+    assert submit(two, [1]).order == 1
+    assert len(claimed(one)) == 1
+    assert two.dispatches(10) == []
+
+
+def test_another_aging_puts_what_waits_in_its_new_order(open_sql: Open, clock: FakeClock) -> None:
+    strict = open_sql(interval=0)
+    low = submit(strict, range(1, 4), Priority.LOW)
+    clock.advance(100)
+    high = submit(strict, range(1, 4), Priority.HIGH)
+    again = strict.estimate(low.id)
+    assert again is not None
+    assert again.batches_ahead == 1
+    aged = open_sql(interval=0, priority_aging=10)
+    after = aged.estimate(high.id)
+    assert after is not None
+    assert after.batches_ahead == 1
+    assert [batch.ingestion_id for batch in claimed(aged, 2)] == [low.id, high.id]
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("mysql://host/db", "must be memory://, sqlite:///… or postgresql"),
+        ("postgresql+asyncpg://host/db", "names postgresql\\+asyncpg://"),
+        ("sqlite://", "names no file"),
+        ("sqlite:////no/such/folder/x.db", "/no/such/folder, which is not a directory"),
+    ],
+)
+def test_a_wrong_address_is_refused_with_what_would_be_right(address: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=f"MY_STORE.*{message}"):
+        open_store(settings(store=address), SystemClock(), "my")
+
+
+def test_a_database_that_is_not_there_yet_stops_no_start(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    address = "postgresql+psycopg://nobody@127.0.0.1:1/none"
+    store = open_store(settings(store=address), SystemClock(), "ingest")
+    store.close()
+    assert "cannot be used yet" in caplog.text
+    (tmp_path / "not.db").write_bytes(b"this is no database" * 100)
+    store = open_store(settings(store=f"sqlite:///{tmp_path}/not.db"), SystemClock(), "ingest")
+    store.close()
+    assert "The store's file is not a database." in caplog.text

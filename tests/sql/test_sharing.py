@@ -1,0 +1,158 @@
+"""Several processes, or many threads of one, on one queue."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.models import BatchError, Status
+from app.sqlstore import SQLStore
+from app.store import Wait
+from app.verify import verify
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, submit
+
+Open = Callable[..., SQLStore]
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Do the same in many threads at once; an error in one of them is raised here."""
+    failed: list[BaseException] = []
+    start = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        start.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            failed.append(error)
+            raise
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+
+
+@pytest.mark.realtime
+def test_nobody_claims_what_another_did_and_none_is_left(open_sql: Open) -> None:
+    stores = [open_sql(interval=0.002, real_time=True, max_attempts=3) for _ in range(4)]
+    for first in range(1, 200, 10):
+        submit(stores[0], range(first, first + 10))
+    seen: Counter[str] = Counter()
+
+    def drain(number: int) -> None:
+        store = stores[number]
+        while True:
+            answer = store.claim(3)
+            if isinstance(answer, Wait):
+                if answer.reason == "empty":
+                    return
+                time.sleep(answer.seconds or 0.001)
+                continue
+            for batch in answer:
+                seen[batch.id] += 1
+                assert finish(store, batch) is not None
+
+    in_threads(4, drain)
+    assert set(seen.values()) == {1}
+    assert len(seen) == 80
+    assert {one.status for one in stores[0].ingestions(limit=100)} == {Status.COMPLETED}
+    assert verify(stores[0].dispatches(1000), interval=0.002) == []
+
+
+@pytest.mark.realtime
+def test_a_hundred_threads_that_race_on_one_key_make_one_ingestion(open_sql: Open) -> None:
+    stores = [open_sql(real_time=True, store_pool=20) for _ in range(2)]
+    ids = []
+    in_threads(100, lambda number: ids.append(submit(stores[number % 2], [1], key="k", fingerprint="f").id))
+    assert len(set(ids)) == 1
+    assert len(stores[0].ingestions()) == 1
+
+
+@pytest.mark.realtime
+def test_no_writer_starves(open_sql: Open) -> None:
+    stores = [open_sql(real_time=True) for _ in range(2)]
+    done = [0] * 8
+    over = time.monotonic() + 1.0
+
+    def write(number: int) -> None:
+        while time.monotonic() < over:
+            submit(stores[number % 2], [1])
+            done[number] += 1
+
+    in_threads(8, write)
+    assert min(done) * 10 > max(done), done
+
+
+def test_what_others_accept_is_noticed_within_the_poll(open_sql: Open, clock: FakeClock) -> None:
+    here, there = open_sql(store_poll=1.5), open_sql()
+    assert here.claim(1) == Wait(1.5, "empty")
+    assert here.claim(1) == Wait(1.5, "empty")
+    ingestion = submit(there, [1, 2, 3, 4])
+    there.pause()
+    assert here.claim(1) == Wait(1.5, "paused")
+    there.resume()
+    batch = claimed(here)[0]
+    assert there.claim(1) == Wait(5.0, "token")
+    clock.advance(5)
+    claimed(here)
+    there.retry(batch, BatchError("Boom", ""), 60)
+    assert here.claim(1) == Wait(1.5, "retry")
+    there.cancel(ingestion.id)
+    assert here.claim(1) == Wait(1.5, "empty")
+
+
+def test_a_rate_survives_the_end_of_its_process(open_sql: Open, clock: FakeClock) -> None:
+    before = open_sql(interval=10)
+    submit(before, range(1, 10))
+    claimed(before)
+    clock.advance(4)
+    before.close()
+    after = open_sql(interval=10)
+    assert after.claim(1) == Wait(6.0, "token")
+
+
+def test_a_stale_outcome_overwrites_nothing_wherever_it_comes_from(open_sql: Open, clock: FakeClock) -> None:
+    frozen, alive = open_sql(interval=0, lease=30), open_sql(interval=0, lease=30)
+    ingestion = submit(frozen, [1])
+    stale = claimed(frozen)[0]
+    clock.advance(31)
+    assert alive.recover() == []
+    fresh = claimed(alive)[0]
+    assert finish(alive, fresh, '"new"') is not None
+    assert finish(frozen, stale, '"old"') is None
+    frozen.renew([stale])
+    assert list(frozen.results(ingestion.id)) == [(1, '"new"')]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_lets_go_of_its_parents_connections(open_sql: Open, tmp_path: Path) -> None:
+    parent = open_sql(interval=0)
+    submit(parent, range(1, 10))
+    child = os.fork()
+    if child == 0:
+        parent.disown()
+        parent.get(parent.ingestions()[0].id)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(claimed(parent, 3)) == 3
+    assert tmp_path.exists()
+
+
+def test_text_that_databases_dislike_is_kept_readable(open_sql: Open) -> None:
+    store = open_sql(interval=0)
+    ingestion = submit(store, [1], owner="a\0\ud800b", key="k\0", fingerprint="f")
+    assert submit(store, [1], owner="a\0\ud800b", key="k\0", fingerprint="f").id == ingestion.id
+    store.bury(claimed(store)[0], BatchError("Boom", "\0 and \udfff"))
+    error = store.batches(ingestion.id)[1][0].error
+    assert error == BatchError("Boom", "\\0 and \\udfff")
