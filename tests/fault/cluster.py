@@ -112,6 +112,7 @@ class Cluster:
         self._ids = itertools.count(1)
         self._accepted: dict[str, list[int]] = {}
         self._over = threading.Event()
+        self._torn_down = threading.Event()
         self._never = threading.Event()
         self.nodes = [Node(environ) for _ in range(count)]
         self._submitters = [threading.Thread(target=self._submit_all, args=(number,)) for number in range(3)]
@@ -125,6 +126,7 @@ class Cluster:
 
     def __exit__(self, *_: object) -> None:
         self._over.set()
+        self._torn_down.set()
         for submitter in self._submitters:
             submitter.join()
         for node in self.nodes:
@@ -168,6 +170,8 @@ class Cluster:
             ids = list(itertools.islice(self._ids, self.random.randint(1, 10)))
             body = {"ids": ids, "priority": self.random.choice(["HIGH", "MEDIUM", "LOW"])}
             for attempt in range(10_000):
+                if self._torn_down.is_set():
+                    return
                 node = self.nodes[(number + attempt) % len(self.nodes)]
                 try:
                     status, answer, headers = node.call("POST", "/ingest", body, **{"Idempotency-Key": f"k{number}"})
