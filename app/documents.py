@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from .models import Batch, Estimate, Ingestion, Priority
+from .models import Batch, Estimate, Ingestion, Priority, batch_ids
 from .store import Dispatch, Quote, Stats
 
 _LINES = 1000
@@ -15,9 +15,6 @@ _LINES = 1000
 
 _LAST = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which RFC 3339 cannot say anything."""
-
-_PIECE = 500
-"""Batches encoded at a time: json.dumps keeps the interpreter to itself until it is done."""
 
 
 dumps = json.JSONEncoder(separators=(",", ":")).encode
@@ -57,13 +54,14 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def batch_document(batch: Batch) -> dict[str, Any]:
-    document: dict[str, Any] = {"batch_id": batch.id, "ids": batch.ids, "status": batch.status.value}
+def batch_text(batch_id: str, batch: Batch) -> str:
+    """The JSON text of a batch, written by hand: pages of 100,000 are asked for, and this takes a third of the time."""
+    text = f'{{"batch_id":"{batch_id}","ids":{batch.ids},"status":"{batch.status.value}"'
     if batch.attempt:
-        document["attempts"] = batch.attempt
+        text += f',"attempts":{batch.attempt}'
     if batch.error:
-        document["error"] = batch.error._asdict()
-    return document
+        text += f',"error":{dumps(batch.error._asdict())}'
+    return text + "}"
 
 
 def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Sequence[Batch]) -> str:
@@ -71,11 +69,9 @@ def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Sequen
     document = ingestion_document(ingestion)
     if estimate:
         document.update(estimate_document(estimate))
-    pieces = [
-        dumps([batch_document(batch) for batch in batches[first : first + _PIECE]])[1:-1]
-        for first in range(0, len(batches), _PIECE)
-    ]
-    return f'{dumps(document)[:-1]},"batches":[{",".join(pieces)}]}}'
+    name = batch_ids(ingestion.id)
+    texts = ",".join([batch_text(name(batch.position), batch) for batch in batches])
+    return f'{dumps(document)[:-1]},"batches":[{texts}]}}'
 
 
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:

@@ -85,8 +85,8 @@ class MemoryStore(Store):
             if count > _CHUNK:
                 record = record.copy()
             else:
-                return snapshot, [record.batch(position) for position in _span(offset, limit, count)]
-        return snapshot, [record.batch(position) for position in _span(offset, limit, count)]
+                return snapshot, record.batches(_span(offset, limit, count))
+        return snapshot, record.batches(_span(offset, limit, count))
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
@@ -56,7 +56,7 @@ class Batch(NamedTuple):
 
     ingestion_id: str
     position: int
-    ids: Sequence[int]
+    ids: list[int]
     status: Status
     priority: Priority
     attempt: int = 0
@@ -145,5 +145,10 @@ def batch_id(ingestion_id: str, position: int) -> str:
 
     A version 8 UUID (RFC 9562, section 5.8): the ingestion's random bits, with `position` + 1 added to the last 48.
     """
-    head, node = ingestion_id[:24], int(ingestion_id[24:], 16)
-    return f"{head[:14]}8{head[15:]}{(node + position + 1) % _NODE:012x}"
+    return batch_ids(ingestion_id)(position)
+
+
+def batch_ids(ingestion_id: str) -> Callable[[int], str]:
+    """`batch_id` for many batches of one ingestion."""
+    head, node = f"{ingestion_id[:14]}8{ingestion_id[15:24]}", int(ingestion_id[24:], 16)
+    return lambda position: f"{head}{(node + position + 1) % _NODE:012x}"

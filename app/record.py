@@ -114,6 +114,19 @@ class Record:
             self.errors.get(position),
         )
 
+    def batches(self, positions: range) -> list[Batch]:
+        """Many neighbouring batches at once."""
+        if self.attempts or self.errors or self.cancelled:
+            return [self.batch(position) for position in positions]
+        size, first, states = self.batch_size, positions.start, self.states[positions.start : positions.stop]
+        ids = self.ids[first * size : positions.stop * size].tolist()
+        return [
+            Batch(
+                self.id, first + nth, ids[nth * size : (nth + 1) * size], STATUS_OF[state], self.priority, state and 1
+            )
+            for nth, state in enumerate(states)
+        ]
+
     def copy(self) -> Record:
         """A copy that stays as it is, to be read without the lock; the ids, which never change, are shared."""
         copy: Record = object.__new__(Record)
