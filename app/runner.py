@@ -59,7 +59,8 @@ class Runner:
     def run(self, slot: Slot) -> None:
         """Run the processor on the slot's batch and tell the store what came of it."""
         batch = slot.batch
-        logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=fields(batch))
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=fields(batch))
         outcome = self._attempt(batch)
         if slot.given_up.is_set():
             # The batch was put back or failed, and may by now run elsewhere under the same attempt's number.
