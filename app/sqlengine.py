@@ -163,10 +163,14 @@ class Database:
     def _postgres_arguments(self) -> dict[str, Any]:
         # A frozen process must not keep the limiter's row locked, nor a vanished server keep a thread.
         milliseconds = max(1, round(self._timeout * 1000))
-        limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+        options = dict.fromkeys(
+            ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds)
+        )
+        # Every statement here has an index in the order it needs, whatever the statistics of a new table say.
+        options |= dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off")
         return {
             "connect_timeout": max(2, round(self._timeout)),
-            "options": " ".join(f"-c {limit}={milliseconds}" for limit in limits),
+            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             "tcp_user_timeout": milliseconds,
             "keepalives_idle": 10,
             "keepalives_interval": 5,

@@ -95,7 +95,6 @@ ingestions = Table(
     Column("finished_at", Double),
     Column("estimated_completion", Double),
     Column("miss", Double),
-    sqlite_with_rowid=False,
 )
 """`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch.
 

@@ -23,7 +23,7 @@ from .store import Dispatch, Quote, Stats, Store, Submission, Wait
 T = TypeVar("T")
 
 _BIG = 1_000_000
-"""Bytes of ids after which SQLite's log is worth emptying."""
+"""Bytes of ids that take a while to write, and leave SQLite's log worth emptying."""
 
 
 class SQLStore(Store):
@@ -52,8 +52,9 @@ class SQLStore(Store):
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
-        added = self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)))
-        if len(packed) > _BIG:
+        big = len(packed) > _BIG
+        added = self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)), alone=big)
+        if big:
             self._database.tidy()
         return added
 
@@ -102,9 +103,9 @@ class SQLStore(Store):
     def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
-        # Alone, so that the token is taken at the time at which the batch starts.
+        # First, so that the token is taken at the time at which the batch starts.
         answer = self._turns.take(
-            lambda turn: sqlclaims.claim(turn, self._settings, limit, was_full=was_full), alone=True
+            lambda turn: sqlclaims.claim(turn, self._settings, limit, was_full=was_full), first=True
         )
         self._waited = isinstance(answer, Wait)
         return self._polled(answer) if isinstance(answer, Wait) else answer

@@ -87,12 +87,13 @@ class Turns:
         self._jobs: list[_Job[Any]] = []
         self._busy = False
 
-    def take(self, work: Callable[[Turn], T], *, alone: bool = False) -> T:
+    def take(self, work: Callable[[Turn], T], *, first: bool = False, alone: bool = False) -> T:
         """What `work` answers in its turn. It must raise Refused before it changes anything.
 
-        `alone`: in a transaction of its own, for what must be done at the turn's time.
+        `first` puts it before others that share the turn, for what should happen at the turn's time; `alone` keeps
+        what takes long out of the others' turn.
         """
-        job = _Job(work, alone)
+        job = _Job(work, first, alone)
         with self._changed:
             self._jobs.append(job)
         while True:
@@ -119,7 +120,7 @@ class Turns:
             while count < min(len(self._jobs), self._MOST) and not self._jobs[count].alone:
                 count += 1
         jobs, self._jobs = self._jobs[:count], self._jobs[count:]
-        return jobs
+        return sorted(jobs, key=lambda job: not job.first)
 
     def _run(self, jobs: list[_Job[Any]]) -> None:
         try:
@@ -149,8 +150,9 @@ class Turns:
 class _Job(Generic[T]):
     """What one caller wants done, and how it went."""
 
-    def __init__(self, work: Callable[[Turn], T], alone: bool) -> None:
+    def __init__(self, work: Callable[[Turn], T], first: bool, alone: bool) -> None:
         self._work = work
+        self.first = first
         self.alone = alone
         self.done = False
         self.error: Exception | None = None
