@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from .models import Batch, Estimate, Ingestion, Priority, batch_ids
@@ -26,7 +26,7 @@ def timestamp(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     whole, milliseconds = divmod(min(round(seconds * 1000), _LAST), 1000)
-    return f"{datetime.fromtimestamp(whole, timezone.utc).isoformat()[:19]}.{milliseconds:03d}Z"
+    return f"{datetime.fromtimestamp(whole, UTC).isoformat()[:19]}.{milliseconds:03d}Z"
 
 
 def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from enum import Enum, IntEnum
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 
@@ -16,7 +16,7 @@ class Priority(IntEnum):
     LOW = 3
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """Where a batch, or a whole ingestion, stands. It only ever moves forward."""
 
     YET_TO_START = "yet_to_start"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
@@ -55,7 +55,7 @@ def write(lines: Sequence[Line], rounds: int, seconds: float) -> None:
     head = [
         "# Results",
         "",
-        f"Written by `python -m benchmarks --write` on {datetime.now(timezone.utc):%Y-%m-%d}, "
+        f"Written by `python -m benchmarks --write` on {datetime.now(UTC):%Y-%m-%d}, "
         f"{rounds} rounds in {seconds / 60:.1f} minutes. "
         "A ratio is ours over theirs, the median of the rounds with the lowest and the highest; "
         "the figures beside it are medians too. [README.md](README.md) says how each row is measured.",

@@ -11,7 +11,7 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException
@@ -22,7 +22,7 @@ INTERVAL = 5.0
 WEIGHTS = {"HIGH": 1, "MEDIUM": 2, "LOW": 3}
 
 
-class Priority(str, Enum):
+class Priority(StrEnum):
     HIGH = "HIGH"
     MEDIUM = "MEDIUM"
     LOW = "LOW"
