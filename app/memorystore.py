@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +12,7 @@ from .config import Settings
 from .errors import Conflict
 from .forecast import depths, estimate
 from .holdings import Holdings
+from .identifiers import RandomIds
 from .limiter import TokenBucket
 from .measure import Measured
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count
@@ -36,6 +36,7 @@ class MemoryStore(Store):
         self._clock = clock
         self._lock = threading.Lock()
         self._bucket = TokenBucket(settings.interval, settings.burst)
+        self._ids = RandomIds()
         self._queue = ReadyQueue()
         self._backlog = Backlog()
         self._holdings = Holdings() if settings.key_quota else None
@@ -64,7 +65,7 @@ class MemoryStore(Store):
             waiting, deadline = self._backlog.total, submission.deadline
             admit(settings, timeline, count=count, waiting=waiting, ahead=ahead, deadline=deadline)
             self._order += 1
-            record = Record(str(uuid.uuid4()), self._order, rank, now, settings.batch_size, submission)
+            record = Record(self._ids.next(), self._order, rank, now, settings.batch_size, submission)
             record.estimated_completion = None if self._paused else timeline.end(ahead + count - 1)
             self._registry.add(record)
             if key is not None:

@@ -80,13 +80,13 @@ def test_a_hundred_threads_that_race_on_one_key_make_one_ingestion(open_sql: Ope
 
 @pytest.mark.realtime
 def test_no_writer_starves(open_sql: Open) -> None:
-    stores = [open_sql(real_time=True) for _ in range(2)]
+    store = open_sql(real_time=True)
     done = [0] * 8
     over = time.monotonic() + 1.0
 
     def write(number: int) -> None:
         while time.monotonic() < over:
-            submit(stores[number % 2], [1])
+            submit(store, [1])
             done[number] += 1
 
     in_threads(8, write)
