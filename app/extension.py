@@ -168,6 +168,16 @@ class IngestionAPI:
         self.service.resume()
 
 
+def _before_fork() -> None:
+    for service in list(_services):
+        service.store.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for service in list(_services):
+        service.store.after_fork_in_parent()
+
+
 def _after_fork() -> None:
     for service in list(_services):
         service.after_fork()
@@ -178,5 +188,5 @@ def _stop_all() -> None:
         service.stop()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
 atexit.register(_stop_all)

@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from .errors import ConfigError, StoreUnavailable
+from .forkgate import ForkGate
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -74,6 +75,7 @@ class Database:
     def __init__(self, url: URL, pool: int, timeout: float) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout
+        self._gate = ForkGate()
         self._engine = create_engine(
             url,
             pool_size=pool,
@@ -106,7 +108,7 @@ class Database:
 
         Only `lock` is called again where the connection turns out to have gone stale.
         """
-        with _translated():
+        with self._gate, _translated():
             connection, locked = self._begin(lock)
             with connection:
                 yield connection, locked
@@ -116,7 +118,7 @@ class Database:
         """Give back the disk that SQLite's write-ahead log takes, unless somebody is reading just now."""
         if not self.is_sqlite:
             return
-        with _translated():
+        with self._gate, _translated():
             connection = self._engine.raw_connection()
             try:
                 cursor = connection.cursor()
@@ -125,6 +127,14 @@ class Database:
                 cursor.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
             finally:
                 connection.close()
+
+    def before_fork(self) -> None:
+        """Wait until no transaction is under way, and let none begin."""
+        self._gate.close(self._timeout)
+
+    def after_fork_in_parent(self) -> None:
+        """Let transactions begin again."""
+        self._gate.open()
 
     def abandon(self) -> None:
         """Leave to the parent what this forked child inherited from it."""
@@ -147,7 +157,7 @@ class Database:
         raise AssertionError
 
     def _with_fresh(self, engine: Engine, work: Callable[[Connection], T]) -> T:
-        with _translated():
+        with self._gate, _translated():
             for last in (False, True):
                 try:
                     with engine.connect() as connection:
@@ -180,26 +190,32 @@ class Database:
 
     def _on_sqlite_connect(self, connection: sqlite3.Connection, _: Any) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):
-            connection.execute(f"PRAGMA {pragma}")
+            self._insist(connection, f"PRAGMA {pragma}")
 
     def _on_sqlite_begin(self, connection: Connection) -> None:
         if not connection.get_execution_options().get("ingest_write"):
             connection.exec_driver_sql("BEGIN")
             return
-        # SQLite's own wait for the lock backs off to 100 ms and so starves beside a busy process.
         driver = connection.connection.dbapi_connection
         assert isinstance(driver, sqlite3.Connection)
-        give_up_at = time.monotonic() + self._timeout
         driver.execute("PRAGMA busy_timeout = 0")
+        self._insist(driver, "BEGIN IMMEDIATE")
+        driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
+
+    def _insist(self, driver: sqlite3.Connection, statement: str) -> None:
+        """Run what needs a lock, as soon as it is free.
+
+        SQLite's own wait backs off to 100 ms, and so starves beside a busy process; for the change to WAL it has none.
+        """
+        give_up_at = time.monotonic() + self._timeout
         while True:
             try:
-                driver.execute("BEGIN IMMEDIATE")
-                break
+                driver.execute(statement)
+                return
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or time.monotonic() >= give_up_at:
                     raise
             time.sleep(random.uniform(0.0001, 0.002))
-        driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
 
 def _stale(error: BaseException) -> bool:

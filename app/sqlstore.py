@@ -221,6 +221,12 @@ class SQLStore(Store):
     def ping(self) -> None:
         self._instance.look()
 
+    def before_fork(self) -> None:
+        self._database.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        self._database.after_fork_in_parent()
+
     def disown(self) -> None:
         self._database.abandon()
 

@@ -234,6 +234,14 @@ class Store(ABC):
     def ping(self) -> None:
         """Raises StoreUnavailable where the store cannot be reached."""
 
+    def before_fork(self) -> None:
+        """The process is about to fork: be in the middle of nothing."""
+        return
+
+    def after_fork_in_parent(self) -> None:
+        """It has forked: go on."""
+        return
+
     def disown(self) -> None:
         """In a forked child: let go of what is the parent's, without closing it."""
         return
