@@ -124,6 +124,7 @@ def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
     """Put all that waits where another PRIORITY_AGING wants it."""
     rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
     mine = ingestions.c.instance == instance
+    connection.execute(update(limiter).where(limiter.c.instance == instance).values(aging=aging))
     connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
     same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
     new_rank = select(ingestions.c.rank).where(same).scalar_subquery()

@@ -79,6 +79,16 @@ def test_another_aging_puts_what_waits_in_its_new_order(open_sql: Open, clock: F
     assert [batch.ingestion_id for batch in claimed(aged, 2)] == [low.id, high.id]
 
 
+def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, clock: FakeClock) -> None:
+    strict = open_sql(interval=0)
+    low = submit(strict, range(1, 4), Priority.LOW)
+    clock.advance(100)
+    high = submit(strict, range(1, 4), Priority.HIGH)
+    open_sql(interval=0, priority_aging=10).ping()
+    again = open_sql(interval=0)
+    assert [batch.ingestion_id for batch in claimed(again, 2)] == [high.id, low.id]
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
