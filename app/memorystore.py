@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from .backlog import Backlog, place
 from .clock import Clock
@@ -15,7 +16,7 @@ from .holdings import Holdings
 from .identifiers import RandomIds
 from .limiter import TokenBucket
 from .measure import Measured
-from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count
+from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count, batch_id
 from .queue import Entry, ReadyQueue
 from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Claim, Record
 from .registry import Registry
@@ -43,7 +44,7 @@ class MemoryStore(Store):
         self._registry = Registry(settings.retention)
         self._measured = Measured()
         self._running: dict[tuple[str, int], Claim] = {}
-        self._dispatches: deque[Dispatch] = deque(maxlen=settings.dispatch_log)
+        self._dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self._order = 0
         self._paused = False
         self._resumed_at = 0.0
@@ -151,8 +152,10 @@ class MemoryStore(Store):
                 quotes[priority] = Quote(ahead, None, None) if self._paused else timeline.quote(ahead, count)
             return quotes
 
-    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
-        with self._lock:
+    def claim(self, limit: int, *, was_full: bool = False, patient: bool = True) -> list[Batch] | Wait:
+        if not self._lock.acquire(blocking=patient):
+            return Wait(None, "busy")
+        try:
             now = self._clock.now()
             if wait := self._wait(now, limit):
                 return wait
@@ -163,6 +166,8 @@ class MemoryStore(Store):
                     break
                 batches.append(self._start(self._queue.pop(), now, token_at, was_full=was_full))
             return batches
+        finally:
+            self._lock.release()
 
     def renew(self, batches: Sequence[Batch]) -> None:
         with self._lock:
@@ -287,7 +292,8 @@ class MemoryStore(Store):
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         with self._lock:
-            return list(self._dispatches)[-limit:]
+            log = list(self._dispatches)[-limit:]
+        return [Dispatch(at, due, batch_id(of, position), of, position, *more) for at, due, of, position, *more in log]
 
     def prune(self) -> int:
         with self._lock:
@@ -352,12 +358,12 @@ class MemoryStore(Store):
         if position == record.cursor:
             record.cursor += 1
             if record.cursor < len(record.states):
-                self._queue.put(entry._replace(position=record.cursor), now)
+                self._queue.put(Entry(entry.rank, entry.order, record.cursor, entry.due, record), now)
         self._backlog.change(record, -1)
         self._recount(record)
         if record.started_at is None:
             record.started_at = now
-        batch = record.batch(position)._replace(due_at=entry.due, claimed_at=now)
+        batch = record.batch(position, entry.due, now)
         self._running[record.id, position] = Claim(record, batch, now, now + self._settings.lease)
         limited_by = limit_of(
             fresh=fresh,
@@ -367,20 +373,8 @@ class MemoryStore(Store):
             token_at=token_at,
             was_full=was_full,
         )
-        self._dispatches.append(
-            Dispatch(
-                now,
-                entry.due,
-                batch.id,
-                record.id,
-                position,
-                attempt,
-                record.priority,
-                record.rank,
-                record.order,
-                limited_by,
-            )
-        )
+        place = record.priority, record.rank, record.order
+        self._dispatches.append((now, entry.due, record.id, position, attempt, *place, limited_by))
         return batch
 
     def _end(

@@ -100,11 +100,13 @@ class Metrics:
         ):
             signal.connect(receiver, sender=app)
 
+    @signals.contextless
     def _accepted(self, _: Any, name: str, ingestion: Ingestion) -> None:
         if name == self._service.name:
             self._submissions[ingestion.priority].inc()
             self._ids[ingestion.priority].inc(ingestion.id_count)
 
+    @signals.contextless
     def _refused(self, _: Any, name: str, error: Exception) -> None:
         if name != self._service.name:
             return
@@ -114,16 +116,20 @@ class Metrics:
             reason = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
         self._rejections[reason].inc()
 
+    @signals.contextless
     def _finished(self, _: Any, name: str, ingestion: Ingestion) -> None:
         if name == self._service.name and ingestion.counts.cancelled:
             self._batches[ingestion.priority, "cancelled"].inc(ingestion.counts.cancelled)
 
+    @signals.contextless
     def _completed(self, _: Any, name: str, batch: Batch, attempt: Attempt) -> None:
         self._ended(name, batch, attempt, "completed")
 
+    @signals.contextless
     def _retried(self, _: Any, name: str, batch: Batch, attempt: Attempt, **__: Any) -> None:
         self._ended(name, batch, attempt, "retried")
 
+    @signals.contextless
     def _failed(self, _: Any, name: str, batch: Batch, attempt: Attempt, **__: Any) -> None:
         self._ended(name, batch, attempt, "failed")
 
@@ -137,6 +143,7 @@ class Metrics:
             # Where due and start were read from two clocks, it may come out just below 0.
             self._wait[batch.priority].observe(max(0.0, attempt.wait))
 
+    @signals.contextless
     def _held(self, _: Any, name: str, **__: Any) -> None:
         if name == self._service.name:
             self._holds.inc()

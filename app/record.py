@@ -102,7 +102,7 @@ class Record:
             self.owner,
         )
 
-    def batch(self, position: int) -> Batch:
+    def batch(self, position: int, due_at: float | None = None, claimed_at: float | None = None) -> Batch:
         size = self.batch_size
         return Batch(
             self.id,
@@ -112,6 +112,8 @@ class Record:
             self.priority,
             self.attempt(position),
             self.errors.get(position),
+            due_at,
+            claimed_at,
         )
 
     def batches(self, positions: range) -> list[Batch]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import NamedTuple
 
 from .config import Settings
@@ -52,8 +53,8 @@ def limit_of(*, fresh: bool, due: float, resumed_at: float, hold_until: float, t
     """What came last of all a dispatch had to wait for; each is told by the moment at which it was there."""
     if was_full:
         return "slots"
-    came = {"arrival" if fresh else "retry": due, "paused": resumed_at, "hold": hold_until, "token": token_at}
-    return max(came, key=came.__getitem__)
+    came = ("arrival" if fresh else "retry", due), ("paused", resumed_at), ("hold", hold_until), ("token", token_at)
+    return max(came, key=itemgetter(1))[0]
 
 
 def admit(

@@ -7,10 +7,13 @@ logged and changes nothing.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from blinker import NamedSignal, Namespace
+
+R = TypeVar("R", bound=Callable[..., None])
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -41,13 +44,22 @@ class Sender(Protocol):
     def app_context(self) -> AbstractContextManager[Any]: ...
 
 
+def contextless(receiver: R) -> R:
+    """Mark a receiver of our own that asks nothing of the app: making the context would take longer than it does."""
+    receiver.contextless = True  # type: ignore[attr-defined]
+    return receiver
+
+
 def emit(signal: NamedSignal, sender: Sender, **keywords: Any) -> None:
     """Call every receiver of the signal, each on its own."""
     if not signal.receivers:
         return
-    with sender.app_context():
-        for receiver in signal.receivers_for(sender):
-            try:
+    for receiver in signal.receivers_for(sender):
+        try:
+            if getattr(receiver, "contextless", False) is True:
                 receiver(sender, **keywords)
-            except (Exception, SystemExit):
-                logger.exception("a receiver of %s raised", signal.name)
+            else:
+                with sender.app_context():
+                    receiver(sender, **keywords)
+        except (Exception, SystemExit):
+            logger.exception("a receiver of %s raised", signal.name)

@@ -100,7 +100,8 @@ class SQLStore(Store):
     def quote(self, count: int) -> dict[Priority, Quote]:
         return self._read(lambda view: sqlforecast.quotes(view, self._settings, count))
 
-    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+    def claim(self, limit: int, *, was_full: bool = False, patient: bool = True) -> list[Batch] | Wait:  # noqa: ARG002
+        # Nobody is in another's way here: claims that come together share a transaction.
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
         # First, so that the token is taken at the time at which the batch starts.

@@ -31,7 +31,7 @@ class Submission(NamedTuple):
 class Wait(NamedTuple):
     """Why nothing could be claimed, and in how many seconds it is worth another try (None: when something changes).
 
-    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots` and `token`.
+    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots`, `token` and `busy`.
     """
 
     seconds: float | None
@@ -154,10 +154,11 @@ class Store(ABC):
     # -- dispatching --
 
     @abstractmethod
-    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+    def claim(self, limit: int, *, was_full: bool = False, patient: bool = True) -> list[Batch] | Wait:
         """Take tokens AND the most urgent due batches, up to `limit`, in one step; else say what to wait for.
 
-        `was_full` says that the caller had no free slot until now, for the dispatch log.
+        `was_full` says that the caller had no free slot until now, for the dispatch log. A caller that is not `patient`
+        would rather hear `busy` than stand in line behind others, where that takes longer than the claim.
         """
 
     @abstractmethod

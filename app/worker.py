@@ -17,6 +17,9 @@ from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
 
+_MOMENT = 0.01
+"""Seconds of real time for which no thread is started after one found the store busy with others."""
+
 _LAST_CALL = 1.0
 """Seconds that a stop waits for the worker's thread at most, once no batch is in process: for a call to the store."""
 
@@ -49,6 +52,7 @@ class Worker:
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._was_full = False
+        self._crowded = False
         self._looking = True
         self._waiting_on = ""
         self._tended_at = clock.now()
@@ -166,6 +170,11 @@ class Worker:
             self._was_full, self._looking = True, False
             self._say_wait("slots", None)
             return None
+        if self._crowded:
+            # Batches end sooner than a thread starts: those that are there get on better without more of them.
+            self._crowded = False
+            self._stopping.wait(_MOMENT)
+            return 0.0
         was_full, self._was_full = self._was_full, False
         # Set before the look, so that what is added during it wakes this thread.
         self._looking = True
@@ -222,8 +231,10 @@ class Worker:
             return None
         full = self.running >= self._settings.concurrency
         try:
-            answer = self._store.claim(1, was_full=full)
+            answer = self._store.claim(1, was_full=full, patient=False)
             if isinstance(answer, Wait):
+                if answer.reason == "busy":
+                    self._crowded = True
                 return None
             with self._lock:
                 if not slot.given_up.is_set():
