@@ -9,9 +9,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
+from .answers import secure
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
-from .headers import secure
 from .models import Priority, Status
 from .problems import from_http
 from .signals import (
@@ -53,8 +53,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask("flask_ingestion", static_folder=None)
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
-    app.register_error_handler(HTTPException, from_http)
-    app.after_request(secure)
+    app.register_error_handler(HTTPException, lambda error: secure(from_http(error)))
     ingestion = IngestionAPI(app)
     ingestion.service.begin()
     return app

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Blueprint, Response, current_app, g, request
 
+from .answers import Answer
 from .config import Settings
 from .documents import dumps
 from .errors import ConfigError, Fault, InvalidRequest, UnknownIngestion
@@ -175,7 +176,7 @@ def _bearer() -> str | None:
 
 
 def _introduce(who: Caller) -> Response:
-    return Response(dumps({"name": who.name, "role": who.role.name.lower()}), mimetype="application/json")
+    return Answer(dumps({"name": who.name, "role": who.role.name.lower()}))
 
 
 def _key_member(body: Any) -> str:

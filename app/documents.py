@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from .models import Batch, Estimate, Ingestion, Priority, batch_ids
+from .batches import Batches
+from .models import Batch, Estimate, Ingestion, Priority, batch_id_parts
 from .store import Dispatch, Quote, Stats
 
 _LINES = 1000
 """Lines of results sent at a time."""
+
+_MANY = 30
+"""Batches from which on it pays to look for those that are alike."""
 
 _LAST = 253_402_300_799_999
 """The last millisecond of the year 9999, beyond which RFC 3339 cannot say anything."""
@@ -21,8 +26,12 @@ dumps = json.JSONEncoder(separators=(",", ":")).encode
 """JSON text without spaces; an encoder kept, because json.dumps makes one for every call."""
 
 
+@functools.lru_cache(4096)
 def timestamp(seconds: float | None) -> str | None:
-    """Epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end."""
+    """Epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end.
+
+    Kept, because whoever polls asks for the same moments again and again.
+    """
     if seconds is None:
         return None
     whole, milliseconds = divmod(min(round(seconds * 1000), _LAST), 1000)
@@ -54,24 +63,46 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def batch_text(batch_id: str, batch: Batch) -> str:
-    """The JSON text of a batch, written by hand: pages of 100,000 are asked for, and this takes a third of the time."""
-    text = f'{{"batch_id":"{batch_id}","ids":{batch.ids},"status":"{batch.status.value}"'
-    if batch.attempt:
-        text += f',"attempts":{batch.attempt}'
-    if batch.error:
-        text += f',"error":{dumps(batch.error._asdict())}'
-    return text + "}"
-
-
-def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Sequence[Batch]) -> str:
+def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Batches) -> str:
     """The JSON text of an ingestion's status page."""
     document = ingestion_document(ingestion)
     if estimate:
         document.update(estimate_document(estimate))
-    name = batch_ids(ingestion.id)
-    texts = ",".join([batch_text(name(batch.position), batch) for batch in batches])
-    return f'{dumps(document)[:-1]},"batches":[{texts}]}}'
+    return f'{dumps(document)[:-1]},"batches":[{batches_text(batches)}]}}'
+
+
+def batches_text(batches: Batches) -> str:
+    """The JSON texts of batches, with commas between them.
+
+    Written by hand, for pages of 100,000 are asked for: what differs in a run of them is put into one template at once.
+    """
+    if len(batches) < _MANY:
+        return ",".join(map(_batch_text, batches))
+    size, texts = batches.batch_size, []
+    start, numbers = batch_id_parts(batches.ingestion_id)
+    for run in batches.runs():
+        if isinstance(run, Batch):
+            texts.append(_batch_text(run))
+            continue
+        members, status, attempt = run
+        ids = batches.ids[members.start * size : members.stop * size]
+        values: list[int] = [0] * (len(members) * (size + 1))
+        values[:: size + 1] = numbers(range(batches.first + members.start, batches.first + members.stop))
+        for nth in range(size):
+            values[nth + 1 :: size + 1] = ids[nth::size]
+        numbered = ", ".join(["%d"] * size)
+        template = f'{{"batch_id":"{start}%012x","ids":[{numbered}],"status":"{status}"{_attempts(attempt)}}}'
+        texts.append(",".join([template] * len(members)) % tuple(values))
+    return ",".join(texts)
+
+
+def _batch_text(batch: Batch) -> str:
+    error = f',"error":{dumps(batch.error._asdict())}' if batch.error else ""
+    return f'{{"batch_id":"{batch.id}","ids":{batch.ids},"status":"{batch.status}"{_attempts(batch.attempt)}{error}}}'
+
+
+def _attempts(attempt: int) -> str:
+    return f',"attempts":{attempt}' if attempt else ""
 
 
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:

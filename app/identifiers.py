@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 
 _BATCH = 256
 """Ids made of one look at the system's randomness."""
@@ -23,4 +22,5 @@ class RandomIds:
         if not self._bytes:
             self._bytes = os.urandom(16 * _BATCH)
         taken, self._bytes = self._bytes[:16], self._bytes[16:]
-        return str(uuid.UUID(bytes=taken, version=4))
+        digits, variant = taken.hex(), "89ab"[taken[8] >> 6]
+        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

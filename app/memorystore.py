@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .backlog import Backlog, place
+from .batches import COMPLETED, FAILED, NEW, RUNNING, WAITING, Batches
 from .clock import Clock
 from .config import Settings
 from .errors import Conflict
@@ -18,13 +19,13 @@ from .limiter import TokenBucket
 from .measure import Measured
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_count, batch_id
 from .queue import Entry, ReadyQueue
-from .record import COMPLETED, FAILED, NEW, RUNNING, WAITING, Claim, Record
+from .record import Claim, Record
 from .registry import Registry
 from .schedule import Timeline, admit, check_quota, limit_of, rank_of
 from .store import Dispatch, Quote, Stats, Store, Submission, Wait
 
 _CHUNK = 1000
-"""How many batches or ingestions are looked at under one hold of the lock."""
+"""How many batches' results or ingestions are looked at under one hold of the lock."""
 
 
 class MemoryStore(Store):
@@ -80,15 +81,18 @@ class MemoryStore(Store):
         with self._lock:
             return self._record(ingestion_id).snapshot()
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
         with self._lock:
             record = self._record(ingestion_id)
-            snapshot, count = record.snapshot(), len(record.states)
-            if count > _CHUNK:
-                record = record.copy()
-            else:
-                return snapshot, record.batches(_span(offset, limit, count))
-        return snapshot, record.batches(_span(offset, limit, count))
+            return record.snapshot(), record.batches(range(offset, len(record.states))[:limit])
+
+    def status(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, Estimate | None, Batches]:
+        with self._lock:
+            record = self._record(ingestion_id)
+            batches = record.batches(range(offset, len(record.states))[:limit])
+            return record.snapshot(), self._estimate(record), batches
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
         with self._lock:
@@ -129,18 +133,7 @@ class MemoryStore(Store):
 
     def estimate(self, ingestion_id: str) -> Estimate | None:
         with self._lock:
-            record = self._record(ingestion_id)
-            return (
-                None
-                if record.finished
-                else estimate(
-                    record,
-                    self._backlog,
-                    self._timeline(self._clock.now()),
-                    self._running.values(),
-                    paused=self._paused,
-                )
-            )
+            return self._estimate(self._record(ingestion_id))
 
     def quote(self, count: int) -> dict[Priority, Quote]:
         with self._lock:
@@ -284,8 +277,8 @@ class MemoryStore(Store):
                 if record.cancelled:
                     continue
                 last = len(record.states) if position == record.cursor else position + 1
-                for at in range(position, min(last, position + limit - len(found))):
-                    found.append((record.batch(at), None if self._paused else timeline.start(len(found))))
+                for batch in record.batches(range(position, min(last, position + limit - len(found)))):
+                    found.append((batch, None if self._paused else timeline.start(len(found))))
                 if len(found) == limit:
                     break
             return found
@@ -309,6 +302,12 @@ class MemoryStore(Store):
 
     def _record(self, ingestion_id: str) -> Record:
         return self._registry.get(ingestion_id, self._clock.now())
+
+    def _estimate(self, record: Record) -> Estimate | None:
+        if record.finished:
+            return None
+        timeline = self._timeline(self._clock.now())
+        return estimate(record, self._backlog, timeline, self._running.values(), paused=self._paused)
 
     def _recount(self, record: Record) -> None:
         if self._holdings:
@@ -363,7 +362,7 @@ class MemoryStore(Store):
         self._recount(record)
         if record.started_at is None:
             record.started_at = now
-        batch = record.batch(position, entry.due, now)
+        batch = record.claimed(position, attempt, entry.due, now)
         self._running[record.id, position] = Claim(record, batch, now, now + self._settings.lease)
         limited_by = limit_of(
             fresh=fresh,
@@ -430,7 +429,3 @@ class MemoryStore(Store):
 
 def _same(claim: Batch, other: Batch) -> bool:
     return (claim.attempt, claim.claimed_at) == (other.attempt, other.claimed_at)
-
-
-def _span(offset: int, limit: int | None, count: int) -> range:
-    return range(offset, count if limit is None else min(count, offset + limit))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -145,10 +145,16 @@ def batch_id(ingestion_id: str, position: int) -> str:
 
     A version 8 UUID (RFC 9562, section 5.8): the ingestion's random bits, with `position` + 1 added to the last 48.
     """
-    return batch_ids(ingestion_id)(position)
+    number = (int(ingestion_id[24:], 16) + 1 + position) % _NODE
+    return f"{ingestion_id[:14]}8{ingestion_id[15:24]}{number:012x}"
 
 
-def batch_ids(ingestion_id: str) -> Callable[[int], str]:
-    """`batch_id` for many batches of one ingestion."""
-    head, node = f"{ingestion_id[:14]}8{ingestion_id[15:24]}", int(ingestion_id[24:], 16)
-    return lambda position: f"{head}{(node + position + 1) % _NODE:012x}"
+def batch_id_parts(ingestion_id: str) -> tuple[str, Callable[[range], Sequence[int]]]:
+    """What the ids of all batches start with, and the 48-bit numbers that those at some positions end in."""
+    last = int(ingestion_id[24:], 16) + 1
+
+    def numbers(positions: range) -> Sequence[int]:
+        of_these = range(last + positions.start, last + positions.stop)
+        return of_these if of_these.stop <= _NODE else [number % _NODE for number in of_these]
+
+    return f"{ingestion_id[:14]}8{ingestion_id[15:24]}", numbers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,7 +11,8 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from . import errors
-from .documents import timestamp
+from .answers import Answer
+from .documents import dumps, timestamp
 from .validation import MalformedJSON
 
 _STATUS: Mapping[type[errors.IngestError], int] = {
@@ -38,10 +38,8 @@ def problem(status: int, detail: str, *, retry_after: float | None = None, **mem
         "detail": detail,
         **members,
     }
-    response = Response(json.dumps(document), status, mimetype="application/problem+json")
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
-    return response
+    more = [] if retry_after is None else [("Retry-After", str(max(1, math.ceil(retry_after))))]
+    return Answer(dumps(document), status, more, "application/problem+json")
 
 
 def from_error(error: errors.IngestError) -> Response:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
+from .batches import COMPLETED, NEW, RUNNING, WAITING, Batches
 from .models import Batch, BatchError, Counts, Ingestion, Status, batch_count
 from .store import Submission
 
-NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
-"""What the byte of a batch says. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
-
-STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
+T = TypeVar("T")
 
 
 class Record:
@@ -78,10 +77,6 @@ class Record:
         """The number of the latest attempt at a batch; only those other than the first are stored."""
         return self.attempts.get(position, 0 if self.states[position] == NEW else 1)
 
-    def status(self, position: int) -> Status:
-        state = self.states[position]
-        return Status.CANCELLED if self.cancelled and state in (NEW, WAITING) else STATUS_OF[state]
-
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally
         if self.cancelled:
@@ -102,41 +97,26 @@ class Record:
             self.owner,
         )
 
-    def batch(self, position: int, due_at: float | None = None, claimed_at: float | None = None) -> Batch:
+    def claimed(self, position: int, attempt: int, due_at: float, now: float) -> Batch:
+        """The batch as its claim has it."""
+        ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
+        error = self.errors.get(position)
+        return Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, due_at, now)
+
+    def batches(self, span: range) -> Batches:
+        """Its batches at the positions of a span."""
         size = self.batch_size
-        return Batch(
+        return Batches(
             self.id,
-            position,
-            self.ids[position * size : (position + 1) * size].tolist(),
-            self.status(position),
             self.priority,
-            self.attempt(position),
-            self.errors.get(position),
-            due_at,
-            claimed_at,
+            size,
+            span.start,
+            self.ids[span.start * size : span.stop * size],
+            bytes(self.states[span.start : span.stop]),
+            _within(self.attempts, span),
+            _within(self.errors, span),
+            cancelled=self.cancelled,
         )
-
-    def batches(self, positions: range) -> list[Batch]:
-        """Many neighbouring batches at once."""
-        if self.attempts or self.errors or self.cancelled:
-            return [self.batch(position) for position in positions]
-        size, first, states = self.batch_size, positions.start, self.states[positions.start : positions.stop]
-        ids = self.ids[first * size : positions.stop * size].tolist()
-        return [
-            Batch(
-                self.id, first + nth, ids[nth * size : (nth + 1) * size], STATUS_OF[state], self.priority, state and 1
-            )
-            for nth, state in enumerate(states)
-        ]
-
-    def copy(self) -> Record:
-        """A copy that stays as it is, to be read without the lock; the ids, which never change, are shared."""
-        copy: Record = object.__new__(Record)
-        for name in self.__slots__:
-            setattr(copy, name, getattr(self, name))
-        copy.states = self.states[:]
-        copy.attempts, copy.errors = dict(self.attempts), dict(self.errors)
-        return copy
 
     def completed_from(self, position: int, limit: int) -> Iterator[tuple[int, Sequence[str]]]:
         """The completed batches among the `limit` from `position`, with their results."""
@@ -155,3 +135,7 @@ class Claim:
         self.batch = batch
         self.started_at = started_at
         self.lease_until = lease_until
+
+
+def _within(told: dict[int, T], span: range) -> dict[int, T]:
+    return {position: told[position] for position in span if position in told} if told else {}

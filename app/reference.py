@@ -10,6 +10,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, render_template_string, request, send_from_directory
 
+from .answers import Answer
 from .auth import needs
 from .documents import dumps
 from .openapi import describe
@@ -51,7 +52,7 @@ def add_reference(blueprint: Blueprint, service: Service) -> None:
     def openapi() -> Response:
         root = request.script_root + request.path.removesuffix("/openapi.json")
         document = describe(service.settings, f"{service.name.upper()}_", root or "/")
-        return Response(dumps(document), mimetype="application/json")
+        return Answer(dumps(document))
 
     @blueprint.get("/docs")
     @needs(None)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 
+from .batches import FAILED
 from .errors import KeyReused, UnknownIngestion
-from .record import FAILED, Record
+from .record import Record
 
 
 class Registry:

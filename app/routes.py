@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from typing import Any, TypeVar
 
 from flask import Blueprint, Response, abort, request, stream_with_context
 from werkzeug.exceptions import HTTPException
+from werkzeug.urls import iri_to_uri
 
 from . import documents, problems
+from .answers import Answer, secure
 from .auth import Guard, add_login, caller, needs
 from .config import Settings
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
 from .forgery import refuse_foreign
-from .headers import secure
 from .keys import Role
 from .models import Estimate, Priority, Status
 from .service import Service
@@ -56,12 +58,8 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.refused(error)
             raise
         ingestion = service.accept(body, key=key, owner=caller().name)
-        response = _json({"ingestion_id": ingestion.id})
-        # The status page is beside this one, under whatever prefix; url_for takes ten times as long to find out.
-        response.headers["Location"] = (
-            f"{request.script_root}{request.path.removesuffix('ingest')}status/{ingestion.id}"
-        )
-        return response
+        location = f"{_beside(request.script_root + request.path)}status/{ingestion.id}"
+        return Answer(documents.dumps({"ingestion_id": ingestion.id}), 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ)
@@ -148,7 +146,13 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
 
 
 def _json(document: Any) -> Response:
-    return Response(documents.dumps(document), mimetype="application/json")
+    return Answer(documents.dumps(document))
+
+
+@functools.lru_cache(16)
+def _beside(path: str) -> str:
+    """The folder of /ingest, under whatever prefix, as a URI; url_for takes far longer to find out."""
+    return iri_to_uri(path.removesuffix("ingest"))
 
 
 def _body(settings: Settings) -> Any:
@@ -172,20 +176,20 @@ def _idempotency_key() -> str | None:
 
 
 def _status(service: Service, ingestion_id: str, limit: int | None = None) -> Response:
-    if limit is None:
-        limit = _count("limit", None, least=0)
-    ingestion, batches = service.batches(ingestion_id, _count("offset", 0, least=0) or 0, limit)
-    estimate = None if ingestion.finished_at is not None else service.estimate(ingestion_id)
-    text = documents.status_text(ingestion, estimate, batches)
-    tag = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:20]
-    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
-        response = Response(status=304)
-    else:
-        response = Response(text, mimetype="application/json")
-    response.headers["ETag"] = f'W/"{tag}"'
+    offset = 0
+    if request.query_string:
+        limit = _count("limit", limit, least=0)
+        offset = _count("offset", 0, least=0) or 0
+    ingestion, estimate, batches = service.status(ingestion_id, offset, limit)
+    body = documents.status_text(ingestion, estimate, batches).encode()
+    tag = hashlib.sha1(body, usedforsecurity=False).hexdigest()[:20]
+    headers = [("ETag", f'W/"{tag}"')]
     if estimate:
-        response.headers["Retry-After"] = _next_look(service, estimate)
-    return response
+        headers.append(("Retry-After", _next_look(service, estimate)))
+    known = "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag)
+    if known and request.method in ("GET", "HEAD"):
+        return Response(status=304, headers=headers)
+    return Answer(body, 200, headers)
 
 
 def _next_look(service: Service, estimate: Estimate) -> str:
@@ -211,7 +215,7 @@ def _health(state: str, *bad: str) -> Response:
 
 def _count(name: str, default: int | None, *, least: int, most: int = 2**63 - 1) -> int | None:
     """A whole number from the query string."""
-    text = request.args.get(name) if request.query_string else None
+    text = request.args.get(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):

@@ -7,13 +7,14 @@ import logging
 import threading
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from .batches import Batches
 from .clock import Clock
 from .config import Settings
 from .errors import IngestError, KeyInUse, StoreUnavailable
-from .models import Batch, Estimate, Ingestion, Priority, batch_count
+from .models import Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
 from .runner import announce
 from .signals import Sender, emit, ingestion_accepted, ingestion_refused
@@ -123,7 +124,7 @@ class Service:
         try:
             if self.ending and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
-            with self._only_one(owner, key):
+            with self._only_one(owner, key) if key is not None else nullcontext():
                 packed, priority, deadline = check_request(body, self.settings, self.clock.now())
                 fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""
                 ingestion, new = self.store.add(Submission(packed, priority, owner, key, fingerprint, deadline))
@@ -148,13 +149,15 @@ class Service:
         """The ingestion as it stands. Raises UnknownIngestion."""
         return self.store.get(ingestion_id)
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
         """The ingestion and a page of its batches. Raises UnknownIngestion."""
         return self.store.batches(ingestion_id, offset, limit)
 
-    def estimate(self, ingestion_id: str) -> Estimate | None:
-        """What the ingestion can expect; None once it is finished. Raises UnknownIngestion."""
-        return self.store.estimate(ingestion_id)
+    def status(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, Estimate | None, Batches]:
+        """The same, with what the ingestion can expect; None once it is finished. Raises UnknownIngestion."""
+        return self.store.status(ingestion_id, offset, limit)
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
         """Each finished id with its data as JSON text. Raises UnknownIngestion."""
@@ -190,11 +193,8 @@ class Service:
         return encode_results(ids, processor(ids))
 
     @contextmanager
-    def _only_one(self, owner: str | None, key: str | None) -> Iterator[None]:
+    def _only_one(self, owner: str | None, key: str) -> Iterator[None]:
         """Refuse a second request with a key whose first is still being accepted."""
-        if key is None:
-            yield
-            return
         with self._lock:
             if (owner, key) in self._accepting:
                 raise KeyInUse(f"A request with the idempotency key {key!r} is just being accepted; ask again.")

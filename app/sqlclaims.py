@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, delete, insert, update
 
+from .batches import NEW, RUNNING, WAITING
 from .config import Settings
 from .models import Batch, Status
-from .record import NEW, RUNNING, WAITING
 from .schedule import limit_of
 from .sqlpicks import PROMOTE, Candidate, blocked, first_due, pick
 from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, batches, dispatches

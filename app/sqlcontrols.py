@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, select, update
 
+from .batches import FAILED, NEW
 from .errors import Conflict
 from .models import Ingestion
-from .record import FAILED, NEW
 from .sqlends import settle
 from .sqlrows import Record
 from .sqlschema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, select, update
 
+from .batches import COMPLETED, FAILED, RUNNING, WAITING
 from .config import Settings
 from .measure import Measured
 from .models import Batch, BatchError, Ingestion
-from .record import COMPLETED, FAILED, RUNNING, WAITING
 from .sqlpicks import BATCH_COLUMNS, SAME_INGESTION
 from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Record
 from .sqlschema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ingestions

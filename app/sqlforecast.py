@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
+from .batches import RUNNING, WAITING
 from .config import Settings
 from .measure import Measured
 from .models import Estimate, Priority
-from .record import RUNNING, WAITING
 from .schedule import rank_of
 from .sqlinstance import View
 from .sqlrows import Record

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, or_, select
 
-from .models import Batch, BatchError, Ingestion, Priority, Status, batch_id
-from .record import COMPLETED, NEW, STATUS_OF, WAITING
+from .batches import COMPLETED, NEW, Batches
+from .models import BatchError, Ingestion, Priority, Status, batch_id
 from .sqlids import slice_of, unpack
 from .sqlinstance import View
 from .sqlrows import RECORD_COLUMNS, Record
@@ -45,21 +45,24 @@ _DISPATCHES = (
 )
 
 
-def batches_of(view: View, record: Record, span: range) -> list[Batch]:
-    """The batches at the positions of a span."""
-    if not span:
-        return []
-    values = {"this": view.limiter.instance, "order": record.order, "start": span.start, "stop": span.stop}
-    told = {row[0]: row[1:] for row in view.connection.execute(_TOLD, values)}
-    numbers = _ids(view, record, span)
-    priority, size, found = Priority(record.priority), record.batch_size, []
-    for nth, position in enumerate(span):
-        was, attempt, error_type, message = told.get(position, (NEW, 0, None, None))
-        status = Status.CANCELLED if record.cancelled and was in (NEW, WAITING) else STATUS_OF[was]
-        part = numbers[nth * size : (nth + 1) * size].tolist()
-        error = BatchError(error_type, message) if error_type else None
-        found.append(Batch(record.id, position, part, status, priority, attempt, error))
-    return found
+def batches_of(view: View, record: Record, offset: int, limit: int | None) -> Batches:
+    """The batches from `offset`, `limit` at most."""
+    span = range(offset, record.batch_count)[:limit]
+    states, attempts, errors = bytearray(len(span)), dict[int, int](), dict[int, BatchError]()
+    ids = array("q")
+    if span:
+        values = {"this": view.limiter.instance, "order": record.order, "start": span.start, "stop": span.stop}
+        for position, state, attempt, error_type, message in view.connection.execute(_TOLD, values):
+            states[position - span.start] = state
+            if attempt != int(state != NEW):
+                attempts[position] = attempt
+            if error_type:
+                errors[position] = BatchError(error_type, message)
+        ids = _ids(view, record, span)
+    priority, cancelled = Priority(record.priority), record.cancelled
+    return Batches(
+        record.id, priority, record.batch_size, offset, ids, bytes(states), attempts, errors, cancelled=cancelled
+    )
 
 
 def results_of(view: View, record: Record, span: range) -> list[tuple[int, str]]:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretention
+from .batches import COMPLETED, FAILED, STATUS_OF, WAITING, Batches
 from .clock import Clock
 from .config import Settings
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
-from .record import COMPLETED, FAILED, STATUS_OF, WAITING
 from .sqladmission import add
 from .sqlengine import Database, parse_url
 from .sqlids import pack
@@ -61,11 +61,18 @@ class SQLStore(Store):
     def get(self, ingestion_id: str) -> Ingestion:
         return self._of(ingestion_id, lambda _, record: record.snapshot())
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
-        def told(view: View, record: Record) -> tuple[Ingestion, list[Batch]]:
-            count = record.batch_count
-            span = range(offset, count if limit is None else min(count, offset + limit))
-            return record.snapshot(), sqlreads.batches_of(view, record, span)
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
+        def told(view: View, record: Record) -> tuple[Ingestion, Batches]:
+            return record.snapshot(), sqlreads.batches_of(view, record, offset, limit)
+
+        return self._of(ingestion_id, told)
+
+    def status(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, Estimate | None, Batches]:
+        def told(view: View, record: Record) -> tuple[Ingestion, Estimate | None, Batches]:
+            estimate = sqlforecast.estimate(view, self._settings, record)
+            return record.snapshot(), estimate, sqlreads.batches_of(view, record, offset, limit)
 
         return self._of(ingestion_id, told)
 

@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from .batches import Batches
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
 
 
@@ -124,8 +125,14 @@ class Store(ABC):
         """The ingestion as it stands."""
 
     @abstractmethod
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, list[Batch]]:
+    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
         """The ingestion and its batches from `offset`, `limit` at most, both of the same moment."""
+
+    @abstractmethod
+    def status(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, Estimate | None, Batches]:
+        """The same, with its estimate; None once it is finished."""
 
     @abstractmethod
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:

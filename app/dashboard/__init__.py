@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from ..answers import Answer
 from ..auth import Caller, Guard, caller, needs
 from ..documents import dumps, quote_document
 from ..errors import StoreUnavailable, UnknownIngestion
@@ -147,7 +148,7 @@ def make_dashboard(service: Service) -> Blueprint:
 
 
 def _json(document: Any) -> Response:
-    return Response(dumps(document), mimetype="application/json")
+    return Answer(dumps(document))
 
 
 def _count(name: str, default: int | None) -> int | None:

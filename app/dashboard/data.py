@@ -98,9 +98,8 @@ def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
 
 def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
     """One ingestion with a page of its batches. Raises UnknownIngestion."""
-    found, batches = service.batches(ingestion_id, offset, _BATCHES)
+    found, estimate, batches = service.status(ingestion_id, offset, _BATCHES)
     document = {**state(service), **documents.ingestion_document(found)}
-    estimate = None if found.finished_at is not None else service.estimate(ingestion_id)
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
     if estimate:

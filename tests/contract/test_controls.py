@@ -257,8 +257,8 @@ def test_a_page_of_batches(store: Store) -> None:
     ingestion = submit(store, range(1, 31))
     assert [batch.ids for batch in store.batches(ingestion.id, 2, 2)[1]] == [[7, 8, 9], [10, 11, 12]]
     assert len(store.batches(ingestion.id, 8)[1]) == 2
-    assert store.batches(ingestion.id, 10, 5)[1] == []
-    assert store.batches(ingestion.id, 0, 0)[1] == []
+    assert list(store.batches(ingestion.id, 10, 5)[1]) == []
+    assert list(store.batches(ingestion.id, 0, 0)[1]) == []
 
 
 def test_upcoming_batches_are_in_true_order_with_their_times(store: Store, clock: FakeClock) -> None:

@@ -1,0 +1,84 @@
+"""A stretch of an ingestion's batches, as they stood at one moment."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+
+from .models import Batch, BatchError, Priority, Status
+
+NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
+"""What a store notes of a batch. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
+
+STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
+
+
+class Batches:
+    """Kept in columns, for there may be 100,000 of them; a Batch is made where somebody looks at one.
+
+    `first` is the position of the first of them, `ids` and `states` (a byte each) are of these alone. `attempts` and
+    `errors` go by position; a batch that is not in `attempts` is at its first attempt, or has yet to start.
+    """
+
+    def __init__(
+        self,
+        ingestion_id: str,
+        priority: Priority,
+        batch_size: int,
+        first: int,
+        ids: array[int],
+        states: bytes,
+        attempts: Mapping[int, int],
+        errors: Mapping[int, BatchError],
+        *,
+        cancelled: bool,
+    ) -> None:
+        self.ingestion_id = ingestion_id
+        self.priority = priority
+        self.batch_size = batch_size
+        self.first = first
+        self.ids = ids
+        self._states = states
+        self._attempts = attempts
+        self._errors = errors
+        self._status_of = _CANCELLED if cancelled else STATUS_OF
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __getitem__(self, nth: int) -> Batch:
+        return self._batch(range(len(self))[nth])
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self._batch, range(len(self)))
+
+    def runs(self) -> Iterator[tuple[range, Status, int] | Batch]:
+        """All of them in order: as a run (which of them, their status and attempt) those that are full, without an
+        error and alike, any other by itself."""
+        odd, full, first = self._attempts.keys() | self._errors.keys(), len(self.ids) // self.batch_size, self.first
+
+        def kind(nth: int) -> int:
+            return -1 if nth >= full or first + nth in odd else self._states[nth]
+
+        for state, group in groupby(range(len(self)), kind):
+            members = list(group)
+            if state < 0:
+                yield from map(self._batch, members)
+            else:
+                yield range(members[0], members[-1] + 1), self._status_of[state], int(state != NEW)
+
+    def _batch(self, nth: int) -> Batch:
+        size, position, state = self.batch_size, self.first + nth, self._states[nth]
+        return Batch(
+            self.ingestion_id,
+            position,
+            self.ids[nth * size : (nth + 1) * size].tolist(),
+            self._status_of[state],
+            self.priority,
+            self._attempts.get(position, int(state != NEW)),
+            self._errors.get(position),
+        )
+
+
+_CANCELLED = (Status.CANCELLED, Status.TRIGGERED, Status.CANCELLED, Status.COMPLETED, Status.FAILED)

@@ -1,0 +1,75 @@
+"""A stretch of batches, as objects and as JSON text."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from array import array
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.batches import NEW, Batches
+from app.documents import batches_text
+from app.models import Batch, BatchError, Priority, batch_id
+
+ERROR = BatchError("ValueError", 'no "such" city\n')
+LAST_DIGITS = ("000000000000", "fffffffffff8", "ffffffffffff")
+"""What an ingestion's id may end in: the number in its batches' ids starts over after 48 bits."""
+
+
+@st.composite
+def stretches(draw: st.DrawFn) -> Batches:
+    size, first = draw(st.integers(1, 4)), draw(st.integers(0, 5))
+    # Long runs of the same, as a queue makes them.
+    states = b"".join(bytes([state]) * count for state, count in draw(_RUNS))
+    short = draw(st.integers(0, size - 1)) if states else 0
+    ids = array("q", range(1, len(states) * size + 1 - short))
+    positions = st.integers(first, first + max(0, len(states) - 1))
+    attempts = draw(st.dictionaries(positions, st.integers(0, 5), max_size=3)) if states else {}
+    errors = draw(st.dictionaries(positions, st.just(ERROR), max_size=3)) if states else {}
+    ingestion_id = str(uuid.UUID(int=draw(st.integers(0, 2**128 - 1)), version=4))[:24] + draw(
+        st.sampled_from(LAST_DIGITS)
+    )
+    return Batches(
+        ingestion_id, Priority.LOW, size, first, ids, states, attempts, errors, cancelled=draw(st.booleans())
+    )
+
+
+_RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30)), max_size=6)
+
+
+def document(batch: Batch) -> dict[str, Any]:
+    told: dict[str, Any] = {"batch_id": batch.id, "ids": batch.ids, "status": batch.status.value}
+    if batch.attempt:
+        told["attempts"] = batch.attempt
+    if batch.error:
+        told["error"] = batch.error._asdict()
+    return told
+
+
+@given(stretches())
+def test_the_text_says_what_the_batches_say(batches: Batches) -> None:
+    assert json.loads(f"[{batches_text(batches)}]") == [document(batch) for batch in batches]
+
+
+@given(stretches())
+def test_every_batch_has_its_place_and_its_ids(batches: Batches) -> None:
+    listed = list(batches)
+    assert [batch.position for batch in listed] == list(range(batches.first, batches.first + len(batches)))
+    assert [one for batch in listed for one in batch.ids] == batches.ids.tolist()
+    assert [batches[nth] for nth in range(len(batches))] == listed
+    assert len({batch.id for batch in listed}) == len(listed)
+    assert all(uuid.UUID(batch.id).version == 8 for batch in listed)
+
+
+def test_the_id_of_a_batch_counts_on_from_the_one_before() -> None:
+    ingestion_id = "8d0b2a4e-1c3f-4a5b-9c7d-fffffffffffe"
+    assert batch_id(ingestion_id, 0) == "8d0b2a4e-1c3f-8a5b-9c7d-ffffffffffff"
+    assert batch_id(ingestion_id, 1) == "8d0b2a4e-1c3f-8a5b-9c7d-000000000000"
+
+
+def test_of_an_attempt_nothing_is_noted_until_it_is_not_the_first() -> None:
+    batches = Batches("x" * 36, Priority.LOW, 1, 0, array("q", [1, 2]), bytes([NEW, 3]), {}, {}, cancelled=False)
+    assert [batch.attempt for batch in batches] == [0, 1]
