@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Request, Response, current_app, g, request
 
 from .answers import Answer
 from .config import Settings
@@ -63,8 +63,8 @@ class Guard:
         self._keys = service.settings.api_keys
         self._cookie = f"{service.name}_key"
 
-    def check(self) -> Response | None:
-        """The refusal of the current request, or None to let it pass. Raises UnknownIngestion."""
+    def check(self, request: Request) -> Response | None:
+        """The refusal of a request, or None to let it pass. Raises UnknownIngestion."""
         endpoint = request.endpoint or ""
         needed = getattr(current_app.view_functions[endpoint], "needed_role", Role.OPERATE)
         if needed is None or endpoint.endswith(".static"):

@@ -97,7 +97,8 @@ class Backlog:
     @property
     def total(self) -> int:
         """How many batches wait."""
-        return sum(lane.total for lane in self.lanes.values())
+        high, medium, low = self.lanes.values()
+        return high.total + medium.total + low.total
 
     def add(self, record: Record) -> None:
         self.lanes[record.priority].add(record)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Response, request
+from flask import Request, Response
 
 from .problems import problem
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def refuse_foreign() -> Response | None:
+def refuse_foreign(request: Request) -> Response | None:
     """A 403 for a request that changes something and that a browser sent on behalf of another site; a before_request.
 
     Every browser says where such a request comes from, and no page can make it lie: `Sec-Fetch-Site` (W3C, "Fetch

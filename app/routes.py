@@ -7,7 +7,7 @@ import hashlib
 import math
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, abort, request, stream_with_context
+from flask import Blueprint, Request, Response, abort, request, stream_with_context
 from werkzeug.exceptions import HTTPException
 from werkzeug.urls import iri_to_uri
 
@@ -42,7 +42,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
 
     @blueprint.before_request
     def before() -> Response | None:
-        refusal = refuse_foreign() or guard.check()
+        # The request itself: every look through Flask's proxy costs as much as what is looked at.
+        this: Request = request._get_current_object()  # type: ignore[attr-defined]
+        refusal = refuse_foreign(this) or guard.check(this)
         if refusal is None:
             service.begin()
         return refusal

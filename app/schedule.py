@@ -76,9 +76,8 @@ def admit(
             f"{count} more will fit in {fits:.1f} s.",
             fits,
         )
-    drained = timeline.start(waiting + count - 1) - timeline.now
     longest = settings.max_backlog_seconds
-    if longest and drained > longest:
+    if longest and (drained := timeline.start(waiting + count - 1) - timeline.now) > longest:
         if (alone := timeline.bucket.interval * (count - timeline.bucket.burst)) > longest:
             raise InvalidRequest(
                 [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]

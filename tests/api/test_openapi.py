@@ -88,7 +88,8 @@ def away(host: Host) -> None:
     def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the database is away")
 
-    for name in ("add", "get", "batches", "status", "results", "cancel", "redrive", "quote", "ingestions", "stats", "upcoming"):
+    calls = "add get batches status results cancel redrive quote ingestions stats upcoming"
+    for name in calls.split():
         setattr(host.store, name, unavailable)
     for name in ("dispatches", "pause", "resume", "ping"):
         setattr(host.store, name, unavailable)
