@@ -50,9 +50,11 @@ class TokenBucket:
             return max(0, math.floor(self.burst - (self._from(now) - now) / self.interval + 1e-9))
 
     def _when(self, nth: int, now: float) -> float:
-        return max(now, self._from(now) + (nth + 1 - self.burst) * self.interval)
+        at = self._from(now) + (nth + 1 - self.burst) * self.interval
+        return at if at > now else now
 
     def _from(self, now: float) -> float:
         # Never further ahead than an emptied bucket, and kept so: a clock that went back must not stop the queue.
-        self._full_at = min(self._full_at, now + self.burst * self.interval)
-        return max(self._full_at, now)
+        if self._full_at > (emptied := now + self.burst * self.interval):
+            self._full_at = emptied
+        return self._full_at if self._full_at > now else now
