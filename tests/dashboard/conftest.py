@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+LOCALE = {"locale": "en-GB", "timezone_id": "UTC"}
 
 PATIENCE = 20_000
 """Milliseconds to wait for something to be on the page; long, for the machine may be busy."""
@@ -48,18 +51,45 @@ def new_site() -> Iterator[Callable[..., Site]]:
         site.close()
 
 
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A tab; a fault in the page's own scripts, or anything that its policy refused, fails the test."""
-    context = browser.new_context(locale="en-GB", timezone_id="UTC")
+@contextmanager
+def tab(context: Any) -> Iterator[Any]:
+    """A tab; a fault in the page's own scripts, or anything that its policy refused, is an error."""
     context.set_default_timeout(PATIENCE)
     tab = context.new_page()
     faults: list[str] = []
     tab.on("pageerror", lambda error: faults.append(str(error)))
     tab.on("console", lambda message: faults.append(message.text) if _is_fault(message) else None)
     yield tab
-    context.close()
+    tab.close()
     assert faults == []
+
+
+@pytest.fixture(scope="session")
+def shared_context(browser: Any) -> Iterator[Any]:
+    """For all tabs that need no other; one stays open, for the process behind it serves the others too."""
+    context = browser.new_context(**LOCALE)
+    empty = context.new_page()
+    empty.route("**/*", lambda route: route.fulfill(body=""))
+    empty.goto("http://127.0.0.1/")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(shared_context: Any) -> Iterator[Any]:
+    """A tab of somebody who has not been here before."""
+    shared_context.clear_cookies()
+    with tab(shared_context) as page:
+        yield page
+
+
+@pytest.fixture
+def own_page(browser: Any) -> Iterator[Any]:
+    """A tab whose clock may be set, which all tabs of a context share."""
+    context = browser.new_context(**LOCALE)
+    with tab(context) as page:
+        yield page
+    context.close()
 
 
 def _is_fault(message: Any) -> bool:
