@@ -22,6 +22,33 @@ settings.register_profile("soak", settings.get_profile("suite"), max_examples=10
 settings.load_profile("suite")
 
 
+GROUPS = ("realtime", "browser", "packaging", "postgres")
+"""Tests that keep to one process when there are several, the longest first; see `group_of`."""
+
+
+def group_of(item: pytest.Item) -> str | None:
+    """What waits for real time must not disturb its like; the others share what takes long to start."""
+    if item.get_closest_marker("realtime"):
+        return "realtime"
+    names = set(getattr(item, "fixturenames", ()))
+    for group, fixture in (("browser", "browser"), ("packaging", "wheel"), ("postgres", "postgres")):
+        if fixture in names:
+            return group
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return "postgres" if "postgresql" in parameters.values() else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, in its processes, reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    for item in items:
+        if group := group_of(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+    rank = {group: number for number, group in enumerate(GROUPS)}
+    items.sort(key=lambda item: rank.get(group_of(item) or "", len(rank)))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A real PostgreSQL for the whole session; it does not wait for the disk, which its tests do not need."""
