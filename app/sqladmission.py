@@ -14,7 +14,7 @@ from .schedule import Timeline, admit, check_quota, rank_of
 from .sqlends import clean
 from .sqlforecast import ahead_of, ahead_of_new
 from .sqlrows import RECORD_COLUMNS, Record
-from .sqlschema import IS_SOMEBODYS, THIS, ids, ingestions
+from .sqlschema import IS_SOMEBODYS, THIS, all_of, ids, ingestions
 from .sqlturns import Turn
 from .store import Submission
 
@@ -33,6 +33,7 @@ _HOLDINGS = (
     .where(*_of_owner)
     .order_by(ingestions.c.rank, ingestions.c.order)
 )
+_ADD_IDS = insert(ids).values(all_of(ids))
 
 
 def add(
@@ -71,7 +72,7 @@ def add(
     record.estimated_completion = None if state.paused else timeline.end(ahead + count - 1)
     turn.wait(record, count, record.id_count)
     turn.add(record, key=key, fingerprint=submission.fingerprint)
-    turn.connection.execute(insert(ids), {"instance": state.instance, "order": record.order, "ids": packed})
+    turn.connection.execute(_ADD_IDS, {"instance": state.instance, "order": record.order, "ids": packed})
     return record.snapshot(), True
 
 
@@ -87,7 +88,7 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")
 
-    held = int(turn.connection.execute(_HELD, values).scalar_one())
+    held = int(turn.connection.execute(_HELD, values).scalar())
     check_quota(quota, count, held, until_started)
 
 

@@ -11,10 +11,17 @@ from .config import Settings
 from .models import Batch, Status
 from .schedule import limit_of
 from .sqlpicks import PROMOTE, Candidate, blocked, first_due, pick
-from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, batches, dispatches
+from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .sqlturns import Turn
 from .store import Wait
 
+_FRESH = insert(batches).values(
+    {
+        name: bindparam(name)
+        for name in ("instance", "order", "position", "rank", "state", "line", "attempt", "started_at", "lease_until")
+    }
+)
+_LOG = insert(dispatches).values(all_of(dispatches))
 _START = (
     update(batches)
     .where(*THIS_BATCH)
@@ -77,7 +84,7 @@ def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) 
             key = {"of_instance": instance, "of_order": record.order, "of_position": candidate.position}
             again.append(values | key)
     if fresh:
-        turn.connection.execute(insert(batches), fresh)
+        turn.connection.execute(_FRESH, fresh)
     if again:
         turn.connection.execute(_START, again)
     turn.save(*{candidate.record.order: candidate.record for candidate in started}.values())
@@ -111,7 +118,7 @@ def _log(turn: Turn, settings: Settings, started: Sequence[tuple[Candidate, floa
                 "limited_by": limited_by,
             }
         )
-    turn.connection.execute(insert(dispatches), rows)
+    turn.connection.execute(_LOG, rows)
     if state.dispatched // _TRIM_EVERY != (state.dispatched - len(rows)) // _TRIM_EVERY:
         last = state.dispatched - settings.dispatch_log
         turn.connection.execute(_TRIM, {"this": state.instance, "last": last})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from .batches import FAILED, NEW
 from .errors import Conflict
@@ -13,6 +13,7 @@ from .sqlschema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
 from .sqlturns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
+_IN_LINE = select(func.count()).where(*_of_ingestion, IS_LIVE, batches.c.line > 0)
 _LEAVE_LINE = update(batches).where(*_of_ingestion, IS_LIVE, batches.c.line > 0).values(line=NOT_IN_LINE)
 _REDRIVE = (
     update(batches)
@@ -34,7 +35,9 @@ def cancel(turn: Turn, record: Record) -> tuple[Ingestion, bool]:
     if record.finished:
         raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
     values = {"this": turn.limiter.instance, "of_order": record.order}
-    turn.limiter.lined -= turn.connection.execute(_LEAVE_LINE, values).rowcount
+    if in_line := turn.connection.execute(_IN_LINE, values).scalar():
+        turn.limiter.lined -= in_line
+        turn.connection.execute(_LEAVE_LINE, values)
     turn.wait(record, -record.waiting, -record.waiting_ids)
     record.cancelled, record.open, record.retrying = True, 0, 0
     settle(turn, record)
@@ -55,7 +58,8 @@ def redrive(turn: Turn, record: Record) -> Ingestion:
     ids = record.failed * record.batch_size
     if missing and turn.connection.execute(_LAST_FAILED, values | {"last": record.batch_count - 1}).first():
         ids -= missing
-    turn.limiter.lined += turn.connection.execute(_REDRIVE, values).rowcount
+    turn.connection.execute(_REDRIVE, values)
+    turn.limiter.lined += record.failed
     turn.limiter.failed -= record.failed
     turn.wait(record, record.failed, ids)
     record.failed = 0

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from .batches import COMPLETED, FAILED, RUNNING, WAITING
 from .config import Settings
@@ -91,17 +91,18 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[Ingestion], bool]:
     changed: dict[str, Ingestion] = {}
     for row in rows:
         # Another batch of the same ingestion may have been ended just before.
-        again = turn.connection.execute(
-            _CLAIM, {"this": turn.limiter.instance, "id": row.id, "position": row.position}
-        ).one()
-        state = FAILED if row.attempt >= settings.max_attempts else WAITING
-        changed[row.id] = _end(turn, again, state, LOST)
+        ingestion_id = row[RECORD_NAMES.index("id")]
+        position, _, attempt = row[len(RECORD_NAMES) : len(RECORD_NAMES) + 3]
+        values = {"this": turn.limiter.instance, "id": ingestion_id, "position": position}
+        again = turn.connection.execute(_CLAIM, values).one()
+        state = FAILED if attempt >= settings.max_attempts else WAITING
+        changed[ingestion_id] = _end(turn, again, state, LOST)
     return [one for one in changed.values() if one.status.final], len(rows) == 100
 
 
 def _end(
     turn: Turn,
-    row: Row[Any],
+    row: Any,
     state: int,
     error: BatchError | None,
     *,

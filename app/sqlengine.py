@@ -7,24 +7,17 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, Pool, Row, create_engine, event, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    ProgrammingError,
-)
+from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from .errors import ConfigError, StoreUnavailable
 from .forkgate import ForkGate
+from .sqlwire import Values, Wire, Writer
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -84,49 +77,46 @@ class Database:
             pool_use_lifo=True,
             connect_args=self._sqlite_arguments() if self.is_sqlite else self._postgres_arguments(),
         )
+        self._writer = Writer(self._engine.dialect)
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         if self.is_sqlite:
             event.listen(self._engine, "connect", self._on_sqlite_connect)
-            event.listen(self._engine, "begin", self._on_sqlite_begin)
-            self._writing = self._engine.execution_options(ingest_write=True)
-            self._reading = self._glancing = self._engine.execution_options()
-        else:
-            self._writing = self._engine.execution_options()
-            self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._glancing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    def read(self, work: Callable[[Connection], T]) -> T:
-        """What `work` finds in one snapshot. It is called again where the connection turns out to have gone stale."""
-        return self._with_fresh(self._reading, work)
+    def define(self, work: Callable[[Connection], None]) -> None:
+        """A transaction for what is done once, through SQLAlchemy, that keeps other writers out of SQLite."""
+        with self._gate, self._translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                driver = connection.connection.driver_connection
+                assert isinstance(driver, sqlite3.Connection)
+                self._insist(driver, "BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql("BEGIN")
+            work(connection)
+            connection.commit()
 
-    def glance(self, statement: Executable, values: dict[str, Any]) -> Row[Any] | None:
-        """The first row of one statement, without a transaction around it."""
-        return self._with_fresh(self._glancing, lambda connection: connection.execute(statement, values).first())
+    def write(self, work: Callable[[Wire], T]) -> T:
+        """What `work` answers in a transaction, which is committed unless it raises.
 
-    @contextmanager
-    def write(self, lock: Callable[[Connection], T]) -> Iterator[tuple[Connection, T]]:
-        """A transaction that begins with `lock`, and is committed at the end of the block unless that raises.
-
-        Only `lock` is called again where the connection turns out to have gone stale.
+        It is called again where the connection turns out to have gone stale before anything came back.
         """
-        with self._gate, _translated():
-            connection, locked = self._begin(lock)
-            with connection:
-                yield connection, locked
-                connection.commit()
+        return self._run(work, self._lock_sqlite if self.is_sqlite else _begin)
+
+    def read(self, work: Callable[[Wire], T]) -> T:
+        """What `work` finds in one snapshot. It is called again as in `write`."""
+        return self._run(work, _begin if self.is_sqlite else _begin_snapshot)
+
+    def glance(self, statement: Executable, values: Values) -> Any:
+        """The first row of one statement, or None, without a transaction around it."""
+        return self._run(lambda wire: wire.execute(statement, values).first())
 
     def tidy(self) -> None:
         """Give back the disk that SQLite's write-ahead log takes, unless somebody is reading just now."""
         if not self.is_sqlite:
             return
-        with self._gate, _translated():
-            connection = self._engine.raw_connection()
-            try:
-                cursor = connection.cursor()
-                cursor.execute("PRAGMA busy_timeout = 0")
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                cursor.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
-            finally:
-                connection.close()
+        with self._gate, self._translated(), self._session() as (_, driver):
+            driver.execute("PRAGMA busy_timeout = 0")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
     def before_fork(self) -> None:
         """Wait until no transaction is under way, and let none begin."""
@@ -145,27 +135,59 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
 
-    def _begin(self, lock: Callable[[Connection], T]) -> tuple[Connection, T]:
-        for last in (False, True):
-            connection = self._writing.connect()
-            try:
-                return connection, lock(connection)
-            except BaseException as error:
-                connection.close()
-                if last or not _stale(error):
-                    raise
-        raise AssertionError
-
-    def _with_fresh(self, engine: Engine, work: Callable[[Connection], T]) -> T:
-        with self._gate, _translated():
+    def _run(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None = None) -> T:
+        with self._gate, self._translated():
             for last in (False, True):
+                wire = None
                 try:
-                    with engine.connect() as connection:
-                        return work(connection)
-                except DBAPIError as error:
-                    if last or not _stale(error):
+                    with self._session(pipelined=begin is not None) as (wire, driver):
+                        if begin:
+                            begin(driver)
+                        answer = work(wire)
+                        if begin:
+                            # Also of what was only read, in the pipeline: the pool would end it with a round trip.
+                            driver.execute("COMMIT")
+                    return answer
+                except self._driver_error:
+                    if last or wire is None or wire.answered or not wire.broken:
                         raise
         raise AssertionError
+
+    @contextmanager
+    def _session(self, *, pipelined: bool = False) -> Iterator[tuple[Wire, Any]]:
+        """A connection out of the pool; given back at the end, and what was not committed is undone."""
+        connection = self._engine.raw_connection()
+        driver: Any = connection.driver_connection
+        wire = Wire(driver, self._writer)
+        try:
+            # In a pipeline PostgreSQL answers only where an answer is asked for, which spares most of the round trips.
+            with driver.pipeline() if pipelined and not self.is_sqlite else nullcontext():
+                yield wire, driver
+        except self._driver_error as error:
+            if self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
+                wire.broken = True
+                connection.invalidate(error)
+                # The others in the pool are from before the server went, too.
+                self._engine.dispose()
+            raise
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, PoolTimeout, self._driver_error) as error:
+            cause: BaseException = error
+            if isinstance(error, DBAPIError) and error.orig:
+                cause = error.orig
+            kinds = {kind.__name__ for kind in type(cause).__mro__}
+            if kinds & {"DataError", "IntegrityError", "ProgrammingError"}:
+                raise
+            said = " ".join(str(cause).split())
+            detail = next((words for sign, words in _SIGNS.items() if sign in said), "The store cannot be reached.")
+            logger.warning("%s %s", detail, said[:300])
+            raise StoreUnavailable(detail) from error
 
     def _sqlite_arguments(self) -> dict[str, Any]:
         return {"timeout": self._timeout, "isolation_level": None, "check_same_thread": False}
@@ -179,6 +201,7 @@ class Database:
         # Every statement here has an index in the order it needs, whatever the statistics of a new table say.
         options |= dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off")
         return {
+            "autocommit": True,
             "connect_timeout": max(2, round(self._timeout)),
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
             "tcp_user_timeout": milliseconds,
@@ -192,12 +215,7 @@ class Database:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):
             self._insist(connection, f"PRAGMA {pragma}")
 
-    def _on_sqlite_begin(self, connection: Connection) -> None:
-        if not connection.get_execution_options().get("ingest_write"):
-            connection.exec_driver_sql("BEGIN")
-            return
-        driver = connection.connection.dbapi_connection
-        assert isinstance(driver, sqlite3.Connection)
+    def _lock_sqlite(self, driver: sqlite3.Connection) -> None:
         driver.execute("PRAGMA busy_timeout = 0")
         self._insist(driver, "BEGIN IMMEDIATE")
         driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
@@ -218,18 +236,9 @@ class Database:
             time.sleep(random.uniform(0.0001, 0.002))
 
 
-def _stale(error: BaseException) -> bool:
-    return isinstance(error, DBAPIError) and error.connection_invalidated
+def _begin(driver: Any) -> None:
+    driver.execute("BEGIN")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (DataError, IntegrityError, ProgrammingError):
-        raise
-    except (DatabaseError, InterfaceError, PoolTimeout, sqlite3.DatabaseError) as error:
-        cause = str(error.orig if isinstance(error, DBAPIError) else error)
-        detail = next((words for sign, words in _SIGNS.items() if sign in cause), "The store cannot be reached.")
-        logger.warning("%s %s", detail, " ".join(cause.split())[:300])
-        raise StoreUnavailable(detail) from error
+def _begin_snapshot(driver: Any) -> None:
+    driver.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")

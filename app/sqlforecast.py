@@ -34,6 +34,21 @@ _BEHIND = select(func.coalesce(func.sum(ingestions.c.waiting), 0)).where(
         (ingestions.c.rank == bindparam("rank")) & (ingestions.c.order >= bindparam("order")),
     ),
 )
+_WEIGHTS = {float(priority) for priority in Priority}
+_OLDER = select(
+    func.coalesce(
+        select(func.sum(lanes.c.waiting))
+        .where(lanes.c.instance == THIS, lanes.c.priority == bindparam("priority"), lanes.c.block < bindparam("block"))
+        .scalar_subquery(),
+        0,
+    )
+    + func.coalesce(
+        select(func.sum(ingestions.c.waiting))
+        .where(*_in_block, ingestions.c.order < bindparam("order"))
+        .scalar_subquery(),
+        0,
+    )
+)
 _FIRST_BLOCKS = (
     select(lanes.c.priority, func.min(lanes.c.block))
     .where(lanes.c.instance == THIS, lanes.c.waiting > 0)
@@ -66,10 +81,16 @@ def ahead_of(view: View, rank: float, order: int) -> int:
     Whole blocks are summed first, then what of each lane's last block is behind the place is taken off again.
     """
     values: dict[str, Any] = {"this": view.limiter.instance, "rank": rank, "order": order}
+    if not view.limiter.aging and rank in _WEIGHTS:
+        # Strict order: all of the more urgent lanes is ahead, and of its own what is older.
+        own = Priority(int(rank))
+        urgent = sum(view.limiter.waiting(other) for other in Priority if other < own)
+        more = {"priority": own, "block": order // BLOCK, "first": order // BLOCK * BLOCK}
+        return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
     total = 0
     for priority, block, waiting in view.connection.execute(_UP_TO, values).all():
         total += waiting
-        total -= view.connection.execute(_BEHIND, values | {"priority": priority, "first": block * BLOCK}).scalar_one()
+        total -= view.connection.execute(_BEHIND, values | {"priority": priority, "first": block * BLOCK}).scalar()
     return int(total)
 
 
@@ -94,8 +115,10 @@ def estimate(view: View, settings: Settings, record: Record) -> Estimate | None:
     if record.finished:
         return None
     now = view.now
-    live = view.connection.execute(_LIVE, {"this": view.limiter.instance, "order": record.order}).all()
-    by_state = {row[0]: row[1:] for row in live}
+    by_state = {}
+    if record.running or record.retrying:
+        live = view.connection.execute(_LIVE, {"this": view.limiter.instance, "order": record.order})
+        by_state = {row[0]: row[1:] for row in live}
     ends: list[float] = []
     if running := by_state.get(RUNNING):
         ends = [max(now, started_at + view.limiter.service) for started_at in running[1:3]]
@@ -118,7 +141,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
     found = {priority: Depth() for priority in Priority}
     for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.limiter.instance}).all():
         values = {"this": view.limiter.instance, "priority": priority, "first": block * BLOCK}
-        oldest_at = view.connection.execute(_OLDEST, values).scalar_one()
+        oldest_at = view.connection.execute(_OLDEST, values).scalar()
         lane = Priority(priority)
         last = ahead_of_new(view, settings, lane, view.now)
         drained_at = None if view.limiter.paused else timeline.end(last - 1)
@@ -129,6 +152,6 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
 def accuracy(view: View) -> Accuracy | None:
     """By how much the estimates of the latest ingestions that ended were off."""
     measured = Measured()
-    for miss in view.connection.execute(_MISSES, {"this": view.limiter.instance}).scalars():
+    for (miss,) in view.connection.execute(_MISSES, {"this": view.limiter.instance}):
         measured.missed_by(miss)
     return measured.accuracy()

@@ -15,6 +15,7 @@ from .sqlengine import Database
 from .sqlrows import LIMITER_COLUMNS, LIMITER_NAMES, RECORD_COLUMNS, Limiter, Record
 from .sqlschema import BLOCK, THIS, batches, ingestions, lanes, limiter, prepare
 from .sqlshelf import Shelf
+from .sqlwire import Wire
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*LIMITER_COLUMNS).where(limiter.c.name == bindparam("name"))
@@ -37,7 +38,7 @@ _FIND_HERE = select(*RECORD_COLUMNS).where(ingestions.c.instance == THIS, ingest
 class View:
     """What is read in one snapshot: the limiter's state and the time, in epoch seconds."""
 
-    connection: Connection
+    connection: Wire
     limiter: Limiter
     now: float
     shelf: Shelf
@@ -65,12 +66,16 @@ class Instance:
             return
         key = f"{self._name.upper()}_STORE"
         aging = self._settings.priority_aging
-        with self._database.write(lambda connection: prepare(connection, key)) as (connection, _):
+
+        def make(connection: Connection) -> None:
+            prepare(connection, key)
             known = connection.execute(_LOCK[0], {"name": self._name}).first()
             if known is None:
                 connection.execute(insert(limiter).values(name=self._name, aging=aging))
             elif known.aging != aging:
                 _rank_anew(connection, known.instance, aging)
+
+        self._database.define(make)
         self._prepared = True
 
     def look(self) -> tuple[Limiter, float]:
@@ -78,16 +83,16 @@ class Instance:
         self.prepare()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
-    def lock(self, connection: Connection) -> tuple[Limiter, float]:
+    def lock(self, connection: Wire) -> tuple[Limiter, float]:
         """The same, once no other transaction holds the row."""
         return self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
 
-    def view(self, connection: Connection) -> View:
+    def view(self, connection: Wire) -> View:
         """The same, in the snapshot of a connection."""
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
-    def find(self, connection: Connection, ingestion_id: str) -> tuple[View, Record]:
+    def find(self, connection: Wire, ingestion_id: str) -> tuple[View, Record]:
         """The same, with an ingestion. Raises UnknownIngestion."""
         row = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
         if row is None:

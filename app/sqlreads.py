@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 from sqlalchemy import bindparam, or_, select
 
@@ -38,7 +37,7 @@ _RESULTS = (
     .order_by(batches.c.position)
 )
 _DISPATCHES = (
-    select(dispatches)
+    select(*list(dispatches.c)[2:])
     .where(dispatches.c.instance == THIS)
     .order_by(dispatches.c.number.desc())
     .limit(bindparam("limit"))
@@ -109,27 +108,17 @@ def listing(
     if before is not None:
         wanted.append(column.order < before)
     statement = select(*RECORD_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
-    return [Record(*row).snapshot() for row in view.connection.execute(statement)]
+    return [Record(*row).snapshot() for row in view.connection.execute(statement, keep=False)]
 
 
 def dispatched(view: View, limit: int) -> list[Dispatch]:
     """The latest dispatches, oldest first."""
-    rows: Sequence[Any] = view.connection.execute(_DISPATCHES, {"this": view.limiter.instance, "limit": limit}).all()
-    return [
-        Dispatch(
-            row.started_at,
-            row.due_at,
-            batch_id(row.ingestion_id, row.position),
-            row.ingestion_id,
-            row.position,
-            row.attempt,
-            Priority(row.priority),
-            row.rank,
-            row.order,
-            row.limited_by,
-        )
-        for row in reversed(rows)
-    ]
+    found = view.connection.execute(_DISPATCHES, {"this": view.limiter.instance, "limit": limit}).all()
+    log = []
+    for started_at, due_at, ingestion_id, position, attempt, priority, *place in reversed(found):
+        batch = batch_id(ingestion_id, position)
+        log.append(Dispatch(started_at, due_at, batch, ingestion_id, position, attempt, Priority(priority), *place))
+    return log
 
 
 def _ids(view: View, record: Record, span: range) -> array[int]:
@@ -142,4 +131,4 @@ def _ids(view: View, record: Record, span: range) -> array[int]:
         "first": span.start * size,
         "count": len(span) * size,
     }
-    return unpack(view.connection.execute(_IDS, values).scalar_one())
+    return unpack(view.connection.execute(_IDS, values).scalar())

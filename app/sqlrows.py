@@ -6,13 +6,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, insert, update
 
 from .config import Settings
 from .limiter import TokenBucket
 from .models import Counts, Ingestion, Priority, batch_count, roll_up
 from .schedule import Timeline
-from .sqlschema import ingestions, limiter
+from .sqlschema import all_of, ingestions, limiter
 
 _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 
@@ -126,6 +126,7 @@ LIMITER_COLUMNS = [limiter.c[name] for name in LIMITER_NAMES]
 RECORD_NAMES = [field.name for field in dataclasses.fields(Record)]
 RECORD_COLUMNS = [ingestions.c[name] for name in RECORD_NAMES]
 
+ADD_RECORD = insert(ingestions).values(all_of(ingestions))
 SAVE_LIMITER = (
     update(limiter)
     .where(limiter.c.instance == bindparam("of_instance"))

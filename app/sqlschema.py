@@ -5,8 +5,11 @@ Everything is kept by `instance`, so that differently named instances share a da
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     Connection,
@@ -218,6 +221,11 @@ dispatches = Table(
     Column("limited_by", String(16), nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+def all_of(table: Table) -> dict[str, BindParameter[Any]]:
+    """The values of a whole row, to be given by the names of the columns."""
+    return {column.name: bindparam(column.name, type_=column.type) for column in table.c}
 
 
 def prepare(connection: Connection, key: str) -> None:

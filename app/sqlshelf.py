@@ -6,10 +6,11 @@ import threading
 from array import array
 from collections import OrderedDict
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 
 from .sqlids import unpack
 from .sqlschema import THIS, ids
+from .sqlwire import Wire
 
 _ALL = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))
 _MOST = 4_000_000
@@ -29,14 +30,14 @@ class Shelf:
         self._kept: OrderedDict[tuple[int, int], array[int]] = OrderedDict()
         self._total = 0
 
-    def slice(self, connection: Connection, instance: int, order: int, part: slice) -> array[int]:
+    def slice(self, connection: Wire, instance: int, order: int, part: slice) -> array[int]:
         """A part of an ingestion's ids."""
         key = instance, order
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return kept[part]
-        found = unpack(connection.execute(_ALL, {"this": instance, "order": order}).scalar_one())
+        found = unpack(connection.execute(_ALL, {"this": instance, "order": order}).scalar())
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = found

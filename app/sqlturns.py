@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import case, insert
+from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .errors import Refused, StoreUnavailable
 from .models import Priority
 from .sqlengine import Database
 from .sqlinstance import Instance, View
-from .sqlrows import LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Record
-from .sqlschema import BLOCK, ingestions, lanes
+from .sqlrows import ADD_RECORD, LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Record
+from .sqlschema import BLOCK, all_of, lanes
+from .sqlwire import Wire
 
 T = TypeVar("T")
 
 
 def _lane_change(dialect: Any) -> Any:
-    statement = dialect.insert(lanes)
+    statement = dialect.insert(lanes).values(all_of(lanes))
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=[lanes.c.instance, lanes.c.priority, lanes.c.block],
@@ -57,7 +57,7 @@ class Turn(View):
         self.connection.execute(SAVE_RECORD, rows)
 
     def add(self, record: Record, **more: Any) -> None:
-        self.connection.execute(insert(ingestions), record.values() | more | {"instance": self.limiter.instance})
+        self.connection.execute(ADD_RECORD, record.values() | more | {"instance": self.limiter.instance})
 
     def end(self, *, is_sqlite: bool) -> None:
         """Write down what changed in the limiter and the lanes."""
@@ -125,9 +125,7 @@ class Turns:
     def _run(self, jobs: list[_Job[Any]]) -> None:
         try:
             self._instance.prepare()
-            with self._turn() as turn:
-                for job in jobs:
-                    job.run(turn)
+            self._turn(jobs)
         except StoreUnavailable as error:
             for job in jobs:
                 job.error = StoreUnavailable(str(error), error.retry_after)
@@ -139,12 +137,14 @@ class Turns:
             for job in jobs:
                 self._run([job])
 
-    @contextmanager
-    def _turn(self) -> Iterator[Turn]:
-        with self._database.write(self._instance.lock) as (connection, (state, now)):
-            turn = Turn(connection, state, now, self._instance.shelf)
-            yield turn
+    def _turn(self, jobs: list[_Job[Any]]) -> None:
+        def run(connection: Wire) -> None:
+            turn = Turn(connection, *self._instance.lock(connection), self._instance.shelf)
+            for job in jobs:
+                job.run(turn)
             turn.end(is_sqlite=self._database.is_sqlite)
+
+        self._database.write(run)
 
 
 class _Job(Generic[T]):

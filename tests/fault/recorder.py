@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 _log = -1
+
+
+def _end_with_the_test() -> None:
+    """The pipe to this process closes with the test, also with one that was killed."""
+    parent = os.getppid()
+    # Not through sys.stdin, whose lock a forked child would find taken for ever.
+    while os.read(0, 1024):
+        pass
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+if "RECORDER_LOG" in os.environ:
+    threading.Thread(target=_end_with_the_test, daemon=True).start()
 
 
 def record(ids: Sequence[int]) -> list[int]:

@@ -1,0 +1,95 @@
+"""Prebuilt statements, straight to the driver.
+
+SQLAlchemy writes the SQL of each statement for its database once. After that its execution would cost several times
+what SQLite takes for these short statements, so the text goes to the driver (DB-API 2.0, PEP 249) as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Dialect, Executable
+from sqlalchemy.dialects.sqlite import pysqlite
+
+Values = Mapping[str, Any]
+
+
+class Writer:
+    """Makes the texts for one kind of database, each once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        # By name, as PostgreSQL's driver takes them: no order of parameters to look after.
+        self._dialect = pysqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+        self._texts: dict[Executable, tuple[str, dict[str, Any]]] = {}
+
+    def text(self, statement: Executable, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
+        """The SQL, and the values of what is constant in it. Only a statement that is made once is worth to `keep`."""
+        known = self._texts.get(statement)
+        if known is None:
+            compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
+            names = compiled.bind_names.items()
+            constants = {name: compiled.params[name] for bind, name in names if not bind.required}
+            known = str(compiled), constants
+            if keep:
+                self._texts[statement] = known
+        return known
+
+
+class Wire:
+    """A connection of the driver, in a transaction.
+
+    `answered` says that something came back, so that what was sent is not to be sent again; `broken` that it is gone.
+    """
+
+    def __init__(self, driver: Any, writer: Writer) -> None:
+        self._driver = driver
+        self._writer = writer
+        self.answered = False
+        self.broken = False
+
+    def execute(
+        self, statement: Executable, values: Values | Sequence[Values] | None = None, *, keep: bool = True
+    ) -> Rows:
+        """Run a statement with its values, or once for each of a list of them."""
+        text, constants = self._writer.text(statement, keep=keep)
+        cursor = self._driver.cursor()
+        if isinstance(values, Sequence):
+            cursor.executemany(text, [{**constants, **one} for one in values])
+        else:
+            cursor.execute(text, {**constants, **(values or {})})
+        return Rows(cursor, self)
+
+
+class Rows:
+    """What a query found."""
+
+    def __init__(self, cursor: Any, wire: Wire) -> None:
+        self._cursor = cursor
+        self._wire = wire
+
+    def all(self) -> list[Any]:
+        rows: list[Any] = self._cursor.fetchall()
+        self._wire.answered = True
+        return rows
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        row = self._cursor.fetchone()
+        self._wire.answered = True
+        return row
+
+    def one(self) -> Any:
+        """The row, where there must be one."""
+        row = self.first()
+        if row is None:
+            raise LookupError("a row is missing that must be there")
+        return row
+
+    def scalar(self) -> Any:
+        """The first column of the first row, or None."""
+        row = self.first()
+        return None if row is None else row[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.all())
