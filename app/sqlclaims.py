@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, update
 
@@ -31,24 +32,44 @@ _TRIM = delete(dispatches).where(dispatches.c.instance == THIS, dispatches.c.num
 _TRIM_EVERY = 100
 
 
-def claim(turn: Turn, settings: Settings, limit: int, *, was_full: bool) -> list[Batch] | Wait:
+class Request(NamedTuple):
+    """What a caller of `claim` wants."""
+
+    limit: int
+    was_full: bool
+
+
+class _Start(NamedTuple):
+    """A batch that starts: since when its token was there, and whether its caller had no slot free until now."""
+
+    candidate: Candidate
+    token_at: float
+    was_full: bool
+
+
+def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Batch] | Wait]:
+    """Serve several claims, the first one first, as if each had come by itself."""
     state, now, bucket = turn.limiter, turn.now, turn.limiter.bucket(settings)
-    values = {"this": state.instance, "now": now}
     if state.lined:
-        turn.connection.execute(PROMOTE, values)
-    if wait := blocked(state, bucket, now, limit, first_due(turn)):
-        return wait
-    started: list[tuple[Candidate, float]] = []
-    for candidate in pick(turn, limit, promoted=True):
-        token_at = bucket.ready_at
-        if not bucket.take(now):
-            break
-        started.append((candidate, token_at))
+        turn.connection.execute(PROMOTE, {"this": state.instance, "now": now})
+    starts: list[_Start] = []
+    slots = [request.was_full for request in requests for _ in range(request.limit)]
+    if not blocked(state, bucket, now, len(slots), first_due(turn)):
+        for candidate, was_full in zip(pick(turn, len(slots), promoted=True), slots, strict=False):
+            token_at = bucket.ready_at
+            if not bucket.take(now):
+                break
+            starts.append(_Start(candidate, token_at, was_full))
     state.full_at = bucket.full_at
-    claimed = [_start(turn, candidate) for candidate, _ in started]
-    _write_starts(turn, settings, [candidate for candidate, _ in started])
-    _log(turn, settings, started, was_full=was_full)
-    return claimed
+    claimed = [_start(turn, start.candidate) for start in starts]
+    if starts:
+        _write_starts(turn, settings, [start.candidate for start in starts])
+        _log(turn, settings, starts)
+    answers: list[list[Batch] | Wait] = []
+    for limit, _ in requests:
+        mine, claimed = claimed[:limit], claimed[limit:]
+        answers.append(mine or blocked(state, bucket, now, limit, first_due(turn)) or [])
+    return answers
 
 
 def _start(turn: Turn, candidate: Candidate) -> Batch:
@@ -87,12 +108,12 @@ def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) 
         turn.connection.execute(_FRESH, fresh)
     if again:
         turn.connection.execute(_START, again)
-    turn.save(*{candidate.record.order: candidate.record for candidate in started}.values())
+    turn.save({candidate.record.order: candidate.record for candidate in started}.values())
 
 
-def _log(turn: Turn, settings: Settings, started: Sequence[tuple[Candidate, float]], *, was_full: bool) -> None:
+def _log(turn: Turn, settings: Settings, starts: Sequence[_Start]) -> None:
     state, rows = turn.limiter, []
-    for candidate, token_at in started:
+    for candidate, token_at, was_full in starts:
         state.dispatched += 1
         record = candidate.record
         limited_by = limit_of(

@@ -41,7 +41,7 @@ def cancel(turn: Turn, record: Record) -> tuple[Ingestion, bool]:
     turn.wait(record, -record.waiting, -record.waiting_ids)
     record.cancelled, record.open, record.retrying = True, 0, 0
     settle(turn, record)
-    turn.save(record)
+    turn.save([record])
     return record.snapshot(), True
 
 
@@ -63,5 +63,5 @@ def redrive(turn: Turn, record: Record) -> Ingestion:
     turn.limiter.failed -= record.failed
     turn.wait(record, record.failed, ids)
     record.failed = 0
-    turn.save(record)
+    turn.save([record])
     return record.snapshot()

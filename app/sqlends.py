@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
@@ -16,6 +16,7 @@ from .sqlpicks import BATCH_COLUMNS, SAME_INGESTION
 from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Record
 from .sqlschema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ingestions
 from .sqlturns import Turn
+from .sqlwire import Values
 
 LOST = BatchError("LeaseExpired", "the worker did not report back in time")
 
@@ -64,78 +65,82 @@ _RENEW = (
 )
 
 
-def end(
-    turn: Turn,
-    batch: Batch,
-    state: int,
-    error: BatchError | None,
-    *,
-    results: Sequence[str] = (),
-    delay: float = 0.0,
-    attempt: int | None = None,
-) -> Ingestion | None:
-    """End a claim, unless it is not the latest any more."""
-    values = {"this": turn.limiter.instance, "id": batch.ingestion_id, "position": batch.position}
-    row = turn.connection.execute(_CLAIM, values).first()
-    if row is None:
-        return None
-    _, was, attempt_now, _, claimed_at, *_ = row[len(RECORD_NAMES) :]
-    if (was, attempt_now, claimed_at) != (RUNNING, batch.attempt, batch.claimed_at):
-        return None
-    return _end(turn, row, state, error, results=results, delay=delay, attempt=attempt)
+class Outcome(NamedTuple):
+    """How a claim ended: its batch is now in `state`, for `delay` seconds at least if it goes again.
+
+    `attempt` is the number of attempts that this leaves; None for the claim's own.
+    """
+
+    state: int
+    error: BatchError | None = None
+    results: Sequence[str] = ()
+    delay: float = 0.0
+    attempt: int | None = None
+
+
+def end(turn: Turn, claims: Sequence[tuple[Batch, Outcome]]) -> list[Ingestion | None]:
+    """End claims, unless they are not the latest any more; the ingestion after each, or None."""
+    this = turn.limiter.instance
+    wanted = [{"this": this, "id": batch.ingestion_id, "position": batch.position} for batch, _ in claims]
+    ends, ended = _Ends(turn), []
+    for (batch, outcome), row in zip(claims, turn.connection.firsts(_CLAIM, wanted), strict=True):
+        ended.append(ends.end(row, outcome) if row and ends.is_latest(row, batch) else None)
+    ends.write()
+    return ended
 
 
 def recover(turn: Turn, settings: Settings) -> tuple[list[Ingestion], bool]:
     """End the claims whose leases ran out; what that finished, and whether there may be more."""
     rows = turn.connection.execute(EXPIRED, {"this": turn.limiter.instance, "now": turn.now}).all()
-    changed: dict[str, Ingestion] = {}
+    ends, changed = _Ends(turn), {}
     for row in rows:
-        # Another batch of the same ingestion may have been ended just before.
-        ingestion_id = row[RECORD_NAMES.index("id")]
-        position, _, attempt = row[len(RECORD_NAMES) : len(RECORD_NAMES) + 3]
-        values = {"this": turn.limiter.instance, "id": ingestion_id, "position": position}
-        again = turn.connection.execute(_CLAIM, values).one()
-        state = FAILED if attempt >= settings.max_attempts else WAITING
-        changed[ingestion_id] = _end(turn, again, state, LOST)
+        attempt = row[len(RECORD_NAMES) + 2]
+        ingestion = ends.end(row, Outcome(FAILED if attempt >= settings.max_attempts else WAITING, LOST))
+        changed[ingestion.id] = ingestion
+    ends.write()
     return [one for one in changed.values() if one.status.final], len(rows) == 100
 
 
-def _end(
-    turn: Turn,
-    row: Any,
-    state: int,
-    error: BatchError | None,
-    *,
-    results: Sequence[str] = (),
-    delay: float = 0.0,
-    attempt: int | None = None,
-) -> Ingestion:
-    record = Record(*row[: len(RECORD_NAMES)])
-    position, _, latest, due, started_at, *told = row[len(RECORD_NAMES) :]
-    limiter, line = turn.limiter, NOT_IN_LINE
-    record.running -= 1
-    limiter.running -= 1
-    if state == COMPLETED:
-        record.completed += 1
-        told = [None, None]
-    elif state == FAILED:
-        record.failed += 1
-        limiter.failed += 1
-    elif not record.cancelled:
-        due = turn.now + delay
-        line = ASIDE if due > turn.now else READY
-        record.retrying += 1
-        limiter.lined += 1
-        turn.wait(record, 1, record.ids_at(position))
-    if error is not None:
-        told = [clean(error.type), clean(error.message)]
-    if attempt is None:
-        measured = Measured(limiter.service)
-        measured.took(turn.now - started_at)
-        limiter.service = measured.service
-    turn.connection.execute(
-        _END,
-        {
+class _Ends:
+    """The claims that end together: each ingestion is changed once, and then all is written."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._records: dict[int, Record] = {}
+        self._batches: dict[tuple[int, int], Values] = {}
+
+    def is_latest(self, row: Any, batch: Batch) -> bool:
+        """Whether a batch, as it was read, is in process by this claim, and not just ended."""
+        position, was, attempt, _, claimed_at, *_ = row[len(RECORD_NAMES) :]
+        ours = (was, attempt, claimed_at) == (RUNNING, batch.attempt, batch.claimed_at)
+        return ours and (row[0], position) not in self._batches
+
+    def end(self, row: Any, outcome: Outcome) -> Ingestion:
+        turn, limiter, (state, error, results, delay, attempt) = self._turn, self._turn.limiter, outcome
+        record = self._records.setdefault(row[0], Record(*row[: len(RECORD_NAMES)]))
+        position, _, latest, due, started_at, *told = row[len(RECORD_NAMES) :]
+        line = NOT_IN_LINE
+        record.running -= 1
+        limiter.running -= 1
+        if state == COMPLETED:
+            record.completed += 1
+            told = [None, None]
+        elif state == FAILED:
+            record.failed += 1
+            limiter.failed += 1
+        elif not record.cancelled:
+            due = turn.now + delay
+            line = ASIDE if due > turn.now else READY
+            record.retrying += 1
+            limiter.lined += 1
+            turn.wait(record, 1, record.ids_at(position))
+        if error is not None:
+            told = [clean(error.type), clean(error.message)]
+        if attempt is None:
+            measured = Measured(limiter.service)
+            measured.took(turn.now - started_at)
+            limiter.service = measured.service
+        self._batches[record.order, position] = {
             "of_instance": limiter.instance,
             "of_order": record.order,
             "of_position": position,
@@ -146,11 +151,14 @@ def _end(
             "error_type": told[0],
             "error_message": told[1],
             "results": json.dumps(list(results)) if results else None,
-        },
-    )
-    settle(turn, record)
-    turn.save(record)
-    return record.snapshot()
+        }
+        settle(turn, record)
+        return record.snapshot()
+
+    def write(self) -> None:
+        if self._batches:
+            self._turn.connection.execute(_END, list(self._batches.values()))
+            self._turn.save(self._records.values())
 
 
 def settle(turn: Turn, record: Record) -> None:
@@ -164,18 +172,22 @@ def settle(turn: Turn, record: Record) -> None:
 
 def renew(turn: Turn, claims: Sequence[Batch], lease: float) -> None:
     """Extend the leases of those claims that are still good."""
-    for batch in claims:
-        turn.connection.execute(
-            _RENEW,
-            {
-                "this": turn.limiter.instance,
+    if not claims:
+        return
+    of_this = {"this": turn.limiter.instance, "until": turn.now + lease}
+    turn.connection.execute(
+        _RENEW,
+        [
+            of_this
+            | {
                 "id": batch.ingestion_id,
                 "of_position": batch.position,
                 "of_attempt": batch.attempt,
                 "of_claimed_at": batch.claimed_at,
-                "until": turn.now + lease,
-            },
-        )
+            }
+            for batch in claims
+        ],
+    )
 
 
 def clean(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,9 +84,11 @@ class Instance:
         self.prepare()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
-    def lock(self, connection: Wire) -> tuple[Limiter, float]:
-        """The same, once no other transaction holds the row."""
-        return self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
+    def lock(self, connection: Wire) -> tuple[Limiter, Callable[[], float]]:
+        """The same, once no other transaction holds the row; the time goes on."""
+        state, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
+        began = time.monotonic()
+        return state, self._now or (lambda: then + time.monotonic() - began)
 
     def view(self, connection: Wire) -> View:
         """The same, in the snapshot of a connection."""

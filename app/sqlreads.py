@@ -108,7 +108,7 @@ def listing(
     if before is not None:
         wanted.append(column.order < before)
     statement = select(*RECORD_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
-    return [Record(*row).snapshot() for row in view.connection.execute(statement, keep=False)]
+    return [Record(*row).snapshot() for row in view.connection.execute(statement, {}, keep=False)]
 
 
 def dispatched(view: View, limit: int) -> list[Dispatch]:

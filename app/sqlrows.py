@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import Update, bindparam, insert, update
 
 from .config import Settings
 from .limiter import TokenBucket
@@ -37,6 +38,10 @@ class Limiter:
     lined: int
     running: int
     failed: int
+
+    def __post_init__(self) -> None:
+        # SQLite has no truth values.
+        self.paused = bool(self.paused)
 
     @property
     def total(self) -> int:
@@ -82,6 +87,11 @@ class Record:
     finished_at: float | None = None
     estimated_completion: float | None = None
     miss: float | None = None
+    _indexed: tuple[object, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.cancelled = bool(self.cancelled)
+        self._indexed = self._in_indexes()
 
     @property
     def batch_count(self) -> int:
@@ -118,12 +128,22 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """What the columns are to hold."""
-        return {name: getattr(self, name) for name in RECORD_NAMES} | {"status": roll_up(self.counts()).value}
+        values = {name: getattr(self, name) for name in RECORD_NAMES}
+        values["status"] = roll_up(self.counts()).value
+        return values
+
+    def moved(self) -> bool:
+        """Whether an index is to have it elsewhere than when it was read, or when this was asked last."""
+        before, self._indexed = self._indexed, self._in_indexes()
+        return self._indexed != before
+
+    def _in_indexes(self) -> tuple[object, ...]:
+        return self.open, self.finished_at, roll_up(self.counts())
 
 
 LIMITER_NAMES = [field.name for field in dataclasses.fields(Limiter)]
 LIMITER_COLUMNS = [limiter.c[name] for name in LIMITER_NAMES]
-RECORD_NAMES = [field.name for field in dataclasses.fields(Record)]
+RECORD_NAMES = [field.name for field in dataclasses.fields(Record) if field.init]
 RECORD_COLUMNS = [ingestions.c[name] for name in RECORD_NAMES]
 
 ADD_RECORD = insert(ingestions).values(all_of(ingestions))
@@ -132,8 +152,18 @@ SAVE_LIMITER = (
     .where(limiter.c.instance == bindparam("of_instance"))
     .values({name: bindparam(name) for name in LIMITER_NAMES[1:]})
 )
-SAVE_RECORD = (
-    update(ingestions)
-    .where(ingestions.c.instance == bindparam("of_instance"), ingestions.c.order == bindparam("of_order"))
-    .values({name: bindparam(name) for name in [*RECORD_NAMES[RECORD_NAMES.index("cursor") :], "status"]})
-)
+_CHANGING = RECORD_NAMES[RECORD_NAMES.index("cursor") :]
+_INDEXED = {"open", "finished_at", "status"}
+
+
+def _save(names: Iterable[str]) -> Update:
+    return (
+        update(ingestions)
+        .where(ingestions.c.instance == bindparam("of_instance"), ingestions.c.order == bindparam("of_order"))
+        .values({name: bindparam(name) for name in names})
+    )
+
+
+# SQLite rewrites every index of which a column is named, also where its value stays.
+SAVE_RECORD = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
+"""By whether it `moved`, in which case alone the columns in indexes are written."""

@@ -12,6 +12,7 @@ from .clock import Clock
 from .config import Settings
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
 from .sqladmission import add
+from .sqlends import Outcome
 from .sqlengine import Database, parse_url
 from .sqlids import pack
 from .sqlinstance import Instance, View
@@ -111,12 +112,12 @@ class SQLStore(Store):
         # Nobody is in another's way here: claims that come together share a transaction.
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
-        # First, so that the token is taken at the time at which the batch starts.
-        answer = self._turns.take(
-            lambda turn: sqlclaims.claim(turn, self._settings, limit, was_full=was_full), first=True
-        )
+        answer = self._turns.share(self._claim, sqlclaims.Request(limit, was_full))
         self._waited = isinstance(answer, Wait)
         return self._polled(answer) if isinstance(answer, Wait) else answer
+
+    def _claim(self, turn: Turn, requests: Sequence[sqlclaims.Request]) -> list[list[Batch] | Wait]:
+        return sqlclaims.claim(turn, self._settings, requests)
 
     def _glance(self, limit: int) -> Wait | None:
         """Why nothing can be claimed, as far as one query tells that locks nothing."""
@@ -146,16 +147,19 @@ class SQLStore(Store):
         return finished
 
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
-        return self._turns.take(lambda turn: sqlends.end(turn, batch, COMPLETED, None, results=results))
+        return self._end(batch, Outcome(COMPLETED, results=results))
 
     def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
-        return self._turns.take(lambda turn: sqlends.end(turn, batch, WAITING, error, delay=delay))
+        return self._end(batch, Outcome(WAITING, error, delay=delay))
 
     def bury(self, batch: Batch, error: BatchError) -> Ingestion | None:
-        return self._turns.take(lambda turn: sqlends.end(turn, batch, FAILED, error))
+        return self._end(batch, Outcome(FAILED, error))
 
     def release(self, batch: Batch) -> Ingestion | None:
-        return self._turns.take(lambda turn: sqlends.end(turn, batch, WAITING, None, attempt=batch.attempt - 1))
+        return self._end(batch, Outcome(WAITING, attempt=batch.attempt - 1))
+
+    def _end(self, batch: Batch, outcome: Outcome) -> Ingestion | None:
+        return self._turns.share(sqlends.end, (batch, outcome))
 
     def hold(self, seconds: float) -> None:
         def held(turn: Turn) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +18,7 @@ from .sqlrows import ADD_RECORD, LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Recor
 from .sqlschema import BLOCK, all_of, lanes
 from .sqlwire import Wire
 
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -38,7 +39,7 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 
 @dataclass
 class Turn(View):
-    """One transaction that holds the limiter's row. `now` is the time at which it got it, in epoch seconds."""
+    """One transaction that holds the limiter's row. `now` is the time of the work at hand, in epoch seconds."""
 
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
@@ -51,10 +52,11 @@ class Turn(View):
         rank, change = self._lanes.get(lane, (record.rank, 0))
         self._lanes[lane] = min(rank, record.rank), change + by
 
-    def save(self, *records: Record) -> None:
+    def save(self, records: Iterable[Record]) -> None:
         instance = self.limiter.instance
-        rows = [record.values() | {"of_instance": instance, "of_order": record.order} for record in records]
-        self.connection.execute(SAVE_RECORD, rows)
+        for record in records:
+            values = record.values() | {"of_instance": instance, "of_order": record.order}
+            self.connection.execute(SAVE_RECORD[record.moved()], values)
 
     def add(self, record: Record, **more: Any) -> None:
         self.connection.execute(ADD_RECORD, record.values() | more | {"instance": self.limiter.instance})
@@ -73,59 +75,94 @@ class Turn(View):
 
 
 class Turns:
-    """Hands out turns. Calls that arrive while another is at it are put together in one transaction after it.
+    """Hands out turns. Calls that arrive while one is under way join it, or share the next.
 
-    So a commit, which waits for the disk, is shared by as many threads as there are, and none of them starves.
+    So a commit, which waits for the disk, is shared by as many threads as there are, and none of them starves. One of
+    the threads leads: it does the work of all, then calls the thread that has waited longest to lead after it.
     """
 
     _MOST = 64
+    """Jobs in a turn."""
 
     def __init__(self, database: Database, instance: Instance) -> None:
         self._database = database
         self._instance = instance
-        self._changed = threading.Condition()
-        self._jobs: list[_Job[Any]] = []
-        self._busy = False
+        self._lock = threading.Lock()
+        self._waiting: list[_Job] = []
+        self._leader: _Job | None = None
 
-    def take(self, work: Callable[[Turn], T], *, first: bool = False, alone: bool = False) -> T:
+    def take(self, work: Callable[[Turn], T], *, alone: bool = False) -> T:
         """What `work` answers in its turn. It must raise Refused before it changes anything.
 
-        `first` puts it before others that share the turn, for what should happen at the turn's time; `alone` keeps
-        what takes long out of the others' turn.
+        `alone` keeps what takes long out of the others' turn.
         """
-        job = _Job(work, first, alone)
-        with self._changed:
-            self._jobs.append(job)
-        while True:
-            with self._changed:
-                while self._busy and not job.done:
-                    self._changed.wait()
-                if job.done:
-                    return job.answer()
-                self._busy = True
-                jobs = self._next()
-            try:
-                self._run(jobs)
-            finally:
-                with self._changed:
-                    for each in jobs:
-                        each.done = True
-                    self._busy = False
-                    self._changed.notify_all()
+        answer: T = self._take(_Job(lambda turn, _: [work(turn)], None, alone))
+        return answer
 
-    def _next(self) -> list[_Job[Any]]:
-        """The jobs to be done now, from the oldest on; called with the lock held."""
-        count = 1
-        if not self._jobs[0].alone:
-            while count < min(len(self._jobs), self._MOST) and not self._jobs[count].alone:
+    def share(self, work: Callable[[Turn, Sequence[R]], Sequence[T]], request: R) -> T:
+        """What `work` answers to a request; all requests that share a turn are put to it together."""
+        answer: T = self._take(_Job(work, request, False))
+        return answer
+
+    def _take(self, job: _Job) -> Any:
+        with self._lock:
+            self._waiting.append(job)
+            if self._leader is None:
+                self._call()
+        try:
+            job.called.acquire()
+            if not job.done:
+                self._lead()
+        except BaseException:
+            self._leave(job)
+            raise
+        return job.answer()
+
+    def _call(self) -> None:
+        """Have the job that has waited longest lead; called with the lock held."""
+        self._leader = self._waiting[0] if self._waiting else None
+        if self._leader:
+            self._leader.called.release()
+
+    def _lead(self) -> None:
+        jobs = self._next()
+        try:
+            self._run(jobs, open_to_others=not jobs[0].alone)
+        finally:
+            for job in jobs:
+                job.done = True
+            with self._lock:
+                leader = self._leader
+                self._call()
+            for job in jobs:
+                if job is not leader:
+                    job.called.release()
+
+    def _leave(self, job: _Job) -> None:
+        """Let the others go on without a thread that was interrupted."""
+        with self._lock:
+            if job in self._waiting:
+                self._waiting.remove(job)
+            if job is self._leader:
+                self._call()
+
+    def _next(self, joined: int = 0) -> list[_Job]:
+        """The jobs to be done now, from the oldest on, in a turn that has `joined` already."""
+        count = 0
+        with self._lock:
+            for job in self._waiting[: self._MOST - joined]:
+                if job.alone and joined + count:
+                    break
                 count += 1
-        jobs, self._jobs = self._jobs[:count], self._jobs[count:]
-        return sorted(jobs, key=lambda job: not job.first)
+                if job.alone:
+                    break
+            jobs, self._waiting = self._waiting[:count], self._waiting[count:]
+        return jobs
 
-    def _run(self, jobs: list[_Job[Any]]) -> None:
+    def _run(self, jobs: list[_Job], *, open_to_others: bool) -> None:
         try:
             self._instance.prepare()
-            self._turn(jobs)
+            self._database.write(lambda wire: self._turn(wire, jobs, open_to_others=open_to_others))
         except StoreUnavailable as error:
             for job in jobs:
                 job.error = StoreUnavailable(str(error), error.retry_after)
@@ -135,39 +172,52 @@ class Turns:
                 jobs[0].error = error
                 return
             for job in jobs:
-                self._run([job])
+                self._run([job], open_to_others=False)
 
-    def _turn(self, jobs: list[_Job[Any]]) -> None:
-        def run(connection: Wire) -> None:
-            turn = Turn(connection, *self._instance.lock(connection), self._instance.shelf)
-            for job in jobs:
-                job.run(turn)
-            turn.end(is_sqlite=self._database.is_sqlite)
+    def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> None:
+        state, clock = self._instance.lock(wire)
+        turn, served = Turn(wire, state, clock(), self._instance.shelf), 0
+        while True:
+            if open_to_others:
+                jobs += self._next(len(jobs))
+            together: dict[Any, list[_Job]] = {}
+            for job in jobs[served:]:
+                together.setdefault(job.work, []).append(job)
+            if not together:
+                break
+            served = len(jobs)
+            for group in together.values():
+                turn.now = clock()
+                _serve(turn, group)
+        turn.end(is_sqlite=self._database.is_sqlite)
 
-        self._database.write(run)
 
+class _Job:
+    """What one caller wants done, and how it went. `called` is free once it is done, or is to lead."""
 
-class _Job(Generic[T]):
-    """What one caller wants done, and how it went."""
-
-    def __init__(self, work: Callable[[Turn], T], first: bool, alone: bool) -> None:
-        self._work = work
-        self.first = first
+    def __init__(self, work: Callable[[Turn, Sequence[Any]], Sequence[Any]], request: Any, alone: bool) -> None:
+        self.work = work
+        self.request = request
         self.alone = alone
+        self.called = threading.Lock()
+        self.called.acquire()
         self.done = False
-        self.error: Exception | None = None
-        self._answer: list[T] = []
+        self.error: Exception | None = StoreUnavailable("The store was interrupted.")
+        self.result: Any = None
 
-    def run(self, turn: Turn) -> None:
-        self.error, self._answer = None, []
-        try:
-            self._answer.append(self._work(turn))
-        except Refused as error:
-            self.error = error
-
-    def answer(self) -> T:
+    def answer(self) -> Any:
         if self.error is not None:
             raise self.error
-        if not self._answer:
-            raise StoreUnavailable("The store was interrupted.")
-        return self._answer[0]
+        return self.result
+
+
+def _serve(turn: Turn, group: Sequence[_Job]) -> None:
+    """Do jobs of the same work."""
+    try:
+        results = group[0].work(turn, [job.request for job in group])
+    except Refused as error:
+        for job in group:
+            job.error = error
+    else:
+        for job, result in zip(group, results, strict=True):
+            job.error, job.result = None, result

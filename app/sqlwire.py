@@ -6,13 +6,13 @@ what SQLite takes for these short statements, so the text goes to the driver (DB
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, Executable
 from sqlalchemy.dialects.sqlite import pysqlite
 
-Values = Mapping[str, Any]
+Values = dict[str, Any]
 
 
 class Writer:
@@ -20,7 +20,8 @@ class Writer:
 
     def __init__(self, dialect: Dialect) -> None:
         # By name, as PostgreSQL's driver takes them: no order of parameters to look after.
-        self._dialect = pysqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else dialect
+        self.is_sqlite = dialect.name == "sqlite"
+        self._dialect = pysqlite.dialect(paramstyle="named") if self.is_sqlite else dialect
         self._texts: dict[Executable, tuple[str, dict[str, Any]]] = {}
 
     def text(self, statement: Executable, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
@@ -48,17 +49,23 @@ class Wire:
         self.answered = False
         self.broken = False
 
-    def execute(
-        self, statement: Executable, values: Values | Sequence[Values] | None = None, *, keep: bool = True
-    ) -> Rows:
+    def execute(self, statement: Executable, values: Values | list[Values], *, keep: bool = True) -> Rows:
         """Run a statement with its values, or once for each of a list of them."""
         text, constants = self._writer.text(statement, keep=keep)
         cursor = self._driver.cursor()
-        if isinstance(values, Sequence):
-            cursor.executemany(text, [{**constants, **one} for one in values])
+        if isinstance(values, list):
+            cursor.executemany(text, [{**constants, **one} for one in values] if constants else values)
         else:
-            cursor.execute(text, {**constants, **(values or {})})
+            cursor.execute(text, {**constants, **values} if constants else values)
         return Rows(cursor, self)
+
+    def firsts(self, statement: Executable, values: Sequence[Values]) -> list[Any]:
+        """The first row that a query finds with each of some values, or None."""
+        if self._writer.is_sqlite:
+            # One after the other, because it would prepare a statement anew that is still being read.
+            return [self.execute(statement, one).first() for one in values]
+        # All are sent before any is waited for.
+        return [rows.first() for rows in [self.execute(statement, one) for one in values]]
 
 
 class Rows:
