@@ -8,14 +8,13 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from .errors import ConfigError, StoreUnavailable
+from .errors import StoreUnavailable
 from .forkgate import ForkGate
 from .sqlwire import Values, Wire, Writer
 
@@ -25,9 +24,6 @@ T = TypeVar("T")
 
 _inherited: list[Pool] = []
 
-_ALIKE = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"} | dict.fromkeys(
-    ("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"
-)
 _SIGNS = {
     "disk is full": "The disk that holds the store is full.",
     "No space left": "The disk that holds the store is full.",
@@ -44,26 +40,15 @@ _SIGNS = {
 }
 
 
-def parse_url(text: str, key: str) -> URL:
-    """The database's address, with the driver filled in. Raises ConfigError, naming `key`, for any other kind."""
-    try:
-        url = make_url(text)
-    except (ArgumentError, ValueError):
-        raise ConfigError(f"{key} is not a database address, such as sqlite:///ingest.db.") from None
-    if (driver := _ALIKE.get(url.drivername)) is None:
-        raise ConfigError(
-            f"{key} names {url.drivername}://; what there is: memory://, sqlite:/// and postgresql+psycopg://."
-        )
-    if driver == "sqlite":
-        if not url.database or url.database == ":memory:":
-            raise ConfigError(f"{key} names no file, as in sqlite:///ingest.db; to keep nothing, use memory://.")
-        if not (folder := Path(url.database).absolute().parent).is_dir():
-            raise ConfigError(f"{key} names a file in {folder}, which is not a directory.")
-    return url.set(drivername=driver)
+class _Stale(Exception):
+    """The connection was gone before anything came back on it, so that all of it can be done again on another."""
 
 
 class Database:
-    """One database, SQLite or PostgreSQL. Its methods raise StoreUnavailable; nothing was written then."""
+    """One database, SQLite or PostgreSQL.
+
+    Its methods raise StoreUnavailable; nothing was written then, unless it was the answer to a commit that was lost.
+    """
 
     def __init__(self, url: URL, pool: int, timeout: float) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
@@ -113,10 +98,8 @@ class Database:
         """Give back the disk that SQLite's write-ahead log takes, unless somebody is reading just now."""
         if not self.is_sqlite:
             return
-        with self._gate, self._translated(), self._session() as (_, driver):
-            driver.execute("PRAGMA busy_timeout = 0")
+        with self._gate, self._translated(), self._session() as (driver, _), self._without_waiting(driver):
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
     def before_fork(self) -> None:
         """Wait until no transaction is under way, and let none begin."""
@@ -137,24 +120,23 @@ class Database:
 
     def _run(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None = None) -> T:
         with self._gate, self._translated():
-            for last in (False, True):
-                wire = None
-                try:
-                    with self._session(pipelined=begin is not None) as (wire, driver):
-                        if begin:
-                            begin(driver)
-                        answer = work(wire)
-                        if begin:
-                            # Also of what was only read, in the pipeline: the pool would end it with a round trip.
-                            driver.execute("COMMIT")
-                    return answer
-                except self._driver_error:
-                    if last or wire is None or wire.answered or not wire.broken:
-                        raise
-        raise AssertionError
+            try:
+                return self._once(work, begin)
+            except _Stale:
+                return self._once(work, begin)
+
+    def _once(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None) -> T:
+        with self._session(pipelined=begin is not None) as (driver, wire):
+            if begin is None:
+                return work(wire)
+            begin(driver)
+            answer = work(wire)
+            # Also of what was only read, in the pipeline: the pool would end it with a round trip.
+            driver.execute("COMMIT")
+        return answer
 
     @contextmanager
-    def _session(self, *, pipelined: bool = False) -> Iterator[tuple[Wire, Any]]:
+    def _session(self, *, pipelined: bool = False) -> Iterator[tuple[Any, Wire]]:
         """A connection out of the pool; given back at the end, and what was not committed is undone."""
         connection = self._engine.raw_connection()
         driver: Any = connection.driver_connection
@@ -162,13 +144,14 @@ class Database:
         try:
             # In a pipeline PostgreSQL answers only where an answer is asked for, which spares most of the round trips.
             with driver.pipeline() if pipelined and not self.is_sqlite else nullcontext():
-                yield wire, driver
+                yield driver, wire
         except self._driver_error as error:
             if self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
-                wire.broken = True
                 connection.invalidate(error)
                 # The others in the pool are from before the server went, too.
                 self._engine.dispose()
+                if not wire.answered:
+                    raise _Stale from error
             raise
         finally:
             connection.close()
@@ -177,10 +160,12 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, PoolTimeout, self._driver_error) as error:
+        except (DBAPIError, PoolTimeout, self._driver_error, _Stale) as error:
             cause: BaseException = error
             if isinstance(error, DBAPIError) and error.orig:
                 cause = error.orig
+            elif isinstance(error, _Stale) and error.__cause__:
+                cause = error.__cause__
             kinds = {kind.__name__ for kind in type(cause).__mro__}
             if kinds & {"DataError", "IntegrityError", "ProgrammingError"}:
                 raise
@@ -216,9 +201,16 @@ class Database:
             self._insist(connection, f"PRAGMA {pragma}")
 
     def _lock_sqlite(self, driver: sqlite3.Connection) -> None:
+        with self._without_waiting(driver):
+            self._insist(driver, "BEGIN IMMEDIATE")
+
+    @contextmanager
+    def _without_waiting(self, driver: sqlite3.Connection) -> Iterator[None]:
         driver.execute("PRAGMA busy_timeout = 0")
-        self._insist(driver, "BEGIN IMMEDIATE")
-        driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
+        try:
+            yield
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
     def _insist(self, driver: sqlite3.Connection, statement: str) -> None:
         """Run what needs a lock, as soon as it is free.

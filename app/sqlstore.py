@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
 from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretention
@@ -11,9 +12,10 @@ from .batches import COMPLETED, FAILED, STATUS_OF, WAITING, Batches
 from .clock import Clock
 from .config import Settings
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
+from .sqladdress import parse_url
 from .sqladmission import add
 from .sqlends import Outcome
-from .sqlengine import Database, parse_url
+from .sqlengine import Database
 from .sqlids import pack
 from .sqlinstance import Instance, View
 from .sqlpicks import blocked, first_due, next_retry, pick
@@ -83,7 +85,7 @@ class SQLStore(Store):
 
     def _results(self, record: Record) -> Iterator[tuple[int, str]]:
         for span in sqlreads.spans(record):
-            yield from self._of(record.id, _results_of(span))
+            yield from self._of(record.id, partial(sqlreads.results_of, span=span))
 
     def ingestions(
         self,
@@ -252,7 +254,3 @@ class SQLStore(Store):
     def _of(self, ingestion_id: str, work: Callable[[View, Record], T]) -> T:
         self._instance.prepare()
         return self._database.read(lambda connection: work(*self._instance.find(connection, ingestion_id)))
-
-
-def _results_of(span: range) -> Callable[[View, Record], list[tuple[int, str]]]:
-    return lambda view, record: sqlreads.results_of(view, record, span)

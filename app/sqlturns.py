@@ -112,7 +112,7 @@ class Turns:
         try:
             job.called.acquire()
             if not job.done:
-                self._lead()
+                self._lead(job)
         except BaseException:
             self._leave(job)
             raise
@@ -124,18 +124,16 @@ class Turns:
         if self._leader:
             self._leader.called.release()
 
-    def _lead(self) -> None:
+    def _lead(self, own: _Job) -> None:
         jobs = self._next()
         try:
-            self._run(jobs, open_to_others=not jobs[0].alone)
+            self._run(jobs, open_to_others=not own.alone)
         finally:
-            for job in jobs:
-                job.done = True
             with self._lock:
-                leader = self._leader
                 self._call()
             for job in jobs:
-                if job is not leader:
+                job.done = True
+                if job is not own:
                     job.called.release()
 
     def _leave(self, job: _Job) -> None:
@@ -163,6 +161,8 @@ class Turns:
         try:
             self._instance.prepare()
             self._database.write(lambda wire: self._turn(wire, jobs, open_to_others=open_to_others))
+            for job in jobs:
+                job.kept = True
         except StoreUnavailable as error:
             for job in jobs:
                 job.error = StoreUnavailable(str(error), error.retry_after)
@@ -193,7 +193,11 @@ class Turns:
 
 
 class _Job:
-    """What one caller wants done, and how it went. `called` is free once it is done, or is to lead."""
+    """What one caller wants done, and how it went.
+
+    `called` is free once its thread is to go on: to lead, unless the job is `done`. `kept` says that what was done is
+    written down.
+    """
 
     def __init__(self, work: Callable[[Turn, Sequence[Any]], Sequence[Any]], request: Any, alone: bool) -> None:
         self.work = work
@@ -202,12 +206,15 @@ class _Job:
         self.called = threading.Lock()
         self.called.acquire()
         self.done = False
-        self.error: Exception | None = StoreUnavailable("The store was interrupted.")
+        self.kept = False
+        self.error: Exception | None = None
         self.result: Any = None
 
     def answer(self) -> Any:
         if self.error is not None:
             raise self.error
+        if not self.kept:
+            raise StoreUnavailable("The store was interrupted.")
         return self.result
 
 

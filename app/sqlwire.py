@@ -38,16 +38,12 @@ class Writer:
 
 
 class Wire:
-    """A connection of the driver, in a transaction.
-
-    `answered` says that something came back, so that what was sent is not to be sent again; `broken` that it is gone.
-    """
+    """A connection of the driver; `answered` says that something came back on it."""
 
     def __init__(self, driver: Any, writer: Writer) -> None:
         self._driver = driver
         self._writer = writer
         self.answered = False
-        self.broken = False
 
     def execute(self, statement: Executable, values: Values | list[Values], *, keep: bool = True) -> Rows:
         """Run a statement with its values, or once for each of a list of them."""

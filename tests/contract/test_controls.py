@@ -108,6 +108,7 @@ def test_nothing_starts_while_paused_and_everything_is_accepted(store: Store, cl
     ingestion = submit(store, range(1, 5))
     assert blocked(store) == Wait(None, "paused")
     assert store.stats().waiting_on == "paused"
+    assert store.stats().paused is True
     estimate = store.estimate(ingestion.id)
     assert estimate is not None
     assert (estimate.start, estimate.completion) == (None, None)

@@ -1,0 +1,32 @@
+"""Where a database is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import ConfigError
+
+_ALIKE = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"} | dict.fromkeys(
+    ("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"
+)
+
+
+def parse_url(text: str, key: str) -> URL:
+    """The database's address, with the driver filled in. Raises ConfigError, naming `key`, for any other kind."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ConfigError(f"{key} is not a database address, such as sqlite:///ingest.db.") from None
+    if (driver := _ALIKE.get(url.drivername)) is None:
+        raise ConfigError(
+            f"{key} names {url.drivername}://; what there is: memory://, sqlite:/// and postgresql+psycopg://."
+        )
+    if driver == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise ConfigError(f"{key} names no file, as in sqlite:///ingest.db; to keep nothing, use memory://.")
+        if not (folder := Path(url.database).absolute().parent).is_dir():
+            raise ConfigError(f"{key} names a file in {folder}, which is not a directory.")
+    return url.set(drivername=driver)

@@ -1,0 +1,243 @@
+"""Threads of one process that share a turn, and what becomes of it when something breaks in the middle."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import BacklogFull, StoreUnavailable
+from app.models import Batch, Priority, Status
+from app.sqladdress import parse_url
+from app.sqlengine import Database
+from app.sqlschema import limiter
+from app.sqlstore import SQLStore
+from app.store import Wait
+from app.verify import verify
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, submit
+
+Open = Callable[..., SQLStore]
+
+
+class HeldClock(FakeClock):
+    """Whoever asks it in a turn can be held there, or interrupted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._free = threading.Event()
+        self._free.set()
+        self._asked = threading.Event()
+        self.interrupts: list[int] = []
+        """At which of the next questions to raise, counted from 0."""
+
+    def now(self) -> float:
+        self._asked.set()
+        assert self._free.wait(10)
+        self.interrupts = [left - 1 for left in self.interrupts]
+        if -1 in self.interrupts:
+            raise KeyboardInterrupt
+        return super().now()
+
+    @contextmanager
+    def held(self, leader: Callable[[], Any]) -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+        """Hold the turn of `leader`; what is called meanwhile comes after it in the same turn, in that order."""
+        self._free.clear()
+        self._asked.clear()
+        with ThreadPoolExecutor(8) as pool:
+            try:
+                pool.submit(leader)
+                assert self._asked.wait(10)
+
+                def call(work: Callable[[], Any]) -> Future[Any]:
+                    future = pool.submit(work)
+                    time.sleep(0.05)
+                    return future
+
+                yield call
+            finally:
+                self._free.set()
+
+
+@pytest.fixture
+def clock() -> HeldClock:
+    return HeldClock()
+
+
+def test_of_two_ends_of_one_claim_in_a_turn_one_counts(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    ingestion = submit(store, [1, 2, 3, 4, 5, 6])
+    batch = claimed(store)[0]
+    with clock.held(store.pause) as call:
+        answers = [call(lambda: finish(store, batch)), call(lambda: finish(store, batch))]
+    first, second = (answer.result(10) for answer in answers)
+    assert (first is None) != (second is None)
+    assert store.get(ingestion.id).counts.completed == 1
+    assert store.stats().running == 0
+
+
+def test_ends_in_one_turn_finish_their_ingestion_once(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    submit(store, range(1, 10))
+    batches = claimed(store, 3)
+    with clock.held(store.resume) as call:
+        answers = [call(lambda batch=batch: finish(store, batch)) for batch in batches]  # type: ignore[misc]
+    ends = [answer.result(10) for answer in answers]
+    assert sorted(end.counts.completed for end in ends) == [1, 2, 3]
+    assert [end.finished_at is not None for end in ends].count(True) == 1
+
+
+def test_claims_in_one_turn_are_served_in_order_and_no_faster_than_the_rate(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=5, burst=3)
+    low, high = submit(store, range(1, 7), Priority.LOW), submit(store, range(1, 7), Priority.HIGH)
+    with clock.held(store.resume) as call:
+        answers = [call(lambda: store.claim(2)), call(lambda: store.claim(0)), call(lambda: store.claim(2))]
+        late = call(lambda: store.claim(1))
+    first, none, second, last = (answer.result(10) for answer in (*answers, late))
+    assert [batch.ingestion_id for batch in first] == [high.id, high.id]
+    assert none == Wait(None, "slots")
+    assert [batch.ingestion_id for batch in second] == [low.id]
+    assert last == Wait(5.0, "token")
+    assert verify(store.dispatches(10), interval=5, burst=3) == []
+
+
+def test_who_is_refused_in_a_turn_spoils_it_for_nobody(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0, max_pending=2)
+    with clock.held(store.resume) as call:
+        taken = call(lambda: submit(store, [1, 2, 3, 4]))
+        refused = call(lambda: submit(store, [1, 2, 3, 4]))
+    assert store.get(taken.result(10).id).status is Status.YET_TO_START
+    assert isinstance(refused.exception(10), BacklogFull)
+
+
+def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+
+    def lead() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            store.pause()
+
+    with clock.held(lead) as call:
+        answers = [call(lambda: submit(store, [1])), call(lambda: submit(store, [2]))]
+        # Asked for the row, the turn, the leader's work and the first submission; then no more.
+        clock.interrupts = [4]
+    for answer in answers:
+        assert isinstance(answer.exception(10), StoreUnavailable)
+    assert store.ingestions() == []
+    assert not store.stats().paused
+    assert submit(store, [3]).order == 1
+
+
+def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+    main = threading.main_thread().ident
+    assert main is not None
+
+    with clock.held(store.resume) as call:
+        # The call below cannot end before it: its turn comes after the one that is held.
+        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            submit(store, [1])
+        after = call(lambda: submit(store, [2]))
+    assert after.result(10).order == 1
+    assert submit(store, [3]).order == 2
+    assert len(store.ingestions()) == 2
+
+
+@pytest.mark.realtime
+def test_many_threads_on_one_store_start_every_batch_once(open_sql: Open) -> None:
+    store = open_sql(interval=0, real_time=True)
+    for first in range(1, 400, 20):
+        submit(store, range(first, first + 20))
+    started: list[Batch] = []
+
+    def drain(limit: int) -> None:
+        while True:
+            answer = store.claim(limit)
+            if isinstance(answer, Wait):
+                assert answer.reason == "empty"
+                return
+            started.extend(answer)
+            for batch in answer:
+                assert finish(store, batch) is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(drain, 1 + number % 3) for number in range(8)]:
+            done.result(60)
+    assert len({batch.id for batch in started}) == len(started) == 140
+    assert {one.status for one in store.ingestions(limit=100)} == {Status.COMPLETED}
+    assert verify(store.dispatches(1000), interval=0) == []
+    stats = store.stats()
+    assert (stats.running, sum(depth.waiting for depth in stats.depths.values())) == (0, 0)
+
+
+@pytest.fixture
+def raw(database: str, open_sql: Open) -> Iterator[Database]:
+    """The database under a prepared store, with one connection."""
+    open_sql().prepare()
+    found = Database(parse_url(database, "STORE"), 1, 2.0)
+    yield found
+    found.close()
+
+
+_ADD = insert(limiter).values(name="new")
+_NAMES = select(limiter.c.name).where(limiter.c.name == "new")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_whatever_is_raised_undoes_the_transaction_and_gives_the_connection_back(
+    raw: Database, error: type[BaseException]
+) -> None:
+    for _ in range(3):
+        with pytest.raises(error):
+            raw.write(lambda wire: (wire.execute(_ADD, {}), raise_(error)))
+        with pytest.raises(error):
+            raw.read(lambda _: raise_(error))
+    assert raw.glance(_NAMES, {}) is None
+    raw.write(lambda wire: wire.execute(_ADD, {}))
+    assert raw.glance(_NAMES, {}) == ("new",)
+
+
+def test_a_statement_that_fails_is_named_and_what_was_sent_with_it_is_undone(raw: Database) -> None:
+    def twice(wire: Any) -> None:
+        wire.execute(_ADD, {})
+        wire.execute(_ADD, {})
+
+    with pytest.raises(Exception, match=r"(?i)unique") as caught:
+        raw.write(twice)
+    assert type(caught.value).__name__ in ("IntegrityError", "UniqueViolation")
+    assert not isinstance(caught.value, SQLAlchemyError)
+    assert raw.glance(_NAMES, {}) is None
+    assert raw.read(lambda wire: wire.execute(_NAMES, {}).all()) == []
+
+
+@pytest.mark.realtime
+def test_a_writer_that_gave_up_leaves_a_connection_that_waits_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "ingest.db"
+    database = Database(parse_url(f"sqlite:///{path}", "STORE"), 1, 0.3)
+    database.write(lambda _: None)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreUnavailable, match="busy"):
+        database.write(lambda _: None)
+    other.close()
+    waits: list[int] = []
+    database.define(lambda connection: waits.append(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()))
+    assert waits == [300]
+    database.close()
+
+
+def raise_(error: type[BaseException]) -> None:
+    raise error
