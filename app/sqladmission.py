@@ -51,6 +51,8 @@ def add(
     # A clock that was set back must not put this ingestion before older ones.
     created_at = max(turn.now, state.latest)
     timeline = state.timeline(settings, turn.now)
+    if settings.priority_aging or settings.key_quota:
+        turn.write_lanes()
     ahead = ahead_of_new(turn, settings, priority, created_at)
     count = batch_count(len(submission.ids), settings.batch_size)
     owner = None if submission.owner is None else clean(submission.owner)

@@ -39,7 +39,7 @@ class Request(NamedTuple):
     was_full: bool
 
 
-class _Start(NamedTuple):
+class _Chosen(NamedTuple):
     """A batch that starts: since when its token was there, and whether its caller had no slot free until now."""
 
     candidate: Candidate
@@ -52,19 +52,19 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     state, now, bucket = turn.limiter, turn.now, turn.limiter.bucket(settings)
     if state.lined:
         turn.connection.execute(PROMOTE, {"this": state.instance, "now": now})
-    starts: list[_Start] = []
+    chosen: list[_Chosen] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     if not blocked(state, bucket, now, len(slots), first_due(turn)):
         for candidate, was_full in zip(pick(turn, len(slots), promoted=True), slots, strict=False):
             token_at = bucket.ready_at
             if not bucket.take(now):
                 break
-            starts.append(_Start(candidate, token_at, was_full))
+            chosen.append(_Chosen(candidate, token_at, was_full))
     state.full_at = bucket.full_at
-    claimed = [_start(turn, start.candidate) for start in starts]
-    if starts:
-        _write_starts(turn, settings, [start.candidate for start in starts])
-        _log(turn, settings, starts)
+    claimed = [_start(turn, one.candidate) for one in chosen]
+    if chosen:
+        _write_starts(turn, settings, [one.candidate for one in chosen])
+        _log(turn, settings, chosen)
     answers: list[list[Batch] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
@@ -111,9 +111,9 @@ def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) 
     turn.save({candidate.record.order: candidate.record for candidate in started}.values())
 
 
-def _log(turn: Turn, settings: Settings, starts: Sequence[_Start]) -> None:
+def _log(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> None:
     state, rows = turn.limiter, []
-    for candidate, token_at, was_full in starts:
+    for candidate, token_at, was_full in chosen:
         state.dispatched += 1
         record = candidate.record
         limited_by = limit_of(

@@ -61,17 +61,21 @@ class Turn(View):
     def add(self, record: Record, **more: Any) -> None:
         self.connection.execute(ADD_RECORD, record.values() | more | {"instance": self.limiter.instance})
 
-    def end(self, *, is_sqlite: bool) -> None:
+    def write_lanes(self) -> None:
+        """Write down how many more or fewer wait, for what is summed over the lanes next."""
+        changes = [
+            {"instance": self.limiter.instance, "priority": priority, "block": block, "rank": rank, "waiting": by}
+            for (priority, block), (rank, by) in sorted(self._lanes.items())
+        ]
+        if changes:
+            self.connection.execute(_LANE_CHANGE[self.connection.is_sqlite], changes)
+            self._lanes.clear()
+
+    def end(self) -> None:
         """Write down what changed in the limiter and the lanes."""
-        state = self.limiter
-        if self._lanes:
-            changes = [
-                {"instance": state.instance, "priority": priority, "block": block, "rank": rank, "waiting": by}
-                for (priority, block), (rank, by) in sorted(self._lanes.items())
-            ]
-            self.connection.execute(_LANE_CHANGE[is_sqlite], changes)
-        values = {name: getattr(state, name) for name in LIMITER_NAMES[1:]}
-        self.connection.execute(SAVE_LIMITER, values | {"of_instance": state.instance})
+        self.write_lanes()
+        values = {name: getattr(self.limiter, name) for name in LIMITER_NAMES[1:]}
+        self.connection.execute(SAVE_LIMITER, values | {"of_instance": self.limiter.instance})
 
 
 class Turns:
@@ -189,7 +193,7 @@ class Turns:
             for group in together.values():
                 turn.now = clock()
                 _serve(turn, group)
-        turn.end(is_sqlite=self._database.is_sqlite)
+        turn.end()
 
 
 class _Job:

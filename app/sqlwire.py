@@ -43,6 +43,7 @@ class Wire:
     def __init__(self, driver: Any, writer: Writer) -> None:
         self._driver = driver
         self._writer = writer
+        self.is_sqlite = writer.is_sqlite
         self.answered = False
 
     def execute(self, statement: Executable, values: Values | list[Values], *, keep: bool = True) -> Rows:
@@ -57,7 +58,7 @@ class Wire:
 
     def firsts(self, statement: Executable, values: Sequence[Values]) -> list[Any]:
         """The first row that a query finds with each of some values, or None."""
-        if self._writer.is_sqlite:
+        if self.is_sqlite:
             # One after the other, because it would prepare a statement anew that is still being read.
             return [self.execute(statement, one).first() for one in values]
         # All are sent before any is waited for.

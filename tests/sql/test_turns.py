@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import BacklogFull, StoreUnavailable
+from app.errors import BacklogFull, StoreUnavailable, TooLate
 from app.models import Batch, Priority, Status
 from app.sqladdress import parse_url
 from app.sqlengine import Database
@@ -118,6 +118,15 @@ def test_who_is_refused_in_a_turn_spoils_it_for_nobody(open_sql: Open, clock: He
         refused = call(lambda: submit(store, [1, 2, 3, 4]))
     assert store.get(taken.result(10).id).status is Status.YET_TO_START
     assert isinstance(refused.exception(10), BacklogFull)
+
+
+def test_a_deadline_is_held_against_what_came_before_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=5, priority_aging=60)
+    with clock.held(store.resume) as call:
+        first = call(lambda: submit(store, range(1, 31)))
+        late = call(lambda: submit(store, [1], deadline=clock.now() + 40))
+    assert first.result(10).batch_count == 10
+    assert isinstance(late.exception(10), TooLate)
 
 
 def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open, clock: HeldClock) -> None:
