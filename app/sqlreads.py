@@ -1,4 +1,4 @@
-"""What is told about ingestions and their batches, out of the SQL store's tables."""
+"""What is told about the queue, ingestions and their batches, out of the SQL store's tables."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from collections.abc import Iterator
 
 from sqlalchemy import bindparam, or_, select
 
-from .batches import COMPLETED, NEW, Batches
-from .models import BatchError, Ingestion, Priority, Status, batch_id
+from .batches import COMPLETED, NEW, STATUS_OF, Batches
+from .config import Settings
+from .models import Batch, BatchError, Ingestion, Priority, Status, batch_id
+from .sqlforecast import accuracy, depths
 from .sqlids import slice_of, unpack
 from .sqlinstance import View
+from .sqlpicks import blocked, first_due, next_retry, pick
 from .sqlrows import RECORD_COLUMNS, Record
 from .sqlschema import THIS, batches, dispatches, ids, ingestions
-from .store import Dispatch
+from .store import Dispatch, Stats
 
 CHUNK = 1000
 """How many batches are read at once where all are asked for."""
@@ -109,6 +112,34 @@ def listing(
         wanted.append(column.order < before)
     statement = select(*RECORD_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
     return [Record(*row).snapshot() for row in view.connection.execute(statement, {}, keep=False)]
+
+
+def stats(view: View, settings: Settings) -> Stats:
+    state, now, bucket = view.limiter, view.now, view.limiter.bucket(settings)
+    wait = blocked(state, bucket, now, max(0, settings.concurrency - state.running), first_due(view))
+    return Stats(
+        now,
+        state.paused,
+        state.hold_until if state.hold_until > now else None,
+        wait.reason if wait else None,
+        bucket.tokens(now),
+        bucket.when(0, now),
+        state.running,
+        state.service,
+        depths(view, settings),
+        accuracy(view),
+        state.failed,
+        next_retry(view),
+    )
+
+
+def upcoming(view: View, settings: Settings, limit: int) -> list[tuple[Batch, float | None]]:
+    """The next batches in true order, each with the time it should start (None while paused)."""
+    timeline, paused = view.limiter.timeline(settings, view.now), view.limiter.paused
+    return [
+        (one.batch(one.attempt, STATUS_OF[one.state]), None if paused else timeline.start(nth))
+        for nth, one in enumerate(pick(view, limit))
+    ]
 
 
 def dispatched(view: View, limit: int) -> list[Dispatch]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretention
-from .batches import COMPLETED, FAILED, STATUS_OF, WAITING, Batches
+from .batches import COMPLETED, FAILED, WAITING, Batches
 from .clock import Clock
 from .config import Settings
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
@@ -18,7 +18,7 @@ from .sqlends import Outcome
 from .sqlengine import Database
 from .sqlids import pack
 from .sqlinstance import Instance, View
-from .sqlpicks import blocked, first_due, next_retry, pick
+from .sqlpicks import blocked
 from .sqlrows import Record
 from .sqlturns import Turn, Turns
 from .store import Dispatch, Quote, Stats, Store, Submission, Wait
@@ -189,36 +189,10 @@ class SQLStore(Store):
         self._turns.take(resumed)
 
     def stats(self) -> Stats:
-        def told(view: View) -> Stats:
-            settings, state, now = self._settings, view.limiter, view.now
-            bucket = state.bucket(settings)
-            wait = blocked(state, bucket, now, max(0, settings.concurrency - state.running), first_due(view))
-            return Stats(
-                now,
-                state.paused,
-                state.hold_until if state.hold_until > now else None,
-                wait.reason if wait else None,
-                bucket.tokens(now),
-                bucket.when(0, now),
-                state.running,
-                state.service,
-                sqlforecast.depths(view, settings),
-                sqlforecast.accuracy(view),
-                state.failed,
-                next_retry(view),
-            )
-
-        return self._read(told)
+        return self._read(lambda view: sqlreads.stats(view, self._settings))
 
     def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
-        def told(view: View) -> list[tuple[Batch, float | None]]:
-            timeline, paused = view.limiter.timeline(self._settings, view.now), view.limiter.paused
-            return [
-                (one.batch(one.attempt, STATUS_OF[one.state]), None if paused else timeline.start(nth))
-                for nth, one in enumerate(pick(view, limit))
-            ]
-
-        return self._read(told)
+        return self._read(lambda view: sqlreads.upcoming(view, self._settings, limit))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: sqlreads.dispatched(view, min(limit, self._settings.dispatch_log)))
