@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import BacklogFull, StoreUnavailable, TooLate
@@ -22,6 +22,7 @@ from app.sqladdress import parse_url
 from app.sqlengine import Database
 from app.sqlschema import limiter
 from app.sqlstore import SQLStore
+from app.sqlwire import Wire
 from app.store import Wait
 from app.verify import verify
 from tests.support.clock import FakeClock
@@ -202,6 +203,7 @@ def raw(database: str, open_sql: Open) -> Iterator[Database]:
 
 
 _ADD = insert(limiter).values(name="new")
+_TOUCH = update(limiter).where(limiter.c.name == "ingest").values(failed=0).returning(limiter.c.name)
 _NAMES = select(limiter.c.name).where(limiter.c.name == "new")
 
 
@@ -219,8 +221,36 @@ def test_whatever_is_raised_undoes_the_transaction_and_gives_the_connection_back
     assert raw.glance(_NAMES, {}) == ("new",)
 
 
+def test_a_wait_for_the_database_can_be_interrupted(raw: Database, database: str) -> None:
+    other, main = Database(parse_url(database, "STORE"), 1, 2.0), threading.main_thread().ident
+    assert main is not None
+    kept, free = threading.Event(), threading.Event()
+
+    def keep(wire: Wire) -> None:
+        wire.execute(_TOUCH, {}).first()
+        kept.set()
+        assert free.wait(10)
+
+    def touch(wire: Wire) -> None:
+        wire.execute(_ADD, {})
+        wire.execute(_TOUCH, {}).first()
+
+    with ThreadPoolExecutor(1) as pool:
+        keeping = pool.submit(other.write, keep)
+        assert kept.wait(10)
+        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            raw.write(touch)
+        free.set()
+        keeping.result(10)
+    assert raw.glance(_NAMES, {}) is None
+    raw.write(touch)
+    assert raw.glance(_NAMES, {}) == ("new",)
+    other.close()
+
+
 def test_a_statement_that_fails_is_named_and_what_was_sent_with_it_is_undone(raw: Database) -> None:
-    def twice(wire: Any) -> None:
+    def twice(wire: Wire) -> None:
         wire.execute(_ADD, {})
         wire.execute(_ADD, {})
 
