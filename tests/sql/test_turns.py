@@ -51,7 +51,7 @@ class HeldClock(FakeClock):
         return super().now()
 
     @contextmanager
-    def held(self, leader: Callable[[], Any]) -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+    def held(self, store: SQLStore, leader: Callable[[], Any]) -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
         """Hold the turn of `leader`; what is called meanwhile comes after it in the same turn, in that order."""
         self._free.clear()
         self._asked.clear()
@@ -61,13 +61,26 @@ class HeldClock(FakeClock):
                 assert self._asked.wait(10)
 
                 def call(work: Callable[[], Any]) -> Future[Any]:
+                    before = in_line(store)
                     future = pool.submit(work)
-                    time.sleep(0.05)
+                    await_line(store, before + 1)
                     return future
 
                 yield call
             finally:
                 self._free.set()
+
+
+def in_line(store: SQLStore) -> int:
+    """How many calls stand in line for a turn, which is nothing that can be told from outside."""
+    return len(store._turns._waiting)
+
+
+def await_line(store: SQLStore, count: int) -> None:
+    give_up_at = time.monotonic() + 10
+    while in_line(store) < count:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.001)
 
 
 @pytest.fixture
@@ -79,7 +92,7 @@ def test_of_two_ends_of_one_claim_in_a_turn_one_counts(open_sql: Open, clock: He
     store = open_sql(interval=0)
     ingestion = submit(store, [1, 2, 3, 4, 5, 6])
     batch = claimed(store)[0]
-    with clock.held(store.pause) as call:
+    with clock.held(store, store.pause) as call:
         answers = [call(lambda: finish(store, batch)), call(lambda: finish(store, batch))]
     first, second = (answer.result(10) for answer in answers)
     assert (first is None) != (second is None)
@@ -91,7 +104,7 @@ def test_ends_in_one_turn_finish_their_ingestion_once(open_sql: Open, clock: Hel
     store = open_sql(interval=0)
     submit(store, range(1, 10))
     batches = claimed(store, 3)
-    with clock.held(store.resume) as call:
+    with clock.held(store, store.resume) as call:
         answers = [call(lambda batch=batch: finish(store, batch)) for batch in batches]  # type: ignore[misc]
     ends = [answer.result(10) for answer in answers]
     assert sorted(end.counts.completed for end in ends) == [1, 2, 3]
@@ -101,7 +114,7 @@ def test_ends_in_one_turn_finish_their_ingestion_once(open_sql: Open, clock: Hel
 def test_claims_in_one_turn_are_served_in_order_and_no_faster_than_the_rate(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=5, burst=3)
     low, high = submit(store, range(1, 7), Priority.LOW), submit(store, range(1, 7), Priority.HIGH)
-    with clock.held(store.resume) as call:
+    with clock.held(store, store.resume) as call:
         answers = [call(lambda: store.claim(2)), call(lambda: store.claim(0)), call(lambda: store.claim(2))]
         late = call(lambda: store.claim(1))
     first, none, second, last = (answer.result(10) for answer in (*answers, late))
@@ -114,7 +127,7 @@ def test_claims_in_one_turn_are_served_in_order_and_no_faster_than_the_rate(open
 
 def test_who_is_refused_in_a_turn_spoils_it_for_nobody(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=0, max_pending=2)
-    with clock.held(store.resume) as call:
+    with clock.held(store, store.resume) as call:
         taken = call(lambda: submit(store, [1, 2, 3, 4]))
         refused = call(lambda: submit(store, [1, 2, 3, 4]))
     assert store.get(taken.result(10).id).status is Status.YET_TO_START
@@ -122,10 +135,10 @@ def test_who_is_refused_in_a_turn_spoils_it_for_nobody(open_sql: Open, clock: He
 
 
 def test_a_deadline_is_held_against_what_came_before_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
-    store = open_sql(interval=5, priority_aging=60)
-    with clock.held(store.resume) as call:
+    store, deadline = open_sql(interval=5, priority_aging=60), clock.now() + 40
+    with clock.held(store, store.resume) as call:
         first = call(lambda: submit(store, range(1, 31)))
-        late = call(lambda: submit(store, [1], deadline=clock.now() + 40))
+        late = call(lambda: submit(store, [1], deadline=deadline))
     assert first.result(10).batch_count == 10
     assert isinstance(late.exception(10), TooLate)
 
@@ -138,7 +151,7 @@ def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open
         with pytest.raises(KeyboardInterrupt):
             store.pause()
 
-    with clock.held(lead) as call:
+    with clock.held(store, lead) as call:
         answers = [call(lambda: submit(store, [1])), call(lambda: submit(store, [2]))]
         # Asked for the row, the turn, the leader's work and the first submission; then no more.
         clock.interrupts = [4]
@@ -155,11 +168,16 @@ def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(open_sql: O
     main = threading.main_thread().ident
     assert main is not None
 
-    with clock.held(store.resume) as call:
-        # The call below cannot end before it: its turn comes after the one that is held.
-        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+    def interrupt() -> None:
+        await_line(store, 1)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    with clock.held(store, store.resume) as call:
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
         with pytest.raises(KeyboardInterrupt):
             submit(store, [1])
+        interrupting.join()
         after = call(lambda: submit(store, [2]))
     assert after.result(10).order == 1
     assert submit(store, [3]).order == 2
