@@ -32,6 +32,7 @@ class MemoryStore(Store):
     """Everything behind one lock. `claim` costs the same however much waits."""
 
     durable = False
+    shares = False
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -145,10 +146,8 @@ class MemoryStore(Store):
                 quotes[priority] = Quote(ahead, None, None) if self._paused else timeline.quote(ahead, count)
             return quotes
 
-    def claim(self, limit: int, *, was_full: bool = False, patient: bool = True) -> list[Batch] | Wait:
-        if not self._lock.acquire(blocking=patient):
-            return Wait(None, "busy")
-        try:
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+        with self._lock:
             now = self._clock.now()
             if wait := self._wait(now, limit):
                 return wait
@@ -159,8 +158,6 @@ class MemoryStore(Store):
                     break
                 batches.append(self._start(self._queue.pop(), now, token_at, was_full=was_full))
             return batches
-        finally:
-            self._lock.release()
 
     def renew(self, batches: Sequence[Batch]) -> None:
         with self._lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,27 +13,13 @@ from .clock import Clock
 from .errors import HoldQueue, IngestError, StoreUnavailable
 from .models import Batch, BatchError, Ingestion
 from .retry import RetryPolicy
+from .slots import Slot
 from .store import Store
 
 logger = logging.getLogger("flask_ingestion")
 
 TROUBLE_MAX = 10.0
 """Seconds between two tries at most while the store cannot be reached."""
-
-
-class Slot:
-    """One batch in process. `given_up` is set once its outcome is no longer waited for."""
-
-    def __init__(self, batch: Batch, started_at: float) -> None:
-        self.batch = batch
-        self.started_at = started_at
-        self.given_up = threading.Event()
-        self.thread: threading.Thread | None = None
-
-    def attempt(self, now: float) -> signals.Attempt:
-        """The attempt that ends now."""
-        due_at = self.batch.due_at
-        return signals.Attempt(now - self.started_at, None if due_at is None else self.started_at - due_at)
 
 
 class Runner:

@@ -36,6 +36,7 @@ class SQLStore(Store):
     """
 
     durable = True
+    shares = True
 
     def __init__(self, settings: Settings, clock: Clock | None = None, name: str = "ingest") -> None:
         url = parse_url(settings.store, f"{name.upper()}_STORE")
@@ -110,8 +111,7 @@ class SQLStore(Store):
     def quote(self, count: int) -> dict[Priority, Quote]:
         return self._read(lambda view: sqlforecast.quotes(view, self._settings, count))
 
-    def claim(self, limit: int, *, was_full: bool = False, patient: bool = True) -> list[Batch] | Wait:  # noqa: ARG002
-        # Nobody is in another's way here: claims that come together share a transaction.
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
         answer = self._turns.share(self._claim, sqlclaims.Request(limit, was_full))

@@ -32,7 +32,7 @@ class Submission(NamedTuple):
 class Wait(NamedTuple):
     """Why nothing could be claimed, and in how many seconds it is worth another try (None: when something changes).
 
-    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots`, `token` and `busy`.
+    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots` and `token`.
     """
 
     seconds: float | None
@@ -105,10 +105,12 @@ class Quote(NamedTuple):
 class Store(ABC):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion.
 
-    `durable` says whether what it holds outlives the process.
+    `durable` says whether what it holds outlives the process, `shares` whether calls that come together gain from that:
+    else they only wait for one another.
     """
 
     durable: bool
+    shares: bool
 
     # -- accepting and telling --
 
@@ -161,11 +163,10 @@ class Store(ABC):
     # -- dispatching --
 
     @abstractmethod
-    def claim(self, limit: int, *, was_full: bool = False, patient: bool = True) -> list[Batch] | Wait:
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
         """Take tokens AND the most urgent due batches, up to `limit`, in one step; else say what to wait for.
 
-        `was_full` says that the caller had no free slot until now, for the dispatch log. A caller that is not `patient`
-        would rather hear `busy` than stand in line behind others, where that takes longer than the claim.
+        `was_full` says that the caller had no free slot until now, for the dispatch log.
         """
 
     @abstractmethod

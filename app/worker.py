@@ -12,13 +12,14 @@ from .config import Settings
 from .errors import StoreUnavailable
 from .models import Batch
 from .retry import RetryPolicy
-from .runner import TROUBLE_MAX, Runner, Slot, fields
+from .runner import TROUBLE_MAX, Runner, fields
+from .slots import Slot, Slots
 from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
 
 _MOMENT = 0.01
-"""Seconds of real time for which no thread is started after one found the store busy with others."""
+"""Seconds of real time after which a thread that rushes on through what is due has got somewhere."""
 
 _LAST_CALL = 1.0
 """Seconds that a stop waits for the worker's thread at most, once no batch is in process: for a call to the store."""
@@ -46,13 +47,12 @@ class Worker:
         self._clock = clock
         self._runner = Runner(name, store, RetryPolicy.of(settings), clock, process, app)
         self._lock = threading.Lock()
-        self._slots: set[Slot] = set()
+        self._slots = Slots(share=store.shares)
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._was_full = False
-        self._crowded = False
         self._looking = True
         self._waiting_on = ""
         self._tended_at = clock.now()
@@ -70,8 +70,7 @@ class Worker:
     @property
     def running(self) -> int:
         """How many batches are in process here."""
-        with self._lock:
-            return len(self._slots)
+        return len(self._slots)
 
     def start(self) -> None:
         """Start the thread, unless it runs. Raises RuntimeError where no thread can be started."""
@@ -112,13 +111,13 @@ class Worker:
         with self._lock:
             thread = self._thread
             self.halt()
-            inside = own is thread or any(slot.thread is own for slot in self._slots)
+            inside = own is thread or self._slots.has(own)
         if thread is None or inside:
             return
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():
             return  # Started again meanwhile.
-        for slot in self._give_up(lambda _: True):
+        for slot in self._slots.give_up(lambda _: True):
             logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=fields(slot.batch))
             try:
                 self._store.release(slot.batch)
@@ -170,10 +169,7 @@ class Worker:
             self._was_full, self._looking = True, False
             self._say_wait("slots", None)
             return None
-        if self._crowded:
-            # Batches end sooner than a thread starts: those that are there get on better without more of them.
-            self._crowded = False
-            self._stopping.wait(_MOMENT)
+        if self._slots.rush(lambda: self._stopping.wait(_MOMENT)):
             return 0.0
         was_full, self._was_full = self._was_full, False
         # Set before the look, so that what is added during it wakes this thread.
@@ -196,19 +192,16 @@ class Worker:
             logger.log(level, "%r waits on: %s%s", self._name, reason, until)
 
     def _spawn(self, batch: Batch) -> None:
-        slot = Slot(batch, self._clock.now())
-        with self._lock:
-            stopping = self._stopping.is_set()
-            if not stopping:
-                self._slots.add(slot)
-        if stopping:
+        if self._stopping.is_set():
             self._store.release(batch)
             return
+        slot = Slot(batch, self._clock.now())
+        self._slots.add(slot)
         try:
             threading.Thread(target=self._work, args=(slot,), name=f"{self._name}-batch", daemon=True).start()
         except RuntimeError as error:
             logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=fields(batch))
-            self._free(slot)
+            self._slots.free(slot)
             self._store.release(batch)
             self._store.hold(1.0)
 
@@ -223,23 +216,20 @@ class Worker:
         except BaseException:
             logger.critical("a batch thread of %r died", self._name, exc_info=True, extra=fields(slot.batch))
         finally:
-            self._free(slot)
+            self._slots.free(slot)
             self._wake.set()
 
     def _next(self, slot: Slot) -> Batch | None:
         if slot.given_up.is_set() or self._stopping.is_set() or self._over.is_set():
             return None
-        full = self.running >= self._settings.concurrency
+        if not self._slots.stays(slot, self._clock.now()):
+            return None
         try:
-            answer = self._store.claim(1, was_full=full, patient=False)
+            answer = self._store.claim(1, was_full=len(self._slots) >= self._settings.concurrency)
             if isinstance(answer, Wait):
-                if answer.reason == "busy":
-                    self._crowded = True
                 return None
-            with self._lock:
-                if not slot.given_up.is_set():
-                    slot.batch, slot.started_at = answer[0], self._clock.now()
-                    return slot.batch
+            if self._slots.go_on(slot, answer[0], self._clock.now()):
+                return slot.batch
             self._store.release(answer[0])
         except StoreUnavailable:
             # The worker's thread meets the same trouble next, and says so.
@@ -247,37 +237,22 @@ class Worker:
         return None
 
     def _tending_due(self) -> float:
-        with self._lock:
-            hang = min((slot.started_at for slot in self._slots), default=float("inf")) + self._settings.process_timeout
-        return min(hang, self._tended_at + self._settings.lease / 3)
+        tend = self._tended_at + self._settings.lease / 3
+        oldest = self._slots.oldest_start()
+        return tend if oldest is None else min(tend, oldest + self._settings.process_timeout)
 
     def _tend(self) -> None:
         """What has to be done from time to time: heartbeats, batches that hang, leases that ran out, old ingestions."""
         now = self._clock.now()
-        for slot in self._give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
+        for slot in self._slots.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
             self._runner.fail(
                 slot, TimeoutError(f"the processor did not return within {self._settings.process_timeout:g} s")
             )
         if now < self._tended_at + self._settings.lease / 3:
             return
         self._tended_at = now
-        with self._lock:
-            batches = [slot.batch for slot in self._slots]
-        if batches:
+        if batches := self._slots.batches():
             self._store.renew(batches)
         for ingestion in self._store.recover():
             self._runner.finish(ingestion)
         self._store.prune()
-
-    def _give_up(self, condition: Callable[[Slot], bool]) -> list[Slot]:
-        """Stop waiting for the slots that fulfil the condition, and free them; their threads end when they can."""
-        with self._lock:
-            slots = [slot for slot in self._slots if condition(slot)]
-            for slot in slots:
-                slot.given_up.set()
-            self._slots.difference_update(slots)
-        return slots
-
-    def _free(self, slot: Slot) -> None:
-        with self._lock:
-            self._slots.discard(slot)

@@ -6,46 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from app import ingestion_finished
-from app.memorystore import MemoryStore
-from app.store import Wait
-from tests.support.clock import START
+from app.clock import SystemClock
 from tests.support.host import BOUND, Host
-from tests.support.queueing import settings, submit
-
-
-class StoppedClock:
-    """Whoever asks for the time while it is `stopped` waits, and a MemoryStore asks with its lock held."""
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self.asked = threading.Event()
-        self.go_on = threading.Event()
-
-    def now(self) -> float:
-        if self.stopped:
-            self.asked.set()
-            assert self.go_on.wait(BOUND)
-        return START
-
-    def wait(self, event: threading.Event, seconds: float | None) -> bool:
-        return event.wait(seconds)
-
-
-def test_a_claim_that_is_not_patient_never_waits_for_others() -> None:
-    clock = StoppedClock()
-    store = MemoryStore(settings(), clock)
-    submit(store, range(1, 4))
-    clock.stopped = True
-    other = threading.Thread(target=store.prune)
-    other.start()
-    assert clock.asked.wait(BOUND)
-
-    assert store.claim(1, patient=False) == Wait(None, "busy")
-
-    clock.stopped = False
-    clock.go_on.set()
-    other.join(BOUND)
-    assert not isinstance(store.claim(1, patient=False), Wait)
 
 
 def test_batches_that_end_at_once_share_a_few_threads(serve: Callable[..., Host]) -> None:
@@ -64,3 +26,17 @@ def test_batches_that_end_at_once_share_a_few_threads(serve: Callable[..., Host]
         host.ingestion.submit(range(1, 3 * batches + 1), "HIGH")
         assert ended.wait(BOUND)
     assert len(threads) < batches / 10
+
+
+def test_one_that_takes_longer_after_many_quick_ones_does_not_hold_up_the_rest(serve: Callable[..., Host]) -> None:
+    met, count = threading.Barrier(4, timeout=BOUND), 300
+
+    def process(ids: Sequence[int]) -> None:
+        if ids[0] > 3 * count:
+            met.wait()  # Only passed by four of them at once.
+
+    host = serve(process, interval=0, concurrency=4, clock=SystemClock())
+    one = host.ingestion.submit(range(1, 3 * count + 1), "HIGH")
+    four = host.ingestion.submit(range(3 * count + 1, 3 * count + 13), "LOW")
+    host.heard.until_finished(one.id, four.id)
+    assert host.ingestion.get(four.id).counts.completed == 4
