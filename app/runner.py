@@ -23,7 +23,10 @@ TROUBLE_MAX = 10.0
 
 
 class Runner:
-    """Runs `process`, which takes a batch's ids and returns JSON text for each, in the app's context."""
+    """Runs `process`, which takes a batch's ids and returns JSON text for each, in the app's context.
+
+    `ack` tells the store of a batch that ended well; the slot may hold another batch after that.
+    """
 
     def __init__(
         self,
@@ -33,6 +36,7 @@ class Runner:
         clock: Clock,
         process: Callable[[Sequence[int]], Sequence[str]],
         app: signals.Sender,
+        ack: Callable[[Slot, Sequence[str]], Ingestion | None],
     ) -> None:
         self._name = name
         self._store = store
@@ -40,6 +44,7 @@ class Runner:
         self._clock = clock
         self._process = process
         self._app = app
+        self._ack = ack
 
     def run(self, slot: Slot) -> None:
         """Run the processor on the slot's batch and tell the store what came of it."""
@@ -60,7 +65,7 @@ class Runner:
             self.fail(slot, outcome)
         else:
             results, attempt = outcome, slot.attempt(self._clock.now())
-            ingestion = self._report(slot, lambda: self._store.ack(batch, results))
+            ingestion = self._report(slot, lambda: self._ack(slot, results))
             if ingestion:
                 self._emit(signals.batch_completed, batch, attempt=attempt)
             self.finish(ingestion)

@@ -151,6 +151,19 @@ class SQLStore(Store):
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
         return self._end(batch, Outcome(COMPLETED, results=results))
 
+    def proceed(
+        self, batch: Batch, results: Sequence[str], *, was_full: bool = False
+    ) -> tuple[Ingestion | None, list[Batch] | Wait]:
+        outcome = Outcome(COMPLETED, results=results)
+        return self._turns.share(self._proceed, (batch, outcome, sqlclaims.Request(1, was_full)))
+
+    def _proceed(
+        self, turn: Turn, requests: Sequence[tuple[Batch, Outcome, sqlclaims.Request]]
+    ) -> list[tuple[Ingestion | None, list[Batch] | Wait]]:
+        ended = sqlends.end(turn, [(batch, outcome) for batch, outcome, _ in requests])
+        claimed = sqlclaims.claim(turn, self._settings, [request for _, _, request in requests])
+        return list(zip(ended, claimed, strict=True))
+
     def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
         return self._end(batch, Outcome(WAITING, error, delay=delay))
 

@@ -181,8 +181,14 @@ class Store(ABC):
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
         """The claim ended well: `results` is JSON text for each of its ids, empty for null.
 
-        Like the three below, returns the ingestion afterwards, or None where the claim was lost and nothing changed.
+        Like the calls below, returns the ingestion afterwards, or None where the claim was lost and nothing changed.
         """
+
+    def proceed(
+        self, batch: Batch, results: Sequence[str], *, was_full: bool = False
+    ) -> tuple[Ingestion | None, list[Batch] | Wait]:
+        """`ack`, and `claim` one batch in its place."""
+        return self.ack(batch, results), self.claim(1, was_full=was_full)
 
     @abstractmethod
     def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:

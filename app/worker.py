@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 from . import signals
 from .clock import Clock
 from .config import Settings
+from .crew import Crew
 from .errors import StoreUnavailable
-from .models import Batch
-from .retry import RetryPolicy
-from .runner import TROUBLE_MAX, Runner, fields
-from .slots import Slot, Slots
+from .runner import TROUBLE_MAX, fields
 from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
@@ -45,13 +43,12 @@ class Worker:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._runner = Runner(name, store, RetryPolicy.of(settings), clock, process, app)
         self._lock = threading.Lock()
-        self._slots = Slots(share=store.shares)
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._over = threading.Event()
+        self._crew = Crew(name, store, settings, clock, process, app, stops=self._is_stopping, left=self._wake.set)
         self._was_full = False
         self._looking = True
         self._waiting_on = ""
@@ -70,7 +67,7 @@ class Worker:
     @property
     def running(self) -> int:
         """How many batches are in process here."""
-        return len(self._slots)
+        return len(self._crew.slots)
 
     def start(self) -> None:
         """Start the thread, unless it runs. Raises RuntimeError where no thread can be started."""
@@ -111,23 +108,23 @@ class Worker:
         with self._lock:
             thread = self._thread
             self.halt()
-            inside = own is thread or self._slots.has(own)
+            inside = own is thread or self._crew.slots.has(own)
         if thread is None or inside:
             return
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():
             return  # Started again meanwhile.
-        for slot in self._slots.give_up(lambda _: True):
+        for slot in self._crew.slots.give_up(lambda _: True):
             logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=fields(slot.batch))
-            try:
-                self._store.release(slot.batch)
-            except StoreUnavailable as error:
-                logger.warning("batch %s is left to its lease: %s", slot.batch.id, error, extra=fields(slot.batch))
+            self._crew.put_back(slot.batch)
         self._wake.set()
         thread.join(_LAST_CALL)
         with self._lock:
             if self._thread is thread and not thread.is_alive():
                 self._thread = None
+
+    def _is_stopping(self) -> bool:
+        return self._stopping.is_set() or self._over.is_set()
 
     def _run(self) -> None:
         try:
@@ -157,19 +154,19 @@ class Worker:
     def _ended(self) -> bool:
         """Whether all is done after a stop. Told under the lock, so that a start either prevents it or comes after."""
         with self._lock:
-            if not self._stopping.is_set() or self._slots:
+            if not self._stopping.is_set() or self._crew.slots:
                 return False
             self._thread = None
             return True
 
     def _dispatch(self) -> float | None:
         """Fill the free slots; in how many seconds to look again, None when something changes."""
-        free = self._settings.concurrency - self.running
-        if free <= 0:
+        free = self._crew.free
+        if not free:
             self._was_full, self._looking = True, False
             self._say_wait("slots", None)
             return None
-        if self._slots.rush(lambda: self._stopping.wait(_MOMENT)):
+        if self._crew.slots.rush(lambda: self._stopping.wait(_MOMENT)):
             return 0.0
         was_full, self._was_full = self._was_full, False
         # Set before the look, so that what is added during it wakes this thread.
@@ -180,7 +177,7 @@ class Worker:
             self._say_wait(answer.reason, answer.seconds)
             return answer.seconds
         for batch in answer:
-            self._spawn(batch)
+            self._crew.start(batch)
         return 0.0
 
     def _say_wait(self, reason: str, seconds: float | None) -> None:
@@ -191,68 +188,23 @@ class Worker:
             until = "" if seconds is None else f" for {seconds:.3f} s"
             logger.log(level, "%r waits on: %s%s", self._name, reason, until)
 
-    def _spawn(self, batch: Batch) -> None:
-        if self._stopping.is_set():
-            self._store.release(batch)
-            return
-        slot = Slot(batch, self._clock.now())
-        self._slots.add(slot)
-        try:
-            threading.Thread(target=self._work, args=(slot,), name=f"{self._name}-batch", daemon=True).start()
-        except RuntimeError as error:
-            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=fields(batch))
-            self._slots.free(slot)
-            self._store.release(batch)
-            self._store.hold(1.0)
-
-    def _work(self, slot: Slot) -> None:
-        """Run a batch, then whatever else is due at once, which spares a change of threads."""
-        slot.thread = threading.current_thread()
-        try:
-            following: Batch | None = slot.batch
-            while following:
-                self._runner.run(slot)
-                following = self._next(slot)
-        except BaseException:
-            logger.critical("a batch thread of %r died", self._name, exc_info=True, extra=fields(slot.batch))
-        finally:
-            self._slots.free(slot)
-            self._wake.set()
-
-    def _next(self, slot: Slot) -> Batch | None:
-        if slot.given_up.is_set() or self._stopping.is_set() or self._over.is_set():
-            return None
-        if not self._slots.stays(slot, self._clock.now()):
-            return None
-        try:
-            answer = self._store.claim(1, was_full=len(self._slots) >= self._settings.concurrency)
-            if isinstance(answer, Wait):
-                return None
-            if self._slots.go_on(slot, answer[0], self._clock.now()):
-                return slot.batch
-            self._store.release(answer[0])
-        except StoreUnavailable:
-            # The worker's thread meets the same trouble next, and says so.
-            pass
-        return None
-
     def _tending_due(self) -> float:
         tend = self._tended_at + self._settings.lease / 3
-        oldest = self._slots.oldest_start()
+        oldest = self._crew.slots.oldest_start()
         return tend if oldest is None else min(tend, oldest + self._settings.process_timeout)
 
     def _tend(self) -> None:
         """What has to be done from time to time: heartbeats, batches that hang, leases that ran out, old ingestions."""
         now = self._clock.now()
-        for slot in self._slots.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
-            self._runner.fail(
+        for slot in self._crew.slots.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
+            self._crew.runner.fail(
                 slot, TimeoutError(f"the processor did not return within {self._settings.process_timeout:g} s")
             )
         if now < self._tended_at + self._settings.lease / 3:
             return
         self._tended_at = now
-        if batches := self._slots.batches():
+        if batches := self._crew.slots.batches():
             self._store.renew(batches)
         for ingestion in self._store.recover():
-            self._runner.finish(ingestion)
+            self._crew.runner.finish(ingestion)
         self._store.prune()
