@@ -152,11 +152,11 @@ class MemoryStore(Store):
             if wait := self._wait(now, limit):
                 return wait
             batches: list[Batch] = []
-            while len(batches) < limit and self._first(now):
+            while len(batches) < limit and (entry := self._first(now)):
                 token_at = self._bucket.ready_at
                 if not self._bucket.take(now):
                     break
-                batches.append(self._start(self._queue.pop(), now, token_at, was_full=was_full))
+                batches.append(self._start(entry, now, token_at, was_full=was_full))
             return batches
 
     def renew(self, batches: Sequence[Batch]) -> None:
@@ -351,10 +351,12 @@ class MemoryStore(Store):
             record.attempts[position] = attempt
         record.dues.pop(position, None)
         record.move(position, RUNNING)
+        following = None
         if position == record.cursor:
             record.cursor += 1
             if record.cursor < len(record.states):
-                self._queue.put(Entry(entry.rank, entry.order, record.cursor, entry.due, record), now)
+                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
+        self._queue.pop(following)
         self._backlog.change(record, -1)
         self._recount(record)
         if record.started_at is None:

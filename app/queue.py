@@ -46,9 +46,12 @@ class ReadyQueue:
         heap = self._ready.queue
         return heap[0] if heap else None
 
-    def pop(self) -> Entry:
-        """Take the entry that `first` showed."""
-        return self._ready.get_nowait()
+    def pop(self, following: Entry | None = None) -> None:
+        """Take out the entry that `first` showed; `following` takes its place, and goes where it belongs."""
+        if following is None:
+            self._ready.get_nowait()
+        else:
+            heapq.heapreplace(self._ready.queue, following)
 
     def note_cancel(self) -> None:
         """A record was cancelled: once those may be half of all entries, clear them out, O(1) a cancel on the whole.
