@@ -11,7 +11,8 @@ from typing import Any
 
 from .processes import free_port, listens, program, running
 
-_GRANIAN = ["granian", "--interface", "wsgi", "--log-level", "error", "--host", "127.0.0.1", "--port", "{port}"]
+_GRANIAN = ["granian", "--interface", "wsgi", "--blocking-threads", "2"]
+_GRANIAN += ["--log-level", "error", "--host", "127.0.0.1", "--port", "{port}"]
 _UVICORN = ["uvicorn", "--log-level", "error", "--no-access-log", "--host", "127.0.0.1", "--port", "{port}"]
 
 SERVICES = ("waitress", "granian", "fastapi")
