@@ -48,10 +48,14 @@ class ReadyQueue:
 
     def pop(self, following: Entry | None = None) -> None:
         """Take out the entry that `first` showed; `following` takes its place, and goes where it belongs."""
+        heap = self._ready.queue
         if following is None:
             self._ready.get_nowait()
+        elif all(following < other for other in heap[1:3]):
+            # Nearly always, for it is of the same ingestion: then the heap is in order as it is.
+            heap[0] = following
         else:
-            heapq.heapreplace(self._ready.queue, following)
+            heapq.heapreplace(heap, following)
 
     def note_cancel(self) -> None:
         """A record was cancelled: once those may be half of all entries, clear them out, O(1) a cancel on the whole.
