@@ -63,7 +63,7 @@ def measure(plan: Plan) -> dict[str, Series]:
             contenders[name] = functools.partial(_drain_peer, peer, brokers[peer.backend])
             if peer.prepare:
                 _run(peer, peer.prepare, brokers[peer.backend])
-        return interleave(plan, contenders)
+        return interleave(plan, contenders, warm_up=False)
 
 
 def _broker(stack: contextlib.ExitStack, kind: str) -> str | Unavailable:
