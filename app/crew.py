@@ -12,7 +12,7 @@ from .errors import StoreUnavailable
 from .models import Batch, Ingestion
 from .retry import RetryPolicy
 from .runner import Runner, fields
-from .signals import Sender
+from .signals import Sender, batch_completed, heard, ingestion_finished
 from .slots import Slot, Slots
 from .store import Store, Wait
 
@@ -43,6 +43,7 @@ class Crew:
         self._clock = clock
         self._stops = stops
         self._left = left
+        self._app = app
         self.runner = Runner(name, store, RetryPolicy.of(settings), clock, process, app, self._ack)
         self.slots = Slots(share=store.shares)
 
@@ -92,11 +93,21 @@ class Crew:
             self._left()
 
     def _ack(self, slot: Slot, results: Sequence[str]) -> Ingestion | None:
-        """The slot's batch ended well: say so and, where another is wanted, claim it with the same call."""
-        if not self._wants_more(slot):
+        """The slot's batch ended well: say so and, where another is wanted, claim it with the same call.
+
+        No receiver of the host's may hold up what has started: one batch is not claimed before it, the other gets a
+        thread of its own.
+        """
+        if heard(batch_completed, self._app) or not self._wants_more(slot):
             return self._store.ack(slot.batch, results)
         ingestion, claimed = self._store.proceed(slot.batch, results, was_full=not self.free)
-        self._go_on(slot, claimed)
+        finished = ingestion is not None and ingestion.finished_at is not None
+        if finished and isinstance(claimed, list) and heard(ingestion_finished, self._app):
+            # This thread keeps its slot until its receivers are through, for a stop to wait for them.
+            slot.given_up.set()
+            self.start(claimed[0])
+        else:
+            self._go_on(slot, claimed)
         return ingestion
 
     def _next(self, slot: Slot) -> bool:

@@ -66,19 +66,23 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ)
     def status(ingestion_id: str) -> Response:
-        return _status(service, ingestion_id)
+        limit, offset = None, 0
+        if request.query_string:
+            limit = _count("limit", None, least=0)
+            offset = _count("offset", 0, least=0) or 0
+        return _status(service, ingestion_id, offset, limit)
 
     @blueprint.post("/status/<ingestion_id>/cancel")
     @needs(Role.SUBMIT)
     def cancel(ingestion_id: str) -> Response:
         service.cancel(ingestion_id)
-        return _status(service, ingestion_id, limit=0)
+        return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/redrive")
     @needs(Role.OPERATE)
     def redrive(ingestion_id: str) -> Response:
         service.redrive(ingestion_id)
-        return _status(service, ingestion_id, limit=0)
+        return _status(service, ingestion_id, 0, 0)
 
     @blueprint.get("/results/<ingestion_id>")
     @needs(Role.READ)
@@ -177,11 +181,7 @@ def _idempotency_key() -> str | None:
     return key
 
 
-def _status(service: Service, ingestion_id: str, limit: int | None = None) -> Response:
-    offset = 0
-    if request.query_string:
-        limit = _count("limit", limit, least=0)
-        offset = _count("offset", 0, least=0) or 0
+def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
     ingestion, estimate, batches = service.status(ingestion_id, offset, limit)
     body = documents.status_text(ingestion, estimate, batches).encode()
     tag = hashlib.sha1(body, usedforsecurity=False).hexdigest()[:20]

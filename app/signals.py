@@ -50,16 +50,25 @@ def contextless(receiver: R) -> R:
     return receiver
 
 
+def heard(signal: NamedSignal, sender: Sender) -> bool:
+    """Whether anybody but ourselves listens."""
+    return bool(signal.receivers) and not all(map(_is_ours, signal.receivers_for(sender)))
+
+
 def emit(signal: NamedSignal, sender: Sender, **keywords: Any) -> None:
     """Call every receiver of the signal, each on its own."""
     if not signal.receivers:
         return
     for receiver in signal.receivers_for(sender):
         try:
-            if getattr(receiver, "contextless", False) is True:
+            if _is_ours(receiver):
                 receiver(sender, **keywords)
             else:
                 with sender.app_context():
                     receiver(sender, **keywords)
         except (Exception, SystemExit):
             logger.exception("a receiver of %s raised", signal.name)
+
+
+def _is_ours(receiver: Callable[..., Any]) -> bool:
+    return getattr(receiver, "contextless", False) is True

@@ -13,7 +13,7 @@ _QUICK = 0.001
 
 
 class Slot:
-    """One batch in process. `given_up` is set once its outcome is no longer waited for."""
+    """One batch in process. `given_up` is set once nothing more is expected of its thread."""
 
     def __init__(self, batch: Batch, started_at: float) -> None:
         self.batch = batch

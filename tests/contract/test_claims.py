@@ -140,3 +140,24 @@ def test_an_outcome_of_a_claim_before_a_redrive_changes_nothing(
     store.recover()
     assert finish(store, fresh) is None
     assert store.get(ingestion.id).status == Status.FAILED
+
+
+def test_the_next_batch_can_be_claimed_with_an_ack(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=1)
+    ingestion = submit(store, range(1, 9))
+    one = claimed(store)[0]
+    assert store.proceed(one, ["1", "2", "3"])[1] == Wait(1.0, "token")
+    assert store.get(ingestion.id).counts.completed == 1
+    clock.advance(1)
+    two = claimed(store)[0]
+    clock.advance(1)
+    after, answer = store.proceed(two, [])
+    assert after is not None
+    assert after.counts.completed == 2
+    assert not isinstance(answer, Wait)
+    assert [batch.ids for batch in answer] == [[7, 8]]
+    assert store.proceed(two, ["4", "5", "6"]) == (None, Wait(None, "empty"))
+    ended, _ = store.proceed(answer[0], [])
+    assert ended is not None
+    assert ended.status is Status.COMPLETED
+    assert list(store.results(ingestion.id))[:4] == [(1, "1"), (2, "2"), (3, "3"), (4, "null")]

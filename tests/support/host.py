@@ -50,6 +50,9 @@ class Heard:
 
         return receiver
 
+    def stop_listening(self) -> None:
+        self._receivers.clear()
+
     def all(self, word: str) -> list[dict[str, Any]]:
         """What came with each signal of that word."""
         return [keywords for heard, keywords in list(self.events) if heard == word]

@@ -16,6 +16,7 @@ import pytest
 from app import HoldQueue, PermanentError, batch_completed, ingestion_finished
 from app.errors import StoreUnavailable
 from app.models import Counts, Status
+from app.signals import contextless
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
 from tests.support.troubled import TroubledStore
@@ -663,6 +664,45 @@ class TestCallingBack:
         with batch_completed.connected_to(receiver, sender=host.app):
             host.finished(host.submit([1]).id)
         assert called.is_set(), caplog.text
+
+    @pytest.mark.parametrize("signal", [batch_completed, ingestion_finished], ids=lambda signal: signal.name)
+    def test_no_batch_that_has_started_waits_for_a_receiver(self, serve: Serve, gate: Gate, signal: Any) -> None:
+        """A claim is a start for the rate, so the upstream must not be called much later."""
+        held, go_on = threading.Event(), threading.Event()
+
+        def receiver(_: Any, **__: Any) -> None:
+            held.set()
+            assert go_on.wait(BOUND)
+
+        host = serve(gate, interval=0, concurrency=1)
+        host.heard.stop_listening()  # A receiver of batch_completed makes a difference.
+        with signal.connected_to(receiver, sender=host.app):
+            host.submit([1])
+            gate.wait_for_a_call()
+            host.submit([2])
+            gate.opened.set()
+            assert held.wait(BOUND)
+            started = len(host.store.dispatches(10))
+            for _ in range(started - 1):
+                gate.wait_for_a_call()
+            assert len(gate.calls) == started
+            go_on.set()
+            eventually(lambda: host.store.stats().running == 0 and len(gate.calls) == 2)
+
+    def test_a_receiver_that_stops_the_worker_has_nothing_run_after_it(self, serve: Serve) -> None:
+        calls: list[Sequence[int]] = []
+        host = serve(calls.append, interval=0, concurrency=1)
+
+        def receiver(_: Any, **__: Any) -> None:
+            host.ingestion.stop()
+
+        host.heard.stop_listening()  # So that the thread goes on with the batch that its ack claimed.
+        with batch_completed.connected_to(contextless(receiver), sender=host.app):
+            ingestion = host.submit(range(1, 10))
+            eventually(lambda: host.service.worker.state == "off")
+        assert calls == [[1, 2, 3]]
+        assert host.store.stats().running == 0
+        assert host.ingestion.get(ingestion.id).counts.completed == 1
 
 
 def use_every_control(host: Host) -> None:
