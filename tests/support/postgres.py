@@ -69,10 +69,20 @@ class Postgres:
         return self.url.rpartition("/")[0] + f"/{name}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, and wait until it answers; it cannot while children of one that was killed are still there."""
+        give_up_at = time.monotonic() + _STARTS_WITHIN
+        self._process = self._launch()
+        while not self._answers():
+            if time.monotonic() > give_up_at:
+                raise Unavailable(f"PostgreSQL does not start: {(self._folder / 'log').read_text()[-500:]}")
+            time.sleep(0.02)
+            if self._process.poll() is not None:
+                self._process = self._launch()
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", ""]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [*command, "-c", "listen_addresses=127.0.0.1"],
                 cwd="/",
                 stdout=subprocess.DEVNULL,
@@ -80,11 +90,6 @@ class Postgres:
                 preexec_fn=_die_with_parent,
                 **self._as,
             )
-        give_up_at = time.monotonic() + _STARTS_WITHIN
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
-                raise Unavailable(f"PostgreSQL does not start: {(self._folder / 'log').read_text()[-500:]}")
-            time.sleep(0.02)
 
     @property
     def running(self) -> bool:
