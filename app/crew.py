@@ -104,7 +104,7 @@ class Crew:
         finished = ingestion is not None and ingestion.finished_at is not None
         if finished and isinstance(claimed, list) and heard(ingestion_finished, self._app):
             # This thread keeps its slot until its receivers are through, for a stop to wait for them.
-            slot.given_up.set()
+            self.slots.let_go(slot)
             self.start(claimed[0])
         else:
             self._go_on(slot, claimed)

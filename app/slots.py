@@ -54,6 +54,13 @@ class Slots:
             if self._rushing is slot:
                 self._rushing = None
 
+    def let_go(self, slot: Slot) -> None:
+        """Expect nothing more of a slot's thread, which keeps the slot until it ends."""
+        with self._lock:
+            slot.given_up.set()
+            if self._rushing is slot:
+                self._rushing = None
+
     def batches(self) -> list[Batch]:
         with self._lock:
             return [slot.batch for slot in self._slots]
