@@ -93,21 +93,13 @@ class Crew:
             self._left()
 
     def _ack(self, slot: Slot, results: Sequence[str]) -> Ingestion | None:
-        """The slot's batch ended well: say so and, where another is wanted, claim it with the same call.
-
-        No receiver of the host's may hold up what has started: one batch is not claimed before it, the other gets a
-        thread of its own.
-        """
-        if heard(batch_completed, self._app) or not self._wants_more(slot):
+        """The slot's batch ended well: say so and, where another is wanted, claim it with the same call."""
+        # A claim is a start, which must not wait for a receiver of the host's; so that comes first where there is one.
+        awaited = heard(batch_completed, self._app) or heard(ingestion_finished, self._app)
+        if awaited or not self._wants_more(slot):
             return self._store.ack(slot.batch, results)
         ingestion, claimed = self._store.proceed(slot.batch, results, was_full=not self.free)
-        finished = ingestion is not None and ingestion.finished_at is not None
-        if finished and isinstance(claimed, list) and heard(ingestion_finished, self._app):
-            # This thread keeps its slot until its receivers are through, for a stop to wait for them.
-            self.slots.let_go(slot)
-            self.start(claimed[0])
-        else:
-            self._go_on(slot, claimed)
+        self._go_on(slot, claimed)
         return ingestion
 
     def _next(self, slot: Slot) -> bool:

@@ -13,7 +13,7 @@ _QUICK = 0.001
 
 
 class Slot:
-    """One batch in process. `given_up` is set once nothing more is expected of its thread."""
+    """One batch in process. `given_up` is set once its outcome is no longer waited for."""
 
     def __init__(self, batch: Batch, started_at: float) -> None:
         self.batch = batch
@@ -51,13 +51,6 @@ class Slots:
     def free(self, slot: Slot) -> None:
         with self._lock:
             self._slots.discard(slot)
-            if self._rushing is slot:
-                self._rushing = None
-
-    def let_go(self, slot: Slot) -> None:
-        """Expect nothing more of a slot's thread, which keeps the slot until it ends."""
-        with self._lock:
-            slot.given_up.set()
             if self._rushing is slot:
                 self._rushing = None
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from app import ingestion_finished
-from app.models import Ingestion
+from typing import NamedTuple
 
 from . import backends, ours
 from .processes import ROOT, await_it, environment_of_child, program, running
@@ -105,26 +103,20 @@ def _command(peer: Peer, command: str, broker: str) -> list[str]:
 
 
 def _drain_ours(kind: str) -> float:
-    """From the worker's start to the end of the last batch, all of which were queued before."""
+    """From the worker's start to that of the last batch, all of which were queued before."""
     ingestions, batches = OURS[kind]
     with ours.address(kind) as url, ours.queue(store=url, interval=0) as queue:
-        queue.processor(_nothing)
-        ids = range(1, 3 * batches + 1)
-        waiting = {queue.submit(ids, "MEDIUM").id for _ in range(ingestions)}
-        drained = threading.Event()
+        numbers, drained = itertools.count(1), threading.Event()
 
-        def ended(_: Any, ingestion: Ingestion, **__: Any) -> None:
-            waiting.discard(ingestion.id)
-            if not waiting:
+        @queue.processor
+        def count(_: Sequence[int]) -> None:
+            if next(numbers) == ingestions * batches:
                 drained.set()
 
-        with ingestion_finished.connected_to(ended):
-            began = time.monotonic()
-            queue.start()
-            if not drained.wait(MOST_SECONDS):
-                raise Unavailable(f"{len(waiting)} ingestions were unfinished after {MOST_SECONDS:g} s")
-            return ingestions * batches / (time.monotonic() - began)
-
-
-def _nothing(_: Sequence[int]) -> None:
-    pass
+        for _ in range(ingestions):
+            queue.submit(range(1, 3 * batches + 1), "MEDIUM")
+        began = time.monotonic()
+        queue.start()
+        if not drained.wait(MOST_SECONDS):
+            raise Unavailable(f"batches were unfinished after {MOST_SECONDS:g} s")
+        return ingestions * batches / (time.monotonic() - began)

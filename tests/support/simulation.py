@@ -106,7 +106,13 @@ class Simulation:
 
         def end() -> None:
             self._running -= 1
-            if outcome is True:
+            if outcome is True and batch.position % 2:
+                # Every other one brings the next along, if its turn has come.
+                after, answer = self.store.proceed(batch, ["true"] * len(batch.ids))
+                assert after is not None
+                for following in [] if isinstance(answer, Wait) else answer:
+                    self._start(following, begin)
+            elif outcome is True:
                 assert finish(self.store, batch) is not None
             elif outcome is False:
                 assert self.store.bury(batch, BOOM) is not None
