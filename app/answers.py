@@ -20,7 +20,7 @@ _FOR_ONCE = ("Cache-Control", "no-store")
 class Answer(Response):
     """JSON text with all its headers, so that no step on the way out has to look for what may be missing.
 
-    `more` are headers beside those of every answer. One with an ETag may be kept and asked about.
+    `more` are headers beside those of every answer; `kept` says that a client may keep it and ask whether it changed.
     """
 
     def __init__(
@@ -29,9 +29,20 @@ class Answer(Response):
         status: int = 200,
         more: Sequence[tuple[str, str]] = (),
         kind: str = "application/json",
+        *,
+        kept: bool = False,
     ) -> None:
-        caching = _KEPT if any(name == "ETag" for name, _ in more) else _FOR_ONCE
-        super().__init__(text, status, [("Content-Type", kind), *_SECURE, caching, *more])
+        body = text.encode() if isinstance(text, str) else text
+        # Put in at once: one by one takes twice as long.
+        headers = Headers()
+        headers[:] = (
+            ("Content-Type", kind),
+            ("Content-Length", str(len(body))),
+            *_SECURE,
+            _KEPT if kept else _FOR_ONCE,
+            *more,
+        )
+        super().__init__((body,), status, headers)
 
     def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002
         return self.headers

@@ -45,10 +45,8 @@ def needs(role: Role | None) -> Callable[[View], View]:
     return mark
 
 
-def caller() -> Caller:
-    """Who sends the current request, to a route that needs a role."""
-    found: Caller = g.ingestion_caller
-    return found
+ANYBODY = Caller(None, Role.OPERATE)
+"""Everybody, where no keys are configured."""
 
 
 class Guard:
@@ -65,6 +63,8 @@ class Guard:
 
     def check(self, request: Request) -> Response | None:
         """The refusal of a request, or None to let it pass. Raises UnknownIngestion."""
+        if not self._keys:
+            return None
         endpoint = request.endpoint or ""
         needed = getattr(current_app.view_functions[endpoint], "needed_role", Role.OPERATE)
         if needed is None or endpoint.endswith(".static"):
@@ -80,10 +80,15 @@ class Guard:
             raise UnknownIngestion(ingestion_id)
         return None
 
+    def caller(self) -> Caller:
+        """Who sends the current request, to a route that needs a role."""
+        found: Caller = g.ingestion_caller if self._keys else ANYBODY
+        return found
+
     def identify(self) -> Caller | None:
         """Who sends the current request: by its bearer token, else by its cookie. None where neither is a key."""
         if not self._keys:
-            return Caller(None, Role.OPERATE)
+            return ANYBODY
         token = _bearer()
         key = find_key(self._keys, request.cookies.get(self._cookie, "") if token is None else token)
         return key and Caller(key.name, key.role)
@@ -91,7 +96,7 @@ class Guard:
     def sign_in(self, text: str) -> Response:
         """Check a key, and keep it in a cookie that no script can read and no other site can send."""
         if not self._keys:
-            return _introduce(Caller(None, Role.OPERATE))
+            return _introduce(ANYBODY)
         key = find_key(self._keys, text)
         if key is None:
             logger.warning("%r: somebody at %s tried to sign in with a wrong key", self._service.name, _address())
@@ -133,7 +138,7 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
     @blueprint.get("/login")
     @needs(Role.READ)
     def who() -> Response:
-        return _introduce(caller())
+        return _introduce(guard.caller())
 
     @blueprint.post("/login")
     @needs(None)

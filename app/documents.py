@@ -65,10 +65,16 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
 
 def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Batches) -> str:
     """The JSON text of an ingestion's status page."""
+    return f'{_head(ingestion, estimate)},"batches":[{batches_text(batches)}]}}'
+
+
+@functools.lru_cache(1024)
+def _head(ingestion: Ingestion, estimate: Estimate | None) -> str:
+    """All of a status page but its batches; kept, because whoever polls mostly finds nothing changed."""
     document = ingestion_document(ingestion)
     if estimate:
         document.update(estimate_document(estimate))
-    return f'{dumps(document)[:-1]},"batches":[{batches_text(batches)}]}}'
+    return dumps(document)[:-1]
 
 
 def batches_text(batches: Batches) -> str:

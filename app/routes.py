@@ -13,7 +13,7 @@ from werkzeug.urls import iri_to_uri
 
 from . import documents, problems
 from .answers import Answer, secure
-from .auth import Guard, add_login, caller, needs
+from .auth import Guard, add_login, needs
 from .config import Settings
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
 from .forgery import refuse_foreign
@@ -42,8 +42,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
 
     @blueprint.before_request
     def before() -> Response | None:
-        # The request itself: every look through Flask's proxy costs as much as what is looked at.
-        this: Request = request._get_current_object()  # type: ignore[attr-defined]
+        this = _current()
         refusal = refuse_foreign(this) or guard.check(this)
         if refusal is None:
             service.begin()
@@ -54,20 +53,21 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/ingest")
     @needs(Role.SUBMIT)
     def ingest() -> Response:
+        this = _current()
         try:
-            body, key = _body(service.settings), _idempotency_key()
+            body, key = _body(this, service.settings), _idempotency_key(this)
         except (HTTPException, InvalidRequest) as error:
             service.refused(error)
             raise
-        ingestion = service.accept(body, key=key, owner=caller().name)
-        location = f"{_beside(request.script_root + request.path)}status/{ingestion.id}"
+        ingestion = service.accept(body, key=key, owner=guard.caller().name)
+        location = f"{_beside(this.script_root + this.path)}status/{ingestion.id}"
         return Answer(documents.dumps({"ingestion_id": ingestion.id}), 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ)
     def status(ingestion_id: str) -> Response:
         limit, offset = None, 0
-        if request.query_string:
+        if _current().query_string:
             limit = _count("limit", None, least=0)
             offset = _count("offset", 0, least=0) or 0
         return _status(service, ingestion_id, offset, limit)
@@ -93,7 +93,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(documents.quote_document(service.quote(_body(service.settings))))
+        return _json(documents.quote_document(service.quote(_body(_current(), service.settings))))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ)
@@ -102,7 +102,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         page = service.store.ingestions(
             status=_one_of("status", {status.value: status for status in Status}),
             priority=_one_of("priority", Priority.__members__),
-            owner=caller().scope,
+            owner=guard.caller().scope,
             before=_count("cursor", None, least=0),
             limit=limit,
         )
@@ -113,19 +113,19 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/queue")
     @needs(Role.READ)
     def queue() -> Response:
-        return _queue(service)
+        return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/pause")
     @needs(Role.OPERATE)
     def pause() -> Response:
         service.pause()
-        return _queue(service)
+        return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/resume")
     @needs(Role.OPERATE)
     def resume() -> Response:
         service.resume()
-        return _queue(service)
+        return _queue(service, guard.caller().scope)
 
     @blueprint.get("/dispatches")
     @needs(Role.OPERATE)
@@ -161,17 +161,25 @@ def _beside(path: str) -> str:
     return iri_to_uri(path.removesuffix("ingest"))
 
 
-def _body(settings: Settings) -> Any:
+def _current() -> Request:
+    """The request itself: every look at it through Flask's proxy costs as much as what is looked at."""
+    current: Request = request._get_current_object()  # type: ignore[attr-defined]
+    return current
+
+
+def _body(request: Request, settings: Settings) -> Any:
     """The request's JSON, once its size and media type are right."""
     request.max_content_length = settings.max_body
-    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
-        abort(415, f"Send application/json, not {request.mimetype or 'a body without a Content-Type'}.")
+    kind = request.mimetype
+    if kind != "application/json" and not kind.endswith("+json"):
+        abort(415, f"Send application/json, not {kind or 'a body without a Content-Type'}.")
     return parse_request(request.get_data(cache=False), settings)
 
 
-def _idempotency_key() -> str | None:
+def _idempotency_key(request: Request) -> str | None:
     """The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), quoted or bare."""
-    header = request.headers.get("Idempotency-Key")
+    # Not from request.headers, which makes an error page for every header that is not there.
+    header: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
@@ -188,10 +196,11 @@ def _status(service: Service, ingestion_id: str, offset: int, limit: int | None)
     headers = [("ETag", f'W/"{tag}"')]
     if estimate:
         headers.append(("Retry-After", _next_look(service, estimate)))
-    known = "HTTP_IF_NONE_MATCH" in request.environ and request.if_none_match.contains_weak(tag)
-    if known and request.method in ("GET", "HEAD"):
+    this = _current()
+    known = "HTTP_IF_NONE_MATCH" in this.environ and this.if_none_match.contains_weak(tag)
+    if known and this.method in ("GET", "HEAD"):
         return Response(status=304, headers=headers)
-    return Answer(body, 200, headers)
+    return Answer(body, 200, headers, kept=True)
 
 
 def _next_look(service: Service, estimate: Estimate) -> str:
@@ -202,8 +211,8 @@ def _next_look(service: Service, estimate: Estimate) -> str:
     return str(max(1, math.ceil(seconds)))
 
 
-def _queue(service: Service) -> Response:
-    upcoming, scope = service.store.upcoming(_NEXT), caller().scope
+def _queue(service: Service, scope: str | None) -> Response:
+    upcoming = service.store.upcoming(_NEXT)
     if scope is not None:
         upcoming = [(batch, start) for batch, start in upcoming if service.get(batch.ingestion_id).owner == scope]
     return _json(documents.queue_document(service.store.stats(), upcoming, service.worker.state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -46,6 +47,9 @@ def run(create_app: Callable[[], Flask]) -> int:
             return _refuse(error, 2)
         except (IngestError, OSError) as error:
             return _refuse(error, 1)
+        # What is there now stays, so the garbage collector need not go through it whenever the queue has grown.
+        gc.collect()
+        gc.freeze()
         return serve(app, sockets, signals)
 
 

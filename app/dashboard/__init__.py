@@ -13,7 +13,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..answers import Answer
-from ..auth import Caller, Guard, caller, needs
+from ..auth import Caller, Guard, needs
 from ..documents import dumps, quote_document
 from ..errors import StoreUnavailable, UnknownIngestion
 from ..keys import Role
@@ -89,11 +89,11 @@ def make_dashboard(service: Service) -> Blueprint:
         rows = service.store.ingestions(
             status=_one_of("status", Status, lambda status: status.value),
             priority=_one_of("priority", Priority, lambda priority: priority.name),
-            owner=caller().scope,
+            owner=guard.caller().scope,
             before=_count("cursor", None),
             limit=_ROWS,
         )
-        return _json({**data.queue(service, caller().scope), **data.rows(rows, _ROWS)})
+        return _json({**data.queue(service, guard.caller().scope), **data.rows(rows, _ROWS)})
 
     @blueprint.get("/search")
     @needs(None)
