@@ -1,7 +1,5 @@
 """The service for a WSGI server (`wsgi:app`), and by itself: `python wsgi.py`."""
 
-import gc
-
 from app import create_app
 
 if __name__ == "__main__":
@@ -10,6 +8,3 @@ if __name__ == "__main__":
     raise SystemExit(run(create_app))
 
 app = create_app()
-# What is there now stays, so the garbage collector need not go through it whenever the queue has grown.
-gc.collect()
-gc.freeze()

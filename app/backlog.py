@@ -60,6 +60,8 @@ class Lane:
 
     def ahead(self, where: Place) -> int:
         """How many batches wait before this place."""
+        if not self._places or self._places[-1] < where:
+            return self.total  # That of a new ingestion mostly is the last.
         return self._before(bisect.bisect_left(self._places, where))
 
     def oldest(self) -> Record | None:

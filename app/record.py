@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .batches import COMPLETED, NEW, RUNNING, WAITING, Batches
 from .models import Batch, BatchError, Counts, Ingestion, Status, batch_count
@@ -11,11 +11,14 @@ from .store import Submission
 
 T = TypeVar("T")
 
+_DICTS = ("attempts", "dues", "errors", "results")
+
 
 class Record:
     """One ingestion. Not thread-safe by itself: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `slot` where the backlog keeps it.
+    `cursor` is the position of the first batch never dispatched, `slot` where the backlog keeps it. `attempts`,
+    `errors`, `dues` and `results` go by position.
     """
 
     __slots__ = (
@@ -45,10 +48,19 @@ class Record:
         count = batch_count(len(self.ids), batch_size)
         self.states = bytearray(count)
         self.tally = [count, 0, 0, 0, 0]
-        self.attempts: dict[int, int] = {}
-        self.errors: dict[int, BatchError] = {}
-        self.dues: dict[int, float] = {}
-        self.results: dict[int, Sequence[str]] = {}
+
+    attempts: dict[int, int]
+    errors: dict[int, BatchError]
+    dues: dict[int, float]
+    results: dict[int, Sequence[str]]
+
+    def __getattr__(self, name: str) -> dict[int, Any]:
+        """One of the dicts, made when it is first asked for: of what only waits there may be very many."""
+        if name not in _DICTS:
+            raise AttributeError(name)
+        found: dict[int, Any] = {}
+        setattr(self, name, found)
+        return found
 
     def move(self, position: int, state: int) -> None:
         """Put a batch into another state."""

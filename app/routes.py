@@ -61,7 +61,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             raise
         ingestion = service.accept(body, key=key, owner=guard.caller().name)
         location = f"{_beside(this.script_root + this.path)}status/{ingestion.id}"
-        return Answer(documents.dumps({"ingestion_id": ingestion.id}), 200, [("Location", location)])
+        return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ)
