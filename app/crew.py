@@ -12,7 +12,7 @@ from .errors import StoreUnavailable
 from .models import Batch, Ingestion
 from .retry import RetryPolicy
 from .runner import Runner, fields
-from .signals import Sender, batch_completed, heard, ingestion_finished
+from .signals import Emitter, batch_completed, ingestion_finished
 from .slots import Slot, Slots
 from .store import Store, Wait
 
@@ -32,7 +32,7 @@ class Crew:
         settings: Settings,
         clock: Clock,
         process: Callable[[Sequence[int]], Sequence[str]],
-        app: Sender,
+        emitter: Emitter,
         *,
         stops: Callable[[], bool],
         left: Callable[[], None],
@@ -43,8 +43,8 @@ class Crew:
         self._clock = clock
         self._stops = stops
         self._left = left
-        self._app = app
-        self.runner = Runner(name, store, RetryPolicy.of(settings), clock, process, app, self._ack)
+        self._emitter = emitter
+        self.runner = Runner(store, RetryPolicy.of(settings), clock, process, emitter, self._ack)
         self.slots = Slots(share=store.shares)
 
     @property
@@ -95,7 +95,7 @@ class Crew:
     def _ack(self, slot: Slot, results: Sequence[str]) -> Ingestion | None:
         """The slot's batch ended well: say so and, where another is wanted, claim it with the same call."""
         # A claim is a start, which must not wait for a receiver of the host's; so that comes first where there is one.
-        awaited = heard(batch_completed, self._app) or heard(ingestion_finished, self._app)
+        awaited = self._emitter.is_heard(batch_completed) or self._emitter.is_heard(ingestion_finished)
         if awaited or not self._wants_more(slot):
             return self._store.ack(slot.batch, results)
         ingestion, claimed = self._store.proceed(slot.batch, results, was_full=not self.free)

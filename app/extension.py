@@ -78,7 +78,7 @@ class IngestionAPI:
         )
         blueprint = make_blueprint(name, service)
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
-        add_metrics(blueprint, service, app)
+        add_metrics(blueprint, service)
         add_reference(blueprint, service)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service

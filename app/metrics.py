@@ -49,7 +49,7 @@ _OUTCOMES = ("completed", "failed", "cancelled")
 class Metrics:
     """The metrics of one instance, in a registry of their own. Raises ModuleNotFoundError without prometheus-client."""
 
-    def __init__(self, service: Service, app: signals.Sender) -> None:
+    def __init__(self, service: Service) -> None:
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self.registry = CollectorRegistry()
@@ -98,44 +98,33 @@ class Metrics:
             (signals.batch_failed, self._failed),
             (signals.queue_held, self._held),
         ):
-            signal.connect(receiver, sender=app)
+            service.emitter.observe(signal, receiver)
 
-    @signals.contextless
-    def _accepted(self, _: Any, name: str, ingestion: Ingestion) -> None:
-        if name == self._service.name:
-            self._submissions[ingestion.priority].inc()
-            self._ids[ingestion.priority].inc(ingestion.id_count)
+    def _accepted(self, ingestion: Ingestion) -> None:
+        self._submissions[ingestion.priority].inc()
+        self._ids[ingestion.priority].inc(ingestion.id_count)
 
-    @signals.contextless
-    def _refused(self, _: Any, name: str, error: Exception) -> None:
-        if name != self._service.name:
-            return
+    def _refused(self, error: Exception) -> None:
         if isinstance(error, HTTPException):
             reason = _HTTP_REASONS.get(error.code or 0, "malformed")
         else:
             reason = next(_REASONS[kind] for kind in type(error).__mro__ if kind in _REASONS)
         self._rejections[reason].inc()
 
-    @signals.contextless
-    def _finished(self, _: Any, name: str, ingestion: Ingestion) -> None:
-        if name == self._service.name and ingestion.counts.cancelled:
+    def _finished(self, ingestion: Ingestion) -> None:
+        if ingestion.counts.cancelled:
             self._batches[ingestion.priority, "cancelled"].inc(ingestion.counts.cancelled)
 
-    @signals.contextless
-    def _completed(self, _: Any, name: str, batch: Batch, attempt: Attempt) -> None:
-        self._ended(name, batch, attempt, "completed")
+    def _completed(self, batch: Batch, attempt: Attempt) -> None:
+        self._ended(batch, attempt, "completed")
 
-    @signals.contextless
-    def _retried(self, _: Any, name: str, batch: Batch, attempt: Attempt, **__: Any) -> None:
-        self._ended(name, batch, attempt, "retried")
+    def _retried(self, batch: Batch, attempt: Attempt, **_: Any) -> None:
+        self._ended(batch, attempt, "retried")
 
-    @signals.contextless
-    def _failed(self, _: Any, name: str, batch: Batch, attempt: Attempt, **__: Any) -> None:
-        self._ended(name, batch, attempt, "failed")
+    def _failed(self, batch: Batch, attempt: Attempt, **_: Any) -> None:
+        self._ended(batch, attempt, "failed")
 
-    def _ended(self, name: str, batch: Batch, attempt: Attempt, outcome: str) -> None:
-        if name != self._service.name:
-            return
+    def _ended(self, batch: Batch, attempt: Attempt, outcome: str) -> None:
         counter = self._retries[batch.priority] if outcome == "retried" else self._batches[batch.priority, outcome]
         counter.inc()
         self._took[outcome].observe(attempt.duration)
@@ -143,10 +132,8 @@ class Metrics:
             # Where due and start were read from two clocks, it may come out just below 0.
             self._wait[batch.priority].observe(max(0.0, attempt.wait))
 
-    @signals.contextless
-    def _held(self, _: Any, name: str, **__: Any) -> None:
-        if name == self._service.name:
-            self._holds.inc()
+    def _held(self, **_: Any) -> None:
+        self._holds.inc()
 
 
 class _Gauges:
@@ -210,10 +197,10 @@ class _Gauges:
         return family
 
 
-def add_metrics(blueprint: Blueprint, service: Service, app: signals.Sender) -> None:
+def add_metrics(blueprint: Blueprint, service: Service) -> None:
     """The route for Prometheus, 501 without the extra."""
     try:
-        metrics = Metrics(service, app)
+        metrics = Metrics(service)
     except ModuleNotFoundError as error:
         if error.name != "prometheus_client":
             raise

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from blinker import NamedSignal
-
 from . import signals
 from .clock import Clock
 from .errors import HoldQueue, IngestError, StoreUnavailable
@@ -30,20 +28,18 @@ class Runner:
 
     def __init__(
         self,
-        name: str,
         store: Store,
         policy: RetryPolicy,
         clock: Clock,
         process: Callable[[Sequence[int]], Sequence[str]],
-        app: signals.Sender,
+        emitter: signals.Emitter,
         ack: Callable[[Slot, Sequence[str]], Ingestion | None],
     ) -> None:
-        self._name = name
         self._store = store
         self._policy = policy
         self._clock = clock
         self._process = process
-        self._app = app
+        self._emitter = emitter
         self._ack = ack
 
     def run(self, slot: Slot) -> None:
@@ -58,7 +54,7 @@ class Runner:
         elif isinstance(outcome, HoldQueue):
             hold = outcome
             logger.warning("%s", hold, extra=fields(batch))
-            self._emit(signals.queue_held, batch, seconds=hold.seconds)
+            self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
             self._report(slot, lambda: self._store.hold(hold.seconds))
             self.finish(self._report(slot, lambda: self._store.release(batch)))
         elif isinstance(outcome, BaseException):
@@ -67,14 +63,14 @@ class Runner:
             results, attempt = outcome, slot.attempt(self._clock.now())
             ingestion = self._report(slot, lambda: self._ack(slot, results))
             if ingestion:
-                self._emit(signals.batch_completed, batch, attempt=attempt)
+                self._emitter.emit(signals.batch_completed, batch=batch, attempt=attempt)
             self.finish(ingestion)
 
     def _attempt(self, batch: Batch) -> Sequence[str] | BaseException:
         """What the processor made of it: results, or whatever it raised; nothing it does may end this thread."""
         try:
-            self._emit(signals.batch_started, batch)
-            with self._app.app_context():
+            self._emitter.emit(signals.batch_started, batch=batch)
+            with self._emitter.app.app_context():
                 return self._process(batch.ids)
         except HoldQueue as hold:
             return hold
@@ -93,22 +89,19 @@ class Runner:
         if delay is not None:
             ingestion = self._report(slot, lambda: self._store.retry(batch, why, delay))
             if ingestion:
-                self._emit(signals.batch_retried, batch, attempt=attempt, error=why, delay=delay)
+                self._emitter.emit(signals.batch_retried, batch=batch, attempt=attempt, error=why, delay=delay)
             self.finish(ingestion)
             return
         ingestion = self._report(slot, lambda: self._store.bury(batch, why))
         if ingestion:
             logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
-            self._emit(signals.batch_failed, batch, attempt=attempt, error=why)
+            self._emitter.emit(signals.batch_failed, batch=batch, attempt=attempt, error=why)
         self.finish(ingestion)
-
-    def _emit(self, signal: NamedSignal, batch: Batch, **keywords: Any) -> None:
-        signals.emit(signal, self._app, name=self._name, batch=batch, **keywords)
 
     def finish(self, ingestion: Ingestion | None) -> None:
         """Say so where this ended an ingestion."""
         if ingestion and ingestion.finished_at is not None:
-            announce(self._name, self._app, ingestion)
+            announce(self._emitter, ingestion)
 
     def _report(self, slot: Slot, report: Callable[[], Any]) -> Any:
         """Tell the store, however long it takes to come back; the lease says whether it still counts."""
@@ -123,10 +116,10 @@ class Runner:
                 pause = min(TROUBLE_MAX, pause * 2)
 
 
-def announce(name: str, app: signals.Sender, ingestion: Ingestion) -> None:
+def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
     """Log and signal that an ingestion ended."""
     logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
-    signals.emit(signals.ingestion_finished, app, name=name, ingestion=ingestion)
+    emitter.emit(signals.ingestion_finished, ingestion=ingestion)
 
 
 def fields(batch: Batch) -> dict[str, str]:

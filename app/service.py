@@ -17,7 +17,7 @@ from .errors import IngestError, KeyInUse, StoreUnavailable
 from .models import Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
 from .runner import announce
-from .signals import Sender, emit, ingestion_accepted, ingestion_refused
+from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
 from .store import Quote, Store, Submission
 from .validation import check_request
 from .worker import Worker
@@ -46,7 +46,7 @@ class Service:
         self.name = name
         self.settings = settings
         self.clock = clock
-        self._app = app
+        self.emitter = Emitter(name, app)
         self._open_store = open_store
         self._find_processor = find_processor
         self._autostart = autostart
@@ -58,7 +58,7 @@ class Service:
         self._lock = threading.Lock()
         self._accepting: set[tuple[str | None, str]] = set()
         self.store = self._open_store()
-        self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self._app)
+        self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
 
     def begin(self) -> None:
         """There is something to do: start dispatching, where this process should and was not told otherwise."""
@@ -133,12 +133,12 @@ class Service:
             raise
         if new:
             self.worker.added()
-            emit(ingestion_accepted, self._app, name=self.name, ingestion=ingestion)
+            self.emitter.emit(ingestion_accepted, ingestion=ingestion)
         return ingestion
 
     def refused(self, error: Exception) -> None:
         """Tell who listens that a submission was refused, by `accept` or before it came to that."""
-        emit(ingestion_refused, self._app, name=self.name, error=error)
+        self.emitter.emit(ingestion_refused, error=error)
 
     def quote(self, body: Any) -> dict[Priority, Quote]:
         """When a request with this JSON would start and end at each priority; nothing is queued."""
@@ -167,7 +167,7 @@ class Service:
         """Never start what has not started. Raises UnknownIngestion or Conflict."""
         ingestion, new = self.store.cancel(ingestion_id)
         if new and ingestion.finished_at is not None:
-            announce(self.name, self._app, ingestion)
+            announce(self.emitter, ingestion)
         self.worker.wake()
         return ingestion
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 from blinker import NamedSignal, Namespace
-
-R = TypeVar("R", bound=Callable[..., None])
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -44,31 +42,31 @@ class Sender(Protocol):
     def app_context(self) -> AbstractContextManager[Any]: ...
 
 
-def contextless(receiver: R) -> R:
-    """Mark a receiver of our own that asks nothing of the app: making the context would take longer than it does."""
-    receiver.contextless = True  # type: ignore[attr-defined]
-    return receiver
+class Emitter:
+    """Says what happens in one instance: first to what is part of it, then to whoever is connected to the signal."""
 
+    def __init__(self, name: str, app: Sender) -> None:
+        self.app = app
+        self._name = name
+        self._own: dict[NamedSignal, Callable[..., None]] = {}
 
-def heard(signal: NamedSignal, sender: Sender) -> bool:
-    """Whether anybody but ourselves listens."""
-    return bool(signal.receivers) and not all(map(_is_ours, signal.receivers_for(sender)))
+    def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
+        """Let a part of the instance itself hear of it, without the app's context and with all keywords but `name`."""
+        self._own[signal] = observer
 
+    def is_heard(self, signal: NamedSignal) -> bool:
+        """Whether a receiver of the host's is connected."""
+        return bool(signal.receivers) and any(True for _ in signal.receivers_for(self.app))
 
-def emit(signal: NamedSignal, sender: Sender, **keywords: Any) -> None:
-    """Call every receiver of the signal, each on its own."""
-    if not signal.receivers:
-        return
-    for receiver in signal.receivers_for(sender):
-        try:
-            if _is_ours(receiver):
-                receiver(sender, **keywords)
-            else:
-                with sender.app_context():
-                    receiver(sender, **keywords)
-        except (Exception, SystemExit):
-            logger.exception("a receiver of %s raised", signal.name)
-
-
-def _is_ours(receiver: Callable[..., Any]) -> bool:
-    return getattr(receiver, "contextless", False) is True
+    def emit(self, signal: NamedSignal, **keywords: Any) -> None:
+        """Call everybody, each on its own."""
+        if observer := self._own.get(signal):
+            observer(**keywords)
+        if not signal.receivers:
+            return
+        for receiver in signal.receivers_for(self.app):
+            try:
+                with self.app.app_context():
+                    receiver(self.app, name=self._name, **keywords)
+            except (Exception, SystemExit):
+                logger.exception("a receiver of %s raised", signal.name)

@@ -6,12 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from . import signals
 from .clock import Clock
 from .config import Settings
 from .crew import Crew
 from .errors import StoreUnavailable
 from .runner import TROUBLE_MAX, fields
+from .signals import Emitter
 from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
@@ -37,7 +37,7 @@ class Worker:
         settings: Settings,
         clock: Clock,
         process: Callable[[Sequence[int]], Sequence[str]],
-        app: signals.Sender,
+        emitter: Emitter,
     ) -> None:
         self._name = name
         self._store = store
@@ -48,7 +48,7 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._over = threading.Event()
-        self._crew = Crew(name, store, settings, clock, process, app, stops=self._is_stopping, left=self._wake.set)
+        self._crew = Crew(name, store, settings, clock, process, emitter, stops=self._is_stopping, left=self._wake.set)
         self._was_full = False
         self._looking = True
         self._waiting_on = ""

@@ -16,7 +16,6 @@ import pytest
 from app import HoldQueue, PermanentError, batch_completed, ingestion_finished
 from app.errors import StoreUnavailable
 from app.models import Counts, Status
-from app.signals import contextless
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
 from tests.support.troubled import TroubledStore
@@ -689,17 +688,14 @@ class TestCallingBack:
             go_on.set()
             eventually(lambda: host.store.stats().running == 0 and len(gate.calls) == 2)
 
-    def test_a_receiver_that_stops_the_worker_has_nothing_run_after_it(self, serve: Serve) -> None:
+    def test_an_observer_that_stops_the_worker_has_nothing_run_after_it(self, serve: Serve) -> None:
         calls: list[Sequence[int]] = []
         host = serve(calls.append, interval=0, concurrency=1)
 
-        def receiver(_: Any, **__: Any) -> None:
-            host.ingestion.stop()
-
         host.heard.stop_listening()  # So that the thread goes on with the batch that its ack claimed.
-        with batch_completed.connected_to(contextless(receiver), sender=host.app):
-            ingestion = host.submit(range(1, 10))
-            eventually(lambda: host.service.worker.state == "off")
+        host.service.emitter.observe(batch_completed, lambda **_: host.ingestion.stop())
+        ingestion = host.submit(range(1, 10))
+        eventually(lambda: host.service.worker.state == "off")
         assert calls == [[1, 2, 3]]
         assert host.store.stats().running == 0
         assert host.ingestion.get(ingestion.id).counts.completed == 1
