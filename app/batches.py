@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 
 from .models import Batch, BatchError, Priority, Status
 
 NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
 """What a store notes of a batch. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
+
+_ODD = 255
+_RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
 
@@ -56,17 +59,25 @@ class Batches:
     def runs(self) -> Iterator[tuple[range, Status, int] | Batch]:
         """All of them in order: as a run (which of them, their status and attempt) those that are full, without an
         error and alike, any other by itself."""
-        odd, full, first = self._attempts.keys() | self._errors.keys(), len(self.ids) // self.batch_size, self.first
-
-        def kind(nth: int) -> int:
-            return -1 if nth >= full or first + nth in odd else self._states[nth]
-
-        for state, group in groupby(range(len(self)), kind):
-            members = list(group)
-            if state < 0:
+        kinds = bytearray(self._states)
+        for position in self._attempts.keys() | self._errors.keys():
+            kinds[position - self.first] = _ODD
+        if len(self.ids) < len(self) * self.batch_size:
+            kinds[-1] = _ODD
+        for run in _RUN.finditer(kinds):
+            members = range(*run.span())
+            state = kinds[members.start]
+            if state == _ODD:
                 yield from map(self._batch, members)
             else:
-                yield range(members[0], members[-1] + 1), self._status_of[state], int(state != NEW)
+                yield members, self._status_of[state], int(state != NEW)
+
+    def mark(self) -> bytes:
+        """Which they are and what of them can change, as bytes: two looks at an ingestion's batches whose marks are the
+        same show the same."""
+        odd = (sorted(self._attempts.items()), sorted(self._errors.items())) if self._attempts or self._errors else ()
+        rest = repr((self.first, odd, self._status_of is _CANCELLED))
+        return self._states + rest.encode("utf-8", "backslashreplace")
 
     def _batch(self, nth: int) -> Batch:
         size, position, state = self.batch_size, self.first + nth, self._states[nth]

@@ -6,6 +6,7 @@ import functools
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 from .batches import Batches
@@ -13,7 +14,7 @@ from .models import Batch, Estimate, Ingestion, Priority, batch_id_parts
 from .store import Dispatch, Quote, Stats
 
 _LINES = 1000
-"""Lines of results sent at a time."""
+"""Lines of results, or batches, written at a time."""
 
 _MANY = 30
 """Batches from which on it pays to look for those that are alike."""
@@ -63,43 +64,43 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def status_text(ingestion: Ingestion, estimate: Estimate | None, batches: Batches) -> str:
-    """The JSON text of an ingestion's status page."""
-    return f'{_head(ingestion, estimate)},"batches":[{batches_text(batches)}]}}'
-
-
 @functools.lru_cache(1024)
-def _head(ingestion: Ingestion, estimate: Estimate | None) -> str:
-    """All of a status page but its batches; kept, because whoever polls mostly finds nothing changed."""
+def status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
+    """How the JSON text of a status page starts: with all but the batches.
+
+    Kept, because whoever polls mostly finds nothing changed.
+    """
     document = ingestion_document(ingestion)
     if estimate:
         document.update(estimate_document(estimate))
     return dumps(document)[:-1]
 
 
-def batches_text(batches: Batches) -> str:
-    """The JSON texts of batches, with commas between them.
-
-    Written by hand, for pages of 100,000 are asked for: what differs in a run of them is put into one template at once.
-    """
+def status_page(head: str, batches: Batches) -> list[str]:
+    """The JSON text of a status page, in parts, for pages of 100,000 batches are asked for."""
     if len(batches) < _MANY:
-        return ",".join(map(_batch_text, batches))
-    size, texts = batches.batch_size, []
+        return [f'{head},"batches":[{",".join(map(_batch_text, batches))}]}}']
+    parts = [f'{head},"batches":[', *_batch_texts(batches)]
+    parts[-1] = f"{parts[-1][:-1]}]}}"
+    return parts
+
+
+def _batch_texts(batches: Batches) -> Iterator[str]:
+    """The JSON texts of batches, each followed by a comma; of a run that is alike many at once, from one template."""
     start, numbers = batch_id_parts(batches.ingestion_id)
+    size, first = batches.batch_size, batches.first
+    slots = ", ".join(["%d"] * size)
     for run in batches.runs():
         if isinstance(run, Batch):
-            texts.append(_batch_text(run))
+            yield f"{_batch_text(run)},"
             continue
         members, status, attempt = run
-        ids = batches.ids[members.start * size : members.stop * size]
-        values: list[int] = [0] * (len(members) * (size + 1))
-        values[:: size + 1] = numbers(range(batches.first + members.start, batches.first + members.stop))
-        for nth in range(size):
-            values[nth + 1 :: size + 1] = ids[nth::size]
-        numbered = ", ".join(["%d"] * size)
-        template = f'{{"batch_id":"{start}%012x","ids":[{numbered}],"status":"{status}"{_attempts(attempt)}}}'
-        texts.append(",".join([template] * len(members)) % tuple(values))
-    return ",".join(texts)
+        template = f'{{"batch_id":"{start}%012x","ids":[{slots}],"status":"{status}"{_attempts(attempt)}}},'
+        for at in range(members.start, members.stop, _LINES):
+            some = members[at - members.start :][:_LINES]
+            ids = iter(batches.ids[some.start * size : some.stop * size])
+            values = zip(numbers(range(first + some.start, first + some.stop)), *[ids] * size, strict=True)
+            yield template * len(some) % tuple(chain.from_iterable(values))
 
 
 def _batch_text(batch: Batch) -> str:

@@ -191,8 +191,8 @@ def _idempotency_key(request: Request) -> str | None:
 
 def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
     ingestion, estimate, batches = service.status(ingestion_id, offset, limit)
-    body = documents.status_text(ingestion, estimate, batches).encode()
-    tag = hashlib.sha1(body, usedforsecurity=False).hexdigest()[:20]
+    head = documents.status_head(ingestion, estimate)
+    tag = hashlib.sha1(head.encode() + batches.mark(), usedforsecurity=False).hexdigest()[:20]
     headers = [("ETag", f'W/"{tag}"')]
     if estimate:
         headers.append(("Retry-After", _next_look(service, estimate)))
@@ -200,7 +200,7 @@ def _status(service: Service, ingestion_id: str, offset: int, limit: int | None)
     known = "HTTP_IF_NONE_MATCH" in this.environ and this.if_none_match.contains_weak(tag)
     if known and this.method in ("GET", "HEAD"):
         return Response(status=304, headers=headers)
-    return Answer(body, 200, headers, kept=True)
+    return Answer(documents.status_page(head, batches), 200, headers, kept=True)
 
 
 def _next_look(service: Service, estimate: Estimate) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.batches import NEW, Batches
-from app.documents import batches_text
+from app.documents import status_page
 from app.models import Batch, BatchError, Priority, batch_id
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
@@ -40,6 +40,26 @@ def stretches(draw: st.DrawFn) -> Batches:
 _RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30)), max_size=6)
 
 
+LOOKS = st.builds(
+    lambda states, attempts, errors, cancelled: Batches(
+        "8d0b2a4e-1c3f-4a5b-9c7d-000000000000",
+        Priority.LOW,
+        1,
+        0,
+        array("q", [7, 8]),
+        bytes(states),
+        attempts,
+        errors,
+        cancelled=cancelled,
+    ),
+    st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    st.dictionaries(st.integers(0, 1), st.integers(2, 3)),
+    st.dictionaries(st.integers(0, 1), st.sampled_from([ERROR, ERROR._replace(message="2")])),
+    st.booleans(),
+)
+"""Looks at the same two batches."""
+
+
 def document(batch: Batch) -> dict[str, Any]:
     told: dict[str, Any] = {"batch_id": batch.id, "ids": batch.ids, "status": batch.status.value}
     if batch.attempt:
@@ -51,7 +71,26 @@ def document(batch: Batch) -> dict[str, Any]:
 
 @given(stretches())
 def test_the_text_says_what_the_batches_say(batches: Batches) -> None:
-    assert json.loads(f"[{batches_text(batches)}]") == [document(batch) for batch in batches]
+    page = json.loads("".join(status_page('{"some":1', batches)))
+    assert page == {"some": 1, "batches": [document(batch) for batch in batches]}
+
+
+@given(LOOKS, LOOKS)
+def test_where_the_marks_are_the_same_so_is_the_text(look: Batches, other: Batches) -> None:
+    assert look.mark() != other.mark() or status_page("{", look) == status_page("{", other)
+
+
+def test_the_mark_stays_while_nothing_changes() -> None:
+    one, two = (
+        Batches(
+            "x" * 36, Priority.LOW, 1, 0, array("q", [7, 8]), bytes([2, 2]), dict(notes), dict(errors), cancelled=False
+        )
+        for notes, errors in (
+            ([(0, 2), (1, 3)], [(0, ERROR), (1, ERROR)]),
+            ([(1, 3), (0, 2)], [(1, ERROR), (0, ERROR)]),
+        )
+    )
+    assert one.mark() == two.mark()
 
 
 @given(stretches())
