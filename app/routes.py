@@ -60,7 +60,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.refused(error)
             raise
         ingestion = service.accept(body, key=key, owner=guard.caller().name)
-        location = f"{_beside(this.script_root + this.path)}status/{ingestion.id}"
+        location = f"{_beside(this.root_path, this.path)}status/{ingestion.id}"
         return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
@@ -156,9 +156,9 @@ def _json(document: Any) -> Response:
 
 
 @functools.lru_cache(16)
-def _beside(path: str) -> str:
+def _beside(root: str, path: str) -> str:
     """The folder of /ingest, under whatever prefix, as a URI; url_for takes far longer to find out."""
-    return iri_to_uri(path.removesuffix("ingest"))
+    return iri_to_uri(root.rstrip("/") + path.removesuffix("ingest"))
 
 
 def _current() -> Request:

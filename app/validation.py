@@ -19,6 +19,8 @@ _LISTED = 100
 """How many faults are listed one by one."""
 
 _MEMBERS = ("ids", "priority", "deadline")
+_KNOWN = frozenset(_MEMBERS)
+_REQUIRED = frozenset(_MEMBERS[:2])
 
 
 class MalformedJSON(InvalidRequest):
@@ -40,7 +42,7 @@ def parse_request(body: bytes, settings: Settings) -> Any:
     if len(text) >= bulk.LARGE and (parts := bulk.split(text, settings)):
         with suppress(MalformedJSON):
             document = _parse(parts[0])
-            if isinstance(document, dict) and document.get("ids") == [] and document.keys() <= set(_MEMBERS):
+            if isinstance(document, dict) and document.get("ids") == [] and document.keys() <= _KNOWN:
                 document["ids"] = parts[1]
                 return document
     return _parse(text)
@@ -82,7 +84,17 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int]
     """The ids, priority and deadline (epoch seconds) of a request's JSON. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
-    unknown = [name for name in body if name not in _MEMBERS]
+    faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
+    ids = _check_ids(body["ids"], settings, faults) if "ids" in body else None
+    priority = _check_priority(body["priority"], faults) if "priority" in body else None
+    deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
+    if faults or ids is None or priority is None:
+        raise InvalidRequest(faults)
+    return ids, priority, deadline
+
+
+def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
+    unknown = [name for name in body if name not in _KNOWN]
     faults = [
         Fault(
             f"#/{_escaped(name)}", f"{_shown(name)} is not a member of this request; those are {', '.join(_MEMBERS)}."
@@ -91,15 +103,8 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int]
     ]
     if len(unknown) > _LISTED:
         faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
-    for name in _MEMBERS[:2]:
-        if name not in body:
-            faults.append(Fault(f"#/{name}", f"{name} is missing."))
-    ids = _check_ids(body["ids"], settings, faults) if "ids" in body else None
-    priority = _check_priority(body["priority"], faults) if "priority" in body else None
-    deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
-    if faults or ids is None or priority is None:
-        raise InvalidRequest(faults)
-    return ids, priority, deadline
+    faults += [Fault(f"#/{name}", f"{name} is missing.") for name in _MEMBERS if name in _REQUIRED - body.keys()]
+    return faults
 
 
 def _check_ids(ids: Any, settings: Settings, faults: list[Fault]) -> array[int] | None:
