@@ -26,7 +26,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> weakref.WeakSet[Record]:
             super().__init__(*args)  # type: ignore[arg-type]
             alive.add(self)
 
-    monkeypatch.setattr("app.memorystore.Record", Counted)
+    monkeypatch.setattr("app.memorystate.Record", Counted)
     return alive
 
 
