@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from .batches import COMPLETED, FAILED, WAITING, Batches
+from .batches import COMPLETED, FAILED, STATUS_OF, WAITING, Batches
 from .clock import Clock
 from .config import Settings
 from .forecast import depths, estimate
 from .memorystate import MemoryState
-from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_id
+from .models import LOST, Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_id
 from .record import Record
 from .store import Dispatch, Quote, Stats, Store, Submission, Wait
 
@@ -120,16 +120,15 @@ class MemoryStore(Store):
                 if claim := self._state.claim_of(batch):
                     claim.lease_until = until
 
-    def recover(self) -> list[Ingestion]:
-        error = BatchError("LeaseExpired", "the worker did not report back in time")
+    def recover(self) -> list[tuple[Batch, Ingestion]]:
         with self._lock:
-            now = self._clock.now()
-            lost = [claim.batch for claim in self._state.running.values() if claim.lease_until <= now]
-            changed = []
-            for batch in lost:
+            now, lost = self._clock.now(), []
+            for claim in [claim for claim in self._state.running.values() if claim.lease_until <= now]:
+                batch, record = claim.batch, claim.record
                 state = FAILED if batch.attempt >= self._settings.max_attempts else WAITING
-                changed.append(_seen(self._state.end(batch, state, error)))
-            return [one for one in changed if one and one.status.final]
+                self._state.end(batch, state, LOST)
+                lost.append((batch._replace(status=STATUS_OF[state], error=LOST), record.snapshot()))
+            return lost
 
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
         with self._lock:

@@ -129,8 +129,7 @@ class Metrics:
         counter.inc()
         self._took[outcome].observe(attempt.duration)
         if attempt.wait is not None:
-            # Where due and start were read from two clocks, it may come out just below 0.
-            self._wait[batch.priority].observe(max(0.0, attempt.wait))
+            self._wait[batch.priority].observe(attempt.wait)
 
     def _held(self, **_: Any) -> None:
         self._holds.inc()

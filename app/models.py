@@ -46,6 +46,9 @@ class BatchError(NamedTuple):
         return cls(type(error).__name__, message[:2000])
 
 
+LOST = BatchError("LeaseExpired", "the worker did not report back in time")
+
+
 class Batch(NamedTuple):
     """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
 

@@ -9,7 +9,7 @@ from typing import Any
 from . import signals
 from .clock import Clock
 from .errors import HoldQueue, IngestError, StoreUnavailable
-from .models import Batch, BatchError, Ingestion
+from .models import LOST, Batch, BatchError, Ingestion
 from .retry import RetryPolicy
 from .slots import Slot
 from .store import Store
@@ -88,15 +88,27 @@ class Runner:
         delay = self._policy.delay(batch.attempt, error)
         if delay is not None:
             ingestion = self._report(slot, lambda: self._store.retry(batch, why, delay))
-            if ingestion:
-                self._emitter.emit(signals.batch_retried, batch=batch, attempt=attempt, error=why, delay=delay)
-            self.finish(ingestion)
-            return
-        ingestion = self._report(slot, lambda: self._store.bury(batch, why))
+        else:
+            ingestion = self._report(slot, lambda: self._store.bury(batch, why))
         if ingestion:
-            logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
-            self._emitter.emit(signals.batch_failed, batch=batch, attempt=attempt, error=why)
+            self._tell_failure(batch, attempt, why, delay)
         self.finish(ingestion)
+
+    def lose(self, batch: Batch, ingestion: Ingestion) -> None:
+        """The store has put back or failed a batch whose lease ran out, here or in a process that is gone."""
+        now = self._clock.now()
+        attempt = signals.Attempt.of(batch, batch.claimed_at or now, now)
+        logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
+        self._tell_failure(batch, attempt, LOST, None if batch.status.final else 0.0)
+        self.finish(ingestion)
+
+    def _tell_failure(self, batch: Batch, attempt: signals.Attempt, why: BatchError, delay: float | None) -> None:
+        """An attempt failed; another follows after `delay` seconds, or none."""
+        if delay is not None:
+            self._emitter.emit(signals.batch_retried, batch=batch, attempt=attempt, error=why, delay=delay)
+            return
+        logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
+        self._emitter.emit(signals.batch_failed, batch=batch, attempt=attempt, error=why)
 
     def finish(self, ingestion: Ingestion | None) -> None:
         """Say so where this ended an ingestion."""

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol
 
 from blinker import NamedSignal, Namespace
 
+from .models import Batch
+
 logger = logging.getLogger("flask_ingestion")
 
 _namespace = Namespace()
@@ -34,6 +36,12 @@ class Attempt(NamedTuple):
 
     duration: float
     wait: float | None
+
+    @classmethod
+    def of(cls, batch: Batch, started_at: float, now: float) -> Attempt:
+        """The attempt at a batch that ends now. Where its times are of two clocks, nothing comes out below 0."""
+        wait = None if batch.due_at is None else max(0.0, started_at - batch.due_at)
+        return cls(max(0.0, now - started_at), wait)
 
 
 class Sender(Protocol):

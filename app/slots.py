@@ -23,8 +23,7 @@ class Slot:
 
     def attempt(self, now: float) -> Attempt:
         """The attempt that ends now."""
-        due_at = self.batch.due_at
-        return Attempt(now - self.started_at, None if due_at is None else self.started_at - due_at)
+        return Attempt.of(self.batch, self.started_at, now)
 
 
 class Slots:

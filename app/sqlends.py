@@ -8,17 +8,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from .batches import COMPLETED, FAILED, RUNNING, WAITING
+from .batches import COMPLETED, FAILED, RUNNING, STATUS_OF, WAITING
 from .config import Settings
 from .measure import Measured
-from .models import Batch, BatchError, Ingestion
-from .sqlpicks import BATCH_COLUMNS, SAME_INGESTION
+from .models import LOST, Batch, BatchError, Ingestion
+from .sqlids import slice_of, unpack
+from .sqlpicks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
 from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Record
-from .sqlschema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ingestions
+from .sqlschema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
 from .sqlturns import Turn
 from .sqlwire import Values
-
-LOST = BatchError("LeaseExpired", "the worker did not report back in time")
 
 _END = (
     update(batches)
@@ -40,8 +39,13 @@ _CLAIM = (
     )
 )
 EXPIRED = (
-    select(*RECORD_COLUMNS, *BATCH_COLUMNS)
+    select(
+        *RECORD_COLUMNS,
+        *BATCH_COLUMNS,
+        slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
+    )
     .join_from(batches, ingestions, SAME_INGESTION)
+    .join(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
     .order_by(batches.c.lease_until)
     .limit(100)
@@ -89,16 +93,19 @@ def end(turn: Turn, claims: Sequence[tuple[Batch, Outcome]]) -> list[Ingestion |
     return ended
 
 
-def recover(turn: Turn, settings: Settings) -> tuple[list[Ingestion], bool]:
-    """End the claims whose leases ran out; what that finished, and whether there may be more."""
+def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Batch, Ingestion]], bool]:
+    """End the claims whose leases ran out; their batches with their ingestions, and whether there may be more."""
     rows = turn.connection.execute(EXPIRED, {"this": turn.limiter.instance, "now": turn.now}).all()
-    ends, changed = _Ends(turn), {}
-    for row in rows:
-        attempt = row[len(RECORD_NAMES) + 2]
-        ingestion = ends.end(row, Outcome(FAILED if attempt >= settings.max_attempts else WAITING, LOST))
-        changed[ingestion.id] = ingestion
+    ends, lost = _Ends(turn), []
+    for *row, packed in rows:
+        position, _, attempt, due, started_at, *_ = row[len(RECORD_NAMES) :]
+        state = FAILED if attempt >= settings.max_attempts else WAITING
+        after = ends.end(row, Outcome(state, LOST))
+        due_at = after.created_at if due is None else due
+        told = after.id, position, unpack(packed).tolist(), STATUS_OF[state], after.priority
+        lost.append((Batch(*told, attempt, LOST, due_at, started_at), after))
     ends.write()
-    return [one for one in changed.values() if one.status.final], len(rows) == 100
+    return lost, len(rows) == 100
 
 
 class _Ends:

@@ -44,7 +44,7 @@ BATCH_COLUMNS = [
     batches.c.error_message,
 ]
 SAME_INGESTION = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
-_of_ids = (ids.c.instance == batches.c.instance) & (ids.c.order == batches.c.order)
+OF_IDS = (ids.c.instance == batches.c.instance) & (ids.c.order == batches.c.order)
 _IN_LINE = (
     select(
         *RECORD_COLUMNS,
@@ -55,7 +55,7 @@ _IN_LINE = (
         ),
     )
     .join_from(batches, ingestions, SAME_INGESTION)
-    .join(ids, _of_ids)
+    .join(ids, OF_IDS)
     .where(batches.c.instance == THIS)
     .order_by(batches.c.rank, batches.c.order, batches.c.position)
     .limit(bindparam("limit"))

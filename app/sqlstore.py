@@ -139,14 +139,14 @@ class SQLStore(Store):
     def renew(self, batches: Sequence[Batch]) -> None:
         self._turns.take(lambda turn: sqlends.renew(turn, batches, self._settings.lease))
 
-    def recover(self) -> list[Ingestion]:
+    def recover(self) -> list[tuple[Batch, Ingestion]]:
         state, now = self._instance.look()
-        finished: list[Ingestion] = []
+        lost: list[tuple[Batch, Ingestion]] = []
         more = self._database.glance(sqlends.EXPIRED, {"this": state.instance, "now": now}) is not None
         while more:
-            changed, more = self._turns.take(lambda turn: sqlends.recover(turn, self._settings))
-            finished += changed
-        return finished
+            more_lost, more = self._turns.take(lambda turn: sqlends.recover(turn, self._settings))
+            lost += more_lost
+        return lost
 
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
         return self._end(batch, Outcome(COMPLETED, results=results))

@@ -174,8 +174,11 @@ class Store(ABC):
         """The heartbeat: extend the leases of these claims."""
 
     @abstractmethod
-    def recover(self) -> list[Ingestion]:
-        """Put back every batch whose lease ran out, or fail it after its last attempt; the ingestions this finished."""
+    def recover(self) -> list[tuple[Batch, Ingestion]]:
+        """Put back every batch whose lease ran out, or fail it after its last attempt; these, each with its ingestion.
+
+        A batch is as it stands afterwards, with its claim's times.
+        """
 
     @abstractmethod
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:

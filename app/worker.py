@@ -205,6 +205,6 @@ class Worker:
         self._tended_at = now
         if batches := self._crew.slots.batches():
             self._store.renew(batches)
-        for ingestion in self._store.recover():
-            self._crew.runner.finish(ingestion)
+        for batch, ingestion in self._store.recover():
+            self._crew.runner.lose(batch, ingestion)
         self._store.prune()

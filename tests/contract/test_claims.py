@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.models import BatchError, Priority, Status
+from app.models import LOST, BatchError, Counts, Priority, Status
 from app.store import Store, Wait
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, claimed, finish, submit
@@ -82,6 +82,8 @@ def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Sto
     ingestion = submit(store, [1, 2, 3])
     stale = claimed(store)[0]
     clock.advance(31)
+    [(lost, after)] = store.recover()
+    assert (lost.attempt, lost.status, after.status) == (1, Status.TRIGGERED, Status.TRIGGERED)
     assert store.recover() == []
     fresh = claimed(store)[0]
     assert fresh.attempt == 2
@@ -89,6 +91,23 @@ def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Sto
     assert store.get(ingestion.id).status == Status.TRIGGERED
     assert finish(store, fresh) is not None
     assert store.get(ingestion.id).status == Status.COMPLETED
+
+
+def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, lease=30, max_attempts=2)
+    ingestion = submit(store, [1, 2, 3, 4])
+    first, last = claimed(store, 2)
+    store.retry(last, BOOM, 1)
+    clock.advance(5)
+    again = claimed(store)[0]
+    clock.advance(30)
+    lost = store.recover()
+    assert [batch for batch, _ in lost] == [
+        first._replace(error=LOST),
+        again._replace(status=Status.FAILED, error=LOST),
+    ]
+    assert [after.counts for _, after in lost][-1] == store.get(ingestion.id).counts == Counts(triggered=1, failed=1)
+    assert store.batches(ingestion.id)[1][0].error == LOST
 
 
 def test_a_heartbeat_keeps_the_lease(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -129,7 +148,7 @@ def test_an_outcome_of_a_claim_before_a_redrive_changes_nothing(
     ingestion = submit(store, [1, 2, 3])
     stale = claimed(store)[0]
     clock.advance(31)
-    assert [one.status for one in store.recover()] == [Status.FAILED]
+    assert [after.status for _, after in store.recover()] == [Status.FAILED]
     store.redrive(ingestion.id)
     fresh = claimed(store)[0]
     assert fresh.attempt == stale.attempt

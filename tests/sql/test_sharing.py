@@ -126,7 +126,8 @@ def test_a_stale_outcome_overwrites_nothing_wherever_it_comes_from(open_sql: Ope
     ingestion = submit(frozen, [1])
     stale = claimed(frozen)[0]
     clock.advance(31)
-    assert alive.recover() == []
+    [(lost, _)] = alive.recover()
+    assert lost.ids == [1]
     fresh = claimed(alive)[0]
     assert finish(alive, fresh, '"new"') is not None
     assert finish(frozen, stale, '"old"') is None

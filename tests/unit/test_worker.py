@@ -15,9 +15,10 @@ import pytest
 
 from app import HoldQueue, PermanentError, batch_completed, ingestion_finished
 from app.errors import StoreUnavailable
-from app.models import Counts, Status
+from app.models import LOST, Counts, Status
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
+from tests.support.queueing import claimed
 from tests.support.troubled import TroubledStore
 
 Serve = Callable[..., Host]
@@ -361,6 +362,19 @@ class TestThreads:
         host.advance(60)
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.service.batches(ingestion.id)[1][0].attempt == 2
+        [lost] = host.heard.all("retried")
+        assert (lost["error"], lost["delay"], lost["batch"].attempt) == (LOST, 0, 1)
+        assert lost["attempt"] == (60, 0)
+
+    def test_a_batch_lost_at_its_last_attempt_is_told_of(self, serve: Serve) -> None:
+        host = serve(echo, interval=0, lease=60, max_attempts=1, autostart=False)
+        ingestion = host.submit([7, 8])
+        claimed(host.store)  # By a process that is never heard of again.
+        host.ingestion.start()
+        host.advance(60)
+        assert host.finished(ingestion.id).status == Status.FAILED
+        [lost] = host.heard.all("failed")
+        assert (lost["error"], lost["batch"].ids, lost["batch"].status) == (LOST, [7, 8], Status.FAILED)
 
 
 def batch_threads(host: Host) -> list[threading.Thread]:
