@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Request
-from flask.sessions import NullSession, SessionInterface
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from .answers import secure
@@ -52,19 +51,9 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     Starts the worker, where this process is one that serves. Raises ConfigError for a wrong setting.
     """
     app = Flask("flask_ingestion", static_folder=None)
-    app.session_interface = _NoSessions()
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
     app.register_error_handler(HTTPException, lambda error: secure(from_http(error)))
     ingestion = IngestionAPI(app)
     ingestion.service.begin()
     return app
-
-
-class _NoSessions(SessionInterface):
-    """Nothing here is kept in a session, so no request need look for one."""
-
-    _none = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002
-        return self._none
