@@ -9,6 +9,8 @@ from .series import Contender, Plan, Series, interleave
 
 IDS = [104_729, 224_737, 350_377, 479_909, 611_953]
 COUNT = 3000
+NEIGHBOURS = ("waitress", "floor", "granian", "floor granian", "fastapi")
+"""In this order, for what is put beside one another should come one after the other."""
 
 
 def measure(plan: Plan) -> dict[str, Series]:
@@ -18,11 +20,13 @@ def measure(plan: Plan) -> dict[str, Series]:
         paths = {name: f"/status/{servers.post(port, IDS, 'LOW')}" for name, port in services.items()}
         document = servers.fetch(services["waitress"], paths["waitress"]).decode()
         with servers.serving(*servers.FLOORS, environment={"FLOOR_DOCUMENT": document}) as floors:
+            ports, body = {**services, **floors}, servers.body(IDS, "MEDIUM")
             contenders: dict[str, Contender] = {}
-            for name, port in {**services, **floors}.items():
+            for name in NEIGHBOURS:
                 submit = "/ingest" if name in services else "/floor"
-                contenders[f"submit {name}"] = functools.partial(_rate, port, submit, servers.body(IDS, "MEDIUM"))
-                contenders[f"status {name}"] = functools.partial(_rate, port, paths.get(name, "/floor"), None)
+                contenders[f"submit {name}"] = functools.partial(_rate, ports[name], submit, body)
+            for name in NEIGHBOURS:
+                contenders[f"status {name}"] = functools.partial(_rate, ports[name], paths.get(name, "/floor"), None)
             return interleave(plan, contenders)
 
 
