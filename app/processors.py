@@ -82,14 +82,14 @@ def _imported(path: str, key: str) -> Processor:
     return checked(found, f"{key} ({path})")
 
 
-def encode_results(ids: Sequence[int], returned: object) -> list[str]:
+def encode_results(ids: Sequence[int], returned: object) -> tuple[str, ...]:
     """What a processor returned for `ids`, as the compact JSON text of each of them; empty where it returned None.
 
     An id that is missing from a mapping has `null`. Raises InvalidResult for a key that is none of the ids, a
     sequence of another length, data that is not JSON (NaN is not), and any other type.
     """
     if returned is None:
-        return []
+        return ()
     if isinstance(returned, Mapping):
         wanted = set(ids)
         for key in returned:
@@ -105,7 +105,8 @@ def encode_results(ids: Sequence[int], returned: object) -> list[str]:
             f"The processor returned a {type(returned).__name__}; "
             "it must be a mapping keyed by id, a list in the order of the ids, or None."
         )
-    return [_text(one, datum) for one, datum in zip(ids, data, strict=True)]
+    # A tuple, for what completed is kept a while, and tuples of text are left alone by the garbage collector.
+    return tuple(_text(one, datum) for one, datum in zip(ids, data, strict=True))
 
 
 def _text(one: int, datum: object) -> str:

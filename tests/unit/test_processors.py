@@ -33,7 +33,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_simulation_calls_every_id_processed() -> None:
-    assert encode_results([3, 1, 3], simulate([3, 1, 3])) == ['"processed"'] * 3
+    assert encode_results([3, 1, 3], simulate([3, 1, 3])) == ('"processed"',) * 3
 
 
 def test_nothing_configured_is_no_processor() -> None:
@@ -104,19 +104,19 @@ def test_without_urllib3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_none_is_kept_as_nothing() -> None:
-    assert encode_results([1, 2], None) == []
+    assert encode_results([1, 2], None) == ()
 
 
 def test_a_mapping_gives_each_id_its_data_and_null_to_the_rest() -> None:
     data = {1: {"name": "Vaduz", "at": [47.1, 9.5]}, 3: None}
-    assert encode_results([3, 1, 2, 1], data) == [
+    assert encode_results([3, 1, 2, 1], data) == (
         "null",
         '{"name":"Vaduz","at":[47.1,9.5]}',
         "null",
         '{"name":"Vaduz","at":[47.1,9.5]}',
-    ]
-    assert encode_results([1, 2], ChainMap({1: True})) == ["true", "null"]
-    assert encode_results([1, 2], {}) == ["null", "null"]
+    )
+    assert encode_results([1, 2], ChainMap({1: True})) == ("true", "null")
+    assert encode_results([1, 2], {}) == ("null", "null")
 
 
 @pytest.mark.parametrize("key", [9, "1", None, 1.5, (1,)])
@@ -128,7 +128,7 @@ def test_a_key_that_is_no_id_of_the_batch_is_named(key: object) -> None:
 
 @pytest.mark.parametrize("data", [["a", 2], ("a", 2)])
 def test_a_sequence_is_in_the_order_of_the_ids(data: object) -> None:
-    assert encode_results([7, 5], data) == ['"a"', "2"]
+    assert encode_results([7, 5], data) == ('"a"', "2")
 
 
 @pytest.mark.parametrize("data", [[], ["a"], ["a", "b", "c"]])
