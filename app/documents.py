@@ -10,8 +10,8 @@ from itertools import chain
 from typing import Any
 
 from .batches import Batches
+from .figures import Dispatch, Quote, Stats
 from .models import Batch, Estimate, Ingestion, Priority, batch_id_parts
-from .store import Dispatch, Quote, Stats
 
 _LINES = 1000
 """Lines of results, or batches, written at a time."""

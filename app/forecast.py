@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from .backlog import Backlog, place
 from .config import Settings
+from .figures import Depth
 from .models import Estimate, Priority
 from .record import Claim, Record
 from .schedule import Timeline, rank_of
-from .store import Depth
 
 
 def estimate(

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from .batches import COMPLETED, FAILED, STATUS_OF, WAITING, Batches
 from .clock import Clock
 from .config import Settings
+from .figures import Dispatch, Quote, Stats
 from .forecast import depths, estimate
 from .memorystate import MemoryState
 from .models import LOST, Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_id
 from .record import Record
-from .store import Dispatch, Quote, Stats, Store, Submission, Wait
+from .store import Store, Submission, Wait
 
 _CHUNK = 1000
 """How many batches' results or ingestions are looked at under one hold of the lock."""

@@ -16,12 +16,12 @@ from werkzeug.exceptions import HTTPException
 from . import errors, signals
 from .auth import needs
 from .errors import StoreUnavailable
+from .figures import Stats
 from .keys import Role
 from .models import Batch, Ingestion, Priority
 from .problems import problem
 from .service import Service
 from .signals import Attempt
-from .store import Stats
 from .validation import MalformedJSON
 
 if TYPE_CHECKING:

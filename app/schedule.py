@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from .config import Settings
 from .errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
+from .figures import Quote
 from .limiter import TokenBucket
 from .models import Priority
-from .store import Quote
 
 
 class Timeline(NamedTuple):

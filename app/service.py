@@ -14,11 +14,12 @@ from .batches import Batches
 from .clock import Clock
 from .config import Settings
 from .errors import IngestError, KeyInUse, StoreUnavailable
+from .figures import Quote
 from .models import Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
 from .runner import announce
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
-from .store import Quote, Store, Submission
+from .store import Store, Submission
 from .validation import check_request
 from .worker import Worker
 

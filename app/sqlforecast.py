@@ -8,13 +8,13 @@ from sqlalchemy import bindparam, func, or_, select
 
 from .batches import RUNNING, WAITING
 from .config import Settings
+from .figures import Accuracy, Depth, Quote
 from .measure import Measured
 from .models import Estimate, Priority
 from .schedule import rank_of
 from .sqlinstance import View
 from .sqlrows import Record
 from .sqlschema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
-from .store import Accuracy, Depth, Quote
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))

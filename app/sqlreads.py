@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, or_, select
 
 from .batches import COMPLETED, NEW, STATUS_OF, Batches
 from .config import Settings
+from .figures import Dispatch, Stats
 from .models import Batch, BatchError, Ingestion, Priority, Status, batch_id
 from .sqlforecast import accuracy, depths
 from .sqlids import slice_of, unpack
@@ -17,7 +18,6 @@ from .sqlinstance import View
 from .sqlpicks import blocked, first_due, next_retry, pick
 from .sqlrows import RECORD_COLUMNS, Record
 from .sqlschema import THIS, batches, dispatches, ids, ingestions
-from .store import Dispatch, Stats
 
 CHUNK = 1000
 """How many batches are read at once where all are asked for."""

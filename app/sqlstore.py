@@ -11,6 +11,7 @@ from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretenti
 from .batches import COMPLETED, FAILED, WAITING, Batches
 from .clock import Clock
 from .config import Settings
+from .figures import Dispatch, Quote, Stats
 from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
 from .sqladdress import parse_url
 from .sqladmission import add
@@ -21,7 +22,7 @@ from .sqlinstance import Instance, View
 from .sqlpicks import blocked
 from .sqlrows import Record
 from .sqlturns import Turn, Turns
-from .store import Dispatch, Quote, Stats, Store, Submission, Wait
+from .store import Store, Submission, Wait
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from .figures import Dispatch
 from .models import Priority
-from .store import Dispatch
 
 TOLERANCE = 1e-6
 """Seconds by which starts may be too close, and each interval too short: seconds since the epoch, as floats, are a

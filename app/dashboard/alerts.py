@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config import Settings
 from ..documents import timestamp
-from ..store import Stats
+from ..figures import Stats
 
 _NEARLY = 0.9
 """The share of its limit from which the backlog is worth a warning."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import documents
 from ..documents import timestamp
+from ..figures import Dispatch, Stats
 from ..models import Batch, Ingestion, Status
 from ..service import Service
-from ..store import Dispatch, Stats
 from .alerts import alerts
 
 _NEXT = 10

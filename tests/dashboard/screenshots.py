@@ -13,9 +13,9 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from app.errors import StoreUnavailable
+from app.figures import Stats
 from app.keys import Role, new_key
 from app.models import Batch, BatchError, Priority
-from app.store import Stats
 
 from .conftest import FLAGS
 from .site import REFUSED, Site

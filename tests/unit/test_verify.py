@@ -10,10 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from app.figures import Dispatch
 from app.limiter import TokenBucket
 from app.memorystore import MemoryStore
 from app.models import Batch, BatchError, Priority
-from app.store import Dispatch, Wait
+from app.store import Wait
 from app.verify import Violation, log_of, read, verify
 from tests.support import queueing
 from tests.support.clock import START, FakeClock
