@@ -65,10 +65,13 @@ class Command:
             self.process.stdin.close()
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
-        while not self._said.empty():
-            line = self._said.get()
-            if line is not None:
-                self.lines.append(line)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                line = self._said.get_nowait()
+                if line is not None:
+                    self.lines.append(line)
+        # The end was taken from whoever waits for a line in another thread.
+        self._said.put(None)
         return code
 
     @property
