@@ -17,6 +17,11 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
 
 
+def status_of(state: int, *, cancelled: bool) -> Status:
+    """How a batch stands in an ingestion that was cancelled or not."""
+    return (_CANCELLED if cancelled else STATUS_OF)[state]
+
+
 class Batches:
     """Kept in columns, for there may be 100,000 of them; a Batch is made where somebody looks at one.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from .batches import COMPLETED, FAILED, STATUS_OF, WAITING, Batches
+from .batches import COMPLETED, FAILED, WAITING, Batches, status_of
 from .clock import Clock
 from .config import Settings
 from .figures import Dispatch, Quote, Stats
@@ -128,7 +128,8 @@ class MemoryStore(Store):
                 batch, record = claim.batch, claim.record
                 state = FAILED if batch.attempt >= self._settings.max_attempts else WAITING
                 self._state.end(batch, state, LOST)
-                lost.append((batch._replace(status=STATUS_OF[state], error=LOST), record.snapshot()))
+                status = status_of(state, cancelled=record.cancelled)
+                lost.append((batch._replace(status=status, error=LOST), record.snapshot()))
             return lost
 
     def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:

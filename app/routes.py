@@ -158,7 +158,7 @@ def _json(document: Any) -> Response:
 @functools.lru_cache(16)
 def _beside(root: str, path: str) -> str:
     """The folder of /ingest, under whatever prefix, as a URI; url_for takes far longer to find out."""
-    return iri_to_uri(root.rstrip("/") + path.removesuffix("ingest"))
+    return iri_to_uri(root + path.removesuffix("ingest"))
 
 
 def _current() -> Request:

@@ -9,7 +9,7 @@ from typing import Any
 from . import signals
 from .clock import Clock
 from .errors import HoldQueue, IngestError, StoreUnavailable
-from .models import LOST, Batch, BatchError, Ingestion
+from .models import LOST, Batch, BatchError, Ingestion, Status
 from .retry import RetryPolicy
 from .slots import Slot
 from .store import Store
@@ -91,7 +91,7 @@ class Runner:
         else:
             ingestion = self._report(slot, lambda: self._store.bury(batch, why))
         if ingestion:
-            self._tell_failure(batch, attempt, why, delay)
+            self._tell_failure(batch, ingestion, attempt, why, delay)
         self.finish(ingestion)
 
     def lose(self, batch: Batch, ingestion: Ingestion) -> None:
@@ -99,13 +99,16 @@ class Runner:
         now = self._clock.now()
         attempt = signals.Attempt.of(batch, batch.claimed_at or now, now)
         logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
-        self._tell_failure(batch, attempt, LOST, None if batch.status.final else 0.0)
+        self._tell_failure(batch, ingestion, attempt, LOST, None if batch.status is Status.FAILED else 0.0)
         self.finish(ingestion)
 
-    def _tell_failure(self, batch: Batch, attempt: signals.Attempt, why: BatchError, delay: float | None) -> None:
-        """An attempt failed; another follows after `delay` seconds, or none."""
+    def _tell_failure(
+        self, batch: Batch, ingestion: Ingestion, attempt: signals.Attempt, why: BatchError, delay: float | None
+    ) -> None:
+        """An attempt failed; another follows after `delay` seconds, unless it was cancelled meanwhile, or none."""
         if delay is not None:
-            self._emitter.emit(signals.batch_retried, batch=batch, attempt=attempt, error=why, delay=delay)
+            if not ingestion.counts.cancelled:
+                self._emitter.emit(signals.batch_retried, batch=batch, attempt=attempt, error=why, delay=delay)
             return
         logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
         self._emitter.emit(signals.batch_failed, batch=batch, attempt=attempt, error=why)

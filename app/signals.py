@@ -68,8 +68,11 @@ class Emitter:
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
         """Call everybody, each on its own."""
-        if observer := self._own.get(signal):
-            observer(**keywords)
+        try:
+            if observer := self._own.get(signal):
+                observer(**keywords)
+        except Exception:
+            logger.exception("an observer of %s raised", signal.name)
         if not signal.receivers:
             return
         for receiver in signal.receivers_for(self.app):

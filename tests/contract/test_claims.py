@@ -110,6 +110,16 @@ def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., S
     assert store.batches(ingestion.id)[1][0].error == LOST
 
 
+def test_what_is_lost_of_a_cancelled_ingestion_is_cancelled(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(lease=30)
+    ingestion = submit(store, [1])
+    claimed(store)
+    store.cancel(ingestion.id)
+    clock.advance(31)
+    [(lost, after)] = store.recover()
+    assert (lost.status, after.status) == (Status.CANCELLED, Status.CANCELLED)
+
+
 def test_a_heartbeat_keeps_the_lease(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(lease=30)
     submit(store, [1])

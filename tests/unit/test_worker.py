@@ -366,6 +366,18 @@ class TestThreads:
         assert (lost["error"], lost["delay"], lost["batch"].attempt) == (LOST, 0, 1)
         assert lost["attempt"] == (60, 0)
 
+    def test_an_attempt_that_fails_after_its_ingestion_was_cancelled_is_not_retried(
+        self, serve: Serve, gate: Gate
+    ) -> None:
+        gate.error = RuntimeError("too late")
+        host = serve(gate, interval=0)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        host.ingestion.cancel(ingestion.id)
+        gate.opened.set()
+        assert host.finished(ingestion.id).status == Status.CANCELLED
+        assert host.heard.all("retried") == []
+
     def test_a_batch_lost_at_its_last_attempt_is_told_of(self, serve: Serve) -> None:
         host = serve(echo, interval=0, lease=60, max_attempts=1, autostart=False)
         ingestion = host.submit([7, 8])
@@ -701,6 +713,13 @@ class TestCallingBack:
             assert len(gate.calls) == started
             go_on.set()
             eventually(lambda: host.store.stats().running == 0 and len(gate.calls) == 2)
+
+    def test_an_observer_that_raises_changes_nothing(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        host = serve(echo, interval=0)
+        host.service.emitter.observe(batch_completed, lambda **_: 1 / 0)
+        assert host.finished(host.submit([1]).id).status == Status.COMPLETED
+        assert host.heard.all("completed")
+        assert "an observer of batch-completed raised" in caplog.text
 
     def test_an_observer_that_stops_the_worker_has_nothing_run_after_it(self, serve: Serve) -> None:
         calls: list[Sequence[int]] = []
