@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from .models import Batch, BatchError, Priority, Status
 
@@ -17,9 +17,9 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
 
 
-def status_of(state: int, *, cancelled: bool) -> Status:
-    """How a batch stands in an ingestion that was cancelled or not."""
-    return (_CANCELLED if cancelled else STATUS_OF)[state]
+def statuses(*, cancelled: bool) -> Sequence[Status]:
+    """The status that goes with what is noted of a batch, in an ingestion that was cancelled or not."""
+    return _CANCELLED if cancelled else STATUS_OF
 
 
 class Batches:
@@ -50,7 +50,7 @@ class Batches:
         self._states = states
         self._attempts = attempts
         self._errors = errors
-        self._status_of = _CANCELLED if cancelled else STATUS_OF
+        self._status_of = statuses(cancelled=cancelled)
 
     def __len__(self) -> int:
         return len(self._states)

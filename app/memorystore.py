@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from .batches import COMPLETED, FAILED, WAITING, Batches, status_of
+from .batches import COMPLETED, FAILED, WAITING, Batches, statuses
 from .clock import Clock
 from .config import Settings
 from .figures import Dispatch, Quote, Stats
@@ -128,7 +128,7 @@ class MemoryStore(Store):
                 batch, record = claim.batch, claim.record
                 state = FAILED if batch.attempt >= self._settings.max_attempts else WAITING
                 self._state.end(batch, state, LOST)
-                status = status_of(state, cancelled=record.cancelled)
+                status = statuses(cancelled=record.cancelled)[state]
                 lost.append((batch._replace(status=status, error=LOST), record.snapshot()))
             return lost
 

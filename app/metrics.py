@@ -53,7 +53,6 @@ class Metrics:
         from prometheus_client import CollectorRegistry, Counter, Histogram
 
         self.registry = CollectorRegistry()
-        self._service = service
         name = service.name
 
         def counter(what: str, about: str, *labels: str) -> Counter:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from .batches import COMPLETED, FAILED, RUNNING, WAITING, status_of
+from .batches import COMPLETED, FAILED, RUNNING, WAITING, statuses
 from .config import Settings
 from .measure import Measured
 from .models import LOST, Batch, BatchError, Ingestion
@@ -102,7 +102,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Batch, Ingestion
         state = FAILED if attempt >= settings.max_attempts else WAITING
         after = ends.end(row, Outcome(state, LOST))
         due_at = after.created_at if due is None else due
-        status = status_of(state, cancelled=bool(after.counts.cancelled))
+        status = statuses(cancelled=bool(after.counts.cancelled))[state]
         told = after.id, position, unpack(packed).tolist(), status, after.priority
         lost.append((Batch(*told, attempt, LOST, due_at, started_at), after))
     ends.write()
