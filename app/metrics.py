@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from . import errors, signals
 from .auth import needs
+from .body import MalformedJSON
 from .errors import StoreUnavailable
 from .figures import Stats
 from .keys import Role
@@ -22,7 +23,6 @@ from .models import Batch, Ingestion, Priority
 from .problems import problem
 from .service import Service
 from .signals import Attempt
-from .validation import MalformedJSON
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

@@ -12,8 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from . import errors
 from .answers import Answer
+from .body import MalformedJSON
 from .documents import dumps, timestamp
-from .validation import MalformedJSON
 
 _STATUS: Mapping[type[errors.IngestError], int] = {
     MalformedJSON: 400,

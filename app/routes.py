@@ -14,13 +14,13 @@ from werkzeug.urls import iri_to_uri
 from . import documents, problems
 from .answers import Answer, secure
 from .auth import Guard, add_login, needs
+from .body import parse_request
 from .config import Settings
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
 from .forgery import refuse_foreign
 from .keys import Role
 from .models import Estimate, Priority, Status
 from .service import Service
-from .validation import parse_request
 
 E = TypeVar("E", Priority, Status)
 

@@ -1,16 +1,14 @@
-"""Checking what is submitted, by hand, and naming every fault."""
+"""Checks a submission by hand and names every fault."""
 
 from __future__ import annotations
 
 import json
 from array import array
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from . import bulk
 from .config import Settings
 from .errors import Fault, InvalidRequest
 from .models import Priority
@@ -18,66 +16,11 @@ from .models import Priority
 _LISTED = 100
 """How many faults are listed one by one."""
 
-_MEMBERS = ("ids", "priority", "deadline")
-_KNOWN = frozenset(_MEMBERS)
-_REQUIRED = frozenset(_MEMBERS[:2])
+MEMBERS = ("ids", "priority", "deadline")
+"""What a submission may hold."""
 
-
-class MalformedJSON(InvalidRequest):
-    """The body is not JSON as RFC 8259 has it."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__([Fault("#", detail)])
-
-
-def parse_request(body: bytes, settings: Settings) -> Any:
-    """The JSON document in `body`; where its ids are many and all acceptable they come as an array.
-
-    Raises MalformedJSON, also for what json would let pass: NaN and duplicate members.
-    """
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedJSON(f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from None
-    if len(text) >= bulk.LARGE and (parts := bulk.split(text, settings)):
-        with suppress(MalformedJSON):
-            document = _parse(parts[0])
-            if isinstance(document, dict) and document.get("ids") == [] and document.keys() <= _KNOWN:
-                document["ids"] = parts[1]
-                return document
-    return _parse(text)
-
-
-def _parse(text: str) -> Any:
-    if text.startswith("\ufeff"):
-        raise MalformedJSON("The body starts with a byte order mark (BOM), which JSON over a network must not.")
-    try:
-        return _decode(text)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedJSON(f"The body is not JSON: {error.msg} at {where}.") from None
-    except RecursionError:
-        raise MalformedJSON("The body is nested too deeply.") from None
-    except MalformedJSON:
-        raise
-    except ValueError:
-        raise MalformedJSON("The body holds a number with too many digits.") from None
-
-
-def _refuse_constant(name: str) -> Any:
-    raise MalformedJSON(f"The body is not JSON: it holds {name}.")
-
-
-def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise MalformedJSON(f"The member {_shown(twice)} is there more than once.")
-    return members
-
-
-_decode = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_unique_members).decode
+_KNOWN = frozenset(MEMBERS)
+_REQUIRED = frozenset(MEMBERS[:2])
 
 
 def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int], Priority, float | None]:
@@ -96,14 +39,12 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int]
 def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
     unknown = [name for name in body if name not in _KNOWN]
     faults = [
-        Fault(
-            f"#/{_escaped(name)}", f"{_shown(name)} is not a member of this request; those are {', '.join(_MEMBERS)}."
-        )
+        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; those are {', '.join(MEMBERS)}.")
         for name in unknown[:_LISTED]
     ]
     if len(unknown) > _LISTED:
         faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
-    faults += [Fault(f"#/{name}", f"{name} is missing.") for name in _MEMBERS if name in _REQUIRED - body.keys()]
+    faults += [Fault(f"#/{name}", f"{name} is missing.") for name in MEMBERS if name in _REQUIRED - body.keys()]
     return faults
 
 
@@ -146,7 +87,7 @@ def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
         return priority
     if isinstance(priority, str) and priority in Priority.__members__:
         return Priority[priority]
-    what = _shown(priority) if isinstance(priority, str) else _kind(priority)
+    what = shown(priority) if isinstance(priority, str) else _kind(priority)
     faults.append(Fault("#/priority", f"priority must be HIGH, MEDIUM or LOW, not {what}."))
     return None
 
@@ -161,7 +102,7 @@ def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | N
             moment = datetime.min
         if moment.tzinfo is not None:
             return moment.timestamp()
-    what = _shown(deadline) if isinstance(deadline, str) else _kind(deadline)
+    what = shown(deadline) if isinstance(deadline, str) else _kind(deadline)
     faults.append(
         Fault("#/deadline", f"deadline must be an RFC 3339 time with its offset, or seconds from now, not {what}.")
     )
@@ -177,7 +118,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, (int, float)):
         return _number(value)
     if isinstance(value, str):
-        return f"the string {_shown(value)}"
+        return f"the string {shown(value)}"
     return (
         "an object" if isinstance(value, Mapping) else "an array" if isinstance(value, list) else type(value).__name__
     )
@@ -188,7 +129,8 @@ def _number(value: float) -> str:
     return str(value) if abs(value) < 2**128 else "a far greater number" if value > 0 else "a far smaller number"
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Text from a caller as a message quotes it: escaped, and not too much of it."""
     return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=True)
 
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import bulk
+from app import body
+from app.body import parse_request
 from app.errors import InvalidRequest
-from app.validation import check_request, parse_request
+from app.validation import check_request
 from tests.support.queueing import settings
 
 MANY = 20_000
@@ -31,7 +32,7 @@ def outcome(text: str, **changes: Any) -> Any:
 
 def outcome_in_one_go(text: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     with monkeypatch.context() as patch:
-        patch.setattr(bulk, "LARGE", len(text) + 1)
+        patch.setattr(body, "LARGE", len(text) + 1)
         return outcome(text)
 
 
@@ -70,7 +71,7 @@ def test_the_outcome_is_that_of_the_whole(old: str, new: str, monkeypatch: pytes
     text = json.dumps(BODY)
     assert old in text
     changed = text.replace(old, new, 1)
-    assert len(changed) > bulk.LARGE
+    assert len(changed) > body.LARGE
     assert outcome(changed) == outcome_in_one_go(changed, monkeypatch)
 
 
