@@ -31,7 +31,7 @@ class MemoryState:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.bucket = TokenBucket(settings.interval, settings.burst)
-        self.queue = ReadyQueue()
+        self.queue = ReadyQueue[Record]()
         self.backlog = Backlog()
         self.registry = Registry(settings.retention)
         self.measured = Measured()
@@ -107,14 +107,14 @@ class MemoryState:
             batches.append(self._start(entry, now, token_at, was_full=was_full))
         return batches
 
-    def _first(self, now: float) -> Entry | None:
+    def _first(self, now: float) -> Entry[Record] | None:
         """The most urgent due entry; those that were cancelled are dropped on the way."""
-        while (entry := self.queue.first(now)) and entry.record.cancelled:
+        while (entry := self.queue.first(now)) and entry.owner.cancelled:
             self.queue.pop()
         return entry
 
-    def _start(self, entry: Entry, now: float, token_at: float, *, was_full: bool) -> Batch:
-        record, position = entry.record, entry.position
+    def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Batch:
+        record, position = entry.owner, entry.position
         fresh = record.states[position] == NEW
         attempt = record.attempt(position) + 1
         if attempt != 1 or position in record.attempts:
@@ -196,7 +196,7 @@ class MemoryState:
             raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
         self.backlog.change(record, -record.waiting)
         record.cancelled = True
-        self.queue.note_cancel()
+        self.queue.note_gone(lambda record: record.cancelled)
         self._recount(record)
         self._settle(record, self._clock.now())
         return True

@@ -200,7 +200,7 @@ class MemoryStore(Store):
             state.queue.first(now)
             found: list[tuple[Batch, float | None]] = []
             for entry in state.queue.in_order():
-                record, position = entry.record, entry.position
+                record, position = entry.owner, entry.position
                 if record.cancelled:
                     continue
                 last = len(record.states) if position == record.cursor else position + 1

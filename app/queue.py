@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from queue import PriorityQueue
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
-from .record import Record
+T = TypeVar("T")
 
 
-class Entry(NamedTuple):
-    """A batch in line. The first three members are its place; no two entries share them, so records never compare."""
+class Entry(NamedTuple, Generic[T]):
+    """A batch in line, one of `owner`. The first three members are its place, which no two entries share."""
 
     rank: float
     order: int
     position: int
     due: float
-    record: Record
+    owner: T
 
 
-class ReadyQueue:
+class ReadyQueue(Generic[T]):
     """Batches by rank, then creation order, then position; those not due yet wait aside.
 
     An ingestion has one entry for all its batches that were never dispatched, that of the next one, so putting a
@@ -28,25 +28,25 @@ class ReadyQueue:
     """
 
     def __init__(self) -> None:
-        self._ready: PriorityQueue[Entry] = PriorityQueue()
-        self._later: list[tuple[float, Entry]] = []
-        self._cancels = 0
+        self._ready: PriorityQueue[Entry[T]] = PriorityQueue()
+        self._later: list[tuple[float, Entry[T]]] = []
+        self._gone = 0
 
-    def put(self, entry: Entry, now: float) -> None:
+    def put(self, entry: Entry[T], now: float) -> None:
         """Put an entry in line, or aside until it is due."""
         if entry.due > now:
             heapq.heappush(self._later, (entry.due, entry))
         else:
             self._ready.put_nowait(entry)
 
-    def first(self, now: float) -> Entry | None:
+    def first(self, now: float) -> Entry[T] | None:
         """The most urgent due entry, left in line."""
         while self._later and self._later[0][0] <= now:
             self._ready.put_nowait(heapq.heappop(self._later)[1])
         heap = self._ready.queue
         return heap[0] if heap else None
 
-    def pop(self, following: Entry | None = None) -> None:
+    def pop(self, following: Entry[T] | None = None) -> None:
         """Take out the entry that `first` showed; `following` takes its place, and goes where it belongs."""
         heap = self._ready.queue
         if following is None:
@@ -57,16 +57,16 @@ class ReadyQueue:
         else:
             heapq.heapreplace(heap, following)
 
-    def note_cancel(self) -> None:
-        """A record was cancelled: once those may be half of all entries, clear them out, O(1) a cancel on the whole.
+    def note_gone(self, is_gone: Callable[[T], bool]) -> None:
+        """Note that an owner's entries are void; once void ones may be half of all, drop them, O(1) a call on average.
 
-        Else what is cancelled behind an endless stream of more urgent ingestions would be kept for ever.
+        Otherwise those behind an endless stream of more urgent entries would stay for ever.
         """
-        self._cancels += 1
-        if self._cancels > 32 and self._cancels * 2 > self._ready.qsize() + len(self._later):
-            self._cancels = 0
-            self._ready.queue[:] = [entry for entry in self._ready.queue if not entry.record.cancelled]
-            self._later[:] = [(due, entry) for due, entry in self._later if not entry.record.cancelled]
+        self._gone += 1
+        if self._gone > 32 and self._gone * 2 > self._ready.qsize() + len(self._later):
+            self._gone = 0
+            self._ready.queue[:] = [entry for entry in self._ready.queue if not is_gone(entry.owner)]
+            self._later[:] = [(due, entry) for due, entry in self._later if not is_gone(entry.owner)]
             heapq.heapify(self._ready.queue)
             heapq.heapify(self._later)
 
@@ -74,7 +74,7 @@ class ReadyQueue:
         """When the first of those aside is due."""
         return self._later[0][0] if self._later else None
 
-    def in_order(self) -> Iterator[Entry]:
+    def in_order(self) -> Iterator[Entry[T]]:
         """Every entry in line, most urgent first; looking at k of them takes O(k log k)."""
         heap = self._ready.queue
         frontier = [(heap[0], 0)] if heap else []
