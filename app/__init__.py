@@ -10,9 +10,9 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from .answers import secure
+from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
-from .models import Priority, Status
 from .problems import from_http
 from .signals import (
     batch_completed,

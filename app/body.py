@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from .config import Settings
+from .core import MEMBERS, shown
 from .errors import Fault, InvalidRequest
-from .validation import MEMBERS, shown
 
 LARGE = 65_536
 """Characters from which a body is parsed piece by piece."""

@@ -14,10 +14,10 @@ from typing import IO
 import click
 
 from . import display
+from .core import Priority, Status
 from .documents import dispatch_document
 from .idfile import parse_ids, read_ids
 from .keys_cli import keys
-from .models import Priority, Status
 from .remote import Remote, fail, remote, say, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify

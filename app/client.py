@@ -15,8 +15,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from .caller import Caller, Refused
-from .clock import Clock, SystemClock
-from .models import Priority, Status
+from .core import Clock, Priority, Status, SystemClock
 from .transport import Answer, ClientError, Transport, Unreachable
 
 __all__ = ["Client", "ClientError", "Refused", "TimedOut", "Unreachable"]

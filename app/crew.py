@@ -6,10 +6,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from .clock import Clock
 from .config import Settings
+from .core import Batch, Clock, Ingestion
 from .errors import StoreUnavailable
-from .models import Batch, Ingestion
 from .retry import RetryPolicy
 from .runner import Runner, fields
 from .signals import Emitter, batch_completed, ingestion_finished

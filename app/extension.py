@@ -11,12 +11,11 @@ from typing import TypeVar
 from flask import Flask, current_app, has_app_context
 
 from . import processors
-from .clock import Clock, SystemClock
 from .config import Settings
+from .core import Clock, Ingestion, Priority, SystemClock
 from .dashboard import make_dashboard
 from .errors import ConfigError
 from .metrics import add_metrics
-from .models import Ingestion, Priority
 from .process import will_serve
 from .processors import Processor
 from .reference import add_reference

@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 from .backlog import Backlog, place
 from .config import Settings
-from .figures import Depth
-from .models import Estimate, Priority
+from .core import Depth, Estimate, Priority, Timeline, rank_of
 from .record import Claim, Record
-from .schedule import Timeline, rank_of
 
 
 def estimate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 
 from .backlog import place
-from .models import Priority
+from .core import Priority
 from .record import Record
 
 

@@ -7,19 +7,32 @@ from collections.abc import Sequence
 from typing import Any
 
 from .backlog import Backlog, place
-from .batches import COMPLETED, FAILED, NEW, RUNNING, WAITING
-from .clock import Clock
 from .config import Settings
+from .core import (
+    COMPLETED,
+    FAILED,
+    NEW,
+    RUNNING,
+    WAITING,
+    Batch,
+    BatchError,
+    Clock,
+    Measured,
+    Priority,
+    Timeline,
+    TokenBucket,
+    admit,
+    batch_count,
+    check_quota,
+    limit_of,
+    rank_of,
+)
 from .errors import Conflict
 from .holdings import Holdings
 from .identifiers import RandomIds
-from .limiter import TokenBucket
-from .measure import Measured
-from .models import Batch, BatchError, Priority, batch_count
 from .queue import Entry, ReadyQueue
 from .record import Claim, Record
 from .registry import Registry
-from .schedule import Timeline, admit, check_quota, limit_of, rank_of
 from .store import Submission, Wait
 
 

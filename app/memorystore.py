@@ -5,13 +5,28 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from .batches import COMPLETED, FAILED, WAITING, Batches, statuses
-from .clock import Clock
 from .config import Settings
-from .figures import Dispatch, Quote, Stats
+from .core import (
+    COMPLETED,
+    FAILED,
+    LOST,
+    WAITING,
+    Batch,
+    BatchError,
+    Batches,
+    Clock,
+    Dispatch,
+    Estimate,
+    Ingestion,
+    Priority,
+    Quote,
+    Stats,
+    Status,
+    batch_id,
+    statuses,
+)
 from .forecast import depths, estimate
 from .memorystate import MemoryState
-from .models import LOST, Batch, BatchError, Estimate, Ingestion, Priority, Status, batch_id
 from .record import Record
 from .store import Store, Submission, Wait
 

@@ -16,10 +16,9 @@ from werkzeug.exceptions import HTTPException
 from . import errors, signals
 from .auth import needs
 from .body import MalformedJSON
+from .core import Batch, Ingestion, Priority, Stats
 from .errors import StoreUnavailable
-from .figures import Stats
 from .keys import Role
-from .models import Batch, Ingestion, Priority
 from .problems import problem
 from .service import Service
 from .signals import Attempt

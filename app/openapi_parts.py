@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .config import Settings
-from .models import Counts, Priority, Status
+from .core import Counts, Priority, Status
 
 JSON = dict[str, Any]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from .batches import COMPLETED, NEW, RUNNING, WAITING, Batches
-from .models import Batch, BatchError, Counts, Ingestion, Status, batch_count
+from .core import COMPLETED, NEW, RUNNING, WAITING, Batch, BatchError, Batches, Counts, Ingestion, Status, batch_count
 from .store import Submission
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 
-from .batches import FAILED
+from .core import FAILED
 from .errors import KeyReused, UnknownIngestion
 from .record import Record
 

@@ -13,7 +13,7 @@ import click
 
 from . import display
 from .client import Client, ClientError, Refused, TimedOut
-from .models import Status
+from .core import Status
 
 
 class Remote(NamedTuple):

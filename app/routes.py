@@ -16,10 +16,10 @@ from .answers import Answer, secure
 from .auth import Guard, add_login, needs
 from .body import parse_request
 from .config import Settings
+from .core import Estimate, Priority, Status
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
 from .forgery import refuse_foreign
 from .keys import Role
-from .models import Estimate, Priority, Status
 from .service import Service
 
 E = TypeVar("E", Priority, Status)

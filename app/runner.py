@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import signals
-from .clock import Clock
+from .core import LOST, Batch, BatchError, Clock, Ingestion, Status
 from .errors import HoldQueue, IngestError, StoreUnavailable
-from .models import LOST, Batch, BatchError, Ingestion, Status
 from .retry import RetryPolicy
 from .slots import Slot
 from .store import Store

@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-from .batches import Batches
-from .clock import Clock
 from .config import Settings
+from .core import Batches, Clock, Estimate, Ingestion, Priority, Quote, batch_count, check_request
 from .errors import IngestError, KeyInUse, StoreUnavailable
-from .figures import Quote
-from .models import Estimate, Ingestion, Priority, batch_count
 from .processors import Processor, encode_results, simulate
 from .runner import announce
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
 from .store import Store, Submission
-from .validation import check_request
 from .worker import Worker
 
 logger = logging.getLogger("flask_ingestion")

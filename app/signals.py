@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from blinker import NamedSignal, Namespace
 
-from .models import Batch
+from .core import Batch
 
 logger = logging.getLogger("flask_ingestion")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from .models import Batch
+from .core import Batch
 from .signals import Attempt
 
 _QUICK = 0.001

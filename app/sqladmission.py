@@ -8,9 +8,8 @@ import uuid
 from sqlalchemy import bindparam, func, insert, select, update
 
 from .config import Settings
+from .core import Ingestion, Timeline, admit, batch_count, check_quota, rank_of
 from .errors import KeyReused
-from .models import Ingestion, batch_count
-from .schedule import Timeline, admit, check_quota, rank_of
 from .sqlends import clean
 from .sqlforecast import ahead_of, ahead_of_new
 from .sqlrows import RECORD_COLUMNS, Record

@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from .batches import NEW, RUNNING, WAITING
 from .config import Settings
-from .models import Batch, Status
-from .schedule import limit_of
+from .core import NEW, RUNNING, WAITING, Batch, Status, limit_of
 from .sqlpicks import PROMOTE, Candidate, blocked, first_due, pick
 from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .sqlturns import Turn

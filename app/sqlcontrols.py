@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
-from .batches import FAILED, NEW
+from .core import FAILED, NEW, Ingestion
 from .errors import Conflict
-from .models import Ingestion
 from .sqlends import settle
 from .sqlrows import Record
 from .sqlschema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches

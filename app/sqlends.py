@@ -8,10 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from .batches import COMPLETED, FAILED, RUNNING, WAITING, statuses
 from .config import Settings
-from .measure import Measured
-from .models import LOST, Batch, BatchError, Ingestion
+from .core import COMPLETED, FAILED, LOST, RUNNING, WAITING, Batch, BatchError, Ingestion, Measured, statuses
 from .sqlids import slice_of, unpack
 from .sqlpicks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
 from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Record

@@ -6,12 +6,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
-from .batches import RUNNING, WAITING
 from .config import Settings
-from .figures import Accuracy, Depth, Quote
-from .measure import Measured
-from .models import Estimate, Priority
-from .schedule import rank_of
+from .core import RUNNING, WAITING, Accuracy, Depth, Estimate, Measured, Priority, Quote, rank_of
 from .sqlinstance import View
 from .sqlrows import Record
 from .sqlschema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes

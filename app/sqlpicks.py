@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
 
-from .batches import NEW
-from .limiter import TokenBucket
-from .models import Batch, BatchError, Priority, Status
+from .core import NEW, Batch, BatchError, Priority, Status, TokenBucket
 from .sqlids import slice_of, unpack
 from .sqlinstance import View
 from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Limiter, Record

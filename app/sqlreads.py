@@ -8,10 +8,21 @@ from collections.abc import Iterator
 
 from sqlalchemy import bindparam, or_, select
 
-from .batches import COMPLETED, NEW, STATUS_OF, Batches
 from .config import Settings
-from .figures import Dispatch, Stats
-from .models import Batch, BatchError, Ingestion, Priority, Status, batch_id
+from .core import (
+    COMPLETED,
+    NEW,
+    STATUS_OF,
+    Batch,
+    BatchError,
+    Batches,
+    Dispatch,
+    Ingestion,
+    Priority,
+    Stats,
+    Status,
+    batch_id,
+)
 from .sqlforecast import accuracy, depths
 from .sqlids import slice_of, unpack
 from .sqlinstance import View

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, select
 
-from .models import batch_count
+from .core import batch_count
 from .sqlengine import Database
 from .sqlrows import Limiter
 from .sqlschema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes

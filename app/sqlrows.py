@@ -10,9 +10,7 @@ from typing import Any
 from sqlalchemy import Update, bindparam, insert, update
 
 from .config import Settings
-from .limiter import TokenBucket
-from .models import Counts, Ingestion, Priority, batch_count, roll_up
-from .schedule import Timeline
+from .core import Counts, Ingestion, Priority, Timeline, TokenBucket, batch_count, roll_up
 from .sqlschema import all_of, ingestions, limiter
 
 _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}

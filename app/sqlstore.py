@@ -8,11 +8,23 @@ from functools import partial
 from typing import TypeVar
 
 from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretention
-from .batches import COMPLETED, FAILED, WAITING, Batches
-from .clock import Clock
 from .config import Settings
-from .figures import Dispatch, Quote, Stats
-from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
+from .core import (
+    COMPLETED,
+    FAILED,
+    WAITING,
+    Batch,
+    BatchError,
+    Batches,
+    Clock,
+    Dispatch,
+    Estimate,
+    Ingestion,
+    Priority,
+    Quote,
+    Stats,
+    Status,
+)
 from .sqladdress import parse_url
 from .sqladmission import add
 from .sqlends import Outcome

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
+from .core import Priority
 from .errors import Refused, StoreUnavailable
-from .models import Priority
 from .sqlengine import Database
 from .sqlinstance import Instance, View
 from .sqlrows import ADD_RECORD, LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Record

@@ -11,9 +11,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from .batches import Batches
-from .figures import Dispatch, Quote, Stats
-from .models import Batch, BatchError, Estimate, Ingestion, Priority, Status
+from .core import Batch, BatchError, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, Status
 
 
 class Submission(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from .clock import Clock, SystemClock
 from .config import Settings
+from .core import Clock, SystemClock
 from .errors import ConfigError, StoreUnavailable
 from .memorystore import MemoryStore
 from .store import Store

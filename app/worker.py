@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from .clock import Clock
 from .config import Settings
+from .core import Clock
 from .crew import Crew
 from .errors import StoreUnavailable
 from .runner import TROUBLE_MAX, fields

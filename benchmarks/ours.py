@@ -12,8 +12,8 @@ from typing import Any
 from flask import Flask
 
 from app import ConfigError, IngestionAPI, Priority
-from app.clock import SystemClock
 from app.config import Settings
+from app.core.clock import SystemClock
 from app.memorystore import MemoryStore
 from app.store import Store, Submission
 from app.stores import open_store

@@ -18,7 +18,7 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from app.config import Settings
-from app.models import Batch, Priority
+from app.core.models import Batch, Priority
 from app.sqlstore import SQLStore
 from app.store import Submission, Wait
 

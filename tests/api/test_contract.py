@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.models import BatchError
+from app.core.models import BatchError
 from tests.support.clock import START
 from tests.support.host import Host
 from tests.support.queueing import claimed, finish

@@ -21,9 +21,9 @@ from schemathesis.checks import positive_data_acceptance
 from werkzeug.test import TestResponse
 
 from app.config import Settings
+from app.core.models import BatchError
 from app.errors import StoreUnavailable
 from app.keys import Role
-from app.models import BatchError
 from app.store import Submission
 from tests.support.host import Host
 from tests.support.web import Callers, make_app

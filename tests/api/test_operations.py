@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.models import BatchError
+from app.core.models import BatchError
 from tests.support.clock import START
 from tests.support.host import Host
 from tests.support.queueing import blocked, claimed, finish

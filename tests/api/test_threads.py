@@ -12,8 +12,8 @@ from itertools import pairwise
 
 import pytest
 
-from app.clock import SystemClock
-from app.models import Status
+from app.core.clock import SystemClock
+from app.core.models import Status
 from tests.support.host import BOUND, Host
 
 Serve = Callable[..., Host]

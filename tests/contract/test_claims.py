@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.models import LOST, BatchError, Counts, Priority, Status
+from app.core.models import LOST, BatchError, Counts, Priority, Status
 from app.store import Store, Wait
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, claimed, finish, submit

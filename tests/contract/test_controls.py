@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from app.core.models import BatchError, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, TooLate, UnknownIngestion
-from app.models import BatchError, Priority, Status
 from app.store import Store, Wait
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, claimed, finish, submit

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import Batch, Priority, Status
+from app.core.models import Batch, Priority, Status
 from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import settings

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from app.core.models import BatchError, Priority
 from app.errors import InvalidRequest, QuotaFull
-from app.models import BatchError, Priority
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.models import BatchError
+from app.core.models import BatchError
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit

@@ -12,10 +12,10 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
+from app.core.models import Batch, BatchError, Priority
+from app.core.reports import Stats
 from app.errors import StoreUnavailable
-from app.figures import Stats
 from app.keys import Role, new_key
-from app.models import Batch, BatchError, Priority
 
 from .conftest import FLAGS
 from .site import REFUSED, Site

@@ -10,7 +10,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import IngestionAPI
-from app.models import Batch, BatchError, Ingestion, Priority
+from app.core.models import Batch, BatchError, Ingestion, Priority
 from app.service import Service
 from app.store import Wait
 from tests.support.clock import FakeClock

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from app.core.models import Priority
 from app.keys import Role
-from app.models import Priority
 from tests.support.web import Callers
 
 from . import needs

@@ -12,8 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import IngestionAPI
+from app.core.models import Batch, BatchError, Priority
 from app.errors import StoreUnavailable
-from app.models import Batch, BatchError, Priority
 from tests.support.clock import START
 
 from .site import REFUSED, Site

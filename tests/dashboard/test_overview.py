@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from app.models import Batch, BatchError, Priority
+from app.core.models import Batch, BatchError, Priority
 
 from . import needs
 from .site import REFUSED, Site

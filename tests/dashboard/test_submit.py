@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.models import Priority
+from app.core.models import Priority
 
 from . import needs
 from .site import Site

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.models import Status
+from app.core.models import Status
 from app.sqlstore import SQLStore
 from app.verify import Violation, verify
 from tests.fault import recorder

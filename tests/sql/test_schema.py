@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from app.clock import SystemClock
+from app.core.clock import SystemClock
+from app.core.models import Priority
 from app.errors import ConfigError, UnknownIngestion
-from app.models import Priority
 from app.sqlstore import SQLStore
 from app.store import Wait
 from app.stores import open_store

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.models import BatchError, Status
+from app.core.models import BatchError, Status
 from app.sqlstore import SQLStore
 from app.store import Wait
 from app.verify import verify

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.models import Status
+from app.core.models import Status
 from app.sqlstore import SQLStore
 from tests.support.queueing import claimed, finish, settings, submit
 

@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.core.models import Batch, Priority, Status
 from app.errors import BacklogFull, StoreUnavailable, TooLate
-from app.models import Batch, Priority, Status
 from app.sqladdress import parse_url
 from app.sqlengine import Database
 from app.sqlschema import limiter

@@ -10,8 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import IngestionAPI, signals
-from app.clock import Clock
-from app.models import Ingestion
+from app.core.clock import Clock
+from app.core.models import Ingestion
 from app.service import Service
 from app.store import Store
 from tests.support.clock import FakeClock

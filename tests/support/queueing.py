@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.config import Settings
-from app.models import Batch, Ingestion, Priority
+from app.core.models import Batch, Ingestion, Priority
 from app.store import Store, Submission, Wait
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.config import Settings
-from app.models import Batch, BatchError, Ingestion, Priority, Status
+from app.core.models import Batch, BatchError, Ingestion, Priority, Status
 from app.store import Store, Wait
 from tests.support.clock import FakeClock
 from tests.support.queueing import finish, submit

@@ -10,9 +10,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.batches import NEW, Batches
+from app.core.batches import NEW, Batches
+from app.core.models import Batch, BatchError, Priority, batch_id
 from app.documents import status_page
-from app.models import Batch, BatchError, Priority, batch_id
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
 LAST_DIGITS = ("000000000000", "fffffffffff8", "ffffffffffff")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app import body
 from app.body import parse_request
+from app.core.validation import check_request
 from app.errors import InvalidRequest
-from app.validation import check_request
 from tests.support.queueing import settings
 
 MANY = 20_000

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
-from app.models import Priority
+from app.core.models import Priority
 from tests.support.scripted import answer, chunk, head, problem, reset, scripted, send
 from tests.support.sleeper import Sleeper
 

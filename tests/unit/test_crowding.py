@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from app import ingestion_finished
-from app.clock import SystemClock
+from app.core.clock import SystemClock
 from tests.support.host import BOUND, Host
 
 

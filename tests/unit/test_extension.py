@@ -16,8 +16,8 @@ import pytest
 from flask import Flask, current_app, g
 
 from app import ConfigError, HoldQueue, IngestionAPI, PermanentError, ingestion_finished
+from app.core.models import Status
 from app.errors import InvalidRequest
-from app.models import Status
 from tests.support.clock import FakeClock
 from tests.support.host import BOUND, SIGNALS, Heard, Host, eventually
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.limiter import TokenBucket
+from app.core.limiter import TokenBucket
 from tests.support.host import BOUND
 
 

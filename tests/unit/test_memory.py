@@ -7,8 +7,8 @@ import weakref
 
 import pytest
 
+from app.core.models import Priority
 from app.memorystore import MemoryStore
-from app.models import Priority
 from app.record import Record
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, settings, submit

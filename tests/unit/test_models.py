@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.models import Batch, BatchError, Counts, Ingestion, Priority, Status, batch_count, batch_id, roll_up
+from app.core.models import Batch, BatchError, Counts, Ingestion, Priority, Status, batch_count, batch_id, roll_up
 
 
 def test_the_weights_are_in_order_of_urgency() -> None:

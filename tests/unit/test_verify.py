@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.figures import Dispatch
-from app.limiter import TokenBucket
+from app.core.limiter import TokenBucket
+from app.core.models import Batch, BatchError, Priority
+from app.core.reports import Dispatch
 from app.memorystore import MemoryStore
-from app.models import Batch, BatchError, Priority
 from app.store import Wait
 from app.verify import Violation, log_of, read, verify
 from tests.support import queueing

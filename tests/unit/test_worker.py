@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from app import HoldQueue, PermanentError, batch_completed, ingestion_finished
+from app.core.models import LOST, Counts, Status
 from app.errors import StoreUnavailable
-from app.models import LOST, Counts, Status
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
 from tests.support.queueing import claimed

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app import PermanentError
-from app.clock import SystemClock
+from app.core.clock import SystemClock
 from tests.support.cli import Service
 from tests.support.host import Host
 from tests.support.sleeper import Sleeper

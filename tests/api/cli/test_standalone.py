@@ -16,7 +16,7 @@ from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
 from app.cli import ingestion
-from app.clock import SystemClock
+from app.core.clock import SystemClock
 from tests.support.cli import Service, run
 from tests.support.command import ROOT, Command
 from tests.support.host import Host

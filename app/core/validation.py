@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from .config import Settings
-from .errors import Fault, InvalidRequest
+from ..config import Settings
+from ..errors import Fault, InvalidRequest
 from .models import Priority
 
 _LISTED = 100

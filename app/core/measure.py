@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from .figures import Accuracy
+from .reports import Accuracy
 
 _WEIGHT = 0.1
 """Share of the newest measurement in the mean, so that it follows an upstream that changes."""

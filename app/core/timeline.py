@@ -6,11 +6,11 @@ from collections.abc import Callable
 from operator import itemgetter
 from typing import NamedTuple
 
-from .config import Settings
-from .errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
-from .figures import Quote
+from ..config import Settings
+from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .limiter import TokenBucket
 from .models import Priority
+from .reports import Quote
 
 
 class Timeline(NamedTuple):
