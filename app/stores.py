@@ -7,7 +7,7 @@ import logging
 from .config import Settings
 from .core import Clock, SystemClock
 from .errors import ConfigError, StoreUnavailable
-from .memorystore import MemoryStore
+from .memory import MemoryStore
 from .store import Store
 
 logger = logging.getLogger("flask_ingestion")

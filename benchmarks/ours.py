@@ -14,7 +14,7 @@ from flask import Flask
 from app import ConfigError, IngestionAPI, Priority
 from app.config import Settings
 from app.core.clock import SystemClock
-from app.memorystore import MemoryStore
+from app.memory.store import MemoryStore
 from app.store import Store, Submission
 from app.stores import open_store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.memorystore import MemoryStore
+from app.memory.store import MemoryStore
 
 _CALLS = (
     "ack", "add", "bury", "cancel", "claim", "get", "hold", "ping", "prune", "recover", "release", "renew", "retry",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from app.identifiers import RandomIds
+from app.memory.identifiers import RandomIds
 
 
 def test_ids_are_distinct_random_uuids_across_fetches() -> None:

@@ -8,8 +8,8 @@ import weakref
 import pytest
 
 from app.core.models import Priority
-from app.memorystore import MemoryStore
-from app.record import Record
+from app.memory.record import Record
+from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, settings, submit
 
@@ -26,7 +26,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> weakref.WeakSet[Record]:
             super().__init__(*args)  # type: ignore[arg-type]
             alive.add(self)
 
-    monkeypatch.setattr("app.memorystate.Record", Counted)
+    monkeypatch.setattr("app.memory.state.Record", Counted)
     return alive
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.core.limiter import TokenBucket
 from app.core.models import Batch, BatchError, Priority
 from app.core.reports import Dispatch
-from app.memorystore import MemoryStore
+from app.memory.store import MemoryStore
 from app.store import Wait
 from app.verify import Violation, log_of, read, verify
 from tests.support import queueing

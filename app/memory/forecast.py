@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..config import Settings
+from ..core import Depth, Estimate, Priority, Timeline, rank_of
 from .backlog import Backlog, place
-from .config import Settings
-from .core import Depth, Estimate, Priority, Timeline, rank_of
 from .record import Claim, Record
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
-from .config import Settings
-from .core import (
+from ..config import Settings
+from ..core import (
     COMPLETED,
     FAILED,
     LOST,
@@ -25,10 +25,10 @@ from .core import (
     batch_id,
     statuses,
 )
+from ..store import Store, Submission, Wait
 from .forecast import depths, estimate
-from .memorystate import MemoryState
 from .record import Record
-from .store import Store, Submission, Wait
+from .state import MemoryState
 
 _CHUNK = 1000
 """How many batches' results or ingestions are looked at under one hold of the lock."""

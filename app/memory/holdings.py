@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import heapq
 
+from ..core import Priority
 from .backlog import place
-from .core import Priority
 from .record import Record
 
 

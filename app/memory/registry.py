@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 
-from .core import FAILED
-from .errors import KeyReused, UnknownIngestion
+from ..core import FAILED
+from ..errors import KeyReused, UnknownIngestion
 from .record import Record
 
 

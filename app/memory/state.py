@@ -6,9 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from .backlog import Backlog, place
-from .config import Settings
-from .core import (
+from ..config import Settings
+from ..core import (
     COMPLETED,
     FAILED,
     NEW,
@@ -27,13 +26,14 @@ from .core import (
     limit_of,
     rank_of,
 )
-from .errors import Conflict
+from ..errors import Conflict
+from ..queue import Entry, ReadyQueue
+from ..store import Submission, Wait
+from .backlog import Backlog, place
 from .holdings import Holdings
 from .identifiers import RandomIds
-from .queue import Entry, ReadyQueue
 from .record import Claim, Record
 from .registry import Registry
-from .store import Submission, Wait
 
 
 class MemoryState:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 
-from .core import Priority
+from ..core import Priority
 from .record import Record
 
 Place = tuple[float, int]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
-from .core import COMPLETED, NEW, RUNNING, WAITING, Batch, BatchError, Batches, Counts, Ingestion, Status, batch_count
-from .store import Submission
+from ..core import COMPLETED, NEW, RUNNING, WAITING, Batch, BatchError, Batches, Counts, Ingestion, Status, batch_count
+from ..store import Submission
 
 T = TypeVar("T")
 
