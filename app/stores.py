@@ -27,7 +27,7 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
         raise ConfigError(f"{key} must be memory://, sqlite:///… or postgresql+psycopg://…, not {scheme}:.")
     extra = "sql" if scheme.startswith("sqlite") else "postgres"
     try:
-        from .sqlstore import SQLStore
+        from .sql import SQLStore
 
         # Processes that share a queue share the database's clock; another one is for tests.
         store = SQLStore(settings, None if isinstance(clock, SystemClock) else clock, name)

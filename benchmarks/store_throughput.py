@@ -19,7 +19,7 @@ from typing import Any
 
 from app.config import Settings
 from app.core.models import Batch, Priority
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from app.store import Submission, Wait
 
 PROCESSES = (1, 2, 4)

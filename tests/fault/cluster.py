@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.models import Status
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from app.verify import Violation, verify
 from tests.fault import recorder
 from tests.support.command import Command

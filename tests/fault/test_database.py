@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import StoreUnavailable
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from tests.fault.cluster import CONCURRENCY, Cluster, assert_sound
 from tests.support.postgres import Postgres
 from tests.support.queueing import settings, submit

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from app.verify import verify
 from tests.fault import recorder
 from tests.support.command import Command

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.queueing import settings

@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, text
 from app.core.clock import SystemClock
 from app.core.models import Priority
 from app.errors import ConfigError, UnknownIngestion
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from app.store import Wait
 from app.stores import open_store
 from tests.support.clock import FakeClock

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.core.models import BatchError, Status
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from app.store import Wait
 from app.verify import verify
 from tests.support.clock import FakeClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from app.core.models import Status
-from app.sqlstore import SQLStore
+from app.sql.store import SQLStore
 from tests.support.queueing import claimed, finish, settings, submit
 
 MILLION = range(2**62, 2**62 + 1_000_000)

@@ -18,11 +18,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.models import Batch, Priority, Status
 from app.errors import BacklogFull, StoreUnavailable, TooLate
-from app.sqladdress import parse_url
-from app.sqlengine import Database
-from app.sqlschema import limiter
-from app.sqlstore import SQLStore
-from app.sqlwire import Wire
+from app.sql.address import parse_url
+from app.sql.database import Database
+from app.sql.schema import limiter
+from app.sql.store import SQLStore
+from app.sql.wire import Wire
 from app.store import Wait
 from app.verify import verify
 from tests.support.clock import FakeClock

@@ -7,7 +7,7 @@ from array import array
 
 from sqlalchemy import ColumnElement, Integer, cast, func
 
-from .sqlschema import ids
+from .schema import ids
 
 _BYTES = 8
 

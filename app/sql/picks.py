@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
 
-from .core import NEW, Batch, BatchError, Priority, Status, TokenBucket
-from .sqlids import slice_of, unpack
-from .sqlinstance import View
-from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Limiter, Record
-from .sqlschema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
-from .store import Wait
+from ..core import NEW, Batch, BatchError, Priority, Status, TokenBucket
+from ..store import Wait
+from .ids import slice_of, unpack
+from .instance import View
+from .rows import RECORD_COLUMNS, RECORD_NAMES, Limiter, Record
+from .schema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
 
 _large = bindparam("large", type_=BigInteger)
 _open = (

@@ -29,7 +29,7 @@ from sqlalchemy import (
     text,
 )
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 VERSION = 1
 """Of the tables below. A newer one in the database belongs to a newer release, and is left alone."""

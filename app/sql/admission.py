@@ -7,15 +7,15 @@ import uuid
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from .config import Settings
-from .core import Ingestion, Timeline, admit, batch_count, check_quota, rank_of
-from .errors import KeyReused
-from .sqlends import clean
-from .sqlforecast import ahead_of, ahead_of_new
-from .sqlrows import RECORD_COLUMNS, Record
-from .sqlschema import IS_SOMEBODYS, THIS, all_of, ids, ingestions
-from .sqlturns import Turn
-from .store import Submission
+from ..config import Settings
+from ..core import Ingestion, Timeline, admit, batch_count, check_quota, rank_of
+from ..errors import KeyReused
+from ..store import Submission
+from .ends import clean
+from .forecast import ahead_of, ahead_of_new
+from .rows import RECORD_COLUMNS, Record
+from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions
+from .turns import Turn
 
 _BY_KEY = select(*RECORD_COLUMNS, ingestions.c.fingerprint).where(
     ingestions.c.instance == THIS, ingestions.c.key == bindparam("key")

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
-from . import sqlclaims, sqlcontrols, sqlends, sqlforecast, sqlreads, sqlretention
-from .config import Settings
-from .core import (
+from ..config import Settings
+from ..core import (
     COMPLETED,
     FAILED,
     WAITING,
@@ -25,16 +24,17 @@ from .core import (
     Stats,
     Status,
 )
-from .sqladdress import parse_url
-from .sqladmission import add
-from .sqlends import Outcome
-from .sqlengine import Database
-from .sqlids import pack
-from .sqlinstance import Instance, View
-from .sqlpicks import blocked
-from .sqlrows import Record
-from .sqlturns import Turn, Turns
-from .store import Store, Submission, Wait
+from ..store import Store, Submission, Wait
+from . import claims, controls, ends, forecast, reads, retention
+from .address import parse_url
+from .admission import add
+from .database import Database
+from .ends import Outcome
+from .ids import pack
+from .instance import Instance, View
+from .picks import blocked
+from .rows import Record
+from .turns import Turn, Turns
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class SQLStore(Store):
 
     def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
         def told(view: View, record: Record) -> tuple[Ingestion, Batches]:
-            return record.snapshot(), sqlreads.batches_of(view, record, offset, limit)
+            return record.snapshot(), reads.batches_of(view, record, offset, limit)
 
         return self._of(ingestion_id, told)
 
@@ -88,8 +88,8 @@ class SQLStore(Store):
         self, ingestion_id: str, offset: int = 0, limit: int | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         def told(view: View, record: Record) -> tuple[Ingestion, Estimate | None, Batches]:
-            estimate = sqlforecast.estimate(view, self._settings, record)
-            return record.snapshot(), estimate, sqlreads.batches_of(view, record, offset, limit)
+            estimate = forecast.estimate(view, self._settings, record)
+            return record.snapshot(), estimate, reads.batches_of(view, record, offset, limit)
 
         return self._of(ingestion_id, told)
 
@@ -98,8 +98,8 @@ class SQLStore(Store):
         return self._results(record)
 
     def _results(self, record: Record) -> Iterator[tuple[int, str]]:
-        for span in sqlreads.spans(record):
-            yield from self._of(record.id, partial(sqlreads.results_of, span=span))
+        for span in reads.spans(record):
+            yield from self._of(record.id, partial(reads.results_of, span=span))
 
     def ingestions(
         self,
@@ -112,27 +112,27 @@ class SQLStore(Store):
     ) -> list[Ingestion]:
         def listed(view: View) -> list[Ingestion]:
             forgotten = self._instance.forgotten(view.now)
-            return sqlreads.listing(
+            return reads.listing(
                 view, forgotten, status=status, priority=priority, owner=owner, before=before, limit=limit
             )
 
         return self._read(listed)
 
     def estimate(self, ingestion_id: str) -> Estimate | None:
-        return self._of(ingestion_id, lambda view, record: sqlforecast.estimate(view, self._settings, record))
+        return self._of(ingestion_id, lambda view, record: forecast.estimate(view, self._settings, record))
 
     def quote(self, count: int) -> dict[Priority, Quote]:
-        return self._read(lambda view: sqlforecast.quotes(view, self._settings, count))
+        return self._read(lambda view: forecast.quotes(view, self._settings, count))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
-        answer = self._turns.share(self._claim, sqlclaims.Request(limit, was_full))
+        answer = self._turns.share(self._claim, claims.Request(limit, was_full))
         self._waited = isinstance(answer, Wait)
         return self._polled(answer) if isinstance(answer, Wait) else answer
 
-    def _claim(self, turn: Turn, requests: Sequence[sqlclaims.Request]) -> list[list[Batch] | Wait]:
-        return sqlclaims.claim(turn, self._settings, requests)
+    def _claim(self, turn: Turn, requests: Sequence[claims.Request]) -> list[list[Batch] | Wait]:
+        return claims.claim(turn, self._settings, requests)
 
     def _glance(self, limit: int) -> Wait | None:
         """Why nothing can be claimed, as far as one query tells that locks nothing."""
@@ -150,14 +150,14 @@ class SQLStore(Store):
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
     def renew(self, batches: Sequence[Batch]) -> None:
-        self._turns.take(lambda turn: sqlends.renew(turn, batches, self._settings.lease))
+        self._turns.take(lambda turn: ends.renew(turn, batches, self._settings.lease))
 
     def recover(self) -> list[tuple[Batch, Ingestion]]:
         state, now = self._instance.look()
         lost: list[tuple[Batch, Ingestion]] = []
-        more = self._database.glance(sqlends.EXPIRED, {"this": state.instance, "now": now}) is not None
+        more = self._database.glance(ends.EXPIRED, {"this": state.instance, "now": now}) is not None
         while more:
-            more_lost, more = self._turns.take(lambda turn: sqlends.recover(turn, self._settings))
+            more_lost, more = self._turns.take(lambda turn: ends.recover(turn, self._settings))
             lost += more_lost
         return lost
 
@@ -168,13 +168,13 @@ class SQLStore(Store):
         self, batch: Batch, results: Sequence[str], *, was_full: bool = False
     ) -> tuple[Ingestion | None, list[Batch] | Wait]:
         outcome = Outcome(COMPLETED, results=results)
-        return self._turns.share(self._proceed, (batch, outcome, sqlclaims.Request(1, was_full)))
+        return self._turns.share(self._proceed, (batch, outcome, claims.Request(1, was_full)))
 
     def _proceed(
-        self, turn: Turn, requests: Sequence[tuple[Batch, Outcome, sqlclaims.Request]]
+        self, turn: Turn, requests: Sequence[tuple[Batch, Outcome, claims.Request]]
     ) -> list[tuple[Ingestion | None, list[Batch] | Wait]]:
-        ended = sqlends.end(turn, [(batch, outcome) for batch, outcome, _ in requests])
-        claimed = sqlclaims.claim(turn, self._settings, [request for _, _, request in requests])
+        ended = ends.end(turn, [(batch, outcome) for batch, outcome, _ in requests])
+        claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
     def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
@@ -187,7 +187,7 @@ class SQLStore(Store):
         return self._end(batch, Outcome(WAITING, attempt=batch.attempt - 1))
 
     def _end(self, batch: Batch, outcome: Outcome) -> Ingestion | None:
-        return self._turns.share(sqlends.end, (batch, outcome))
+        return self._turns.share(ends.end, (batch, outcome))
 
     def hold(self, seconds: float) -> None:
         def held(turn: Turn) -> None:
@@ -196,10 +196,10 @@ class SQLStore(Store):
         self._turns.take(held)
 
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
-        return self._turns.take(lambda turn: sqlcontrols.cancel(turn, self._instance.find_in(turn, ingestion_id)))
+        return self._turns.take(lambda turn: controls.cancel(turn, self._instance.find_in(turn, ingestion_id)))
 
     def redrive(self, ingestion_id: str) -> Ingestion:
-        return self._turns.take(lambda turn: sqlcontrols.redrive(turn, self._instance.find_in(turn, ingestion_id)))
+        return self._turns.take(lambda turn: controls.redrive(turn, self._instance.find_in(turn, ingestion_id)))
 
     def pause(self) -> None:
         def paused(turn: Turn) -> None:
@@ -215,20 +215,20 @@ class SQLStore(Store):
         self._turns.take(resumed)
 
     def stats(self) -> Stats:
-        return self._read(lambda view: sqlreads.stats(view, self._settings))
+        return self._read(lambda view: reads.stats(view, self._settings))
 
     def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
-        return self._read(lambda view: sqlreads.upcoming(view, self._settings, limit))
+        return self._read(lambda view: reads.upcoming(view, self._settings, limit))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
-        return self._read(lambda view: sqlreads.dispatched(view, min(limit, self._settings.dispatch_log)))
+        return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
 
     def prune(self) -> int:
         state, now = self._instance.look()
         forgotten = self._instance.forgotten
-        count, more = 0, sqlretention.has_old(self._database, state, forgotten(now))
+        count, more = 0, retention.has_old(self._database, state, forgotten(now))
         while more:
-            pruned, more = self._turns.take(lambda turn: sqlretention.prune(turn, forgotten(turn.now)))
+            pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
         return count
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import bindparam, or_, select
 
-from .config import Settings
-from .core import (
+from ..config import Settings
+from ..core import (
     COMPLETED,
     NEW,
     STATUS_OF,
@@ -23,12 +23,12 @@ from .core import (
     Status,
     batch_id,
 )
-from .sqlforecast import accuracy, depths
-from .sqlids import slice_of, unpack
-from .sqlinstance import View
-from .sqlpicks import blocked, first_due, next_retry, pick
-from .sqlrows import RECORD_COLUMNS, Record
-from .sqlschema import THIS, batches, dispatches, ids, ingestions
+from .forecast import accuracy, depths
+from .ids import slice_of, unpack
+from .instance import View
+from .picks import blocked, first_due, next_retry, pick
+from .rows import RECORD_COLUMNS, Record
+from .schema import THIS, batches, dispatches, ids, ingestions
 
 CHUNK = 1000
 """How many batches are read at once where all are asked for."""

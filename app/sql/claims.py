@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from .config import Settings
-from .core import NEW, RUNNING, WAITING, Batch, Status, limit_of
-from .sqlpicks import PROMOTE, Candidate, blocked, first_due, pick
-from .sqlschema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
-from .sqlturns import Turn
-from .store import Wait
+from ..config import Settings
+from ..core import NEW, RUNNING, WAITING, Batch, Status, limit_of
+from ..store import Wait
+from .picks import PROMOTE, Candidate, blocked, first_due, pick
+from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
+from .turns import Turn
 
 _FRESH = insert(batches).values(
     {

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 _ALIKE = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"} | dict.fromkeys(
     ("postgresql", "postgres", "postgresql+psycopg"), "postgresql+psycopg"

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
-from .config import Settings
-from .core import COMPLETED, FAILED, LOST, RUNNING, WAITING, Batch, BatchError, Ingestion, Measured, statuses
-from .sqlids import slice_of, unpack
-from .sqlpicks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
-from .sqlrows import RECORD_COLUMNS, RECORD_NAMES, Record
-from .sqlschema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
-from .sqlturns import Turn
-from .sqlwire import Values
+from ..config import Settings
+from ..core import COMPLETED, FAILED, LOST, RUNNING, WAITING, Batch, BatchError, Ingestion, Measured, statuses
+from .ids import slice_of, unpack
+from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
+from .rows import RECORD_COLUMNS, RECORD_NAMES, Record
+from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
+from .turns import Turn
+from .wire import Values
 
 _END = (
     update(batches)

@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
-from .core import Priority
-from .errors import Refused, StoreUnavailable
-from .sqlengine import Database
-from .sqlinstance import Instance, View
-from .sqlrows import ADD_RECORD, LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Record
-from .sqlschema import BLOCK, all_of, lanes
-from .sqlwire import Wire
+from ..core import Priority
+from ..errors import Refused, StoreUnavailable
+from .database import Database
+from .instance import Instance, View
+from .rows import ADD_RECORD, LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Record
+from .schema import BLOCK, all_of, lanes
+from .wire import Wire
 
 R = TypeVar("R")
 T = TypeVar("T")

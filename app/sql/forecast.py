@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
-from .config import Settings
-from .core import RUNNING, WAITING, Accuracy, Depth, Estimate, Measured, Priority, Quote, rank_of
-from .sqlinstance import View
-from .sqlrows import Record
-from .sqlschema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
+from ..config import Settings
+from ..core import RUNNING, WAITING, Accuracy, Depth, Estimate, Measured, Priority, Quote, rank_of
+from .instance import View
+from .rows import Record
+from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Update, bindparam, insert, update
 
-from .config import Settings
-from .core import Counts, Ingestion, Priority, Timeline, TokenBucket, batch_count, roll_up
-from .sqlschema import all_of, ingestions, limiter
+from ..config import Settings
+from ..core import Counts, Ingestion, Priority, Timeline, TokenBucket, batch_count, roll_up
+from .schema import all_of, ingestions, limiter
 
 _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 

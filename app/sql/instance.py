@@ -10,13 +10,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
 
-from .config import Settings
-from .errors import StoreUnavailable, UnknownIngestion
-from .sqlengine import Database
-from .sqlrows import LIMITER_COLUMNS, LIMITER_NAMES, RECORD_COLUMNS, Limiter, Record
-from .sqlschema import BLOCK, THIS, batches, ingestions, lanes, limiter, prepare
-from .sqlshelf import Shelf
-from .sqlwire import Wire
+from ..config import Settings
+from ..errors import StoreUnavailable, UnknownIngestion
+from .database import Database
+from .rows import LIMITER_COLUMNS, LIMITER_NAMES, RECORD_COLUMNS, Limiter, Record
+from .schema import BLOCK, THIS, batches, ingestions, lanes, limiter, prepare
+from .shelf import Shelf
+from .wire import Wire
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*LIMITER_COLUMNS).where(limiter.c.name == bindparam("name"))

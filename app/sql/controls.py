@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
-from .core import FAILED, NEW, Ingestion
-from .errors import Conflict
-from .sqlends import settle
-from .sqlrows import Record
-from .sqlschema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
-from .sqlturns import Turn
+from ..core import FAILED, NEW, Ingestion
+from ..errors import Conflict
+from .ends import settle
+from .rows import Record
+from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
+from .turns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
 _IN_LINE = select(func.count()).where(*_of_ingestion, IS_LIVE, batches.c.line > 0)

@@ -8,9 +8,9 @@ from collections import OrderedDict
 
 from sqlalchemy import bindparam, select
 
-from .sqlids import unpack
-from .sqlschema import THIS, ids
-from .sqlwire import Wire
+from .ids import unpack
+from .schema import THIS, ids
+from .wire import Wire
 
 _ALL = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))
 _MOST = 4_000_000

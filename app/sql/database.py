@@ -14,9 +14,9 @@ from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from .errors import StoreUnavailable
+from ..errors import StoreUnavailable
 from .forkgate import ForkGate
-from .sqlwire import Values, Wire, Writer
+from .wire import Values, Wire, Writer
 
 logger = logging.getLogger("flask_ingestion")
 

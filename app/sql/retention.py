@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, select
 
-from .core import batch_count
-from .sqlengine import Database
-from .sqlrows import Limiter
-from .sqlschema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes
-from .sqlturns import Turn
+from ..core import batch_count
+from .database import Database
+from .rows import Limiter
+from .schema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes
+from .turns import Turn
 
 _ROWS = 5000
 """How many batches are deleted in one turn at most."""
