@@ -14,10 +14,9 @@ from .config import Settings
 from .core import Batches, Clock, Estimate, Ingestion, Priority, Quote, batch_count, check_request
 from .errors import IngestError, KeyInUse, StoreUnavailable
 from .processors import Processor, encode_results, simulate
-from .runner import announce
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
 from .store import Store, Submission
-from .worker import Worker
+from .worker import Worker, announce
 
 logger = logging.getLogger("flask_ingestion")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidResult, PermanentError, UpstreamError
-from app.retry import RetryPolicy
+from app.worker.retry import RetryPolicy
 from tests.support.queueing import settings
 
 

@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .config import Settings
-from .errors import PermanentError
+from ..config import Settings
+from ..errors import PermanentError
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from .config import Settings
-from .core import Batch, Clock, Ingestion
-from .errors import StoreUnavailable
+from ..config import Settings
+from ..core import Batch, Clock, Ingestion
+from ..errors import StoreUnavailable
+from ..signals import Emitter, batch_completed, ingestion_finished
+from ..store import Store, Wait
 from .retry import RetryPolicy
 from .runner import Runner, fields
-from .signals import Emitter, batch_completed, ingestion_finished
 from .slots import Slot, Slots
-from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
 

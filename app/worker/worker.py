@@ -6,13 +6,13 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from .config import Settings
-from .core import Clock
+from ..config import Settings
+from ..core import Clock
+from ..errors import StoreUnavailable
+from ..signals import Emitter
+from ..store import Store, Wait
 from .crew import Crew
-from .errors import StoreUnavailable
 from .runner import TROUBLE_MAX, fields
-from .signals import Emitter
-from .store import Store, Wait
 
 logger = logging.getLogger("flask_ingestion")
 

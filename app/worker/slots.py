@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from .core import Batch
-from .signals import Attempt
+from ..core import Batch
+from ..signals import Attempt
 
 _QUICK = 0.001
 """Seconds below which a batch was in process for too short a time to be worth a thread of its own."""

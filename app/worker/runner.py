@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import signals
-from .core import LOST, Batch, BatchError, Clock, Ingestion, Status
-from .errors import HoldQueue, IngestError, StoreUnavailable
+from .. import signals
+from ..core import LOST, Batch, BatchError, Clock, Ingestion, Status
+from ..errors import HoldQueue, IngestError, StoreUnavailable
+from ..store import Store
 from .retry import RetryPolicy
 from .slots import Slot
-from .store import Store
 
 logger = logging.getLogger("flask_ingestion")
 

@@ -1,0 +1,11 @@
+"""Claims batches and runs the processor on them: a daemon thread and a few more."""
+
+from __future__ import annotations
+
+from .runner import announce
+from .worker import Worker
+
+__all__ = [
+    "Worker",
+    "announce",
+]
