@@ -10,18 +10,17 @@ from typing import TypeVar
 
 from flask import Flask, current_app, has_app_context
 
-from . import processors
 from .config import Settings
 from .core import Clock, Ingestion, Priority, SystemClock
 from .dashboard import make_dashboard
 from .errors import ConfigError
 from .metrics import add_metrics
 from .process import will_serve
-from .processors import Processor
+from .processors import Processor, checked
 from .reference import add_reference
 from .routes import make_blueprint
 from .service import Service
-from .stores import open_store
+from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
 
@@ -61,7 +60,7 @@ class IngestionAPI:
             raise RuntimeError(f"This app already has a route {path}; give {name!r} a url_prefix of its own.")
         prefix = f"{name.upper()}_"
         settings = Settings.read(app.config, prefix)
-        configured = processors.load(settings, prefix)
+        configured = load_processor(settings, prefix)
         if configured and self._processor:
             raise ConfigError(
                 f"{name!r} has a decorated processor and {prefix}PROCESSOR or {prefix}UPSTREAM_URL; keep one."
@@ -98,7 +97,7 @@ class IngestionAPI:
             raise ConfigError(f"{self.name!r} already has the processor {self._processor!r}; an instance has one.")
         if self._configured:
             raise ConfigError(f"{self.name!r} has {self._configured} and a decorated processor; keep one.")
-        self._processor = processors.checked(function, "The processor")
+        self._processor = checked(function, "The processor")
         for service in self._services():
             service.begin()
         return function

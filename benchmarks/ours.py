@@ -16,7 +16,7 @@ from app.config import Settings
 from app.core.clock import SystemClock
 from app.memory.store import MemoryStore
 from app.store import Store, Submission
-from app.stores import open_store
+from app.wiring import open_store
 
 from . import backends
 from .series import Unavailable

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from app.store import Store
-from app.stores import open_store
+from app.wiring import open_store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings
 

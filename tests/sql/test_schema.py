@@ -14,7 +14,7 @@ from app.core.models import Priority
 from app.errors import ConfigError, UnknownIngestion
 from app.sql.store import SQLStore
 from app.store import Wait
-from app.stores import open_store
+from app.wiring import open_store
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, settings, submit
 

@@ -80,7 +80,7 @@ def test_no_module_imports_itself_by_a_detour() -> None:
 
 
 def test_nothing_below_the_routes_imports_flask() -> None:
-    below = set().union(*(reached(name) for name in ("service", "stores")))
+    below = set().union(*(reached(name) for name in ("service", "wiring")))
     assert {"store", "signals", "config"} <= below
     below |= set().union(*(own(name) for name in below))
     for name in below:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import ConfigError, InvalidResult, PermanentError
-from app.processors import checked, encode_results, load, simulate
+from app.processors import checked, encode_results, simulate
+from app.wiring import load_processor as load
 from tests.support.queueing import settings
 
 
@@ -98,7 +99,7 @@ def test_an_async_processor_is_refused() -> None:
 
 def test_without_urllib3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "urllib3", None)
-    monkeypatch.delitem(sys.modules, "app.upstream", raising=False)
+    monkeypatch.delitem(sys.modules, "app.processors.http", raising=False)
     with pytest.raises(ConfigError, match=r"TWO_UPSTREAM_URL .* pip install 'Flask-Ingestion\[http\]'"):
         load(settings(upstream_url="http://localhost/{ids}"), "TWO_")
 

@@ -21,8 +21,9 @@ import pytest
 import trustme
 
 from app.errors import ConfigError, HoldQueue, InvalidResult, PermanentError, UpstreamError
-from app.processors import encode_results, load
-from app.upstream import HttpUpstream, retry_after
+from app.processors import encode_results
+from app.processors.http import HttpUpstream, retry_after
+from app.wiring import load_processor as load
 from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
 
@@ -480,7 +481,7 @@ def test_a_forked_child_opens_its_own_connections(serve: Serve) -> None:
     source = f"""
 import os
 from app.config import Settings
-from app.upstream import HttpUpstream
+from app.processors.http import HttpUpstream
 fetch = HttpUpstream(Settings(upstream_url="{upstream.url}/{{ids}}"))
 fetch([1])
 if child := os.fork():

@@ -18,9 +18,9 @@ from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 from urllib3.util import parse_url
 
-from .config import Settings
-from .errors import ConfigError, HoldQueue, InvalidResult, PermanentError, UpstreamError
-from .processors import JSON
+from ..config import Settings
+from ..errors import ConfigError, HoldQueue, InvalidResult, PermanentError, UpstreamError
+from .contract import JSON
 
 _MOST_REDIRECTS = 5
 _CHUNK = 65_536

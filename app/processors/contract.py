@@ -1,4 +1,4 @@
-"""What does the work for the ids of a batch, and how its answer becomes one JSON text per id."""
+"""What a processor is, and how its answer becomes one JSON text per id."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-from .config import Settings
-from .errors import ConfigError, InvalidResult
+from ..errors import ConfigError, InvalidResult
 
 JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
@@ -27,26 +26,6 @@ def simulate(ids: Sequence[int]) -> dict[int, JSON]:
     return dict.fromkeys(ids, "processed")
 
 
-def load(settings: Settings, prefix: str = "INGEST_") -> Processor | None:
-    """The processor that the settings name, None where they name none.
-
-    Raises ConfigError, naming the key, for one that cannot be had.
-    """
-    if settings.processor:
-        return _imported(settings.processor, f"{prefix}PROCESSOR")
-    if not settings.upstream_url:
-        return None
-    try:
-        from .upstream import HttpUpstream
-    except ModuleNotFoundError as error:
-        if error.name != "urllib3":
-            raise
-        raise ConfigError(
-            f"{prefix}UPSTREAM_URL needs the package urllib3: pip install 'Flask-Ingestion[http]'."
-        ) from None
-    return HttpUpstream(settings, prefix)
-
-
 def checked(processor: Any, source: str) -> Processor:
     """`processor` itself, where it can be called and does its work before it returns.
 
@@ -60,7 +39,8 @@ def checked(processor: Any, source: str) -> Processor:
     return cast(Processor, processor)
 
 
-def _imported(path: str, key: str) -> Processor:
+def imported(path: str, key: str) -> Processor:
+    """Returns the processor at `package.module:name`. Raises ConfigError that starts with `key`."""
     module_name, _, name = path.partition(":")
     if not module_name or not name or module_name.startswith("."):
         raise ConfigError(f"{key} must be package.module:name, not {path!r}.")

@@ -1,4 +1,4 @@
-"""Which store the settings ask for."""
+"""The store and the processor that the settings name; what an extra brings is imported here, and only if asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from .config import Settings
 from .core import Clock, SystemClock
 from .errors import ConfigError, StoreUnavailable
 from .memory import MemoryStore
+from .processors import Processor, imported
 from .store import Store
 
 logger = logging.getLogger("flask_ingestion")
@@ -43,3 +44,23 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
     except StoreUnavailable as error:
         logger.warning("the store of %r cannot be used yet: %s", name, error)
     return store
+
+
+def load_processor(settings: Settings, prefix: str = "INGEST_") -> Processor | None:
+    """Returns the processor that the settings name, None where they name none.
+
+    Raises ConfigError, which names the key, for one that cannot be had.
+    """
+    if settings.processor:
+        return imported(settings.processor, f"{prefix}PROCESSOR")
+    if not settings.upstream_url:
+        return None
+    try:
+        from .processors.http import HttpUpstream
+    except ModuleNotFoundError as error:
+        if error.name != "urllib3":
+            raise
+        raise ConfigError(
+            f"{prefix}UPSTREAM_URL needs the package urllib3: pip install 'Flask-Ingestion[http]'."
+        ) from None
+    return HttpUpstream(settings, prefix)

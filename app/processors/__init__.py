@@ -1,0 +1,8 @@
+"""The callables that do the work for the ids of a batch.
+
+`http` asks an HTTP upstream; it needs urllib3, the extra `http`, and so is imported where it is used.
+"""
+
+from .contract import JSON, Processor, checked, encode_results, imported, simulate
+
+__all__ = ["JSON", "Processor", "checked", "encode_results", "imported", "simulate"]
