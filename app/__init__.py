@@ -9,11 +9,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from .answers import secure
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
-from .problems import from_http
 from .signals import (
     batch_completed,
     batch_failed,
@@ -24,6 +22,7 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
+from .web import from_http, secure
 
 __all__ = [
     "ConfigError",

@@ -14,12 +14,11 @@ from .config import Settings
 from .core import Clock, Ingestion, Priority, SystemClock
 from .dashboard import make_dashboard
 from .errors import ConfigError
-from .metrics import add_metrics
 from .process import will_serve
 from .processors import Processor, checked
-from .reference import add_reference
 from .routes import make_blueprint
 from .service import Service
+from .web import add_metrics, add_reference
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)

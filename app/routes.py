@@ -11,16 +11,12 @@ from flask import Blueprint, Request, Response, abort, request, stream_with_cont
 from werkzeug.exceptions import HTTPException
 from werkzeug.urls import iri_to_uri
 
-from . import documents, problems
-from .answers import Answer, secure
-from .auth import Guard, add_login, needs
-from .body import parse_request
 from .config import Settings
 from .core import Estimate, Priority, Status
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
-from .forgery import refuse_foreign
 from .keys import Role
 from .service import Service
+from .web import Answer, Guard, add_login, documents, needs, parse_request, problems, refuse_foreign, secure
 
 E = TypeVar("E", Priority, Status)
 

@@ -12,13 +12,11 @@ from typing import Any, TypeAlias
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..answers import Answer
-from ..auth import Caller, Guard, needs
 from ..core import Priority, Status, batch_count
-from ..documents import dumps, quote_document
 from ..errors import StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
+from ..web import Answer, Caller, Guard, dumps, needs, quote_document
 from . import data
 
 _HERE = Path(__file__).parent

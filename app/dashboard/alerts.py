@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config import Settings
 from ..core import Stats
-from ..documents import timestamp
+from ..web import timestamp
 
 _NEARLY = 0.9
 """The share of its limit from which the backlog is worth a warning."""

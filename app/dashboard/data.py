@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .. import documents
 from ..core import Batch, Dispatch, Ingestion, Stats, Status
-from ..documents import timestamp
 from ..service import Service
+from ..web import documents, timestamp
 from .alerts import alerts
 
 _NEXT = 10

@@ -381,7 +381,7 @@ def test_only_what_the_page_needs_is_served(name: str) -> None:
 
 
 def test_without_the_extra_the_page_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.reference.find_spec", lambda _: None)
+    monkeypatch.setattr("app.web.reference.find_spec", lambda _: None)
     client = Host(autostart=False).client
     response = client.get("/docs")
     assert response.status_code == 501

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.core.batches import NEW, Batches
 from app.core.models import Batch, BatchError, Priority, batch_id
-from app.documents import status_page
+from app.web.documents import status_page
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
 LAST_DIGITS = ("000000000000", "fffffffffff8", "ffffffffffff")

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import body
-from app.body import parse_request
 from app.core.validation import check_request
 from app.errors import InvalidRequest
+from app.web import body
+from app.web.body import parse_request
 from tests.support.queueing import settings
 
 MANY = 20_000

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from . import errors
+from .. import errors
 from .answers import Answer
 from .body import MalformedJSON
 from .documents import dumps, timestamp

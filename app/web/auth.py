@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Blueprint, Request, Response, current_app, g, request
 
+from ..config import Settings
+from ..errors import ConfigError, Fault, InvalidRequest, UnknownIngestion
+from ..keys import Role, find_key
+from ..service import Service
 from .answers import Answer
 from .body import parse_request
-from .config import Settings
 from .documents import dumps
-from .errors import ConfigError, Fault, InvalidRequest, UnknownIngestion
-from .keys import Role, find_key
 from .problems import problem
-from .service import Service
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from flask import Blueprint, Response, abort, render_template_string, request, send_from_directory
 
+from ..service import Service
 from .answers import Answer
 from .auth import needs
 from .documents import dumps
 from .openapi import describe
 from .problems import problem
-from .service import Service
 
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 

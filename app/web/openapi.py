@@ -6,9 +6,9 @@ import dataclasses
 from importlib import metadata
 from typing import Any
 
-from . import openapi_parts as parts
-from .config import Settings
-from .openapi_parts import HEADERS, JSON, ref
+from ..config import Settings
+from . import schemas as parts
+from .schemas import HEADERS, JSON, ref
 
 _ABOUT = """A queue in front of a slow, rate-limited upstream: ids are cut into batches that go out most urgent first,
 never faster than the limit. Errors are problem documents (RFC 9457) whose `detail` says what would be right."""

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from . import errors, signals
+from .. import errors, signals
+from ..core import Batch, Ingestion, Priority, Stats
+from ..errors import StoreUnavailable
+from ..keys import Role
+from ..service import Service
+from ..signals import Attempt
 from .auth import needs
 from .body import MalformedJSON
-from .core import Batch, Ingestion, Priority, Stats
-from .errors import StoreUnavailable
-from .keys import Role
 from .problems import problem
-from .service import Service
-from .signals import Attempt
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

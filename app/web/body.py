@@ -12,9 +12,9 @@ from array import array
 from contextlib import suppress
 from typing import Any
 
-from .config import Settings
-from .core import MEMBERS, shown
-from .errors import Fault, InvalidRequest
+from ..config import Settings
+from ..core import MEMBERS, shown
+from ..errors import Fault, InvalidRequest
 
 LARGE = 65_536
 """Characters from which a body is parsed piece by piece."""

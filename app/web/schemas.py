@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .config import Settings
-from .core import Counts, Priority, Status
+from ..config import Settings
+from ..core import Counts, Priority, Status
 
 JSON = dict[str, Any]
 

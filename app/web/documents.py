@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from .core import Batch, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, batch_id_parts
+from ..core import Batch, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, batch_id_parts
 
 _LINES = 1000
 """Lines of results, or batches, written at a time."""
