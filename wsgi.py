@@ -3,7 +3,7 @@
 from app import create_app
 
 if __name__ == "__main__":
-    from app.server import run
+    from app.serving.server import run
 
     raise SystemExit(run(create_app))
 

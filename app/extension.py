@@ -14,10 +14,10 @@ from .config import Settings
 from .core import Clock, Ingestion, Priority, SystemClock
 from .dashboard import make_dashboard
 from .errors import ConfigError
-from .process import will_serve
 from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service
+from .serving import will_serve
 from .web import add_metrics, add_reference
 from .wiring import load_processor, open_store
 

@@ -17,7 +17,7 @@ from .service import Service
 @click.pass_context
 def serve(context: click.Context) -> None:
     """Serve the app until SIGTERM or SIGINT, by the INGEST_ settings in the environment."""
-    from .server import run
+    from .serving.server import run
 
     def create_app() -> Flask:
         app = _app(context)
@@ -34,8 +34,8 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
-    from .logs import log_to_stderr
-    from .server import Signals
+    from .serving.logs import log_to_stderr
+    from .serving.server import Signals
 
     service = _service(_app(context), name)
     if not service.store.durable:

@@ -36,7 +36,7 @@ def create_floor() -> Flask:
 
 
 if __name__ == "__main__":
-    from app.server import run
+    from app.serving.server import run
 
     raise SystemExit(run(create_floor))
 

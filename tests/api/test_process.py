@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
-from app.process import will_serve
+from app.serving.process import will_serve
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
 

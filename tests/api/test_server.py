@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from app import create_app
-from app.httpd import listen
-from app.server import Signals, serve
+from app.serving.httpd import listen
+from app.serving.server import Signals, serve
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app import create_app
-from app.server import run
+from app.serving.server import run
 
 from .gate import pass_gate
 

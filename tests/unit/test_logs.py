@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from app.errors import ConfigError
-from app.logs import JSONFormatter
+from app.serving.logs import JSONFormatter
 from tests.support.command import Command
 from tests.support.queueing import settings
 
@@ -65,7 +65,7 @@ def test_the_standalone_service_logs_what_the_setting_says() -> None:
 def test_a_dispatch_names_ingestion_and_batch() -> None:
     program = (
         "from app import create_app, ingestion_finished\n"
-        "from app.logs import log_to_stderr\n"
+        "from app.serving.logs import log_to_stderr\n"
         "import threading\n"
         "log_to_stderr('json')\n"
         "over = threading.Event()\n"

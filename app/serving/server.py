@@ -15,12 +15,12 @@ from types import FrameType
 
 from flask import Flask
 
-from .config import Settings
-from .errors import ConfigError, IngestError, StoreUnavailable
+from ..config import Settings
+from ..errors import ConfigError, IngestError, StoreUnavailable
+from ..service import Service
+from ..web import refuse_open
 from .httpd import Server, listen, url
 from .logs import log_to_stderr
-from .service import Service
-from .web import refuse_open
 
 logger = logging.getLogger("flask_ingestion")
 

@@ -16,8 +16,8 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
 from waitress.trigger import trigger
 
-from .config import Settings
-from .web import problem
+from ..config import Settings
+from ..web import problem
 
 _UPLOAD_PATIENCE = 2.0
 """Seconds without a byte after which a half-sent request does not hold up the end any more."""

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 
-from .web import timestamp
+from ..web import timestamp
 
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
