@@ -211,4 +211,4 @@ def test_the_client_needs_no_flask() -> None:
     source += "from app.client import Client; print(Client('http://127.0.0.1'))"
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert json.dumps("app.client.Client")[1:-1] in done.stdout
+    assert json.dumps("app.client.client.Client")[1:-1] in done.stdout

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .core import Clock
+from ..core import Clock
 from .transport import Answer, ClientError, Transport, Unreachable
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0

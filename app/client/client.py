@@ -1,10 +1,4 @@
-"""The API of a running service, from Python; the standard library is all it takes.
-
-ClientError
-├── Unreachable    no service answered: not there, too slow, gone in the middle, or something else than this service
-├── Refused        the service answered no, and says why
-└── TimedOut       the ingestion had not ended when the time was up
-"""
+"""The verbs of a client: what can be asked of a running service."""
 
 from __future__ import annotations
 
@@ -14,11 +8,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from .caller import Caller, Refused
-from .core import Clock, Priority, Status, SystemClock
+from ..core import Clock, Priority, Status, SystemClock
+from .calls import Caller
 from .transport import Answer, ClientError, Transport, Unreachable
-
-__all__ = ["Client", "ClientError", "Refused", "TimedOut", "Unreachable"]
 
 _LOOK_MIN, _LOOK_MAX = 0.25, 60.0
 """Seconds between two looks at an ingestion; no longer, as an operator can change what no estimate foresaw."""

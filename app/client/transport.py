@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from .errors import IngestError
+from ..errors import IngestError
 
 _BLOCK = 65_536
 
