@@ -16,9 +16,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import IngestionAPI
+from app.cli.keys import keys as keys_command
 from app.errors import ConfigError
 from app.keys import Role, find_key, new_key, parse_keys
-from app.keys_cli import keys as keys_command
 from app.web.auth import refuse_open
 from tests.support.queueing import settings
 from tests.support.web import Callers, ingest, make_app, service_of

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.cli.verify import Violation, verify
 from app.core.models import Status
 from app.sql.store import SQLStore
-from app.verify import Violation, verify
 from tests.fault import recorder
 from tests.support.command import Command
 from tests.support.queueing import settings

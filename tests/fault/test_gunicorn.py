@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from app.cli.verify import verify
 from app.sql.store import SQLStore
-from app.verify import verify
 from tests.fault import recorder
 from tests.support.command import Command
 from tests.support.queueing import settings

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.verify import verify
 from app.core.models import BatchError, Status
 from app.sql.store import SQLStore
 from app.store import Wait
-from app.verify import verify
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
 

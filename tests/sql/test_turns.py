@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.cli.verify import verify
 from app.core.models import Batch, Priority, Status
 from app.errors import BacklogFull, StoreUnavailable, TooLate
 from app.sql.address import parse_url
@@ -24,7 +25,6 @@ from app.sql.schema import limiter
 from app.sql.store import SQLStore
 from app.sql.wire import Wire
 from app.store import Wait
-from app.verify import verify
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
 

@@ -10,7 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 from werkzeug.serving import make_server
 
-from app.cli import ingestion
+from app.cli.commands import ingestion
 from tests.support.host import Host
 
 

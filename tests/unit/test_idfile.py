@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.idfile import parse_ids, read_ids
+from app.cli.idfile import parse_ids, read_ids
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from app.cli.verify import Violation, log_of, read, verify
 from app.core.limiter import TokenBucket
 from app.core.models import Batch, BatchError, Priority
 from app.core.reports import Dispatch
 from app.memory.store import MemoryStore
 from app.store import Wait
-from app.verify import Violation, log_of, read, verify
 from tests.support import queueing
 from tests.support.clock import START, FakeClock
 

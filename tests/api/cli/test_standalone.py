@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
-from app.cli import ingestion
+from app.cli.commands import ingestion
 from app.core.clock import SystemClock
 from tests.support.cli import Service, run
 from tests.support.command import ROOT, Command

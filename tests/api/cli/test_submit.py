@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from app.cli import ingestion
+from app.cli.commands import ingestion
 from tests.support.cli import Service, lines
 from tests.support.host import Host
 from tests.support.scripted import answer, problem, reset, scripted

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.verify import read, verify
+from app.cli.verify import read, verify
 from tests.support.cli import Service, lines
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"

@@ -9,15 +9,15 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from .errors import ConfigError
-from .service import Service
+from ..errors import ConfigError
+from ..service import Service
 
 
 @click.command()
 @click.pass_context
 def serve(context: click.Context) -> None:
     """Serve the app until SIGTERM or SIGINT, by the INGEST_ settings in the environment."""
-    from .serving.server import run
+    from ..serving.server import run
 
     def create_app() -> Flask:
         app = _app(context)
@@ -34,8 +34,8 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
-    from .serving.logs import log_to_stderr
-    from .serving.server import Signals
+    from ..serving.logs import log_to_stderr
+    from ..serving.server import Signals
 
     service = _service(_app(context), name)
     if not service.store.durable:

@@ -13,14 +13,14 @@ from typing import IO
 
 import click
 
+from ..core import Priority, Status
+from ..web import dispatch_document
 from . import display
-from .core import Priority, Status
 from .idfile import parse_ids, read_ids
-from .keys_cli import keys
+from .keys import keys
 from .remote import Remote, fail, remote, say, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify
-from .web import dispatch_document
 
 _BATCHES = 20
 """Batches that `status` shows a person who does not say how many."""

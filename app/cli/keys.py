@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .keys import Role, new_key
+from ..keys import Role, new_key
 
 
 @click.group()

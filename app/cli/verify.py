@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from .core import Dispatch, Priority
+from ..core import Dispatch, Priority
 
 TOLERANCE = 1e-6
 """Seconds by which starts may be too close, and each interval too short: seconds since the epoch, as floats, are a

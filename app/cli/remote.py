@@ -11,9 +11,9 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
+from ..client import Client, ClientError, Refused, TimedOut
+from ..core import Status
 from . import display
-from .client import Client, ClientError, Refused, TimedOut
-from .core import Status
 
 
 class Remote(NamedTuple):
