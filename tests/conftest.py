@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.host import Host
 from tests.support.postgres import Postgres, Unavailable
 
 # No deadline, for a busy machine is not a defect. A fixture is made once for all examples of a property, on purpose:
@@ -60,3 +62,17 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(str(error))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Host]]:
+    """Makes a host with the settings given, whose worker runs unless told otherwise."""
+    hosts: list[Host] = []
+
+    def make(processor: Callable[..., Any] | None = None, **more: Any) -> Host:
+        hosts.append(Host(processor, **more))
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        host.ingestion.stop(0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -11,17 +11,9 @@ from tests.support.host import Host
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Host]]:
+def serve(serve: Callable[..., Host]) -> Callable[..., Host]:
     """Makes a host with the settings given; `autostart=True` lets its worker run."""
-    hosts: list[Host] = []
-
-    def make(processor: Callable[..., Any] | None = None, **more: Any) -> Host:
-        hosts.append(Host(processor, **{"autostart": False, **more}))
-        return hosts[-1]
-
-    yield make
-    for host in hosts:
-        host.ingestion.stop(0)
+    return partial(serve, autostart=False)
 
 
 @pytest.fixture

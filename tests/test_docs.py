@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.config import Settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 def table_row(field: dataclasses.Field[object]) -> str:

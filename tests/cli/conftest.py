@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,6 +25,12 @@ def process(ids: Sequence[int]) -> dict[int, Any]:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.client.client.SystemClock", Sleeper)
+
+
+@pytest.fixture
+def serve(serve: Callable[..., Host]) -> Callable[..., Host]:
+    """Makes a host with the settings given; `autostart=True` lets its worker run."""
+    return partial(serve, autostart=False)
 
 
 @pytest.fixture

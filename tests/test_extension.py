@@ -22,7 +22,7 @@ from tests.support.clock import FakeClock
 from tests.support.host import BOUND, SIGNALS, Heard, Host, eventually
 
 Serve = Callable[..., Host]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture

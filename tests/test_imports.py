@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 APP = ROOT / "app"
 EXTRAS = {"urllib3", "sqlalchemy", "psycopg", "prometheus_client"}
 CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitress"}
