@@ -18,6 +18,7 @@ from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service
 from .serving import will_serve
+from .store import Forkable
 from .web import add_metrics, add_reference
 from .wiring import load_processor, open_store
 
@@ -142,11 +143,11 @@ class IngestionAPI:
 
     def get(self, ingestion_id: str) -> Ingestion:
         """The ingestion as it stands. Raises UnknownIngestion."""
-        return self.service.get(ingestion_id)
+        return self.service.store.get(ingestion_id)
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
         """Each finished id with its data as JSON text. Raises UnknownIngestion."""
-        return self.service.results(ingestion_id)
+        return self.service.store.results(ingestion_id)
 
     def cancel(self, ingestion_id: str) -> Ingestion:
         """Never start what has not started. Raises UnknownIngestion or Conflict."""
@@ -167,12 +168,14 @@ class IngestionAPI:
 
 def _before_fork() -> None:
     for service in list(_services):
-        service.store.before_fork()
+        if isinstance(service.store, Forkable):
+            service.store.before_fork()
 
 
 def _after_fork_in_parent() -> None:
     for service in list(_services):
-        service.store.after_fork_in_parent()
+        if isinstance(service.store, Forkable):
+            service.store.after_fork_in_parent()
 
 
 def _after_fork() -> None:

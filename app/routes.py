@@ -83,7 +83,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/results/<ingestion_id>")
     @needs(Role.READ)
     def results(ingestion_id: str) -> Response:
-        lines = documents.result_lines(service.results(ingestion_id))
+        lines = documents.result_lines(service.store.results(ingestion_id))
         return Response(stream_with_context(lines), mimetype="application/x-ndjson")
 
     @blueprint.post("/quote")
@@ -186,7 +186,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
-    ingestion, estimate, batches = service.status(ingestion_id, offset, limit)
+    ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit)
     head = documents.status_head(ingestion, estimate)
     tag = hashlib.sha1(head.encode() + batches.mark(), usedforsecurity=False).hexdigest()[:20]
     headers = [("ETag", f'W/"{tag}"')]
@@ -208,9 +208,7 @@ def _next_look(service: Service, estimate: Estimate) -> str:
 
 
 def _queue(service: Service, scope: str | None) -> Response:
-    upcoming = service.store.upcoming(_NEXT)
-    if scope is not None:
-        upcoming = [(batch, start) for batch, start in upcoming if service.get(batch.ingestion_id).owner == scope]
+    upcoming = service.store.upcoming(_NEXT, owner=scope)
     return _json(documents.queue_document(service.store.stats(), upcoming, service.worker.state))
 
 

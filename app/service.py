@@ -11,11 +11,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .config import Settings
-from .core import Batches, Clock, Estimate, Ingestion, Priority, Quote, batch_count, check_request
+from .core import Clock, Ingestion, Priority, Quote, batch_count, check_request
 from .errors import IngestError, KeyInUse, StoreUnavailable
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
-from .store import Store, Submission
+from .store import Forkable, Store, Submission
 from .worker import Worker, announce
 
 logger = logging.getLogger("flask_ingestion")
@@ -92,7 +92,8 @@ class Service:
 
     def after_fork(self) -> None:
         """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
-        self.store.disown()
+        if isinstance(self.store, Forkable):
+            self.store.disown()
         self._open()
         if self._active:
             self._active = False
@@ -140,24 +141,6 @@ class Service:
         """When a request with this JSON would start and end at each priority; nothing is queued."""
         packed, _, _ = check_request(body, self.settings, self.clock.now())
         return self.store.quote(batch_count(len(packed), self.settings.batch_size))
-
-    def get(self, ingestion_id: str) -> Ingestion:
-        """The ingestion as it stands. Raises UnknownIngestion."""
-        return self.store.get(ingestion_id)
-
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
-        """The ingestion and a page of its batches. Raises UnknownIngestion."""
-        return self.store.batches(ingestion_id, offset, limit)
-
-    def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
-    ) -> tuple[Ingestion, Estimate | None, Batches]:
-        """The same, with what the ingestion can expect; None once it is finished. Raises UnknownIngestion."""
-        return self.store.status(ingestion_id, offset, limit)
-
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
-        """Each finished id with its data as JSON text. Raises UnknownIngestion."""
-        return self.store.results(ingestion_id)
 
     def cancel(self, ingestion_id: str) -> Ingestion:
         """Never start what has not started. Raises UnknownIngestion or Conflict."""

@@ -9,18 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from blinker import NamedSignal, Namespace
-
-from .core import Batch
 
 logger = logging.getLogger("flask_ingestion")
 
 _namespace = Namespace()
 
 batch_started = _namespace.signal("batch-started", "An attempt begins. Keywords: name, batch.")
-batch_completed = _namespace.signal("batch-completed", "A batch ended well. Keywords: name, batch, attempt.")
+batch_completed = _namespace.signal("batch-completed", "A batch is completed. Keywords: name, batch, attempt.")
 batch_retried = _namespace.signal(
     "batch-retried", "An attempt failed and another follows. Keywords: name, batch, attempt, error, delay (seconds)."
 )
@@ -29,19 +27,6 @@ queue_held = _namespace.signal("queue-held", "The upstream asked for quiet. Keyw
 ingestion_accepted = _namespace.signal("ingestion-accepted", "A submission was accepted. Keywords: name, ingestion.")
 ingestion_refused = _namespace.signal("ingestion-refused", "A submission was refused. Keywords: name, error.")
 ingestion_finished = _namespace.signal("ingestion-finished", "An ingestion ended. Keywords: name, ingestion.")
-
-
-class Attempt(NamedTuple):
-    """How long an attempt took and, where known, how late it started, in seconds."""
-
-    duration: float
-    wait: float | None
-
-    @classmethod
-    def of(cls, batch: Batch, started_at: float, now: float) -> Attempt:
-        """The attempt at a batch that ends now. Where its times are of two clocks, nothing comes out below 0."""
-        wait = None if batch.due_at is None else max(0.0, started_at - batch.due_at)
-        return cls(max(0.0, now - started_at), wait)
 
 
 class Sender(Protocol):

@@ -9,9 +9,27 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from .core import Batch, BatchError, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, Status
+from .core import (
+    COMPLETED,
+    FAILED,
+    LOST,
+    WAITING,
+    Batch,
+    BatchError,
+    Batches,
+    Claim,
+    Dispatch,
+    Estimate,
+    Ingestion,
+    Priority,
+    Quote,
+    Stats,
+    Status,
+    Wait,
+    is_last,
+)
 
 
 class Submission(NamedTuple):
@@ -28,53 +46,81 @@ class Submission(NamedTuple):
     deadline: float | None = None
 
 
-class Wait(NamedTuple):
-    """Why nothing could be claimed, and in how many seconds it is worth another try (None: when something changes).
+class Outcome(NamedTuple):
+    """How a claim ends: its batch is in `state` from then on, one of COMPLETED, WAITING and FAILED of `core.states`.
 
-    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots` and `token`.
+    `results` is JSON text for each of its ids, empty where all of them are null. A batch in WAITING is due again after
+    `delay` seconds. Where `counted` is false, the attempt is taken back.
     """
 
-    seconds: float | None
-    reason: str
+    state: int
+    error: BatchError | None = None
+    results: Sequence[str] = ()
+    delay: float = 0.0
+    counted: bool = True
+
+    @classmethod
+    def ack(cls, results: Sequence[str]) -> Outcome:
+        """The batch is completed."""
+        return cls(COMPLETED, results=results)
+
+    @classmethod
+    def retry(cls, error: BatchError, delay: float) -> Outcome:
+        """The attempt failed; the batch goes again after `delay` seconds, at the same rank."""
+        return cls(WAITING, error, delay=delay)
+
+    @classmethod
+    def bury(cls, error: BatchError) -> Outcome:
+        """The batch failed for good."""
+        return cls(FAILED, error)
+
+    @classmethod
+    def release(cls) -> Outcome:
+        """The batch goes back untouched; this attempt does not count."""
+        return cls(WAITING, counted=False)
+
+    @classmethod
+    def lost(cls, attempt: int, max_attempts: int) -> Outcome:
+        """The lease ran out: the batch goes again at once, unless this was its last attempt."""
+        return cls.bury(LOST) if is_last(attempt, max_attempts) else cls.retry(LOST, 0.0)
 
 
 class Store(ABC):
-    """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion.
+    """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
-    `durable` says whether what it holds outlives the process, `shares` whether calls that come together gain from that:
-    else they only wait for one another.
-    """
+    durable = False
+    """Whether what it holds outlives the process."""
 
-    durable: bool
-    shares: bool
+    groups = False
+    """Whether calls that arrive together are served together; otherwise they only wait for one another."""
 
     # -- accepting and telling --
 
     @abstractmethod
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
-        """Accept a submission; the ingestion, and whether it is new (False: the key had it accepted before).
+        """Accept a submission; returns the ingestion and whether it is new (False: its key was used before).
 
-        An owner has at most `KEY_QUOTA` ids waiting, those in batches that have yet to start or go again. Raises
-        KeyReused, QuotaFull, BacklogFull or TooLate, and then nothing is kept.
+        An owner has at most `KEY_QUOTA` ids waiting, which are those in batches that have yet to start or go again.
+        Raises KeyReused, QuotaFull, BacklogFull or TooLate, and then keeps nothing.
         """
 
     @abstractmethod
     def get(self, ingestion_id: str) -> Ingestion:
-        """The ingestion as it stands."""
+        """Returns the ingestion as it stands."""
 
     @abstractmethod
     def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
-        """The ingestion and its batches from `offset`, `limit` at most, both of the same moment."""
+        """Returns the ingestion and at most `limit` of its batches from `offset`, both of the same moment."""
 
     @abstractmethod
     def status(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
-        """The same, with its estimate; None once it is finished."""
+        """Returns the same and the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
-        """Each id of the completed batches with its data as JSON text, in the ingestion's order."""
+        """Yields each id of the completed batches with its data as JSON text, in the ingestion's order."""
 
     @abstractmethod
     def ingestions(
@@ -86,60 +132,41 @@ class Store(ABC):
         before: int | None = None,
         limit: int = 50,
     ) -> list[Ingestion]:
-        """Newest first, those with `order` below `before`; fewer than `limit` means there are no more."""
-
-    @abstractmethod
-    def estimate(self, ingestion_id: str) -> Estimate | None:
-        """What the ingestion can expect; None once it is finished."""
+        """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`."""
 
     @abstractmethod
     def quote(self, count: int) -> dict[Priority, Quote]:
-        """When a submission of `count` batches would start and end at each priority."""
+        """Returns when a submission of `count` batches would start and end at each priority."""
 
     # -- dispatching --
 
     @abstractmethod
-    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
-        """Take tokens AND the most urgent due batches, up to `limit`, in one step; else say what to wait for.
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
+        """In one step, take tokens and the most urgent due batches, up to `limit`; else returns what to wait for.
 
-        `was_full` says that the caller had no free slot until now, for the dispatch log.
+        `was_full` says, for the log of dispatches, that the caller had no free slot until now.
         """
 
     @abstractmethod
-    def renew(self, batches: Sequence[Batch]) -> None:
+    def renew(self, claims: Sequence[Claim]) -> None:
         """The heartbeat: extend the leases of these claims."""
 
     @abstractmethod
-    def recover(self) -> list[tuple[Batch, Ingestion]]:
-        """Put back every batch whose lease ran out, or fail it after its last attempt; these, each with its ingestion.
+    def recover(self) -> list[tuple[Claim, Ingestion]]:
+        """End every claim whose lease ran out, by `Outcome.lost`; returns each with its ingestion afterwards.
 
-        A batch is as it stands afterwards, with its claim's times.
+        The claim's batch is as it stands afterwards, too.
         """
 
     @abstractmethod
-    def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
-        """The claim ended well: `results` is JSON text for each of its ids, empty for null.
-
-        Like the calls below, returns the ingestion afterwards, or None where the claim was lost and nothing changed.
-        """
+    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
+        """End a claim; returns the ingestion afterwards, or None where the claim was lost and nothing changed."""
 
     def proceed(
-        self, batch: Batch, results: Sequence[str], *, was_full: bool = False
-    ) -> tuple[Ingestion | None, list[Batch] | Wait]:
-        """`ack`, and `claim` one batch in its place."""
-        return self.ack(batch, results), self.claim(1, was_full=was_full)
-
-    @abstractmethod
-    def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
-        """The attempt failed: wait `delay` seconds and go again, at the same rank."""
-
-    @abstractmethod
-    def bury(self, batch: Batch, error: BatchError) -> Ingestion | None:
-        """The batch failed for good."""
-
-    @abstractmethod
-    def release(self, batch: Batch) -> Ingestion | None:
-        """Put the batch back untouched: this attempt is not counted."""
+        self, claim: Claim, outcome: Outcome, *, was_full: bool = False
+    ) -> tuple[Ingestion | None, list[Claim] | Wait]:
+        """`end`, and `claim` one batch in its place."""
+        return self.end(claim, outcome), self.claim(1, was_full=was_full)
 
     @abstractmethod
     def hold(self, seconds: float) -> None:
@@ -149,14 +176,14 @@ class Store(ABC):
 
     @abstractmethod
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
-        """Never start what has not started; the ingestion, and whether this call cancelled it (False: an earlier one).
+        """Never start what has not started; returns the ingestion and whether this call, not an earlier one, did it.
 
-        Raises Conflict where it finished otherwise.
+        Raises Conflict where the ingestion ended otherwise.
         """
 
     @abstractmethod
     def redrive(self, ingestion_id: str) -> Ingestion:
-        """Start its failed batches over, at its rank. Raises Conflict where none failed, or it was cancelled."""
+        """Start the failed batches over, at their rank. Raises Conflict where none failed, or it was cancelled."""
 
     @abstractmethod
     def pause(self) -> None:
@@ -166,40 +193,45 @@ class Store(ABC):
     def resume(self) -> None:
         """End a pause."""
 
-    # -- looking on --
+    # -- observing --
 
     @abstractmethod
     def stats(self) -> Stats:
-        """The state of the whole queue."""
+        """Returns the state of the whole queue."""
 
     @abstractmethod
-    def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
-        """The next batches in true order, each with the time it should start (None while paused)."""
+    def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
+        """Returns the next `limit` batches in true order, each with the time it should start (None while paused).
+
+        With an `owner`, only those of its ingestions among them.
+        """
 
     @abstractmethod
     def dispatches(self, limit: int) -> list[Dispatch]:
-        """The latest dispatches, oldest first."""
+        """Returns the latest dispatches, oldest first."""
 
     @abstractmethod
     def prune(self) -> int:
-        """Forget what ended more than `RETENTION` seconds ago; how many ingestions that were."""
+        """Forget what ended more than `RETENTION` seconds ago; returns how many ingestions that were."""
 
     @abstractmethod
     def ping(self) -> None:
         """Raises StoreUnavailable where the store cannot be reached."""
 
-    def before_fork(self) -> None:
-        """The process is about to fork: be in the middle of nothing."""
-        return
-
-    def after_fork_in_parent(self) -> None:
-        """It has forked: go on."""
-        return
-
-    def disown(self) -> None:
-        """In a forked child: let go of what is the parent's, without closing it."""
-        return
-
     @abstractmethod
     def close(self) -> None:
         """Give back what the store holds open."""
+
+
+@runtime_checkable
+class Forkable(Protocol):
+    """A store that a fork must not catch in the middle of something."""
+
+    def before_fork(self) -> None:
+        """Finish what is under way, and begin nothing more."""
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+
+    def disown(self) -> None:
+        """In the forked child: let go of what is the parent's, without closing it."""

@@ -11,7 +11,7 @@ import functools
 import sys
 import time
 
-from app.store import Store
+from app.store import Outcome, Store
 
 from . import ours
 from .processes import Child, answer
@@ -63,10 +63,10 @@ def _claims(store: Store, batches: int) -> float:
     for _ in range(CLAIMS):
         claimed.append(store.claim(1))
     took = time.perf_counter() - began
-    for batch in claimed:
-        if not isinstance(batch, list):
-            raise RuntimeError(f"nothing could be claimed: {batch}")
-        store.ack(batch[0], [])
+    for claims in claimed:
+        if not isinstance(claims, list):
+            raise RuntimeError(f"nothing could be claimed: {claims}")
+        store.end(claims[0], Outcome.ack([]))
     ours.fill(store, max(1, CLAIMS // batches), batches)
     return 1e6 * took / CLAIMS
 

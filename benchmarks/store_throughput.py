@@ -18,9 +18,10 @@ from multiprocessing.synchronize import Barrier
 from typing import Any
 
 from app.config import Settings
-from app.core.models import Batch, Priority
+from app.core import Wait
+from app.core.models import Claim, Priority
 from app.sql.store import SQLStore
-from app.store import Submission, Wait
+from app.store import Outcome, Submission
 
 PROCESSES = (1, 2, 4)
 RESULTS = ["true"] * 3
@@ -124,13 +125,13 @@ def claim_all(store: SQLStore, until: float, limit: int) -> int:
         if len(answer) == 1:
             ack(store, answer[0])
         else:
-            in_threads([lambda batch=batch: ack(store, batch) for batch in answer])
+            in_threads([lambda claim=claim: ack(store, claim) for claim in answer])
         count += len(answer)
     return count
 
 
-def ack(store: SQLStore, batch: Batch) -> None:
-    store.ack(batch, RESULTS[: len(batch.ids)])
+def ack(store: SQLStore, claim: Claim) -> None:
+    store.end(claim, Outcome.ack(RESULTS[: len(claim.batch.ids)]))
 
 
 def in_threads(calls: list[Callable[[], None]]) -> None:

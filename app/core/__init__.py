@@ -1,8 +1,7 @@
 """What is true of the queue in every store: its words, its rules, and the arithmetic of when."""
 
-from __future__ import annotations
-
-from .batches import COMPLETED, FAILED, NEW, RUNNING, STATUS_OF, WAITING, Batches, statuses
+from .admission import admit, check_quota
+from .batches import Batches
 from .clock import Clock, SystemClock
 from .limiter import TokenBucket
 from .measure import Measured
@@ -10,8 +9,8 @@ from .models import (
     LOST,
     Batch,
     BatchError,
+    Claim,
     Counts,
-    Estimate,
     Ingestion,
     Priority,
     Status,
@@ -20,8 +19,10 @@ from .models import (
     batch_id_parts,
     roll_up,
 )
-from .reports import Accuracy, Depth, Dispatch, Quote, Stats
-from .timeline import Timeline, admit, check_quota, limit_of, rank_of
+from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing
+from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
+from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
+from .timeline import Prospect, Timeline
 from .validation import MEMBERS, check_request, shown
 
 __all__ = [
@@ -31,33 +32,40 @@ __all__ = [
     "MEMBERS",
     "NEW",
     "RUNNING",
-    "STATUS_OF",
     "WAITING",
     "Accuracy",
     "Batch",
     "BatchError",
     "Batches",
+    "Claim",
     "Clock",
     "Counts",
     "Depth",
     "Dispatch",
     "Estimate",
+    "Gate",
     "Ingestion",
     "Measured",
     "Priority",
+    "Prospect",
     "Quote",
     "Stats",
     "Status",
     "SystemClock",
     "Timeline",
+    "Timing",
     "TokenBucket",
+    "Wait",
     "admit",
     "batch_count",
     "batch_id",
     "batch_id_parts",
+    "check_cancel",
     "check_quota",
+    "check_redrive",
     "check_request",
-    "limit_of",
+    "count_statuses",
+    "is_last",
     "rank_of",
     "roll_up",
     "shown",

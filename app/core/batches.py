@@ -1,32 +1,23 @@
-"""A stretch of an ingestion's batches, as they stood at one moment."""
+"""A page of an ingestion's batches, as they stood at one moment."""
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from .models import Batch, BatchError, Priority, Status
-
-NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
-"""What a store notes of a batch. WAITING is for its next attempt; cancelled is said once, for the whole ingestion."""
+from .states import NEW, statuses
 
 _ODD = 255
 _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
-STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
-
-
-def statuses(*, cancelled: bool) -> Sequence[Status]:
-    """The status that goes with what is noted of a batch, in an ingestion that was cancelled or not."""
-    return _CANCELLED if cancelled else STATUS_OF
-
 
 class Batches:
-    """Kept in columns, for there may be 100,000 of them; a Batch is made where somebody looks at one.
+    """A sequence of Batch, kept in columns because there may be 100,000 of them; each Batch is made when it is read.
 
-    `first` is the position of the first of them, `ids` and `states` (a byte each) are of these alone. `attempts` and
-    `errors` go by position; a batch that is not in `attempts` is at its first attempt, or has yet to start.
+    `first` is the position of the first one. `ids` and `states` (a byte each) hold this page alone. `attempts` and
+    `errors` are keyed by position; a batch that is not in `attempts` is at its first attempt, or has yet to start.
     """
 
     def __init__(
@@ -50,6 +41,7 @@ class Batches:
         self._states = states
         self._attempts = attempts
         self._errors = errors
+        self._cancelled = cancelled
         self._status_of = statuses(cancelled=cancelled)
 
     def __len__(self) -> int:
@@ -62,8 +54,8 @@ class Batches:
         return map(self._batch, range(len(self)))
 
     def runs(self) -> Iterator[tuple[range, Status, int] | Batch]:
-        """All of them in order: as a run (which of them, their status and attempt) those that are full, without an
-        error and alike, any other by itself."""
+        """Yields them in order: full batches without an error that are alike as one run (which of them, their status
+        and attempt), any other batch by itself."""
         kinds = bytearray(self._states)
         for position in self._attempts.keys() | self._errors.keys():
             kinds[position - self.first] = _ODD
@@ -78,10 +70,9 @@ class Batches:
                 yield members, self._status_of[state], int(state != NEW)
 
     def mark(self) -> bytes:
-        """Which they are and what of them can change, as bytes: two looks at an ingestion's batches whose marks are the
-        same show the same."""
+        """Returns bytes that identify what the page shows: two pages of one ingestion with the same mark are equal."""
         odd = (sorted(self._attempts.items()), sorted(self._errors.items())) if self._attempts or self._errors else ()
-        rest = repr((self.first, odd, self._status_of is _CANCELLED))
+        rest = repr((self.first, odd, self._cancelled))
         return self._states + rest.encode("utf-8", "backslashreplace")
 
     def _batch(self, nth: int) -> Batch:
@@ -95,6 +86,3 @@ class Batches:
             self._attempts.get(position, int(state != NEW)),
             self._errors.get(position),
         )
-
-
-_CANCELLED = (Status.CANCELLED, Status.TRIGGERED, Status.CANCELLED, Status.COMPLETED, Status.FAILED)

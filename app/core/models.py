@@ -47,14 +47,13 @@ class BatchError(NamedTuple):
 
 
 LOST = BatchError("LeaseExpired", "the worker did not report back in time")
+"""The error of an attempt whose lease ran out."""
 
 
 class Batch(NamedTuple):
     """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
 
-    `attempt` counts from 1 once it was dispatched. Only a claim says `due_at`, since when it waited, and `claimed_at`
-    (epoch seconds). With the attempt this is the fence: an outcome that is reported for any claim but the latest is
-    ignored. The attempt alone would not do, for a release takes it back and a redrive starts it over.
+    `attempt` counts from 1 once it was dispatched.
     """
 
     ingestion_id: str
@@ -64,12 +63,25 @@ class Batch(NamedTuple):
     priority: Priority
     attempt: int = 0
     error: BatchError | None = None
-    due_at: float | None = None
-    claimed_at: float | None = None
 
     @property
     def id(self) -> str:
         return batch_id(self.ingestion_id, self.position)
+
+
+class Claim(NamedTuple):
+    """A batch that was handed out to be run: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
+
+    batch: Batch
+    due_at: float
+    claimed_at: float
+
+    def is_latest(self, attempt: int, claimed_at: float | None) -> bool:
+        """Returns whether this is still the claim that a store has of the batch: the fence against late outcomes.
+
+        The attempt alone does not tell, because a release takes it back and a redrive starts it over.
+        """
+        return self.batch.attempt == attempt and self.claimed_at == claimed_at
 
 
 class Counts(NamedTuple):
@@ -110,20 +122,6 @@ class Ingestion(NamedTuple):
     @property
     def batch_count(self) -> int:
         return batch_count(self.id_count, self.batch_size)
-
-
-class Estimate(NamedTuple):
-    """What an unfinished ingestion can expect if nothing else arrives.
-
-    `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
-    change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue is paused.
-    """
-
-    batches_ahead: int
-    start: float | None
-    completion: float | None
-    next_change: float | None
 
 
 def roll_up(counts: Counts) -> Status:

@@ -1,11 +1,12 @@
-"""What a store tells of its queue, in figures."""
+"""What a queue reports of itself, in figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .models import Priority
+from .models import Claim, Priority
+from .rules import Gate
 
 
 class Dispatch(NamedTuple):
@@ -59,8 +60,54 @@ class Stats(NamedTuple):
     service_seconds: float
     depths: Mapping[Priority, Depth]
     accuracy: Accuracy | None
-    failed: int = 0
-    next_retry_at: float | None = None
+    failed: int
+    next_retry_at: float | None
+
+    @classmethod
+    def of(
+        cls,
+        gate: Gate,
+        now: float,
+        *,
+        first_due: float | None,
+        slots: int,
+        running: int,
+        service: float,
+        depths: Mapping[Priority, Depth],
+        accuracy: Accuracy | None,
+        failed: int,
+        next_retry_at: float | None,
+    ) -> Stats:
+        """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
+        wait = gate.wait(now, due=first_due, slots=max(0, slots - running))
+        return cls(
+            now,
+            gate.paused,
+            gate.hold_until if gate.hold_until > now else None,
+            wait.reason if wait else None,
+            gate.bucket.tokens(now),
+            gate.bucket.when(0, now),
+            running,
+            service,
+            depths,
+            accuracy,
+            failed,
+            next_retry_at,
+        )
+
+
+class Estimate(NamedTuple):
+    """What an unfinished ingestion can expect if nothing else arrives.
+
+    `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
+    change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
+    None while the queue is paused.
+    """
+
+    batches_ahead: int
+    start: float | None
+    completion: float | None
+    next_change: float | None
 
 
 class Quote(NamedTuple):
@@ -69,3 +116,15 @@ class Quote(NamedTuple):
     batches_ahead: int
     start: float | None
     completion: float | None
+
+
+class Timing(NamedTuple):
+    """How long an attempt took and how late it started, in seconds."""
+
+    duration: float
+    wait: float
+
+    @classmethod
+    def of(cls, claim: Claim, started_at: float, now: float) -> Timing:
+        """Returns the timing of an attempt that ends now; never below 0, though its moments may be of two clocks."""
+        return cls(max(0.0, now - started_at), max(0.0, started_at - claim.due_at))

@@ -105,7 +105,7 @@ def make_dashboard(service: Service) -> Blueprint:
     @page
     def ingestion(who: Caller, ingestion_id: str) -> Page:
         try:
-            owner = service.get(ingestion_id).owner
+            owner = service.store.get(ingestion_id).owner
             if who.scope not in (None, owner):
                 raise UnknownIngestion(ingestion_id)
         except UnknownIngestion as error:

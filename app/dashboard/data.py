@@ -46,7 +46,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     upcoming = service.store.upcoming(_NEXT)
     next_dispatch_at = _next_dispatch(stats, upcoming)
     if scope is not None:
-        upcoming = [(batch, start) for batch, start in upcoming if service.get(batch.ingestion_id).owner == scope]
+        upcoming = service.store.upcoming(_NEXT, owner=scope)
     limit = min(settings.dispatch_log, _DISPATCHES)
     document = documents.queue_document(stats, (), service.worker.state)
     document.update(state(service, stats))
@@ -96,7 +96,7 @@ def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
 
 def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
     """One ingestion with a page of its batches. Raises UnknownIngestion."""
-    found, estimate, batches = service.status(ingestion_id, offset, _BATCHES)
+    found, estimate, batches = service.store.status(ingestion_id, offset, _BATCHES)
     document = {**state(service), **documents.ingestion_document(found)}
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
@@ -111,7 +111,7 @@ def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any
 def next_failed(service: Service, ingestion_id: str, position: int) -> int | None:
     """Where, from `position` on, the ingestion's next failed batch is. Raises UnknownIngestion."""
     while True:
-        _, batches = service.batches(ingestion_id, position, _SCAN)
+        _, batches = service.store.batches(ingestion_id, position, _SCAN)
         for batch in batches:
             if batch.status is Status.FAILED:
                 return batch.position

@@ -35,7 +35,7 @@ class Lane:
         if self._places and where < self._places[-1]:
             self._rebuild(record)
             return
-        record.slot = len(self._records)
+        record.lane_index = len(self._records)
         self._records.append(record)
         self._places.append(where)
         node = len(self._records)
@@ -45,15 +45,15 @@ class Lane:
     def change(self, record: Record, by: int) -> None:
         """Its count of waiting batches changed."""
         self.total += by
-        node = record.slot + 1
+        node = record.lane_index + 1
         while node < len(self._sums):
             self._sums[node] += by
             node += node & -node
 
     def remove(self, record: Record) -> None:
         """Forget an ingestion of which nothing waits."""
-        self._records[record.slot] = None
-        record.slot = -1
+        self._records[record.lane_index] = None
+        record.lane_index = -1
         self._gone += 1
         if self._gone > 32 and self._gone * 2 > len(self._records):
             self._rebuild()

@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ..core import COMPLETED, NEW, RUNNING, WAITING, Batch, BatchError, Batches, Counts, Ingestion, Status, batch_count
+from ..core import (
+    COMPLETED,
+    NEW,
+    RUNNING,
+    WAITING,
+    Batch,
+    BatchError,
+    Batches,
+    Claim,
+    Counts,
+    Ingestion,
+    Status,
+    batch_count,
+    count_statuses,
+)
 from ..store import Submission
 
 T = TypeVar("T")
 
-_DICTS = ("attempts", "dues", "errors", "results")
+
+class Details:
+    """What is out of the ordinary about some batches of an ingestion, by position."""
+
+    __slots__ = ("attempts", "dues", "errors", "results")
+
+    def __init__(self) -> None:
+        self.attempts: dict[int, int] = {}
+        self.errors: dict[int, BatchError] = {}
+        self.dues: dict[int, float] = {}
+        self.results: dict[int, Sequence[str]] = {}
+
+
+_NO_DETAILS = Details()
+"""What every record has of which nothing has started, for there may be very many; never written to."""
 
 
 class Record:
-    """One ingestion. Not thread-safe by itself: its store changes it under the store's lock.
+    """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `slot` where the backlog keeps it. `attempts`,
-    `errors`, `dues` and `results` go by position.
+    `cursor` is the position of the first batch never dispatched, `lane_index` where the backlog keeps it.
     """
 
     __slots__ = (
-        "attempts", "batch_size", "cancelled", "created_at", "cursor", "dues", "errors", "estimated_completion",
-        "finished_at", "id", "ids", "key", "order", "owner", "priority", "rank", "results", "slot", "started_at",
-        "states", "tally",
+        "batch_size", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at", "id",
+        "ids", "key", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -38,7 +64,7 @@ class Record:
         self.priority = submission.priority
         self.owner = submission.owner
         self.key: tuple[str | None, str] | None = None
-        self.slot = -1
+        self.lane_index = -1
         self.cursor = 0
         self.cancelled = False
         self.started_at: float | None = None
@@ -47,19 +73,13 @@ class Record:
         count = batch_count(len(self.ids), batch_size)
         self.states = bytearray(count)
         self.tally = [count, 0, 0, 0, 0]
+        self.details = _NO_DETAILS
 
-    attempts: dict[int, int]
-    errors: dict[int, BatchError]
-    dues: dict[int, float]
-    results: dict[int, Sequence[str]]
-
-    def __getattr__(self, name: str) -> dict[int, Any]:
-        """One of the dicts, made when it is first asked for: of what only waits there may be very many."""
-        if name not in _DICTS:
-            raise AttributeError(name)
-        found: dict[int, Any] = {}
-        setattr(self, name, found)
-        return found
+    def start(self, now: float) -> None:
+        """Note that a batch starts now."""
+        if self.started_at is None:
+            self.started_at = now
+            self.details = Details()
 
     def move(self, position: int, state: int) -> None:
         """Put a batch into another state."""
@@ -86,13 +106,11 @@ class Record:
 
     def attempt(self, position: int) -> int:
         """The number of the latest attempt at a batch; only those other than the first are stored."""
-        return self.attempts.get(position, 0 if self.states[position] == NEW else 1)
+        return self.details.attempts.get(position, 0 if self.states[position] == NEW else 1)
 
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally
-        if self.cancelled:
-            return Counts(0, running, completed, failed, new + waiting)
-        return Counts(new, running + waiting, completed, failed, 0)
+        return count_statuses(new, running, waiting, completed, failed, cancelled=self.cancelled)
 
     def snapshot(self) -> Ingestion:
         return Ingestion(
@@ -108,11 +126,11 @@ class Record:
             self.owner,
         )
 
-    def claimed(self, position: int, attempt: int, due_at: float, now: float) -> Batch:
-        """The batch as its claim has it."""
+    def claim(self, position: int, attempt: int, due_at: float, now: float) -> Claim:
+        """Returns the claim of a batch that starts now."""
         ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
-        error = self.errors.get(position)
-        return Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, due_at, now)
+        error = self.details.errors.get(position)
+        return Claim(Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error), due_at, now)
 
     def batches(self, span: range) -> Batches:
         """Its batches at the positions of a span."""
@@ -124,8 +142,8 @@ class Record:
             span.start,
             self.ids[span.start * size : span.stop * size],
             bytes(self.states[span.start : span.stop]),
-            _within(self.attempts, span),
-            _within(self.errors, span),
+            _within(self.details.attempts, span),
+            _within(self.details.errors, span),
             cancelled=self.cancelled,
         )
 
@@ -133,19 +151,18 @@ class Record:
         """The completed batches among the `limit` from `position`, with their results."""
         for at in range(position, min(position + limit, len(self.states))):
             if self.states[at] == COMPLETED:
-                yield at, self.results[at]
+                yield at, self.details.results[at]
 
 
-class Claim:
-    """A batch in process, and how long its claim is good for."""
+class Lease:
+    """A claim in process, and until when it is good without a heartbeat."""
 
-    __slots__ = ("batch", "lease_until", "record", "started_at")
+    __slots__ = ("claim", "record", "until")
 
-    def __init__(self, record: Record, batch: Batch, started_at: float, lease_until: float) -> None:
+    def __init__(self, record: Record, claim: Claim, until: float) -> None:
         self.record = record
-        self.batch = batch
-        self.started_at = started_at
-        self.lease_until = lease_until
+        self.claim = claim
+        self.until = until
 
 
 def _within(told: dict[int, T], span: range) -> dict[int, T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ..config import Settings
@@ -13,26 +13,27 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
-    Batch,
-    BatchError,
+    Claim,
     Clock,
+    Gate,
     Measured,
     Priority,
     Timeline,
     TokenBucket,
+    Wait,
     admit,
     batch_count,
+    check_cancel,
     check_quota,
-    limit_of,
+    check_redrive,
     rank_of,
 )
-from ..errors import Conflict
 from ..queue import Entry, ReadyQueue
-from ..store import Submission, Wait
+from ..store import Outcome, Submission
 from .backlog import Backlog, place
 from .holdings import Holdings
 from .identifiers import RandomIds
-from .record import Claim, Record
+from .record import Lease, Record
 from .registry import Registry
 
 
@@ -43,29 +44,33 @@ class MemoryState:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.bucket = TokenBucket(settings.interval, settings.burst)
+        self.gate = Gate(TokenBucket(settings.interval, settings.burst))
         self.queue = ReadyQueue[Record]()
         self.backlog = Backlog()
         self.registry = Registry(settings.retention)
         self.measured = Measured()
-        self.running: dict[tuple[str, int], Claim] = {}
+        self.leases: dict[tuple[str, int], Lease] = {}
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.order = 0
-        self.paused = False
-        self.hold_until = 0.0
         self._settings = settings
         self._clock = clock
         self._ids = RandomIds()
         self._holdings = Holdings() if settings.key_quota else None
-        self._resumed_at = 0.0
 
     def record(self, ingestion_id: str) -> Record:
         """Raises UnknownIngestion."""
         return self.registry.get(ingestion_id, self._clock.now())
 
     def timeline(self, now: float) -> Timeline:
+        gate = self.gate
         return Timeline(
-            now, self.bucket, self.hold_until, len(self.running), self._settings.concurrency, self.measured.service
+            now,
+            gate.bucket,
+            gate.hold_until,
+            len(self.leases),
+            self._settings.concurrency,
+            self.measured.service,
+            gate.paused,
         )
 
     def ahead_of_new(self, priority: Priority, now: float) -> int:
@@ -84,7 +89,7 @@ class MemoryState:
         self.order += 1
         rank = rank_of(settings, submission.priority, now)
         record = Record(self._ids.next(), self.order, rank, now, settings.batch_size, submission)
-        record.estimated_completion = None if self.paused else timeline.end(ahead + count - 1)
+        record.estimated_completion = timeline.known_end(ahead + count - 1)
         self.registry.add(record)
         if key is not None:
             self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
@@ -93,32 +98,21 @@ class MemoryState:
         self.queue.put(Entry(record.rank, record.order, 0, now, record), now)
         return record, True
 
-    def wait(self, now: float, slots: int) -> Wait | None:
-        """Why nothing can be dispatched now, or None where something can."""
-        if self.paused:
-            return Wait(None, "paused")
-        if self.hold_until > now:
-            return Wait(self.hold_until - now, "hold")
-        if not self._first(now):
-            due = self.queue.next_due()
-            return Wait(None, "empty") if due is None else Wait(due - now, "retry")
-        if slots <= 0:
-            return Wait(None, "slots")
-        if (token_at := self.bucket.when(0, now)) > now:
-            return Wait(token_at - now, "token")
-        return None
+    def first_due(self, now: float) -> float | None:
+        """Returns when the first waiting batch is due, None where nothing waits."""
+        return now if self._first(now) else self.queue.next_due()
 
-    def claim(self, limit: int, *, was_full: bool) -> list[Batch] | Wait:
-        now = self._clock.now()
-        if wait := self.wait(now, limit):
+    def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
+        now, bucket = self._clock.now(), self.gate.bucket
+        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit):
             return wait
-        batches: list[Batch] = []
-        while len(batches) < limit and (entry := self._first(now)):
-            token_at = self.bucket.ready_at
-            if not self.bucket.take(now):
+        claims: list[Claim] = []
+        while len(claims) < limit and (entry := self._first(now)):
+            token_at = bucket.ready_at
+            if not bucket.take(now):
                 break
-            batches.append(self._start(entry, now, token_at, was_full=was_full))
-        return batches
+            claims.append(self._start(entry, now, token_at, was_full=was_full))
+        return claims
 
     def _first(self, now: float) -> Entry[Record] | None:
         """The most urgent due entry; those that were cancelled are dropped on the way."""
@@ -126,13 +120,23 @@ class MemoryState:
             self.queue.pop()
         return entry
 
-    def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Batch:
+    def next_batches(self, now: float) -> Iterator[tuple[Record, int]]:
+        """Yields the due batches in true order, each as its record and position."""
+        self.queue.first(now)
+        for entry in self.queue.in_order():
+            record, position = entry.owner, entry.position
+            if not record.cancelled:
+                last = len(record.states) if position == record.cursor else position + 1
+                yield from ((record, at) for at in range(position, last))
+
+    def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
         record, position = entry.owner, entry.position
-        fresh = record.states[position] == NEW
+        record.start(now)
+        details, fresh = record.details, record.states[position] == NEW
         attempt = record.attempt(position) + 1
-        if attempt != 1 or position in record.attempts:
-            record.attempts[position] = attempt
-        record.dues.pop(position, None)
+        if attempt != 1 or position in details.attempts:
+            details.attempts[position] = attempt
+        details.dues.pop(position, None)
         record.move(position, RUNNING)
         following = None
         if position == record.cursor:
@@ -142,84 +146,62 @@ class MemoryState:
         self.queue.pop(following)
         self.backlog.change(record, -1)
         self._recount(record)
-        if record.started_at is None:
-            record.started_at = now
-        batch = record.claimed(position, attempt, entry.due, now)
-        self.running[record.id, position] = Claim(record, batch, now, now + self._settings.lease)
-        limited_by = limit_of(
-            fresh=fresh,
-            due=entry.due,
-            resumed_at=self._resumed_at,
-            hold_until=self.hold_until,
-            token_at=token_at,
-            was_full=was_full,
-        )
+        claim = record.claim(position, attempt, entry.due, now)
+        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
+        limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
-        return batch
+        return claim
 
-    def claim_of(self, batch: Batch) -> Claim | None:
-        """The claim under which a batch was handed out, unless it is not the latest any more."""
-        claim = self.running.get((batch.ingestion_id, batch.position))
-        if claim and (claim.batch.attempt, claim.batch.claimed_at) == (batch.attempt, batch.claimed_at):
-            return claim
+    def lease_of(self, claim: Claim) -> Lease | None:
+        """Returns the lease of a claim, None where it is not the latest of its batch any more."""
+        lease = self.leases.get((claim.batch.ingestion_id, claim.batch.position))
+        if lease and claim.is_latest(lease.claim.batch.attempt, lease.claim.claimed_at):
+            return lease
         return None
 
-    def end(
-        self,
-        batch: Batch,
-        state: int,
-        error: BatchError | None = None,
-        *,
-        results: Sequence[str] = (),
-        delay: float = 0.0,
-        attempt: int | None = None,
-    ) -> Record | None:
-        """End a claim, unless it is not the latest any more; `attempt` where it is not counted."""
-        claim = self.claim_of(batch)
-        if claim is None:
+    def end(self, claim: Claim, outcome: Outcome) -> Record | None:
+        """End a claim; None where it is not the latest of its batch any more."""
+        lease = self.lease_of(claim)
+        if lease is None:
             return None
-        del self.running[batch.ingestion_id, batch.position]
-        now, record, position = self._clock.now(), claim.record, batch.position
+        state, error, results, delay, counted = outcome
+        now, record, position = self._clock.now(), lease.record, claim.batch.position
+        del self.leases[record.id, position]
+        details = record.details
         record.move(position, state)
         self.registry.failed += state == FAILED
         if error is not None:
-            record.errors[position] = error
+            details.errors[position] = error
         elif state == COMPLETED:
-            record.errors.pop(position, None)
-            record.results[position] = results
-        if attempt is not None:
-            record.attempts[position] = attempt
+            details.errors.pop(position, None)
+            details.results[position] = results
+        if counted:
+            self.measured.took(now - claim.claimed_at)
+        else:
+            details.attempts[position] = claim.batch.attempt - 1
         if state == WAITING and not record.cancelled:
-            due = now + delay
-            record.dues[position] = due
-            self.queue.put(Entry(record.rank, record.order, position, due, record), now)
+            details.dues[position] = now + delay
+            self.queue.put(Entry(record.rank, record.order, position, now + delay, record), now)
             self.backlog.change(record, 1)
             self._recount(record)
-        if attempt is None:
-            self.measured.took(now - claim.started_at)
         self._settle(record, now)
         return record
 
     def cancel(self, record: Record) -> bool:
-        """Whether this cancelled it. Raises Conflict."""
-        if record.cancelled:
+        """Cancel an ingestion; returns whether it was not cancelled before. Raises Conflict."""
+        if not check_cancel(record.snapshot().status, cancelled=record.cancelled):
             return False
-        if record.finished:
-            raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
         self.backlog.change(record, -record.waiting)
         record.cancelled = True
-        self.queue.note_gone(lambda record: record.cancelled)
+        self.queue.note_gone(lambda owner: owner.cancelled)
         self._recount(record)
         self._settle(record, self._clock.now())
         return True
 
     def redrive(self, record: Record) -> None:
-        """Raises Conflict."""
-        if record.cancelled:
-            raise Conflict("The ingestion was cancelled; submit the ids again instead.")
-        if not record.tally[FAILED]:
-            raise Conflict("No batch of the ingestion failed; there is nothing to redrive.")
+        """Start the failed batches of an ingestion over. Raises Conflict."""
+        check_redrive(record.tally[FAILED], cancelled=record.cancelled)
         now = self._clock.now()
         if record.finished_at is not None:
             record.finished_at = record.estimated_completion = None
@@ -227,16 +209,11 @@ class MemoryState:
         failed = [position for position, state in enumerate(record.states) if state == FAILED]
         for position in failed:
             record.move(position, NEW)
-            record.attempts[position] = 0
+            record.details.attempts[position] = 0
             self.queue.put(Entry(record.rank, record.order, position, now, record), now)
         self.registry.failed -= len(failed)
         self.backlog.change(record, len(failed))
         self._recount(record)
-
-    def resume(self) -> None:
-        if self.paused:
-            self.paused = False
-            self._resumed_at = self._clock.now()
 
     def _settle(self, record: Record, now: float) -> None:
         """Note the end of an ingestion of which nothing is left to do."""

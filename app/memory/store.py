@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 
 from ..config import Settings
 from ..core import (
-    COMPLETED,
-    FAILED,
-    LOST,
-    WAITING,
     Batch,
-    BatchError,
     Batches,
+    Claim,
     Clock,
     Dispatch,
     Estimate,
@@ -22,10 +19,11 @@ from ..core import (
     Quote,
     Stats,
     Status,
+    Wait,
     batch_id,
     statuses,
 )
-from ..store import Store, Submission, Wait
+from ..store import Outcome, Store, Submission
 from .forecast import depths, estimate
 from .record import Record
 from .state import MemoryState
@@ -36,9 +34,6 @@ _CHUNK = 1000
 
 class MemoryStore(Store):
     """A state behind one lock. `claim` costs the same however much waits."""
-
-    durable = False
-    shares = False
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
@@ -105,67 +100,46 @@ class MemoryStore(Store):
                         return found
         return found
 
-    def estimate(self, ingestion_id: str) -> Estimate | None:
-        with self._lock:
-            return self._estimate(self._state.record(ingestion_id))
-
     def _estimate(self, record: Record) -> Estimate | None:
-        if record.finished:
-            return None
-        state, timeline = self._state, self._state.timeline(self._clock.now())
-        return estimate(record, state.backlog, timeline, state.running.values(), paused=state.paused)
+        state = self._state
+        return estimate(record, state.backlog, state.timeline(self._clock.now()), state.leases.values())
 
     def quote(self, count: int) -> dict[Priority, Quote]:
         with self._lock:
             now, state = self._clock.now(), self._state
-            timeline = state.timeline(now)
-            quotes = {}
-            for priority in Priority:
-                ahead = state.ahead_of_new(priority, now)
-                quotes[priority] = Quote(ahead, None, None) if state.paused else timeline.quote(ahead, count)
-            return quotes
+            return state.timeline(now).quotes(lambda priority: state.ahead_of_new(priority, now), count)
 
-    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
             return self._state.claim(limit, was_full=was_full)
 
-    def renew(self, batches: Sequence[Batch]) -> None:
+    def renew(self, claims: Sequence[Claim]) -> None:
         with self._lock:
             until = self._clock.now() + self._settings.lease
-            for batch in batches:
-                if claim := self._state.claim_of(batch):
-                    claim.lease_until = until
+            for claim in claims:
+                if lease := self._state.lease_of(claim):
+                    lease.until = until
 
-    def recover(self) -> list[tuple[Batch, Ingestion]]:
+    def recover(self) -> list[tuple[Claim, Ingestion]]:
         with self._lock:
-            now, lost = self._clock.now(), []
-            for claim in [claim for claim in self._state.running.values() if claim.lease_until <= now]:
-                batch, record = claim.batch, claim.record
-                state = FAILED if batch.attempt >= self._settings.max_attempts else WAITING
-                self._state.end(batch, state, LOST)
-                status = statuses(cancelled=record.cancelled)[state]
-                lost.append((batch._replace(status=status, error=LOST), record.snapshot()))
-            return lost
+            now, state = self._clock.now(), self._state
+            lapsed = [lease for lease in state.leases.values() if lease.until <= now]
+            return [self._lose(lease.record, lease.claim) for lease in lapsed]
 
-    def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
-        with self._lock:
-            return _seen(self._state.end(batch, COMPLETED, results=results))
+    def _lose(self, record: Record, claim: Claim) -> tuple[Claim, Ingestion]:
+        outcome = Outcome.lost(claim.batch.attempt, self._settings.max_attempts)
+        self._state.end(claim, outcome)
+        status = statuses(cancelled=record.cancelled)[outcome.state]
+        return claim._replace(batch=claim.batch._replace(status=status, error=outcome.error)), record.snapshot()
 
-    def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
+    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
         with self._lock:
-            return _seen(self._state.end(batch, WAITING, error, delay=delay))
-
-    def bury(self, batch: Batch, error: BatchError) -> Ingestion | None:
-        with self._lock:
-            return _seen(self._state.end(batch, FAILED, error))
-
-    def release(self, batch: Batch) -> Ingestion | None:
-        with self._lock:
-            return _seen(self._state.end(batch, WAITING, attempt=batch.attempt - 1))
+            record = self._state.end(claim, outcome)
+            return record.snapshot() if record else None
 
     def hold(self, seconds: float) -> None:
         with self._lock:
-            self._state.hold_until = max(self._state.hold_until, self._clock.now() + seconds)
+            self._state.gate.hold(self._clock.now() + seconds)
 
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
         with self._lock:
@@ -181,49 +155,38 @@ class MemoryStore(Store):
 
     def pause(self) -> None:
         with self._lock:
-            self._state.paused = True
+            self._state.gate.pause()
 
     def resume(self) -> None:
         with self._lock:
-            self._state.resume()
+            self._state.gate.resume(self._clock.now())
 
     def stats(self) -> Stats:
         with self._lock:
-            now, state = self._clock.now(), self._state
-            wait = state.wait(now, max(0, self._settings.concurrency - len(state.running)))
-            hold_until = state.hold_until if state.hold_until > now else None
-            timeline = state.timeline(now)
-            return Stats(
+            now, state, settings = self._clock.now(), self._state, self._settings
+            return Stats.of(
+                state.gate,
                 now,
-                state.paused,
-                hold_until,
-                wait.reason if wait else None,
-                state.bucket.tokens(now),
-                state.bucket.when(0, now),
-                len(state.running),
-                state.measured.service,
-                depths(state.backlog, timeline, self._settings, state.order + 1, paused=state.paused),
-                state.measured.accuracy(),
-                state.registry.failed,
-                state.queue.next_due(),
+                first_due=state.first_due(now),
+                slots=settings.concurrency,
+                running=len(state.leases),
+                service=state.measured.service,
+                depths=depths(state.backlog, state.timeline(now), settings, state.order + 1),
+                accuracy=state.measured.accuracy(),
+                failed=state.registry.failed,
+                next_retry_at=state.queue.next_due(),
             )
 
-    def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
+    def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         with self._lock:
             now, state = self._clock.now(), self._state
             timeline = state.timeline(now)
-            state.queue.first(now)
-            found: list[tuple[Batch, float | None]] = []
-            for entry in state.queue.in_order():
-                record, position = entry.owner, entry.position
-                if record.cancelled:
-                    continue
-                last = len(record.states) if position == record.cursor else position + 1
-                for batch in record.batches(range(position, min(last, position + limit - len(found)))):
-                    found.append((batch, None if state.paused else timeline.start(len(found))))
-                if len(found) == limit:
-                    break
-            return found
+            next_ones = enumerate(itertools.islice(state.next_batches(now), limit))
+            return [
+                (record.batches(range(position, position + 1))[0], timeline.known_start(nth))
+                for nth, (record, position) in next_ones
+                if owner in (None, record.owner)
+            ]
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         with self._lock:
@@ -239,7 +202,3 @@ class MemoryStore(Store):
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-def _seen(record: Record | None) -> Ingestion | None:
-    return record.snapshot() if record else None

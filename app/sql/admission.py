@@ -13,11 +13,11 @@ from ..errors import KeyReused
 from ..store import Submission
 from .ends import clean
 from .forecast import ahead_of, ahead_of_new
-from .rows import RECORD_COLUMNS, Record
+from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions
 from .turns import Turn
 
-_BY_KEY = select(*RECORD_COLUMNS, ingestions.c.fingerprint).where(
+_BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
     ingestions.c.instance == THIS, ingestions.c.key == bindparam("key")
 )
 _FREE_KEY = (
@@ -46,10 +46,10 @@ def add(
     key = None if submission.key is None else json.dumps([submission.owner, submission.key])
     if key is not None and (known := _with_key(turn, submission, key, forgotten)):
         return known, False
-    state, priority = turn.limiter, submission.priority
+    queue, priority = turn.queue, submission.priority
     # A clock that was set back must not put this ingestion before older ones.
-    created_at = max(turn.now, state.latest)
-    timeline = state.timeline(settings, turn.now)
+    created_at = max(turn.now, queue.latest)
+    timeline = queue.timeline(settings, turn.now)
     if settings.priority_aging or settings.key_quota:
         turn.write_lanes()
     ahead = ahead_of_new(turn, settings, priority, created_at)
@@ -57,11 +57,11 @@ def add(
     owner = None if submission.owner is None else clean(submission.owner)
     if settings.key_quota and owner is not None:
         _check_quota(turn, settings.key_quota, owner, len(submission.ids), timeline)
-    admit(settings, timeline, count=count, waiting=state.total, ahead=ahead, deadline=submission.deadline)
-    state.orders += 1
-    state.latest = created_at
-    record = Record(
-        state.orders,
+    admit(settings, timeline, count=count, waiting=queue.total, ahead=ahead, deadline=submission.deadline)
+    queue.orders += 1
+    queue.latest = created_at
+    row = IngestionRow(
+        queue.orders,
         str(uuid.uuid4()),
         rank_of(settings, priority, created_at),
         priority,
@@ -70,16 +70,16 @@ def add(
         settings.batch_size,
         owner,
     )
-    record.estimated_completion = None if state.paused else timeline.end(ahead + count - 1)
-    turn.wait(record, count, record.id_count)
-    turn.add(record, key=key, fingerprint=submission.fingerprint)
-    turn.connection.execute(_ADD_IDS, {"instance": state.instance, "order": record.order, "ids": packed})
-    return record.snapshot(), True
+    row.estimated_completion = timeline.known_end(ahead + count - 1)
+    turn.wait(row, count, row.id_count)
+    turn.add(row, key=key, fingerprint=submission.fingerprint)
+    turn.connection.execute(_ADD_IDS, {"instance": queue.instance, "order": row.order, "ids": packed})
+    return row.snapshot(), True
 
 
 def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timeline) -> None:
     """Refuse `count` ids more than the owner may have waiting."""
-    values = {"this": turn.limiter.instance, "owner": owner}
+    values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float:
         for rank, order, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
@@ -95,13 +95,13 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
 
 def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) -> Ingestion | None:
     """What was accepted under the key before."""
-    row = turn.connection.execute(_BY_KEY, {"this": turn.limiter.instance, "key": key}).first()
-    if row is None:
+    found = turn.connection.execute(_BY_KEY, {"this": turn.queue.instance, "key": key}).first()
+    if found is None:
         return None
-    record, fingerprint = Record(*row[:-1]), row[-1]
-    if record.finished_at is not None and record.finished_at <= forgotten:
-        turn.connection.execute(_FREE_KEY, {"this": turn.limiter.instance, "of_order": record.order})
+    row, fingerprint = IngestionRow(*found[:-1]), found[-1]
+    if row.finished_at is not None and row.finished_at <= forgotten:
+        turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None
     if fingerprint != submission.fingerprint:
         raise KeyReused(f"The idempotency key {submission.key!r} was used with another request.")
-    return record.snapshot()
+    return row.snapshot()

@@ -8,9 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, insert, update
 
 from ..config import Settings
-from ..core import NEW, RUNNING, WAITING, Batch, Status, limit_of
-from ..store import Wait
-from .picks import PROMOTE, Candidate, blocked, first_due, pick
+from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait
+from .picks import PROMOTE, Candidate, first_due, pick
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .turns import Turn
 
@@ -45,50 +44,50 @@ class _Chosen(NamedTuple):
     was_full: bool
 
 
-def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Batch] | Wait]:
-    """Serve several claims, the first one first, as if each had come by itself."""
-    state, now, bucket = turn.limiter, turn.now, turn.limiter.bucket(settings)
-    if state.lined:
-        turn.connection.execute(PROMOTE, {"this": state.instance, "now": now})
+def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
+    """Serve several claims, the first one first, as if each had come alone."""
+    queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings)
+    if queue.lined:
+        turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
     chosen: list[_Chosen] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
-    if not blocked(state, bucket, now, len(slots), first_due(turn)):
+    if not gate.wait(now, due=first_due(turn), slots=len(slots)):
         for candidate, was_full in zip(pick(turn, len(slots), promoted=True), slots, strict=False):
-            token_at = bucket.ready_at
-            if not bucket.take(now):
+            token_at = gate.bucket.ready_at
+            if not gate.bucket.take(now):
                 break
             chosen.append(_Chosen(candidate, token_at, was_full))
-    state.full_at = bucket.full_at
+    queue.keep(gate)
     claimed = [_start(turn, one.candidate) for one in chosen]
     if chosen:
         _write_starts(turn, settings, [one.candidate for one in chosen])
-        _log(turn, settings, chosen)
-    answers: list[list[Batch] | Wait] = []
+        _log(turn, settings, gate, chosen)
+    answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        answers.append(mine or blocked(state, bucket, now, limit, first_due(turn)) or [])
+        answers.append(mine or gate.wait(now, due=first_due(turn), slots=limit) or [])
     return answers
 
 
-def _start(turn: Turn, candidate: Candidate) -> Batch:
-    record, state = candidate.record, turn.limiter
+def _start(turn: Turn, candidate: Candidate) -> Claim:
+    row, queue = candidate.row, turn.queue
     if candidate.fresh:
-        record.cursor += 1
-        record.open = int(record.cursor < record.batch_count)
+        row.cursor += 1
+        row.open = int(row.cursor < row.batch_count)
     else:
-        state.lined -= 1
-        record.retrying -= candidate.state == WAITING
-    record.running += 1
-    state.running += 1
-    record.started_at = turn.now if record.started_at is None else record.started_at
-    turn.wait(record, -1, -len(candidate.ids))
-    return candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(due_at=candidate.due, claimed_at=turn.now)
+        queue.lined -= 1
+        row.retrying -= candidate.state == WAITING
+    row.running += 1
+    queue.running += 1
+    row.started_at = turn.now if row.started_at is None else row.started_at
+    turn.wait(row, -1, -len(candidate.ids))
+    return Claim(candidate.batch(candidate.attempt + 1, Status.TRIGGERED), candidate.due, turn.now)
 
 
 def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:
     fresh, again = [], []
     for candidate in started:
-        record, instance = candidate.record, turn.limiter.instance
+        row, instance = candidate.row, turn.queue.instance
         values = {
             "state": RUNNING,
             "line": NOT_IN_LINE,
@@ -97,47 +96,39 @@ def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) 
             "lease_until": turn.now + settings.lease,
         }
         if candidate.fresh:
-            key = {"instance": instance, "order": record.order, "position": candidate.position, "rank": record.rank}
+            key = {"instance": instance, "order": row.order, "position": candidate.position, "rank": row.rank}
             fresh.append(values | key)
         else:
-            key = {"of_instance": instance, "of_order": record.order, "of_position": candidate.position}
+            key = {"of_instance": instance, "of_order": row.order, "of_position": candidate.position}
             again.append(values | key)
     if fresh:
         turn.connection.execute(_FRESH, fresh)
     if again:
         turn.connection.execute(_START, again)
-    turn.save({candidate.record.order: candidate.record for candidate in started}.values())
+    turn.save({candidate.row.order: candidate.row for candidate in started}.values())
 
 
-def _log(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> None:
-    state, rows = turn.limiter, []
+def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) -> None:
+    queue, entries = turn.queue, []
     for candidate, token_at, was_full in chosen:
-        state.dispatched += 1
-        record = candidate.record
-        limited_by = limit_of(
-            fresh=candidate.state == NEW,
-            due=candidate.due,
-            resumed_at=state.resumed_at,
-            hold_until=state.hold_until,
-            token_at=token_at,
-            was_full=was_full,
-        )
-        rows.append(
+        queue.dispatched += 1
+        row, fresh = candidate.row, candidate.state == NEW
+        entries.append(
             {
-                "instance": state.instance,
-                "number": state.dispatched,
+                "instance": queue.instance,
+                "number": queue.dispatched,
                 "started_at": turn.now,
                 "due_at": candidate.due,
-                "ingestion_id": record.id,
+                "ingestion_id": row.id,
                 "position": candidate.position,
                 "attempt": candidate.attempt + 1,
-                "priority": record.priority,
-                "rank": record.rank,
-                "order": record.order,
-                "limited_by": limited_by,
+                "priority": row.priority,
+                "rank": row.rank,
+                "order": row.order,
+                "limited_by": gate.limited_by(fresh=fresh, due=candidate.due, token_at=token_at, was_full=was_full),
             }
         )
-    turn.connection.execute(_LOG, rows)
-    if state.dispatched // _TRIM_EVERY != (state.dispatched - len(rows)) // _TRIM_EVERY:
-        last = state.dispatched - settings.dispatch_log
-        turn.connection.execute(_TRIM, {"this": state.instance, "last": last})
+    turn.connection.execute(_LOG, entries)
+    if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
+        last = queue.dispatched - settings.dispatch_log
+        turn.connection.execute(_TRIM, {"this": queue.instance, "last": last})

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
-from ..core import FAILED, NEW, Ingestion
-from ..errors import Conflict
+from ..core import FAILED, NEW, Ingestion, check_cancel, check_redrive
 from .ends import settle
-from .rows import Record
+from .rows import IngestionRow
 from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
 from .turns import Turn
 
@@ -24,43 +23,38 @@ _LAST_FAILED = select(batches.c.position).where(
 )
 
 
-def cancel(turn: Turn, record: Record) -> tuple[Ingestion, bool]:
+def cancel(turn: Turn, row: IngestionRow) -> tuple[Ingestion, bool]:
     """Never start what has not started; False where that was so already. Raises Conflict.
 
-    Apart from its own row this touches only those of batches that wait for another attempt.
+    Apart from the ingestion's own row this writes only those of batches that wait for another attempt.
     """
-    if record.cancelled:
-        return record.snapshot(), False
-    if record.finished:
-        raise Conflict(f"The ingestion is {record.snapshot().status.value}; nothing is left to cancel.")
-    values = {"this": turn.limiter.instance, "of_order": record.order}
+    if not check_cancel(row.snapshot().status, cancelled=row.cancelled):
+        return row.snapshot(), False
+    values = {"this": turn.queue.instance, "of_order": row.order}
     if in_line := turn.connection.execute(_IN_LINE, values).scalar():
-        turn.limiter.lined -= in_line
+        turn.queue.lined -= in_line
         turn.connection.execute(_LEAVE_LINE, values)
-    turn.wait(record, -record.waiting, -record.waiting_ids)
-    record.cancelled, record.open, record.retrying = True, 0, 0
-    settle(turn, record)
-    turn.save([record])
-    return record.snapshot(), True
+    turn.wait(row, -row.waiting, -row.waiting_ids)
+    row.cancelled, row.open, row.retrying = True, 0, 0
+    settle(turn, row)
+    turn.save([row])
+    return row.snapshot(), True
 
 
-def redrive(turn: Turn, record: Record) -> Ingestion:
+def redrive(turn: Turn, row: IngestionRow) -> Ingestion:
     """Start the failed batches over. Raises Conflict."""
-    if record.cancelled:
-        raise Conflict("The ingestion was cancelled; submit the ids again instead.")
-    if not record.failed:
-        raise Conflict("No batch of the ingestion failed; there is nothing to redrive.")
-    if record.finished_at is not None:
-        record.finished_at = record.estimated_completion = None
-    values = {"this": turn.limiter.instance, "of_order": record.order, "now": turn.now}
-    missing = record.batch_count * record.batch_size - record.id_count
-    ids = record.failed * record.batch_size
-    if missing and turn.connection.execute(_LAST_FAILED, values | {"last": record.batch_count - 1}).first():
+    check_redrive(row.failed, cancelled=row.cancelled)
+    if row.finished_at is not None:
+        row.finished_at = row.estimated_completion = None
+    values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now}
+    missing = row.batch_count * row.batch_size - row.id_count
+    ids = row.failed * row.batch_size
+    if missing and turn.connection.execute(_LAST_FAILED, values | {"last": row.batch_count - 1}).first():
         ids -= missing
     turn.connection.execute(_REDRIVE, values)
-    turn.limiter.lined += record.failed
-    turn.limiter.failed -= record.failed
-    turn.wait(record, record.failed, ids)
-    record.failed = 0
-    turn.save([record])
-    return record.snapshot()
+    turn.queue.lined += row.failed
+    turn.queue.failed -= row.failed
+    turn.wait(row, row.failed, ids)
+    row.failed = 0
+    turn.save([row])
+    return row.snapshot()

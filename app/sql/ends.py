@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, LOST, RUNNING, WAITING, Batch, BatchError, Ingestion, Measured, statuses
+from ..core import COMPLETED, FAILED, RUNNING, Batch, Claim, Ingestion, Measured, statuses
+from ..store import Outcome
 from .ids import slice_of, unpack
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
-from .rows import RECORD_COLUMNS, RECORD_NAMES, Record
+from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
 from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
 from .turns import Turn
 from .wire import Values
@@ -28,7 +29,7 @@ _END = (
     )
 )
 _CLAIM = (
-    select(*RECORD_COLUMNS, *BATCH_COLUMNS)
+    select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
     .where(
         ingestions.c.instance == THIS,
@@ -38,7 +39,7 @@ _CLAIM = (
 )
 EXPIRED = (
     select(
-        *RECORD_COLUMNS,
+        *INGESTION_COLUMNS,
         *BATCH_COLUMNS,
         slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
     )
@@ -67,120 +68,107 @@ _RENEW = (
 )
 
 
-class Outcome(NamedTuple):
-    """How a claim ended: its batch is now in `state`, for `delay` seconds at least if it goes again.
-
-    `attempt` is the number of attempts that this leaves; None for the claim's own.
-    """
-
-    state: int
-    error: BatchError | None = None
-    results: Sequence[str] = ()
-    delay: float = 0.0
-    attempt: int | None = None
-
-
-def end(turn: Turn, claims: Sequence[tuple[Batch, Outcome]]) -> list[Ingestion | None]:
-    """End claims, unless they are not the latest any more; the ingestion after each, or None."""
-    this = turn.limiter.instance
-    wanted = [{"this": this, "id": batch.ingestion_id, "position": batch.position} for batch, _ in claims]
-    ends, ended = _Ends(turn), []
-    for (batch, outcome), row in zip(claims, turn.connection.firsts(_CLAIM, wanted), strict=True):
-        ended.append(ends.end(row, outcome) if row and ends.is_latest(row, batch) else None)
+def end(turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ingestion | None]:
+    """End claims; returns the ingestion after each, None for a claim that is not the latest of its batch any more."""
+    this = turn.queue.instance
+    wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
+    ends, after = _Ends(turn), []
+    for (claim, outcome), columns in zip(ended, turn.connection.firsts(_CLAIM, wanted), strict=True):
+        after.append(ends.end(columns, outcome) if columns and ends.is_latest(columns, claim) else None)
     ends.write()
-    return ended
+    return after
 
 
-def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Batch, Ingestion]], bool]:
-    """End the claims whose leases ran out; their batches with their ingestions, and whether there may be more."""
-    rows = turn.connection.execute(EXPIRED, {"this": turn.limiter.instance, "now": turn.now}).all()
+def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
+    """End the claims whose leases ran out; returns them with their ingestions, and whether there may be more."""
+    rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
     ends, lost = _Ends(turn), []
-    for *row, packed in rows:
-        position, _, attempt, due, started_at, *_ = row[len(RECORD_NAMES) :]
-        state = FAILED if attempt >= settings.max_attempts else WAITING
-        after = ends.end(row, Outcome(state, LOST))
-        due_at = after.created_at if due is None else due
-        status = statuses(cancelled=bool(after.counts.cancelled))[state]
-        told = after.id, position, unpack(packed).tolist(), status, after.priority
-        lost.append((Batch(*told, attempt, LOST, due_at, started_at), after))
+    for *columns, packed in rows:
+        position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
+        outcome = Outcome.lost(attempt, settings.max_attempts)
+        after = ends.end(columns, outcome)
+        status = statuses(cancelled=bool(after.counts.cancelled))[outcome.state]
+        ids = unpack(packed).tolist()
+        batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error)
+        lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
     ends.write()
     return lost, len(rows) == 100
 
 
 class _Ends:
-    """The claims that end together: each ingestion is changed once, and then all is written."""
+    """Claims that end together: each ingestion is changed once, then all is written."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._records: dict[int, Record] = {}
+        self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
 
-    def is_latest(self, row: Any, batch: Batch) -> bool:
-        """Whether a batch, as it was read, is in process by this claim, and not just ended."""
-        position, was, attempt, _, claimed_at, *_ = row[len(RECORD_NAMES) :]
-        ours = (was, attempt, claimed_at) == (RUNNING, batch.attempt, batch.claimed_at)
-        return ours and (row[0], position) not in self._batches
+    def is_latest(self, columns: Any, claim: Claim) -> bool:
+        """Returns whether a batch, as it was read, runs under this claim and has not just ended."""
+        position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
+        runs = state == RUNNING and (columns[0], position) not in self._batches
+        return runs and claim.is_latest(attempt, claimed_at)
 
-    def end(self, row: Any, outcome: Outcome) -> Ingestion:
-        turn, limiter, (state, error, results, delay, attempt) = self._turn, self._turn.limiter, outcome
-        record = self._records.setdefault(row[0], Record(*row[: len(RECORD_NAMES)]))
-        position, _, latest, due, started_at, *told = row[len(RECORD_NAMES) :]
+    def end(self, columns: Any, outcome: Outcome) -> Ingestion:
+        turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
+        row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
+        position, _, attempt, due, started_at, *told = columns[len(INGESTION_NAMES) :]
         line = NOT_IN_LINE
-        record.running -= 1
-        limiter.running -= 1
+        row.running -= 1
+        queue.running -= 1
         if state == COMPLETED:
-            record.completed += 1
+            row.completed += 1
             told = [None, None]
         elif state == FAILED:
-            record.failed += 1
-            limiter.failed += 1
-        elif not record.cancelled:
+            row.failed += 1
+            queue.failed += 1
+        elif not row.cancelled:
             due = turn.now + delay
             line = ASIDE if due > turn.now else READY
-            record.retrying += 1
-            limiter.lined += 1
-            turn.wait(record, 1, record.ids_at(position))
+            row.retrying += 1
+            queue.lined += 1
+            turn.wait(row, 1, row.ids_at(position))
         if error is not None:
             told = [clean(error.type), clean(error.message)]
-        if attempt is None:
-            measured = Measured(limiter.service)
+        if counted:
+            measured = Measured(queue.service)
             measured.took(turn.now - started_at)
-            limiter.service = measured.service
-        self._batches[record.order, position] = {
-            "of_instance": limiter.instance,
-            "of_order": record.order,
+            queue.service = measured.service
+        self._batches[row.order, position] = {
+            "of_instance": queue.instance,
+            "of_order": row.order,
             "of_position": position,
             "state": state,
             "line": line,
-            "attempt": latest if attempt is None else attempt,
+            "attempt": attempt if counted else attempt - 1,
             "due": due,
             "error_type": told[0],
             "error_message": told[1],
             "results": json.dumps(list(results)) if results else None,
         }
-        settle(turn, record)
-        return record.snapshot()
+        settle(turn, row)
+        return row.snapshot()
 
     def write(self) -> None:
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
-            self._turn.save(self._records.values())
+            self._turn.save(self._rows.values())
 
 
-def settle(turn: Turn, record: Record) -> None:
+def settle(turn: Turn, row: IngestionRow) -> None:
     """Note the end of an ingestion of which nothing is left to do."""
-    if not record.finished or record.finished_at is not None:
+    if not row.finished or row.finished_at is not None:
         return
-    record.finished_at = turn.now
-    if record.estimated_completion is not None and not record.cancelled:
-        record.miss = abs(turn.now - record.estimated_completion)
+    row.finished_at = turn.now
+    if row.estimated_completion is not None and not row.cancelled:
+        row.miss = abs(turn.now - row.estimated_completion)
 
 
-def renew(turn: Turn, claims: Sequence[Batch], lease: float) -> None:
+def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
     """Extend the leases of those claims that are still good."""
     if not claims:
         return
-    of_this = {"this": turn.limiter.instance, "until": turn.now + lease}
+    of_this = {"this": turn.queue.instance, "until": turn.now + lease}
     turn.connection.execute(
         _RENEW,
         [
@@ -189,13 +177,13 @@ def renew(turn: Turn, claims: Sequence[Batch], lease: float) -> None:
                 "id": batch.ingestion_id,
                 "of_position": batch.position,
                 "of_attempt": batch.attempt,
-                "of_claimed_at": batch.claimed_at,
+                "of_claimed_at": claimed_at,
             }
-            for batch in claims
+            for batch, _, claimed_at in claims
         ],
     )
 
 
 def clean(text: str) -> str:
-    """Text that any database takes: no NUL, no lone surrogate."""
+    """Returns the text as any database accepts it: without NUL and lone surrogates."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

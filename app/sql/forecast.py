@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import bindparam, func, or_, select
 
 from ..config import Settings
-from ..core import RUNNING, WAITING, Accuracy, Depth, Estimate, Measured, Priority, Quote, rank_of
+from ..core import RUNNING, WAITING, Accuracy, Depth, Estimate, Measured, Priority, Prospect, Quote, rank_of
 from .instance import View
-from .rows import Record
+from .rows import IngestionRow
 from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
 
 _UP_TO = (
@@ -76,11 +76,11 @@ def ahead_of(view: View, rank: float, order: int) -> int:
 
     Whole blocks are summed first, then what of each lane's last block is behind the place is taken off again.
     """
-    values: dict[str, Any] = {"this": view.limiter.instance, "rank": rank, "order": order}
-    if not view.limiter.aging and rank in _WEIGHTS:
+    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order}
+    if not view.queue.aging and rank in _WEIGHTS:
         # Strict order: all of the more urgent lanes is ahead, and of its own what is older.
         own = Priority(int(rank))
-        urgent = sum(view.limiter.waiting(other) for other in Priority if other < own)
+        urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
         more = {"priority": own, "block": order // BLOCK, "first": order // BLOCK * BLOCK}
         return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
     total = 0
@@ -93,61 +93,53 @@ def ahead_of(view: View, rank: float, order: int) -> int:
 def ahead_of_new(view: View, settings: Settings, priority: Priority, now: float) -> int:
     """How many batches would wait before an ingestion created now."""
     if settings.priority_aging:
-        return ahead_of(view, rank_of(settings, priority, now), view.limiter.orders + 1)
-    return sum(view.limiter.waiting(other) for other in Priority if other <= priority)
+        return ahead_of(view, rank_of(settings, priority, now), view.queue.orders + 1)
+    return sum(view.queue.waiting(other) for other in Priority if other <= priority)
 
 
 def quotes(view: View, settings: Settings, count: int) -> dict[Priority, Quote]:
-    timeline = view.limiter.timeline(settings, view.now)
-    found = {}
-    for priority in Priority:
-        ahead = ahead_of_new(view, settings, priority, view.now)
-        found[priority] = Quote(ahead, None, None) if view.limiter.paused else timeline.quote(ahead, count)
-    return found
+    """Returns when a submission of `count` batches would start and end at each priority."""
+    timeline = view.queue.timeline(settings, view.now)
+    return timeline.quotes(lambda priority: ahead_of_new(view, settings, priority, view.now), count)
 
 
-def estimate(view: View, settings: Settings, record: Record) -> Estimate | None:
-    """What an ingestion can expect; None once it is finished."""
-    if record.finished:
+def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | None:
+    """Returns what an ingestion can expect, None once it has ended."""
+    if row.finished:
         return None
-    now = view.now
     by_state = {}
-    if record.running or record.retrying:
-        live = view.connection.execute(_LIVE, {"this": view.limiter.instance, "order": record.order})
-        by_state = {row[0]: row[1:] for row in live}
-    ends: list[float] = []
-    if running := by_state.get(RUNNING):
-        ends = [max(now, started_at + view.limiter.service) for started_at in running[1:3]]
-    if not record.waiting:
-        return Estimate(0, None, max(ends), now)
-    ahead = ahead_of(view, record.rank, record.order)
-    if view.limiter.paused:
-        return Estimate(ahead, None, None, now if ends else None)
-    retrying, _, _, first_due, last_due = by_state.get(WAITING, (0, None, None, now, now))
-    timeline = view.limiter.timeline(settings, view.now)
-    # Only where every batch waits for its next attempt can none start before the first of these is due.
-    due = first_due if retrying == record.waiting else now
-    completion = max(timeline.end(ahead + record.waiting - 1), *ends, last_due, now)
-    next_change = now if ends else max(timeline.earliest(ahead), due)
-    return Estimate(ahead, max(timeline.start(ahead), due), completion, next_change)
+    if row.running or row.retrying:
+        live = view.connection.execute(_LIVE, {"this": view.queue.instance, "order": row.order})
+        by_state = {state: figures for state, *figures in live}
+    started = by_state[RUNNING][1:3] if RUNNING in by_state else ()
+    retrying, _, _, first_due, last_due = by_state.get(WAITING, (0, None, None, view.now, view.now))
+    prospect = Prospect(
+        ahead_of(view, row.rank, row.order) if row.waiting else 0,
+        row.waiting,
+        retrying,
+        first_due,
+        last_due,
+        started,
+    )
+    return view.queue.timeline(settings, view.now).estimate(prospect)
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
-    timeline = view.limiter.timeline(settings, view.now)
+    """Returns what waits at each priority."""
+    timeline = view.queue.timeline(settings, view.now)
     found = {priority: Depth() for priority in Priority}
-    for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.limiter.instance}).all():
-        values = {"this": view.limiter.instance, "priority": priority, "first": block * BLOCK}
+    for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.queue.instance}).all():
+        values = {"this": view.queue.instance, "priority": priority, "first": block * BLOCK}
         oldest_at = view.connection.execute(_OLDEST, values).scalar()
         lane = Priority(priority)
-        last = ahead_of_new(view, settings, lane, view.now)
-        drained_at = None if view.limiter.paused else timeline.end(last - 1)
-        found[lane] = Depth(view.limiter.waiting(lane), oldest_at, drained_at)
+        ahead = ahead_of_new(view, settings, lane, view.now)
+        found[lane] = timeline.depth(view.queue.waiting(lane), oldest_at, ahead)
     return found
 
 
 def accuracy(view: View) -> Accuracy | None:
     """By how much the estimates of the latest ingestions that ended were off."""
     measured = Measured()
-    for (miss,) in view.connection.execute(_MISSES, {"this": view.limiter.instance}):
+    for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
         measured.missed_by(miss)
     return measured.accuracy()

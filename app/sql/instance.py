@@ -13,26 +13,24 @@ from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, fun
 from ..config import Settings
 from ..errors import StoreUnavailable, UnknownIngestion
 from .database import Database
-from .rows import LIMITER_COLUMNS, LIMITER_NAMES, RECORD_COLUMNS, Limiter, Record
-from .schema import BLOCK, THIS, batches, ingestions, lanes, limiter, prepare
+from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
+from .schema import BLOCK, THIS, batches, ingestions, lanes, prepare, queues
 from .shelf import Shelf
 from .wire import Wire
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
-_row = select(*LIMITER_COLUMNS).where(limiter.c.name == bindparam("name"))
+_row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
 _locked = _row.with_for_update().subquery()
 _LOOK = (_row, _row.add_columns(_TIME))
 # The time is told outside of the subquery that waits for the lock, and so after it.
 _LOCK = (select(*_locked.c), select(*_locked.c, _TIME))
-_with_record = (
-    select(*RECORD_COLUMNS, *LIMITER_COLUMNS)
-    .join_from(
-        limiter, ingestions, (ingestions.c.instance == limiter.c.instance) & (ingestions.c.id == bindparam("id"))
-    )
-    .where(limiter.c.name == bindparam("name"))
+_with_ingestion = (
+    select(*INGESTION_COLUMNS, *QUEUE_COLUMNS)
+    .join_from(queues, ingestions, (ingestions.c.instance == queues.c.instance) & (ingestions.c.id == bindparam("id")))
+    .where(queues.c.name == bindparam("name"))
 )
-_FIND = (_with_record, _with_record.add_columns(_TIME))
-_FIND_HERE = select(*RECORD_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
+_FIND = (_with_ingestion, _with_ingestion.add_columns(_TIME))
+_FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
 
 
 @dataclass
@@ -40,13 +38,13 @@ class View:
     """What is read in one snapshot: the limiter's state and the time, in epoch seconds."""
 
     connection: Wire
-    limiter: Limiter
+    queue: QueueRow
     now: float
     shelf: Shelf
 
-    def ids(self, record: Record, part: slice) -> array[int]:
+    def ids(self, row: IngestionRow, part: slice) -> array[int]:
         """A part of a large ingestion's ids."""
-        return self.shelf.slice(self.connection, self.limiter.instance, record.order, part)
+        return self.shelf.slice(self.connection, self.queue.instance, row.order, part)
 
 
 class Instance:
@@ -72,19 +70,19 @@ class Instance:
             prepare(connection, key)
             known = connection.execute(_LOCK[0], {"name": self._name}).first()
             if known is None:
-                connection.execute(insert(limiter).values(name=self._name, aging=aging))
+                connection.execute(insert(queues).values(name=self._name, aging=aging))
             elif known.aging != aging:
                 _rank_anew(connection, known.instance, aging)
 
         self._database.define(make)
         self._prepared = True
 
-    def look(self) -> tuple[Limiter, float]:
+    def look(self) -> tuple[QueueRow, float]:
         """The limiter's row as it is, and the time; nothing is locked."""
         self.prepare()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
-    def lock(self, connection: Wire) -> tuple[Limiter, Callable[[], float]]:
+    def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:
         """The same, once no other transaction holds the row; the time goes on."""
         state, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
         began = time.monotonic()
@@ -95,36 +93,36 @@ class Instance:
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
-    def find(self, connection: Wire, ingestion_id: str) -> tuple[View, Record]:
+    def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
         """The same, with an ingestion. Raises UnknownIngestion."""
-        row = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
-        if row is None:
+        found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
+        if found is None:
             raise UnknownIngestion(ingestion_id)
-        count = len(RECORD_COLUMNS)
-        view = View(connection, *self._told(row[count:]), self.shelf)
-        return view, self._remembered(Record(*row[:count]), view.now)
+        count = len(INGESTION_COLUMNS)
+        view = View(connection, *self._told(found[count:]), self.shelf)
+        return view, self._remembered(IngestionRow(*found[:count]), view.now)
 
-    def find_in(self, view: View, ingestion_id: str) -> Record:
+    def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
         """The ingestion, where the limiter's row is read already. Raises UnknownIngestion."""
-        row = view.connection.execute(_FIND_HERE, {"this": view.limiter.instance, "id": ingestion_id}).first()
-        if row is None:
+        found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": ingestion_id}).first()
+        if found is None:
             raise UnknownIngestion(ingestion_id)
-        return self._remembered(Record(*row), view.now)
+        return self._remembered(IngestionRow(*found), view.now)
 
     def forgotten(self, now: float) -> float:
         """What ended then or before is forgotten."""
         return now - self._settings.retention
 
-    def _remembered(self, record: Record, now: float) -> Record:
-        if record.finished_at is not None and record.finished_at <= self.forgotten(now):
-            raise UnknownIngestion(record.id)
-        return record
+    def _remembered(self, row: IngestionRow, now: float) -> IngestionRow:
+        if row.finished_at is not None and row.finished_at <= self.forgotten(now):
+            raise UnknownIngestion(row.id)
+        return row
 
-    def _told(self, row: Any) -> tuple[Limiter, float]:
+    def _told(self, row: Any) -> tuple[QueueRow, float]:
         if row is None:
             self._prepared = False
             raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; it is made anew.")
-        state = Limiter(*row[: len(LIMITER_NAMES)])
+        state = QueueRow(*row[: len(QUEUE_NAMES)])
         return state, self._now() if self._now else float(row[-1])
 
 
@@ -132,7 +130,7 @@ def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
     """Put all that waits where another PRIORITY_AGING wants it."""
     rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
     mine = ingestions.c.instance == instance
-    connection.execute(update(limiter).where(limiter.c.instance == instance).values(aging=aging))
+    connection.execute(update(queues).where(queues.c.instance == instance).values(aging=aging))
     connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
     same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
     new_rank = select(ingestions.c.rank).where(same).scalar_subquery()

@@ -1,4 +1,4 @@
-"""Which batches go next, and why none may."""
+"""Which batches go next."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from typing import NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
 
-from ..core import NEW, Batch, BatchError, Priority, Status, TokenBucket
-from ..store import Wait
+from ..core import NEW, Batch, BatchError, Priority, Status
 from .ids import slice_of, unpack
 from .instance import View
-from .rows import RECORD_COLUMNS, RECORD_NAMES, Limiter, Record
+from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
 from .schema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
 
 _large = bindparam("large", type_=BigInteger)
 _open = (
-    select(*RECORD_COLUMNS)
+    select(*INGESTION_COLUMNS)
     .where(ingestions.c.instance == THIS, IS_OPEN)
     .order_by(ingestions.c.rank, ingestions.c.order)
     .limit(bindparam("limit"))
@@ -45,7 +44,7 @@ SAME_INGESTION = (ingestions.c.instance == batches.c.instance) & (ingestions.c.o
 OF_IDS = (ids.c.instance == batches.c.instance) & (ids.c.order == batches.c.order)
 _IN_LINE = (
     select(
-        *RECORD_COLUMNS,
+        *INGESTION_COLUMNS,
         *BATCH_COLUMNS,
         case(
             (ingestions.c.id_count > _large, None),
@@ -76,7 +75,7 @@ class Candidate(NamedTuple):
     """A batch that may go next, `fresh` if it was never dispatched."""
 
     place: tuple[float, int, int]
-    record: Record
+    row: IngestionRow
     position: int
     state: int
     fresh: bool
@@ -86,77 +85,60 @@ class Candidate(NamedTuple):
     ids: list[int]
 
     def batch(self, attempt: int, status: Status) -> Batch:
-        record = self.record
-        return Batch(record.id, self.position, self.ids, status, Priority(record.priority), attempt, self.error)
+        row = self.row
+        return Batch(row.id, self.position, self.ids, status, Priority(row.priority), attempt, self.error)
 
 
 def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
-    """The most urgent batches that are due, in order. `promoted` says that none of those is set aside."""
-    records: dict[int, Record] = {}
+    """Returns the most urgent due batches, in order. `promoted` says that none of those is set aside."""
+    rows: dict[int, IngestionRow] = {}
     found: list[Candidate] = []
-    values = {"this": view.limiter.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
+    values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
     for *columns, packed in view.connection.execute(_OPEN, values).all():
-        record = records[columns[0]] = Record(*columns)
-        size = record.batch_size
-        unpacked = _ids(view, record, record.cursor, limit, packed)
+        row = rows[columns[0]] = IngestionRow(*columns)
+        size = row.batch_size
+        unpacked = _ids(view, row, row.cursor, limit, packed)
         for nth, first in enumerate(range(0, len(unpacked), size)):
-            position = record.cursor + nth
+            position = row.cursor + nth
             part = unpacked[first : first + size]
-            place = record.rank, record.order, position
-            found.append(Candidate(place, record, position, NEW, True, 0, record.created_at, None, part))
-    if view.limiter.lined:
+            place = row.rank, row.order, position
+            found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part))
+    if view.queue.lined:
         for statement in (_READY,) if promoted else (_READY, _DUE_ASIDE):
-            for row in view.connection.execute(statement, values).all():
-                record = records.setdefault(row[0], Record(*row[: len(RECORD_NAMES)]))
-                at, was, attempt, due, _, error_type, message, packed = row[len(RECORD_NAMES) :]
+            for columns in view.connection.execute(statement, values).all():
+                row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
+                at, was, attempt, due, _, error_type, message, packed = columns[len(INGESTION_NAMES) :]
                 error = BatchError(error_type, message) if error_type else None
-                part = _ids(view, record, at, 1, packed)
-                place = record.rank, record.order, at
-                found.append(Candidate(place, record, at, was, False, attempt, due, error, part))
+                part = _ids(view, row, at, 1, packed)
+                place = row.rank, row.order, at
+                found.append(Candidate(place, row, at, was, False, attempt, due, error, part))
     found.sort(key=lambda candidate: candidate.place)
     return found[:limit]
 
 
-def _ids(view: View, record: Record, position: int, count: int, packed: bytes | None) -> list[int]:
-    """The ids of `count` batches from a position, where `packed` does not hold them already."""
+def _ids(view: View, row: IngestionRow, position: int, count: int, packed: bytes | None) -> list[int]:
+    """Returns the ids of `count` batches from a position, read anew where `packed` does not hold them."""
     if packed is not None:
         return unpack(packed).tolist()
-    size = record.batch_size
-    return view.ids(record, slice(position * size, (position + count) * size)).tolist()
+    size = row.batch_size
+    return view.ids(row, slice(position * size, (position + count) * size)).tolist()
 
 
 def first_due(view: View) -> float | None:
-    """When the first batch that waits is due; at most `now` where one is, None where nothing waits."""
-    state = view.limiter
-    if state.total > state.lined:
+    """Returns when the first waiting batch is due: at most `now` where one is, None where nothing waits."""
+    queue = view.queue
+    if queue.total > queue.lined:
         return view.now
-    if not state.total:
+    if not queue.total:
         return None
-    ready, aside = view.connection.execute(_NEXT_DUE, {"this": state.instance}).one()
+    ready, aside = view.connection.execute(_NEXT_DUE, {"this": queue.instance}).one()
     return view.now if ready or aside is None else float(aside)
 
 
 def next_retry(view: View) -> float | None:
-    """When the first batch that goes again and is not due yet will be; None where there is none."""
-    if not view.limiter.lined:
+    """Returns when the first of the batches that go again and are not due yet is due; None where there is none."""
+    if not view.queue.lined:
         return None
-    values = {"this": view.limiter.instance, "now": view.now}
+    values = {"this": view.queue.instance, "now": view.now}
     due: float | None = view.connection.execute(_NEXT_RETRY, values).scalar()
     return due
-
-
-def blocked(state: Limiter, bucket: TokenBucket, now: float, slots: int, due: float | None) -> Wait | None:
-    """Why nothing can be dispatched now, or None where something can. `due` is when the first batch is."""
-    if state.paused:
-        return Wait(None, "paused")
-    if state.hold_until > now:
-        return Wait(state.hold_until - now, "hold")
-    if due is None:
-        return Wait(None, "empty")
-    if due > now:
-        return Wait(due - now, "retry")
-    if slots <= 0:
-        return Wait(None, "slots")
-    if (token_at := bucket.when(0, now)) > now:
-        return Wait(token_at - now, "token")
-    return None

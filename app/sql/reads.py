@@ -12,7 +12,6 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     NEW,
-    STATUS_OF,
     Batch,
     BatchError,
     Batches,
@@ -22,12 +21,13 @@ from ..core import (
     Stats,
     Status,
     batch_id,
+    statuses,
 )
 from .forecast import accuracy, depths
 from .ids import slice_of, unpack
 from .instance import View
-from .picks import blocked, first_due, next_retry, pick
-from .rows import RECORD_COLUMNS, Record
+from .picks import first_due, next_retry, pick
+from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import THIS, batches, dispatches, ids, ingestions
 
 CHUNK = 1000
@@ -58,33 +58,31 @@ _DISPATCHES = (
 )
 
 
-def batches_of(view: View, record: Record, offset: int, limit: int | None) -> Batches:
+def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) -> Batches:
     """The batches from `offset`, `limit` at most."""
-    span = range(offset, record.batch_count)[:limit]
+    span = range(offset, row.batch_count)[:limit]
     states, attempts, errors = bytearray(len(span)), dict[int, int](), dict[int, BatchError]()
     ids = array("q")
     if span:
-        values = {"this": view.limiter.instance, "order": record.order, "start": span.start, "stop": span.stop}
+        values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
         for position, state, attempt, error_type, message in view.connection.execute(_TOLD, values):
             states[position - span.start] = state
             if attempt != int(state != NEW):
                 attempts[position] = attempt
             if error_type:
                 errors[position] = BatchError(error_type, message)
-        ids = _ids(view, record, span)
-    priority, cancelled = Priority(record.priority), record.cancelled
-    return Batches(
-        record.id, priority, record.batch_size, offset, ids, bytes(states), attempts, errors, cancelled=cancelled
-    )
+        ids = _ids(view, row, span)
+    priority, cancelled = Priority(row.priority), row.cancelled
+    return Batches(row.id, priority, row.batch_size, offset, ids, bytes(states), attempts, errors, cancelled=cancelled)
 
 
-def results_of(view: View, record: Record, span: range) -> list[tuple[int, str]]:
+def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, str]]:
     """Each id of the completed batches among those of a span, with its data."""
-    values = {"this": view.limiter.instance, "order": record.order, "start": span.start, "stop": span.stop}
+    values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()
     if not done:
         return []
-    numbers, size = _ids(view, record, span), record.batch_size
+    numbers, size = _ids(view, row, span), row.batch_size
     found: list[tuple[int, str]] = []
     for position, results in done:
         first = (position - span.start) * size
@@ -93,10 +91,10 @@ def results_of(view: View, record: Record, span: range) -> list[tuple[int, str]]
     return found
 
 
-def spans(record: Record) -> Iterator[range]:
+def spans(row: IngestionRow) -> Iterator[range]:
     """All positions of an ingestion, in pieces."""
-    for first in range(0, record.batch_count, CHUNK):
-        yield range(first, min(first + CHUNK, record.batch_count))
+    for first in range(0, row.batch_count, CHUNK):
+        yield range(first, min(first + CHUNK, row.batch_count))
 
 
 def listing(
@@ -112,7 +110,7 @@ def listing(
     """One page of the ingestions that did not end at `forgotten` or before, newest first."""
     column = ingestions.c
     remembered = or_(column.finished_at.is_(None), column.finished_at > forgotten)
-    wanted = [column.instance == view.limiter.instance, remembered]
+    wanted = [column.instance == view.queue.instance, remembered]
     if status is not None:
         wanted.append(column.status == status.value)
     if priority is not None:
@@ -121,41 +119,41 @@ def listing(
         wanted.append(column.owner == owner)
     if before is not None:
         wanted.append(column.order < before)
-    statement = select(*RECORD_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
-    return [Record(*row).snapshot() for row in view.connection.execute(statement, {}, keep=False)]
+    statement = select(*INGESTION_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
+    return [IngestionRow(*row).snapshot() for row in view.connection.execute(statement, {}, keep=False)]
 
 
 def stats(view: View, settings: Settings) -> Stats:
-    state, now, bucket = view.limiter, view.now, view.limiter.bucket(settings)
-    wait = blocked(state, bucket, now, max(0, settings.concurrency - state.running), first_due(view))
-    return Stats(
-        now,
-        state.paused,
-        state.hold_until if state.hold_until > now else None,
-        wait.reason if wait else None,
-        bucket.tokens(now),
-        bucket.when(0, now),
-        state.running,
-        state.service,
-        depths(view, settings),
-        accuracy(view),
-        state.failed,
-        next_retry(view),
+    """Returns the state of the whole queue."""
+    queue = view.queue
+    return Stats.of(
+        queue.gate(settings),
+        view.now,
+        first_due=first_due(view),
+        slots=settings.concurrency,
+        running=queue.running,
+        service=queue.service,
+        depths=depths(view, settings),
+        accuracy=accuracy(view),
+        failed=queue.failed,
+        next_retry_at=next_retry(view),
     )
 
 
-def upcoming(view: View, settings: Settings, limit: int) -> list[tuple[Batch, float | None]]:
-    """The next batches in true order, each with the time it should start (None while paused)."""
-    timeline, paused = view.limiter.timeline(settings, view.now), view.limiter.paused
+def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
+    """Returns the next `limit` batches in true order with their starts; of those, the owner's where there is one."""
+    timeline = view.queue.timeline(settings, view.now)
+    status_of = statuses(cancelled=False)
     return [
-        (one.batch(one.attempt, STATUS_OF[one.state]), None if paused else timeline.start(nth))
+        (one.batch(one.attempt, status_of[one.state]), timeline.known_start(nth))
         for nth, one in enumerate(pick(view, limit))
+        if owner in (None, one.row.owner)
     ]
 
 
 def dispatched(view: View, limit: int) -> list[Dispatch]:
     """The latest dispatches, oldest first."""
-    found = view.connection.execute(_DISPATCHES, {"this": view.limiter.instance, "limit": limit}).all()
+    found = view.connection.execute(_DISPATCHES, {"this": view.queue.instance, "limit": limit}).all()
     log = []
     for started_at, due_at, ingestion_id, position, attempt, priority, *place in reversed(found):
         batch = batch_id(ingestion_id, position)
@@ -163,13 +161,13 @@ def dispatched(view: View, limit: int) -> list[Dispatch]:
     return log
 
 
-def _ids(view: View, record: Record, span: range) -> array[int]:
-    size = record.batch_size
-    if record.id_count > view.shelf.large:
-        return view.ids(record, slice(span.start * size, span.stop * size))
+def _ids(view: View, row: IngestionRow, span: range) -> array[int]:
+    size = row.batch_size
+    if row.id_count > view.shelf.large:
+        return view.ids(row, slice(span.start * size, span.stop * size))
     values = {
-        "this": view.limiter.instance,
-        "order": record.order,
+        "this": view.queue.instance,
+        "order": row.order,
         "first": span.start * size,
         "count": len(span) * size,
     }

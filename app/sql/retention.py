@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, delete, select
 
 from ..core import batch_count
 from .database import Database
-from .rows import Limiter
+from .rows import QueueRow
 from .schema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes
 from .turns import Turn
 
@@ -35,14 +35,14 @@ _DELETE_FROM = delete(batches).where(
 _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 0, lanes.c.block < bindparam("current"))
 
 
-def has_old(database: Database, state: Limiter, forgotten: float) -> bool:
+def has_old(database: Database, state: QueueRow, forgotten: float) -> bool:
     """Whether anything ended at `forgotten` or before."""
     return database.glance(_OLD, {"this": state.instance, "forgotten": forgotten}) is not None
 
 
 def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
     """Delete some of what ended at `forgotten` or before: how many ingestions, and whether there may be more."""
-    connection, instance = turn.connection, turn.limiter.instance
+    connection, instance = turn.connection, turn.queue.instance
     count, rows = 0, 0
     for order, id_count, batch_size, failed in connection.execute(
         _OLD, {"this": instance, "forgotten": forgotten}
@@ -56,9 +56,9 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
                 return count, True
         for statement in _DELETE:
             connection.execute(statement, values)
-        turn.limiter.failed -= failed
+        turn.queue.failed -= failed
         count += 1
         if rows > _ROWS:
             return count, True
-    connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.limiter.orders // BLOCK})
+    connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.queue.orders // BLOCK})
     return count, count == 100

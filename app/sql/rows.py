@@ -10,14 +10,24 @@ from typing import Any
 from sqlalchemy import Update, bindparam, insert, update
 
 from ..config import Settings
-from ..core import Counts, Ingestion, Priority, Timeline, TokenBucket, batch_count, roll_up
-from .schema import all_of, ingestions, limiter
+from ..core import (
+    Counts,
+    Gate,
+    Ingestion,
+    Priority,
+    Timeline,
+    TokenBucket,
+    batch_count,
+    count_statuses,
+    roll_up,
+)
+from .schema import all_of, ingestions, queues
 
 _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 
 
 @dataclass(slots=True)
-class Limiter:
+class QueueRow:
     """The state of one instance's queue; the totals count batches, `lined` those of `batches` that are in line."""
 
     instance: int
@@ -53,15 +63,24 @@ class Limiter:
     def change(self, priority: Priority, by: int) -> None:
         setattr(self, _LANES[priority], self.waiting(priority) + by)
 
-    def bucket(self, settings: Settings) -> TokenBucket:
-        return TokenBucket(settings.interval, settings.burst, self.full_at)
+    def gate(self, settings: Settings) -> Gate:
+        """Returns the gate as the row has it."""
+        bucket = TokenBucket(settings.interval, settings.burst, self.full_at)
+        return Gate(bucket, self.paused, self.resumed_at, self.hold_until)
+
+    def keep(self, gate: Gate) -> None:
+        """Take over what changed in a gate."""
+        self.full_at = gate.bucket.full_at
+        self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
     def timeline(self, settings: Settings, now: float) -> Timeline:
-        return Timeline(now, self.bucket(settings), self.hold_until, self.running, settings.concurrency, self.service)
+        """Returns the starts to come."""
+        bucket, slots = self.gate(settings).bucket, settings.concurrency
+        return Timeline(now, bucket, self.hold_until, self.running, slots, self.service, self.paused)
 
 
 @dataclass(slots=True)
-class Record:
+class IngestionRow:
     """One ingestion, but for its ids. What changes comes after `batch_size`."""
 
     order: int
@@ -104,11 +123,9 @@ class Record:
         return not self.waiting and not self.running
 
     def counts(self) -> Counts:
-        if self.cancelled:
-            gone = self.batch_count - self.running - self.completed - self.failed
-            return Counts(0, self.running, self.completed, self.failed, gone)
-        new = self.waiting - self.retrying
-        return Counts(new, self.running + self.retrying, self.completed, self.failed, 0)
+        running, completed, failed = self.running, self.completed, self.failed
+        rest = self.batch_count - running - completed - failed
+        return count_statuses(rest - self.retrying, running, self.retrying, completed, failed, cancelled=self.cancelled)
 
     def snapshot(self) -> Ingestion:
         return Ingestion(
@@ -126,7 +143,7 @@ class Record:
 
     def values(self) -> dict[str, Any]:
         """What the columns are to hold."""
-        values = {name: getattr(self, name) for name in RECORD_NAMES}
+        values = {name: getattr(self, name) for name in INGESTION_NAMES}
         values["status"] = roll_up(self.counts()).value
         return values
 
@@ -139,18 +156,18 @@ class Record:
         return self.open, self.finished_at, roll_up(self.counts())
 
 
-LIMITER_NAMES = [field.name for field in dataclasses.fields(Limiter)]
-LIMITER_COLUMNS = [limiter.c[name] for name in LIMITER_NAMES]
-RECORD_NAMES = [field.name for field in dataclasses.fields(Record) if field.init]
-RECORD_COLUMNS = [ingestions.c[name] for name in RECORD_NAMES]
+QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow)]
+QUEUE_COLUMNS = [queues.c[name] for name in QUEUE_NAMES]
+INGESTION_NAMES = [field.name for field in dataclasses.fields(IngestionRow) if field.init]
+INGESTION_COLUMNS = [ingestions.c[name] for name in INGESTION_NAMES]
 
-ADD_RECORD = insert(ingestions).values(all_of(ingestions))
-SAVE_LIMITER = (
-    update(limiter)
-    .where(limiter.c.instance == bindparam("of_instance"))
-    .values({name: bindparam(name) for name in LIMITER_NAMES[1:]})
+ADD_INGESTION = insert(ingestions).values(all_of(ingestions))
+SAVE_QUEUE = (
+    update(queues)
+    .where(queues.c.instance == bindparam("of_instance"))
+    .values({name: bindparam(name) for name in QUEUE_NAMES[1:]})
 )
-_CHANGING = RECORD_NAMES[RECORD_NAMES.index("cursor") :]
+_CHANGING = INGESTION_NAMES[INGESTION_NAMES.index("cursor") :]
 _INDEXED = {"open", "finished_at", "status"}
 
 
@@ -163,5 +180,5 @@ def _save(names: Iterable[str]) -> Update:
 
 
 # SQLite rewrites every index of which a column is named, also where its value stays.
-SAVE_RECORD = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
+SAVE_INGESTION = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
 """By whether it `moved`, in which case alone the columns in indexes are written."""

@@ -47,7 +47,7 @@ metadata = MetaData()
 
 version = Table("ingest_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
-limiter = Table(
+queues = Table(
     "ingest_limiter",
     metadata,
     Column("instance", Integer, primary_key=True),

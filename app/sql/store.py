@@ -9,31 +9,28 @@ from typing import TypeVar
 
 from ..config import Settings
 from ..core import (
-    COMPLETED,
-    FAILED,
-    WAITING,
     Batch,
-    BatchError,
     Batches,
+    Claim,
     Clock,
     Dispatch,
     Estimate,
+    Gate,
     Ingestion,
     Priority,
     Quote,
     Stats,
     Status,
+    Wait,
 )
-from ..store import Store, Submission, Wait
+from ..store import Outcome, Store, Submission
 from . import claims, controls, ends, forecast, reads, retention
 from .address import parse_url
 from .admission import add
 from .database import Database
-from .ends import Outcome
 from .ids import pack
 from .instance import Instance, View
-from .picks import blocked
-from .rows import Record
+from .rows import IngestionRow
 from .turns import Turn, Turns
 
 T = TypeVar("T")
@@ -49,7 +46,7 @@ class SQLStore(Store):
     """
 
     durable = True
-    shares = True
+    groups = True
 
     def __init__(self, settings: Settings, clock: Clock | None = None, name: str = "ingest") -> None:
         url = parse_url(settings.store, f"{name.upper()}_STORE")
@@ -76,30 +73,30 @@ class SQLStore(Store):
         return added
 
     def get(self, ingestion_id: str) -> Ingestion:
-        return self._of(ingestion_id, lambda _, record: record.snapshot())
+        return self._of(ingestion_id, lambda _, row: row.snapshot())
 
     def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
-        def told(view: View, record: Record) -> tuple[Ingestion, Batches]:
-            return record.snapshot(), reads.batches_of(view, record, offset, limit)
+        def told(view: View, row: IngestionRow) -> tuple[Ingestion, Batches]:
+            return row.snapshot(), reads.batches_of(view, row, offset, limit)
 
         return self._of(ingestion_id, told)
 
     def status(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
-        def told(view: View, record: Record) -> tuple[Ingestion, Estimate | None, Batches]:
-            estimate = forecast.estimate(view, self._settings, record)
-            return record.snapshot(), estimate, reads.batches_of(view, record, offset, limit)
+        def told(view: View, row: IngestionRow) -> tuple[Ingestion, Estimate | None, Batches]:
+            estimate = forecast.estimate(view, self._settings, row)
+            return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit)
 
         return self._of(ingestion_id, told)
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
-        record = self._of(ingestion_id, lambda _, record: record)
-        return self._results(record)
+        row = self._of(ingestion_id, lambda _, row: row)
+        return self._results(row)
 
-    def _results(self, record: Record) -> Iterator[tuple[int, str]]:
-        for span in reads.spans(record):
-            yield from self._of(record.id, partial(reads.results_of, span=span))
+    def _results(self, row: IngestionRow) -> Iterator[tuple[int, str]]:
+        for span in reads.spans(row):
+            yield from self._of(row.id, partial(reads.results_of, span=span))
 
     def ingestions(
         self,
@@ -118,29 +115,26 @@ class SQLStore(Store):
 
         return self._read(listed)
 
-    def estimate(self, ingestion_id: str) -> Estimate | None:
-        return self._of(ingestion_id, lambda view, record: forecast.estimate(view, self._settings, record))
-
     def quote(self, count: int) -> dict[Priority, Quote]:
         return self._read(lambda view: forecast.quotes(view, self._settings, count))
 
-    def claim(self, limit: int, *, was_full: bool = False) -> list[Batch] | Wait:
+    def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
         answer = self._turns.share(self._claim, claims.Request(limit, was_full))
         self._waited = isinstance(answer, Wait)
         return self._polled(answer) if isinstance(answer, Wait) else answer
 
-    def _claim(self, turn: Turn, requests: Sequence[claims.Request]) -> list[list[Batch] | Wait]:
+    def _claim(self, turn: Turn, requests: Sequence[claims.Request]) -> list[list[Claim] | Wait]:
         return claims.claim(turn, self._settings, requests)
 
     def _glance(self, limit: int) -> Wait | None:
         """Why nothing can be claimed, as far as one query tells that locks nothing."""
-        state, now = self._instance.look()
-        if state.total and state.total == state.lined:
+        queue, now = self._instance.look()
+        if queue.total and queue.total == queue.lined:
             # Only batches wait that go again; whether one is due takes another look.
             return None
-        return blocked(state, state.bucket(self._settings), now, limit, now if state.total else None)
+        return queue.gate(self._settings).wait(now, due=now if queue.total else None, slots=limit)
 
     def _polled(self, wait: Wait) -> Wait:
         """No longer than it may take until this process learns what others did."""
@@ -149,51 +143,35 @@ class SQLStore(Store):
             return wait
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
-    def renew(self, batches: Sequence[Batch]) -> None:
-        self._turns.take(lambda turn: ends.renew(turn, batches, self._settings.lease))
+    def renew(self, claims: Sequence[Claim]) -> None:
+        self._turns.take(lambda turn: ends.renew(turn, claims, self._settings.lease))
 
-    def recover(self) -> list[tuple[Batch, Ingestion]]:
-        state, now = self._instance.look()
-        lost: list[tuple[Batch, Ingestion]] = []
-        more = self._database.glance(ends.EXPIRED, {"this": state.instance, "now": now}) is not None
+    def recover(self) -> list[tuple[Claim, Ingestion]]:
+        queue, now = self._instance.look()
+        lost: list[tuple[Claim, Ingestion]] = []
+        more = self._database.glance(ends.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
-            more_lost, more = self._turns.take(lambda turn: ends.recover(turn, self._settings))
-            lost += more_lost
+            some, more = self._turns.take(lambda turn: ends.recover(turn, self._settings))
+            lost += some
         return lost
 
-    def ack(self, batch: Batch, results: Sequence[str]) -> Ingestion | None:
-        return self._end(batch, Outcome(COMPLETED, results=results))
+    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
+        return self._turns.share(ends.end, (claim, outcome))
 
     def proceed(
-        self, batch: Batch, results: Sequence[str], *, was_full: bool = False
-    ) -> tuple[Ingestion | None, list[Batch] | Wait]:
-        outcome = Outcome(COMPLETED, results=results)
-        return self._turns.share(self._proceed, (batch, outcome, claims.Request(1, was_full)))
+        self, claim: Claim, outcome: Outcome, *, was_full: bool = False
+    ) -> tuple[Ingestion | None, list[Claim] | Wait]:
+        return self._turns.share(self._proceed, (claim, outcome, claims.Request(1, was_full)))
 
     def _proceed(
-        self, turn: Turn, requests: Sequence[tuple[Batch, Outcome, claims.Request]]
-    ) -> list[tuple[Ingestion | None, list[Batch] | Wait]]:
-        ended = ends.end(turn, [(batch, outcome) for batch, outcome, _ in requests])
+        self, turn: Turn, requests: Sequence[tuple[Claim, Outcome, claims.Request]]
+    ) -> list[tuple[Ingestion | None, list[Claim] | Wait]]:
+        ended = ends.end(turn, [(claim, outcome) for claim, outcome, _ in requests])
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
-    def retry(self, batch: Batch, error: BatchError, delay: float) -> Ingestion | None:
-        return self._end(batch, Outcome(WAITING, error, delay=delay))
-
-    def bury(self, batch: Batch, error: BatchError) -> Ingestion | None:
-        return self._end(batch, Outcome(FAILED, error))
-
-    def release(self, batch: Batch) -> Ingestion | None:
-        return self._end(batch, Outcome(WAITING, attempt=batch.attempt - 1))
-
-    def _end(self, batch: Batch, outcome: Outcome) -> Ingestion | None:
-        return self._turns.share(ends.end, (batch, outcome))
-
     def hold(self, seconds: float) -> None:
-        def held(turn: Turn) -> None:
-            turn.limiter.hold_until = max(turn.limiter.hold_until, turn.now + seconds)
-
-        self._turns.take(held)
+        self._change(lambda gate, now: gate.hold(now + seconds))
 
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
         return self._turns.take(lambda turn: controls.cancel(turn, self._instance.find_in(turn, ingestion_id)))
@@ -202,23 +180,24 @@ class SQLStore(Store):
         return self._turns.take(lambda turn: controls.redrive(turn, self._instance.find_in(turn, ingestion_id)))
 
     def pause(self) -> None:
-        def paused(turn: Turn) -> None:
-            turn.limiter.paused = True
-
-        self._turns.take(paused)
+        self._change(lambda gate, _: gate.pause())
 
     def resume(self) -> None:
-        def resumed(turn: Turn) -> None:
-            if turn.limiter.paused:
-                turn.limiter.paused, turn.limiter.resumed_at = False, turn.now
+        self._change(Gate.resume)
 
-        self._turns.take(resumed)
+    def _change(self, change: Callable[[Gate, float], None]) -> None:
+        def changed(turn: Turn) -> None:
+            gate = turn.queue.gate(self._settings)
+            change(gate, turn.now)
+            turn.queue.keep(gate)
+
+        self._turns.take(changed)
 
     def stats(self) -> Stats:
         return self._read(lambda view: reads.stats(view, self._settings))
 
-    def upcoming(self, limit: int) -> list[tuple[Batch, float | None]]:
-        return self._read(lambda view: reads.upcoming(view, self._settings, limit))
+    def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
+        return self._read(lambda view: reads.upcoming(view, self._settings, limit, owner))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
@@ -251,6 +230,6 @@ class SQLStore(Store):
         self._instance.prepare()
         return self._database.read(lambda connection: work(self._instance.view(connection)))
 
-    def _of(self, ingestion_id: str, work: Callable[[View, Record], T]) -> T:
+    def _of(self, ingestion_id: str, work: Callable[[View, IngestionRow], T]) -> T:
         self._instance.prepare()
         return self._database.read(lambda connection: work(*self._instance.find(connection, ingestion_id)))

@@ -14,7 +14,7 @@ from ..core import Priority
 from ..errors import Refused, StoreUnavailable
 from .database import Database
 from .instance import Instance, View
-from .rows import ADD_RECORD, LIMITER_NAMES, SAVE_LIMITER, SAVE_RECORD, Record
+from .rows import ADD_INGESTION, QUEUE_NAMES, SAVE_INGESTION, SAVE_QUEUE, IngestionRow
 from .schema import BLOCK, all_of, lanes
 from .wire import Wire
 
@@ -43,28 +43,28 @@ class Turn(View):
 
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
-    def wait(self, record: Record, by: int, ids: int) -> None:
+    def wait(self, row: IngestionRow, by: int, ids: int) -> None:
         """So many more batches of an ingestion wait, with so many ids."""
-        record.waiting += by
-        record.waiting_ids += ids
-        self.limiter.change(Priority(record.priority), by)
-        lane = record.priority, record.order // BLOCK
-        rank, change = self._lanes.get(lane, (record.rank, 0))
-        self._lanes[lane] = min(rank, record.rank), change + by
+        row.waiting += by
+        row.waiting_ids += ids
+        self.queue.change(Priority(row.priority), by)
+        lane = row.priority, row.order // BLOCK
+        rank, change = self._lanes.get(lane, (row.rank, 0))
+        self._lanes[lane] = min(rank, row.rank), change + by
 
-    def save(self, records: Iterable[Record]) -> None:
-        instance = self.limiter.instance
-        for record in records:
-            values = record.values() | {"of_instance": instance, "of_order": record.order}
-            self.connection.execute(SAVE_RECORD[record.moved()], values)
+    def save(self, rows: Iterable[IngestionRow]) -> None:
+        instance = self.queue.instance
+        for row in rows:
+            values = row.values() | {"of_instance": instance, "of_order": row.order}
+            self.connection.execute(SAVE_INGESTION[row.moved()], values)
 
-    def add(self, record: Record, **more: Any) -> None:
-        self.connection.execute(ADD_RECORD, record.values() | more | {"instance": self.limiter.instance})
+    def add(self, row: IngestionRow, **more: Any) -> None:
+        self.connection.execute(ADD_INGESTION, row.values() | more | {"instance": self.queue.instance})
 
     def write_lanes(self) -> None:
         """Write down how many more or fewer wait, for what is summed over the lanes next."""
         changes = [
-            {"instance": self.limiter.instance, "priority": priority, "block": block, "rank": rank, "waiting": by}
+            {"instance": self.queue.instance, "priority": priority, "block": block, "rank": rank, "waiting": by}
             for (priority, block), (rank, by) in sorted(self._lanes.items())
         ]
         if changes:
@@ -74,8 +74,8 @@ class Turn(View):
     def end(self) -> None:
         """Write down what changed in the limiter and the lanes."""
         self.write_lanes()
-        values = {name: getattr(self.limiter, name) for name in LIMITER_NAMES[1:]}
-        self.connection.execute(SAVE_LIMITER, values | {"of_instance": self.limiter.instance})
+        values = {name: getattr(self.queue, name) for name in QUEUE_NAMES[1:]}
+        self.connection.execute(SAVE_QUEUE, values | {"of_instance": self.queue.instance})
 
 
 class Turns:

@@ -76,7 +76,7 @@ class Guard:
             return self._not_allowed(who, needed)
         g.ingestion_caller = who
         ingestion_id = (request.view_args or {}).get("ingestion_id")
-        if ingestion_id and who.scope is not None and self._service.get(ingestion_id).owner != who.scope:
+        if ingestion_id and who.scope is not None and self._service.store.get(ingestion_id).owner != who.scope:
             raise UnknownIngestion(ingestion_id)
         return None
 

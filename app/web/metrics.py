@@ -14,11 +14,10 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import errors, signals
-from ..core import Batch, Ingestion, Priority, Stats
+from ..core import Batch, Ingestion, Priority, Stats, Timing
 from ..errors import StoreUnavailable
 from ..keys import Role
 from ..service import Service
-from ..signals import Attempt
 from .auth import needs
 from .body import MalformedJSON
 from .problems import problem
@@ -113,21 +112,20 @@ class Metrics:
         if ingestion.counts.cancelled:
             self._batches[ingestion.priority, "cancelled"].inc(ingestion.counts.cancelled)
 
-    def _completed(self, batch: Batch, attempt: Attempt) -> None:
+    def _completed(self, batch: Batch, attempt: Timing) -> None:
         self._ended(batch, attempt, "completed")
 
-    def _retried(self, batch: Batch, attempt: Attempt, **_: Any) -> None:
+    def _retried(self, batch: Batch, attempt: Timing, **_: Any) -> None:
         self._ended(batch, attempt, "retried")
 
-    def _failed(self, batch: Batch, attempt: Attempt, **_: Any) -> None:
+    def _failed(self, batch: Batch, attempt: Timing, **_: Any) -> None:
         self._ended(batch, attempt, "failed")
 
-    def _ended(self, batch: Batch, attempt: Attempt, outcome: str) -> None:
+    def _ended(self, batch: Batch, attempt: Timing, outcome: str) -> None:
         counter = self._retries[batch.priority] if outcome == "retried" else self._batches[batch.priority, outcome]
         counter.inc()
         self._took[outcome].observe(attempt.duration)
-        if attempt.wait is not None:
-            self._wait[batch.priority].observe(attempt.wait)
+        self._wait[batch.priority].observe(attempt.wait)
 
     def _held(self, **_: Any) -> None:
         self._holds.inc()

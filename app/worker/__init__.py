@@ -1,11 +1,6 @@
 """Claims batches and runs the processor on them: a daemon thread and a few more."""
 
-from __future__ import annotations
-
-from .runner import announce
+from .attempt import announce
 from .worker import Worker
 
-__all__ = [
-    "Worker",
-    "announce",
-]
+__all__ = ["Worker", "announce"]

@@ -1,123 +1,151 @@
-"""The crew: the few threads that run batches, each going on to the next one by itself."""
+"""The crew: the few threads that run batches, and the slot that each of them holds."""
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
+from typing import NamedTuple
 
-from ..config import Settings
-from ..core import Batch, Clock, Ingestion
-from ..errors import StoreUnavailable
-from ..signals import Emitter, batch_completed, ingestion_finished
-from ..store import Store, Wait
-from .retry import RetryPolicy
-from .runner import Runner, fields
-from .slots import Slot, Slots
+from ..core import Claim
 
-logger = logging.getLogger("flask_ingestion")
+_BRISK = 0.001
+"""Seconds in which a batch has to end for its thread to manage alone."""
+
+
+class Slot(NamedTuple):
+    """One batch in process, since `started_at` (epoch seconds)."""
+
+    claim: Claim
+    started_at: float
+
+
+class Hand:
+    """One thread, with a slot for the batch it runs now and a new one for each batch after that.
+
+    `given_up` is set once nobody waits for it any more; it then takes no other batch.
+    """
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+        self.given_up = threading.Event()
+        self.thread: threading.Thread | None = None
+        # Threads compete in real time, whatever clock the queue runs on.
+        self._since = time.monotonic()
+        self._was_brisk = False
+
+    def is_brisk(self, now: float) -> bool:
+        """Returns whether its last batch ended quickly, and the one it runs may yet."""
+        return self._was_brisk and now - self._since < _BRISK
+
+    def change(self, slot: Slot) -> None:
+        """Go on to the next batch."""
+        now = time.monotonic()
+        self._was_brisk = now - self._since < _BRISK
+        self.slot, self._since = slot, now
 
 
 class Crew:
-    """A thread for each batch in process, `CONCURRENCY` of them at most, in `slots`.
+    """At most `size` hands. Thread-safe; calls `on_idle` in each thread that leaves.
 
-    `stops` tells whether no further batch is to be run; `left` is called by each thread at its end.
+    Where batches are quick, several threads would spend their time on handing locks to one another. So while one hand
+    is brisk, others leave and none is added; unless threads `group` their calls to the store, which then gains from
+    having several.
     """
 
-    def __init__(
-        self,
-        name: str,
-        store: Store,
-        settings: Settings,
-        clock: Clock,
-        process: Callable[[Sequence[int]], Sequence[str]],
-        emitter: Emitter,
-        *,
-        stops: Callable[[], bool],
-        left: Callable[[], None],
-    ) -> None:
-        self._name = name
-        self._store = store
-        self._settings = settings
-        self._clock = clock
-        self._stops = stops
-        self._left = left
-        self._emitter = emitter
-        self.runner = Runner(store, RetryPolicy.of(settings), clock, process, emitter, self._ack)
-        self.slots = Slots(share=store.shares)
+    def __init__(self, name: str, size: int, *, group: bool, on_idle: Callable[[], None]) -> None:
+        self.name = name
+        self._size = size
+        self._group = group
+        self._on_idle = on_idle
+        self._lock = threading.Lock()
+        self._hands: set[Hand] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._hands)
 
     @property
     def free(self) -> int:
         """How many more batches may be in process."""
-        return max(0, self._settings.concurrency - len(self.slots))
+        return max(0, self._size - len(self._hands))
 
-    def start(self, batch: Batch) -> None:
-        """Run a batch that was claimed, in a thread of its own."""
-        if self._stops():
-            self.put_back(batch)
-            return
-        slot = Slot(batch, self._clock.now())
-        self.slots.add(slot)
+    @property
+    def is_brisk(self) -> bool:
+        """Whether one hand manages alone just now."""
+        return self._has_brisk(None)
+
+    @property
+    def closed(self) -> bool:
+        """Whether no batch is to be started any more."""
+        return self._closed
+
+    def open(self) -> None:
+        """Let batches start."""
+        self._closed = False
+
+    def close(self) -> None:
+        """Let no further batch start; those in process go on."""
+        self._closed = True
+
+    def start(self, slot: Slot, work: Callable[[Hand], None]) -> None:
+        """Call `work` in a thread of its own. Raises RuntimeError where no thread can be started."""
+        hand = Hand(slot)
+        thread = threading.Thread(target=self._run, args=(hand, work), name=f"{self.name}-batch", daemon=True)
+        hand.thread = thread
+        with self._lock:
+            self._hands.add(hand)
         try:
-            threading.Thread(target=self._work, args=(slot,), name=f"{self._name}-batch", daemon=True).start()
-        except RuntimeError as error:
-            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=fields(batch))
-            self.slots.free(slot)
-            self.put_back(batch)
-            self._store.hold(1.0)
+            thread.start()
+        except RuntimeError:
+            self._remove(hand)
+            raise
 
-    def put_back(self, batch: Batch) -> None:
-        """Undo a claim."""
-        try:
-            self._store.release(batch)
-        except StoreUnavailable as error:
-            logger.warning("batch %s is left to its lease: %s", batch.id, error, extra=fields(batch))
+    def stays(self, hand: Hand) -> bool:
+        """Returns whether a hand that is done with its batch is to look for another one."""
+        return not (hand.given_up.is_set() or self._closed or self._has_brisk(hand))
 
-    def _work(self, slot: Slot) -> None:
-        """Run a batch, then whatever else is due at once, which spares a change of threads."""
-        slot.thread = threading.current_thread()
-        try:
-            while True:
-                ran = slot.batch
-                self.runner.run(slot)
-                if slot.batch is ran and not self._next(slot):
-                    break
-                if self._stops():
-                    self.put_back(slot.batch)
-                    break
-        except BaseException:
-            logger.critical("a batch thread of %r died", self._name, exc_info=True, extra=fields(slot.batch))
-        finally:
-            self.slots.free(slot)
-            self._left()
-
-    def _ack(self, slot: Slot, results: Sequence[str]) -> Ingestion | None:
-        """The slot's batch ended well: say so and, where another is wanted, claim it with the same call."""
-        # A claim is a start, which must not wait for a receiver of the host's; so that comes first where there is one.
-        awaited = self._emitter.is_heard(batch_completed) or self._emitter.is_heard(ingestion_finished)
-        if awaited or not self._wants_more(slot):
-            return self._store.ack(slot.batch, results)
-        ingestion, claimed = self._store.proceed(slot.batch, results, was_full=not self.free)
-        self._go_on(slot, claimed)
-        return ingestion
-
-    def _next(self, slot: Slot) -> bool:
-        """Whether there is a next batch for a slot whose last one did not bring it along."""
-        if not self._wants_more(slot):
-            return False
-        try:
-            return self._go_on(slot, self._store.claim(1, was_full=not self.free))
-        except StoreUnavailable:
-            # The worker's thread meets the same trouble next, and says so.
-            return False
-
-    def _wants_more(self, slot: Slot) -> bool:
-        return not (slot.given_up.is_set() or self._stops()) and self.slots.stays(slot, self._clock.now())
-
-    def _go_on(self, slot: Slot, claimed: list[Batch] | Wait) -> bool:
-        if isinstance(claimed, Wait):
-            return False
-        if self.slots.go_on(slot, claimed[0], self._clock.now()):
+    def go_on(self, hand: Hand, slot: Slot) -> bool:
+        """Give a hand its next slot, unless it was given up meanwhile or the crew is closed."""
+        with self._lock:
+            if hand.given_up.is_set() or self._closed:
+                return False
+            hand.change(slot)
             return True
-        self.put_back(claimed[0])
-        return False
+
+    def slots(self) -> list[Slot]:
+        """Returns what is in process."""
+        with self._lock:
+            return [hand.slot for hand in self._hands]
+
+    def has(self, thread: threading.Thread) -> bool:
+        """Returns whether this is the thread of a hand."""
+        with self._lock:
+            return any(hand.thread is thread for hand in self._hands)
+
+    def give_up(self, condition: Callable[[Slot], bool]) -> list[Hand]:
+        """Stop waiting for the hands whose slot fulfils the condition; their threads end when they can."""
+        with self._lock:
+            hands = [hand for hand in self._hands if condition(hand.slot)]
+            for hand in hands:
+                hand.given_up.set()
+            self._hands.difference_update(hands)
+        return hands
+
+    def _run(self, hand: Hand, work: Callable[[Hand], None]) -> None:
+        try:
+            work(hand)
+        finally:
+            self._remove(hand)
+            self._on_idle()
+
+    def _remove(self, hand: Hand) -> None:
+        with self._lock:
+            self._hands.discard(hand)
+
+    def _has_brisk(self, but: Hand | None) -> bool:
+        if self._group:
+            return False
+        now = time.monotonic()
+        with self._lock:
+            return any(hand.is_brisk(now) for hand in self._hands if hand is not but)

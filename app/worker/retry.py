@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import Settings
+from ..core import is_last
 from ..errors import PermanentError
 
 
@@ -28,8 +29,8 @@ class RetryPolicy:
         return cls(settings.max_attempts, settings.backoff, settings.backoff_max)
 
     def delay(self, attempt: int, error: BaseException) -> float | None:
-        """How long to wait after this attempt (from 1) failed, or None to give the batch up."""
-        if isinstance(error, PermanentError) or attempt >= self.max_attempts:
+        """Returns how long to wait after this attempt (from 1) failed, or None to give the batch up."""
+        if isinstance(error, PermanentError) or is_last(attempt, self.max_attempts):
             return None
         # Past 2**62 the bound is long since backoff_max; an exponent without end would overflow.
         return self.draw() * min(self.backoff_max, self.backoff * 2.0 ** min(attempt - 1, 62))

@@ -1,33 +1,31 @@
-"""The worker: the daemon thread that claims, and the few threads that run the processor."""
+"""The worker: the daemon thread that claims whenever a slot is free."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
 
 from ..config import Settings
-from ..core import Clock
+from ..core import Clock, Wait
 from ..errors import StoreUnavailable
 from ..signals import Emitter
-from ..store import Store, Wait
+from ..store import Store
+from .attempt import TROUBLE_MAX, Attempts, Process, fields
 from .crew import Crew
-from .runner import TROUBLE_MAX, fields
 
 logger = logging.getLogger("flask_ingestion")
 
 _MOMENT = 0.01
-"""Seconds of real time after which a thread that rushes on through what is due has got somewhere."""
+"""Seconds of real time after which to look again whether one thread still manages alone."""
 
 _LAST_CALL = 1.0
-"""Seconds that a stop waits for the worker's thread at most, once no batch is in process: for a call to the store."""
+"""Seconds that a stop waits for the worker's thread at most once no batch is in process: it may be in a store call."""
 
 
 class Worker:
-    """Claims from the store whenever a slot is free, and runs `process` on each batch in a thread of its own.
+    """Claims from the store whenever a slot is free, and has its crew run `process` on each batch.
 
-    `process` takes a batch's ids and returns JSON text for each. It holds no state that matters: whatever a worker had
-    in hand when it vanished is recovered by the store's leases.
+    It holds no state that matters: whatever a worker had in process when it vanished is recovered when its lease ends.
     """
 
     def __init__(
@@ -36,7 +34,7 @@ class Worker:
         store: Store,
         settings: Settings,
         clock: Clock,
-        process: Callable[[Sequence[int]], Sequence[str]],
+        process: Process,
         emitter: Emitter,
     ) -> None:
         self._name = name
@@ -48,7 +46,8 @@ class Worker:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._over = threading.Event()
-        self._crew = Crew(name, store, settings, clock, process, emitter, stops=self._is_stopping, left=self._wake.set)
+        self._crew = Crew(name, settings.concurrency, group=store.groups, on_idle=self._wake.set)
+        self._attempts = Attempts(store, settings, clock, process, emitter, self._crew)
         self._was_full = False
         self._looking = True
         self._waiting_on = ""
@@ -67,12 +66,13 @@ class Worker:
     @property
     def running(self) -> int:
         """How many batches are in process here."""
-        return len(self._crew.slots)
+        return len(self._crew)
 
     def start(self) -> None:
         """Start the thread, unless it runs. Raises RuntimeError where no thread can be started."""
         with self._lock:
             self._stopping.clear()
+            self._crew.open()
             if self._thread is not None and self._thread.is_alive():
                 return
             self._over.clear()
@@ -96,6 +96,7 @@ class Worker:
     def halt(self) -> None:
         """Claim nothing more from now on; batches in process go on."""
         self._stopping.set()
+        self._crew.close()
         self._wake.set()
 
     def stop(self, grace: float) -> None:
@@ -108,23 +109,21 @@ class Worker:
         with self._lock:
             thread = self._thread
             self.halt()
-            inside = own is thread or self._crew.slots.has(own)
+            inside = own is thread or self._crew.has(own)
         if thread is None or inside:
             return
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():
             return  # Started again meanwhile.
-        for slot in self._crew.slots.give_up(lambda _: True):
-            logger.warning("batch %s did not end in time and is put back", slot.batch.id, extra=fields(slot.batch))
-            self._crew.put_back(slot.batch)
+        for hand in self._crew.give_up(lambda _: True):
+            batch = hand.slot.claim.batch
+            logger.warning("batch %s did not end in time and is put back", batch.id, extra=fields(batch))
+            self._attempts.put_back(hand.slot.claim)
         self._wake.set()
         thread.join(_LAST_CALL)
         with self._lock:
             if self._thread is thread and not thread.is_alive():
                 self._thread = None
-
-    def _is_stopping(self) -> bool:
-        return self._stopping.is_set() or self._over.is_set()
 
     def _run(self) -> None:
         try:
@@ -132,6 +131,7 @@ class Worker:
         except BaseException:
             logger.critical("the worker of %r died; nothing is dispatched any more", self._name, exc_info=True)
         finally:
+            self._crew.close()
             self._over.set()
 
     def _loop(self) -> None:
@@ -154,7 +154,7 @@ class Worker:
     def _ended(self) -> bool:
         """Whether all is done after a stop. Told under the lock, so that a start either prevents it or comes after."""
         with self._lock:
-            if not self._stopping.is_set() or self._crew.slots:
+            if not self._stopping.is_set() or len(self._crew):
                 return False
             self._thread = None
             return True
@@ -166,7 +166,8 @@ class Worker:
             self._was_full, self._looking = True, False
             self._say_wait("slots", None)
             return None
-        if self._crew.slots.rush(lambda: self._stopping.wait(_MOMENT)):
+        if self._crew.is_brisk:
+            self._stopping.wait(_MOMENT)
             return 0.0
         was_full, self._was_full = self._was_full, False
         # Set before the look, so that what is added during it wakes this thread.
@@ -176,8 +177,8 @@ class Worker:
             self._looking = answer.reason in ("empty", "retry")
             self._say_wait(answer.reason, answer.seconds)
             return answer.seconds
-        for batch in answer:
-            self._crew.start(batch)
+        for claim in answer:
+            self._attempts.begin(claim)
         return 0.0
 
     def _say_wait(self, reason: str, seconds: float | None) -> None:
@@ -190,21 +191,19 @@ class Worker:
 
     def _tending_due(self) -> float:
         tend = self._tended_at + self._settings.lease / 3
-        oldest = self._crew.slots.oldest_start()
-        return tend if oldest is None else min(tend, oldest + self._settings.process_timeout)
+        timeout = self._settings.process_timeout
+        return min([tend, *(slot.started_at + timeout for slot in self._crew.slots())])
 
     def _tend(self) -> None:
-        """What has to be done from time to time: heartbeats, batches that hang, leases that ran out, old ingestions."""
+        """Do what is due from time to time: time-outs, heartbeats, leases that ran out, old ingestions."""
         now = self._clock.now()
-        for slot in self._crew.slots.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
-            self._crew.runner.fail(
-                slot, TimeoutError(f"the processor did not return within {self._settings.process_timeout:g} s")
-            )
+        for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
+            self._attempts.time_out(hand)
         if now < self._tended_at + self._settings.lease / 3:
             return
         self._tended_at = now
-        if batches := self._crew.slots.batches():
-            self._store.renew(batches)
-        for batch, ingestion in self._store.recover():
-            self._crew.runner.lose(batch, ingestion)
+        if slots := self._crew.slots():
+            self._store.renew([slot.claim for slot in slots])
+        for claim, ingestion in self._store.recover():
+            self._attempts.lose(claim, ingestion)
         self._store.prune()

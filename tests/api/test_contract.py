@@ -12,7 +12,7 @@ import pytest
 from app.core.models import BatchError
 from tests.support.clock import START
 from tests.support.host import Host
-from tests.support.queueing import claimed, finish
+from tests.support.queueing import ack, bury, claimed, finish
 
 BODY = {"ids": [1, 2, 3, 4, 5], "priority": "HIGH"}
 
@@ -85,7 +85,7 @@ def test_status_follows_the_batches(host: Host) -> None:
 
 def test_a_failed_batch_says_why_and_how_often_it_was_tried(host: Host) -> None:
     ingestion_id = ingest(host)
-    host.store.bury(claimed(host.store)[0], BatchError("ValueError", "no such city"))
+    bury(host.store, claimed(host.store)[0], BatchError("ValueError", "no such city"))
     batch = host.client.get(f"/status/{ingestion_id}").json["batches"][0]
     assert batch["status"] == "failed"
     assert batch["attempts"] == 1
@@ -228,18 +228,18 @@ class TestResults:
         host = serve(interval=0)
         ingestion_id = ingest(host, {"ids": [9, 1, 5, 9, 2], "priority": "LOW"})
         one, two = claimed(host.store, 2)
-        host.store.ack(two, ['{"town":"\\u00c5"}', "null"])
+        ack(host.store, two, ['{"town":"\\u00c5"}', "null"])
         response = host.client.get(f"/results/{ingestion_id}")
         assert response.status_code == 200
         assert response.mimetype == "application/x-ndjson"
         assert response.text == '{"id":9,"data":{"town":"\\u00c5"}}\n{"id":2,"data":null}\n'
-        host.store.ack(one, ["1", "2", "3"])
+        ack(host.store, one, ["1", "2", "3"])
         lines = [json.loads(line) for line in host.client.get(f"/results/{ingestion_id}").text.splitlines()]
         assert [(line["id"], line["data"]) for line in lines] == [(9, 1), (1, 2), (5, 3), (9, {"town": "Å"}), (2, None)]
 
     def test_of_what_failed_there_are_none(self, host: Host) -> None:
         ingestion_id = ingest(host)
-        host.store.bury(claimed(host.store)[0], BatchError("X", "y"))
+        bury(host.store, claimed(host.store)[0], BatchError("X", "y"))
         response = host.client.get(f"/results/{ingestion_id}")
         assert (response.status_code, response.data) == (200, b"")
 
@@ -248,7 +248,7 @@ class TestResults:
         ids = list(range(1, 3502))
         ingestion_id = ingest(host, {"ids": ids, "priority": "LOW"})
         for batch in claimed(host.store, 4):
-            host.store.ack(batch, [])
+            ack(host.store, batch, [])
         lines = host.client.get(f"/results/{ingestion_id}").text.splitlines()
         assert [json.loads(line) for line in lines] == [{"id": one, "data": None} for one in ids]
 

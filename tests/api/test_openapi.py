@@ -26,6 +26,7 @@ from app.errors import StoreUnavailable
 from app.keys import Role
 from app.store import Submission
 from tests.support.host import Host
+from tests.support.queueing import ack, bury
 from tests.support.web import Callers, make_app
 
 CALLERS = Callers(("reader", Role.READ), ("one", Role.SUBMIT), ("operator", Role.OPERATE))
@@ -73,8 +74,8 @@ def key_host(**settings: Any) -> Host:
 def failed(host: Host) -> str:
     """The id of an ingestion that failed."""
     ingestion = host.submit([1])
-    (batch,) = host.store.claim(1)  # type: ignore[misc]
-    host.store.bury(batch, BatchError("UpstreamError", "no such record"))
+    (claim,) = host.store.claim(1)  # type: ignore[misc]
+    bury(host.store, claim, BatchError("UpstreamError", "no such record"))
     return ingestion.id
 
 
@@ -141,8 +142,8 @@ def submitted(host: Host) -> str:
 
 def completed(host: Host) -> str:
     ingestion = host.submit([1])
-    (batch,) = host.store.claim(1)  # type: ignore[misc]
-    host.store.ack(batch, ["true"])
+    (claim,) = host.store.claim(1)  # type: ignore[misc]
+    ack(host.store, claim, ["true"])
     return ingestion.id
 
 

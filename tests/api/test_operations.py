@@ -11,7 +11,7 @@ from app import create_app
 from app.core.models import BatchError
 from tests.support.clock import START
 from tests.support.host import Host
-from tests.support.queueing import blocked, claimed, finish
+from tests.support.queueing import blocked, bury, claimed, finish, retry
 
 Serve = Callable[..., Host]
 
@@ -42,11 +42,11 @@ class TestCancel:
     @pytest.mark.parametrize("outcome", ["completed", "failed"])
     def test_a_finished_one_is_409(self, host: Host, outcome: str) -> None:
         ingestion_id = submit(host, 3)
-        batch = claimed(host.store)[0]
+        claim = claimed(host.store)[0]
         if outcome == "completed":
-            finish(host.store, batch)
+            finish(host.store, claim)
         else:
-            host.store.bury(batch, BatchError("X", "y"))
+            bury(host.store, claim, BatchError("X", "y"))
         response = host.client.post(f"/status/{ingestion_id}/cancel")
         assert response.status_code == 409
         assert response.mimetype == "application/problem+json"
@@ -73,14 +73,14 @@ class TestRedrive:
         ingestion_id = submit(host, 6)
         one, two = claimed(host.store, 2)
         finish(host.store, two)
-        host.store.bury(one, BatchError("OSError", "down"))
+        bury(host.store, one, BatchError("OSError", "down"))
         assert host.client.get(f"/status/{ingestion_id}").json["status"] == "failed"
         response = host.client.post(f"/status/{ingestion_id}/redrive")
         assert response.status_code == 200
         assert response.json["status"] == "triggered"
         assert response.json["finished_at"] is None
         again = claimed(host.store)[0]
-        assert (again.ids, again.attempt) == ([1, 2, 3], 1)
+        assert (again.batch.ids, again.batch.attempt) == ([1, 2, 3], 1)
         finish(host.store, again)
         document = host.client.get(f"/status/{ingestion_id}").json
         assert document["status"] == "completed"
@@ -89,10 +89,10 @@ class TestRedrive:
     def test_at_its_rank(self, serve: Serve) -> None:
         host = serve(interval=0)
         first = submit(host, 3)
-        host.store.bury(claimed(host.store)[0], BatchError("X", "y"))
+        bury(host.store, claimed(host.store)[0], BatchError("X", "y"))
         submit(host, 3)
         host.client.post(f"/status/{first}/redrive")
-        assert claimed(host.store)[0].ingestion_id == first
+        assert claimed(host.store)[0].batch.ingestion_id == first
 
     def test_where_nothing_failed_it_is_409(self, host: Host) -> None:
         ingestion_id = submit(host, 3)
@@ -103,7 +103,7 @@ class TestRedrive:
     def test_a_cancelled_one_is_409(self, serve: Serve) -> None:
         host = serve(interval=0)
         ingestion_id = submit(host, 6)
-        host.store.bury(claimed(host.store)[0], BatchError("X", "y"))
+        bury(host.store, claimed(host.store)[0], BatchError("X", "y"))
         host.client.post(f"/status/{ingestion_id}/cancel")
         response = host.client.post(f"/status/{ingestion_id}/redrive")
         assert response.status_code == 409
@@ -123,7 +123,7 @@ class TestPause:
         for _ in range(2):
             response = host.client.post("/queue/resume")
             assert (response.json["paused"], response.json["waiting_on"]) == (False, None)
-        assert claimed(host.store)[0].ingestion_id == ingestion_id
+        assert claimed(host.store)[0].batch.ingestion_id == ingestion_id
 
     def test_the_worker_goes_on_when_told(self, serve: Serve) -> None:
         host = serve(lambda ids: list(ids), autostart=True)
@@ -171,7 +171,7 @@ class TestQueue:
         assert document["waiting"] == 4
         taken = []
         for _ in range(4):
-            taken.append(claimed(host.store)[0].id)
+            taken.append(claimed(host.store)[0].batch.id)
             host.clock.advance(5)
         assert [one["batch_id"] for one in document["next"]] == taken
 
@@ -187,9 +187,9 @@ class TestQueue:
 
         submit(host, 9)
         assert waiting_on() is None
-        batch = claimed(host.store)[0]
+        claim = claimed(host.store)[0]
         assert waiting_on() == "slots"
-        host.store.retry(batch, BatchError("X", "y"), 60)
+        retry(host.store, claim, BatchError("X", "y"), 60)
         assert waiting_on() == "token"
         host.store.hold(30)
         assert waiting_on() == "hold"
@@ -200,15 +200,15 @@ class TestQueue:
         # One waits for its next attempt, but it is due by now.
         host.clock.advance(5)
         assert waiting_on() is None
-        host.store.retry(claimed(host.store)[0], BatchError("X", "y"), 60)
+        retry(host.store, claimed(host.store)[0], BatchError("X", "y"), 60)
         assert waiting_on() == "retry"
 
     def test_how_far_off_its_estimates_were(self, serve: Serve) -> None:
         host = serve(batch_size=5, interval=5)
         submit(host, 5)
-        batch = claimed(host.store)[0]
+        claim = claimed(host.store)[0]
         host.clock.advance(2)
-        finish(host.store, batch)
+        finish(host.store, claim)
         assert host.client.get("/queue").json["estimate_error"] == {"ingestions": 1, "mean": 2.0, "p95": 2.0}
         assert host.client.get("/queue").json["service_seconds"] == 2.0
 
@@ -216,7 +216,7 @@ class TestQueue:
 class TestDispatches:
     def test_each_start_with_what_it_waited_for(self, host: Host) -> None:
         ingestion_id = submit(host, 6)
-        batch = claimed(host.store)[0]
+        claim = claimed(host.store)[0]
         host.clock.advance(5)
         claimed(host.store)
         document = host.client.get("/dispatches").json
@@ -225,7 +225,7 @@ class TestDispatches:
         assert first == {
             "started_at": START,
             "due_at": START,
-            "batch_id": batch.id,
+            "batch_id": claim.batch.id,
             "ingestion_id": ingestion_id,
             "position": 0,
             "attempt": 1,
@@ -267,7 +267,7 @@ class TestListing:
         made = {priority: [submit(host, 1, priority) for _ in range(2)] for priority in ("HIGH", "LOW")}
         one, two = claimed(host.store, 2)
         finish(host.store, one)
-        host.store.bury(two, BatchError("X", "y"))
+        bury(host.store, two, BatchError("X", "y"))
         assert self.ids(host, "?priority=HIGH") == made["HIGH"][::-1]
         assert self.ids(host, "?status=completed") == made["HIGH"][:1]
         assert self.ids(host, "?status=failed&priority=HIGH") == made["HIGH"][1:]

@@ -97,7 +97,7 @@ def test_nor_while_some_fail_and_some_are_cancelled(serve: Serve) -> None:
     host.heard.until_finished(*accepted)
     assert Counter(one["ingestion"].id for one in host.heard.all("finished")) == Counter(accepted)
     for ingestion_id in accepted:
-        ingestion, batches = host.service.batches(ingestion_id)
+        ingestion, batches = host.service.store.batches(ingestion_id)
         assert ingestion.status in (Status.COMPLETED, Status.CANCELLED)
         assert sum(ingestion.counts) == len(batches) == 10
         assert {batch.status for batch in batches} <= {Status.COMPLETED, Status.CANCELLED}

@@ -11,13 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.cli.verify import Violation, log_of, read, verify
+from app.core import Wait
 from app.core.limiter import TokenBucket
 from app.core.models import Batch, BatchError, Priority
 from app.core.reports import Dispatch
 from app.memory.store import MemoryStore
-from app.store import Wait
 from tests.support import queueing
 from tests.support.clock import START, FakeClock
+from tests.support.queueing import bury, release, retry
 
 BOOM = BatchError("RuntimeError", "boom")
 
@@ -94,11 +95,11 @@ def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
             if word == "ack":
                 queueing.finish(store, batch)
             elif word == "retry":
-                store.retry(batch, BOOM, values[1])
+                retry(store, batch, BOOM, values[1])
             elif word == "bury":
-                store.bury(batch, BOOM)
+                bury(store, batch, BOOM)
             else:
-                store.release(batch)
+                release(store, batch)
     store.resume()
     while True:
         wait = claim(2)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app.core import Wait
 from app.core.models import LOST, BatchError, Counts, Priority, Status
-from app.store import Store, Wait
+from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import blocked, claimed, finish, submit
+from tests.support.queueing import blocked, bury, claimed, finish, proceed, release, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 
@@ -22,12 +23,12 @@ def test_batches_are_consecutive_ids_of_one_ingestion(store: Store) -> None:
 
 def test_the_first_goes_at_once_the_next_after_an_interval(store: Store, clock: FakeClock) -> None:
     submit(store, range(1, 6))
-    assert claimed(store)[0].ids == [1, 2, 3]
+    assert claimed(store)[0].batch.ids == [1, 2, 3]
     assert blocked(store) == Wait(5.0, "token")
     clock.advance(4.5)
     assert blocked(store) == Wait(0.5, "token")
     clock.advance(0.5)
-    assert claimed(store)[0].ids == [4, 5]
+    assert claimed(store)[0].batch.ids == [4, 5]
     assert blocked(store) == Wait(None, "empty")
 
 
@@ -38,7 +39,7 @@ def test_the_most_urgent_is_chosen_when_the_token_is_there(store: Store, clock: 
     assert isinstance(store.claim(1), Wait)
     submit(store, [9], Priority.HIGH)
     clock.advance(0.01)
-    assert claimed(store)[0].ids == [9]
+    assert claimed(store)[0].batch.ids == [9]
 
 
 def test_an_idle_hour_saves_up_no_more_than_the_burst(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -54,13 +55,13 @@ def test_a_failed_attempt_goes_again_at_its_rank(new_store: Callable[..., Store]
     first = submit(store, range(1, 7))
     submit(store, [9])
     batch = claimed(store)[0]
-    store.retry(batch, BOOM, 2.0)
+    retry(store, batch, BOOM, 2.0)
     clock.advance(1)
     second = claimed(store)[0]
-    assert second.ids == [4, 5, 6]
+    assert second.batch.ids == [4, 5, 6]
     clock.advance(1)
     again = claimed(store)[0]
-    assert (again.ids, again.attempt) == ([1, 2, 3], 2)
+    assert (again.batch.ids, again.batch.attempt) == ([1, 2, 3], 2)
     assert store.batches(first.id)[1][0].error == BOOM
 
 
@@ -69,7 +70,7 @@ def test_the_last_end_finishes_the_ingestion(new_store: Callable[..., Store]) ->
     ingestion = submit(store, range(1, 6))
     one, two = claimed(store, 5)
     assert store.get(ingestion.id).status == Status.TRIGGERED
-    store.bury(one, BOOM)
+    bury(store, one, BOOM)
     ended = finish(store, two, '"ok"')
     assert ended is not None
     assert ended.status == Status.FAILED
@@ -83,10 +84,10 @@ def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Sto
     stale = claimed(store)[0]
     clock.advance(31)
     [(lost, after)] = store.recover()
-    assert (lost.attempt, lost.status, after.status) == (1, Status.TRIGGERED, Status.TRIGGERED)
+    assert (lost.batch.attempt, lost.batch.status, after.status) == (1, Status.TRIGGERED, Status.TRIGGERED)
     assert store.recover() == []
     fresh = claimed(store)[0]
-    assert fresh.attempt == 2
+    assert fresh.batch.attempt == 2
     assert finish(store, stale) is None
     assert store.get(ingestion.id).status == Status.TRIGGERED
     assert finish(store, fresh) is not None
@@ -97,14 +98,14 @@ def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., S
     store = new_store(interval=0, lease=30, max_attempts=2)
     ingestion = submit(store, [1, 2, 3, 4])
     first, last = claimed(store, 2)
-    store.retry(last, BOOM, 1)
+    retry(store, last, BOOM, 1)
     clock.advance(5)
     again = claimed(store)[0]
     clock.advance(30)
     lost = store.recover()
-    assert [batch for batch, _ in lost] == [
-        first._replace(error=LOST),
-        again._replace(status=Status.FAILED, error=LOST),
+    assert [claim for claim, _ in lost] == [
+        first._replace(batch=first.batch._replace(error=LOST)),
+        again._replace(batch=again.batch._replace(status=Status.FAILED, error=LOST)),
     ]
     assert [after.counts for _, after in lost][-1] == store.get(ingestion.id).counts == Counts(triggered=1, failed=1)
     assert store.batches(ingestion.id)[1][0].error == LOST
@@ -117,7 +118,7 @@ def test_what_is_lost_of_a_cancelled_ingestion_is_cancelled(new_store: Callable[
     store.cancel(ingestion.id)
     clock.advance(31)
     [(lost, after)] = store.recover()
-    assert (lost.status, after.status) == (Status.CANCELLED, Status.CANCELLED)
+    assert (lost.batch.status, after.status) == (Status.CANCELLED, Status.CANCELLED)
 
 
 def test_a_heartbeat_keeps_the_lease(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -133,12 +134,12 @@ def test_a_heartbeat_keeps_the_lease(new_store: Callable[..., Store], clock: Fak
 
 def test_a_released_batch_is_untouched(store: Store, clock: FakeClock) -> None:
     submit(store, [1])
-    store.release(claimed(store)[0])
+    release(store, claimed(store)[0])
     store.hold(60)
     clock.advance(5)
     assert blocked(store) == Wait(55.0, "hold")
     clock.advance(55)
-    assert claimed(store)[0].attempt == 1
+    assert claimed(store)[0].batch.attempt == 1
 
 
 def test_a_claim_says_since_when_the_batch_was_due(store: Store, clock: FakeClock) -> None:
@@ -146,7 +147,7 @@ def test_a_claim_says_since_when_the_batch_was_due(store: Store, clock: FakeCloc
     clock.advance(7)
     batch = claimed(store)[0]
     assert batch.due_at == clock.now() - 7
-    store.retry(batch, BOOM, 3.0)
+    retry(store, batch, BOOM, 3.0)
     clock.advance(20)
     assert claimed(store)[0].due_at == clock.now() - 17
 
@@ -161,7 +162,7 @@ def test_an_outcome_of_a_claim_before_a_redrive_changes_nothing(
     assert [after.status for _, after in store.recover()] == [Status.FAILED]
     store.redrive(ingestion.id)
     fresh = claimed(store)[0]
-    assert fresh.attempt == stale.attempt
+    assert fresh.batch.attempt == stale.batch.attempt
     clock.advance(20)
     store.renew([stale])
     assert finish(store, stale) is None
@@ -175,18 +176,18 @@ def test_the_next_batch_can_be_claimed_with_an_ack(new_store: Callable[..., Stor
     store = new_store(interval=1)
     ingestion = submit(store, range(1, 9))
     one = claimed(store)[0]
-    assert store.proceed(one, ["1", "2", "3"])[1] == Wait(1.0, "token")
+    assert proceed(store, one, ["1", "2", "3"])[1] == Wait(1.0, "token")
     assert store.get(ingestion.id).counts.completed == 1
     clock.advance(1)
     two = claimed(store)[0]
     clock.advance(1)
-    after, answer = store.proceed(two, [])
+    after, answer = proceed(store, two, [])
     assert after is not None
     assert after.counts.completed == 2
     assert not isinstance(answer, Wait)
-    assert [batch.ids for batch in answer] == [[7, 8]]
-    assert store.proceed(two, ["4", "5", "6"]) == (None, Wait(None, "empty"))
-    ended, _ = store.proceed(answer[0], [])
+    assert [claim.batch.ids for claim in answer] == [[7, 8]]
+    assert proceed(store, two, ["4", "5", "6"]) == (None, Wait(None, "empty"))
+    ended, _ = proceed(store, answer[0], [])
     assert ended is not None
     assert ended.status is Status.COMPLETED
     assert list(store.results(ingestion.id))[:4] == [(1, "1"), (2, "2"), (3, "3"), (4, "null")]

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from app.core import Wait
 from app.core.models import BatchError, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, TooLate, UnknownIngestion
-from app.store import Store, Wait
+from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import blocked, claimed, finish, submit
+from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 
@@ -45,7 +46,7 @@ def test_a_finished_ingestion_cannot_be_cancelled(store: Store) -> None:
 
 def test_a_cancelled_batch_that_waits_for_a_retry_does_not_go_again(store: Store, clock: FakeClock) -> None:
     ingestion = submit(store, [1])
-    store.retry(claimed(store)[0], BOOM, 10)
+    retry(store, claimed(store)[0], BOOM, 10)
     cancelled, _ = store.cancel(ingestion.id)
     assert cancelled.status == Status.CANCELLED
     assert cancelled.finished_at == clock.now()
@@ -55,9 +56,9 @@ def test_a_cancelled_batch_that_waits_for_a_retry_does_not_go_again(store: Store
 
 def test_an_attempt_that_fails_after_a_cancel_is_cancelled(store: Store, clock: FakeClock) -> None:
     ingestion = submit(store, [1])
-    batch = claimed(store)[0]
+    claim = claimed(store)[0]
     store.cancel(ingestion.id)
-    ended = store.retry(batch, BOOM, 1.0)
+    ended = retry(store, claim, BOOM, 1.0)
     assert ended is not None
     assert ended.status == Status.CANCELLED
     clock.advance(5)
@@ -68,16 +69,16 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
     store = new_store(interval=1, max_attempts=2)
     ingestion = submit(store, range(1, 5), Priority.HIGH)
     for _ in range(2):
-        store.bury(claimed(store)[0], BOOM)
+        bury(store, claimed(store)[0], BOOM)
         clock.advance(1)
     assert store.get(ingestion.id).status == Status.FAILED
     submit(store, [9], Priority.HIGH)
     again = store.redrive(ingestion.id)
     assert again.status == Status.YET_TO_START
     assert again.finished_at is None
-    assert store.estimate(ingestion.id) is not None
+    assert estimate_of(store, ingestion.id) is not None
     batch = claimed(store)[0]
-    assert (batch.ids, batch.attempt) == ([1, 2, 3], 1)
+    assert (batch.claim.batch.ids, batch.claim.batch.attempt) == ([1, 2, 3], 1)
     finish(store, batch)
     clock.advance(1)
     finish(store, claimed(store)[0])
@@ -85,7 +86,7 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
     assert after.status == Status.COMPLETED
     assert [batch.error for batch in batches] == [None, None]
     clock.advance(1)
-    assert claimed(store)[0].ids == [9]
+    assert claimed(store)[0].batch.ids == [9]
 
 
 def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(new_store: Callable[..., Store]) -> None:
@@ -97,7 +98,7 @@ def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(new_store:
     with pytest.raises(Conflict, match="No batch of the ingestion failed"):
         store.redrive(fine.id)
     broken = submit(store, range(1, 5))
-    store.bury(claimed(store)[0], BOOM)
+    bury(store, claimed(store)[0], BOOM)
     store.cancel(broken.id)
     with pytest.raises(Conflict, match="cancelled"):
         store.redrive(broken.id)
@@ -109,7 +110,7 @@ def test_nothing_starts_while_paused_and_everything_is_accepted(store: Store, cl
     assert blocked(store) == Wait(None, "paused")
     assert store.stats().waiting_on == "paused"
     assert store.stats().paused is True
-    estimate = store.estimate(ingestion.id)
+    estimate = estimate_of(store, ingestion.id)
     assert estimate is not None
     assert (estimate.start, estimate.completion) == (None, None)
     clock.advance(100)
@@ -123,9 +124,9 @@ def test_the_queue_says_what_it_waits_on(new_store: Callable[..., Store], clock:
     assert store.stats().waiting_on == "empty"
     submit(store, range(1, 7))
     assert store.stats().waiting_on is None
-    batch = claimed(store)[0]
+    claim = claimed(store)[0]
     assert store.stats().waiting_on == "slots"
-    finish(store, batch)
+    finish(store, claim)
     assert store.stats().waiting_on == "token"
     store.hold(60)
     assert store.stats().waiting_on == "hold"
@@ -135,7 +136,7 @@ def test_the_queue_says_what_it_waits_on(new_store: Callable[..., Store], clock:
 def test_the_log_says_what_limited_each_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=5)
     submit(store, range(1, 4))
-    store.retry(claimed(store)[0], BOOM, 20)
+    retry(store, claimed(store)[0], BOOM, 20)
     clock.advance(20)
     claimed(store)
     submit(store, range(1, 7))
@@ -230,7 +231,7 @@ def test_a_redriven_ingestion_is_not_forgotten_for_its_first_end(
 ) -> None:
     store = new_store(retention=60)
     ingestion = submit(store, [1])
-    store.bury(claimed(store)[0], BOOM)
+    bury(store, claimed(store)[0], BOOM)
     clock.advance(59)
     store.redrive(ingestion.id)
     clock.advance(10)
@@ -286,9 +287,9 @@ def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) ->
 def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=5)
     submit(store, [1])
-    batch = claimed(store)[0]
+    claim = claimed(store)[0]
     clock.advance(3)
-    finish(store, batch)
+    finish(store, claim)
     accuracy = store.stats().accuracy
     assert accuracy is not None
     assert (accuracy.ingestions, accuracy.mean, accuracy.p95) == (1, pytest.approx(3), pytest.approx(3))
@@ -297,11 +298,11 @@ def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: 
 def test_estimates_use_measured_service_times_and_the_slots(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=1, concurrency=1)
     submit(store, [1])
-    batch = claimed(store)[0]
+    claim = claimed(store)[0]
     clock.advance(10)
-    finish(store, batch)
+    finish(store, claim)
     ingestion = submit(store, range(1, 7))
-    estimate = store.estimate(ingestion.id)
+    estimate = estimate_of(store, ingestion.id)
     assert estimate is not None
     assert estimate.start == clock.now()
     assert estimate.completion == clock.now() + 20
@@ -311,12 +312,12 @@ def test_the_status_can_change_at_any_time_while_a_batch_runs_else_with_the_next
     store: Store, clock: FakeClock
 ) -> None:
     ingestion = submit(store, range(1, 7))
-    batch = claimed(store)[0]
+    claim = claimed(store)[0]
     clock.advance(2)
-    running = store.estimate(ingestion.id)
+    running = estimate_of(store, ingestion.id)
     assert running is not None
     assert running.next_change == clock.now()
-    finish(store, batch)
-    waiting = store.estimate(ingestion.id)
+    finish(store, claim)
+    waiting = estimate_of(store, ingestion.id)
     assert waiting is not None
     assert waiting.next_change == clock.now() + 3

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.core.models import Batch, Priority, Status
 from app.store import Store
 from tests.support.clock import START, FakeClock
-from tests.support.queueing import settings
+from tests.support.queueing import estimate_of, settings
 from tests.support.simulation import EPSILON, Simulation, assert_rate
 
 PRIORITIES = st.sampled_from(Priority)
@@ -125,7 +125,7 @@ def test_estimates_are_exact_when_nothing_else_arrives(
                 simulation.cancel(simulation.ingestions[which])
         store.hold(hold)
         for ingestion in simulation.ingestions:
-            if estimate := store.estimate(ingestion.id):
+            if estimate := estimate_of(store, ingestion.id):
                 expected[ingestion.id] = estimate, len(simulation.starts)
 
     simulation.at(max(at for at, _, _ in arrivals), look)
@@ -178,7 +178,7 @@ def test_a_client_that_asks_when_told_to_never_learns_late_and_seldom_in_vain(
     looks: list[tuple[float, tuple[Status, ...]]] = []
 
     def look() -> None:
-        estimate = store.estimate(ingestion_id)
+        estimate = estimate_of(store, ingestion_id)
         looks.append((clock.now(), tuple(batch.status for batch in store.batches(ingestion_id)[1])))
         if estimate:
             assert estimate.next_change is not None

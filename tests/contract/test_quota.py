@@ -10,7 +10,7 @@ from app.core.models import BatchError, Priority
 from app.errors import InvalidRequest, QuotaFull
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, submit
+from tests.support.queueing import bury, claimed, finish, retry, submit
 
 NewStore = Callable[..., Store]
 
@@ -57,12 +57,12 @@ def test_only_what_waits_counts(new_store: NewStore) -> None:
     full, short = claimed(store, 2)
     submit(store, range(1, 6), owner="one")
     store.cancel(store.ingestions()[0].id)
-    store.retry(full, BatchError("Boom", ""), 0.0)
+    retry(store, full, BatchError("Boom", ""), 0.0)
     finish(store, short)
     submit(store, [1, 2], owner="one")
     with pytest.raises(QuotaFull):
         submit(store, [1], owner="one")
-    store.bury(claimed(store)[0], BatchError("Boom", ""))
+    bury(store, claimed(store)[0], BatchError("Boom", ""))
     submit(store, [1, 2, 3], owner="one")
     assert store.redrive(first.id).counts.yet_to_start == 1
     with pytest.raises(QuotaFull, match="8 ids"):

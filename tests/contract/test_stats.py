@@ -7,7 +7,7 @@ from collections.abc import Callable
 from app.core.models import BatchError
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, submit
+from tests.support.queueing import bury, claimed, finish, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 
@@ -18,10 +18,10 @@ def test_failed_batches_are_counted_until_they_go_again_or_are_forgotten(
     store = new_store(interval=0, retention=60)
     first, second = submit(store, range(1, 10)), submit(store, [1])
     for batch in claimed(store, 4):
-        if batch.position == 2:
+        if batch.batch.position == 2:
             finish(store, batch)
         else:
-            store.bury(batch, BOOM)
+            bury(store, batch, BOOM)
     assert store.stats().failed == 3
     store.redrive(second.id)
     assert store.stats().failed == 2
@@ -29,7 +29,7 @@ def test_failed_batches_are_counted_until_they_go_again_or_are_forgotten(
     assert store.stats().failed == 2
     store.redrive(first.id)
     for batch in claimed(store, 2):
-        store.bury(batch, BOOM)
+        bury(store, batch, BOOM)
     clock.advance(61)
     store.prune()
     assert store.stats().failed == 0
@@ -41,8 +41,8 @@ def test_the_first_retry_that_is_not_due_is_told(new_store: Callable[..., Store]
     assert store.stats().next_retry_at is None
     now = clock.now()
     one, two = claimed(store, 2)
-    store.retry(one, BOOM, 30)
-    store.retry(two, BOOM, 10)
+    retry(store, one, BOOM, 30)
+    retry(store, two, BOOM, 10)
     assert store.stats().waiting_on == "retry"
     assert store.stats().next_retry_at == now + 10
     clock.advance(10)

@@ -10,10 +10,11 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import IngestionAPI
+from app.core import Wait
 from app.core.models import Batch, BatchError, Ingestion, Priority
 from app.service import Service
-from app.store import Wait
 from tests.support.clock import FakeClock
+from tests.support.queueing import ack, bury
 
 REFUSED = BatchError("UpstreamError", "GET https://upstream.example/items/4711 answered 500 Internal Server Error.")
 
@@ -68,13 +69,13 @@ class Site:
         for step in range(steps):
             answer = store.claim(1)
             if not isinstance(answer, Wait):
-                for batch in answer:
-                    error = end(batch, step) if end else None
+                for claim in answer:
+                    error = end(claim.batch, step) if end else None
                     if error:
-                        store.bury(batch, error)
+                        bury(store, claim, error)
                     else:
-                        store.ack(batch, [])
-                    found.append(batch)
+                        ack(store, claim, [])
+                    found.append(claim.batch)
             self.clock.advance(self.service.settings.interval if seconds is None else seconds)
         return found
 

@@ -15,6 +15,7 @@ from app import IngestionAPI
 from app.core.models import Batch, BatchError, Priority
 from app.errors import StoreUnavailable
 from tests.support.clock import START
+from tests.support.queueing import bury, retry
 
 from .site import REFUSED, Site
 
@@ -135,8 +136,8 @@ def test_the_countdown_of_a_retry_ends_when_it_is_due(new_site: NewSite) -> None
     site = new_site()
     site.submit([1])
     store = site.service.store
-    batch = store.claim(1)[0]  # type: ignore[index]
-    store.retry(batch, REFUSED, 90)
+    claim = store.claim(1)[0]  # type: ignore[index]
+    retry(store, claim, REFUSED, 90)
     site.work()
     found = data(site)
     assert found["waiting_on"] == "retry"
@@ -217,8 +218,8 @@ def test_it_reads_a_database_too(new_site: NewSite, tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy", reason="SQLAlchemy is not installed")
     site = new_site(store=f"sqlite:///{tmp_path / 'queue.db'}", interval=0)
     made = site.submit(range(1, 10))
-    (batch,) = site.service.store.claim(1)  # type: ignore[misc]
-    site.service.store.bury(batch, REFUSED)
+    (claim,) = site.service.store.claim(1)  # type: ignore[misc]
+    bury(site.service.store, claim, REFUSED)
     found = data(site)
     assert [alert["detail"] for alert in found["alerts"]] == [
         "Nothing is dispatched, unless another process on the same store does."

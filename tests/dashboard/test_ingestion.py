@@ -73,13 +73,13 @@ def test_cancelling_asks_first(new_site: NewSite, page: Any) -> None:
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(page.get_by_role("button", name="Cancel")).to_be_focused()
-    assert site.service.get(made).status is Status.TRIGGERED
+    assert site.service.store.get(made).status is Status.TRIGGERED
     page.get_by_role("button", name="Cancel").click()
     dialog.get_by_role("button", name="Cancel the ingestion").click()
     expect(page.locator("#notices")).to_contain_text("The ingestion is cancelled.")
     expect(page.locator("#pills")).to_contain_text("cancelled")
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
-    assert site.service.get(made).counts.cancelled == 8
+    assert site.service.store.get(made).counts.cancelled == 8
 
 
 def test_redriving_asks_first(new_site: NewSite, page: Any) -> None:
@@ -91,7 +91,7 @@ def test_redriving_asks_first(new_site: NewSite, page: Any) -> None:
     dialog.get_by_role("button", name="Redrive").click()
     expect(page.locator("#pills")).to_contain_text("triggered")
     expect(page.get_by_role("button", name="Redrive")).to_be_hidden()
-    assert site.service.get(made).counts.failed == 0
+    assert site.service.store.get(made).counts.failed == 0
 
 
 def test_what_cannot_be_done_any_more_is_explained(new_site: NewSite, page: Any) -> None:

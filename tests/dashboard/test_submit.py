@@ -29,7 +29,7 @@ def working(new_site: NewSite, **settings: Any) -> Site:
 def ids_of(site: Site) -> list[int]:
     """The ids of the newest ingestion."""
     newest = site.service.store.ingestions(limit=1)[0]
-    return [one for batch in site.service.batches(newest.id)[1] for one in batch.ids]
+    return [one for batch in site.service.store.batches(newest.id)[1] for one in batch.ids]
 
 
 def test_pasted_ids_are_quoted_at_each_priority_and_submitted_exactly(new_site: NewSite, page: Any) -> None:

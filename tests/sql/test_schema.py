@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from app.core import Wait
 from app.core.clock import SystemClock
 from app.core.models import Priority
 from app.errors import ConfigError, UnknownIngestion
 from app.sql.store import SQLStore
-from app.store import Wait
 from app.wiring import open_store
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, settings, submit
+from tests.support.queueing import claimed, estimate_of, settings, submit
 
 Open = Callable[..., SQLStore]
 
@@ -69,14 +69,14 @@ def test_another_aging_puts_what_waits_in_its_new_order(open_sql: Open, clock: F
     low = submit(strict, range(1, 4), Priority.LOW)
     clock.advance(100)
     high = submit(strict, range(1, 4), Priority.HIGH)
-    again = strict.estimate(low.id)
+    again = estimate_of(strict, low.id)
     assert again is not None
     assert again.batches_ahead == 1
     aged = open_sql(interval=0, priority_aging=10)
-    after = aged.estimate(high.id)
+    after = estimate_of(aged, high.id)
     assert after is not None
     assert after.batches_ahead == 1
-    assert [batch.ingestion_id for batch in claimed(aged, 2)] == [low.id, high.id]
+    assert [claim.batch.ingestion_id for claim in claimed(aged, 2)] == [low.id, high.id]
 
 
 def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, clock: FakeClock) -> None:
@@ -86,7 +86,7 @@ def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, cl
     high = submit(strict, range(1, 4), Priority.HIGH)
     open_sql(interval=0, priority_aging=10).ping()
     again = open_sql(interval=0)
-    assert [batch.ingestion_id for batch in claimed(again, 2)] == [high.id, low.id]
+    assert [claim.batch.ingestion_id for claim in claimed(again, 2)] == [high.id, low.id]
 
 
 @pytest.mark.parametrize(

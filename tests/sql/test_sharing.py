@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from app.cli.verify import verify
+from app.core import Wait
 from app.core.models import BatchError, Status
 from app.sql.store import SQLStore
-from app.store import Wait
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, submit
+from tests.support.queueing import bury, claimed, finish, retry, submit
 
 Open = Callable[..., SQLStore]
 
@@ -58,9 +58,9 @@ def test_nobody_claims_what_another_did_and_none_is_left(open_sql: Open) -> None
                     return
                 time.sleep(answer.seconds or 0.001)
                 continue
-            for batch in answer:
-                seen[batch.id] += 1
-                assert finish(store, batch) is not None
+            for claim in answer:
+                seen[claim.batch.id] += 1
+                assert finish(store, claim) is not None
 
     in_threads(4, drain)
     assert set(seen.values()) == {1}
@@ -105,7 +105,7 @@ def test_what_others_accept_is_noticed_within_the_poll(open_sql: Open, clock: Fa
     assert there.claim(1) == Wait(5.0, "token")
     clock.advance(5)
     claimed(here)
-    there.retry(batch, BatchError("Boom", ""), 60)
+    retry(there, batch, BatchError("Boom", ""), 60)
     assert here.claim(1) == Wait(1.5, "retry")
     there.cancel(ingestion.id)
     assert here.claim(1) == Wait(1.5, "empty")
@@ -127,7 +127,7 @@ def test_a_stale_outcome_overwrites_nothing_wherever_it_comes_from(open_sql: Ope
     stale = claimed(frozen)[0]
     clock.advance(31)
     [(lost, _)] = alive.recover()
-    assert lost.ids == [1]
+    assert lost.batch.ids == [1]
     fresh = claimed(alive)[0]
     assert finish(alive, fresh, '"new"') is not None
     assert finish(frozen, stale, '"old"') is None
@@ -154,6 +154,6 @@ def test_text_that_databases_dislike_is_kept_readable(open_sql: Open) -> None:
     store = open_sql(interval=0)
     ingestion = submit(store, [1], owner="a\0\ud800b", key="k\0", fingerprint="f")
     assert submit(store, [1], owner="a\0\ud800b", key="k\0", fingerprint="f").id == ingestion.id
-    store.bury(claimed(store)[0], BatchError("Boom", "\0 and \udfff"))
+    bury(store, claimed(store)[0], BatchError("Boom", "\0 and \udfff"))
     error = store.batches(ingestion.id)[1][0].error
     assert error == BatchError("Boom", "\\0 and \\udfff")

@@ -16,7 +16,7 @@ def test_a_million_ids_take_no_more_than_sixteen_megabytes_and_are_all_there(tmp
     ingestion = submit(store, MILLION)
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 16_000_000
     first, *_ = claimed(store, 3)
-    assert first.ids == list(MILLION[:3])
+    assert first.batch.ids == list(MILLION[:3])
     finish(store, first, '"x"')
     after, page = store.batches(ingestion.id, 333_330, 100)
     assert after.status == Status.TRIGGERED

@@ -17,14 +17,14 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.verify import verify
-from app.core.models import Batch, Priority, Status
+from app.core import Wait
+from app.core.models import Claim, Priority, Status
 from app.errors import BacklogFull, StoreUnavailable, TooLate
 from app.sql.address import parse_url
 from app.sql.database import Database
-from app.sql.schema import limiter
+from app.sql.schema import queues
 from app.sql.store import SQLStore
 from app.sql.wire import Wire
-from app.store import Wait
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
 
@@ -91,9 +91,9 @@ def clock() -> HeldClock:
 def test_of_two_ends_of_one_claim_in_a_turn_one_counts(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=0)
     ingestion = submit(store, [1, 2, 3, 4, 5, 6])
-    batch = claimed(store)[0]
+    claim = claimed(store)[0]
     with clock.held(store, store.pause) as call:
-        answers = [call(lambda: finish(store, batch)), call(lambda: finish(store, batch))]
+        answers = [call(lambda: finish(store, claim)), call(lambda: finish(store, claim))]
     first, second = (answer.result(10) for answer in answers)
     assert (first is None) != (second is None)
     assert store.get(ingestion.id).counts.completed == 1
@@ -118,9 +118,9 @@ def test_claims_in_one_turn_are_served_in_order_and_no_faster_than_the_rate(open
         answers = [call(lambda: store.claim(2)), call(lambda: store.claim(0)), call(lambda: store.claim(2))]
         late = call(lambda: store.claim(1))
     first, none, second, last = (answer.result(10) for answer in (*answers, late))
-    assert [batch.ingestion_id for batch in first] == [high.id, high.id]
+    assert [claim.batch.ingestion_id for claim in first] == [high.id, high.id]
     assert none == Wait(None, "slots")
-    assert [batch.ingestion_id for batch in second] == [low.id]
+    assert [claim.batch.ingestion_id for claim in second] == [low.id]
     assert last == Wait(5.0, "token")
     assert verify(store.dispatches(10), interval=5, burst=3) == []
 
@@ -189,7 +189,7 @@ def test_many_threads_on_one_store_start_every_batch_once(open_sql: Open) -> Non
     store = open_sql(interval=0, real_time=True)
     for first in range(1, 400, 20):
         submit(store, range(first, first + 20))
-    started: list[Batch] = []
+    started: list[Claim] = []
 
     def drain(limit: int) -> None:
         while True:
@@ -198,13 +198,13 @@ def test_many_threads_on_one_store_start_every_batch_once(open_sql: Open) -> Non
                 assert answer.reason == "empty"
                 return
             started.extend(answer)
-            for batch in answer:
-                assert finish(store, batch) is not None
+            for claim in answer:
+                assert finish(store, claim) is not None
 
     with ThreadPoolExecutor(8) as pool:
         for done in [pool.submit(drain, 1 + number % 3) for number in range(8)]:
             done.result(60)
-    assert len({batch.id for batch in started}) == len(started) == 140
+    assert len({claim.batch.id for claim in started}) == len(started) == 140
     assert {one.status for one in store.ingestions(limit=100)} == {Status.COMPLETED}
     assert verify(store.dispatches(1000), interval=0) == []
     stats = store.stats()
@@ -220,9 +220,9 @@ def raw(database: str, open_sql: Open) -> Iterator[Database]:
     found.close()
 
 
-_ADD = insert(limiter).values(name="new")
-_TOUCH = update(limiter).where(limiter.c.name == "ingest").values(failed=0).returning(limiter.c.name)
-_NAMES = select(limiter.c.name).where(limiter.c.name == "new")
+_ADD = insert(queues).values(name="new")
+_TOUCH = update(queues).where(queues.c.name == "ingest").values(failed=0).returning(queues.c.name)
+_NAMES = select(queues.c.name).where(queues.c.name == "new")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -123,7 +123,7 @@ class Host:
 
     def error(self, ingestion_id: str, position: int = 0) -> tuple[str, str] | None:
         """The type and message of a batch's latest error."""
-        return self.service.batches(ingestion_id)[1][position].error
+        return self.service.store.batches(ingestion_id)[1][position].error
 
 
 def eventually(condition: Callable[[], Any], what: str = "") -> None:

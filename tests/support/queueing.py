@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.config import Settings
-from app.core.models import Batch, Ingestion, Priority
-from app.store import Store, Submission, Wait
+from app.core import BatchError, Claim, Estimate, Ingestion, Priority, Wait
+from app.store import Outcome, Store, Submission
 
 
 def settings(**changes: Any) -> Settings:
@@ -20,8 +20,8 @@ def submit(store: Store, ids: Iterable[int], priority: Priority = Priority.MEDIU
     return store.add(Submission(array("q", ids), priority, **more))[0]
 
 
-def claimed(store: Store, limit: int = 1) -> list[Batch]:
-    """The batches of a claim that must succeed."""
+def claimed(store: Store, limit: int = 1) -> list[Claim]:
+    """The claims of a call that must succeed."""
     answer = store.claim(limit)
     assert not isinstance(answer, Wait), f"nothing to claim: {answer}"
     return answer
@@ -34,5 +34,29 @@ def blocked(store: Store, limit: int = 1) -> Wait:
     return answer
 
 
-def finish(store: Store, batch: Batch, data: str = "true") -> Ingestion | None:
-    return store.ack(batch, [data] * len(batch.ids))
+def ack(store: Store, claim: Claim, results: Sequence[str]) -> Ingestion | None:
+    return store.end(claim, Outcome.ack(results))
+
+
+def retry(store: Store, claim: Claim, error: BatchError, delay: float) -> Ingestion | None:
+    return store.end(claim, Outcome.retry(error, delay))
+
+
+def bury(store: Store, claim: Claim, error: BatchError) -> Ingestion | None:
+    return store.end(claim, Outcome.bury(error))
+
+
+def release(store: Store, claim: Claim) -> Ingestion | None:
+    return store.end(claim, Outcome.release())
+
+
+def proceed(store: Store, claim: Claim, results: Sequence[str]) -> tuple[Ingestion | None, list[Claim] | Wait]:
+    return store.proceed(claim, Outcome.ack(results))
+
+
+def estimate_of(store: Store, ingestion_id: str) -> Estimate | None:
+    return store.status(ingestion_id, limit=0)[1]
+
+
+def finish(store: Store, claim: Claim, data: str = "true") -> Ingestion | None:
+    return ack(store, claim, [data] * len(claim.batch.ids))

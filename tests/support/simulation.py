@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.config import Settings
-from app.core.models import Batch, BatchError, Ingestion, Priority, Status
-from app.store import Store, Wait
+from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
+from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import finish, submit
+from tests.support.queueing import bury, finish, proceed, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 EPSILON = 1e-5
@@ -89,12 +89,12 @@ class Simulation:
                     self.check_statuses()
             else:
                 assert len(answer) <= self.settings.concurrency - self._running
-                for batch in answer:
-                    self._start(batch, begin)
+                for claim in answer:
+                    self._start(claim, begin)
                 self.check_statuses()
 
-    def _start(self, batch: Batch, begin: float) -> None:
-        now = self.clock.now()
+    def _start(self, claim: Claim, begin: float) -> None:
+        now, batch = self.clock.now(), claim.batch
         ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
         place = self.place(ingestion, batch.position)
         due = [other for other, since in self.waiting.items() if since <= now + EPSILON]
@@ -108,16 +108,16 @@ class Simulation:
             self._running -= 1
             if outcome is True and batch.position % 2:
                 # Every other one brings the next along, if its turn has come.
-                after, answer = self.store.proceed(batch, ["true"] * len(batch.ids))
+                after, answer = proceed(self.store, claim, ["true"] * len(batch.ids))
                 assert after is not None
                 for following in [] if isinstance(answer, Wait) else answer:
                     self._start(following, begin)
             elif outcome is True:
-                assert finish(self.store, batch) is not None
+                assert finish(self.store, claim) is not None
             elif outcome is False:
-                assert self.store.bury(batch, BOOM) is not None
+                assert bury(self.store, claim, BOOM) is not None
             else:
-                after = self.store.retry(batch, BOOM, outcome)
+                after = retry(self.store, claim, BOOM, outcome)
                 assert after is not None
                 if not after.counts.cancelled:
                     self.waiting[place] = self.clock.now() + outcome

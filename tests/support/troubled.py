@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app.core import COMPLETED, FAILED, Claim, Ingestion
 from app.memory.store import MemoryStore
+from app.store import Outcome
 
 _CALLS = (
     "ack", "add", "bury", "cancel", "claim", "get", "hold", "ping", "prune", "recover", "release", "renew", "retry",
@@ -13,7 +15,10 @@ _CALLS = (
 
 
 class TroubledStore(MemoryStore):
-    """A MemoryStore; before each call named in `trouble`, what is found there is called."""
+    """A MemoryStore; before each call named in `trouble`, what is found there is called.
+
+    An `end` goes by the name of its outcome: ack, retry, bury or release.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -40,6 +45,17 @@ class TroubledStore(MemoryStore):
     def heal(self) -> None:
         self.trouble.clear()
 
+    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
+        if go_wrong := self.trouble.get(_name_of(outcome)):
+            go_wrong()
+        return super().end(claim, outcome)
+
+
+def _name_of(outcome: Outcome) -> str:
+    if outcome.state in (COMPLETED, FAILED):
+        return "ack" if outcome.state == COMPLETED else "bury"
+    return "retry" if outcome.counted else "release"
+
 
 def _troubled(name: str) -> Callable[..., Any]:
     def call(self: TroubledStore, *args: Any, **more: Any) -> Any:
@@ -50,5 +66,5 @@ def _troubled(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in _CALLS:
+for _name in set(_CALLS) - {"ack", "bury", "release", "retry"}:
     setattr(TroubledStore, _name, _troubled(_name))

@@ -336,7 +336,7 @@ class TestThreads:
         assert "no thread could be started" in caplog.text
         host.advance(1)
         assert host.finished(ingestion.id).status == Status.COMPLETED
-        assert host.service.batches(ingestion.id)[1][0].attempt == 1
+        assert host.service.store.batches(ingestion.id)[1][0].attempt == 1
 
     def test_a_worker_that_cannot_be_started_is_started_with_the_next_request(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -361,7 +361,7 @@ class TestThreads:
         eventually(lambda: host.service.worker.running == 0)
         host.advance(60)
         assert host.finished(ingestion.id).status == Status.COMPLETED
-        assert host.service.batches(ingestion.id)[1][0].attempt == 2
+        assert host.service.store.batches(ingestion.id)[1][0].attempt == 2
         [lost] = host.heard.all("retried")
         assert (lost["error"], lost["delay"], lost["batch"].attempt) == (LOST, 0, 1)
         assert lost["attempt"] == (60, 0)
@@ -558,7 +558,7 @@ class TestStop:
         eventually(over)
         assert host.clock.now() >= START + 10
         assert "did not end in time and is put back" in caplog.text
-        batch = host.service.batches(ingestion.id)[1][0]
+        batch = host.service.store.batches(ingestion.id)[1][0]
         assert (batch.status, batch.attempt) == (Status.TRIGGERED, 0)
         assert host.store.stats().running == 0
 

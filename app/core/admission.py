@@ -1,0 +1,59 @@
+"""What is refused at the door, and when it would fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..config import Settings
+from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
+from .timeline import Timeline
+
+
+def admit(
+    settings: Settings, timeline: Timeline, *, count: int, waiting: int, ahead: int, deadline: float | None
+) -> None:
+    """Refuse a submission of `count` batches that the queue has no room or no time for.
+
+    `waiting` batches are in the queue, `ahead` of them before it. Raises BacklogFull with the seconds until it would
+    fit, TooLate with the earliest end, or InvalidRequest for what would never fit.
+    """
+    most = settings.max_pending
+    if most and waiting + count > most:
+        if count > most:
+            raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
+        fits = timeline.start(waiting + count - most - 1) - timeline.now
+        backlog = timeline.start(waiting - 1) - timeline.now
+        raise BacklogFull(
+            f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
+            f"{count} more will fit in {fits:.1f} s.",
+            fits,
+        )
+    longest = settings.max_backlog_seconds
+    if longest and (drained := timeline.start(waiting + count - 1) - timeline.now) > longest:
+        if (alone := timeline.bucket.interval * (count - timeline.bucket.burst)) > longest:
+            raise InvalidRequest(
+                [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
+            )
+        fits = drained - longest
+        raise BacklogFull(
+            f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
+            f"it will fit in {fits:.1f} s.",
+            fits,
+        )
+    if deadline is not None and (earliest := timeline.end(ahead + count - 1)) > deadline:
+        raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
+
+
+def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float]) -> None:
+    """Refuse a caller's submission of `count` ids while `waiting` others of its own wait, where `quota` may.
+
+    `until_started` gives the seconds until so many of those have started. Raises QuotaFull with the seconds until it
+    would fit, or InvalidRequest for what would never fit.
+    """
+    if count > quota:
+        raise InvalidRequest([Fault("#/ids", f"ids has {count} members, but a caller never has over {quota} waiting.")])
+    if waiting + count > quota:
+        fits = until_started(waiting + count - quota)
+        raise QuotaFull(
+            f"{waiting} ids of yours are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
+        )

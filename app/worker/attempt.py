@@ -1,0 +1,226 @@
+"""A batch's life: claimed, started, given up or ended, told to the store; then the thread goes on to the next one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from .. import signals
+from ..config import Settings
+from ..core import LOST, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
+from ..errors import HoldQueue, IngestError, StoreUnavailable
+from ..store import Outcome, Store
+from .crew import Crew, Hand, Slot
+from .retry import RetryPolicy
+
+logger = logging.getLogger("flask_ingestion")
+
+T = TypeVar("T")
+
+TROUBLE_MAX = 10.0
+"""Seconds between two tries at most while the store cannot be reached."""
+
+Process: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
+"""Takes a batch's ids and returns JSON text for each, or none at all where all of them are null."""
+
+
+class Completed(NamedTuple):
+    """The processor returned."""
+
+    results: Sequence[str]
+
+
+class Failed(NamedTuple):
+    """The processor raised."""
+
+    error: BaseException
+
+
+class Held(NamedTuple):
+    """The upstream asked for quiet."""
+
+    hold: HoldQueue
+
+
+class Attempts:
+    """Runs `process` on claimed batches in the app's context, each in a thread of the crew."""
+
+    def __init__(
+        self, store: Store, settings: Settings, clock: Clock, process: Process, emitter: signals.Emitter, crew: Crew
+    ) -> None:
+        self._store = store
+        self._policy = RetryPolicy.of(settings)
+        self._timeout = settings.process_timeout
+        self._clock = clock
+        self._process = process
+        self._emitter = emitter
+        self._crew = crew
+
+    def begin(self, claim: Claim) -> None:
+        """Run a batch that was claimed, in a thread of its own."""
+        if self._crew.closed:
+            self.put_back(claim)
+            return
+        try:
+            self._crew.start(Slot(claim, self._clock.now()), self._work)
+        except RuntimeError as error:
+            batch = claim.batch
+            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=fields(batch))
+            self.put_back(claim)
+            self._store.hold(1.0)
+
+    def put_back(self, claim: Claim) -> None:
+        """Undo a claim."""
+        try:
+            self._store.end(claim, Outcome.release())
+        except StoreUnavailable as error:
+            batch = claim.batch
+            logger.warning("batch %s is left to its lease: %s", batch.id, error, extra=fields(batch))
+
+    def _work(self, hand: Hand) -> None:
+        """Run a batch, then whatever else is due at once, which spares a change of threads."""
+        try:
+            while claim := self._live(hand):
+                if not self._crew.go_on(hand, Slot(claim, self._clock.now())):
+                    self.put_back(claim)
+                    return
+        except BaseException:
+            logger.critical(
+                "a batch thread of %r died", self._crew.name, exc_info=True, extra=fields(hand.slot.claim.batch)
+            )
+
+    def _live(self, hand: Hand) -> Claim | None:
+        """Run the hand's batch and tell the store how it ended; returns the claim that the thread goes on with."""
+        batch = hand.slot.claim.batch
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=fields(batch))
+        result = self._attempt(batch)
+        if hand.given_up.is_set():
+            # The batch was put back or failed, and may by now run elsewhere under the same attempt's number.
+            logger.info("the late outcome of batch %s is dropped", batch.id, extra=fields(batch))
+            return None
+        if isinstance(result, Completed):
+            return self._complete(hand, result.results)
+        if isinstance(result, Held):
+            self._hold(hand, result.hold)
+        else:
+            self._fail(hand, result.error)
+        return self._next(hand)
+
+    def _attempt(self, batch: Batch) -> Completed | Failed | Held:
+        """Call the processor; nothing it raises ends this thread."""
+        try:
+            self._emitter.emit(signals.batch_started, batch=batch)
+            with self._emitter.app.app_context():
+                return Completed(self._process(batch.ids))
+        except HoldQueue as hold:
+            return Held(hold)
+        except BaseException as error:
+            logger.warning(
+                "attempt %d at batch %s failed: %s",
+                batch.attempt,
+                batch.id,
+                BatchError.of(error).message,
+                exc_info=not isinstance(error, IngestError),
+                extra=fields(batch),
+            )
+            return Failed(error)
+
+    def _complete(self, hand: Hand, results: Sequence[str]) -> Claim | None:
+        claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.ack(results)
+        # A claim is a start, which must not wait for a receiver of the host's: where there is one, it comes first.
+        heard = self._emitter.is_heard(signals.batch_completed) or self._emitter.is_heard(signals.ingestion_finished)
+        together = not heard and self._crew.stays(hand)
+        claimed: list[Claim] | Wait = []
+        if together:
+            was_full = not self._crew.free
+            told = self._report(hand, lambda: self._store.proceed(claim, outcome, was_full=was_full))
+            ingestion, claimed = told or (None, [])
+        else:
+            ingestion = self._report(hand, lambda: self._store.end(claim, outcome))
+        if ingestion:
+            self._emitter.emit(signals.batch_completed, batch=claim.batch, attempt=timing)
+            self._finish(ingestion)
+        if together:
+            return None if isinstance(claimed, Wait) or not claimed else claimed[0]
+        return self._next(hand)
+
+    def _hold(self, hand: Hand, hold: HoldQueue) -> None:
+        claim = hand.slot.claim
+        logger.warning("%s", hold, extra=fields(claim.batch))
+        self._emitter.emit(signals.queue_held, batch=claim.batch, seconds=hold.seconds)
+        self._report(hand, lambda: self._store.hold(hold.seconds))
+        self._finish(self._report(hand, lambda: self._store.end(claim, Outcome.release())))
+
+    def _fail(self, hand: Hand, error: BaseException) -> None:
+        """The attempt failed: another one follows, or none."""
+        claim, why, timing = hand.slot.claim, BatchError.of(error), self._timing(hand.slot)
+        batch = claim.batch
+        delay = self._policy.delay(batch.attempt, error)
+        outcome = Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
+        if ingestion := self._report(hand, lambda: self._store.end(claim, outcome)):
+            self._tell_failure(batch, ingestion, timing, why, delay)
+
+    def _next(self, hand: Hand) -> Claim | None:
+        """Claim another batch for a thread that is done with its last one."""
+        if not self._crew.stays(hand):
+            return None
+        try:
+            claimed = self._store.claim(1, was_full=not self._crew.free)
+        except StoreUnavailable:
+            # The worker's thread meets the same trouble next, and says so.
+            return None
+        return None if isinstance(claimed, Wait) else claimed[0]
+
+    def time_out(self, hand: Hand) -> None:
+        """The hand was given up, because the processor did not return in time."""
+        self._fail(hand, TimeoutError(f"the processor did not return within {self._timeout:g} s"))
+
+    def lose(self, claim: Claim, ingestion: Ingestion) -> None:
+        """The store ended a claim whose lease ran out, of this process or of one that is gone."""
+        batch = claim.batch
+        logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
+        timing = Timing.of(claim, claim.claimed_at, self._clock.now())
+        self._tell_failure(batch, ingestion, timing, LOST, None if batch.status is Status.FAILED else 0.0)
+
+    def _tell_failure(
+        self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
+    ) -> None:
+        """An attempt failed. Another follows after `delay` seconds, unless it was cancelled meanwhile, or none."""
+        if delay is None:
+            logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
+            self._emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=why)
+        elif not ingestion.counts.cancelled:
+            self._emitter.emit(signals.batch_retried, batch=batch, attempt=timing, error=why, delay=delay)
+        self._finish(ingestion)
+
+    def _finish(self, ingestion: Ingestion | None) -> None:
+        if ingestion and ingestion.finished_at is not None:
+            announce(self._emitter, ingestion)
+
+    def _timing(self, slot: Slot) -> Timing:
+        return Timing.of(slot.claim, slot.started_at, self._clock.now())
+
+    def _report(self, hand: Hand, report: Callable[[], T]) -> T | None:
+        """Tell the store, however long it takes to come back; the lease says whether it still counts."""
+        pause = 0.5
+        while True:
+            try:
+                return report()
+            except StoreUnavailable as error:
+                logger.warning("the outcome of batch %s waits for the store: %s", hand.slot.claim.batch.id, error)
+                if self._clock.wait(hand.given_up, pause):
+                    return None
+                pause = min(TROUBLE_MAX, pause * 2)
+
+
+def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
+    """Log and signal that an ingestion ended."""
+    logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
+    emitter.emit(signals.ingestion_finished, ingestion=ingestion)
+
+
+def fields(batch: Batch) -> dict[str, str]:
+    """Returns what a log line about a batch carries."""
+    return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}
