@@ -77,9 +77,9 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
     assert again.status == Status.YET_TO_START
     assert again.finished_at is None
     assert estimate_of(store, ingestion.id) is not None
-    batch = claimed(store)[0]
-    assert (batch.claim.batch.ids, batch.claim.batch.attempt) == ([1, 2, 3], 1)
-    finish(store, batch)
+    first = claimed(store)[0]
+    assert (first.batch.ids, first.batch.attempt) == ([1, 2, 3], 1)
+    finish(store, first)
     clock.advance(1)
     finish(store, claimed(store)[0])
     after, batches = store.batches(ingestion.id)
