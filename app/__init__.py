@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "app":  # a checkout: every module is made once, under its installed name
+    from .naming import unite
+
+    unite(__name__)
+
 import os
 from collections.abc import Mapping
 from typing import Any

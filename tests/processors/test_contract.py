@@ -99,7 +99,7 @@ def test_an_async_processor_is_refused() -> None:
 
 def test_without_urllib3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "urllib3", None)
-    monkeypatch.delitem(sys.modules, "app.processors.http", raising=False)
+    monkeypatch.delitem(sys.modules, "flask_ingestion.processors.http", raising=False)
     with pytest.raises(ConfigError, match=r"TWO_UPSTREAM_URL .* pip install 'Flask-Ingestion\[http\]'"):
         load(settings(upstream_url="http://localhost/{ids}"), "TWO_")
 
