@@ -16,7 +16,26 @@ from .core import Estimate, Priority, Status
 from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
-from .web import Answer, Guard, add_login, documents, needs, parse_request, problems, refuse_foreign, secure
+from .web import (
+    Answer,
+    Guard,
+    add_login,
+    dispatch_document,
+    dumps,
+    from_error,
+    from_http,
+    ingestion_document,
+    needs,
+    parse_request,
+    problem,
+    queue_document,
+    quote_document,
+    refuse_foreign,
+    result_lines,
+    secure,
+    status_head,
+    status_page,
+)
 
 E = TypeVar("E", Priority, Status)
 
@@ -31,8 +50,8 @@ _NEXT = 10
 def make_blueprint(name: str, service: Service) -> Blueprint:
     """The routes of one instance, under the endpoint prefix `name`."""
     blueprint = Blueprint(name, __name__)
-    blueprint.register_error_handler(IngestError, problems.from_error)
-    blueprint.register_error_handler(HTTPException, problems.from_http)
+    blueprint.register_error_handler(IngestError, from_error)
+    blueprint.register_error_handler(HTTPException, from_http)
     guard = Guard(service)
     blueprint.after_request(secure)
 
@@ -83,13 +102,13 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/results/<ingestion_id>")
     @needs(Role.READ)
     def results(ingestion_id: str) -> Response:
-        lines = documents.result_lines(service.store.results(ingestion_id))
+        lines = result_lines(service.store.results(ingestion_id))
         return Response(stream_with_context(lines), mimetype="application/x-ndjson")
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(documents.quote_document(service.quote(_body(_current(), service.settings))))
+        return _json(quote_document(service.quote(_body(_current(), service.settings))))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ)
@@ -103,7 +122,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             limit=limit,
         )
         cursor = str(page[-1].order) if len(page) == limit else None
-        found = [documents.ingestion_document(ingestion) for ingestion in page]
+        found = [ingestion_document(ingestion) for ingestion in page]
         return _json({"ingestions": found, "next_cursor": cursor})
 
     @blueprint.get("/queue")
@@ -127,7 +146,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.OPERATE)
     def dispatches() -> Response:
         limit = _count("limit", service.settings.dispatch_log, least=1) or 1
-        log = [documents.dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
+        log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
         return _json({"interval": service.settings.interval, "burst": service.settings.burst, "dispatches": log})
 
     @blueprint.get("/livez")
@@ -141,14 +160,14 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         try:
             service.store.ping()
         except StoreUnavailable as error:
-            return problems.from_error(error)
+            return from_error(error)
         return _health("stopping" if service.ending else service.worker.state, "dead", "stopping")
 
     return blueprint
 
 
 def _json(document: Any) -> Response:
-    return Answer(documents.dumps(document))
+    return Answer(dumps(document))
 
 
 @functools.lru_cache(16)
@@ -187,7 +206,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
     ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit)
-    head = documents.status_head(ingestion, estimate)
+    head = status_head(ingestion, estimate)
     tag = hashlib.sha1(head.encode() + batches.mark(), usedforsecurity=False).hexdigest()[:20]
     headers = [("ETag", f'W/"{tag}"')]
     if estimate:
@@ -196,7 +215,7 @@ def _status(service: Service, ingestion_id: str, offset: int, limit: int | None)
     known = "HTTP_IF_NONE_MATCH" in this.environ and this.if_none_match.contains_weak(tag)
     if known and this.method in ("GET", "HEAD"):
         return Response(status=304, headers=headers)
-    return Answer(documents.status_page(head, batches), 200, headers, kept=True)
+    return Answer(status_page(head, batches), 200, headers, kept=True)
 
 
 def _next_look(service: Service, estimate: Estimate) -> str:
@@ -209,12 +228,12 @@ def _next_look(service: Service, estimate: Estimate) -> str:
 
 def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
-    return _json(documents.queue_document(service.store.stats(), upcoming, service.worker.state))
+    return _json(queue_document(service.store.stats(), upcoming, service.worker.state))
 
 
 def _health(state: str, *bad: str) -> Response:
     if state in bad:
-        return problems.problem(503, f"The worker is {state}.")
+        return problem(503, f"The worker is {state}.")
     return _json({"status": "ok", "worker": state})
 
 

@@ -34,3 +34,14 @@ def test_every_test_that_security_is_shown_by_is_there() -> None:
             assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, (
                 f"{path}::{name}"
             )
+
+
+def test_where_to_change_what_names_files_that_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    (table,) = re.findall(r"## Where do I change \.\.\.\?\n\n((?:\|.*\n)+)", text)
+    rows = table.splitlines()[2:]
+    assert len(rows) >= 12
+    for row in rows:
+        paths = re.findall(r"`([^`]+)`", row)
+        assert paths, row
+        assert [path for path in paths if not (ROOT / path).is_file()] == [], row

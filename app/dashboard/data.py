@@ -7,7 +7,12 @@ from typing import Any
 
 from ..core import Batch, Dispatch, Ingestion, Stats, Status
 from ..service import Service
-from ..web import documents, timestamp
+from ..web import (
+    estimate_document,
+    ingestion_document,
+    queue_document,
+    timestamp,
+)
 from .alerts import alerts
 
 _NEXT = 10
@@ -48,7 +53,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     limit = min(settings.dispatch_log, _DISPATCHES)
-    document = documents.queue_document(stats, (), service.worker.state)
+    document = queue_document(stats, (), service.worker.state)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:
@@ -89,7 +94,7 @@ def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, A
 def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
     """A page of ingestions, and where the next one begins."""
     return {
-        "ingestions": [documents.ingestion_document(ingestion) for ingestion in ingestions],
+        "ingestions": [ingestion_document(ingestion) for ingestion in ingestions],
         "next_cursor": str(ingestions[-1].order) if len(ingestions) == limit else None,
     }
 
@@ -97,11 +102,11 @@ def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
 def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
     """One ingestion with a page of its batches. Raises UnknownIngestion."""
     found, estimate, batches = service.store.status(ingestion_id, offset, _BATCHES)
-    document = {**state(service), **documents.ingestion_document(found)}
+    document = {**state(service), **ingestion_document(found)}
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
     if estimate:
-        document.update(documents.estimate_document(estimate))
+        document.update(estimate_document(estimate))
     document["batches"] = [_batch(batch) for batch in batches]
     document["offset"] = offset
     document["page_size"] = _BATCHES

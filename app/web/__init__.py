@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from . import documents, problems
 from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
-from .documents import dispatch_document, dumps, quote_document, timestamp
+from .documents import (
+    dispatch_document,
+    dumps,
+    estimate_document,
+    ingestion_document,
+    queue_document,
+    quote_document,
+    result_lines,
+    status_head,
+    status_page,
+    timestamp,
+)
 from .forgery import refuse_foreign
 from .metrics import add_metrics
-from .problems import from_http, problem
+from .problems import from_error, from_http, problem
 from .reference import add_reference
 
 __all__ = [
@@ -20,16 +30,21 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "dispatch_document",
-    "documents",
     "dumps",
+    "estimate_document",
+    "from_error",
     "from_http",
+    "ingestion_document",
     "needs",
     "parse_request",
     "problem",
-    "problems",
+    "queue_document",
     "quote_document",
     "refuse_foreign",
     "refuse_open",
+    "result_lines",
     "secure",
+    "status_head",
+    "status_page",
     "timestamp",
 ]
