@@ -169,7 +169,8 @@ class Service:
 
     def _run_processor(self, ids: Sequence[int]) -> Sequence[str]:
         processor = self._find_processor() or simulate
-        return encode_results(ids, processor(ids))
+        own = list(ids)
+        return encode_results(ids, processor(own), own)
 
     @contextmanager
     def _only_one(self, owner: str | None, key: str) -> Iterator[None]:

@@ -14,7 +14,8 @@ JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | 
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
 
 Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON] | Sequence[JSON] | None]
-"""Takes the ids of one batch; returns the data of each: keyed by id, in the order of the ids, or none at all.
+"""Takes the ids of one batch in a list of its own; returns the data of each: keyed by id, in the order of that list, or
+none at all.
 
 Any exception it raises is retried with backoff, but for PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
@@ -62,11 +63,12 @@ def imported(path: str, key: str) -> Processor:
     return checked(found, f"{key} ({path})")
 
 
-def encode_results(ids: Sequence[int], returned: object) -> tuple[str, ...]:
-    """What a processor returned for `ids`, as the compact JSON text of each of them; empty where it returned None.
+def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | None = None) -> tuple[str, ...]:
+    """Returns the compact JSON text of each of `ids`, from what a processor returned; empty where it returned None.
 
-    An id that is missing from a mapping has `null`. Raises InvalidResult for a key that is none of the ids, a
-    sequence of another length, data that is not JSON (NaN is not), and any other type.
+    An id that is missing from a mapping has `null`. `own` is the processor's own list as it left it: a sequence is in
+    that order. Raises InvalidResult for a key that is none of the ids, a sequence of another length or in an unknown
+    order, data that is not JSON (NaN is not), and any other type.
     """
     if returned is None:
         return ()
@@ -79,7 +81,7 @@ def encode_results(ids: Sequence[int], returned: object) -> tuple[str, ...]:
     elif isinstance(returned, Sequence) and not isinstance(returned, (str, bytes, bytearray, memoryview)):
         if len(returned) != len(ids):
             raise InvalidResult(f"The processor returned {len(returned)} results for {len(ids)} ids.")
-        data = list(returned)
+        data = _in_order(ids, returned, ids if own is None else own)
     else:
         raise InvalidResult(
             f"The processor returned a {type(returned).__name__}; "
@@ -87,6 +89,18 @@ def encode_results(ids: Sequence[int], returned: object) -> tuple[str, ...]:
         )
     # A tuple, for what completed is kept a while, and tuples of text are left alone by the garbage collector.
     return tuple(_text(one, datum) for one, datum in zip(ids, data, strict=True))
+
+
+def _in_order(ids: Sequence[int], returned: Sequence[Any], own: Sequence[int]) -> list[Any]:
+    if list(own) == list(ids):
+        return list(returned)
+    if sorted(own) != sorted(ids):
+        raise InvalidResult(
+            "The processor added or removed ids in its list, so it is unclear whose each result is; "
+            "return a mapping keyed by id."
+        )
+    by_id = dict(zip(own, returned, strict=True))
+    return [by_id[one] for one in ids]
 
 
 def _text(one: int, datum: object) -> str:

@@ -110,10 +110,11 @@ class Attempts:
 
     def _attempt(self, batch: Batch) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
+        ids = tuple(batch.ids)  # a receiver may change its list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context():
-                return Completed(self._process(batch.ids))
+                return Completed(self._process(ids))
         except HoldQueue as hold:
             return Held(hold)
         except BaseException as error:

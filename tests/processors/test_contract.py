@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import ChainMap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,23 @@ def test_data_that_is_not_json_is_refused_with_its_id(data: Any) -> None:
 def test_any_other_type_is_refused_by_name(data: object) -> None:
     with pytest.raises(InvalidResult, match=f"returned a {type(data).__name__};"):
         encode_results([1, 2], data)
+
+
+@pytest.mark.parametrize("change", [list.sort, list.reverse, list.pop, list.clear])
+def test_a_mapping_is_told_by_its_keys_whatever_becomes_of_the_list(change: Callable[[list[int]], None]) -> None:
+    ids, own = [30, 10, 20], [30, 10, 20]
+    change(own)
+    assert encode_results(ids, {10: "ten", 20: "twenty", 30: "thirty"}, own) == ('"thirty"', '"ten"', '"twenty"')
+
+
+def test_a_list_is_in_the_order_in_which_the_processor_left_its_own() -> None:
+    assert encode_results([30, 10, 20], ["ten", "twenty", "thirty"], [10, 20, 30]) == ('"thirty"', '"ten"', '"twenty"')
+
+
+@pytest.mark.parametrize("own", [[30, 10], [], [30, 10, 21], [30, 10, 20, 20]])
+def test_a_list_from_a_processor_that_lost_its_ids_is_refused(own: list[int]) -> None:
+    with pytest.raises(InvalidResult, match="return a mapping keyed by id"):
+        encode_results([30, 10, 20], ["thirty", "ten", "twenty"], own)
 
 
 def test_an_invalid_result_is_permanent() -> None:

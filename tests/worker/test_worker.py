@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import json
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from app import HoldQueue, PermanentError, batch_completed, ingestion_finished
-from app.core.models import LOST, Counts, Status
+from app import HoldQueue, PermanentError, batch_completed, batch_started, ingestion_finished
+from app.core.models import LOST, Batch, Counts, Status
 from app.errors import StoreUnavailable
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
@@ -80,6 +81,52 @@ def traceback_of(records: Sequence[logging.LogRecord], message: str) -> list[str
     """The exceptions logged with a message that holds these words."""
     found = [record for record in records if message in record.getMessage()]
     return [str(record.exc_info[1]) if record.exc_info else "" for record in found]
+
+
+class TestAChangedList:
+    """A processor, or a receiver, that changes the list it was given changes nobody else's."""
+
+    IDS: ClassVar = [30, 10, 20]
+
+    def data(self, host: Host, ingestion_id: str) -> dict[int, Any]:
+        return {one: json.loads(data) for one, data in host.store.results(ingestion_id)}
+
+    @pytest.mark.parametrize(
+        "change", [list.sort, list.pop, list.clear, lambda ids: ids.__setitem__(slice(None), [1, 2, 3, 4])]
+    )
+    def test_by_the_processor(self, serve: Serve, change: Callable[[list[int]], None]) -> None:
+        def processor(ids: list[int]) -> dict[int, str]:
+            found = {one: f"record {one}" for one in ids}
+            change(ids)
+            return found
+
+        host = serve(processor)
+        ingestion = host.submit(self.IDS)
+        host.finished(ingestion.id)
+        assert self.data(host, ingestion.id) == {one: f"record {one}" for one in self.IDS}
+        lines = host.client.get(f"/results/{ingestion.id}").text.splitlines()
+        assert [json.loads(line)["id"] for line in lines] == self.IDS
+
+    def test_sorted_before_a_list_is_returned(self, serve: Serve) -> None:
+        def processor(ids: list[int]) -> list[str]:
+            ids.sort()
+            return [f"record {one}" for one in ids]
+
+        host = serve(processor)
+        ingestion = host.submit(self.IDS)
+        host.finished(ingestion.id)
+        assert self.data(host, ingestion.id) == {one: f"record {one}" for one in self.IDS}
+
+    def test_by_a_receiver(self, serve: Serve) -> None:
+        def receiver(_: Any, *, batch: Batch, **__: Any) -> None:
+            batch.ids.clear()
+
+        host = serve(echo, autostart=False)
+        with batch_started.connected_to(receiver, sender=host.app):
+            ingestion = host.submit(self.IDS)
+            host.ingestion.start()
+            host.finished(ingestion.id)
+        assert self.data(host, ingestion.id) == {one: one for one in self.IDS}
 
 
 class TestSchedule:
