@@ -59,5 +59,5 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.update(config or {})
     app.register_error_handler(HTTPException, lambda error: secure(from_http(error)))
     ingestion = IngestionAPI(app)
-    ingestion.service.begin()
+    ingestion.service.ensure_started()
     return app

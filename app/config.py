@@ -133,6 +133,11 @@ class Settings:
         """Bytes of a request at most, room for MAX_IDS: an id takes up to 20 characters, a comma and a space."""
         return 65_536 + 22 * self.max_ids
 
+    @staticmethod
+    def key_of(instance: str, setting: str = "") -> str:
+        """Returns a setting's key, such as INGEST_STORE; without `setting`, what the instance's keys start with."""
+        return f"{instance}_{setting}".upper()
+
     @classmethod
     def read(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> Settings:
         """The settings in `config`, defaults for the rest.

@@ -7,7 +7,7 @@ IngestError
 ├── UpstreamError         the upstream gave no answer this time; the batch is retried like after any other failure
 ├── HoldQueue             raised by a processor: the upstream wants quiet; nothing starts until then
 ├── StoreUnavailable      the store cannot be reached or written; nothing was changed
-└── Refused               a request that cannot be granted as it stands
+└── Refusal               a request that cannot be granted as it stands
     ├── InvalidRequest    what was asked is malformed; lists every fault
     ├── UnknownIngestion  there is no such ingestion, or it is forgotten by now
     ├── Conflict          the ingestion is in a state that rules this out
@@ -70,11 +70,11 @@ class Fault(NamedTuple):
     detail: str
 
 
-class Refused(IngestError):
+class Refusal(IngestError):
     """A request that cannot be granted as it stands; the message is fit for the caller's eyes."""
 
 
-class InvalidRequest(Refused):
+class InvalidRequest(Refusal):
     """What was asked is malformed. `faults` holds every fault found."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
@@ -82,26 +82,26 @@ class InvalidRequest(Refused):
         self.faults = tuple(faults)
 
 
-class UnknownIngestion(Refused):
+class UnknownIngestion(Refusal):
     """There is no ingestion with this id, or it ended and is forgotten by now."""
 
     def __init__(self, ingestion_id: str) -> None:
         super().__init__(f"There is no ingestion {ingestion_id!r}; finished ones are forgotten after a while.")
 
 
-class Conflict(Refused):
+class Conflict(Refusal):
     """The ingestion is in a state that rules this out."""
 
 
-class KeyReused(Refused):
+class KeyReused(Refusal):
     """An idempotency key came again with another request."""
 
 
-class KeyInUse(Refused):
+class KeyInUse(Refusal):
     """An idempotency key came again while its first request is still being accepted."""
 
 
-class TooLate(Refused):
+class TooLate(Refusal):
     """The deadline cannot be met; `earliest` is the soonest the ingestion could end, in epoch seconds."""
 
     def __init__(self, detail: str, earliest: float) -> None:
@@ -109,7 +109,7 @@ class TooLate(Refused):
         self.earliest = earliest
 
 
-class QuotaFull(Refused):
+class QuotaFull(Refusal):
     """The caller has all the ids waiting that it may. `retry_after` is in seconds until this request would fit."""
 
     def __init__(self, detail: str, retry_after: float) -> None:
@@ -117,7 +117,7 @@ class QuotaFull(Refused):
         self.retry_after = retry_after
 
 
-class BacklogFull(Refused):
+class BacklogFull(Refusal):
     """The queue holds all it may. `retry_after` is in seconds until this request would fit."""
 
     def __init__(self, detail: str, retry_after: float) -> None:

@@ -58,7 +58,7 @@ class IngestionAPI:
         path = f"{(url_prefix or '').rstrip('/')}/ingest"
         if any(rule.rule == path for rule in app.url_map.iter_rules()):
             raise RuntimeError(f"This app already has a route {path}; give {name!r} a url_prefix of its own.")
-        prefix = f"{name.upper()}_"
+        prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
         configured = load_processor(settings, prefix)
         if configured and self._processor:
@@ -85,7 +85,7 @@ class IngestionAPI:
         if configured:
             self._configured = f"{prefix}PROCESSOR or {prefix}UPSTREAM_URL"
         if configured or self._processor:
-            service.begin()
+            service.ensure_started()
 
     def processor(self, function: P) -> P:
         """Decorate the callable that does the work for a batch's ids; the worker starts with it.
@@ -99,7 +99,7 @@ class IngestionAPI:
             raise ConfigError(f"{self.name!r} has {self._configured} and a decorated processor; keep one.")
         self._processor = checked(function, "The processor")
         for service in self._services():
-            service.begin()
+            service.ensure_started()
         return function
 
     @property

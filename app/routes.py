@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 from typing import Any, TypeVar
 
-from flask import Blueprint, Request, Response, abort, request, stream_with_context
+from flask import Blueprint, Response, abort, request, stream_with_context
 from werkzeug.exceptions import HTTPException
-from werkzeug.urls import iri_to_uri
 
 from .config import Settings
 from .core import Estimate, Priority, Status
-from .errors import Fault, IngestError, InvalidRequest, StoreUnavailable
+from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
     Answer,
     Guard,
     add_login,
+    count_member,
     dispatch_document,
     dumps,
     from_error,
     from_http,
+    idempotency_key,
     ingestion_document,
     needs,
     parse_request,
@@ -32,9 +32,11 @@ from .web import (
     quote_document,
     refuse_foreign,
     result_lines,
+    root_path,
     secure,
     status_head,
     status_page,
+    word_member,
 )
 
 E = TypeVar("E", Priority, Status)
@@ -57,10 +59,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
 
     @blueprint.before_request
     def before() -> Response | None:
-        this = _current()
-        refusal = refuse_foreign(this) or guard.check(this)
+        refusal = refuse_foreign(request) or guard.check(request)
         if refusal is None:
-            service.begin()
+            service.ensure_started()
         return refusal
 
     add_login(blueprint, guard)
@@ -68,24 +69,19 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/ingest")
     @needs(Role.SUBMIT)
     def ingest() -> Response:
-        this = _current()
         try:
-            body, key = _body(this, service.settings), _idempotency_key(this)
+            body, key = _body(service.settings), idempotency_key()
         except (HTTPException, InvalidRequest) as error:
             service.refused(error)
             raise
         ingestion = service.accept(body, key=key, owner=guard.caller().name)
-        location = f"{_beside(this.root_path, this.path)}status/{ingestion.id}"
+        location = f"{root_path()}status/{ingestion.id}"
         return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ)
     def status(ingestion_id: str) -> Response:
-        limit, offset = None, 0
-        if _current().query_string:
-            limit = _count("limit", None, least=0)
-            offset = _count("offset", 0, least=0) or 0
-        return _status(service, ingestion_id, offset, limit)
+        return _status(service, ingestion_id, count_member("offset") or 0, count_member("limit"))
 
     @blueprint.post("/status/<ingestion_id>/cancel")
     @needs(Role.SUBMIT)
@@ -108,17 +104,17 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(quote_document(service.quote(_body(_current(), service.settings))))
+        return _json(quote_document(service.quote(_body(service.settings))))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ)
     def ingestions() -> Response:
-        limit = _count("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
+        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
-            status=_one_of("status", {status.value: status for status in Status}),
-            priority=_one_of("priority", Priority.__members__),
+            status=word_member("status", {status.value: status for status in Status}),
+            priority=word_member("priority", Priority.__members__),
             owner=guard.caller().scope,
-            before=_count("cursor", None, least=0),
+            before=count_member("cursor"),
             limit=limit,
         )
         cursor = str(page[-1].order) if len(page) == limit else None
@@ -145,7 +141,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/dispatches")
     @needs(Role.OPERATE)
     def dispatches() -> Response:
-        limit = _count("limit", service.settings.dispatch_log, least=1) or 1
+        limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
         return _json({"interval": service.settings.interval, "burst": service.settings.burst, "dispatches": log})
 
@@ -161,7 +157,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.store.ping()
         except StoreUnavailable as error:
             return from_error(error)
-        return _health("stopping" if service.ending else service.worker.state, "dead", "stopping")
+        return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stopping")
 
     return blueprint
 
@@ -170,38 +166,13 @@ def _json(document: Any) -> Response:
     return Answer(dumps(document))
 
 
-@functools.lru_cache(16)
-def _beside(root: str, path: str) -> str:
-    """The folder of /ingest, under whatever prefix, as a URI; url_for takes far longer to find out."""
-    return iri_to_uri(root + path.removesuffix("ingest"))
-
-
-def _current() -> Request:
-    """The request itself: every look at it through Flask's proxy costs as much as what is looked at."""
-    current: Request = request._get_current_object()  # type: ignore[attr-defined]
-    return current
-
-
-def _body(request: Request, settings: Settings) -> Any:
+def _body(settings: Settings) -> Any:
     """The request's JSON, once its size and media type are right."""
     request.max_content_length = settings.max_body
     kind = request.mimetype
     if kind != "application/json" and not kind.endswith("+json"):
         abort(415, f"Send application/json, not {kind or 'a body without a Content-Type'}.")
     return parse_request(request.get_data(cache=False), settings)
-
-
-def _idempotency_key(request: Request) -> str | None:
-    """The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), quoted or bare."""
-    # Not from request.headers, which makes an error page for every header that is not there.
-    header: str | None = request.environ.get("HTTP_IDEMPOTENCY_KEY")
-    if header is None:
-        return None
-    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
-    if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii():
-        detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
-        raise InvalidRequest([Fault("header Idempotency-Key", detail)])
-    return key
 
 
 def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
@@ -211,9 +182,7 @@ def _status(service: Service, ingestion_id: str, offset: int, limit: int | None)
     headers = [("ETag", f'W/"{tag}"')]
     if estimate:
         headers.append(("Retry-After", _next_look(service, estimate)))
-    this = _current()
-    known = "HTTP_IF_NONE_MATCH" in this.environ and this.if_none_match.contains_weak(tag)
-    if known and this.method in ("GET", "HEAD"):
+    if request.method in ("GET", "HEAD") and request.if_none_match.contains_weak(tag):
         return Response(status=304, headers=headers)
     return Answer(status_page(head, batches), 200, headers, kept=True)
 
@@ -235,24 +204,3 @@ def _health(state: str, *bad: str) -> Response:
     if state in bad:
         return problem(503, f"The worker is {state}.")
     return _json({"status": "ok", "worker": state})
-
-
-def _count(name: str, default: int | None, *, least: int, most: int = 2**63 - 1) -> int | None:
-    """A whole number from the query string."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        bound = f"from {least} to {most}" if most < 2**63 - 1 else f"of at least {least}"
-        raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number {bound}.")])
-    return int(text)
-
-
-def _one_of(name: str, members: Any) -> Any:
-    """One of some words from the query string."""
-    text = request.args.get(name)
-    if text is None:
-        return None
-    if text not in members:
-        raise InvalidRequest([Fault(f"query {name}", f"{name} must be one of {', '.join(members)}.")])
-    return members[text]

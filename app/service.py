@@ -50,13 +50,13 @@ class Service:
         self._open()
 
     def _open(self) -> None:
-        self.ending = False
+        self.shutting_down = False
         self._lock = threading.Lock()
         self._accepting: set[tuple[str | None, str]] = set()
         self.store = self._open_store()
         self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
 
-    def begin(self) -> None:
+    def ensure_started(self) -> None:
         """There is something to do: start dispatching, where this process should and was not told otherwise."""
         if not self._autostart:
             return
@@ -75,19 +75,19 @@ class Service:
         if self._find_processor() is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
 
-    def end(self) -> None:
+    def begin_shutdown(self) -> None:
         """The process is about to end: claim nothing more, and accept nothing that would be lost with it."""
-        self.ending = True
-        self._halt()
+        self.shutting_down = True
+        self._stop_claiming()
 
-    def _halt(self) -> None:
+    def _stop_claiming(self) -> None:
         with self._lock:
             self._active = self._autostart = False
-            self.worker.halt()
+            self.worker.stop_claiming()
 
     def stop(self, grace: float | None = None) -> None:
         """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
-        self._halt()
+        self._stop_claiming()
         self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
 
     def after_fork(self) -> None:
@@ -117,9 +117,9 @@ class Service:
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
         """`submit` for the JSON of a request."""
-        self.begin()
+        self.ensure_started()
         try:
-            if self.ending and not self.store.durable:
+            if self.shutting_down and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._only_one(owner, key) if key is not None else nullcontext():
                 packed, priority, deadline = check_request(body, self.settings, self.clock.now())

@@ -22,7 +22,7 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
     """
     if settings.store == "memory://":
         return MemoryStore(settings, clock)
-    key = f"{name.upper()}_STORE"
+    key = Settings.key_of(name, "store")
     scheme = settings.store.partition(":")[0]
     if scheme.partition("+")[0] not in ("sqlite", "postgresql"):
         raise ConfigError(f"{key} must be memory://, sqlite:///… or postgresql+psycopg://…, not {scheme}:.")

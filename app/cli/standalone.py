@@ -9,6 +9,7 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
+from ..config import Settings
 from ..errors import ConfigError
 from ..service import Service
 
@@ -35,15 +36,15 @@ def serve(context: click.Context) -> None:
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
     from ..serving.logs import log_to_stderr
-    from ..serving.server import Signals
+    from ..serving.server import StopSignals
 
     service = _service(_app(context), name)
     if not service.store.durable:
-        key, url = f"{name.upper()}_STORE", service.settings.store
+        key, url = Settings.key_of(name, "store"), service.settings.store
         raise click.UsageError(f"Nobody else can fill {url}; set {key} to one that processes share.")
     log_to_stderr(service.settings.log_format)
     woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-    with Signals() as signals:
+    with StopSignals() as signals:
         # A signal handler may interrupt this very thread at its waiting, which of all queues this one allows.
         signals.wake = lambda: woken.put(None)
         service.start()

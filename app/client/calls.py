@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..core import Clock
-from .transport import Answer, ClientError, Transport, Unreachable
+from .transport import ClientError, Reply, Transport, Unreachable
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0
 """Seconds before the second attempt, which double from there, and the most they get to."""
@@ -31,7 +31,7 @@ class Refused(ClientError):
         super().__init__(self.detail)
 
 
-class Caller:
+class Calls:
     """Makes the calls of a client; its members are as `Client` takes them."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Caller:
         *,
         once: bool = False,
         until: float | None = None,
-    ) -> Answer:
+    ) -> Reply:
         """The good answer to a request, by `until` where given; `once`: no second try if the first may have worked."""
         attempt, patience = 0, self._patience
         while True:
@@ -87,7 +87,7 @@ class Caller:
                 self._notice(f"{error} Trying again in {pause:.1f} s.")
             self.sleep(pause)
 
-    def error(self, answer: Answer) -> ClientError:
+    def error(self, answer: Reply) -> ClientError:
         """What an answer other than 200 means."""
         if answer.location is not None and 300 <= answer.status < 400:
             return Unreachable(f"{self.transport.url} redirects to {answer.location}; use that address instead.")

@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from ..core import Clock, Priority, Status, SystemClock
-from .calls import Caller
-from .transport import Answer, ClientError, Transport, Unreachable
+from .calls import Calls
+from .transport import ClientError, Reply, Transport, Unreachable
 
 _LOOK_MIN, _LOOK_MAX = 0.25, 60.0
 """Seconds between two looks at an ingestion; no longer, as an operator can change what no estimate foresaw."""
@@ -47,7 +47,7 @@ class Client:
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._caller = Caller(
+        self._calls = Calls(
             Transport(url, key), timeout=timeout, retries=retries, patience=patience, notice=notice, clock=self._clock
         )
 
@@ -68,7 +68,7 @@ class Client:
         if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
             raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
         body = _body(ids, priority, deadline)
-        answer = self._caller.call("POST", "/ingest", body, {"Idempotency-Key": f'"{key}"'})
+        answer = self._calls.call("POST", "/ingest", body, {"Idempotency-Key": f'"{key}"'})
         return str(self._document(answer, "ingestion_id")["ingestion_id"])
 
     def status(self, ingestion_id: str, *, limit: int | None = None, offset: int = 0) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Client:
         """
         until = None if timeout is None else self._clock.now() + timeout
         while True:
-            answer = self._caller.call("GET", _of(ingestion_id) + "?limit=0", until=until)
+            answer = self._calls.call("GET", _of(ingestion_id) + "?limit=0", until=until)
             status = self._document(answer, "status")
             if progress:
                 progress(status)
@@ -100,7 +100,7 @@ class Client:
                 pause = min(pause, until - self._clock.now())
                 if pause <= 0:
                     raise TimedOut(timeout, status)
-            self._caller.sleep(pause)
+            self._calls.sleep(pause)
 
     def results(self, ingestion_id: str) -> Iterator[dict[str, Any]]:
         """`{"id", "data"}` for each id that is finished, in the ingestion's order, as they come in. Never retried."""
@@ -109,9 +109,9 @@ class Client:
     def result_lines(self, ingestion_id: str) -> Iterator[str]:
         """The results as the lines of NDJSON that the service sends."""
         path = f"/results/{quote(ingestion_id, safe='')}"
-        with self._caller.transport.stream(path, self._caller.timeout) as (answer, lines):
+        with self._calls.transport.stream(path, self._calls.timeout) as (answer, lines):
             if answer.status != 200:
-                raise self._caller.error(answer)
+                raise self._calls.error(answer)
             yield from lines
 
     def list(
@@ -121,7 +121,7 @@ class Client:
         filters = {"status": status and Status(status).value, "priority": priority and _name(priority), "limit": page}
         cursor = None
         while True:
-            answer = self._caller.call("GET", "/ingestions" + _query(**filters, cursor=cursor))
+            answer = self._calls.call("GET", "/ingestions" + _query(**filters, cursor=cursor))
             document = self._document(answer, "ingestions", "next_cursor")
             yield from document["ingestions"]
             cursor = document["next_cursor"]
@@ -134,7 +134,7 @@ class Client:
 
     def redrive(self, ingestion_id: str) -> dict[str, Any]:
         """Start the failed batches over; the new status, without batches. Not repeated where it may have worked."""
-        return self._document(self._caller.call("POST", _of(ingestion_id) + "/redrive", once=True))
+        return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
 
     def quote(
         self, ids: Iterable[int], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
@@ -159,16 +159,16 @@ class Client:
         return self._ask("GET", "/dispatches" + _query(limit=limit))
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
-        return self._document(self._caller.call(method, path, body))
+        return self._document(self._calls.call(method, path, body))
 
-    def _document(self, answer: Answer, *members: str) -> dict[str, Any]:
+    def _document(self, answer: Reply, *members: str) -> dict[str, Any]:
         """The object in an answer, which must have these members."""
         try:
             document = json.loads(answer.body)
         except ValueError:
             document = None
         if not isinstance(document, dict) or not document.keys() >= set(members):
-            raise Unreachable(f"{self._caller.transport.url} answers, but not as this service does.")
+            raise Unreachable(f"{self._calls.transport.url} answers, but not as this service does.")
         return document
 
 

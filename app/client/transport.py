@@ -30,7 +30,7 @@ class Unreachable(ClientError):
         self.sent = sent
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """A whole answer. `retry_after` is in seconds."""
 
     status: int
@@ -55,9 +55,7 @@ class Transport:
                 raise ValueError("The key holds a character that no header may hold.")
             self._headers["Authorization"] = f"Bearer {key.strip()}"
 
-    def exchange(
-        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
-    ) -> Answer:
+    def exchange(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float) -> Reply:
         """Send a request, with JSON where it has a body, and read the whole answer.
 
         Each wait for the network takes `timeout` seconds at most. Raises Unreachable.
@@ -68,7 +66,7 @@ class Transport:
             return _answer(response, b"".join(_blocks(response)))
 
     @contextmanager
-    def stream(self, path: str, timeout: float) -> Iterator[tuple[Answer, Iterator[str]]]:
+    def stream(self, path: str, timeout: float) -> Iterator[tuple[Reply, Iterator[str]]]:
         """Get an answer line by line, as it comes in; its body is empty where it is 200. Raises Unreachable."""
         with self._response("GET", path, None, {}, timeout) as response:
             blocks = _blocks(response)
@@ -94,9 +92,9 @@ class Transport:
             raise Unreachable(f"{self.url}: {_reason(error, timeout)}.", sent=sent) from error
 
 
-def _answer(response: http.client.HTTPResponse, body: bytes) -> Answer:
+def _answer(response: http.client.HTTPResponse, body: bytes) -> Reply:
     retry_after = _seconds(response.getheader("Retry-After"))
-    return Answer(response.status, body, retry_after, response.getheader("Location"))
+    return Reply(response.status, body, retry_after, response.getheader("Location"))
 
 
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:

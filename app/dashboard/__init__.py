@@ -16,7 +16,7 @@ from ..core import Priority, Status, batch_count
 from ..errors import StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
-from ..web import Answer, Caller, Guard, dumps, needs, quote_document
+from ..web import Answer, Caller, Guard, count_member, dumps, needs, quote_document, word_member
 from . import data
 
 _HERE = Path(__file__).parent
@@ -85,10 +85,10 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(Role.READ)
     def overview_data() -> Response:
         rows = service.store.ingestions(
-            status=_one_of("status", Status, lambda status: status.value),
-            priority=_one_of("priority", Priority, lambda priority: priority.name),
+            status=word_member("status", {status.value: status for status in Status}),
+            priority=word_member("priority", Priority.__members__),
             owner=guard.caller().scope,
-            before=_count("cursor", None),
+            before=count_member("cursor"),
             limit=_ROWS,
         )
         return _json({**data.queue(service, guard.caller().scope), **data.rows(rows, _ROWS)})
@@ -118,12 +118,12 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/ingestions/<ingestion_id>/data")
     @needs(Role.READ)
     def ingestion_data(ingestion_id: str) -> Response:
-        return _json(data.ingestion(service, ingestion_id, _count("offset", 0) or 0))
+        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0))
 
     @blueprint.get("/ingestions/<ingestion_id>/failed")
     @needs(Role.READ)
     def failed(ingestion_id: str) -> Response:
-        return _json({"position": data.next_failed(service, ingestion_id, _count("from", 0) or 0)})
+        return _json({"position": data.next_failed(service, ingestion_id, count_member("from") or 0)})
 
     @blueprint.get("/submit")
     @page
@@ -136,9 +136,7 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/submit/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        count = _count("ids", None)
-        if not count or count > service.settings.max_ids:
-            abort(422, f"ids must be how many ids there are, from 1 to {service.settings.max_ids}.")
+        count = count_member("ids", least=1, most=service.settings.max_ids) or abort(422, "ids is missing.")
         quotes = service.store.quote(batch_count(count, service.settings.batch_size))
         return _json({**data.state(service), "quote": quote_document(quotes)})
 
@@ -147,23 +145,6 @@ def make_dashboard(service: Service) -> Blueprint:
 
 def _json(document: Any) -> Response:
     return Answer(dumps(document))
-
-
-def _count(name: str, default: int | None) -> int | None:
-    """A whole number from the query string; these addresses are made by the page, so anything else is no address."""
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        abort(404)
-    return int(text)
-
-
-def _one_of(name: str, kind: Any, word: Callable[[Any], str]) -> Any:
-    text = request.args.get(name)
-    if not text:
-        return None
-    return next((member for member in kind if word(member) == text), None) or abort(404)
 
 
 def _version() -> str:

@@ -36,7 +36,7 @@ def run(create_app: Callable[[], Flask]) -> int:
     # A thread that is woken waits less for one that computes. It is a setting of the whole process, so it is made here,
     # where the process is our own.
     sys.setswitchinterval(0.0005)
-    with Signals() as signals:
+    with StopSignals() as signals:
         try:
             settings = Settings.read(os.environ)
             log_to_stderr(settings.log_format)
@@ -53,7 +53,7 @@ def run(create_app: Callable[[], Flask]) -> int:
         return serve(app, sockets, signals)
 
 
-def serve(app: Flask, sockets: Sequence[socket.socket], signals: Signals) -> int:
+def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) -> int:
     """Answer requests until a signal comes, then end in order.
 
     Claiming stops at once and connections are taken no longer. Batches that run have SHUTDOWN_GRACE to end, and as long
@@ -66,7 +66,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: Signals) -> int
     while not signals.received:
         server.turn(1.0)
 
-    service.end()
+    service.begin_shutdown()
     server.stop_listening()
     server.close_idle()
     grace = service.settings.shutdown_grace
@@ -115,14 +115,14 @@ def _batches(count: int) -> str:
     return "1 batch" if count == 1 else f"{count} batches"
 
 
-class Signals:
+class StopSignals:
     """SIGTERM and SIGINT as a word to look at, with a wake-up. A second one ends the process at once."""
 
     def __init__(self) -> None:
         self.received = ""
         self.wake: Callable[[], None] = lambda: None
 
-    def __enter__(self) -> Signals:
+    def __enter__(self) -> StopSignals:
         self._before = {number: signal.signal(number, self.receive) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 

@@ -63,7 +63,7 @@ class Instance:
         """Make the tables and this instance's row, unless that is done. Raises ConfigError."""
         if self._prepared:
             return
-        key = f"{self._name.upper()}_STORE"
+        key = Settings.key_of(self._name, "store")
         aging = self._settings.priority_aging
 
         def make(connection: Connection) -> None:

@@ -49,7 +49,7 @@ class SQLStore(Store):
     groups = True
 
     def __init__(self, settings: Settings, clock: Clock | None = None, name: str = "ingest") -> None:
-        url = parse_url(settings.store, f"{name.upper()}_STORE")
+        url = parse_url(settings.store, Settings.key_of(name, "store"))
         self._settings = settings
         self._database = Database(url, settings.store_pool, settings.store_timeout)
         now = clock.now if clock else None

@@ -11,7 +11,7 @@ from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority
-from ..errors import Refused, StoreUnavailable
+from ..errors import Refusal, StoreUnavailable
 from .database import Database
 from .instance import Instance, View
 from .rows import ADD_INGESTION, QUEUE_NAMES, SAVE_INGESTION, SAVE_QUEUE, IngestionRow
@@ -96,7 +96,7 @@ class Turns:
         self._leader: _Job | None = None
 
     def take(self, work: Callable[[Turn], T], *, alone: bool = False) -> T:
-        """What `work` answers in its turn. It must raise Refused before it changes anything.
+        """What `work` answers in its turn. It must raise Refusal before it changes anything.
 
         `alone` keeps what takes long out of the others' turn.
         """
@@ -226,7 +226,7 @@ def _serve(turn: Turn, group: Sequence[_Job]) -> None:
     """Do jobs of the same work."""
     try:
         results = group[0].work(turn, [job.request for job in group])
-    except Refused as error:
+    except Refusal as error:
         for job in group:
             job.error = error
     else:

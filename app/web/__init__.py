@@ -19,6 +19,7 @@ from .documents import (
 )
 from .forgery import refuse_foreign
 from .metrics import add_metrics
+from .params import count_member, idempotency_key, root_path, word_member
 from .problems import from_error, from_http, problem
 from .reference import add_reference
 
@@ -29,11 +30,13 @@ __all__ = [
     "add_login",
     "add_metrics",
     "add_reference",
+    "count_member",
     "dispatch_document",
     "dumps",
     "estimate_document",
     "from_error",
     "from_http",
+    "idempotency_key",
     "ingestion_document",
     "needs",
     "parse_request",
@@ -43,8 +46,10 @@ __all__ = [
     "refuse_foreign",
     "refuse_open",
     "result_lines",
+    "root_path",
     "secure",
     "status_head",
     "status_page",
     "timestamp",
+    "word_member",
 ]

@@ -16,6 +16,7 @@ from ..service import Service
 from .answers import Answer
 from .body import parse_request
 from .documents import dumps
+from .params import root_path
 from .problems import problem
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -103,13 +104,13 @@ class Guard:
             return self._challenge(401, "This is not one of the keys of this service.", error="invalid_token")
         response = _introduce(Caller(key.name, key.role))
         secure = request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
-        response.set_cookie(self._cookie, text, path=_root(), secure=secure, httponly=True, samesite="Strict")
+        response.set_cookie(self._cookie, text, path=root_path(), secure=secure, httponly=True, samesite="Strict")
         return response
 
     def sign_out(self) -> Response:
         """Drop the cookie."""
         response = Response(status=204)
-        response.delete_cookie(self._cookie, path=_root(), httponly=True, samesite="Strict")
+        response.delete_cookie(self._cookie, path=root_path(), httponly=True, samesite="Strict")
         return response
 
     def _who_are_you(self) -> Response:
@@ -189,11 +190,6 @@ def _key_member(body: Any) -> str:
         raise InvalidRequest([Fault("#/key", 'The body must be {"key": "..."} and no more.')])
     text: str = body["key"]
     return text
-
-
-def _root() -> str:
-    """The path under which all routes of the instance are, from that of its login or logout."""
-    return request.script_root + request.path.rpartition("/")[0] + "/"
 
 
 def _address() -> str:

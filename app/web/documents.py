@@ -22,15 +22,11 @@ _LAST = 253_402_300_799_999
 
 
 dumps = json.JSONEncoder(separators=(",", ":")).encode
-"""JSON text without spaces; an encoder kept, because json.dumps makes one for every call."""
+"""JSON text without spaces."""
 
 
-@functools.lru_cache(4096)
 def timestamp(seconds: float | None) -> str | None:
-    """Epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end.
-
-    Kept, because whoever polls asks for the same moments again and again.
-    """
+    """Returns epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end."""
     if seconds is None:
         return None
     whole, milliseconds = divmod(min(round(seconds * 1000), _LAST), 1000)
@@ -62,12 +58,14 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(1024)
 def status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
-    """How the JSON text of a status page starts: with all but the batches.
+    """Returns the start of the JSON text of a status page: everything but the batches."""
+    # The text does not tell the next change, which is now as long as a batch runs.
+    return _status_head(ingestion, estimate._replace(next_change=None) if estimate else None)
 
-    Kept, because whoever polls mostly finds nothing changed.
-    """
+
+@functools.lru_cache(1024)  # Who polls mostly finds nothing changed: 10 % of the row http.status on granian.
+def _status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
     document = ingestion_document(ingestion)
     if estimate:
         document.update(estimate_document(estimate))
@@ -87,13 +85,13 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
     """The JSON texts of batches, each followed by a comma; of a run that is alike many at once, from one template."""
     start, numbers = batch_id_parts(batches.ingestion_id)
     size, first = batches.batch_size, batches.first
-    slots = ", ".join(["%d"] * size)
+    places = ", ".join(["%d"] * size)
     for run in batches.runs():
         if isinstance(run, Batch):
             yield f"{_batch_text(run)},"
             continue
         members, status, attempt = run
-        template = f'{{"batch_id":"{start}%012x","ids":[{slots}],"status":"{status}"{_attempts(attempt)}}},'
+        template = f'{{"batch_id":"{start}%012x","ids":[{places}],"status":"{status}"{_attempts(attempt)}}},'
         for at in range(members.start, members.stop, _LINES):
             some = members[at - members.start :][:_LINES]
             ids = iter(batches.ids[some.start * size : some.stop * size])

@@ -14,8 +14,8 @@ _ABOUT = """A queue in front of a slow, rate-limited upstream: ids are cut into 
 never faster than the limit. Errors are problem documents (RFC 9457) whose `detail` says what would be right."""
 
 
-def describe(settings: Settings, prefix: str, root: str) -> JSON:
-    """The OpenAPI document of an instance whose settings have this prefix and whose routes are under `root`."""
+def describe(settings: Settings, name: str, root: str) -> JSON:
+    """The OpenAPI document of an instance of this name whose routes are under `root`."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Flask-Ingestion", "version": _version(), "description": _ABOUT},
@@ -28,12 +28,12 @@ def describe(settings: Settings, prefix: str, root: str) -> JSON:
             "responses": parts.responses(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "description": "A key, where there are keys."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": f"{prefix.lower()}key"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": f"{name}_key"},
             },
         },
         "x-settings": [
             {
-                "key": f"{prefix}{field.name.upper()}",
+                "key": Settings.key_of(name, field.name),
                 "default": field.default if field.default != () else "",
                 "description": field.metadata["about"],
             }

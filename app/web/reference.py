@@ -8,13 +8,14 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, render_template_string, request, send_from_directory
+from flask import Blueprint, Response, abort, render_template_string, send_from_directory
 
 from ..service import Service
 from .answers import Answer
 from .auth import needs
 from .documents import dumps
 from .openapi import describe
+from .params import root_path
 from .problems import problem
 
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
@@ -50,8 +51,7 @@ def add_reference(blueprint: Blueprint, service: Service) -> None:
     @blueprint.get("/openapi.json")
     @needs(None)
     def openapi() -> Response:
-        root = request.script_root + request.path.removesuffix("/openapi.json")
-        document = describe(service.settings, f"{service.name.upper()}_", root or "/")
+        document = describe(service.settings, service.name, root_path().rstrip("/") or "/")
         return Answer(dumps(document))
 
     @blueprint.get("/docs")
@@ -59,8 +59,7 @@ def add_reference(blueprint: Blueprint, service: Service) -> None:
     def docs() -> Response:
         if assets is None:
             return problem(501, "This page needs flask-swagger-ui: pip install 'Flask-Ingestion[docs]'.")
-        root = request.script_root + request.path.removesuffix("docs")
-        response = Response(render_template_string(_PAGE, name=service.name, root=root))
+        response = Response(render_template_string(_PAGE, name=service.name, root=root_path()))
         response.headers["Content-Security-Policy"] = _POLICY
         return response
 

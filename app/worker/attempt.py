@@ -57,7 +57,7 @@ class Attempts:
         self._emitter = emitter
         self._crew = crew
 
-    def begin(self, claim: Claim) -> None:
+    def run(self, claim: Claim) -> None:
         """Run a batch that was claimed, in a thread of its own."""
         if self._crew.closed:
             self.put_back(claim)

@@ -93,7 +93,7 @@ class Worker:
         if self._looking:
             self._wake.set()
 
-    def halt(self) -> None:
+    def stop_claiming(self) -> None:
         """Claim nothing more from now on; batches in process go on."""
         self._stopping.set()
         self._crew.close()
@@ -108,7 +108,7 @@ class Worker:
         own = threading.current_thread()
         with self._lock:
             thread = self._thread
-            self.halt()
+            self.stop_claiming()
             inside = own is thread or self._crew.has(own)
         if thread is None or inside:
             return
@@ -178,7 +178,7 @@ class Worker:
             self._say_wait(answer.reason, answer.seconds)
             return answer.seconds
         for claim in answer:
-            self._attempts.begin(claim)
+            self._attempts.run(claim)
         return 0.0
 
     def _say_wait(self, reason: str, seconds: float | None) -> None:

@@ -14,7 +14,7 @@ BODY = {"ids": [1, 2, 3], "priority": "HIGH"}
 
 def test_nothing_is_accepted_that_would_be_lost(host: Host) -> None:
     accepted = host.client.post("/ingest", json=BODY).get_json()["ingestion_id"]
-    host.service.end()
+    host.service.begin_shutdown()
     response = host.client.post("/ingest", json=BODY)
     assert response.status_code == 503
     assert "about to stop" in response.get_json()["detail"]
@@ -25,7 +25,7 @@ def test_nothing_is_accepted_that_would_be_lost(host: Host) -> None:
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_it_is_not_ready_any_more_but_alive(host: Host, stopped: bool) -> None:
-    host.service.end()
+    host.service.begin_shutdown()
     if stopped:
         host.service.stop(0)
     assert host.client.get("/readyz").status_code == 503
@@ -34,5 +34,5 @@ def test_it_is_not_ready_any_more_but_alive(host: Host, stopped: bool) -> None:
 
 def test_a_durable_store_goes_on_accepting(serve: Callable[..., Host], tmp_path: Path) -> None:
     host = serve(store=f"sqlite:///{tmp_path}/queue.db")
-    host.service.end()
+    host.service.begin_shutdown()
     assert host.client.post("/ingest", json=BODY).status_code == 200

@@ -16,7 +16,7 @@ import pytest
 
 from app import create_app
 from app.serving.httpd import listen
-from app.serving.server import Signals, serve
+from app.serving.server import StopSignals, serve
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
 from tests.support.standalone import Service
@@ -109,7 +109,7 @@ def test_an_upload_may_end_and_a_stalled_one_holds_nothing_up() -> None:
 def test_what_arrived_with_the_signal_is_answered() -> None:
     """Connections that nobody has accepted yet, on more than one address."""
     sockets = [*listen("127.0.0.1", 0), *listen("127.0.0.2", 0)]
-    signals = Signals()
+    signals = StopSignals()
     signals.receive(signal.SIGTERM)
     clients = []
     for one in sockets:
@@ -127,7 +127,7 @@ def test_what_arrived_with_the_signal_is_answered() -> None:
 
 def test_it_serves_on_every_address_and_stops_from_any_thread() -> None:
     sockets = [*listen("127.0.0.1", 0), *listen("127.0.0.2", 0)]
-    signals = Signals()
+    signals = StopSignals()
     codes = []
     app = create_app({"INGEST_AUTOSTART": False})
     thread = threading.Thread(target=lambda: codes.append(serve(app, sockets, signals)))

@@ -1,0 +1,56 @@
+"""What a request says beside its body: members of the query, headers, and where the instance is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from flask import request
+from werkzeug.urls import iri_to_uri
+
+from ..errors import Fault, InvalidRequest
+
+M = TypeVar("M")
+
+_MOST = 2**63 - 1
+
+
+def count_member(name: str, default: int | None = None, *, least: int = 0, most: int = _MOST) -> int | None:
+    """Returns a whole number of the query. Raises InvalidRequest."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        bound = f"from {least} to {most}" if most < _MOST else f"of at least {least}"
+        raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number {bound}.")])
+    return int(text)
+
+
+def word_member(name: str, meanings: Mapping[str, M]) -> M | None:
+    """Returns what a word of the query means, None where it is not there. Raises InvalidRequest."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if text not in meanings:
+        raise InvalidRequest([Fault(f"query {name}", f"{name} must be one of {', '.join(meanings)}.")])
+    return meanings[text]
+
+
+def idempotency_key() -> str | None:
+    """Returns the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), quoted or bare.
+
+    Raises InvalidRequest for one that is empty, longer than 255 characters or not printable ASCII.
+    """
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
+    if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii():
+        detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
+        raise InvalidRequest([Fault("header Idempotency-Key", detail)])
+    return key
+
+
+def root_path() -> str:
+    """Returns the path of the instance, with a slash at its end, in a request for a route directly below it."""
+    return iri_to_uri(request.script_root + request.path.rpartition("/")[0] + "/")
