@@ -50,7 +50,7 @@ __all__ = [
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """The standalone service. Settings come from `INGEST_` keys in `config`, else from the environment.
+    """Returns the standalone service. Settings come from `INGEST_` keys in `config`, else from the environment.
 
     Starts the worker, where this process is one that serves. Raises ConfigError for a wrong setting.
     """

@@ -67,7 +67,7 @@ def _flag(value: Any) -> bool:
 
 
 def _setting(default: Any, parse: Callable[[Any], Any], about: str, *, secret: bool = False) -> Any:
-    """A field of Settings; the value of a `secret` one is shown in no message."""
+    """Returns a field of Settings; no message shows the value of a `secret` one."""
     return dataclasses.field(
         default=default, repr=not secret, metadata={"parse": parse, "about": about, "secret": secret}
     )
@@ -130,7 +130,7 @@ class Settings:
 
     @property
     def max_body(self) -> int:
-        """Bytes of a request at most, room for MAX_IDS: an id takes up to 20 characters, a comma and a space."""
+        """Bytes of a request at most: room for MAX_IDS, each of up to 20 characters, a comma and a space."""
         return 65_536 + 22 * self.max_ids
 
     @staticmethod
@@ -140,9 +140,9 @@ class Settings:
 
     @classmethod
     def read(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> Settings:
-        """The settings in `config`, defaults for the rest.
+        """Returns the settings in `config`, defaults for the rest.
 
-        Raises ConfigError for the first key that is wrong, and for one that is all but spelled like a setting.
+        Raises ConfigError for the first wrong key, and for one that looks like a misspelled setting.
         """
         fields = {field.name.upper(): field for field in dataclasses.fields(cls)}
         values: dict[str, Any] = {}

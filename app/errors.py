@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 
 class IngestError(Exception):
-    """Base of every error of this package."""
+    """The base of every error of this package."""
 
 
 class ConfigError(IngestError, ValueError):

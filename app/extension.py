@@ -39,7 +39,7 @@ class IngestionAPI:
         self.name = name
         self._processor: Processor | None = None
         self._configured: str | None = None
-        # Weak, and of the apps alone: what they hold goes with them.
+        # Weak references to the apps alone, so that what they hold is freed with them.
         self._apps: weakref.WeakSet[Flask] = weakref.WeakSet()
         if app is not None:
             self.init_app(app, url_prefix=url_prefix)
@@ -47,7 +47,7 @@ class IngestionAPI:
     def init_app(self, app: Flask, *, url_prefix: str | None = None, clock: Clock | None = None) -> None:
         """Add the routes and the worker to an app.
 
-        The worker starts as soon as it is known what to do: at once where a processor is set, else with `@processor`,
+        The worker starts once there is a processor: at once if one is configured, else with `@processor`,
         else with the first request, whose ids are then only simulated.
         Raises ConfigError for a wrong setting, RuntimeError where the app already has an instance of this name, or
         other routes where its routes would be.
@@ -88,7 +88,7 @@ class IngestionAPI:
             service.ensure_started()
 
     def processor(self, function: P) -> P:
-        """Decorate the callable that does the work for a batch's ids; the worker starts with it.
+        """Decorate the callable that processes a batch's ids; this starts the worker.
 
         It takes a sequence of up to `BATCH_SIZE` ids, runs in the app's context, and returns a mapping from id to JSON,
         or a sequence of JSON in the order of the ids, or None. Raises ConfigError for a second, or an async, one.
@@ -104,7 +104,7 @@ class IngestionAPI:
 
     @property
     def service(self) -> Service:
-        """The Service of the current app, or of the only app. RuntimeError where that is not clear."""
+        """The Service of the current app, or of the only app. Raises RuntimeError if neither is clear."""
         if has_app_context() and current_app._get_current_object() in self._apps:  # type: ignore[attr-defined]
             return self._of(current_app)
         services = self._services()
@@ -122,7 +122,7 @@ class IngestionAPI:
         return [self._of(app) for app in list(self._apps)]
 
     def start(self) -> None:
-        """Start dispatching, unless it goes on already."""
+        """Start dispatching, unless it runs."""
         self.service.start()
 
     def stop(self, grace: float | None = None) -> None:
@@ -142,15 +142,15 @@ class IngestionAPI:
         return self.service.submit(ids, priority, deadline=deadline, key=key, owner=owner)
 
     def get(self, ingestion_id: str) -> Ingestion:
-        """The ingestion as it stands. Raises UnknownIngestion."""
+        """Returns the ingestion as it stands. Raises UnknownIngestion."""
         return self.service.store.get(ingestion_id)
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
-        """Each finished id with its data as JSON text. Raises UnknownIngestion."""
+        """Returns each finished id with its data as JSON text. Raises UnknownIngestion."""
         return self.service.store.results(ingestion_id)
 
     def cancel(self, ingestion_id: str) -> Ingestion:
-        """Never start what has not started. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started. Raises UnknownIngestion or Conflict."""
         return self.service.cancel(ingestion_id)
 
     def redrive(self, ingestion_id: str) -> Ingestion:
@@ -158,7 +158,7 @@ class IngestionAPI:
         return self.service.redrive(ingestion_id)
 
     def pause(self) -> None:
-        """Dispatch nothing until `resume`."""
+        """Stop starting batches until `resume`."""
         self.service.pause()
 
     def resume(self) -> None:

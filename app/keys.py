@@ -1,4 +1,4 @@
-"""API keys: who calls, and what it may do. Only a key's SHA-256 is ever kept."""
+"""API keys: who calls, and what it may do. Only a key's SHA-256 is kept."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any, NamedTuple
 
 
 class Role(IntEnum):
-    """What a key may do; each may what those before it may."""
+    """What a key may do; each role includes those before it."""
 
     READ = 1
-    """Look at its caller's ingestions and at the state of the queue."""
+    """Look at the caller's ingestions and the state of the queue."""
     SUBMIT = 2
-    """Submit, and cancel what its caller submitted."""
+    """Submit, and cancel what the caller submitted."""
     OPERATE = 3
-    """Everything, and with everybody's ingestions."""
+    """Everything, on everybody's ingestions."""
 
 
 class Key(NamedTuple):
     """One key: `name` is the caller it belongs to, `digest` the SHA-256 of the key itself.
 
-    A caller may have several keys: an old and a new one while they are changed over, or one more that may only read.
+    A caller may have several keys: an old and a new one during rotation, or another that may only read.
     """
 
     name: str
@@ -41,7 +41,7 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def new_key(name: str, role: Role) -> tuple[str, Key]:
-    """A fresh random key of 256 bits as text, and how it is kept. Raises ValueError for a name that cannot be used."""
+    """Returns a new random key of 256 bits as text, and the Key to keep. Raises ValueError for an unusable name."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"a key's name is 1 to 64 of A-Z, a-z, 0-9, _, . and -, not {name!r}")
     text = secrets.token_urlsafe(32)
@@ -64,7 +64,7 @@ def parse_keys(value: Any) -> tuple[Key, ...]:
 
 
 def _parse(entry: Any, number: int) -> Key:
-    # What is wrong may be the key itself, put here by mistake: no part of it is quoted.
+    # What is wrong may be a key put here by mistake, so no part of it is quoted.
     name, _, rest = str(entry).strip().partition(":")
     role, _, digest = rest.partition(":")
     if not _NAME.fullmatch(name):
@@ -77,7 +77,7 @@ def _parse(entry: Any, number: int) -> Key:
 
 
 def find_key(keys: Iterable[Key], text: str) -> Key | None:
-    """The key with this text. Every digest is compared, each in constant time, so the time taken tells nothing."""
+    """Returns the key with this text. Compares every digest in constant time, so that timing reveals nothing."""
     digest, found = _digest(text), None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):

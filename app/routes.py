@@ -50,7 +50,7 @@ _NEXT = 10
 
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
-    """The routes of one instance, under the endpoint prefix `name`."""
+    """Returns the routes of one instance, under the endpoint prefix `name`."""
     blueprint = Blueprint(name, __name__)
     blueprint.register_error_handler(IngestError, from_error)
     blueprint.register_error_handler(HTTPException, from_http)
@@ -167,7 +167,7 @@ def _json(document: Any) -> Response:
 
 
 def _body(settings: Settings) -> Any:
-    """The request's JSON, once its size and media type are right."""
+    """Returns the request's JSON, once its size and media type are right."""
     request.max_content_length = settings.max_body
     kind = request.mimetype
     if kind != "application/json" and not kind.endswith("+json"):
@@ -188,7 +188,7 @@ def _status(service: Service, ingestion_id: str, offset: int, limit: int | None)
 
 
 def _next_look(service: Service, estimate: Estimate) -> str:
-    """In how many seconds the page can next differ; while the queue is paused, an interval."""
+    """Returns the seconds until the page can change; an interval while the queue is paused."""
     seconds = service.settings.interval
     if estimate.next_change is not None:
         seconds = estimate.next_change - service.clock.now()

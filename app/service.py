@@ -22,7 +22,7 @@ logger = logging.getLogger("flask_ingestion")
 
 
 class Service:
-    """What one app has of one instance: settings, store, worker.
+    """One queue in one app: its settings, store and worker.
 
     `find_processor` is asked for every batch; where it gives None, ids are only simulated. `autostart` says
     whether this process dispatches without being told to.
@@ -57,7 +57,7 @@ class Service:
         self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
 
     def ensure_started(self) -> None:
-        """There is something to do: start dispatching, where this process should and was not told otherwise."""
+        """Start dispatching if this process should and was not told otherwise."""
         if not self._autostart:
             return
         try:
@@ -66,7 +66,7 @@ class Service:
             logger.error("the worker of %r could not be started, the next request tries again: %s", self.name, error)
 
     def start(self) -> None:
-        """Start dispatching, unless it goes on already. Raises RuntimeError where no thread can be started."""
+        """Start dispatching, unless it runs. Raises RuntimeError if no thread can be started."""
         with self._lock:
             if self._active:
                 return
@@ -76,7 +76,7 @@ class Service:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
 
     def begin_shutdown(self) -> None:
-        """The process is about to end: claim nothing more, and accept nothing that would be lost with it."""
+        """Prepare for the end of the process: claim nothing more, and accept nothing that would be lost with it."""
         self.shutting_down = True
         self._stop_claiming()
 
@@ -108,7 +108,7 @@ class Service:
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
-        """Accept ids and say under which ingestion. As `POST /ingest`, with its members.
+        """Accept ids as `POST /ingest` does; returns the ingestion.
 
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
         """
@@ -116,7 +116,7 @@ class Service:
         return self.accept(body, key=key, owner=owner)
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
-        """`submit` for the JSON of a request."""
+        """Accept the JSON of a request as `submit` does."""
         self.ensure_started()
         try:
             if self.shutting_down and not self.store.durable:
@@ -134,16 +134,16 @@ class Service:
         return ingestion
 
     def refused(self, error: Exception) -> None:
-        """Tell who listens that a submission was refused, by `accept` or before it came to that."""
+        """Announce that a submission was refused, by `accept` or before."""
         self.emitter.emit(ingestion_refused, error=error)
 
     def quote(self, body: Any) -> dict[Priority, Quote]:
-        """When a request with this JSON would start and end at each priority; nothing is queued."""
+        """Returns when a request with this JSON would start and end at each priority; nothing is queued."""
         packed, _, _ = check_request(body, self.settings, self.clock.now())
         return self.store.quote(batch_count(len(packed), self.settings.batch_size))
 
     def cancel(self, ingestion_id: str) -> Ingestion:
-        """Never start what has not started. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started. Raises UnknownIngestion or Conflict."""
         ingestion, new = self.store.cancel(ingestion_id)
         if new and ingestion.finished_at is not None:
             announce(self.emitter, ingestion)
@@ -157,7 +157,7 @@ class Service:
         return ingestion
 
     def pause(self) -> None:
-        """Dispatch nothing until `resume`."""
+        """Stop starting batches until `resume`."""
         self.store.pause()
         logger.warning("%r is paused", self.name)
 
@@ -174,7 +174,7 @@ class Service:
 
     @contextmanager
     def _only_one(self, owner: str | None, key: str) -> Iterator[None]:
-        """Refuse a second request with a key whose first is still being accepted."""
+        """Refuse a second request with a key while the first is being accepted."""
         with self._lock:
             if (owner, key) in self._accepting:
                 raise KeyInUse(f"A request with the idempotency key {key!r} is just being accepted; ask again.")

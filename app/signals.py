@@ -1,7 +1,7 @@
-"""What a host can listen to. The sender is the Flask app; `name` tells which of its instances speaks.
+"""The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
-Receivers run in the app's context, in the thread in which the thing happened, and should be quick. One that raises is
-logged and changes nothing.
+Receivers run in the app's context, in the thread that caused the event, and should be quick. One that raises is
+logged and stops nothing.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ ingestion_finished = _namespace.signal("ingestion-finished", "An ingestion ended
 
 
 class Sender(Protocol):
-    """A Flask app, as far as signals go."""
+    """The part of a Flask app that signals need."""
 
     def app_context(self) -> AbstractContextManager[Any]: ...
 
 
 class Emitter:
-    """Says what happens in one instance: first to what is part of it, then to whoever is connected to the signal."""
+    """Announces what happens in one instance: to its own observers first, then to the signal's receivers."""
 
     def __init__(self, name: str, app: Sender) -> None:
         self.app = app
@@ -44,15 +44,15 @@ class Emitter:
         self._own: dict[NamedSignal, Callable[..., None]] = {}
 
     def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
-        """Let a part of the instance itself hear of it, without the app's context and with all keywords but `name`."""
+        """Call `observer` for each emit of a signal, outside the app's context and without the keyword `name`."""
         self._own[signal] = observer
 
     def is_heard(self, signal: NamedSignal) -> bool:
-        """Whether a receiver of the host's is connected."""
+        """Returns whether a receiver of the host's is connected."""
         return bool(signal.receivers) and any(True for _ in signal.receivers_for(self.app))
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
-        """Call everybody, each on its own."""
+        """Call the observer and every receiver; one that raises is logged and stops no other."""
         try:
             if observer := self._own.get(signal):
                 observer(**keywords)

@@ -1,6 +1,6 @@
 """The one seam to state: queue, limiter and records, behind one interface.
 
-They change together in one claim, so they sit together. `MemoryStore` keeps them in this process; a store that several
+They change together in one claim, so they live together. `MemoryStore` keeps them in this process; a store that several
 processes share does each of these calls in one transaction.
 """
 
@@ -61,27 +61,27 @@ class Outcome(NamedTuple):
 
     @classmethod
     def ack(cls, results: Sequence[str]) -> Outcome:
-        """The batch is completed."""
+        """Completes the batch."""
         return cls(COMPLETED, results=results)
 
     @classmethod
     def retry(cls, error: BatchError, delay: float) -> Outcome:
-        """The attempt failed; the batch goes again after `delay` seconds, at the same rank."""
+        """Makes the batch wait `delay` seconds for its next attempt, at the same rank."""
         return cls(WAITING, error, delay=delay)
 
     @classmethod
     def bury(cls, error: BatchError) -> Outcome:
-        """The batch failed for good."""
+        """Fails the batch for good."""
         return cls(FAILED, error)
 
     @classmethod
     def release(cls) -> Outcome:
-        """The batch goes back untouched; this attempt does not count."""
+        """Puts the batch back untouched; the attempt does not count."""
         return cls(WAITING, counted=False)
 
     @classmethod
     def lost(cls, attempt: int, max_attempts: int) -> Outcome:
-        """The lease ran out: the batch goes again at once, unless this was its last attempt."""
+        """Makes a batch whose lease ran out due at once, or fails it after its last attempt."""
         return cls.bury(LOST) if is_last(attempt, max_attempts) else cls.retry(LOST, 0.0)
 
 
@@ -89,10 +89,10 @@ class Store(ABC):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
     durable = False
-    """Whether what it holds outlives the process."""
+    """Whether its contents outlive the process."""
 
     groups = False
-    """Whether calls that arrive together are served together; otherwise they only wait for one another."""
+    """Whether it serves calls that arrive together in one go; otherwise they wait for each other."""
 
     # -- accepting and telling --
 
@@ -142,20 +142,20 @@ class Store(ABC):
 
     @abstractmethod
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
-        """In one step, take tokens and the most urgent due batches, up to `limit`; else returns what to wait for.
+        """Take tokens and the most urgent due batches, up to `limit`, in one step; returns them, or what to wait for.
 
         `was_full` says, for the log of dispatches, that the caller had no free slot until now.
         """
 
     @abstractmethod
     def renew(self, claims: Sequence[Claim]) -> None:
-        """The heartbeat: extend the leases of these claims."""
+        """Extend the leases of these claims: the heartbeat."""
 
     @abstractmethod
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         """End every claim whose lease ran out, by `Outcome.lost`; returns each with its ingestion afterwards.
 
-        The claim's batch is as it stands afterwards, too.
+        The claim's batch, too, is as it stands afterwards.
         """
 
     @abstractmethod
@@ -170,13 +170,13 @@ class Store(ABC):
 
     @abstractmethod
     def hold(self, seconds: float) -> None:
-        """Let nothing start for so many seconds; never shortens a hold."""
+        """Start nothing for `seconds`; never shortens a hold."""
 
     # -- controlling --
 
     @abstractmethod
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
-        """Never start what has not started; returns the ingestion and whether this call, not an earlier one, did it.
+        """Cancel what has not started; returns the ingestion and whether this call, not an earlier one, did it.
 
         Raises Conflict where the ingestion ended otherwise.
         """
@@ -187,7 +187,7 @@ class Store(ABC):
 
     @abstractmethod
     def pause(self) -> None:
-        """Dispatch nothing until `resume`, and accept everything."""
+        """Start nothing until `resume`; submissions are still accepted."""
 
     @abstractmethod
     def resume(self) -> None:
@@ -201,7 +201,7 @@ class Store(ABC):
 
     @abstractmethod
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        """Returns the next `limit` batches in true order, each with the time it should start (None while paused).
+        """Returns the next `limit` batches in the order they will start, each with its start (None while paused).
 
         With an `owner`, only those of its ingestions among them.
         """
@@ -212,26 +212,26 @@ class Store(ABC):
 
     @abstractmethod
     def prune(self) -> int:
-        """Forget what ended more than `RETENTION` seconds ago; returns how many ingestions that were."""
+        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many."""
 
     @abstractmethod
     def ping(self) -> None:
-        """Raises StoreUnavailable where the store cannot be reached."""
+        """Raise StoreUnavailable if the store cannot be reached."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give back what the store holds open."""
+        """Close what the store holds open."""
 
 
 @runtime_checkable
 class Forkable(Protocol):
-    """A store that a fork must not catch in the middle of something."""
+    """A store that must be idle while its process forks."""
 
     def before_fork(self) -> None:
-        """Finish what is under way, and begin nothing more."""
+        """Finish what is under way and start nothing new."""
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
 
     def disown(self) -> None:
-        """In the forked child: let go of what is the parent's, without closing it."""
+        """In the forked child: drop what belongs to the parent, without closing it."""

@@ -15,7 +15,7 @@ logger = logging.getLogger("flask_ingestion")
 
 
 def open_store(settings: Settings, clock: Clock, name: str) -> Store:
-    """The store that STORE names, for the instance `name`.
+    """Returns the store that STORE names, for the instance `name`.
 
     A database that cannot be reached yet is tried again with every use. Raises ConfigError for a kind there is none of,
     a missing extra, and a database that belongs to a newer release.

@@ -23,7 +23,7 @@ from .standalone import serve, worker
 from .verify import log_of, read, verify
 
 _BATCHES = 20
-"""Batches that `status` shows a person who does not say how many."""
+"""Batches that `status` shows unless told otherwise."""
 
 
 ids_to_submit = click.argument("ids", nargs=-1)
@@ -122,7 +122,7 @@ def results(to: Remote, ingestion_id: str) -> None:
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @remote
 def list_(to: Remote, wanted: str | None, priority: str | None, limit: int) -> None:
-    """List ingestions, newest first, with their batches ended and in all."""
+    """List ingestions, newest first, with how many of their batches have ended."""
     found = to.client.list(status=wanted, priority=priority, page=min(limit, 100))
     for document in itertools.islice(found, limit):
         to.show(document, display.listing_line)
@@ -132,7 +132,7 @@ def list_(to: Remote, wanted: str | None, priority: str | None, limit: int) -> N
 @click.argument("ingestion_id")
 @remote
 def cancel(to: Remote, ingestion_id: str) -> None:
-    """Never start what has not started of an ingestion."""
+    """Cancel what has not started of an ingestion."""
     to.show(to.client.cancel(ingestion_id), display.status_text)
 
 
@@ -157,7 +157,7 @@ def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, deadline: str 
 @ingestion.command()
 @remote
 def pause(to: Remote) -> None:
-    """Dispatch nothing until resumed; everything is still accepted."""
+    """Start nothing until resumed; submissions are still accepted."""
     to.show(to.client.pause(), display.queue_text)
 
 
@@ -171,7 +171,7 @@ def resume(to: Remote) -> None:
 @ingestion.command()
 @remote
 def queue(to: Remote) -> None:
-    """Show what waits, what for, and what goes next."""
+    """Show what waits, what it waits for, and what goes next."""
     to.show(to.client.queue(), display.queue_text)
 
 
@@ -205,7 +205,7 @@ def verify_(to: Remote, file: IO[str] | None, interval: float | None, burst: int
 
 
 def _gather(words: tuple[str, ...], file: IO[str] | None) -> array[int]:
-    """The ids from everywhere they may come from."""
+    """Returns the ids from arguments, files and stdin."""
     try:
         ids = parse_ids(word for word in words if word != "-")
         if file:

@@ -1,4 +1,4 @@
-"""What the command line shows a person: the service's documents in words and columns."""
+"""The service's documents in words and columns, for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _IDS_SHOWN = 8
 
 
 def status_text(status: Document) -> str:
-    """An ingestion, and the batches that came with it."""
+    """Returns an ingestion, and the batches that came with it."""
     rows = [
         ("ingestion", status["ingestion_id"]),
         ("status", status["status"]),
@@ -28,24 +28,24 @@ def status_text(status: Document) -> str:
 
 
 def progress(status: Document) -> str:
-    """How far an ingestion is, such as `2 completed, 1 triggered`."""
+    """Returns an ingestion's progress, such as `2 completed, 1 triggered`."""
     return ", ".join(f"{count} {word}" for word, count in status["counts"].items() if count)
 
 
 def finished(status: Document) -> int:
-    """How many of its batches have ended."""
+    """Returns how many of its batches have ended."""
     return sum(status["counts"][word] for word in ("completed", "failed", "cancelled"))
 
 
 def ending(status: Document) -> str:
-    """When an ingestion should end, if it has not yet."""
+    """Returns when an ingestion should end, if it has not yet."""
     if "estimated_completion" not in status:
         return str(status["status"])
     return f"should end {status['estimated_completion'] or 'some time after the queue is resumed'}"
 
 
 def listing_line(status: Document) -> str:
-    """An ingestion in one line."""
+    """Returns an ingestion in one line."""
     done = f"{finished(status)}/{status['batch_count']}"
     return (
         f"{status['ingestion_id']}  {status['status']:<12}  {status['priority']:<6}  {done:>11}  {status['created_at']}"
@@ -53,7 +53,7 @@ def listing_line(status: Document) -> str:
 
 
 def quote_text(quotes: Document) -> str:
-    """When a request would start and end at each priority."""
+    """Returns when a request would start and end at each priority."""
     return _columns(
         (
             priority,
@@ -69,7 +69,7 @@ def quote_text(quotes: Document) -> str:
 
 
 def queue_text(queue: Document) -> str:
-    """The state of the queue."""
+    """Returns the state of the queue."""
     error = queue.get("estimate_error")
     rows = [
         ("worker", queue["worker"]),
@@ -86,7 +86,7 @@ def queue_text(queue: Document) -> str:
 
 
 def proof_text(proof: Document) -> str:
-    """What a log of dispatches proves."""
+    """Returns what a log of dispatches proves, in words."""
     limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
     kept = "not kept" if proof["violations"] else "kept"
     lines = [f"{violation['rule']}: {violation['detail']}" for violation in proof["violations"]]
@@ -120,12 +120,12 @@ def _ids(ids: Sequence[int]) -> str:
 
 
 def count(batches: int) -> str:
-    """So many batches."""
+    """Returns a count of batches in words."""
     return "1 batch" if batches == 1 else f"{batches} batches"
 
 
 def _columns(rows: Iterable[tuple[str, Any]]) -> str:
-    """Names and what they stand for; what is None is left out."""
+    """Returns names and values in lines; leaves out what is None."""
     shown = [(name, value) for name, value in rows if value is not None]
     width = max((len(name) for name, _ in shown), default=0)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in shown)

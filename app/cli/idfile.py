@@ -1,4 +1,4 @@
-"""Reading ids from text: files, pipes and arguments."""
+"""Reads ids from text: files, pipes and arguments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 
 def read_ids(lines: Iterable[str], name: str) -> array[int]:
-    """The ids in lines of text, one a line or separated by commas or spaces.
+    """Returns the ids in lines of text, one a line or separated by commas or spaces.
 
-    Raises ValueError that names the line, in what is called `name`, of the first word that is not an id.
+    Raises ValueError, which names the line in `name` of the first word that is not an id.
     """
     ids = array("q")
     number = 0
@@ -22,7 +22,7 @@ def read_ids(lines: Iterable[str], name: str) -> array[int]:
 
 
 def parse_ids(words: Iterable[str]) -> array[int]:
-    """The ids in arguments, some of which may be lists separated by commas. Raises ValueError."""
+    """Returns the ids in arguments, some of which may be lists separated by commas. Raises ValueError."""
     ids = array("q")
     for word in words:
         _append(ids, word, "the arguments")

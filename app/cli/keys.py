@@ -24,7 +24,7 @@ def keys() -> None:
 def new(name: str, role: str) -> None:
     """Make a key for the caller NAME.
 
-    The key is printed on stdout, once, and kept nowhere. What the service needs to know it by goes to stderr.
+    The key is printed on stdout, once, and kept nowhere. The line for the service's settings goes to stderr.
     """
     try:
         text, key = new_key(name, Role[role.upper()])

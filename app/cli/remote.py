@@ -1,4 +1,4 @@
-"""How a command speaks to a service: its options, its exit codes, and how it waits."""
+"""How a command calls a service: its options, exit codes and waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import display
 
 
 class Remote(NamedTuple):
-    """The service that a command speaks to, and how to show its answers."""
+    """The service that a command calls, and how to show its answers."""
 
     client: Client
     as_json: bool
@@ -27,18 +27,18 @@ class Remote(NamedTuple):
 
 
 def say(message: str) -> None:
-    """A message, so that stdout holds nothing but data."""
+    """Write a message to stderr, so that stdout holds nothing but data."""
     click.echo(message, err=True)
 
 
 def fail(message: str, code: int) -> NoReturn:
-    """End with a message and an exit code."""
+    """Exit with a message and a code."""
     say(f"Error: {message}")
     raise click.exceptions.Exit(code)
 
 
 def remote(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that lead to a service, and its errors their exit codes."""
+    """Add a service's options to a command, and turn its errors into exit codes."""
 
     @click.option("--url", envvar="INGEST_URL", default="http://127.0.0.1:8000", show_default=True, show_envvar=True)
     @click.option("--key", envvar="INGEST_KEY", show_envvar=True, help="Better set there: ps shows options.")
@@ -66,7 +66,7 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
-    """Wait until an ingestion has ended, with a progress bar on a terminal; exits 1 where it went wrong."""
+    """Wait until an ingestion has ended, with a progress bar on a terminal; exit with 1 unless it is completed."""
     bar: Any = None
     latest: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""The commands that work instead of asking a service to: `serve` and `worker`."""
+"""The commands that are the service: `serve` and `worker`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def worker(context: click.Context, name: str) -> None:
     log_to_stderr(service.settings.log_format)
     woken: queue.SimpleQueue[None] = queue.SimpleQueue()
     with StopSignals() as signals:
-        # A signal handler may interrupt this very thread at its waiting, which of all queues this one allows.
+        # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.
         signals.wake = lambda: woken.put(None)
         service.start()
         while not signals.received and service.worker.state == "running":
@@ -56,7 +56,7 @@ def worker(context: click.Context, name: str) -> None:
 
 
 def _app(context: click.Context) -> Flask:
-    """The app of `flask --app`, or the service by itself."""
+    """Returns the app of `flask --app`, or the service by itself."""
     try:
         return context.ensure_object(ScriptInfo).load_app()
     except ConfigError as error:

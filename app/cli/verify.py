@@ -1,4 +1,4 @@
-"""Whether the dispatches that were made kept the rate and the order: the proof that a log of them gives."""
+"""Proves from a log of dispatches that they kept the rate and the order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ quarter of a microsecond apart."""
 
 
 class Violation(NamedTuple):
-    """Two dispatches that cannot both be right. `rule` is `rate` or `order`; `detail` says what is wrong."""
+    """Two dispatches that break a rule: `rate` or `order`. `detail` says how."""
 
     rule: str
     earlier: Dispatch
@@ -26,7 +26,7 @@ class Violation(NamedTuple):
 
 
 class Log(NamedTuple):
-    """Dispatches with the limit they were made under, as far as the log says."""
+    """Dispatches with the limit they kept to, as far as the log says."""
 
     dispatches: Sequence[Dispatch]
     interval: float | None = None
@@ -34,9 +34,9 @@ class Log(NamedTuple):
 
 
 def verify(dispatches: Iterable[Dispatch], *, interval: float, burst: int = 1, grace: float = 0.0) -> list[Violation]:
-    """The first violation of the rate and the first of the order; empty where both held. O(n log n).
+    """Returns the first violation of the rate and the first of the order; empty where both held. O(n log n).
 
-    The dispatches may be in any order and any unbroken stretch of the whole. `grace` is how many seconds after it was
+    The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
@@ -45,7 +45,7 @@ def verify(dispatches: Iterable[Dispatch], *, interval: float, burst: int = 1, g
 
 
 def read(text: str) -> Log:
-    """A log from JSON text: the answer of GET /dispatches, an array of dispatches, or NDJSON with one a line.
+    """Returns a log from JSON text: the answer of GET /dispatches, an array of dispatches, or NDJSON with one a line.
 
     Raises ValueError that names the place and what is wrong there.
     """
@@ -59,7 +59,7 @@ def read(text: str) -> Log:
 
 
 def log_of(document: Any) -> Log:
-    """The log in a parsed answer of GET /dispatches, array of dispatches or single dispatch. Raises ValueError."""
+    """Returns the log in parsed JSON: an answer of GET /dispatches, an array, or one dispatch. Raises ValueError."""
     if isinstance(document, Mapping) and "dispatches" in document:
         limit = document.get("interval"), document.get("burst")
         if not all(one is None or _is_number(one) for one in limit):
@@ -72,7 +72,7 @@ def log_of(document: Any) -> Log:
 
 
 def _too_close(starts: Sequence[Dispatch], interval: float, burst: int) -> Violation | None:
-    """The first start for which a token bucket that was full at any time before would have had no token.
+    """Returns the first start for which a token bucket that was full at any time before would have had no token.
 
     In any t seconds a token bucket gives at most burst + t / interval tokens (RFC 2215, section 3.6), so k starts take
     at least k - burst intervals. `lag` is how far a start is behind an even schedule: it may fall by the burst at most.
@@ -96,7 +96,7 @@ def _too_close(starts: Sequence[Dispatch], interval: float, burst: int) -> Viola
 
 
 def _overtaken(starts: Sequence[Dispatch], grace: float) -> Violation | None:
-    """The first start that a less urgent batch preceded although this one was due by then."""
+    """Returns the first start that a less urgent batch preceded although this one was due by then."""
     times = [dispatch.started_at for dispatch in starts]
     # The least urgent of any stretch that reaches up to here: positions rising, places falling, so a search finds it.
     stack: list[int] = []

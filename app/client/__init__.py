@@ -1,7 +1,7 @@
-"""The API of a running service, from Python; the standard library is all it takes.
+"""The API of a running service, from Python. Needs the standard library alone.
 
 ClientError
-├── Unreachable    no service answered: not there, too slow, gone in the middle, or something else than this service
+├── Unreachable    no service answered: absent, too slow, cut off, or something other than this service
 ├── Refused        the service answered no, and says why
 └── TimedOut       the ingestion had not ended when the time was up
 """

@@ -1,4 +1,4 @@
-"""Calls that get through: what is worth another try gets one, and every answer is given its meaning."""
+"""Calls that get through: retries what is worth another try, and turns answers into results or errors."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..core import Clock
 from .transport import ClientError, Reply, Transport, Unreachable
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0
-"""Seconds before the second attempt, which double from there, and the most they get to."""
+"""Seconds before the second attempt, which double with each attempt, and their upper bound."""
 
 
 class Refused(ClientError):
     """The service answered no; the message is its reason.
 
     `status` is the HTTP status, `errors` the faults it lists, each with `pointer` and `detail`, `problem` the whole
-    RFC 9457 document, and `retry_after` in how many seconds to ask again, where it says so.
+    RFC 9457 document, and `retry_after` the seconds after which to ask again, where it gives them.
     """
 
     def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None) -> None:
@@ -32,7 +32,7 @@ class Refused(ClientError):
 
 
 class Calls:
-    """Makes the calls of a client; its members are as `Client` takes them."""
+    """Makes a client's calls; takes the arguments of `Client`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Calls:
         once: bool = False,
         until: float | None = None,
     ) -> Reply:
-        """The good answer to a request, by `until` where given; `once`: no second try if the first may have worked."""
+        """Returns the good answer to a request, by `until` where given; `once`: not repeated if it may have worked."""
         attempt, patience = 0, self._patience
         while True:
             timeout, pause = self.timeout, min(_BACKOFF_MAX, _BACKOFF * 2**attempt) * random.uniform(0.5, 1.0)
@@ -88,7 +88,7 @@ class Calls:
             self.sleep(pause)
 
     def error(self, answer: Reply) -> ClientError:
-        """What an answer other than 200 means."""
+        """Returns what an answer other than 200 means."""
         if answer.location is not None and 300 <= answer.status < 400:
             return Unreachable(f"{self.transport.url} redirects to {answer.location}; use that address instead.")
         try:

@@ -1,4 +1,4 @@
-"""The verbs of a client: what can be asked of a running service."""
+"""The verbs of a client."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .calls import Calls
 from .transport import ClientError, Reply, Transport, Unreachable
 
 _LOOK_MIN, _LOOK_MAX = 0.25, 60.0
-"""Seconds between two looks at an ingestion; no longer, as an operator can change what no estimate foresaw."""
+"""Bounds of the seconds between two polls of an ingestion; an operator can change what no estimate foresaw."""
 
 
 class TimedOut(ClientError):
-    """The ingestion had not ended when the time was up. `status` is the last one known."""
+    """The ingestion had not ended in time. `status` is the last one known."""
 
     def __init__(self, timeout: float, status: Mapping[str, Any]) -> None:
         super().__init__(f"The ingestion is {status['status']} after {timeout:g} s, and goes on.")
@@ -27,11 +27,11 @@ class TimedOut(ClientError):
 class Client:
     """A service at `url`, such as `http://127.0.0.1:8000`, or with a path where it is embedded under one.
 
-    `key` is sent as a bearer token. Each wait for the network takes `timeout` seconds at most. Where the connection is
-    lost, or the service says "later", a call that does no harm twice is tried up to `retries` times more, as long as
-    the waits in between add up to no more than `patience` seconds; `notice` is told of each in words.
+    `key` is sent as a bearer token. Each wait for the network takes `timeout` seconds at most. If the connection is
+    lost, or the service says "later", a call that is safe to repeat is tried up to `retries` more times, as long as
+    the waits in between add up to `patience` seconds at most; `notice` is called with each reason in words.
 
-    Every call raises Unreachable and Refused, and returns documents as the service gives them. Safe to share among
+    Every call may raise Unreachable or Refused, and returns documents as the service sends them. Safe to share among
     threads.
     """
 
@@ -59,9 +59,9 @@ class Client:
         idempotency_key: str | None = None,
         deadline: str | float | None = None,
     ) -> str:
-        """Hand over ids; the ingestion's id.
+        """Hand over ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now. Whatever happens to the connection, the ids are accepted
+        `deadline` is an RFC 3339 time or seconds from now. Even if the connection is lost, the ids are accepted
         once: every attempt carries `idempotency_key`, or a random one.
         """
         key = str(uuid4()) if idempotency_key is None else idempotency_key
@@ -72,7 +72,7 @@ class Client:
         return str(self._document(answer, "ingestion_id")["ingestion_id"])
 
     def status(self, ingestion_id: str, *, limit: int | None = None, offset: int = 0) -> dict[str, Any]:
-        """The ingestion's status, with `limit` of its batches (all where None) from `offset`."""
+        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`."""
         return self._ask("GET", _of(ingestion_id) + _query(limit=limit, offset=offset or None))
 
     def wait(
@@ -82,9 +82,9 @@ class Client:
         timeout: float | None = None,
         progress: Callable[[dict[str, Any]], object] | None = None,
     ) -> dict[str, Any]:
-        """Wait until the ingestion has ended, however it did: its last status, without batches.
+        """Wait until the ingestion has ended; returns its last status, without batches.
 
-        Asks as seldom as the service advises; `progress` is given every status, the last one too. Raises TimedOut after
+        Polls as seldom as the service advises; calls `progress` with every status. Raises TimedOut after
         `timeout` seconds.
         """
         until = None if timeout is None else self._clock.now() + timeout
@@ -103,11 +103,11 @@ class Client:
             self._calls.sleep(pause)
 
     def results(self, ingestion_id: str) -> Iterator[dict[str, Any]]:
-        """`{"id", "data"}` for each id that is finished, in the ingestion's order, as they come in. Never retried."""
+        """Yields `{"id", "data"}` for each finished id, in the ingestion's order, as they arrive. Never retried."""
         return map(json.loads, self.result_lines(ingestion_id))
 
     def result_lines(self, ingestion_id: str) -> Iterator[str]:
-        """The results as the lines of NDJSON that the service sends."""
+        """Yields the results as the lines of NDJSON that the service sends."""
         path = f"/results/{quote(ingestion_id, safe='')}"
         with self._calls.transport.stream(path, self._calls.timeout) as (answer, lines):
             if answer.status != 200:
@@ -117,7 +117,7 @@ class Client:
     def list(
         self, *, status: Status | str | None = None, priority: Priority | str | None = None, page: int = 100
     ) -> Iterator[dict[str, Any]]:
-        """Ingestions, newest first, fetched `page` at a time while they are asked for."""
+        """Yields ingestions, newest first, fetched `page` at a time on demand."""
         filters = {"status": status and Status(status).value, "priority": priority and _name(priority), "limit": page}
         cursor = None
         while True:
@@ -129,40 +129,40 @@ class Client:
                 return
 
     def cancel(self, ingestion_id: str) -> dict[str, Any]:
-        """Never start what has not started; the new status, without batches."""
+        """Cancel what has not started; returns the new status, without batches."""
         return self._ask("POST", _of(ingestion_id) + "/cancel")
 
     def redrive(self, ingestion_id: str) -> dict[str, Any]:
-        """Start the failed batches over; the new status, without batches. Not repeated where it may have worked."""
+        """Start the failed batches over; returns the new status, without batches. Never repeated after it may count."""
         return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
 
     def quote(
         self, ids: Iterable[int], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
     ) -> dict[str, Any]:
-        """When these ids would start and end at each priority; nothing is queued."""
+        """Returns when these ids would start and end at each priority; nothing is queued."""
         return self._ask("POST", "/quote", _body(ids, priority, deadline))
 
     def pause(self) -> dict[str, Any]:
-        """Dispatch nothing until `resume`; the state of the queue."""
+        """Start nothing until `resume`; returns the state of the queue."""
         return self._ask("POST", "/queue/pause")
 
     def resume(self) -> dict[str, Any]:
-        """End a pause; the state of the queue."""
+        """End a pause; returns the state of the queue."""
         return self._ask("POST", "/queue/resume")
 
     def queue(self) -> dict[str, Any]:
-        """The state of the queue: depths, ages, tokens, what it waits on, the next batches."""
+        """Returns the state of the queue: depths, ages, tokens, what it waits on, the next batches."""
         return self._ask("GET", "/queue")
 
     def dispatches(self, *, limit: int | None = None) -> dict[str, Any]:
-        """The latest dispatches, oldest first, and the limit they were made under."""
+        """Returns the latest dispatches, oldest first, and the limit they were made under."""
         return self._ask("GET", "/dispatches" + _query(limit=limit))
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
         return self._document(self._calls.call(method, path, body))
 
     def _document(self, answer: Reply, *members: str) -> dict[str, Any]:
-        """The object in an answer, which must have these members."""
+        """Returns the object in an answer, which must have these members."""
         try:
             document = json.loads(answer.body)
         except ValueError:

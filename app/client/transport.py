@@ -1,4 +1,4 @@
-"""One request to a service and its answer: connections, and all that can go wrong with them."""
+"""One request to a service and its answer: connections, and everything that can go wrong with them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _BLOCK = 65_536
 
 
 class ClientError(IngestError):
-    """Base of every error of a client."""
+    """The base of every error of a client."""
 
 
 class Unreachable(ClientError):
-    """No service answered: it is not there, too slow, gone in the middle, or something else answers there.
+    """No service answered: it is absent, too slow, was cut off, or something else answers there.
 
-    `sent` says whether the request may have had its effect all the same.
+    `sent` says whether the request may have taken effect.
     """
 
     def __init__(self, detail: str, *, sent: bool = True) -> None:
@@ -40,7 +40,7 @@ class Reply(NamedTuple):
 
 
 class Transport:
-    """Makes one connection a request, follows no redirect and uses no proxy. Safe to share by threads."""
+    """Opens a connection for each request, follows no redirect and uses no proxy. Safe to share among threads."""
 
     def __init__(self, url: str, key: str | None) -> None:
         parts = urlsplit(url)
@@ -67,7 +67,7 @@ class Transport:
 
     @contextmanager
     def stream(self, path: str, timeout: float) -> Iterator[tuple[Reply, Iterator[str]]]:
-        """Get an answer line by line, as it comes in; its body is empty where it is 200. Raises Unreachable."""
+        """Get an answer, and the lines of its body as they arrive if it is 200. Raises Unreachable."""
         with self._response("GET", path, None, {}, timeout) as response:
             blocks = _blocks(response)
             if response.status == 200:
@@ -84,7 +84,7 @@ class Transport:
             with closing(self._connect(self._host, self._port, timeout=timeout)) as connection:
                 connection.connect()
                 sent = True
-                # A body may be refused unread; the answer is there then all the same.
+                # A body may be refused unread; the answer still arrives.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     connection.request(method, self._path + path, body, {**self._headers, **headers})
                 yield connection.getresponse()
@@ -98,13 +98,13 @@ def _answer(response: http.client.HTTPResponse, body: bytes) -> Reply:
 
 
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """The body as it comes in. Raises IncompleteRead where it ends early, which http.client may keep to itself."""
+    """Yields the body as it arrives. Raises IncompleteRead where it ends early, even where http.client says nothing."""
     got = 0
     while block := response.read1(_BLOCK):
         got += len(block)
         yield block
     length = response.getheader("Content-Length")
-    # Where the headers are cut off, there is no length either.
+    # Headers that are cut off lack the length, too.
     if got < int(length or 0) or (not got and length is None and not response.chunked):
         raise http.client.IncompleteRead(b"")
 
@@ -130,7 +130,7 @@ def _reason(error: Exception, timeout: float) -> str:
 
 
 def _seconds(header: str | None) -> float | None:
-    """Retry-After (RFC 9110, section 10.2.3), which is a number of seconds or a date."""
+    """Returns the seconds of Retry-After (RFC 9110, section 10.2.3), a number of seconds or a date."""
     if header is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What is refused at the door, and when it would fit."""
+"""What is refused on submission, and when it would fit."""
 
 from __future__ import annotations
 

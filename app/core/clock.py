@@ -1,4 +1,4 @@
-"""Where time comes from, so that tests can pass their own."""
+"""The clock, which tests replace."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """One axis of time for everything in a process."""
+    """The one time axis of a process."""
 
     def now(self) -> float:
         """Seconds since the epoch, never going back."""
 
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
-        """Wait until `event` is set, at most `seconds` (None: for ever); True if it was set."""
+        """Wait until `event` is set, at most `seconds` (None: for ever); returns whether it was set."""
 
 
 class SystemClock:

@@ -21,12 +21,12 @@ class TokenBucket:
 
     @property
     def full_at(self) -> float:
-        """The state to carry over a restart."""
+        """The state that must survive a restart."""
         return self._full_at
 
     @property
     def ready_at(self) -> float:
-        """When the next token is there, or since when it has been."""
+        """When the next token is there, or since when it was."""
         return self._full_at + (1 - self.burst) * self.interval
 
     def take(self, now: float) -> bool:
@@ -38,12 +38,12 @@ class TokenBucket:
             return True
 
     def when(self, nth: int, now: float) -> float:
-        """When the nth token from now (0 is the next) is there, if every one before it is taken as it comes."""
+        """Returns when the nth token from now (0 is the next) is there, if every one before it is taken as it comes."""
         with self._lock:
             return self._when(nth, now)
 
     def tokens(self, now: float) -> int:
-        """How many tokens are there; `burst` where nothing is limited."""
+        """Returns how many tokens are there; `burst` where nothing is limited."""
         with self._lock:
             if not self.interval:
                 return self.burst
@@ -54,7 +54,7 @@ class TokenBucket:
         return at if at > now else now
 
     def _from(self, now: float) -> float:
-        # Never further ahead than an emptied bucket, and kept so: a clock that went back must not stop the queue.
+        # Never further ahead than an empty bucket, for good: a clock that was set back must not stop the queue.
         if self._full_at > (emptied := now + self.burst * self.interval):
             self._full_at = emptied
         return self._full_at if self._full_at > now else now

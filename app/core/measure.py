@@ -1,4 +1,4 @@
-"""What the queue learns from its own past: how long a batch takes, and how far off its estimates were."""
+"""What the queue measures: how long a batch takes, and how far off its estimates were."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from .reports import Accuracy
 
 _WEIGHT = 0.1
-"""Share of the newest measurement in the mean, so that it follows an upstream that changes."""
+"""Share of the newest measurement in the mean, which so follows a changing upstream."""
 
 
 class Measured:
@@ -18,15 +18,15 @@ class Measured:
         self._misses: deque[float] = deque(maxlen=1000)
 
     def took(self, seconds: float) -> None:
-        """A batch was in process for so long."""
+        """Note how long a batch was in process."""
         self.service += (seconds - self.service) * (_WEIGHT if self.service else 1.0)
 
     def missed_by(self, seconds: float) -> None:
-        """An ingestion ended so far from its estimate."""
+        """Note how far an ingestion's end was from its estimate."""
         self._misses.append(abs(seconds))
 
     def accuracy(self) -> Accuracy | None:
-        """How good the estimates were; None before the first."""
+        """Returns how far off the estimates were; None before the first."""
         if not self._misses:
             return None
         ranked = sorted(self._misses)

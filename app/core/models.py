@@ -17,7 +17,7 @@ class Priority(IntEnum):
 
 
 class Status(StrEnum):
-    """Where a batch, or a whole ingestion, stands. It only ever moves forward."""
+    """Where a batch or a whole ingestion stands. It only moves forward."""
 
     YET_TO_START = "yet_to_start"
     TRIGGERED = "triggered"
@@ -27,12 +27,12 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen, short of an operator's redrive."""
+        """Whether nothing more will happen unless an operator redrives it."""
         return self not in (Status.YET_TO_START, Status.TRIGGERED)
 
 
 class BatchError(NamedTuple):
-    """Why the latest attempt at a batch did not end well: the error's type and message, no traceback."""
+    """Why the latest attempt at a batch failed: the error's type and message, no traceback."""
 
     type: str
     message: str
@@ -70,16 +70,16 @@ class Batch(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A batch that was handed out to be run: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
+    """A batch handed out to be run: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
 
     batch: Batch
     due_at: float
     claimed_at: float
 
     def is_latest(self, attempt: int, claimed_at: float | None) -> bool:
-        """Returns whether this is still the claim that a store has of the batch: the fence against late outcomes.
+        """Returns whether this is still the store's latest claim of the batch: the fence against late outcomes.
 
-        The attempt alone does not tell, because a release takes it back and a redrive starts it over.
+        The attempt alone is not enough, because a release takes it back and a redrive starts it over.
         """
         return self.batch.attempt == attempt and self.claimed_at == claimed_at
 
@@ -125,7 +125,7 @@ class Ingestion(NamedTuple):
 
 
 def roll_up(counts: Counts) -> Status:
-    """The status of an ingestion from those of its batches."""
+    """Returns the status of an ingestion from those of its batches."""
     if counts.unfinished:
         return Status.YET_TO_START if counts.yet_to_start == sum(counts) else Status.TRIGGERED
     if counts.cancelled:
@@ -134,7 +134,7 @@ def roll_up(counts: Counts) -> Status:
 
 
 def batch_count(id_count: int, batch_size: int) -> int:
-    """Into how many batches this many ids are cut."""
+    """Returns into how many batches this many ids are cut."""
     return math.ceil(id_count / batch_size)
 
 
@@ -142,7 +142,7 @@ _NODE = 1 << 48
 
 
 def batch_id(ingestion_id: str, position: int) -> str:
-    """The UUID of an ingestion's batch, derived so that it needs no storage.
+    """Returns the UUID of an ingestion's batch, derived so that it needs no storage.
 
     A version 8 UUID (RFC 9562, section 5.8): the ingestion's random bits, with `position` + 1 added to the last 48.
     """
@@ -151,7 +151,7 @@ def batch_id(ingestion_id: str, position: int) -> str:
 
 
 def batch_id_parts(ingestion_id: str) -> tuple[str, Callable[[range], Sequence[int]]]:
-    """What the ids of all batches start with, and the 48-bit numbers that those at some positions end in."""
+    """Returns the common start of all batch ids, and a function from positions to the 48-bit numbers they end in."""
     last = int(ingestion_id[24:], 16) + 1
 
     def numbers(positions: range) -> Sequence[int]:

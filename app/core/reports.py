@@ -1,4 +1,4 @@
-"""What a queue reports of itself, in figures."""
+"""What a queue reports about itself, in figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Dispatch(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """What waits at one priority: batches, since when the oldest ingestion waits, when the last one should start."""
+    """What waits at one priority: how many batches, since when, and when the last one should end."""
 
     waiting: int = 0
     oldest_at: float | None = None
@@ -36,7 +36,7 @@ class Depth(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """By how many seconds the completions estimated at submission were off, over the latest ingestions that ended."""
+    """How many seconds the completions estimated at submission were off, over the latest ended ingestions."""
 
     ingestions: int
     mean: float
@@ -126,5 +126,5 @@ class Timing(NamedTuple):
 
     @classmethod
     def of(cls, claim: Claim, started_at: float, now: float) -> Timing:
-        """Returns the timing of an attempt that ends now; never below 0, though its moments may be of two clocks."""
+        """Returns the timing of an attempt that ends now; never below 0, even if its moments come from two clocks."""
         return cls(max(0.0, now - started_at), max(0.0, started_at - claim.due_at))

@@ -1,4 +1,4 @@
-"""What may start and why not, where a batch stands in line, and what an operator's command refuses."""
+"""What may start and why not, a batch's rank, and what an operator's command refuses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Wait(NamedTuple):
 
 @dataclass(slots=True)
 class Gate:
-    """What every start has to pass: pause, hold and token bucket. Times are epoch seconds.
+    """What every start must pass: pause, hold and token bucket. Times are epoch seconds.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn.
     """
@@ -67,7 +67,7 @@ class Gate:
         return None
 
     def limited_by(self, *, fresh: bool, due: float, token_at: float, was_full: bool) -> str:
-        """Returns what a start had to wait for last. Everything else is told by the moment at which it was there."""
+        """Returns what a start waited for last: of everything it needed, what came latest."""
         if was_full:
             return "slots"
         came = (

@@ -1,4 +1,4 @@
-"""What a store notes of a batch, a byte, and what that means to a caller."""
+"""The byte a store keeps for each batch, and the status it means to a caller."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from .models import Counts, Status
 
 NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
-"""WAITING is for the next attempt. A cancel is noted once, for the whole ingestion, not for each batch."""
+"""WAITING is for the next attempt. A cancel is noted once for the whole ingestion, not for each batch."""
 
 _STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
 _CANCELLED = (Status.CANCELLED, Status.TRIGGERED, Status.CANCELLED, Status.COMPLETED, Status.FAILED)

@@ -1,4 +1,4 @@
-"""Knowing when: the start and end of what waits, if nothing else arrives."""
+"""When what waits will start and end, if nothing else arrives."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Timeline(NamedTuple):
     paused: bool
 
     def earliest(self, nth: int) -> float:
-        """Returns the moment before which the nth waiting batch (from 0) cannot start, however soon a slot is free."""
+        """Returns the moment before which the nth waiting batch (from 0) cannot start, even with a free slot."""
         return self.bucket.when(nth, max(self.now, self.not_before))
 
     def start(self, nth: int) -> float:
@@ -80,7 +80,7 @@ class Timeline(NamedTuple):
             return Estimate(0, None, max(ends), now)
         if self.paused:
             return Estimate(ahead, None, None, now if ends else None)
-        # Only where every batch waits for its next attempt can none start before the first of these is due.
+        # Only where all batches wait for a retry can none start before the first is due.
         due = first_due if retrying == waiting else now
         completion = max(self.end(ahead + waiting - 1), *ends, last_due, now)
         next_change = now if ends else max(self.earliest(ahead), due)

@@ -14,17 +14,17 @@ from ..errors import Fault, InvalidRequest
 from .models import Priority
 
 _LISTED = 100
-"""How many faults are listed one by one."""
+"""Faults listed one by one."""
 
 MEMBERS = ("ids", "priority", "deadline")
-"""What a submission may hold."""
+"""The members a submission may have."""
 
 _KNOWN = frozenset(MEMBERS)
 _REQUIRED = frozenset(MEMBERS[:2])
 
 
 def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int], Priority, float | None]:
-    """The ids, priority and deadline (epoch seconds) of a request's JSON. Raises InvalidRequest with every fault."""
+    """Returns a request's ids, priority and deadline (epoch seconds). Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
     faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
@@ -110,7 +110,7 @@ def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | N
 
 
 def _kind(value: Any) -> str:
-    """What a value is, in the words of JSON."""
+    """Returns what a value is, in the words of JSON."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -125,15 +125,15 @@ def _kind(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    # Beyond 2**128 the digits say nothing any more, and past 4300 of them Python refuses to write them.
+    # Beyond 2**128 the digits help nobody, and past 4300 of them Python refuses to write them.
     return str(value) if abs(value) < 2**128 else "a far greater number" if value > 0 else "a far smaller number"
 
 
 def shown(text: str) -> str:
-    """Text from a caller as a message quotes it: escaped, and not too much of it."""
+    """Returns a caller's text as a message quotes it: escaped and shortened."""
     return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=True)
 
 
 def _escaped(name: str) -> str:
-    """A member's name as an RFC 6901 reference token in a URI fragment."""
+    """Returns a member's name as an RFC 6901 reference token in a URI fragment."""
     return quote(name[:200].replace("~", "~0").replace("/", "~1").encode("utf-8", "backslashreplace"))

@@ -30,7 +30,7 @@ Page: TypeAlias = "str | tuple[str, int]"
 
 
 def make_dashboard(service: Service) -> Blueprint:
-    """The dashboard of one instance, to be nested in the blueprint of its routes, whose guards it relies on.
+    """Returns the dashboard of one instance, to be nested in the blueprint of its routes, whose guards it relies on.
 
     It reads from endpoints of its own and changes things through the JSON API, as any other client does. A page offers
     what its caller's role allows, and asks for a key where there is none; the API decides what is granted.
@@ -51,7 +51,7 @@ def make_dashboard(service: Service) -> Blueprint:
         return response
 
     def page(view: Callable[..., Page]) -> Callable[..., Page]:
-        """A view that is given its caller, or is replaced by the form to sign in."""
+        """Returns the view with its caller, or with the sign-in form in its place."""
 
         @needs(None)
         @functools.wraps(view)
@@ -97,7 +97,7 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(None)
     def search() -> AnyResponse:
         text = request.args.get("id", "").strip()
-        # Whatever surrounds an id, as in a copied address or log line, is put up with.
+        # Text around an id, as in a copied address or log line, is ignored.
         found = _INGESTION_ID.search(text.lower())
         return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)
 
@@ -111,7 +111,7 @@ def make_dashboard(service: Service) -> Blueprint:
         except UnknownIngestion as error:
             return render("refusal", who, title="No such ingestion", why=str(error), sought=ingestion_id), 404
         except StoreUnavailable:
-            # The page itself says so, and goes on asking.
+            # The page itself says so and keeps asking.
             pass
         return render("ingestion", who, ingestion_id=ingestion_id)
 

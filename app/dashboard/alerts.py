@@ -1,4 +1,4 @@
-"""What the person on call has to know first."""
+"""What the person on call must know first."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ..core import Stats
 from ..web import timestamp
 
 _NEARLY = 0.9
-"""The share of its limit from which the backlog is worth a warning."""
+"""The share of its limit from which on the backlog is worth a warning."""
 
 
 def alerts(settings: Settings, stats: Stats, worker: str) -> list[dict[str, Any]]:
-    """What is wrong, worst first: `level` error or warning, `title`, `detail`, and `until` where an end is known."""
+    """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
     found = [*_worker(settings, worker), *_stopped(stats), *_backlog(settings, stats)]
     return sorted(found, key=lambda alert: alert["level"] != "error")
 

@@ -1,4 +1,4 @@
-"""What the dashboard shows, as JSON. Ids are text here: a browser's numbers are exact to 2^53 only."""
+"""What the dashboard shows, as JSON. Ids are text: a browser's numbers are exact to 2^53 only."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from ..web import (
 from .alerts import alerts
 
 _NEXT = 10
-"""Batches that it looks ahead."""
+"""Upcoming batches shown."""
 
 _IDS = 5
-"""Ids of a batch that are shown."""
+"""Ids shown of a batch."""
 
 _BATCHES = 50
 """Batches on a page of an ingestion."""
 
 _MINUTES = 60
 _DISPATCHES = 10_000
-"""Dispatches counted for the chart at most, whatever DISPATCH_LOG keeps."""
+"""Dispatches counted for the chart at most, however many DISPATCH_LOG keeps."""
 
 _SCAN = 1000
-"""Batches looked at in one go in search of a failed one."""
+"""Batches read at once in search of a failed one."""
 
 
 def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
-    """What every page shows: the time, and what is wrong."""
+    """Returns what every page shows: the time, and what is wrong."""
     stats = stats or service.store.stats()
     worker = service.worker.state
     return {
@@ -46,7 +46,7 @@ def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
 
 
 def queue(service: Service, scope: str | None) -> dict[str, Any]:
-    """The queue as a whole; of the next batches only those that belong to `scope`, where that is somebody."""
+    """Returns the whole queue; with a `scope`, only that owner's among the next batches."""
     settings, stats = service.settings, service.store.stats()
     upcoming = service.store.upcoming(_NEXT)
     next_dispatch_at = _next_dispatch(stats, upcoming)
@@ -72,9 +72,9 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
 
 
 def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, Any]:
-    """Dispatches in each of the last 60 minutes of the clock, the one that runs now included.
+    """Returns the dispatches in each of the last 60 minutes of the clock, including the current one.
 
-    `reaches_to` is since when they are known, where `limit` of them do not reach back the whole hour.
+    `reaches_to` is the earliest known moment where `limit` dispatches do not reach back the whole hour.
     """
     this = int(now // 60)
     counts = [0] * _MINUTES
@@ -92,7 +92,7 @@ def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, A
 
 
 def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
-    """A page of ingestions, and where the next one begins."""
+    """Returns a page of ingestions, and where the next one begins."""
     return {
         "ingestions": [ingestion_document(ingestion) for ingestion in ingestions],
         "next_cursor": str(ingestions[-1].order) if len(ingestions) == limit else None,
@@ -100,7 +100,7 @@ def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
 
 
 def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
-    """One ingestion with a page of its batches. Raises UnknownIngestion."""
+    """Returns one ingestion with a page of its batches. Raises UnknownIngestion."""
     found, estimate, batches = service.store.status(ingestion_id, offset, _BATCHES)
     document = {**state(service), **ingestion_document(found)}
     if estimate and document["stalled"]:
@@ -114,7 +114,7 @@ def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any
 
 
 def next_failed(service: Service, ingestion_id: str, position: int) -> int | None:
-    """Where, from `position` on, the ingestion's next failed batch is. Raises UnknownIngestion."""
+    """Returns the position of the ingestion's next failed batch from `position` on. Raises UnknownIngestion."""
     while True:
         _, batches = service.store.batches(ingestion_id, position, _SCAN)
         for batch in batches:
@@ -126,12 +126,12 @@ def next_failed(service: Service, ingestion_id: str, position: int) -> int | Non
 
 
 def _stalled(service: Service, worker: str) -> bool:
-    """Whether nothing will start at all: no worker here, and a store that no other process shares."""
+    """Returns whether nothing will start at all: no worker here, and a store that no other process shares."""
     return worker != "running" and service.settings.store == "memory://"
 
 
 def _next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
-    """When the next batch should start; None where nothing waits, or nothing may start."""
+    """Returns when the next batch should start; None where nothing waits, or nothing may start."""
     if upcoming:
         return upcoming[0][1]
     if stats.paused or stats.next_retry_at is None:

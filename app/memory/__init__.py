@@ -1,4 +1,4 @@
-"""The queue in this process: fast, exact, and gone with it."""
+"""The queue in this process: fast, exact, and lost when the process ends."""
 
 from __future__ import annotations
 

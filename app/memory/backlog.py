@@ -1,4 +1,4 @@
-"""How much waits ahead of a place in the queue, in O(log n)."""
+"""How many batches wait ahead of a place in the queue, in O(log n)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Place = tuple[float, int]
 
 
 def place(record: Record) -> Place:
-    """Where an ingestion stands: rank, then creation order."""
+    """Returns an ingestion's place in line: rank, then creation order."""
     return record.rank, record.order
 
 
@@ -43,7 +43,7 @@ class Lane:
         self.total += record.waiting
 
     def change(self, record: Record, by: int) -> None:
-        """Its count of waiting batches changed."""
+        """Change an ingestion's count of waiting batches."""
         self.total += by
         node = record.lane_index + 1
         while node < len(self._sums):
@@ -51,7 +51,7 @@ class Lane:
             node += node & -node
 
     def remove(self, record: Record) -> None:
-        """Forget an ingestion of which nothing waits."""
+        """Forget an ingestion that has no waiting batches."""
         self._records[record.lane_index] = None
         record.lane_index = -1
         self._gone += 1
@@ -59,13 +59,13 @@ class Lane:
             self._rebuild()
 
     def ahead(self, where: Place) -> int:
-        """How many batches wait before this place."""
+        """Returns how many batches wait before this place."""
         if not self._places or self._places[-1] < where:
             return self.total  # That of a new ingestion mostly is the last.
         return self._before(bisect.bisect_left(self._places, where))
 
     def oldest(self) -> Record | None:
-        """The first ingestion of which something waits."""
+        """Returns the first ingestion that has waiting batches."""
         # Descend the tree to the first slot whose running sum is above 0.
         if not self.total:
             return None
@@ -98,7 +98,7 @@ class Backlog:
 
     @property
     def total(self) -> int:
-        """How many batches wait."""
+        """Returns how many batches wait."""
         high, medium, low = self.lanes.values()
         return high.total + medium.total + low.total
 
@@ -112,6 +112,6 @@ class Backlog:
         self.lanes[record.priority].remove(record)
 
     def ahead(self, where: Place) -> int:
-        """How many batches wait before this place, of all priorities."""
+        """Returns how many batches wait before this place, of all priorities."""
         high, medium, low = self.lanes.values()
         return high.ahead(where) + medium.ahead(where) + low.ahead(where)

@@ -1,4 +1,4 @@
-"""Knowing when, over the records in memory: the numbers that a Timeline wants."""
+"""Knowing when, over the records in memory: the numbers for a Timeline."""
 
 from __future__ import annotations
 

@@ -10,18 +10,18 @@ from .record import Record
 
 
 class Holdings:
-    """The ingestions of each owner of which ids wait. Called under the store's lock."""
+    """The ingestions of each owner that have waiting ids. Called under the store's lock."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._lanes: dict[tuple[str, Priority], dict[Record, int]] = {}
 
     def ids(self, owner: str) -> int:
-        """How many ids of this owner wait."""
+        """Returns how many ids of this owner wait."""
         return self._ids.get(owner, 0)
 
     def recount(self, record: Record) -> None:
-        """Something of this ingestion started, goes again, or was cancelled."""
+        """Recount the waiting ids of an ingestion that changed."""
         owner, ids = record.owner, record.waiting_ids
         if owner is None:
             return
@@ -37,7 +37,7 @@ class Holdings:
                 del self._ids[owner]
 
     def reach(self, owner: str, count: int) -> tuple[Record, int]:
-        """Where the owner's waiting id number `count` (from 1) is: the ingestion, and which of its waiting ids it is.
+        """Returns the ingestion with the owner's waiting id number `count` (from 1), and the id's number in it.
 
         They are counted in the queue's order, but for an ingestion that was redriven: it stands where it was last
         added, which may be later than its place.

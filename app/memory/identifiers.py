@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 _BATCH = 256
-"""Ids made of one look at the system's randomness."""
+"""Ids made from one read of the system's randomness."""
 
 
 class RandomIds:
     """Version 4 UUIDs (RFC 9562, section 5.4) from the system's source of randomness, fetched for many at once.
 
-    Each fetch lets go of the interpreter, and under load a request would wait half a millisecond to get it back. Not
-    thread-safe by itself: its store calls it under the store's lock.
+    Each fetch lets go of the interpreter, and under load a request waits half a millisecond to get it back: fetching
+    each id by itself costs a quarter of the submits/s. Not thread-safe: its store calls it under the store's lock.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How an ingestion is kept in memory: ids packed, a byte a batch, everything else only where it differs."""
+"""One ingestion in memory: ids packed, a byte a batch, everything else only where it differs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Details:
-    """What is out of the ordinary about some batches of an ingestion, by position."""
+    """What differs from the ordinary in some batches of an ingestion, by position."""
 
     __slots__ = ("attempts", "dues", "errors", "results")
 
@@ -38,7 +38,7 @@ class Details:
 
 
 _NO_DETAILS = Details()
-"""What every record has of which nothing has started, for there may be very many; never written to."""
+"""Shared by all records of which nothing has started, since there may be very many; never written to."""
 
 
 class Record:
@@ -82,19 +82,19 @@ class Record:
             self.details = Details()
 
     def move(self, position: int, state: int) -> None:
-        """Put a batch into another state."""
+        """Change a batch's state."""
         self.tally[self.states[position]] -= 1
         self.tally[state] += 1
         self.states[position] = state
 
     @property
     def waiting(self) -> int:
-        """How many batches have yet to be dispatched, for the first time or again."""
+        """How many batches wait for their first or next attempt."""
         return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING]
 
     @property
     def waiting_ids(self) -> int:
-        """How many ids the waiting batches hold; only the last of all batches may be short."""
+        """How many ids the waiting batches hold; only the last batch may be short."""
         ids = self.waiting * self.batch_size
         if ids and self.states[-1] in (NEW, WAITING):
             ids -= len(self.states) * self.batch_size - len(self.ids)
@@ -105,7 +105,7 @@ class Record:
         return not self.waiting and not self.tally[RUNNING]
 
     def attempt(self, position: int) -> int:
-        """The number of the latest attempt at a batch; only those other than the first are stored."""
+        """Returns the number of the latest attempt at a batch; only those other than the first are stored."""
         return self.details.attempts.get(position, 0 if self.states[position] == NEW else 1)
 
     def counts(self) -> Counts:
@@ -133,7 +133,7 @@ class Record:
         return Claim(Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error), due_at, now)
 
     def batches(self, span: range) -> Batches:
-        """Its batches at the positions of a span."""
+        """Returns its batches at the positions of a span."""
         size = self.batch_size
         return Batches(
             self.id,
@@ -148,14 +148,14 @@ class Record:
         )
 
     def completed_from(self, position: int, limit: int) -> Iterator[tuple[int, Sequence[str]]]:
-        """The completed batches among the `limit` from `position`, with their results."""
+        """Yields the completed batches among the `limit` from `position`, with their results."""
         for at in range(position, min(position + limit, len(self.states))):
             if self.states[at] == COMPLETED:
                 yield at, self.details.results[at]
 
 
 class Lease:
-    """A claim in process, and until when it is good without a heartbeat."""
+    """A claim in process, and when it lapses without a heartbeat."""
 
     __slots__ = ("claim", "record", "until")
 

@@ -27,7 +27,7 @@ class Registry:
         self._by_id[record.id] = record
 
     def get(self, ingestion_id: str, now: float) -> Record:
-        """The record with this id. Raises UnknownIngestion."""
+        """Returns the record with this id. Raises UnknownIngestion."""
         self.forget(now)
         record = self._by_id.get(ingestion_id)
         if record is None:
@@ -39,7 +39,7 @@ class Registry:
         self._by_key[owner, key] = fingerprint, record
 
     def with_key(self, owner: str | None, key: str, fingerprint: str) -> Record | None:
-        """What was accepted under this key before. Raises KeyReused where that was another request."""
+        """Returns what was accepted under this key before. Raises KeyReused where that was another request."""
         known = self._by_key.get((owner, key))
         if known is None:
             return None
@@ -48,7 +48,7 @@ class Registry:
         return known[1]
 
     def before(self, order: int | None) -> list[Record]:
-        """The records created before `order` (None: all), oldest first."""
+        """Returns the records created before `order` (None: all), oldest first."""
         records = list(self._by_id.values())
         return records if order is None else records[: bisect_left(records, order, key=lambda record: record.order)]
 
@@ -58,7 +58,7 @@ class Registry:
         self._ended.append((now, record))
 
     def forget(self, now: float) -> int:
-        """Drop what ended long enough ago; how many ingestions that were."""
+        """Forget what ended long enough ago; returns how many ingestions."""
         forgotten = 0
         while self._ended and self._ended[0][0] + self._retention <= now:
             ended_at, record = self._ended.popleft()

@@ -1,4 +1,4 @@
-"""The state in memory and how it changes: queue, limiter and records together."""
+"""The state in memory and how it changes: queue, limiter and records."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from .registry import Registry
 
 
 class MemoryState:
-    """Every ingestion with its batches, and what decides which of them goes when.
+    """Every ingestion with its batches, the queue and the limiter.
 
     Not thread-safe by itself: its store calls it under the store's lock.
     """
@@ -74,7 +74,7 @@ class MemoryState:
         )
 
     def ahead_of_new(self, priority: Priority, now: float) -> int:
-        """How many batches would wait before those of an ingestion created now."""
+        """Returns how many batches wait before an ingestion created now."""
         return self.backlog.ahead((rank_of(self._settings, priority, now), self.order + 1))
 
     def add(self, submission: Submission) -> tuple[Record, bool]:
@@ -115,7 +115,7 @@ class MemoryState:
         return claims
 
     def _first(self, now: float) -> Entry[Record] | None:
-        """The most urgent due entry; those that were cancelled are dropped on the way."""
+        """Returns the most urgent due entry; drops cancelled ones on the way."""
         while (entry := self.queue.first(now)) and entry.owner.cancelled:
             self.queue.pop()
         return entry
@@ -200,7 +200,7 @@ class MemoryState:
         return True
 
     def redrive(self, record: Record) -> None:
-        """Start the failed batches of an ingestion over. Raises Conflict."""
+        """Start an ingestion's failed batches over. Raises Conflict."""
         check_redrive(record.tally[FAILED], cancelled=record.cancelled)
         now = self._clock.now()
         if record.finished_at is not None:
@@ -216,7 +216,7 @@ class MemoryState:
         self._recount(record)
 
     def _settle(self, record: Record, now: float) -> None:
-        """Note the end of an ingestion of which nothing is left to do."""
+        """Note the end of an ingestion that has nothing left to do."""
         if not record.finished or record.finished_at is not None:
             return
         if record.estimated_completion is not None and not record.cancelled:

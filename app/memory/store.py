@@ -1,4 +1,4 @@
-"""The store in this process: fast, exact, and gone with it."""
+"""The store in this process: fast, exact, and lost when the process ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .record import Record
 from .state import MemoryState
 
 _CHUNK = 1000
-"""How many batches' results or ingestions are looked at under one hold of the lock."""
+"""Batches or ingestions read under one hold of the lock."""
 
 
 class MemoryStore(Store):
@@ -198,7 +198,7 @@ class MemoryStore(Store):
             return self._state.registry.forget(self._clock.now())
 
     def ping(self) -> None:
-        """Memory is always there."""
+        """Memory is always reachable."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""

@@ -1,6 +1,6 @@
-"""The callables that do the work for the ids of a batch.
+"""The callables that process the ids of a batch.
 
-`http` asks an HTTP upstream; it needs urllib3, the extra `http`, and so is imported where it is used.
+`http` calls an HTTP upstream; it needs urllib3, the extra `http`, and so is imported where it is used.
 """
 
 from .contract import JSON, Processor, checked, encode_results, imported, simulate

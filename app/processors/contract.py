@@ -1,4 +1,4 @@
-"""What a processor is, and how its answer becomes one JSON text per id."""
+"""What a processor is, and how its return value becomes one JSON text per id."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON] | Sequence[J
 """Takes the ids of one batch in a list of its own; returns the data of each: keyed by id, in the order of that list, or
 none at all.
 
-Any exception it raises is retried with backoff, but for PermanentError, which fails the batch at once, and HoldQueue,
+Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
 """
 
 
 def simulate(ids: Sequence[int]) -> dict[int, JSON]:
-    """Stands in where nothing is configured: calls nothing, and every id's data is `"processed"`."""
+    """Simulates where nothing is configured: calls nothing, and every id's data is `"processed"`."""
     return dict.fromkeys(ids, "processed")
 
 
 def checked(processor: Any, source: str) -> Processor:
-    """`processor` itself, where it can be called and does its work before it returns.
+    """Returns `processor` if it can be called and does its work before it returns.
 
     Raises ConfigError that starts with `source`, the place where it was named.
     """

@@ -1,4 +1,4 @@
-"""The processor that asks an HTTP upstream. Needs urllib3, the extra `http`."""
+"""The processor that calls an HTTP upstream. Needs urllib3, the extra `http`."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class HttpUpstream:
     """
 
     def __init__(self, settings: Settings, prefix: str = "INGEST_") -> None:
-        """Raises ConfigError for a URL that cannot be asked."""
+        """Raises ConfigError for a URL that cannot be called."""
         self._template, userinfo = _template(settings.upstream_url, f"{prefix}UPSTREAM_URL")
         self._origin = _origin(_fill(self._template, "0"))
         self._name = f"The upstream {urlsplit(self._template).netloc}"
@@ -57,10 +57,10 @@ class HttpUpstream:
         self._open()
 
     def __call__(self, ids: Sequence[int]) -> Mapping[int, JSON] | None:
-        """The data of each id.
+        """Returns the data of each id.
 
-        Raises PermanentError where the upstream refused or its answer cannot be used, HoldQueue where it wants quiet,
-        and UpstreamError where another attempt may do better.
+        Raises PermanentError if the upstream refuses or its answer is unusable, HoldQueue if it wants quiet,
+        and UpstreamError if another attempt may succeed.
         """
         deadline = time.monotonic() + self._patience
         distinct = list(dict.fromkeys(ids))
@@ -99,7 +99,7 @@ class HttpUpstream:
     @contextmanager
     def _request(self, url: str, deadline: float) -> Iterator[BaseHTTPResponse]:
         if os.getpid() != self._pid:
-            # A forked child must not talk over its parent's connections.
+            # A forked child must not use its parent's connections.
             self._open()
         wait = min(self._timeout, deadline - time.monotonic())
         if wait <= 0:
@@ -111,7 +111,7 @@ class HttpUpstream:
         try:
             yield response
         finally:
-            # A response read to its end has given its connection back by now; any other must not be reused.
+            # A response read to its end has returned its connection by now; any other must not be reused.
             response.close()
             response.release_conn()
 
@@ -178,7 +178,7 @@ class HttpUpstream:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds of a Retry-After header (RFC 9110, section 10.2.3), from 1 to a day; None without a valid one.
+    """Returns the seconds of a Retry-After header (RFC 9110, section 10.2.3), from 1 to a day; None if it has none.
 
     A date counts from the answer's own Date, where it has one, so the two clocks need not agree.
     """
@@ -194,7 +194,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _http_date(text: str) -> float | None:
-    """Epoch seconds of an HTTP-date in any of its three forms (RFC 9110, section 5.6.7); None for anything else."""
+    """Returns the epoch seconds of an HTTP-date in any of its three forms (RFC 9110, section 5.6.7), else None."""
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -211,13 +211,13 @@ def _fill(template: str, text: str) -> str:
 
 
 def _origin(url: str) -> tuple[str | None, str | None, int | None]:
-    """Scheme, host and port of a URL. Raises ValueError where it is none."""
+    """Returns scheme, host and port of a URL. Raises ValueError where it is none."""
     parts = parse_url(url)
     return parts.scheme, parts.host, parts.port or _PORTS.get(parts.scheme or "")
 
 
 def _template(url: str, key: str) -> tuple[str, str]:
-    """The URL without its user and password, and these. Raises ConfigError, which never repeats the URL."""
+    """Returns the URL without its user and password, and these. Raises ConfigError, which never repeats the URL."""
     marks = [mark for mark in ("{ids}", "{id}") if mark in url]
     if len(marks) != 1:
         raise ConfigError(f"{key} must hold either {{ids}} or {{id}}, at the place where the ids go.")

@@ -1,4 +1,4 @@
-"""waitress and its loop, one step at a time, so that whoever drives it can end it in order."""
+"""waitress and its loop, one step at a time, so that its driver can end it in order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..config import Settings
 from ..web import problem
 
 _UPLOAD_PATIENCE = 2.0
-"""Seconds without a byte after which a half-sent request does not hold up the end any more."""
+"""Seconds without a byte after which a half-sent request no longer delays the end."""
 
 _LIMITS: dict[str, Any] = {
     "connection_limit": 500,  # with poll, not select; below the usual 1024 open files
@@ -39,7 +39,7 @@ logger = logging.getLogger("flask_ingestion")
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for every address of `host` that this machine has; port 0 takes a free one, the same for all.
+    """Returns a listening socket for each address of `host` on this machine; port 0 takes one free port for all.
 
     Raises OSError with a sentence.
     """
@@ -71,13 +71,13 @@ def _cannot_listen(host: str, port: int, reason: str) -> OSError:
 
 
 def url(listening: socket.socket) -> str:
-    """Where a listening socket is reached."""
+    """Returns where a listening socket is reached."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class Server:
-    """waitress and its loop, which `turn` takes one step further."""
+    """waitress and its loop, which `turn` advances by one step."""
 
     def __init__(self, app: Flask, sockets: Sequence[socket.socket], settings: Settings) -> None:
         self._map: dict[int, Any] = {}
@@ -86,7 +86,7 @@ class Server:
             map=self._map,
             sockets=list(sockets),
             threads=settings.threads,
-            # What is only somewhat too large is read whole, so that the client is there to read the answer.
+            # A body only somewhat too large is read whole, so that the client is ready to read the answer.
             max_request_body_size=2 * settings.max_body,
             **_LIMITS,
         )
@@ -102,11 +102,11 @@ class Server:
         self._trigger.pull_trigger()
 
     def turn(self, seconds: float) -> None:
-        """Wait up to `seconds` for something to happen on the network, and see to it."""
+        """Wait up to `seconds` for network events, and handle them."""
         wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
 
     def stop_listening(self) -> None:
-        """Take the connections that were made by now, and what they have sent, and no more."""
+        """Accept the connections made by now and read what they have sent, and accept no more."""
         for listener in self._listeners:
             listener.ending = True
             before = -1
@@ -118,7 +118,7 @@ class Server:
         self.turn(0)
 
     def close_idle(self) -> int:
-        """Close the connections that wait for nothing; how many are left. waitress closes them after their answer."""
+        """Close idle connections; returns how many are left, which waitress closes after their answers."""
         busy = 0
         for channel in list(self._channels()):
             uploading = channel.request and time.time() - channel.last_activity < _UPLOAD_PATIENCE
@@ -129,7 +129,7 @@ class Server:
         return busy
 
     def close(self) -> None:
-        """Close everything; requests that were not answered are cut off."""
+        """Close everything, and cut off unanswered requests."""
         cut = self.close_idle()
         if cut:
             logger.warning("%d requests took too long and are cut off", cut)
@@ -143,7 +143,7 @@ class Server:
 
 
 class _Request(WSGITask):  # type: ignore[misc]  # waitress has no types
-    """A request whose answer says so when it is the last one on its connection."""
+    """A request whose answer announces the end of its connection."""
 
     def build_response_header(self) -> Any:
         if self.channel.server.ending and len(self.channel.requests) == 1:
@@ -152,7 +152,7 @@ class _Request(WSGITask):  # type: ignore[misc]  # waitress has no types
 
 
 class _Problem(ErrorTask):  # type: ignore[misc]
-    """What waitress refuses by itself, as a problem document (RFC 9457) like every other error."""
+    """What waitress itself refuses, as a problem document (RFC 9457) like every other error."""
 
     _DETAILS = {  # noqa: RUF012
         413: "The body is larger than this service takes; send the ids in several requests.",

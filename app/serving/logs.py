@@ -1,6 +1,6 @@
-"""What the standalone service logs, to stderr: lines for people, or one JSON object a line (LOG_FORMAT).
+"""The log of the standalone service on stderr: lines for people, or one JSON object a line (LOG_FORMAT).
 
-An app that embeds the service logs as its host likes: everything goes to the logger `flask_ingestion`.
+In an embedding app, the host decides: everything goes to the logger `flask_ingestion`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def log_to_stderr(log_format: str) -> None:
-    """Log from INFO up, unless the process set its logging up before. `log_format` is `text` or `json`."""
+    """Log from INFO up, unless the process has configured logging before. `log_format` is `text` or `json`."""
     formatter: logging.Formatter = JSONFormatter()
     if log_format == "text":
         formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
@@ -39,5 +39,5 @@ def log_to_stderr(log_format: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    # It warns of every request that waits for a thread, which under load is every request.
+    # waitress warns of every request that waits for a thread, which under load is every request.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

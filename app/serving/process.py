@@ -1,4 +1,4 @@
-"""Which process dispatches: the one that serves, not every one that imports the app."""
+"""Which process dispatches: the one that serves, not each one that imports the app."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from werkzeug.serving import is_running_from_reloader
 
 
 def will_serve() -> bool:
-    """Whether this process, as far as can be told while the app is being made, is one that will answer requests.
+    """Returns whether this process will answer requests, as far as can be told while the app is being made.
 
-    Under Flask's command line that is `flask run` alone, and of the reloader's two processes the child. Everything else
+    Under Flask's command line only `flask run` does, and of the reloader's two processes the child. Everything else
     (waitress, gunicorn, a script, a test) is taken to serve.
     """
     context = click.get_current_context(silent=True)

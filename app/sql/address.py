@@ -1,4 +1,4 @@
-"""Where a database is."""
+"""The address of a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ALIKE = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"} | dict.fromkeys(
 
 
 def parse_url(text: str, key: str) -> URL:
-    """The database's address, with the driver filled in. Raises ConfigError, naming `key`, for any other kind."""
+    """Returns the database's URL with the driver filled in. Raises ConfigError, naming `key`, for another kind."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

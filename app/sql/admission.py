@@ -38,16 +38,16 @@ _ADD_IDS = insert(ids).values(all_of(ids))
 def add(
     turn: Turn, settings: Settings, submission: Submission, packed: bytes, forgotten: float
 ) -> tuple[Ingestion, bool]:
-    """Accept a submission, whose ids are `packed`; False where its key had it accepted before.
+    """Accept a submission, whose ids are `packed`; returns the ingestion and whether it is new.
 
-    A key is free again once its ingestion ended at `forgotten` or before.
+    A key is free again once its ingestion ended by `forgotten`.
     Raises KeyReused, QuotaFull, BacklogFull, InvalidRequest or TooLate.
     """
     key = None if submission.key is None else json.dumps([submission.owner, submission.key])
     if key is not None and (known := _with_key(turn, submission, key, forgotten)):
         return known, False
     queue, priority = turn.queue, submission.priority
-    # A clock that was set back must not put this ingestion before older ones.
+    # A clock that was set back must not place this ingestion before older ones.
     created_at = max(turn.now, queue.latest)
     timeline = queue.timeline(settings, turn.now)
     if settings.priority_aging or settings.key_quota:
@@ -78,7 +78,7 @@ def add(
 
 
 def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timeline) -> None:
-    """Refuse `count` ids more than the owner may have waiting."""
+    """Refuse `count` more ids of an owner who would have too many waiting."""
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float:
@@ -94,7 +94,7 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
 
 
 def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) -> Ingestion | None:
-    """What was accepted under the key before."""
+    """Returns what was accepted under the key before."""
     found = turn.connection.execute(_BY_KEY, {"this": turn.queue.instance, "key": key}).first()
     if found is None:
         return None

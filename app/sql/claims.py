@@ -30,14 +30,14 @@ _TRIM_EVERY = 100
 
 
 class Request(NamedTuple):
-    """What a caller of `claim` wants."""
+    """One call of `claim`."""
 
     limit: int
     was_full: bool
 
 
 class _Chosen(NamedTuple):
-    """A batch that starts: since when its token was there, and whether its caller had no slot free until now."""
+    """A batch that starts: when its token arrived, and whether its caller had no free slot until now."""
 
     candidate: Candidate
     token_at: float
@@ -45,7 +45,7 @@ class _Chosen(NamedTuple):
 
 
 def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
-    """Serve several claims, the first one first, as if each had come alone."""
+    """Serve several claims in their order, as if each had come alone."""
     queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings)
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})

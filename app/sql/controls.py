@@ -24,9 +24,9 @@ _LAST_FAILED = select(batches.c.position).where(
 
 
 def cancel(turn: Turn, row: IngestionRow) -> tuple[Ingestion, bool]:
-    """Never start what has not started; False where that was so already. Raises Conflict.
+    """Cancel what has not started; returns the ingestion and whether this call did it. Raises Conflict.
 
-    Apart from the ingestion's own row this writes only those of batches that wait for another attempt.
+    Writes the ingestion's own row and those of the batches that wait for another attempt, no others.
     """
     if not check_cancel(row.snapshot().status, cancelled=row.cancelled):
         return row.snapshot(), False

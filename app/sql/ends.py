@@ -1,4 +1,4 @@
-"""How claims end: completed, to go again, failed, or lost."""
+"""How claims end: completed, to be retried, failed, or lost."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
 
 
 class _Ends:
-    """Claims that end together: each ingestion is changed once, then all is written."""
+    """Claims that end together: each ingestion changes once, then all is written."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
@@ -104,7 +104,7 @@ class _Ends:
         self._batches: dict[tuple[int, int], Values] = {}
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
-        """Returns whether a batch, as it was read, runs under this claim and has not just ended."""
+        """Returns whether a batch, as read, runs under this claim and has not just ended."""
         position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
@@ -156,7 +156,7 @@ class _Ends:
 
 
 def settle(turn: Turn, row: IngestionRow) -> None:
-    """Note the end of an ingestion of which nothing is left to do."""
+    """Note the end of an ingestion that has nothing left to do."""
     if not row.finished or row.finished_at is not None:
         return
     row.finished_at = turn.now

@@ -1,4 +1,4 @@
-"""Knowing when, over the SQL store's tables: what waits ahead of a place, and what follows from it."""
+"""Knowing when, over the SQL store's tables: the numbers for a Timeline."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ _MISSES = (
 
 
 def ahead_of(view: View, rank: float, order: int) -> int:
-    """How many batches wait before a place.
+    """Returns how many batches wait before a place.
 
-    Whole blocks are summed first, then what of each lane's last block is behind the place is taken off again.
+    Sums whole blocks, then subtracts what is behind the place in each lane's last block.
     """
     values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order}
     if not view.queue.aging and rank in _WEIGHTS:
-        # Strict order: all of the more urgent lanes is ahead, and of its own what is older.
+        # Strict order: ahead are all of the more urgent lanes, and what is older in its own.
         own = Priority(int(rank))
         urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
         more = {"priority": own, "block": order // BLOCK, "first": order // BLOCK * BLOCK}
@@ -91,7 +91,7 @@ def ahead_of(view: View, rank: float, order: int) -> int:
 
 
 def ahead_of_new(view: View, settings: Settings, priority: Priority, now: float) -> int:
-    """How many batches would wait before an ingestion created now."""
+    """Returns how many batches wait before an ingestion created now."""
     if settings.priority_aging:
         return ahead_of(view, rank_of(settings, priority, now), view.queue.orders + 1)
     return sum(view.queue.waiting(other) for other in Priority if other <= priority)
@@ -138,7 +138,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
 
 
 def accuracy(view: View) -> Accuracy | None:
-    """By how much the estimates of the latest ingestions that ended were off."""
+    """Returns how far off the estimates of the latest ended ingestions were."""
     measured = Measured()
     for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
         measured.missed_by(miss)

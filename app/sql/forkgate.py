@@ -1,4 +1,4 @@
-"""Keeping a fork out of the middle of a transaction."""
+"""Keeps a fork out of the middle of a transaction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import TracebackType
 
 
 class ForkGate:
-    """Transactions enter and leave; a fork waits until none is inside and lets none in until it is over.
+    """Transactions enter and leave; a fork waits until none is inside and admits none until it is over.
 
     SQLite keeps a process' locks in memory. A child that is forked while another thread holds one inherits it for good,
     and can never write again ("How To Corrupt An SQLite Database File", section 2.6, on forks).
@@ -31,13 +31,13 @@ class ForkGate:
             self._changed.notify_all()
 
     def close(self, seconds: float) -> None:
-        """Let nobody in, and wait until nobody is inside, at most so many seconds."""
+        """Admit no transaction, and wait at most `seconds` until none is inside."""
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: not self._inside, seconds)
 
     def open(self) -> None:
-        """Let transactions in again."""
+        """Admit transactions again."""
         with self._changed:
             self._closed = False
             self._changed.notify_all()

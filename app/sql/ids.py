@@ -1,4 +1,4 @@
-"""Ids as they are stored: 8 bytes each, least significant first."""
+"""Ids as stored: 8 bytes each, least significant first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def unpack(packed: bytes) -> array[int]:
 
 
 def slice_of(first: ColumnElement[int], count: ColumnElement[int]) -> ColumnElement[bytes]:
-    """The packed ids of an ingestion from the one numbered `first`, `count` of them, as an expression."""
+    """Returns the packed ids of an ingestion from the one numbered `first`, `count` of them, as an expression."""
     return func.substr(ids.c.ids, cast(first * _BYTES + 1, Integer), cast(count * _BYTES, Integer))
 
 

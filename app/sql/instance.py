@@ -22,7 +22,7 @@ _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
 _locked = _row.with_for_update().subquery()
 _LOOK = (_row, _row.add_columns(_TIME))
-# The time is told outside of the subquery that waits for the lock, and so after it.
+# The time is read outside of the subquery that waits for the lock, and so after it.
 _LOCK = (select(*_locked.c), select(*_locked.c, _TIME))
 _with_ingestion = (
     select(*INGESTION_COLUMNS, *QUEUE_COLUMNS)
@@ -35,7 +35,7 @@ _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ing
 
 @dataclass
 class View:
-    """What is read in one snapshot: the limiter's state and the time, in epoch seconds."""
+    """One snapshot: the limiter's state and the time, in epoch seconds."""
 
     connection: Wire
     queue: QueueRow
@@ -43,12 +43,12 @@ class View:
     shelf: Shelf
 
     def ids(self, row: IngestionRow, part: slice) -> array[int]:
-        """A part of a large ingestion's ids."""
+        """Returns a part of a large ingestion's ids."""
         return self.shelf.slice(self.connection, self.queue.instance, row.order, part)
 
 
 class Instance:
-    """`now` tells the time; where it is None, the database does. Raises StoreUnavailable throughout."""
+    """`now` returns the time; where it is None, the database's clock is read. Every call may raise StoreUnavailable."""
 
     def __init__(self, database: Database, settings: Settings, now: Callable[[], float] | None, name: str) -> None:
         self._database = database
@@ -60,7 +60,7 @@ class Instance:
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
 
     def prepare(self) -> None:
-        """Make the tables and this instance's row, unless that is done. Raises ConfigError."""
+        """Make the tables and this instance's row, unless they are there. Raises ConfigError."""
         if self._prepared:
             return
         key = Settings.key_of(self._name, "store")
@@ -78,23 +78,23 @@ class Instance:
         self._prepared = True
 
     def look(self) -> tuple[QueueRow, float]:
-        """The limiter's row as it is, and the time; nothing is locked."""
+        """Returns the limiter's row and the time, without a lock."""
         self.prepare()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
     def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:
-        """The same, once no other transaction holds the row; the time goes on."""
+        """Returns the same once no other transaction holds the row; the time is read after that."""
         state, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
         began = time.monotonic()
         return state, self._now or (lambda: then + time.monotonic() - began)
 
     def view(self, connection: Wire) -> View:
-        """The same, in the snapshot of a connection."""
+        """Returns the same in the snapshot of a connection."""
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
     def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        """The same, with an ingestion. Raises UnknownIngestion."""
+        """Returns the same, with an ingestion. Raises UnknownIngestion."""
         found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
@@ -103,14 +103,14 @@ class Instance:
         return view, self._remembered(IngestionRow(*found[:count]), view.now)
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
-        """The ingestion, where the limiter's row is read already. Raises UnknownIngestion."""
+        """Returns the ingestion where the limiter's row was read before. Raises UnknownIngestion."""
         found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         return self._remembered(IngestionRow(*found), view.now)
 
     def forgotten(self, now: float) -> float:
-        """What ended then or before is forgotten."""
+        """Returns the moment before which what ended is forgotten."""
         return now - self._settings.retention
 
     def _remembered(self, row: IngestionRow, now: float) -> IngestionRow:
@@ -127,7 +127,7 @@ class Instance:
 
 
 def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
-    """Put all that waits where another PRIORITY_AGING wants it."""
+    """Give everything that waits the rank of another PRIORITY_AGING."""
     rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
     mine = ingestions.c.instance == instance
     connection.execute(update(queues).where(queues.c.instance == instance).values(aging=aging))

@@ -72,7 +72,7 @@ _NEXT_DUE = select(
 
 
 class Candidate(NamedTuple):
-    """A batch that may go next, `fresh` if it was never dispatched."""
+    """A batch that may start next, `fresh` if it never started."""
 
     place: tuple[float, int, int]
     row: IngestionRow
@@ -90,7 +90,7 @@ class Candidate(NamedTuple):
 
 
 def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
-    """Returns the most urgent due batches, in order. `promoted` says that none of those is set aside."""
+    """Returns the most urgent due batches, in order. `promoted`: none of them is set aside any more."""
     rows: dict[int, IngestionRow] = {}
     found: list[Candidate] = []
     values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
@@ -136,7 +136,7 @@ def first_due(view: View) -> float | None:
 
 
 def next_retry(view: View) -> float | None:
-    """Returns when the first of the batches that go again and are not due yet is due; None where there is none."""
+    """Returns when the first batch that waits for its retry is due, None where none does."""
     if not view.queue.lined:
         return None
     values = {"this": view.queue.instance, "now": view.now}

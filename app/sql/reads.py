@@ -1,4 +1,4 @@
-"""What is told about the queue, ingestions and their batches, out of the SQL store's tables."""
+"""What the SQL store's tables say about the queue, ingestions and their batches."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import THIS, batches, dispatches, ids, ingestions
 
 CHUNK = 1000
-"""How many batches are read at once where all are asked for."""
+"""Batches read at once where all are asked for."""
 
 _IDS = select(slice_of(bindparam("first"), bindparam("count"))).where(
     ids.c.instance == THIS, ids.c.order == bindparam("order")
@@ -59,7 +59,7 @@ _DISPATCHES = (
 
 
 def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) -> Batches:
-    """The batches from `offset`, `limit` at most."""
+    """Returns the batches from `offset`, `limit` at most."""
     span = range(offset, row.batch_count)[:limit]
     states, attempts, errors = bytearray(len(span)), dict[int, int](), dict[int, BatchError]()
     ids = array("q")
@@ -77,7 +77,7 @@ def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) ->
 
 
 def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, str]]:
-    """Each id of the completed batches among those of a span, with its data."""
+    """Returns each id of the completed batches among those of a span, with its data."""
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()
     if not done:
@@ -92,7 +92,7 @@ def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, st
 
 
 def spans(row: IngestionRow) -> Iterator[range]:
-    """All positions of an ingestion, in pieces."""
+    """Yields all positions of an ingestion, in pieces."""
     for first in range(0, row.batch_count, CHUNK):
         yield range(first, min(first + CHUNK, row.batch_count))
 
@@ -107,7 +107,7 @@ def listing(
     before: int | None,
     limit: int,
 ) -> list[Ingestion]:
-    """One page of the ingestions that did not end at `forgotten` or before, newest first."""
+    """Returns a page of the ingestions that did not end by `forgotten`, newest first."""
     column = ingestions.c
     remembered = or_(column.finished_at.is_(None), column.finished_at > forgotten)
     wanted = [column.instance == view.queue.instance, remembered]
@@ -141,7 +141,7 @@ def stats(view: View, settings: Settings) -> Stats:
 
 
 def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
-    """Returns the next `limit` batches in true order with their starts; of those, the owner's where there is one."""
+    """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     timeline = view.queue.timeline(settings, view.now)
     status_of = statuses(cancelled=False)
     return [
@@ -152,7 +152,7 @@ def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> l
 
 
 def dispatched(view: View, limit: int) -> list[Dispatch]:
-    """The latest dispatches, oldest first."""
+    """Returns the latest dispatches, oldest first."""
     found = view.connection.execute(_DISPATCHES, {"this": view.queue.instance, "limit": limit}).all()
     log = []
     for started_at, due_at, ingestion_id, position, attempt, priority, *place in reversed(found):

@@ -1,4 +1,4 @@
-"""Forgetting what ended long ago, a little in each turn so that nobody waits for it."""
+"""Forgets what ended long ago, a little in each turn so that nobody waits for it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .schema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes
 from .turns import Turn
 
 _ROWS = 5000
-"""How many batches are deleted in one turn at most."""
+"""Batches deleted in one turn at most."""
 
 _OLD = (
     select(ingestions.c.order, ingestions.c.id_count, ingestions.c.batch_size, ingestions.c.failed)
@@ -36,12 +36,12 @@ _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 
 
 
 def has_old(database: Database, state: QueueRow, forgotten: float) -> bool:
-    """Whether anything ended at `forgotten` or before."""
+    """Returns whether anything ended by `forgotten`."""
     return database.glance(_OLD, {"this": state.instance, "forgotten": forgotten}) is not None
 
 
 def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
-    """Delete some of what ended at `forgotten` or before: how many ingestions, and whether there may be more."""
+    """Delete some of what ended by `forgotten`; returns how many ingestions, and whether there may be more."""
     connection, instance = turn.connection, turn.queue.instance
     count, rows = 0, 0
     for order, id_count, batch_size, failed in connection.execute(

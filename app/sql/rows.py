@@ -28,7 +28,7 @@ _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 
 @dataclass(slots=True)
 class QueueRow:
-    """The state of one instance's queue; the totals count batches, `lined` those of `batches` that are in line."""
+    """The state of one instance's queue; the totals count batches, `lined` the rows of `batches` in line."""
 
     instance: int
     full_at: float
@@ -48,16 +48,16 @@ class QueueRow:
     failed: int
 
     def __post_init__(self) -> None:
-        # SQLite has no truth values.
+        # SQLite returns truth values as numbers.
         self.paused = bool(self.paused)
 
     @property
     def total(self) -> int:
-        """How many batches wait."""
+        """Returns how many batches wait."""
         return self.high + self.medium + self.low
 
     def waiting(self, priority: Priority) -> int:
-        """How many batches wait at one priority."""
+        """Returns how many batches wait at one priority."""
         return int(getattr(self, _LANES[priority]))
 
     def change(self, priority: Priority, by: int) -> None:
@@ -69,19 +69,19 @@ class QueueRow:
         return Gate(bucket, self.paused, self.resumed_at, self.hold_until)
 
     def keep(self, gate: Gate) -> None:
-        """Take over what changed in a gate."""
+        """Keep what changed in a gate."""
         self.full_at = gate.bucket.full_at
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
     def timeline(self, settings: Settings, now: float) -> Timeline:
-        """Returns the starts to come."""
+        """Returns the timeline of the starts to come."""
         bucket, slots = self.gate(settings).bucket, settings.concurrency
         return Timeline(now, bucket, self.hold_until, self.running, slots, self.service, self.paused)
 
 
 @dataclass(slots=True)
 class IngestionRow:
-    """One ingestion, but for its ids. What changes comes after `batch_size`."""
+    """One ingestion without its ids. What can change comes after `batch_size`."""
 
     order: int
     id: str
@@ -115,7 +115,7 @@ class IngestionRow:
         return batch_count(self.id_count, self.batch_size)
 
     def ids_at(self, position: int) -> int:
-        """How many ids the batch at a position has; only the last may be short."""
+        """Returns how many ids the batch at a position has; only the last may be short."""
         return min(self.batch_size, self.id_count - position * self.batch_size)
 
     @property
@@ -142,13 +142,13 @@ class IngestionRow:
         )
 
     def values(self) -> dict[str, Any]:
-        """What the columns are to hold."""
+        """Returns the values for the columns."""
         values = {name: getattr(self, name) for name in INGESTION_NAMES}
         values["status"] = roll_up(self.counts()).value
         return values
 
     def moved(self) -> bool:
-        """Whether an index is to have it elsewhere than when it was read, or when this was asked last."""
+        """Returns whether its place in an index changed since it was read, or since the last call."""
         before, self._indexed = self._indexed, self._in_indexes()
         return self._indexed != before
 
@@ -179,6 +179,6 @@ def _save(names: Iterable[str]) -> Update:
     )
 
 
-# SQLite rewrites every index of which a column is named, also where its value stays.
+# SQLite rewrites every index of which a column is named, even where its value stays.
 SAVE_INGESTION = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
-"""By whether it `moved`, in which case alone the columns in indexes are written."""
+"""By whether it `moved`: only then the columns in indexes are written."""

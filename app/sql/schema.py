@@ -1,6 +1,6 @@
-"""The tables of the SQL store, and how they come to be.
+"""The tables of the SQL store, and how they are made.
 
-Everything is kept by `instance`, so that differently named instances share a database without seeing each other.
+Every row belongs to an `instance`, so that differently named instances share a database without seeing each other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sqlalchemy import (
 from ..errors import ConfigError
 
 VERSION = 1
-"""Of the tables below. A newer one in the database belongs to a newer release, and is left alone."""
+"""The version of the tables below. A higher one in the database belongs to a newer release, and is refused."""
 
 BLOCK = 256
 """How many consecutive orders share a row of `lanes`."""
@@ -41,7 +41,7 @@ NOT_IN_LINE, ASIDE, READY = range(3)
 """What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, or due."""
 
 THIS = bindparam("this", type_=Integer)
-"""The instance that a statement is about."""
+"""The instance that a statement concerns."""
 
 metadata = MetaData()
 
@@ -68,7 +68,7 @@ queues = Table(
     Column("running", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False, server_default="0"),
 )
-"""One row an instance, locked first by whatever writes: the bucket's state, and totals that would be dear to count."""
+"""One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
 
 ingestions = Table(
     "ingest_ingestions",
@@ -162,7 +162,7 @@ batches = Table(
     Column("results", Text),
     sqlite_with_rowid=False,
 )
-"""The batches that were claimed at least once; `state` is one of those in `record`."""
+"""The batches that were claimed at least once; `state` is one of `core.states`."""
 
 IS_RUNNING = text("state = 1")
 IS_LIVE = text("state < 3")
@@ -224,7 +224,7 @@ dispatches = Table(
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:
-    """The values of a whole row, to be given by the names of the columns."""
+    """Returns the values of a whole row, to be given by the names of the columns."""
     return {column.name: bindparam(column.name, type_=column.type) for column in table.c}
 
 

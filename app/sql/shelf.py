@@ -1,4 +1,4 @@
-"""The ids of large ingestions, kept at hand where a database reads all of them to tell some."""
+"""A cache of the ids of large ingestions, for a database that reads all of them to return some."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MOST = 4_000_000
 
 
 class Shelf:
-    """An ingestion's ids never change, so what was read once stays right. Thread-safe.
+    """An ingestion's ids never change, so what was read once stays valid. Thread-safe.
 
-    `large` is from how many ids on they are kept.
+    `large` is the number of ids from which on they are kept.
     """
 
     def __init__(self, *, is_sqlite: bool) -> None:
@@ -31,7 +31,7 @@ class Shelf:
         self._total = 0
 
     def slice(self, connection: Wire, instance: int, order: int, part: slice) -> array[int]:
-        """A part of an ingestion's ids."""
+        """Returns a part of an ingestion's ids."""
         key = instance, order
         with self._lock:
             if (kept := self._kept.get(key)) is not None:

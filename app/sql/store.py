@@ -36,13 +36,13 @@ from .turns import Turn, Turns
 T = TypeVar("T")
 
 _BIG = 1_000_000
-"""Bytes of ids that take a while to write, and leave SQLite's log worth emptying."""
+"""Bytes of ids from which on a submit takes a turn alone, and SQLite's log is emptied after it."""
 
 
 class SQLStore(Store):
-    """Every call is one transaction; the limiter's row, locked first, puts all that write in one line.
+    """Every call is one transaction; the limiter's row, locked first, puts all writers in one line.
 
-    Time is the database's; a `clock` is asked instead where one is given, for tests.
+    Time is the database's, or a `clock`'s where one is given, as in tests.
     """
 
     durable = True
@@ -54,14 +54,14 @@ class SQLStore(Store):
         self._database = Database(url, settings.store_pool, settings.store_timeout)
         now = clock.now if clock else None
         if now is None and self._database.is_sqlite:
-            # SQLite has no clock but the machine's, and all that share a file share a machine.
+            # SQLite has no clock but the machine's, and all who share a file share a machine.
             now = time.time
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self._waited = False
 
     def prepare(self) -> None:
-        """Make the tables; every other call does that too where it is the first. Raises ConfigError."""
+        """Make the tables, as the first of any other calls does. Raises ConfigError."""
         self._instance.prepare()
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
@@ -129,15 +129,15 @@ class SQLStore(Store):
         return claims.claim(turn, self._settings, requests)
 
     def _glance(self, limit: int) -> Wait | None:
-        """Why nothing can be claimed, as far as one query tells that locks nothing."""
+        """Returns why nothing can be claimed, as far as one query without a lock can tell."""
         queue, now = self._instance.look()
         if queue.total and queue.total == queue.lined:
-            # Only batches wait that go again; whether one is due takes another look.
+            # Only retries wait; whether one is due takes another query.
             return None
         return queue.gate(self._settings).wait(now, due=now if queue.total else None, slots=limit)
 
     def _polled(self, wait: Wait) -> Wait:
-        """No longer than it may take until this process learns what others did."""
+        """Bound a wait by the time until this process learns what others did."""
         poll = self._settings.store_poll
         if not poll or wait.reason not in ("paused", "empty", "retry", "hold"):
             return wait

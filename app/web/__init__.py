@@ -1,4 +1,4 @@
-"""What the HTTP side is made of: bodies, answers, problems, keys and the description of the API."""
+"""The parts of the HTTP side: bodies, parameters, answers, problems, keys and the description of the API."""
 
 from __future__ import annotations
 

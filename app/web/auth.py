@@ -1,4 +1,4 @@
-"""Who calls, and whether it may: by a bearer token (RFC 6750), or by the cookie of the dashboard."""
+"""Who calls, and what it may do: by a bearer token (RFC 6750), or by the dashboard's cookie."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Caller(NamedTuple):
 
     @property
     def scope(self) -> str | None:
-        """Whose ingestions it sees; None for everybody's."""
+        """The owner whose ingestions it sees; None for everybody's."""
         return None if self.role == Role.OPERATE else self.name
 
 
 def needs(role: Role | None) -> Callable[[View], View]:
-    """Say which role a route needs, None for none at all. A route that says nothing needs OPERATE."""
+    """Declare the role a route needs, None for none. A route without this needs OPERATE."""
 
     def mark(view: View) -> View:
         view.needed_role = role  # type: ignore[attr-defined]
@@ -51,9 +51,9 @@ ANYBODY = Caller(None, Role.OPERATE)
 
 
 class Guard:
-    """Stands before every route of an instance, but for static files, which hold nothing of anybody's.
+    """Checks the caller of every route of an instance, except static files, which hold nobody's data.
 
-    It also hides what belongs to others: an `ingestion_id` in the path must be one that the caller sees.
+    It also hides what belongs to others: an `ingestion_id` in the path must be one the caller may see.
     """
 
     def __init__(self, service: Service) -> None:
@@ -63,7 +63,7 @@ class Guard:
         self._cookie = f"{service.name}_key"
 
     def check(self, request: Request) -> Response | None:
-        """The refusal of a request, or None to let it pass. Raises UnknownIngestion."""
+        """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion."""
         if not self._keys:
             return None
         endpoint = request.endpoint or ""
@@ -82,12 +82,12 @@ class Guard:
         return None
 
     def caller(self) -> Caller:
-        """Who sends the current request, to a route that needs a role."""
+        """Returns who sends the current request, to a route that needs a role."""
         found: Caller = g.ingestion_caller if self._keys else ANYBODY
         return found
 
     def identify(self) -> Caller | None:
-        """Who sends the current request: by its bearer token, else by its cookie. None where neither is a key."""
+        """Returns who sends the current request, by bearer token or else by cookie; None if neither is a key."""
         if not self._keys:
             return ANYBODY
         token = _bearer()
@@ -134,7 +134,7 @@ class Guard:
 
 
 def add_login(blueprint: Blueprint, guard: Guard) -> None:
-    """The routes by which a browser exchanges a key for a cookie, says who it is, and drops the cookie again."""
+    """Add the routes by which a browser exchanges a key for a cookie, says who it is, and drops the cookie."""
 
     @blueprint.get("/login")
     @needs(Role.READ)
@@ -154,9 +154,9 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
 
 
 def refuse_open(settings: Settings, prefix: str = "INGEST_") -> None:
-    """Raises ConfigError where a service of its own would answer other machines without asking for a key.
+    """Raise ConfigError if the standalone service would answer other machines without asking for a key.
 
-    Not for an app that embeds the service: there the host decides who reaches which route.
+    An app that embeds the service decides itself who reaches which route.
     """
     if settings.api_keys or settings.allow_open or _is_loopback(settings.host):
         return
@@ -176,7 +176,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _bearer() -> str | None:
-    """The token of the Authorization header, where it has one of this kind."""
+    """Returns the bearer token of the Authorization header, None without one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 

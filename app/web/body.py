@@ -1,7 +1,7 @@
 """Reads the JSON of a request.
 
-A long list of ids is parsed piece by piece, because json.loads keeps the interpreter to itself until it returns: 70 ms
-for a million ids, in which every other request waits.
+A long list of ids is parsed in pieces, because json.loads blocks the interpreter until it returns: 70 ms for a million
+ids, in which every other request waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..core import MEMBERS, shown
 from ..errors import Fault, InvalidRequest
 
 LARGE = 65_536
-"""Characters from which a body is parsed piece by piece."""
+"""Characters from which on a body is parsed in pieces."""
 
 _PIECE = 32_768
 _IDS = re.compile(r'"ids"\s*:\s*\[')
@@ -31,9 +31,9 @@ class MalformedJSON(InvalidRequest):
 
 
 def parse_request(body: bytes, settings: Settings) -> Any:
-    """Returns the JSON document in `body`; a long list of acceptable ids comes as an array.
+    """Returns the JSON document in `body`; a long list of acceptable ids as an array.
 
-    Raises MalformedJSON, also for what json accepts but RFC 8259 does not, or leaves open: NaN and duplicate members.
+    Raises MalformedJSON, also for what json accepts but RFC 8259 rules out or leaves open: NaN, duplicate members.
     """
     try:
         text = body.decode()
@@ -51,7 +51,7 @@ def parse_request(body: bytes, settings: Settings) -> Any:
 def split_ids(text: str, settings: Settings) -> tuple[str, array[int]] | None:
     """Returns the JSON text with its list of ids emptied, and the ids, packed.
 
-    None where there is no flat list of acceptable ids: then only the whole document tells what is wrong.
+    None where there is no flat list of acceptable ids: then the whole document is needed to say what is wrong.
     """
     start = _IDS.search(text)
     end = text.find("]", start.end()) if start else -1
@@ -67,7 +67,7 @@ def split_ids(text: str, settings: Settings) -> tuple[str, array[int]] | None:
             return None
         ids.extend(piece)
         at = until + 1
-    # A comma at the very end is left for the parser of the whole document to refuse.
+    # A trailing comma is left for the parser of the whole document to refuse.
     if not ids or at == end or len(ids) > settings.max_ids:
         return None
     return text[: start.end()] + text[end:], ids

@@ -15,10 +15,10 @@ _LINES = 1000
 """Lines of results, or batches, written at a time."""
 
 _MANY = 30
-"""Batches from which on it pays to look for those that are alike."""
+"""Batches from which on it pays to look for runs of equal states."""
 
 _LAST = 253_402_300_799_999
-"""The last millisecond of the year 9999, beyond which RFC 3339 cannot say anything."""
+"""The last millisecond of the year 9999, the latest that RFC 3339 can express."""
 
 
 dumps = json.JSONEncoder(separators=(",", ":")).encode
@@ -60,11 +60,11 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
 
 def status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
     """Returns the start of the JSON text of a status page: everything but the batches."""
-    # The text does not tell the next change, which is now as long as a batch runs.
+    # The text does not hold the next change, which is the present while a batch runs.
     return _status_head(ingestion, estimate._replace(next_change=None) if estimate else None)
 
 
-@functools.lru_cache(1024)  # Who polls mostly finds nothing changed: 10 % of the row http.status on granian.
+@functools.lru_cache(1024)  # A poll mostly finds nothing changed: 10 % of a status request on granian.
 def _status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
     document = ingestion_document(ingestion)
     if estimate:
@@ -73,7 +73,7 @@ def _status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
 
 
 def status_page(head: str, batches: Batches) -> list[str]:
-    """The JSON text of a status page, in parts, for pages of 100,000 batches are asked for."""
+    """Returns the JSON text of a status page in parts, since a page may have 100,000 batches."""
     if len(batches) < _MANY:
         return [f'{head},"batches":[{",".join(map(_batch_text, batches))}]}}']
     parts = [f'{head},"batches":[', *_batch_texts(batches)]
@@ -82,7 +82,7 @@ def status_page(head: str, batches: Batches) -> list[str]:
 
 
 def _batch_texts(batches: Batches) -> Iterator[str]:
-    """The JSON texts of batches, each followed by a comma; of a run that is alike many at once, from one template."""
+    """Yields the JSON texts of batches, each with a comma; a run of equal states from one template, 6 times as fast."""
     start, numbers = batch_id_parts(batches.ingestion_id)
     size, first = batches.batch_size, batches.first
     places = ", ".join(["%d"] * size)
@@ -154,7 +154,7 @@ def queue_document(stats: Stats, upcoming: Iterable[tuple[Batch, float | None]],
 
 
 def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
-    """Its times stay epoch seconds, so that they can be compared to the last digit."""
+    """Returns a dispatch with its times in epoch seconds, so that they compare to the last digit."""
     return {
         **dispatch._asdict(),
         "priority": dispatch.priority.name,
@@ -163,7 +163,7 @@ def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
 
 
 def result_lines(results: Iterable[tuple[int, str]]) -> Iterator[str]:
-    """NDJSON, many lines at a time."""
+    """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
     for id_, data in results:
         lines.append(f'{{"id":{id_},"data":{data}}}\n')

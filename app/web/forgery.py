@@ -1,4 +1,4 @@
-"""Refusing what another site makes a browser send (cross-site request forgery)."""
+"""Refuses what another site makes a browser send (cross-site request forgery)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def refuse_foreign(request: Request) -> Response | None:
-    """A 403 for a request that changes something and that a browser sent on behalf of another site; a before_request.
+    """Returns a 403 for a changing request that a browser sent on behalf of another site, else None.
 
     Every browser says where such a request comes from, and no page can make it lie: `Sec-Fetch-Site` (W3C, "Fetch
     Metadata Request Headers") over HTTPS and on loopback, `Origin` (RFC 6454, section 7) everywhere. Other clients

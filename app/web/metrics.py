@@ -1,7 +1,7 @@
-"""What Prometheus is told. Needs prometheus-client, the extra `metrics`.
+"""The metrics for Prometheus. Needs prometheus-client, the extra `metrics`.
 
-Counters and histograms count what this process did, from its signals; gauges are read from the store at the moment of
-the scrape, so they are the same from every process that shares it.
+Counters and histograms count what this process did, from its signals; gauges are read from the store at each scrape,
+so every process that shares it reports the same.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Metrics:
         )
         took = histogram("batch_duration_seconds", "From an attempt's start to its outcome.", _DURATIONS, "outcome")
 
-        # Made beforehand: a series that is there from the start, at 0, and no search for it later.
+        # Made beforehand, so that each series starts at 0.
         self._submissions = {priority: submissions.labels(name, priority.name) for priority in Priority}
         self._ids = {priority: ids.labels(name, priority.name) for priority in Priority}
         reasons = sorted({*_REASONS.values(), *_HTTP_REASONS.values()})
@@ -132,7 +132,7 @@ class Metrics:
 
 
 class _Gauges:
-    """What is so at the moment of the scrape. A collector, as prometheus-client calls it."""
+    """Reads the gauges at each scrape: a collector of prometheus-client."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -193,7 +193,7 @@ class _Gauges:
 
 
 def add_metrics(blueprint: Blueprint, service: Service) -> None:
-    """The route for Prometheus, 501 without the extra."""
+    """Add the route for Prometheus; it answers 501 without the extra."""
     try:
         metrics = Metrics(service)
     except ModuleNotFoundError as error:

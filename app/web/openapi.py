@@ -1,4 +1,4 @@
-"""The description of the API, OpenAPI 3.1: what each route takes and answers. Tests hold it to be whole and true."""
+"""The description of the API in OpenAPI 3.1: what each route takes and returns. Tests prove it complete and true."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ never faster than the limit. Errors are problem documents (RFC 9457) whose `deta
 
 
 def describe(settings: Settings, name: str, root: str) -> JSON:
-    """The OpenAPI document of an instance of this name whose routes are under `root`."""
+    """Returns the OpenAPI document of an instance of this name whose routes are under `root`."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Flask-Ingestion", "version": _version(), "description": _ABOUT},

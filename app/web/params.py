@@ -1,4 +1,4 @@
-"""What a request says beside its body: members of the query, headers, and where the instance is."""
+"""What a request carries beside its body: query members, headers, and the instance's path."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _STATUS: Mapping[type[errors.IngestError], int] = {
 
 
 def problem(status: int, detail: str, *, retry_after: float | None = None, **members: Any) -> Response:
-    """A problem document; `retry_after` is in seconds."""
+    """Returns a problem document; `retry_after` is in seconds."""
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -43,7 +43,7 @@ def problem(status: int, detail: str, *, retry_after: float | None = None, **mem
 
 
 def from_error(error: errors.IngestError) -> Response:
-    """The answer to one of this package's errors. What is not meant for a caller is raised again."""
+    """Returns the answer to one of this package's errors. Raises it again if it is not meant for a caller."""
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
     if status is None:
         raise error
@@ -61,7 +61,7 @@ def from_error(error: errors.IngestError) -> Response:
 
 
 def from_http(error: HTTPException) -> Response:
-    """The answer to an error of Werkzeug's, with its headers."""
+    """Returns the answer to an error of Werkzeug's, with its headers."""
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]

@@ -45,7 +45,7 @@ SwaggerUIBundle({ domNode: place, url: place.dataset.url, validatorUrl: null, do
 
 
 def add_reference(blueprint: Blueprint, service: Service) -> None:
-    """The description of the API and the page that shows it; they hold nothing of anybody's, so they need no key."""
+    """Add the description of the API and the page that shows it; they hold nobody's data, so they need no key."""
     assets = _find_assets()
 
     @blueprint.get("/openapi.json")
@@ -74,7 +74,7 @@ def add_reference(blueprint: Blueprint, service: Service) -> None:
 
 
 def _find_assets() -> Path | None:
-    # Looked up, not imported: only its files are needed.
+    # Found, not imported: only its files are needed.
     spec = find_spec("flask_swagger_ui")
     return (
         Path(next(iter(spec.submodule_search_locations))) / "dist" if spec and spec.submodule_search_locations else None

@@ -1,6 +1,6 @@
-"""What the API's description (OpenAPI 3.1) is put together from: schemas, parameters and answers.
+"""The parts of the API's description (OpenAPI 3.1): schemas, parameters and answers.
 
-Schemas are JSON Schema 2020-12. Objects in answers are left open, because members are only ever added.
+Schemas are JSON Schema 2020-12. Objects in answers are open, because members are only ever added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ref(kind: str, name: str) -> JSON:
 
 
 def _object(properties: JSON, *optional: str, **more: Any) -> JSON:
-    """An object whose members are all there, but for the optional ones."""
+    """Returns the schema of an object of which all members but the `optional` ones are required."""
     required = [name for name in properties if name not in optional]
     return {"type": "object", "required": required, "properties": properties, **more}
 
@@ -46,7 +46,7 @@ def _array(items: JSON) -> JSON:
 
 
 def schemas(settings: Settings) -> JSON:
-    """Every schema by its name. The bounds of a request are those of the settings."""
+    """Returns every schema by its name. The bounds of a request are those of the settings."""
     id_: JSON = {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
     ingestion: JSON = {
         "ingestion_id": _UUID,
@@ -229,7 +229,7 @@ HEADERS: dict[str, JSON] = {
 
 
 def responses() -> JSON:
-    """The refusals, by their status code."""
+    """Returns the refusals, by their status code."""
 
     def refusal(about: str, **headers: JSON) -> JSON:
         content = {"application/problem+json": {"schema": ref("schemas", "Problem")}}

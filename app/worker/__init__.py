@@ -1,4 +1,4 @@
-"""Claims batches and runs the processor on them: a daemon thread and a few more."""
+"""Claims batches and runs the processor on them, in a daemon thread and a crew of others."""
 
 from .attempt import announce
 from .worker import Worker

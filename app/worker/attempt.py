@@ -19,10 +19,10 @@ logger = logging.getLogger("flask_ingestion")
 T = TypeVar("T")
 
 TROUBLE_MAX = 10.0
-"""Seconds between two tries at most while the store cannot be reached."""
+"""Seconds at most between two tries while the store cannot be reached."""
 
 Process: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
-"""Takes a batch's ids and returns JSON text for each, or none at all where all of them are null."""
+"""Takes a batch's ids and returns JSON text for each, or nothing where all of them are null."""
 
 
 class Completed(NamedTuple):
@@ -79,7 +79,7 @@ class Attempts:
             logger.warning("batch %s is left to its lease: %s", batch.id, error, extra=fields(batch))
 
     def _work(self, hand: Hand) -> None:
-        """Run a batch, then whatever else is due at once, which spares a change of threads."""
+        """Run a batch, then whatever else is due at once, which saves a change of threads."""
         try:
             while claim := self._live(hand):
                 if not self._crew.go_on(hand, Slot(claim, self._clock.now())):
@@ -130,7 +130,7 @@ class Attempts:
 
     def _complete(self, hand: Hand, results: Sequence[str]) -> Claim | None:
         claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.ack(results)
-        # A claim is a start, which must not wait for a receiver of the host's: where there is one, it comes first.
+        # A claim is a start, which no receiver of the host's may delay: it is called before the claim.
         heard = self._emitter.is_heard(signals.batch_completed) or self._emitter.is_heard(signals.ingestion_finished)
         together = not heard and self._crew.stays(hand)
         claimed: list[Claim] | Wait = []
@@ -155,7 +155,7 @@ class Attempts:
         self._finish(self._report(hand, lambda: self._store.end(claim, Outcome.release())))
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
-        """The attempt failed: another one follows, or none."""
+        """Tell the store that the attempt failed; it is retried, or buried after the last one."""
         claim, why, timing = hand.slot.claim, BatchError.of(error), self._timing(hand.slot)
         batch = claim.batch
         delay = self._policy.delay(batch.attempt, error)
@@ -164,7 +164,7 @@ class Attempts:
             self._tell_failure(batch, ingestion, timing, why, delay)
 
     def _next(self, hand: Hand) -> Claim | None:
-        """Claim another batch for a thread that is done with its last one."""
+        """Claim another batch for a thread that has ended its last one."""
         if not self._crew.stays(hand):
             return None
         try:
@@ -175,11 +175,11 @@ class Attempts:
         return None if isinstance(claimed, Wait) else claimed[0]
 
     def time_out(self, hand: Hand) -> None:
-        """The hand was given up, because the processor did not return in time."""
+        """Fail the attempt of a hand that was given up because the processor did not return in time."""
         self._fail(hand, TimeoutError(f"the processor did not return within {self._timeout:g} s"))
 
     def lose(self, claim: Claim, ingestion: Ingestion) -> None:
-        """The store ended a claim whose lease ran out, of this process or of one that is gone."""
+        """Announce a claim that the store ended because its lease ran out, in this process or another."""
         batch = claim.batch
         logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
         timing = Timing.of(claim, claim.claimed_at, self._clock.now())
@@ -188,7 +188,7 @@ class Attempts:
     def _tell_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
     ) -> None:
-        """An attempt failed. Another follows after `delay` seconds, unless it was cancelled meanwhile, or none."""
+        """Announce a failed attempt; another follows after `delay` seconds, none where that is None."""
         if delay is None:
             logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
             self._emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=why)
@@ -204,7 +204,7 @@ class Attempts:
         return Timing.of(slot.claim, slot.started_at, self._clock.now())
 
     def _report(self, hand: Hand, report: Callable[[], T]) -> T | None:
-        """Tell the store, however long it takes to come back; the lease says whether it still counts."""
+        """Tell the store, however long it is unreachable; the lease decides whether the outcome still counts."""
         pause = 0.5
         while True:
             try:

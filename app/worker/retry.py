@@ -1,4 +1,4 @@
-"""When, if ever, a failed batch goes again."""
+"""When a failed batch is retried, if at all."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ class RetryPolicy:
         """Returns how long to wait after this attempt (from 1) failed, or None to give the batch up."""
         if isinstance(error, PermanentError) or is_last(attempt, self.max_attempts):
             return None
-        # Past 2**62 the bound is long since backoff_max; an exponent without end would overflow.
+        # Past 2**62 the bound is backoff_max anyway; an unbounded exponent would overflow.
         return self.draw() * min(self.backoff_max, self.backoff * 2.0 ** min(attempt - 1, 62))

@@ -16,16 +16,16 @@ from .crew import Crew
 logger = logging.getLogger("flask_ingestion")
 
 _MOMENT = 0.01
-"""Seconds of real time after which to look again whether one thread still manages alone."""
+"""Seconds of real time until the next check whether one thread still keeps up."""
 
 _LAST_CALL = 1.0
-"""Seconds that a stop waits for the worker's thread at most once no batch is in process: it may be in a store call."""
+"""Seconds at most that a stop waits for the worker's thread once no batch is in process; it may be in a store call."""
 
 
 class Worker:
-    """Claims from the store whenever a slot is free, and has its crew run `process` on each batch.
+    """Claims from the store whenever a slot is free; its crew runs `process` on each batch.
 
-    It holds no state that matters: whatever a worker had in process when it vanished is recovered when its lease ends.
+    It holds no state that matters: what a worker had in process when it vanished is recovered once its lease ends.
     """
 
     def __init__(
@@ -81,20 +81,20 @@ class Worker:
             self._thread = thread
 
     def wake(self) -> None:
-        """Look at the queue again now: something changed."""
+        """Look at the queue again now, because something changed."""
         self._wake.set()
 
     def added(self) -> None:
-        """Something was added: look at the queue again, unless it waits for what an addition cannot bring about.
+        """Look at the queue again if what was added could let a batch start sooner.
 
-        The choice is made when the token is there, so a wait for it need not be cut short; waking a thread for every
+        The choice is made once the token is there, so a wait for it need not be cut short; waking a thread for every
         submit would cost more than the submit.
         """
         if self._looking:
             self._wake.set()
 
     def stop_claiming(self) -> None:
-        """Claim nothing more from now on; batches in process go on."""
+        """Claim nothing more; batches in process go on."""
         self._stopping.set()
         self._crew.close()
         self._wake.set()
@@ -102,7 +102,7 @@ class Worker:
     def stop(self, grace: float) -> None:
         """Claim nothing more, give running batches `grace` seconds to end, put back those that did not.
 
-        Called from a thread of the worker's own (by a processor or a receiver), it cannot wait for that very batch: it
+        Called from one of the worker's own threads (by a processor or a receiver), it cannot wait for that batch: it
         returns at once, and the worker ends when its running batches have.
         """
         own = threading.current_thread()
@@ -114,7 +114,7 @@ class Worker:
             return
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():
-            return  # Started again meanwhile.
+            return  # started again meanwhile
         for hand in self._crew.give_up(lambda _: True):
             batch = hand.slot.claim.batch
             logger.warning("batch %s did not end in time and is put back", batch.id, extra=fields(batch))
@@ -137,7 +137,7 @@ class Worker:
     def _loop(self) -> None:
         trouble = 0.0
         while True:
-            # Cleared before anything is looked at, or a change in between would be slept through.
+            # Cleared before the look, so that a change during it is not slept through.
             self._wake.clear()
             if self._ended():
                 return
@@ -152,7 +152,7 @@ class Worker:
             self._clock.wait(self._wake, tend if wait is None else min(wait, tend))
 
     def _ended(self) -> bool:
-        """Whether all is done after a stop. Told under the lock, so that a start either prevents it or comes after."""
+        """Returns whether all is done after a stop; decided under the lock, so that a start comes before or after."""
         with self._lock:
             if not self._stopping.is_set() or len(self._crew):
                 return False
@@ -160,7 +160,7 @@ class Worker:
             return True
 
     def _dispatch(self) -> float | None:
-        """Fill the free slots; in how many seconds to look again, None when something changes."""
+        """Fill the free slots; returns in how many seconds to look again, None to wait for a change."""
         free = self._crew.free
         if not free:
             self._was_full, self._looking = True, False
@@ -182,7 +182,7 @@ class Worker:
         return 0.0
 
     def _say_wait(self, reason: str, seconds: float | None) -> None:
-        """Log what the queue waits on now; what it waits on between any two starts, only for debugging."""
+        """Log what the queue waits on; the wait between any two starts only for debugging."""
         if reason != self._waiting_on:
             self._waiting_on = reason
             level = logging.INFO if reason in ("paused", "hold", "slots") else logging.DEBUG
@@ -195,7 +195,7 @@ class Worker:
         return min([tend, *(slot.started_at + timeout for slot in self._crew.slots())])
 
     def _tend(self) -> None:
-        """Do what is due from time to time: time-outs, heartbeats, leases that ran out, old ingestions."""
+        """Time attempts out, renew leases, recover lost batches and forget old ingestions, each when due."""
         now = self._clock.now()
         for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
             self._attempts.time_out(hand)
