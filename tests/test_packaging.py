@@ -129,6 +129,17 @@ def test_a_host_with_an_app_package_of_its_own_embeds_it(wheel: Path, environmen
     assert set(said["installed"]) == {"flask-ingestion", "waitress", *flask_needs}
 
 
+def test_every_module_of_the_wheel_can_be_imported(wheel: Path, environment: Path) -> None:
+    pip_install(environment, f"{wheel}[all]")
+    with zipfile.ZipFile(wheel) as archive:
+        files = [name for name in archive.namelist() if name.endswith(".py")]
+    modules = sorted({file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in files})
+    source = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
+    source += "print(len([name for name in sys.modules if name.startswith('flask_ingestion')]))"
+    said = run(python_of(environment), "-c", source, *modules, cwd=environment)
+    assert int(said) == len(modules) > 90
+
+
 def test_an_editable_install_is_the_checkout_itself(checkout: Path, wheel: Path, environment: Path) -> None:
     pip_install(environment, wheel)  # for what it requires
     pip_install(environment, "--no-deps", "--editable", checkout)

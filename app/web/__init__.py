@@ -19,7 +19,7 @@ from .documents import (
 )
 from .forgery import refuse_foreign
 from .metrics import add_metrics
-from .params import count_member, idempotency_key, root_path, word_member
+from .params import count_member, current, idempotency_key, root_path, word_member
 from .problems import from_error, from_http, problem
 from .reference import add_reference
 
@@ -31,6 +31,7 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "count_member",
+    "current",
     "dispatch_document",
     "dumps",
     "estimate_document",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from flask import request
+from flask import Request, request
 from werkzeug.urls import iri_to_uri
 
 from ..errors import Fault, InvalidRequest
@@ -15,9 +15,14 @@ M = TypeVar("M")
 _MOST = 2**63 - 1
 
 
+def current() -> Request:
+    """Returns the request itself: looking at it through Flask's proxy each time costs 5 % of a status request."""
+    return request._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
 def count_member(name: str, default: int | None = None, *, least: int = 0, most: int = _MOST) -> int | None:
     """Returns a whole number of the query. Raises InvalidRequest."""
-    text = request.args.get(name)
+    text = _member(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
@@ -28,7 +33,7 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
 
 def word_member(name: str, meanings: Mapping[str, M]) -> M | None:
     """Returns what a word of the query means, None where it is not there. Raises InvalidRequest."""
-    text = request.args.get(name)
+    text = _member(name)
     if text is None:
         return None
     if text not in meanings:
@@ -41,7 +46,7 @@ def idempotency_key() -> str | None:
 
     Raises InvalidRequest for one that is empty, longer than 255 characters or not printable ASCII.
     """
-    header = request.headers.get("Idempotency-Key")
+    header = current().headers.get("Idempotency-Key")
     if header is None:
         return None
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
@@ -53,4 +58,11 @@ def idempotency_key() -> str | None:
 
 def root_path() -> str:
     """Returns the path of the instance, with a slash at its end, in a request for a route directly below it."""
-    return iri_to_uri(request.script_root + request.path.rpartition("/")[0] + "/")
+    this = current()
+    return iri_to_uri(this.script_root + this.path.rpartition("/")[0] + "/")
+
+
+def _member(name: str) -> str | None:
+    this = current()
+    # Parsing a query that is empty would cost 5 % of a status request.
+    return this.args.get(name) if this.query_string else None
