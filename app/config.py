@@ -94,6 +94,9 @@ class Settings:
     store_poll: float = _setting(
         2.0, _seconds(), "Seconds until work that another process accepted is noticed; 0: no other does."
     )
+    store_upgrade: bool = _setting(
+        True, _flag, "Whether to upgrade its tables at the start; without it, `flask-ingestion db upgrade` does."
+    )
     processor: str = _setting("", _text, "The callable that does the work, as package.module:name.")
     upstream_url: str = _setting("", _text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
     upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")

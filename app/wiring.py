@@ -38,11 +38,11 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
         ) from error
     try:
         store.prepare()
-    except ConfigError:
-        store.close()
-        raise
     except StoreUnavailable as error:
         logger.warning("the store of %r cannot be used yet: %s", name, error)
+    except Exception:
+        store.close()
+        raise
     return store
 
 

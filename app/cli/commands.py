@@ -16,6 +16,7 @@ import click
 from ..core import Priority, Status
 from ..web import dispatch_document
 from . import display
+from .db import db
 from .idfile import parse_ids, read_ids
 from .keys import keys
 from .remote import Remote, fail, remote, say, wait_for
@@ -40,6 +41,7 @@ def ingestion() -> None:
     """Hand over ids, watch them, and steer the queue."""
 
 
+ingestion.add_command(db)
 ingestion.add_command(keys)
 ingestion.add_command(serve)
 ingestion.add_command(worker)

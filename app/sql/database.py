@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event
@@ -54,6 +57,8 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout
         self._gate = ForkGate()
+        if self.is_sqlite:
+            _keep_private(Path(str(url.database)))
         self._engine = create_engine(
             url,
             pool_size=pool,
@@ -226,6 +231,17 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() >= give_up_at:
                     raise
             time.sleep(random.uniform(0.0001, 0.002))
+
+
+def _keep_private(file: Path) -> None:
+    """Create a SQLite file for its owner alone, as its log will be; warn where others may use an existing one."""
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if os.name == "posix" and (mode := stat.S_IMODE(file.stat().st_mode)) & 0o077:
+            logger.warning("%s holds results and is open to other users (mode %03o): chmod 600 it", file, mode)
+    except OSError:
+        logger.debug("%s cannot be created yet", file, exc_info=True)  # the first call says why
 
 
 def _begin(driver: Any) -> None:

@@ -67,7 +67,7 @@ class Instance:
         aging = self._settings.priority_aging
 
         def make(connection: Connection) -> None:
-            prepare(connection, key)
+            prepare(connection, key, upgrade=self._settings.store_upgrade)
             known = connection.execute(_LOCK[0], {"name": self._name}).first()
             if known is None:
                 connection.execute(insert(queues).values(name=self._name, aging=aging))

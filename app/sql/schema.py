@@ -23,16 +23,19 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    insert,
     inspect,
     select,
     text,
 )
 
+from ..core import COMPLETED, RUNNING
 from ..errors import ConfigError
 
 VERSION = 1
-"""The version of the tables below. A higher one in the database belongs to a newer release, and is refused."""
+"""How far the tables can change before this release must not use them: a higher number in the database is refused."""
+
+FIRST, REVISION = "0001", "0002"
+"""The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
 """How many consecutive orders share a row of `lanes`."""
@@ -46,6 +49,9 @@ THIS = bindparam("this", type_=Integer)
 metadata = MetaData()
 
 version = Table("ingest_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
+
+revisions = Table("ingest_revision", MetaData(), Column("version_num", String(32), primary_key=True))
+"""Kept by Alembic; a name of our own, because a host may have migrations in the same database."""
 
 queues = Table(
     "ingest_limiter",
@@ -164,8 +170,8 @@ batches = Table(
 )
 """The batches that were claimed at least once; `state` is one of `core.states`."""
 
-IS_RUNNING = text("state = 1")
-IS_LIVE = text("state < 3")
+IS_RUNNING = text(f"state = {RUNNING}")
+IS_LIVE = text(f"state < {COMPLETED}")
 IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
 Index(
@@ -223,28 +229,61 @@ dispatches = Table(
 )
 
 
+workers = Table(
+    "ingest_workers",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("busy", Integer, nullable=False),
+    Column("abandoned", Integer, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The workers of each queue, until they leave or are not seen for a lease."""
+
+
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:
     """Returns the values of a whole row, to be given by the names of the columns."""
     return {column.name: bindparam(column.name, type_=column.type) for column in table.c}
 
 
-def prepare(connection: Connection, key: str) -> None:
-    """Make the tables unless they are there, inside a transaction that keeps other writers out.
+def found(connection: Connection) -> str | None:
+    """Returns the revision of the tables in a database, None where there are none."""
+    tables = inspect(connection).get_table_names()
+    if version.name not in tables:
+        return None
+    if revisions.name not in tables:
+        return FIRST
+    return connection.execute(select(revisions.c.version_num)).scalar() or FIRST
 
-    Raises ConfigError, naming `key`, where they were made by a newer release.
+
+def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
+    """Make the tables or upgrade them, inside a transaction that keeps other writers out.
+
+    Raises ConfigError, naming `key`, where they belong to a newer release, or would have to change without `upgrade`.
     """
     if connection.dialect.name == "postgresql":
-        # An arbitrary number of our own; ten processes that start at once take turns here.
+        # An arbitrary number of our own: one process at a time makes or upgrades the tables.
         connection.execute(text("SELECT pg_advisory_xact_lock(1768846195)"))
-    if not inspect(connection).has_table(version.name):
-        metadata.create_all(connection)
-        if connection.dialect.name == "postgresql":
-            # Uncompressed, so that a slice of a million ids is read without the rest.
-            connection.execute(text(f"ALTER TABLE {ids.name} ALTER COLUMN ids SET STORAGE EXTERNAL"))
-        connection.execute(insert(version).values(version=VERSION))
-    found = connection.execute(select(version.c.version)).scalar_one()
-    if found > VERSION:
+    there = found(connection)
+    if there is not None and (least := connection.execute(select(version.c.version)).scalar_one()) > VERSION:
         raise ConfigError(
-            f"{key} holds tables of version {found}, made by a newer release; this one knows version {VERSION}."
+            f"{key} holds tables of version {least}, made by a newer release; this one knows version {VERSION}."
             " Upgrade, or give it another database."
         )
+    if there is not None and there >= REVISION:
+        return
+    if not upgrade:
+        what = "no tables" if there is None else f"tables of revision {there}"
+        raise ConfigError(
+            f"{key} holds {what}, and this release needs revision {REVISION}: run `flask-ingestion db upgrade`,"
+            f" or set {key}_UPGRADE=1."
+        )
+    from . import migrations  # Alembic is needed only where something changes.
+
+    migrations.upgrade(connection, there)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -112,3 +114,24 @@ def test_a_database_that_is_not_there_yet_stops_no_start(caplog: pytest.LogCaptu
     store = open_store(settings(store=f"sqlite:///{tmp_path}/not.db"), SystemClock(), "ingest")
     store.close()
     assert "The store's file is not a database." in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no modes here")
+class TestTheFileOfASqliteStore:
+    def test_is_made_for_its_owner_alone_with_its_log(self, tmp_path: Path) -> None:
+        store = open_store(settings(store=f"sqlite:///{tmp_path}/queue.db"), SystemClock(), "ingest")
+        submit(store, [1])
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        store.close()
+        assert modes == {"queue.db": 0o600, "queue.db-wal": 0o600, "queue.db-shm": 0o600}
+
+    def test_that_others_can_read_is_warned_of(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        file = tmp_path / "queue.db"
+        file.touch(mode=0o644)
+        file.chmod(0o644)
+        open_store(settings(store=f"sqlite:///{file}"), SystemClock(), "ingest").close()
+        assert f"{file} holds results and is open to other users (mode 644)" in caplog.text
+        caplog.clear()
+        file.chmod(0o600)
+        open_store(settings(store=f"sqlite:///{file}"), SystemClock(), "ingest").close()
+        assert "open to other users" not in caplog.text

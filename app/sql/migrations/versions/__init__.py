@@ -1,0 +1,1 @@
+"""The steps, each in a file, numbered. A step that was released never changes."""

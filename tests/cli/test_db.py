@@ -1,0 +1,58 @@
+"""The verbs that look at the tables of a durable store."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from app.cli.commands import ingestion
+from app.sql.schema import REVISION
+
+
+def db(*words: str, **environ: str) -> Result:
+    return CliRunner(env=environ).invoke(ingestion, ["db", *words], prog_name="flask-ingestion")
+
+
+def test_current_and_upgrade(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/queue.db"
+    assert db("current", INGEST_STORE=store).stdout == f"none (this release needs {REVISION})\n"
+    assert db("upgrade", INGEST_STORE=store).stdout == f"none -> {REVISION}\n"
+    assert db("upgrade", "--store", store).stdout == f"{REVISION} is the latest; nothing to do\n"
+    assert db("current", "--store", store).stdout == f"{REVISION} (this release needs {REVISION})\n"
+
+
+def test_the_sql_can_be_read() -> None:
+    result = db("sql", "--from", "0001")
+    assert result.exit_code == 0
+    assert "CREATE TABLE ingest_workers" in result.stdout
+    assert "CREATE TABLE ingest_batches" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("current",), 2, "INGEST_STORE"),
+        (("current", "--store", "mysql://x/y"), 1, "INGEST_STORE names mysql://"),
+        (("upgrade", "--store", "postgresql+psycopg://nobody@127.0.0.1:1/none"), 1, "cannot be reached"),
+        (("sql", "--from", "0009"), 2, "0009"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence(words: tuple[str, ...], code: int, sentence: str) -> None:
+    result = db(*words)
+    assert result.exit_code == code
+    assert sentence in result.output
+    assert "Traceback" not in result.output
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in sys.modules if name.startswith("flask_ingestion.sql")]:
+        monkeypatch.delitem(sys.modules, name)
+    missing: Any = None
+    monkeypatch.setitem(sys.modules, "sqlalchemy", missing)
+    result = db("current", "--store", f"sqlite:///{tmp_path}/queue.db")
+    assert result.exit_code == 1
+    assert "pip install 'Flask-Ingestion[sql]'" in result.output
