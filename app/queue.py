@@ -21,7 +21,7 @@ class Entry(NamedTuple, Generic[T]):
 
 
 class ReadyQueue(Generic[T]):
-    """Batches by rank, then creation order, then position; those not due yet are set aside.
+    """The due batches by rank, then creation order, then position.
 
     An ingestion has one entry for all its batches that were never dispatched, that of the next one, so putting a
     million ids is one put. Not thread-safe by itself: its store calls it under the store's lock.
@@ -29,20 +29,14 @@ class ReadyQueue(Generic[T]):
 
     def __init__(self) -> None:
         self._ready: PriorityQueue[Entry[T]] = PriorityQueue()
-        self._later: list[tuple[float, Entry[T]]] = []
         self._gone = 0
 
-    def put(self, entry: Entry[T], now: float) -> None:
-        """Put an entry in line, or set it aside until it is due."""
-        if entry.due > now:
-            heapq.heappush(self._later, (entry.due, entry))
-        else:
-            self._ready.put_nowait(entry)
+    def put(self, entry: Entry[T]) -> None:
+        """Put an entry in line."""
+        self._ready.put_nowait(entry)
 
-    def first(self, now: float) -> Entry[T] | None:
-        """Returns the most urgent due entry, left in line."""
-        while self._later and self._later[0][0] <= now:
-            self._ready.put_nowait(heapq.heappop(self._later)[1])
+    def first(self) -> Entry[T] | None:
+        """Returns the most urgent entry, left in line."""
         heap = self._ready.queue
         return heap[0] if heap else None
 
@@ -63,16 +57,10 @@ class ReadyQueue(Generic[T]):
         Otherwise void entries behind an endless stream of more urgent ones would stay for ever.
         """
         self._gone += 1
-        if self._gone > 32 and self._gone * 2 > self._ready.qsize() + len(self._later):
+        if self._gone > 32 and self._gone * 2 > self._ready.qsize():
             self._gone = 0
             self._ready.queue[:] = [entry for entry in self._ready.queue if not is_gone(entry.owner)]
-            self._later[:] = [(due, entry) for due, entry in self._later if not is_gone(entry.owner)]
             heapq.heapify(self._ready.queue)
-            heapq.heapify(self._later)
-
-    def next_due(self) -> float | None:
-        """Returns when the first entry set aside is due, None where there is none."""
-        return self._later[0][0] if self._later else None
 
     def in_order(self) -> Iterator[Entry[T]]:
         """Yields every entry in line, most urgent first; looking at k of them takes O(k log k)."""

@@ -21,6 +21,7 @@ from .models import (
 )
 from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
+from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Timeline
 from .validation import MEMBERS, check_request, shown
@@ -34,6 +35,7 @@ __all__ = [
     "RUNNING",
     "WAITING",
     "Accuracy",
+    "Aside",
     "Batch",
     "BatchError",
     "Batches",
@@ -46,6 +48,7 @@ __all__ = [
     "Gate",
     "Ingestion",
     "Measured",
+    "Place",
     "Priority",
     "Prospect",
     "Quote",
@@ -68,6 +71,7 @@ __all__ = [
     "is_last",
     "rank_of",
     "roll_up",
+    "runs",
     "shown",
     "statuses",
 ]

@@ -6,30 +6,31 @@ from collections.abc import Callable
 
 from ..config import Settings
 from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
+from .schedule import Place
 from .timeline import Timeline
 
 
 def admit(
-    settings: Settings, timeline: Timeline, *, count: int, waiting: int, ahead: int, deadline: float | None
+    settings: Settings, timeline: Timeline, *, count: int, ahead: int, place: Place, deadline: float | None
 ) -> None:
     """Refuse a submission of `count` batches that the queue has no room or no time for.
 
-    `waiting` batches are in the queue, `ahead` of them before it. Raises BacklogFull with the seconds until it would
-    fit, TooLate with the earliest end, or InvalidRequest for what would never fit.
+    `ahead` batches wait before its `place`. Raises BacklogFull with the seconds until it would fit, TooLate with the
+    earliest end, or InvalidRequest for what would never fit.
     """
-    most = settings.max_pending
+    most, waiting = settings.max_pending, timeline.waiting
     if most and waiting + count > most:
         if count > most:
             raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
-        fits = timeline.start(waiting + count - most - 1) - timeline.now
-        backlog = timeline.start(waiting - 1) - timeline.now
+        fits = timeline.overall(waiting + count - most - 1) - timeline.now
+        backlog = timeline.last_start() - timeline.now
         raise BacklogFull(
             f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
             f"{count} more will fit in {fits:.1f} s.",
             fits,
         )
     longest = settings.max_backlog_seconds
-    if longest and (drained := timeline.start(waiting + count - 1) - timeline.now) > longest:
+    if longest and (drained := timeline.last_start(count) - timeline.now) > longest:
         if (alone := timeline.bucket.interval * (count - timeline.bucket.burst)) > longest:
             raise InvalidRequest(
                 [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
@@ -40,7 +41,7 @@ def admit(
             f"it will fit in {fits:.1f} s.",
             fits,
         )
-    if deadline is not None and (earliest := timeline.end(ahead + count - 1)) > deadline:
+    if deadline is not None and (earliest := timeline.added(ahead, count, place).last + timeline.service) > deadline:
         raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
 
 

@@ -42,6 +42,11 @@ class TokenBucket:
         with self._lock:
             return self._when(nth, now)
 
+    def full_from(self, now: float) -> float:
+        """Returns the moment at which the bucket would be full again, if nothing were taken from `now` on."""
+        with self._lock:
+            return self._from(now)
+
     def tokens(self, now: float) -> int:
         """Returns how many tokens are there; `burst` where nothing is limited."""
         with self._lock:

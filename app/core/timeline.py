@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import heapq
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from .limiter import TokenBucket
 from .models import Priority
 from .reports import Depth, Estimate, Quote
+from .schedule import Aside, Place, runs
+
+T = TypeVar("T")
+Line: TypeAlias = tuple[float, int, int]
+"""Where a batch stands in line: its ingestion's place, then its position."""
+
+_FIRST: Place = (-math.inf, 0)
+
+_EXACT = 500
+"""Retries that are played through one by one; what itself waits for its retry among more of them gets a bound."""
 
 
 class Prospect(NamedTuple):
-    """What a store counts of one unfinished ingestion.
+    """What a store counts of one unfinished ingestion, which stands at `place`.
 
-    `ahead` batches go before its own `waiting` ones, of which `retrying` go again: the first at `first_due`, the last
-    at `last_due`. `started` holds when the earliest and the latest of its running batches started; it may be empty.
+    `ahead` batches wait at places before it, and `waiting` of its own. `started` holds when the earliest and the latest
+    of its running batches started; it may be empty.
     """
 
+    place: Place
     ahead: int
     waiting: int
-    retrying: int
-    first_due: float
-    last_due: float
     started: Sequence[float]
 
 
-class Timeline(NamedTuple):
-    """The starts to come, as far as limiter, pause, hold and free slots tell. Times are epoch seconds.
+class Span(NamedTuple):
+    """The starts of some batches: the first is number `nth` of all to come, `first` and `last` are the moments.
 
-    `running` batches take up some of `slots`; each batch is expected to run for `service` seconds.
+    `earliest` is when the first could start, however soon a slot is free.
+    """
+
+    nth: int
+    earliest: float
+    first: float
+    last: float
+
+
+class Timeline(NamedTuple):
+    """The starts to come, as far as limiter, pause, hold, retries and free slots tell. Times are epoch seconds.
+
+    `running` batches take up some of `slots`; each batch is expected to run for `service` seconds. `waiting` counts all
+    that wait, `aside` those of them that wait for a retry.
     """
 
     now: float
@@ -38,50 +61,141 @@ class Timeline(NamedTuple):
     slots: int
     service: float
     paused: bool
+    waiting: int
+    aside: Aside
 
     def earliest(self, nth: int) -> float:
-        """Returns the moment before which the nth waiting batch (from 0) cannot start, even with a free slot."""
+        """Returns the moment before which the nth of the batches that are ready (from 0) cannot start."""
         return self.bucket.when(nth, max(self.now, self.not_before))
 
     def start(self, nth: int) -> float:
-        """Returns when the nth waiting batch should start."""
-        rounds = (nth + self.running) // self.slots
-        return max(self.earliest(nth), self.now + rounds * self.service)
+        """Returns when the nth of the batches that are ready should start."""
+        return max(self.earliest(nth), self._slot(nth))
 
-    def end(self, nth: int) -> float:
-        """Returns when the nth waiting batch should end."""
-        return self.start(nth) + self.service
+    def last_start(self, extra: int = 0) -> float:
+        """Returns when the last of all that wait should start, if `extra` batches more were ready."""
+        return self.overall(self.waiting + extra - 1, extra)
 
-    def known_start(self, nth: int) -> float | None:
-        """Returns `start`, or None while the queue is paused."""
-        return None if self.paused else self.start(nth)
+    def overall(self, nth: int, extra: int = 0) -> float:
+        """Returns when start number `nth` should be, if `extra` batches more were ready."""
+        ready = self.waiting + extra - self.aside.due_by(math.inf, None)
+        at = self.earliest(nth)
+        if nth >= ready + self.aside.due_by(at, None):
+            # The line runs dry before, until a retry falls due.
+            retries = [(due, 0) for due, _ in self.aside.soonest(_EXACT)]
+            for run in runs(self.bucket, max(self.now, self.not_before), (ready,), retries):
+                if run.nth <= nth < run.nth + run.size:
+                    at = run.first + (nth - run.nth) * self.bucket.interval
+        return max(at, self._slot(nth))
 
-    def known_end(self, nth: int) -> float | None:
-        """Returns `end`, or None while the queue is paused."""
-        return None if self.paused else self.end(nth)
+    def added(self, ahead: int, count: int, place: Place) -> Span:
+        """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it."""
+        ready = ahead - self.aside.due_by(math.inf, place)
+        return self._in_line(self._number(ready, place), self._number(ready + count - 1, place))
 
-    def quotes(self, ahead_of_new: Callable[[Priority], int], count: int) -> dict[Priority, Quote]:
-        """Returns what `count` batches submitted now can expect at each priority."""
+    def started(self, prospect: Prospect, nth: int) -> float:
+        """Returns when an ingestion's nth waiting batch has started; with retries among them, when all have."""
+        place, ahead, waiting, _ = prospect
+        end = place[0], place[1] + 1
+        if self.aside.due_by(math.inf, end) > self.aside.due_by(math.inf, place):
+            return self._span(place, end, ahead, waiting).last
+        return self.added(ahead, nth + 1, place).last
+
+    def quotes(self, line: Callable[[Priority], tuple[int, Place]], count: int) -> dict[Priority, Quote]:
+        """Returns what `count` batches submitted now can expect at each priority.
+
+        `line` gives how many batches wait before a new ingestion of a priority, and its place.
+        """
         found = {}
         for priority in Priority:
-            ahead = ahead_of_new(priority)
-            found[priority] = Quote(ahead, self.known_start(ahead), self.known_end(ahead + count - 1))
+            ahead, place = line(priority)
+            span = self.added(ahead, count, place)
+            found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
         return found
 
-    def depth(self, waiting: int, oldest_at: float | None, ahead: int) -> Depth:
-        """Returns the depth of a priority at which batches wait; `ahead` of a new ingestion are all of those."""
-        return Depth(waiting, oldest_at, self.known_end(ahead - 1))
+    def completion(self, ahead: int, count: int, place: Place) -> float | None:
+        """Returns when the last of `count` new batches should end, None while the queue is paused."""
+        return self._known(self.added(ahead, count, place).last + self.service)
+
+    def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place) -> Depth:
+        """Returns the depth of a priority, where `ahead` batches wait before the place of a new ingestion."""
+        return Depth(waiting, oldest_at, self._known(self._span(_FIRST, place, 0, ahead).last + self.service))
 
     def estimate(self, prospect: Prospect) -> Estimate:
         """Returns what an unfinished ingestion can expect."""
-        now, (ahead, waiting, retrying, first_due, last_due, started) = self.now, prospect
+        now, (place, ahead, waiting, started) = self.now, prospect
         ends = [max(now, one + self.service) for one in started]
         if not waiting:
             return Estimate(0, None, max(ends), now)
+        span = self._span(place, (place[0], place[1] + 1), ahead, waiting)
         if self.paused:
-            return Estimate(ahead, None, None, now if ends else None)
-        # Only where all batches wait for a retry can none start before the first is due.
-        due = first_due if retrying == waiting else now
-        completion = max(self.end(ahead + waiting - 1), *ends, last_due, now)
-        next_change = now if ends else max(self.earliest(ahead), due)
-        return Estimate(ahead, max(self.start(ahead), due), completion, next_change)
+            return Estimate(span.nth, None, None, now if ends else None)
+        completion = max(span.last + self.service, *ends, now)
+        return Estimate(span.nth, span.first, completion, now if ends else span.earliest)
+
+    def upcoming(
+        self, ready: Iterator[tuple[Line, T]], retries: Sequence[tuple[float, Line, T]], limit: int
+    ) -> list[tuple[T, float | None]]:
+        """Returns the next `limit` batches in the order they start, each with its start (None while paused).
+
+        `ready` gives the due ones in order, `retries` the first to fall due, each with its due.
+        """
+        found: list[tuple[T, float | None]] = []
+        line, later, due = ready, list(reversed(retries)), max(self.now, self.not_before)
+        bucket = TokenBucket(self.bucket.interval, self.bucket.burst, self.bucket.full_at)
+        first = next(line, None)
+        waiting: list[tuple[Line, T]] = []
+        while len(found) < limit and (first or waiting or later):
+            if not first and not waiting:
+                due = max(due, later[-1][0])
+            due = bucket.when(0, due)
+            while later and later[-1][0] <= due:
+                heapq.heappush(waiting, later.pop()[1:])
+            if first and not (waiting and waiting[0][0] < first[0]):
+                item, first = first[1], next(line, None)
+            else:
+                item = heapq.heappop(waiting)[1]
+            bucket.take(due)
+            found.append((item, self._known(max(due, self._slot(len(found))))))
+        return found
+
+    def _span(self, first: Place, end: Place, ahead: int, count: int) -> Span:
+        """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before those."""
+        aside_ahead = self.aside.due_by(math.inf, first)
+        aside = self.aside.due_by(math.inf, end) - aside_ahead
+        ahead, ready = ahead - aside_ahead, count - aside
+        if not aside:
+            return self._in_line(self._number(ahead, first), self._number(ahead + ready - 1, end))
+        retries = self.aside.soonest(_EXACT + 1)
+        if len(retries) > _EXACT:
+            span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
+            first_due, last_due = self.aside.bounds(first, end)
+            if ready:
+                return span._replace(last=max(span.last, last_due))
+            earliest, start = max(span.earliest, first_due), max(span.first, first_due)
+            return Span(span.nth, earliest, start, max(span.last, last_due))
+        behind = self.waiting - self.aside.due_by(math.inf, None) - ahead - ready
+        grouped = [(due, (place >= first) + (place >= end)) for due, place in retries]
+        since = max(self.now, self.not_before)
+        own = [run for run in runs(self.bucket, since, (ahead, ready, behind), grouped) if run.group == 1]
+        first_nth, last_nth = own[0].nth, own[-1].nth + own[-1].size - 1
+        slots = self._slot(first_nth), self._slot(last_nth)
+        return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
+
+    def _in_line(self, first: int, last: int) -> Span:
+        """Returns the starts from one number to another, with no gap between them."""
+        return Span(first, self.earliest(first), self.start(first), self.start(last))
+
+    def _number(self, ready: int, place: Place) -> int:
+        """Returns the number of the start before which `ready` batches go, and the retries ahead of it due by then."""
+        nth = ready
+        while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
+            nth = more
+        return nth
+
+    def _slot(self, nth: int) -> float:
+        """Returns when a slot is free for start number `nth`."""
+        return self.now + (nth + self.running) // self.slots * self.service
+
+    def _known(self, moment: float) -> float | None:
+        return None if self.paused else moment

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import bisect
 
-from ..core import Priority
+from ..core import Place, Priority
 from .record import Record
-
-Place = tuple[float, int]
 
 
 def place(record: Record) -> Place:

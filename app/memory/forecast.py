@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from ..config import Settings
-from ..core import Depth, Estimate, Priority, Prospect, Timeline, rank_of
-from .backlog import Backlog, place
-from .record import Lease, Record
+from ..core import Batch, Depth, Estimate, Priority
+from .record import Record
+from .state import MemoryState
 
 
-def estimate(record: Record, backlog: Backlog, timeline: Timeline, leases: Iterable[Lease]) -> Estimate | None:
+def estimate(state: MemoryState, record: Record, now: float) -> Estimate | None:
     """Returns what an ingestion can expect, None once it has ended."""
-    if record.finished:
-        return None
-    now, dues = timeline.now, record.details.dues.values()
-    started = [lease.claim.claimed_at for lease in leases if lease.record is record]
-    return timeline.estimate(
-        Prospect(
-            backlog.ahead(place(record)),
-            record.waiting,
-            len(dues),
-            min(dues, default=now),
-            max(dues, default=now),
-            started,
-        )
-    )
+    return None if record.finished else state.timeline(now).estimate(state.prospect(record))
 
 
-def depths(backlog: Backlog, timeline: Timeline, settings: Settings, order: int) -> dict[Priority, Depth]:
-    """Returns what waits at each priority; `order` is that of the next ingestion."""
-    found = {}
-    for priority, lane in backlog.lanes.items():
+def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
+    """Returns what waits at each priority."""
+    found, timeline = {}, state.timeline(now)
+    for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
-        if oldest is None:
-            found[priority] = Depth()
-        else:
-            ahead = backlog.ahead((rank_of(settings, priority, timeline.now), order))
-            found[priority] = timeline.depth(lane.total, oldest.created_at, ahead)
+        found[priority] = (
+            timeline.depth(lane.total, oldest.created_at, *state.line(priority, now)) if oldest else Depth()
+        )
     return found
+
+
+def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
+    """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
+    ready = (
+        ((record.rank, record.order, position), (record, position)) for record, position in state.next_batches(now)
+    )
+    retries = [
+        (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
+        for entry in state.aside.entries(limit)
+    ]
+    return [
+        (record.batches(range(position, position + 1))[0], start)
+        for (record, position), start in state.timeline(now).upcoming(ready, retries, limit)
+        if owner in (None, record.owner)
+    ]

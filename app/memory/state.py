@@ -17,7 +17,9 @@ from ..core import (
     Clock,
     Gate,
     Measured,
+    Place,
     Priority,
+    Prospect,
     Timeline,
     TokenBucket,
     Wait,
@@ -30,6 +32,7 @@ from ..core import (
 )
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
+from .aside import Aside
 from .backlog import Backlog, place
 from .holdings import Holdings
 from .identifiers import RandomIds
@@ -46,6 +49,7 @@ class MemoryState:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.gate = Gate(TokenBucket(settings.interval, settings.burst))
         self.queue = ReadyQueue[Record]()
+        self.aside = Aside()
         self.backlog = Backlog()
         self.registry = Registry(settings.retention)
         self.measured = Measured()
@@ -71,11 +75,20 @@ class MemoryState:
             self._settings.concurrency,
             self.measured.service,
             gate.paused,
+            self.backlog.total,
+            self.aside,
         )
 
-    def ahead_of_new(self, priority: Priority, now: float) -> int:
-        """Returns how many batches wait before an ingestion created now."""
-        return self.backlog.ahead((rank_of(self._settings, priority, now), self.order + 1))
+    def line(self, priority: Priority, now: float) -> tuple[int, Place]:
+        """Returns how many batches wait before an ingestion created now, and its place."""
+        new = rank_of(self._settings, priority, now), self.order + 1
+        return self.backlog.ahead(new), new
+
+    def prospect(self, record: Record) -> Prospect:
+        """Returns what is counted of an unfinished ingestion for its estimate."""
+        where = place(record)
+        started = [lease.claim.claimed_at for lease in self.leases.values() if lease.record is record]
+        return Prospect(where, self.backlog.ahead(where), record.waiting, started)
 
     def add(self, submission: Submission) -> tuple[Record, bool]:
         settings, key, now = self._settings, submission.key, self._clock.now()
@@ -83,24 +96,23 @@ class MemoryState:
         if key is not None and (known := self.registry.with_key(submission.owner, key, submission.fingerprint)):
             return known, False
         count = batch_count(len(submission.ids), settings.batch_size)
-        timeline, ahead = self.timeline(now), self.ahead_of_new(submission.priority, now)
+        timeline, (ahead, new) = self.timeline(now), self.line(submission.priority, now)
         self._check_quota(submission, timeline)
-        admit(settings, timeline, count=count, waiting=self.backlog.total, ahead=ahead, deadline=submission.deadline)
+        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline)
         self.order += 1
-        rank = rank_of(settings, submission.priority, now)
-        record = Record(self._ids.next(), self.order, rank, now, settings.batch_size, submission)
-        record.estimated_completion = timeline.known_end(ahead + count - 1)
+        record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission)
+        record.estimated_completion = timeline.completion(ahead, count, new)
         self.registry.add(record)
         if key is not None:
             self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
         self.backlog.add(record)
         self._recount(record)
-        self.queue.put(Entry(record.rank, record.order, 0, now, record), now)
+        self.queue.put(Entry(record.rank, record.order, 0, now, record))
         return record, True
 
     def first_due(self, now: float) -> float | None:
         """Returns when the first waiting batch is due, None where nothing waits."""
-        return now if self._first(now) else self.queue.next_due()
+        return now if self._first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now, bucket = self._clock.now(), self.gate.bucket
@@ -116,13 +128,15 @@ class MemoryState:
 
     def _first(self, now: float) -> Entry[Record] | None:
         """Returns the most urgent due entry; drops cancelled ones on the way."""
-        while (entry := self.queue.first(now)) and entry.owner.cancelled:
+        for due in self.aside.take(now):
+            self.queue.put(due)
+        while (entry := self.queue.first()) and entry.owner.cancelled:
             self.queue.pop()
         return entry
 
     def next_batches(self, now: float) -> Iterator[tuple[Record, int]]:
         """Yields the due batches in true order, each as its record and position."""
-        self.queue.first(now)
+        self._first(now)
         for entry in self.queue.in_order():
             record, position = entry.owner, entry.position
             if not record.cancelled:
@@ -182,7 +196,11 @@ class MemoryState:
             details.attempts[position] = claim.batch.attempt - 1
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
-            self.queue.put(Entry(record.rank, record.order, position, now + delay, record), now)
+            entry = Entry(record.rank, record.order, position, now + delay, record)
+            if delay > 0:
+                self.aside.add(entry)
+            else:
+                self.queue.put(entry)
             self.backlog.change(record, 1)
             self._recount(record)
         self._settle(record, now)
@@ -194,6 +212,7 @@ class MemoryState:
             return False
         self.backlog.change(record, -record.waiting)
         record.cancelled = True
+        self.aside.remove(record)
         self.queue.note_gone(lambda owner: owner.cancelled)
         self._recount(record)
         self._settle(record, self._clock.now())
@@ -210,7 +229,7 @@ class MemoryState:
         for position in failed:
             record.move(position, NEW)
             record.details.attempts[position] = 0
-            self.queue.put(Entry(record.rank, record.order, position, now, record), now)
+            self.queue.put(Entry(record.rank, record.order, position, now, record))
         self.registry.failed -= len(failed)
         self.backlog.change(record, len(failed))
         self._recount(record)
@@ -235,7 +254,6 @@ class MemoryState:
 
         def until_started(ids: int) -> float:
             record, nth = holdings.reach(owner, ids)
-            ahead = self.backlog.ahead(place(record))
-            return timeline.start(ahead + batch_count(nth, record.batch_size) - 1) - timeline.now
+            return timeline.started(self.prospect(record), batch_count(nth, record.batch_size) - 1) - timeline.now
 
         check_quota(self._settings.key_quota, len(submission.ids), holdings.ids(owner), until_started)

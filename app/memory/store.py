@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +23,7 @@ from ..core import (
     statuses,
 )
 from ..store import Outcome, Store, Submission
-from .forecast import depths, estimate
+from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
 
@@ -61,7 +60,7 @@ class MemoryStore(Store):
         with self._lock:
             record = self._state.record(ingestion_id)
             batches = record.batches(range(offset, len(record.states))[:limit])
-            return record.snapshot(), self._estimate(record), batches
+            return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
         with self._lock:
@@ -100,14 +99,10 @@ class MemoryStore(Store):
                         return found
         return found
 
-    def _estimate(self, record: Record) -> Estimate | None:
-        state = self._state
-        return estimate(record, state.backlog, state.timeline(self._clock.now()), state.leases.values())
-
     def quote(self, count: int) -> dict[Priority, Quote]:
         with self._lock:
             now, state = self._clock.now(), self._state
-            return state.timeline(now).quotes(lambda priority: state.ahead_of_new(priority, now), count)
+            return state.timeline(now).quotes(lambda priority: state.line(priority, now), count)
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
@@ -171,22 +166,15 @@ class MemoryStore(Store):
                 slots=settings.concurrency,
                 running=len(state.leases),
                 service=state.measured.service,
-                depths=depths(state.backlog, state.timeline(now), settings, state.order + 1),
+                depths=depths(state, now),
                 accuracy=state.measured.accuracy(),
                 failed=state.registry.failed,
-                next_retry_at=state.queue.next_due(),
+                next_retry_at=state.aside.next_due(),
             )
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         with self._lock:
-            now, state = self._clock.now(), self._state
-            timeline = state.timeline(now)
-            next_ones = enumerate(itertools.islice(state.next_batches(now), limit))
-            return [
-                (record.batches(range(position, position + 1))[0], timeline.known_start(nth))
-                for nth, (record, position) in next_ones
-                if owner in (None, record.owner)
-            ]
+            return upcoming(self._state, limit, owner, self._clock.now())
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         with self._lock:

@@ -8,11 +8,11 @@ import uuid
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ..config import Settings
-from ..core import Ingestion, Timeline, admit, batch_count, check_quota, rank_of
+from ..core import Ingestion, Prospect, Timeline, admit, batch_count, check_quota
 from ..errors import KeyReused
 from ..store import Submission
 from .ends import clean
-from .forecast import ahead_of, ahead_of_new
+from .forecast import ahead_of, line
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions
 from .turns import Turn
@@ -28,7 +28,13 @@ _FREE_KEY = (
 _of_owner = (ingestions.c.instance == THIS, ingestions.c.owner == bindparam("owner"), IS_SOMEBODYS)
 _HELD = select(func.coalesce(func.sum(ingestions.c.waiting_ids), 0)).where(*_of_owner)
 _HOLDINGS = (
-    select(ingestions.c.rank, ingestions.c.order, ingestions.c.waiting_ids, ingestions.c.batch_size)
+    select(
+        ingestions.c.rank,
+        ingestions.c.order,
+        ingestions.c.waiting,
+        ingestions.c.waiting_ids,
+        ingestions.c.batch_size,
+    )
     .where(*_of_owner)
     .order_by(ingestions.c.rank, ingestions.c.order)
 )
@@ -49,28 +55,28 @@ def add(
     queue, priority = turn.queue, submission.priority
     # A clock that was set back must not place this ingestion before older ones.
     created_at = max(turn.now, queue.latest)
-    timeline = queue.timeline(settings, turn.now)
+    timeline = turn.timeline(settings)
     if settings.priority_aging or settings.key_quota:
         turn.write_lanes()
-    ahead = ahead_of_new(turn, settings, priority, created_at)
+    ahead, place = line(turn, settings, priority, created_at)
     count = batch_count(len(submission.ids), settings.batch_size)
     owner = None if submission.owner is None else clean(submission.owner)
     if settings.key_quota and owner is not None:
         _check_quota(turn, settings.key_quota, owner, len(submission.ids), timeline)
-    admit(settings, timeline, count=count, waiting=queue.total, ahead=ahead, deadline=submission.deadline)
+    admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline)
     queue.orders += 1
     queue.latest = created_at
     row = IngestionRow(
         queue.orders,
         str(uuid.uuid4()),
-        rank_of(settings, priority, created_at),
+        place[0],
         priority,
         created_at,
         len(submission.ids),
         settings.batch_size,
         owner,
     )
-    row.estimated_completion = timeline.known_end(ahead + count - 1)
+    row.estimated_completion = timeline.completion(ahead, count, place)
     turn.wait(row, count, row.id_count)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     turn.connection.execute(_ADD_IDS, {"instance": queue.instance, "order": row.order, "ids": packed})
@@ -82,10 +88,10 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float:
-        for rank, order, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
+        for rank, order, batches, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
             if number <= waiting:
-                nth = ahead_of(turn, rank, order) + batch_count(number, batch_size) - 1
-                return timeline.start(nth) - timeline.now
+                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, ())
+                return timeline.started(found, batch_count(number, batch_size) - 1) - timeline.now
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")
 

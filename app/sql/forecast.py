@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
 from ..config import Settings
-from ..core import RUNNING, WAITING, Accuracy, Depth, Estimate, Measured, Priority, Prospect, Quote, rank_of
+from ..core import (
+    RUNNING,
+    Accuracy,
+    Batch,
+    Depth,
+    Estimate,
+    Measured,
+    Place,
+    Priority,
+    Prospect,
+    Quote,
+    rank_of,
+    statuses,
+)
 from .instance import View
+from .picks import pick, soonest
 from .rows import IngestionRow
 from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
 
@@ -51,17 +66,8 @@ _FIRST_BLOCKS = (
     .group_by(lanes.c.priority)
 )
 _OLDEST = select(func.min(ingestions.c.created_at)).where(*_in_block, ingestions.c.waiting > 0)
-_LIVE = (
-    select(
-        batches.c.state,
-        func.count(),
-        func.min(batches.c.started_at),
-        func.max(batches.c.started_at),
-        func.min(batches.c.due),
-        func.max(batches.c.due),
-    )
-    .where(batches.c.instance == THIS, batches.c.order == bindparam("order"), IS_LIVE)
-    .group_by(batches.c.state)
+_RUNNING = select(func.min(batches.c.started_at), func.max(batches.c.started_at)).where(
+    batches.c.instance == THIS, batches.c.order == bindparam("order"), IS_LIVE, batches.c.state == RUNNING
 )
 _MISSES = (
     select(ingestions.c.miss)
@@ -90,50 +96,40 @@ def ahead_of(view: View, rank: float, order: int) -> int:
     return int(total)
 
 
-def ahead_of_new(view: View, settings: Settings, priority: Priority, now: float) -> int:
-    """Returns how many batches wait before an ingestion created now."""
+def line(view: View, settings: Settings, priority: Priority, now: float) -> tuple[int, Place]:
+    """Returns how many batches wait before an ingestion created now, and its place."""
+    new = rank_of(settings, priority, now), view.queue.orders + 1
     if settings.priority_aging:
-        return ahead_of(view, rank_of(settings, priority, now), view.queue.orders + 1)
-    return sum(view.queue.waiting(other) for other in Priority if other <= priority)
+        return ahead_of(view, *new), new
+    return sum(view.queue.waiting(other) for other in Priority if other <= priority), new
 
 
 def quotes(view: View, settings: Settings, count: int) -> dict[Priority, Quote]:
     """Returns when a submission of `count` batches would start and end at each priority."""
-    timeline = view.queue.timeline(settings, view.now)
-    return timeline.quotes(lambda priority: ahead_of_new(view, settings, priority, view.now), count)
+    timeline = view.timeline(settings)
+    return timeline.quotes(lambda priority: line(view, settings, priority, view.now), count)
 
 
 def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | None:
     """Returns what an ingestion can expect, None once it has ended."""
     if row.finished:
         return None
-    by_state = {}
-    if row.running or row.retrying:
-        live = view.connection.execute(_LIVE, {"this": view.queue.instance, "order": row.order})
-        by_state = {state: figures for state, *figures in live}
-    started = by_state[RUNNING][1:3] if RUNNING in by_state else ()
-    retrying, _, _, first_due, last_due = by_state.get(WAITING, (0, None, None, view.now, view.now))
-    prospect = Prospect(
-        ahead_of(view, row.rank, row.order) if row.waiting else 0,
-        row.waiting,
-        retrying,
-        first_due,
-        last_due,
-        started,
-    )
-    return view.queue.timeline(settings, view.now).estimate(prospect)
+    started: Sequence[float] = ()
+    if row.running:
+        started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
+    ahead = ahead_of(view, row.rank, row.order) if row.waiting else 0
+    return view.timeline(settings).estimate(Prospect((row.rank, row.order), ahead, row.waiting, started))
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
     """Returns what waits at each priority."""
-    timeline = view.queue.timeline(settings, view.now)
+    timeline = view.timeline(settings)
     found = {priority: Depth() for priority in Priority}
     for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.queue.instance}).all():
         values = {"this": view.queue.instance, "priority": priority, "first": block * BLOCK}
         oldest_at = view.connection.execute(_OLDEST, values).scalar()
         lane = Priority(priority)
-        ahead = ahead_of_new(view, settings, lane, view.now)
-        found[lane] = timeline.depth(view.queue.waiting(lane), oldest_at, ahead)
+        found[lane] = timeline.depth(view.queue.waiting(lane), oldest_at, *line(view, settings, lane, view.now))
     return found
 
 
@@ -143,3 +139,15 @@ def accuracy(view: View) -> Accuracy | None:
     for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
         measured.missed_by(miss)
     return measured.accuracy()
+
+
+def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
+    """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
+    status_of = statuses(cancelled=False)
+    ready = ((candidate.place, candidate) for candidate in pick(view, limit))
+    retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
+    return [
+        (one.batch(one.attempt, status_of[one.state]), start)
+        for one, start in view.timeline(settings).upcoming(ready, retries, limit)
+        if owner in (None, one.row.owner)
+    ]

@@ -11,7 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
 
 from ..config import Settings
+from ..core import Timeline
 from ..errors import StoreUnavailable, UnknownIngestion
+from .aside import Aside
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
 from .schema import BLOCK, THIS, batches, ingestions, lanes, prepare, queues
@@ -41,6 +43,10 @@ class View:
     queue: QueueRow
     now: float
     shelf: Shelf
+
+    def timeline(self, settings: Settings) -> Timeline:
+        """Returns the timeline of the starts to come, as of this snapshot."""
+        return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue))
 
     def ids(self, row: IngestionRow, part: slice) -> array[int]:
         """Returns a part of a large ingestion's ids."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
 
@@ -59,6 +59,7 @@ _IN_LINE = (
 )
 _READY = _IN_LINE.where(IS_READY)
 _DUE_ASIDE = _IN_LINE.where(IS_ASIDE, batches.c.due <= bindparam("now"))
+_SOONEST = _IN_LINE.where(IS_ASIDE, batches.c.due > bindparam("now")).order_by(None).order_by(batches.c.due)
 PROMOTE = (
     update(batches).where(batches.c.instance == THIS, IS_ASIDE, batches.c.due <= bindparam("now")).values(line=READY)
 )
@@ -105,15 +106,28 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
             found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part))
     if view.queue.lined:
         for statement in (_READY,) if promoted else (_READY, _DUE_ASIDE):
-            for columns in view.connection.execute(statement, values).all():
-                row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-                at, was, attempt, due, _, error_type, message, packed = columns[len(INGESTION_NAMES) :]
-                error = BatchError(error_type, message) if error_type else None
-                part = _ids(view, row, at, 1, packed)
-                place = row.rank, row.order, at
-                found.append(Candidate(place, row, at, was, False, attempt, due, error, part))
+            found += _in_line(view, view.connection.execute(statement, values).all(), rows)
     found.sort(key=lambda candidate: candidate.place)
     return found[:limit]
+
+
+def soonest(view: View, limit: int) -> list[Candidate]:
+    """Returns the first `limit` of the batches that are set aside and not due yet, by due."""
+    if not view.queue.lined:
+        return []
+    values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
+    return _in_line(view, view.connection.execute(_SOONEST, values).all(), {})
+
+
+def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> list[Candidate]:
+    candidates = []
+    for columns in found:
+        row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
+        at, was, attempt, due, _, error_type, message, packed = columns[len(INGESTION_NAMES) :]
+        error = BatchError(error_type, message) if error_type else None
+        part = _ids(view, row, at, 1, packed)
+        candidates.append(Candidate((row.rank, row.order, at), row, at, was, False, attempt, due, error, part))
+    return candidates
 
 
 def _ids(view: View, row: IngestionRow, position: int, count: int, packed: bytes | None) -> list[int]:

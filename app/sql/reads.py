@@ -12,7 +12,6 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     NEW,
-    Batch,
     BatchError,
     Batches,
     Dispatch,
@@ -21,12 +20,11 @@ from ..core import (
     Stats,
     Status,
     batch_id,
-    statuses,
 )
 from .forecast import accuracy, depths
 from .ids import slice_of, unpack
 from .instance import View
-from .picks import first_due, next_retry, pick
+from .picks import first_due, next_retry
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import THIS, batches, dispatches, ids, ingestions
 
@@ -138,17 +136,6 @@ def stats(view: View, settings: Settings) -> Stats:
         failed=queue.failed,
         next_retry_at=next_retry(view),
     )
-
-
-def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
-    """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
-    timeline = view.queue.timeline(settings, view.now)
-    status_of = statuses(cancelled=False)
-    return [
-        (one.batch(one.attempt, status_of[one.state]), timeline.known_start(nth))
-        for nth, one in enumerate(pick(view, limit))
-        if owner in (None, one.row.owner)
-    ]
 
 
 def dispatched(view: View, limit: int) -> list[Dispatch]:

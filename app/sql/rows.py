@@ -11,6 +11,7 @@ from sqlalchemy import Update, bindparam, insert, update
 
 from ..config import Settings
 from ..core import (
+    Aside,
     Counts,
     Gate,
     Ingestion,
@@ -73,10 +74,19 @@ class QueueRow:
         self.full_at = gate.bucket.full_at
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
-    def timeline(self, settings: Settings, now: float) -> Timeline:
+    def timeline(self, settings: Settings, now: float, aside: Aside) -> Timeline:
         """Returns the timeline of the starts to come."""
-        bucket, slots = self.gate(settings).bucket, settings.concurrency
-        return Timeline(now, bucket, self.hold_until, self.running, slots, self.service, self.paused)
+        return Timeline(
+            now,
+            self.gate(settings).bucket,
+            self.hold_until,
+            self.running,
+            settings.concurrency,
+            self.service,
+            self.paused,
+            self.total,
+            aside,
+        )
 
 
 @dataclass(slots=True)

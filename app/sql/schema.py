@@ -34,7 +34,7 @@ from ..errors import ConfigError
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
 
-FIRST, REVISION = "0001", "0002"
+FIRST, REVISION = "0001", "0003"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -182,7 +182,15 @@ Index(
     postgresql_where=IS_RUNNING,
 )
 Index("ingest_live", batches.c.instance, batches.c.order, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
-Index("ingest_aside", batches.c.instance, batches.c.due, sqlite_where=IS_ASIDE, postgresql_where=IS_ASIDE)
+Index(
+    "ingest_aside",
+    batches.c.instance,
+    batches.c.due,
+    batches.c.rank,
+    batches.c.order,
+    sqlite_where=IS_ASIDE,
+    postgresql_where=IS_ASIDE,
+)
 Index(
     "ingest_ready",
     batches.c.instance,

@@ -197,7 +197,7 @@ class SQLStore(Store):
         return self._read(lambda view: reads.stats(view, self._settings))
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        return self._read(lambda view: reads.upcoming(view, self._settings, limit, owner))
+        return self._read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))

@@ -1,0 +1,70 @@
+"""The starts to come, one run after the other: what is ready, and the retries as they fall due."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from .limiter import TokenBucket
+
+Place: TypeAlias = tuple[float, int]
+"""Where an ingestion stands in line: rank, then creation order."""
+
+
+class Aside(Protocol):
+    """The batches that wait for their retry to fall due, as a store counts them."""
+
+    def due_by(self, moment: float, before: Place | None) -> int:
+        """Returns how many are due by `moment`; with `before`, only of ingestions ahead of that place."""
+
+    def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
+        """Returns the first `limit` to fall due, each as its due and its ingestion's place."""
+
+    def bounds(self, first: Place, end: Place) -> tuple[float, float]:
+        """Returns the first and the last due of those with places from `first` up to `end`."""
+
+
+class Run(NamedTuple):
+    """Starts in a row from one group: `size` of them from number `nth` on, the first and last at these times."""
+
+    group: int
+    nth: int
+    size: int
+    first: float
+    last: float
+
+
+def runs(
+    bucket: TokenBucket, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]
+) -> Iterator[Run]:
+    """Yields the starts from `since` on if nothing else arrives, each as soon as there are a token and a due batch.
+
+    `ready` holds how many batches of each group are due now; `retries` holds the due and the group of each later one,
+    by due. The first group goes first. Batches take no time.
+    """
+    waiting, nth, at, due = list(ready), 0, 0, since
+    interval, full_at = bucket.interval, bucket.full_from(since)
+    while any(waiting) or at < len(retries):
+        if not any(waiting):
+            due = max(due, retries[at][0])
+        token_at = full_at - (bucket.burst - 1) * interval
+        start = max(due, token_at)
+        while at < len(retries) and retries[at][0] <= start:
+            waiting[retries[at][1]] += 1
+            at += 1
+        group = next(number for number, count in enumerate(waiting) if count)
+        until = retries[at][0] if at < len(retries) else math.inf
+        size = 1
+        if not interval:
+            size = waiting[group]
+        elif start == token_at:
+            # Every further start is an interval later, and the next retry may be more urgent.
+            most = math.inf if until == math.inf else math.ceil((until - start) / interval)
+            size = int(min(waiting[group], max(1, most)))
+        last = start + (size - 1) * interval
+        yield Run(group, nth, size, start, last)
+        full_at = max(full_at, start) + size * interval
+        waiting[group] -= size
+        nth += size
+        due = last

@@ -1,0 +1,137 @@
+"""The batches that wait for their retry, by due, and how many of them are ahead of a place."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from ..core import Place
+from ..queue import Entry
+from .record import Record
+
+_SIZE = 512
+"""Entries in a block on average: so long that blocks are few, so short that one is sorted anew in no time."""
+
+
+class Block:
+    """Consecutive entries by due; their places are sorted when they are asked for."""
+
+    __slots__ = ("_places", "dues", "entries")
+
+    def __init__(self, dues: list[float], entries: list[Entry[Record]]) -> None:
+        self.dues = dues
+        self.entries = entries
+        self._places: list[Place] | None = None
+
+    def add(self, entry: Entry[Record]) -> None:
+        at = bisect_right(self.dues, entry.due)
+        self.dues.insert(at, entry.due)
+        self.entries.insert(at, entry)
+        self._places = None
+
+    def drop(self, count: int) -> list[Entry[Record]]:
+        """Remove and return the first entries."""
+        gone, self.dues, self.entries = self.entries[:count], self.dues[count:], self.entries[count:]
+        self._places = None
+        return gone
+
+    def split(self) -> Block:
+        """Keep the first half and return the other."""
+        half = len(self.dues) // 2
+        other = Block(self.dues[half:], self.entries[half:])
+        self.dues, self.entries, self._places = self.dues[:half], self.entries[:half], None
+        return other
+
+    def before(self, place: Place) -> int:
+        """Returns how many entries are of ingestions ahead of a place."""
+        if self._places is None:
+            self._places = sorted((entry.rank, entry.order) for entry in self.entries)
+        return bisect_left(self._places, place)
+
+
+class Aside:
+    """What is set aside until it is due. Called under the store's lock.
+
+    Blocks of a sorted list, so that adding costs O(sqrt n), and counting what is due by a moment and ahead of a place
+    looks at each block once and at the entries of one.
+    """
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, entry: Entry[Record]) -> None:
+        """Set an entry aside until its due."""
+        self._count += 1
+        if not self._blocks:
+            self._blocks.append(Block([entry.due], [entry]))
+            return
+        at = bisect_left(self._blocks, entry.due, key=lambda block: block.dues[-1])
+        block = self._blocks[min(at, len(self._blocks) - 1)]
+        block.add(entry)
+        if len(block.dues) > 2 * _SIZE:
+            self._blocks.insert(min(at, len(self._blocks) - 1) + 1, block.split())
+
+    def take(self, now: float) -> Iterator[Entry[Record]]:
+        """Remove and yield what is due."""
+        while self._blocks and self._blocks[0].dues[0] <= now:
+            block = self._blocks[0]
+            gone = block.drop(bisect_right(block.dues, now))
+            self._count -= len(gone)
+            if not block.dues:
+                del self._blocks[0]
+            yield from gone
+
+    def remove(self, record: Record) -> None:
+        """Remove the entries of a cancelled ingestion."""
+        if not record.details.dues:
+            return
+        kept = [entry for entry in self._entries() if entry.owner is not record]
+        self._count = len(kept)
+        parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
+        self._blocks = [Block([entry.due for entry in part], part) for part in parts]
+
+    def next_due(self) -> float | None:
+        """Returns when the first entry is due, None where there is none."""
+        return self._blocks[0].dues[0] if self._blocks else None
+
+    def due_by(self, moment: float, before: Place | None) -> int:
+        """Returns how many are due by `moment`; with `before`, only of ingestions ahead of that place."""
+        found = 0
+        for block in self._blocks:
+            if block.dues[-1] <= moment:
+                found += len(block.dues) if before is None else block.before(before)
+                continue
+            some = bisect_right(block.dues, moment)
+            found += some if before is None else sum((one.rank, one.order) < before for one in block.entries[:some])
+            break
+        return found
+
+    def soonest(self, limit: int) -> list[tuple[float, Place]]:
+        """Returns the first `limit` to fall due, each as its due and its ingestion's place."""
+        return [(entry.due, (entry.rank, entry.order)) for entry in islice(self._entries(), limit)]
+
+    def entries(self, limit: int) -> list[Entry[Record]]:
+        """Returns the first `limit` to fall due."""
+        return list(islice(self._entries(), limit))
+
+    def bounds(self, first: Place, end: Place) -> tuple[float, float]:
+        """Returns the first and the last due of those with places from `first` up to `end`."""
+
+        def due(blocks: Iterable[Block], pick: int) -> float:
+            for block in blocks:
+                if block.before(first) < block.before(end):
+                    mine = [entry.due for entry in block.entries if first <= (entry.rank, entry.order) < end]
+                    return mine[pick]
+            return math.nan
+
+        return due(self._blocks, 0), due(reversed(self._blocks), -1)
+
+    def _entries(self) -> Iterator[Entry[Record]]:
+        for block in self._blocks:
+            yield from block.entries

@@ -1,0 +1,20 @@
+"""How many retries are due by a moment and ahead of a place, from the index alone."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.drop_index("ingest_aside", "ingest_batches")
+    op.create_index(
+        "ingest_aside",
+        "ingest_batches",
+        ["instance", "due", "rank", "order"],
+        sqlite_where=sa.text("line = 1"),
+        postgresql_where=sa.text("line = 1"),
+    )

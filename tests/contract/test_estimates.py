@@ -1,0 +1,198 @@
+"""Estimates with retries, holds, cancels, aging and bursts, against a simulation that knows only the rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import Batch, Depth, Priority, Quote
+from app.errors import BacklogFull, TooLate
+from app.store import Store
+from tests.support.clock import START, FakeClock
+from tests.support.queueing import claimed, estimate_of, finish, retry, settings, submit
+from tests.support.simulation import BOOM, Simulation
+
+# No multiple of the interval: whether a token or a retry comes first at the same moment is for floats to decide.
+DELAYS = st.integers(1, 80).map(lambda number: number * 1.37)
+ARRIVALS = st.lists(
+    st.tuples(st.integers(0, 300).map(lambda tenths: tenths / 10), st.integers(1, 14), st.sampled_from(Priority)),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(
+    arrivals=ARRIVALS,
+    delays=st.lists(st.one_of(st.none(), DELAYS), min_size=1, max_size=12),
+    cancels=st.sets(st.integers(0, 7), max_size=2),
+    burst=st.integers(1, 3),
+    aging=st.sampled_from([0.0, 3.0]),
+    hold=st.sampled_from([0.0, 0.0, 33.3]),
+    look_after=st.sampled_from([0.0, 7.1, 41.3]),
+)
+def test_estimates_are_exact_with_retries(
+    new_store: Callable[..., Store],
+    clock: FakeClock,
+    arrivals: Any,
+    delays: Any,
+    cancels: set[int],
+    burst: int,
+    aging: float,
+    hold: float,
+    look_after: float,
+) -> None:
+    clock.reset()
+    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4}
+    looked = False
+
+    def work(_: Batch) -> tuple[float, bool | float]:
+        """Before the look attempts fail by their turns; after it all go well."""
+        delay = delays[len(simulation.starts) % len(delays)]
+        return 0.0, True if looked or delay is None else delay
+
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work)
+    store, expected = simulation.store, {}
+    for at, count, priority in arrivals:
+        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+    told: dict[str, Any] = {}
+
+    def look() -> None:
+        nonlocal looked
+        looked = True
+        for which in cancels:
+            if which < len(simulation.ingestions) and not store.get(simulation.ingestions[which].id).status.final:
+                simulation.cancel(simulation.ingestions[which])
+        if hold:
+            store.hold(hold)
+        for ingestion in simulation.ingestions:
+            if estimate := estimate_of(store, ingestion.id):
+                expected[ingestion.id] = estimate
+        told["starts"] = len(simulation.starts)
+        told["depths"] = store.stats().depths
+        told["upcoming"] = store.upcoming(12)
+
+    simulation.at(max(at for at, _, _ in arrivals) + look_after, look)
+    simulation.run()
+
+    later = simulation.starts[told["starts"] :]
+    for ingestion_id, estimate in expected.items():
+        mine = [start.at for start in later if start.batch.ingestion_id == ingestion_id]
+        ahead = [start.batch.ingestion_id for start in later].index(ingestion_id)
+        assert estimate.batches_ahead == ahead
+        assert estimate.start == pytest.approx(mine[0], abs=0.001)
+        assert estimate.completion == pytest.approx(mine[-1], abs=0.001)
+        assert estimate.next_change == pytest.approx(mine[0], abs=0.001)
+    assert len(told["upcoming"]) == min(12, len(later))
+    for (batch, at), start in zip(told["upcoming"], later, strict=False):
+        assert (batch.ingestion_id, batch.position) == (start.batch.ingestion_id, start.batch.position)
+        assert at == pytest.approx(start.at, abs=0.001)
+    if not aging:
+        for priority in Priority:
+            depth: Depth = told["depths"][priority]
+            urgent = [start.at for start in later if start.batch.priority <= priority]
+            if depth.waiting:
+                assert depth.drained_at == pytest.approx(urgent[-1], abs=0.001)
+
+
+@given(
+    failing=st.lists(st.tuples(st.integers(1, 9), st.sampled_from(Priority), DELAYS), min_size=1, max_size=6),
+    count=st.integers(1, 20),
+    priority=st.sampled_from(Priority),
+)
+def test_a_quote_is_exact_with_retries(
+    new_store: Callable[..., Store], clock: FakeClock, failing: Any, count: int, priority: Priority
+) -> None:
+    clock.reset()
+    delay_of = {}
+
+    def work(batch: Batch) -> tuple[float, bool | float]:
+        return 0.0, delay_of[batch.ingestion_id] if batch.attempt == 1 and batch.ingestion_id in delay_of else True
+
+    simulation = Simulation(new_store(), clock, settings(), work)
+
+    def fail(size: int, urgency: Priority, delay: float) -> None:
+        delay_of[simulation.submit(range(1, size + 1), urgency).id] = delay
+
+    for size, urgency, delay in failing:
+        simulation.at(0.0, lambda size=size, urgency=urgency, delay=delay: fail(size, urgency, delay))
+    quoted: list[Any] = []
+
+    def take() -> None:
+        # Nothing fails any more, so that what was quoted can be kept.
+        delay_of.clear()
+        quoted.append(simulation.store.quote(-(-count // 3))[priority])
+        quoted.append(simulation.submit(range(1, count + 1), priority).id)
+
+    simulation.at(21.9, take)
+    simulation.run()
+    quote, ingestion_id = quoted
+    assert isinstance(quote, Quote)
+    starts = [start.at for start in simulation.starts if start.batch.ingestion_id == ingestion_id]
+    assert quote.start == pytest.approx(starts[0], abs=0.001)
+    assert quote.completion == pytest.approx(starts[-1], abs=0.001)
+
+
+class TestTwentyUrgentBatchesThatAreRetriedInTenMinutes:
+    """They take no token until then, so whoever comes meanwhile goes at once."""
+
+    @pytest.fixture
+    def make(self, new_store: Callable[..., Store], clock: FakeClock) -> Callable[..., Store]:
+        def made(**chosen: Any) -> Store:
+            store = new_store(interval=5.0, **chosen)
+            submit(store, range(1, 61), Priority.HIGH)
+            for _ in range(20):
+                (claim,) = claimed(store)
+                retry(store, claim, BOOM, 600.0)
+                clock.advance(5.0)
+            return store
+
+        return made
+
+    def test_the_status(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        store = make()
+        low = submit(store, [1], Priority.LOW)
+        estimate = estimate_of(store, low.id)
+        assert estimate is not None
+        assert (estimate.batches_ahead, estimate.start, estimate.next_change) == (0, clock.now(), clock.now())
+
+    def test_the_quote(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        assert make().quote(1)[Priority.LOW] == (0, clock.now(), clock.now())
+
+    def test_a_deadline(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        store = make()
+        submit(store, [1], Priority.LOW, deadline=clock.now() + 2)
+        with pytest.raises(TooLate):
+            submit(store, range(1, 10), Priority.LOW, deadline=clock.now() + 2)
+
+    def test_a_full_queue_says_when_there_is_room(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        store = make(max_pending=20)
+        with pytest.raises(BacklogFull) as refused:
+            submit(store, [1], Priority.LOW)
+        assert refused.value.retry_after == pytest.approx(START + 600 - clock.now(), abs=0.001)
+        clock.advance(refused.value.retry_after)
+        finish(store, claimed(store)[0])
+        submit(store, [1], Priority.LOW)
+
+    def test_the_queue_agrees(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        store = make()
+        low = submit(store, [1], Priority.LOW)
+        (first, at), (second, then), *_ = store.upcoming(5)
+        assert (first.ingestion_id, at) == (low.id, clock.now())
+        assert second.ingestion_id != low.id
+        assert then == pytest.approx(START + 600, abs=0.001)
+
+    def test_their_own_estimate(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        store = make()
+        (high,) = store.ingestions()
+        estimate = estimate_of(store, high.id)
+        assert estimate is not None
+        assert estimate.batches_ahead == 0
+        assert estimate.start == pytest.approx(START + 600, abs=0.001)
+        assert estimate.completion == pytest.approx(START + 600 + 95, abs=0.001)
+        assert math.isclose(estimate.next_change or 0.0, START + 600, abs_tol=0.001)
+        assert clock.now() == START + 100
