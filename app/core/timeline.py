@@ -25,13 +25,14 @@ _EXACT = 500
 class Prospect(NamedTuple):
     """What a store counts of one unfinished ingestion, which stands at `place`.
 
-    `ahead` batches wait at places before it, and `waiting` of its own. `started` holds when the earliest and the latest
-    of its running batches started; it may be empty.
+    `ahead` batches wait at places before it, and `waiting` of its own, of which `retrying` failed before. `started`
+    holds when the earliest and the latest of its running batches started; it may be empty.
     """
 
     place: Place
     ahead: int
     waiting: int
+    retrying: int
     started: Sequence[float]
 
 
@@ -95,7 +96,7 @@ class Timeline(NamedTuple):
 
     def started(self, prospect: Prospect, nth: int) -> float:
         """Returns when an ingestion's nth waiting batch has started; with retries among them, when all have."""
-        place, ahead, waiting, _ = prospect
+        place, ahead, waiting, _, _ = prospect
         end = place[0], place[1] + 1
         if self.aside.due_by(math.inf, end) > self.aside.due_by(math.inf, place):
             return self._span(place, end, ahead, waiting).last
@@ -123,11 +124,11 @@ class Timeline(NamedTuple):
 
     def estimate(self, prospect: Prospect) -> Estimate:
         """Returns what an unfinished ingestion can expect."""
-        now, (place, ahead, waiting, started) = self.now, prospect
+        now, (place, ahead, waiting, retrying, started) = self.now, prospect
         ends = [max(now, one + self.service) for one in started]
         if not waiting:
             return Estimate(0, None, max(ends), now)
-        span = self._span(place, (place[0], place[1] + 1), ahead, waiting)
+        span = self._span(place, (place[0], place[1] + 1), ahead, waiting, fresh=waiting > retrying)
         if self.paused:
             return Estimate(span.nth, None, None, now if ends else None)
         completion = max(span.last + self.service, *ends, now)
@@ -159,8 +160,11 @@ class Timeline(NamedTuple):
             found.append((item, self._known(max(due, self._slot(len(found))))))
         return found
 
-    def _span(self, first: Place, end: Place, ahead: int, count: int) -> Span:
-        """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before those."""
+    def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
+        """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before those.
+
+        `fresh` says whether any of them never failed.
+        """
         aside_ahead = self.aside.due_by(math.inf, first)
         aside = self.aside.due_by(math.inf, end) - aside_ahead
         ahead, ready = ahead - aside_ahead, count - aside
@@ -170,7 +174,7 @@ class Timeline(NamedTuple):
         if len(retries) > _EXACT:
             span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
             first_due, last_due = self.aside.bounds(first, end)
-            if ready:
+            if fresh:
                 return span._replace(last=max(span.last, last_due))
             earliest, start = max(span.earliest, first_due), max(span.first, first_due)
             return Span(span.nth, earliest, start, max(span.last, last_due))

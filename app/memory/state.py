@@ -88,7 +88,7 @@ class MemoryState:
         """Returns what is counted of an unfinished ingestion for its estimate."""
         where = place(record)
         started = [lease.claim.claimed_at for lease in self.leases.values() if lease.record is record]
-        return Prospect(where, self.backlog.ahead(where), record.waiting, started)
+        return Prospect(where, self.backlog.ahead(where), record.waiting, record.tally[WAITING], started)
 
     def add(self, submission: Submission) -> tuple[Record, bool]:
         settings, key, now = self._settings, submission.key, self._clock.now()

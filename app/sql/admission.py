@@ -90,7 +90,7 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
     def until_started(number: int) -> float:
         for rank, order, batches, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
             if number <= waiting:
-                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, ())
+                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, ())
                 return timeline.started(found, batch_count(number, batch_size) - 1) - timeline.now
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")

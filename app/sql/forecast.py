@@ -118,7 +118,7 @@ def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | No
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
     ahead = ahead_of(view, row.rank, row.order) if row.waiting else 0
-    return view.timeline(settings).estimate(Prospect((row.rank, row.order), ahead, row.waiting, started))
+    return view.timeline(settings).estimate(Prospect((row.rank, row.order), ahead, row.waiting, row.retrying, started))
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:

@@ -196,3 +196,19 @@ class TestTwentyUrgentBatchesThatAreRetriedInTenMinutes:
         assert estimate.completion == pytest.approx(START + 600 + 95, abs=0.001)
         assert math.isclose(estimate.next_change or 0.0, START + 600, abs_tol=0.001)
         assert clock.now() == START + 100
+
+
+def test_beyond_what_is_played_through_there_are_bounds(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0.0, concurrency=600)
+    high = submit(store, range(1, 1801), Priority.HIGH)
+    for number, claim in enumerate(claimed(store, 600)):
+        retry(store, claim, BOOM, 600.0 + number)
+    estimate = estimate_of(store, high.id)
+    assert estimate is not None
+    assert (estimate.start, estimate.completion) == (START + 600, START + 600 + 599)
+    low = submit(store, [1], Priority.LOW)
+    behind = estimate_of(store, low.id)
+    assert behind is not None
+    assert (behind.start, behind.completion) == (clock.now(), clock.now())
+    depth = store.stats().depths[Priority.LOW]
+    assert depth.drained_at == START + 600 + 599

@@ -1,4 +1,4 @@
-"""How many retries are due by a moment and ahead of a place, from the index alone."""
+"""The first retries to fall due with their places, from the index alone."""
 
 from __future__ import annotations
 

@@ -1,0 +1,49 @@
+"""The runs of starts, beside a queue that starts one batch at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import TokenBucket, runs
+
+START = 1000.0
+
+
+def one_by_one(bucket: TokenBucket, ready: list[int], retries: list[tuple[float, int]]) -> list[tuple[int, float]]:
+    """Each start as its group and moment."""
+    waiting, later, now = list(ready), list(retries), START
+    found = []
+    while any(waiting) or later:
+        if not any(waiting):
+            now = max(now, later[0][0])
+        now = bucket.when(0, now)
+        while later and later[0][0] <= now:
+            waiting[later.pop(0)[1]] += 1
+        group = next(number for number, count in enumerate(waiting) if count)
+        waiting[group] -= 1
+        assert bucket.take(now)
+        found.append((group, now))
+    return found
+
+
+@given(
+    ready=st.lists(st.integers(0, 6), min_size=3, max_size=3),
+    retries=st.lists(st.tuples(st.integers(1, 60).map(lambda number: START + number * 1.37), st.integers(0, 2))),
+    burst=st.integers(1, 4),
+    interval=st.sampled_from([0.0, 0.5, 5.0]),
+    full_at=st.sampled_from([0.0, START + 3.3, START + 12.1]),
+)
+def test_they_are_the_starts_of_a_queue(ready: Any, retries: Any, burst: int, interval: float, full_at: float) -> None:
+    retries.sort()
+    expected = one_by_one(TokenBucket(interval, burst, full_at), ready, retries)
+    found: list[tuple[int, float]] = []
+    for run in runs(TokenBucket(interval, burst, full_at), START, ready, retries):
+        assert run.nth == len(found)
+        assert run.last == pytest.approx(run.first + (run.size - 1) * interval)
+        found += [(run.group, run.first + nth * interval) for nth in range(run.size)]
+    assert [group for group, _ in found] == [group for group, _ in expected]
+    assert [at for _, at in found] == pytest.approx([at for _, at in expected], abs=1e-6)

@@ -1,0 +1,65 @@
+"""What waits for its retry, beside a list that is too simple to be wrong."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import Priority
+from app.memory import aside as module
+from app.memory.aside import Aside
+from app.memory.record import Record
+from app.queue import Entry
+from app.store import Submission
+
+ADD = st.tuples(st.just("add"), st.integers(0, 7), st.integers(0, 60).map(lambda tenths: tenths / 10))
+TAKE = st.tuples(st.just("take"), st.integers(0, 60).map(lambda tenths: tenths / 10), st.none())
+REMOVE = st.tuples(st.just("remove"), st.integers(0, 7), st.none())
+
+
+def record(number: int) -> Record:
+    made = Record(f"{number}", number, float(number % 3), 0.0, 3, Submission(array("q", range(3000)), Priority.LOW))
+    made.start(0.0)
+    return made
+
+
+@pytest.mark.parametrize("size", [2, 512])
+@given(steps=st.lists(st.one_of(ADD, ADD, ADD, TAKE, REMOVE), max_size=60))
+def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch, size: int, steps: Any) -> None:
+    monkeypatch.setattr(module, "_SIZE", size)
+    records = [record(number) for number in range(8)]
+    aside, naive = Aside(), list[Entry[Record]]()
+    for position, (step, what, due) in enumerate(steps):
+        if step == "add":
+            owner = records[what]
+            entry = Entry(owner.rank, owner.order, position, due, owner)
+            owner.details.dues[position] = due
+            aside.add(entry)
+            naive.append(entry)
+        elif step == "take":
+            taken = list(aside.take(what))
+            assert sorted(taken) == sorted(entry for entry in naive if entry.due <= what)
+            naive = [entry for entry in naive if entry.due > what]
+        else:
+            aside.remove(records[what])
+            naive = [entry for entry in naive if entry.owner is not records[what]]
+        naive.sort(key=lambda entry: entry.due)
+        dues = [entry.due for entry in naive]
+        assert len(aside) == len(naive)
+        assert aside.next_due() == (dues[0] if dues else None)
+        assert [entry.due for entry in aside.entries(10)] == dues[:10]
+        assert [due for due, _ in aside.soonest(10)] == dues[:10]
+        for moment in (0.0, 2.95, float("inf")):
+            assert aside.due_by(moment, None) == sum(due <= moment for due in dues)
+            for place in ((0.0, 0), (1.0, 4), (2.0, 9)):
+                ahead = [entry for entry in naive if (entry.rank, entry.order) < place]
+                assert aside.due_by(moment, place) == sum(entry.due <= moment for entry in ahead)
+        for owner in records:
+            place = owner.rank, owner.order
+            mine = [entry.due for entry in naive if entry.owner is owner]
+            if mine:
+                assert aside.bounds(place, (place[0], place[1] + 1)) == (mine[0], mine[-1])
