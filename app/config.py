@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import logging
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,14 +29,18 @@ def _integer(least: int, most: int = _INT64_MAX) -> Callable[[Any], int]:
     return parse
 
 
+_LONGEST = 1e9
+"""Seconds of any setting, about thirty years, so that every sum of them is still a moment."""
+
+
 def _seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], float]:
     def parse(value: Any) -> float:
         number = float(value)
-        if isinstance(value, bool) or not math.isfinite(number) or number < least or (above and number == least):
+        if isinstance(value, bool) or not least <= number <= _LONGEST or (above and number == least):
             raise ValueError
         return number
 
-    parse.__doc__ = f"a number of seconds {'above' if above else 'of at least'} {least:g}"
+    parse.__doc__ = f"a number of seconds {'above' if above else 'from'} {least:g}, {_LONGEST:.0f} at most"
     return parse
 
 

@@ -47,10 +47,16 @@ class UpstreamError(IngestError):
 class HoldQueue(IngestError):
     """Raised by a processor when the upstream asks for quiet.
 
-    Nothing is dispatched for `seconds`; the batch goes again afterwards and the attempt is not counted.
+    Nothing is dispatched for `seconds`, from 0 to a year; the batch is started again afterwards and the attempt is not
+    counted. Raises ValueError for any other number, which fails the attempt like any error.
     """
 
+    LONGEST = 366 * 86_400.0
+    """Seconds."""
+
     def __init__(self, seconds: float, reason: str = "the upstream asked for a pause") -> None:
+        if not 0 <= seconds <= self.LONGEST:
+            raise ValueError(f"HoldQueue takes 0 to {self.LONGEST:.0f} seconds, not {seconds!r}.")
         super().__init__(f"{reason}; holding for {seconds:g} s")
         self.seconds = seconds
 

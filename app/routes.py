@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import Estimate, Priority, Status
+from .core import ASK_AGAIN, Estimate, Priority, Status
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
@@ -194,8 +194,8 @@ def _status(service: Service, ingestion_id: str, offset: int, limit: int | None)
 
 
 def _next_look(service: Service, estimate: Estimate) -> str:
-    """Returns the seconds until the page can change; an interval while the queue is paused."""
-    seconds = service.settings.interval
+    """Returns the seconds until the page can change; a few while the queue is paused, for nobody knows how long."""
+    seconds = ASK_AGAIN
     if estimate.next_change is not None:
         seconds = estimate.next_change - service.clock.now()
     return str(max(1, math.ceil(seconds)))

@@ -1,6 +1,6 @@
 """What is true of the queue in every store: its words, its rules, and the arithmetic of when."""
 
-from .admission import admit, check_quota
+from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .limiter import TokenBucket
@@ -27,6 +27,7 @@ from .timeline import Prospect, Timeline
 from .validation import MEMBERS, check_request, shown
 
 __all__ = [
+    "ASK_AGAIN",
     "COMPLETED",
     "FAILED",
     "LOST",

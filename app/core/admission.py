@@ -9,6 +9,11 @@ from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .schedule import Place
 from .timeline import Timeline
 
+ASK_AGAIN = 5.0
+"""Seconds after which to ask again where nothing tells how long it will be, as while the queue is paused."""
+
+_UNKNOWN = "the queue is paused, so it is not known when there will be room."
+
 
 def admit(
     settings: Settings, timeline: Timeline, *, count: int, ahead: int, place: Place, deadline: float | None
@@ -22,6 +27,8 @@ def admit(
     if most and waiting + count > most:
         if count > most:
             raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
+        if timeline.paused:
+            raise BacklogFull(f"{waiting} batches are waiting and at most {most} may; {_UNKNOWN}", ASK_AGAIN)
         fits = timeline.overall(waiting + count - most - 1) - timeline.now
         backlog = timeline.last_start() - timeline.now
         raise BacklogFull(
@@ -35,6 +42,8 @@ def admit(
             raise InvalidRequest(
                 [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
             )
+        if timeline.paused:
+            raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
         fits = drained - longest
         raise BacklogFull(
             f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
@@ -45,16 +54,18 @@ def admit(
         raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
 
 
-def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float]) -> None:
+def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
     """Refuse a caller's submission of `count` ids while `waiting` others of its own wait, where `quota` may.
 
-    `until_started` gives the seconds until so many of those have started. Raises QuotaFull with the seconds until it
-    would fit, or InvalidRequest for what would never fit.
+    `until_started` gives the seconds until so many of those have started, None while the queue is paused. Raises
+    QuotaFull with the seconds until it would fit, or InvalidRequest for what would never fit.
     """
     if count > quota:
         raise InvalidRequest([Fault("#/ids", f"ids has {count} members, but a caller never has over {quota} waiting.")])
     if waiting + count > quota:
         fits = until_started(waiting + count - quota)
+        if fits is None:
+            raise QuotaFull(f"{waiting} ids of yours are waiting and at most {quota} may; {_UNKNOWN}", ASK_AGAIN)
         raise QuotaFull(
             f"{waiting} ids of yours are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
         )

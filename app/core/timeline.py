@@ -94,13 +94,18 @@ class Timeline(NamedTuple):
         ready = ahead - self.aside.due_by(math.inf, place)
         return self._in_line(self._number(ready, place), self._number(ready + count - 1, place))
 
-    def started(self, prospect: Prospect, nth: int) -> float:
-        """Returns when an ingestion's nth waiting batch has started; with retries among them, when all have."""
+    def until_started(self, prospect: Prospect, nth: int) -> float | None:
+        """Returns the seconds until an ingestion's nth waiting batch has started, None while the queue is paused.
+
+        Where retries are among them, until all have.
+        """
+        if self.paused:
+            return None
         place, ahead, waiting, _, _ = prospect
         end = place[0], place[1] + 1
         if self.aside.due_by(math.inf, end) > self.aside.due_by(math.inf, place):
-            return self._span(place, end, ahead, waiting).last
-        return self.added(ahead, nth + 1, place).last
+            return self._span(place, end, ahead, waiting).last - self.now
+        return self.added(ahead, nth + 1, place).last - self.now
 
     def quotes(self, line: Callable[[Priority], tuple[int, Place]], count: int) -> dict[Priority, Quote]:
         """Returns what `count` batches submitted now can expect at each priority.

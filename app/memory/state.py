@@ -252,8 +252,8 @@ class MemoryState:
         if holdings is None or owner is None:
             return
 
-        def until_started(ids: int) -> float:
+        def until_started(ids: int) -> float | None:
             record, nth = holdings.reach(owner, ids)
-            return timeline.started(self.prospect(record), batch_count(nth, record.batch_size) - 1) - timeline.now
+            return timeline.until_started(self.prospect(record), batch_count(nth, record.batch_size) - 1)
 
         check_quota(self._settings.key_quota, len(submission.ids), holdings.ids(owner), until_started)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from typing import Any
 
 from ..web import timestamp
 
@@ -30,14 +31,30 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(document, default=str)
 
 
+class TextFormatter(logging.Formatter):
+    """A line for people. What others wrote, as an upstream in its errors, cannot make lines or colours of its own."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self.converter = time.gmtime
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        # Indented, so that no line of a traceback can pass for one of the log.
+        return "\n".join(f"  {_printable(line)}" for line in super().formatException(ei).split("\n"))
+
+
+def _printable(text: str) -> str:
+    """Returns text with its control characters as escapes."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def log_to_stderr(log_format: str) -> None:
     """Log from INFO up, unless the process has configured logging before. `log_format` is `text` or `json`."""
-    formatter: logging.Formatter = JSONFormatter()
-    if log_format == "text":
-        formatter = logging.Formatter("%(asctime)s.%(msecs)03dZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-        formatter.converter = time.gmtime
     handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
+    handler.setFormatter(TextFormatter() if log_format == "text" else JSONFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     # waitress warns of every request that waits for a thread, which under load is every request.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

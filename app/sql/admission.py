@@ -87,11 +87,11 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
     """Refuse `count` more ids of an owner who would have too many waiting."""
     values = {"this": turn.queue.instance, "owner": owner}
 
-    def until_started(number: int) -> float:
+    def until_started(number: int) -> float | None:
         for rank, order, batches, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
             if number <= waiting:
                 found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, ())
-                return timeline.started(found, batch_count(number, batch_size) - 1) - timeline.now
+                return timeline.until_started(found, batch_count(number, batch_size) - 1)
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")
 

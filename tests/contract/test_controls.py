@@ -8,7 +8,7 @@ import pytest
 
 from app.core import Wait
 from app.core.models import BatchError, Priority, Status
-from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, TooLate, UnknownIngestion
+from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, QuotaFull, TooLate, UnknownIngestion
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, retry, submit
@@ -321,3 +321,24 @@ def test_the_status_can_change_at_any_time_while_a_batch_runs_else_with_the_next
     waiting = estimate_of(store, ingestion.id)
     assert waiting is not None
     assert waiting.next_change == clock.now() + 3
+
+
+def test_a_full_queue_that_is_paused_does_not_know_when_there_is_room(new_store: Callable[..., Store]) -> None:
+    store = new_store(max_pending=2)
+    submit(store, range(1, 7))
+    store.pause()
+    with pytest.raises(BacklogFull, match="the queue is paused, so it is not known when") as refused:
+        submit(store, [1])
+    assert refused.value.retry_after == 5
+    store.resume()
+    with pytest.raises(BacklogFull, match="will fit in"):
+        submit(store, [1])
+
+
+def test_a_full_quota_of_a_paused_queue_neither(new_store: Callable[..., Store]) -> None:
+    store = new_store(key_quota=6)
+    submit(store, range(1, 7), owner="me")
+    store.pause()
+    with pytest.raises(QuotaFull, match="the queue is paused, so it is not known when") as refused:
+        submit(store, [1], owner="me")
+    assert refused.value.retry_after == 5

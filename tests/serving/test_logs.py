@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from app.errors import ConfigError
-from app.serving.logs import JSONFormatter
+from app.serving.logs import JSONFormatter, TextFormatter
 from tests.support.command import Command
 from tests.support.queueing import settings
 
@@ -19,7 +19,7 @@ from tests.support.queueing import settings
 def record(message: str, *args: object, **options: object) -> logging.LogRecord:
     logger = logging.getLogger("flask_ingestion")
     made = logger.makeRecord(logger.name, logging.WARNING, "file.py", 1, message, args, **options)
-    made.created = 1_800_000_000.25
+    made.created, made.msecs = 1_800_000_000.25, 250.0
     return made
 
 
@@ -46,6 +46,24 @@ def test_an_exception_is_a_member() -> None:
     assert document["message"] == "it went wrong"
     assert document["exception"].startswith("Traceback")
     assert document["exception"].endswith("ValueError: on purpose")
+
+
+def test_control_characters_in_what_others_wrote_are_escaped() -> None:
+    line = TextFormatter().format(
+        record("upstream said %s", "no\n2027-01-15 INFO all is well\x1b[2J\u2028", exc_info=None)
+    )
+    assert line == "2027-01-15T08:00:00.250Z WARNING upstream said no\\n2027-01-15 INFO all is well\\x1b[2J\\u2028"
+
+
+def test_a_traceback_stays_readable_and_makes_no_line_of_the_log() -> None:
+    try:
+        raise ValueError("no\n2027-01-15T08:00:00.250Z INFO all is well\x1b[2J")
+    except ValueError:
+        first, *rest = TextFormatter().format(record("it went wrong", exc_info=sys.exc_info())).splitlines()
+    assert first == "2027-01-15T08:00:00.250Z WARNING it went wrong"
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert all(line.startswith("  ") and "\x1b" not in line for line in rest)
+    assert rest[-1] == "  2027-01-15T08:00:00.250Z INFO all is well\\x1b[2J"
 
 
 def test_what_json_has_no_word_for_is_said_as_text() -> None:

@@ -83,6 +83,22 @@ def traceback_of(records: Sequence[logging.LogRecord], message: str) -> list[str
     return [str(record.exc_info[1]) if record.exc_info else "" for record in found]
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e308, -1.0])
+def test_a_hold_of_no_moment_fails_the_attempt_and_names_it(serve: Serve, seconds: float) -> None:
+    def processor(_: Sequence[int]) -> None:
+        raise HoldQueue(seconds)
+
+    host = serve(processor, max_attempts=1)
+    ingestion = host.submit([1])
+    host.finished(ingestion.id)
+    error = host.error(ingestion.id)
+    assert error is not None
+    assert error[0] == "ValueError"
+    assert f"not {seconds!r}" in error[1]
+    for path in ("/queue", f"/status/{ingestion.id}"):
+        assert host.client.get(path).status_code == 200
+
+
 class TestAChangedList:
     """A processor, or a receiver, that changes the list it was given changes nobody else's."""
 
