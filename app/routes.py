@@ -150,7 +150,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/livez")
     @needs(None)
     def livez() -> Response:
-        return _health(service.worker.state, "dead")
+        return _health(service.worker.state, "dead", "stuck")
 
     @blueprint.get("/readyz")
     @needs(None)
@@ -159,7 +159,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.store.ping()
         except StoreUnavailable as error:
             return from_error(error)
-        return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stopping")
+        return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stuck", "stopping")
 
     return blueprint
 

@@ -41,7 +41,7 @@ class BatchError(NamedTuple):
     def of(cls, error: BaseException) -> BatchError:
         try:
             message = str(error)
-        except Exception as trouble:  # noqa: BLE001  Whatever it is, the first error has to be reported.
+        except BaseException as trouble:  # noqa: BLE001  Whatever it is, the first error has to be reported.
             message = f"its message cannot be had: {type(trouble).__name__}"
         return cls(type(error).__name__, message[:2000])
 

@@ -28,6 +28,9 @@ def _worker(settings: Settings, worker: str) -> list[dict[str, Any]]:
         kept = "what waits is in memory and goes with it" if in_memory else "what waits is kept by the store"
         detail = f"This process dispatches nothing any more. Its log says why; restart it ({kept})."
         return [_alert("error", "The worker is dead", detail)]
+    if worker == "stuck":
+        detail = "So many calls of the processor hang that this process starts no more until one ends; restart it."
+        return [_alert("error", "The worker is stuck", detail)]
     if worker == "stopping":
         return [_alert("warning", "The worker is stopping", "What runs may end; this process starts nothing more.")]
     if worker == "off":

@@ -141,6 +141,8 @@ class _Gauges:
         service = self._service
         if (state := service.worker.state) != "off":
             yield self._gauge("worker_up", "Whether the worker of this process dispatches.", state == "running")
+            about = "Threads of this process that were given up after PROCESS_TIMEOUT and hang still."
+            yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
             stats, dispatches = service.store.stats(), service.store.dispatches(1)
         except StoreUnavailable:

@@ -22,7 +22,7 @@ _NAME_OR_NULL: JSON = {"type": ["string", "null"]}
 _SECONDS: JSON = {"type": "number"}
 _PRIORITY: JSON = {"type": "string", "enum": [priority.name for priority in Priority]}
 _STATUS: JSON = {"type": "string", "enum": [status.value for status in Status]}
-_WORKER: JSON = {"type": "string", "enum": ["off", "running", "stopping", "dead"]}
+_WORKER: JSON = {"type": "string", "enum": ["off", "running", "stopping", "stuck", "dead"]}
 _ERROR: JSON = {
     "type": "object",
     "description": "Why the latest attempt did not end well.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from .. import signals
@@ -11,6 +12,7 @@ from ..config import Settings
 from ..core import LOST, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
 from ..store import Outcome, Store
+from .announcer import Announcer
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
 
@@ -47,7 +49,14 @@ class Attempts:
     """Runs `process` on claimed batches in the app's context, each in a thread of the crew."""
 
     def __init__(
-        self, store: Store, settings: Settings, clock: Clock, process: Process, emitter: signals.Emitter, crew: Crew
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        process: Process,
+        emitter: signals.Emitter,
+        crew: Crew,
+        announcer: Announcer,
     ) -> None:
         self._store = store
         self._policy = RetryPolicy.of(settings)
@@ -56,6 +65,7 @@ class Attempts:
         self._process = process
         self._emitter = emitter
         self._crew = crew
+        self._announcer = announcer
 
     def run(self, claim: Claim) -> None:
         """Run a batch that was claimed, in a thread of its own."""
@@ -161,7 +171,9 @@ class Attempts:
         delay = self._policy.delay(batch.attempt, error)
         outcome = Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
         if ingestion := self._report(hand, lambda: self._store.end(claim, outcome)):
-            self._tell_failure(batch, ingestion, timing, why, delay)
+            announce_it = partial(self._announce_failure, batch, ingestion, timing, why, delay)
+            # Of a hand that was given up, the worker's own thread tells, which no receiver may hold up.
+            self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
 
     def _next(self, hand: Hand) -> Claim | None:
         """Claim another batch for a thread that has ended its last one."""
@@ -183,9 +195,10 @@ class Attempts:
         batch = claim.batch
         logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
         timing = Timing.of(claim, claim.claimed_at, self._clock.now())
-        self._tell_failure(batch, ingestion, timing, LOST, None if batch.status is Status.FAILED else 0.0)
+        delay = None if batch.status is Status.FAILED else 0.0
+        self._announcer.put(partial(self._announce_failure, batch, ingestion, timing, LOST, delay))
 
-    def _tell_failure(
+    def _announce_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
     ) -> None:
         """Announce a failed attempt; another follows after `delay` seconds, none where that is None."""

@@ -13,6 +13,10 @@ _BRISK = 0.001
 """Seconds in which a batch must end for its thread to keep up alone; with it 44,000 batches/s drain, without 12,000."""
 
 
+_MOST_ABANDONED = 10
+"""Threads given up for each slot, from which on no other is started: each keeps its memory until it ends."""
+
+
 class Slot(NamedTuple):
     """One batch in process, since `started_at` (epoch seconds)."""
 
@@ -60,6 +64,7 @@ class Crew:
         self._on_idle = on_idle
         self._lock = threading.Lock()
         self._hands: set[Hand] = set()
+        self._abandoned: set[Hand] = set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -69,6 +74,16 @@ class Crew:
     def free(self) -> int:
         """How many more batches may be in process."""
         return max(0, self._size - len(self._hands))
+
+    @property
+    def abandoned(self) -> int:
+        """How many threads were given up and have not ended."""
+        return len(self._abandoned)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether so many threads hang that no other is to be started."""
+        return self.abandoned >= _MOST_ABANDONED * self._size
 
     @property
     def is_brisk(self) -> bool:
@@ -130,6 +145,7 @@ class Crew:
             for hand in hands:
                 hand.given_up.set()
             self._hands.difference_update(hands)
+            self._abandoned.update(hands)
         return hands
 
     def _run(self, hand: Hand, work: Callable[[Hand], None]) -> None:
@@ -142,6 +158,7 @@ class Crew:
     def _remove(self, hand: Hand) -> None:
         with self._lock:
             self._hands.discard(hand)
+            self._abandoned.discard(hand)
 
     def _has_brisk(self, but: Hand | None) -> bool:
         if self._group:

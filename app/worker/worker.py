@@ -10,6 +10,7 @@ from ..core import Clock, Wait
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
+from .announcer import Announcer
 from .attempt import TROUBLE_MAX, Attempts, Process, fields
 from .crew import Crew
 
@@ -20,6 +21,15 @@ _MOMENT = 0.01
 
 _LAST_CALL = 1.0
 """Seconds at most that a stop waits for the worker's thread once no batch is in process; it may be in a store call."""
+
+
+_LEVELS = {
+    "paused": logging.INFO,
+    "hold": logging.INFO,
+    "slots": logging.INFO,
+    "abandoned threads": logging.CRITICAL,
+}
+"""How loudly to log what the queue waits on; the wait between any two starts is only for debugging."""
 
 
 class Worker:
@@ -47,7 +57,8 @@ class Worker:
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._crew = Crew(name, settings.concurrency, group=store.groups, on_idle=self._wake.set)
-        self._attempts = Attempts(store, settings, clock, process, emitter, self._crew)
+        self._announcer = Announcer(name)
+        self._attempts = Attempts(store, settings, clock, process, emitter, self._crew, self._announcer)
         self._was_full = False
         self._looking = True
         self._waiting_on = ""
@@ -55,13 +66,20 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """`off`, `running`, `stopping`, or `dead` when its thread ended by itself."""
+        """`off`, `running`, `stopping`, `stuck` while too many threads hang, `dead` when its thread ended by itself."""
         with self._lock:
             if self._thread is None:
                 return "off"
             if self._stopping.is_set():
                 return "stopping"
-            return "running" if self._thread.is_alive() else "dead"
+            if not self._thread.is_alive():
+                return "dead"
+            return "stuck" if self._crew.is_stuck else "running"
+
+    @property
+    def abandoned(self) -> int:
+        """How many threads here were given up after PROCESS_TIMEOUT and hang still."""
+        return self._crew.abandoned
 
     @property
     def running(self) -> int:
@@ -121,6 +139,7 @@ class Worker:
             self._attempts.put_back(hand.slot.claim)
         self._wake.set()
         thread.join(_LAST_CALL)
+        self._announcer.stop(_LAST_CALL)
         with self._lock:
             if self._thread is thread and not thread.is_alive():
                 self._thread = None
@@ -162,6 +181,9 @@ class Worker:
     def _dispatch(self) -> float | None:
         """Fill the free slots; returns in how many seconds to look again, None to wait for a change."""
         free = self._crew.free
+        if self._crew.is_stuck:
+            self._say_wait("abandoned threads", None)
+            return None
         if not free:
             self._was_full, self._looking = True, False
             self._say_wait("slots", None)
@@ -182,10 +204,10 @@ class Worker:
         return 0.0
 
     def _say_wait(self, reason: str, seconds: float | None) -> None:
-        """Log what the queue waits on; the wait between any two starts only for debugging."""
+        """Log what the queue waits on, once."""
         if reason != self._waiting_on:
             self._waiting_on = reason
-            level = logging.INFO if reason in ("paused", "hold", "slots") else logging.DEBUG
+            level = _LEVELS.get(reason, logging.DEBUG)
             until = "" if seconds is None else f" for {seconds:.3f} s"
             logger.log(level, "%r waits on: %s%s", self._name, reason, until)
 

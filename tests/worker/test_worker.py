@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from app import HoldQueue, PermanentError, batch_completed, batch_started, ingestion_finished
+from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import StoreUnavailable
 from tests.support.clock import START
@@ -369,6 +369,84 @@ class TestThreads:
         eventually(lambda: not batch_threads(host))
         assert host.ingestion.get(ingestion.id).status == Status.FAILED
         assert list(host.ingestion.results(ingestion.id)) == []
+
+    def test_a_receiver_that_hangs_after_a_time_out_holds_up_no_start(self, serve: Serve, gate: Gate) -> None:
+        gate.held, released, reached = {1}, threading.Event(), threading.Event()
+
+        def receiver(*_: Any, **__: Any) -> None:
+            reached.set()
+            released.wait(BOUND)
+
+        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
+        with batch_failed.connected_to(receiver, sender=host.app):
+            host.submit([1])
+            gate.wait_for_a_call()
+            host.advance(60)
+            assert reached.wait(BOUND)
+            later = host.submit([2])
+            eventually(lambda: host.ingestion.get(later.id).status == Status.COMPLETED)
+            assert not released.is_set()
+            released.set()
+            host.heard.until("failed")
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, RuntimeError])
+    def test_a_receiver_that_raises_after_a_time_out_does_not_end_the_worker(
+        self, serve: Serve, gate: Gate, error: type[BaseException]
+    ) -> None:
+        gate.held, raised = {1}, threading.Event()
+
+        def receiver(*_: Any, **__: Any) -> None:
+            raised.set()
+            raise error("on purpose")
+
+        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
+        with batch_failed.connected_to(receiver, sender=host.app):
+            host.submit([1])
+            gate.wait_for_a_call()
+            host.advance(60)
+            assert raised.wait(BOUND)
+            later = host.submit([2])
+            eventually(lambda: host.ingestion.get(later.id).status == Status.COMPLETED)
+        assert host.service.worker.state == "running"
+
+    @pytest.mark.parametrize("trouble", [RuntimeError, KeyboardInterrupt, SystemExit])
+    def test_an_error_whose_text_cannot_be_had_fails_its_batch(
+        self, serve: Serve, trouble: type[BaseException]
+    ) -> None:
+        class Mute(Exception):
+            def __str__(self) -> str:
+                raise trouble("no text")
+
+        def processor(_: Sequence[int]) -> None:
+            raise Mute
+
+        host = serve(processor, max_attempts=1)
+        ingestion = host.finished(host.submit([1]).id)
+        assert ingestion.status == Status.FAILED
+        assert host.error(ingestion.id) == ("Mute", f"its message cannot be had: {trouble.__name__}")
+
+    def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
+        for number in range(1, 11):
+            assert host.service.worker.state == "running"
+            assert host.client.get("/livez").status_code == 200
+            host.submit([number])
+            gate.wait_for_a_call()
+            host.advance(60)
+            host.heard.until("failed", number)
+        later = host.submit([11])
+        assert host.service.worker.abandoned == 10
+        assert host.service.worker.state == "stuck"
+        for path in ("/livez", "/readyz"):
+            answer = host.client.get(path)
+            assert (answer.status_code, answer.json and answer.json["detail"]) == (503, "The worker is stuck.")
+        assert 'ingestion_abandoned_threads{queue="ingest"} 10.0' in host.client.get("/metrics").text
+        titles = [alert["title"] for alert in (host.client.get("/dashboard/data").json or {})["alerts"]]
+        assert titles == ["The worker is stuck"]
+        gate.opened.set()
+        assert host.finished(later.id).status == Status.COMPLETED
+        eventually(lambda: host.service.worker.abandoned == 0)
+        assert host.service.worker.state == "running"
 
     def test_a_hung_attempt_that_ends_later_does_not_end_the_next(self, serve: Serve, gate: Gate) -> None:
         second = Gate()

@@ -42,7 +42,7 @@ function showNext(data) {
 }
 
 function held(data) {
-  if (data.stalled) return { dead: "The worker is dead.", stopping: "The worker is stopping." }[data.worker] ?? "No worker runs.";
+  if (data.stalled) return { dead: "The worker is dead.", stuck: "The worker is stuck.", stopping: "The worker is stopping." }[data.worker] ?? "No worker runs.";
   switch (data.waiting_on) {
     case "paused": return "The queue is paused.";
     case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
