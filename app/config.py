@@ -7,6 +7,7 @@ import difflib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 from .errors import ConfigError
@@ -27,6 +28,14 @@ def _integer(least: int, most: int = _INT64_MAX) -> Callable[[Any], int]:
         f"a whole number from {least} to {most}" if most < _INT64_MAX else f"a whole number, at least {least}"
     )
     return parse
+
+
+def release() -> str:
+    """Returns the version of this package, 0 where it is not installed."""
+    try:
+        return metadata.version("Flask-Ingestion")
+    except metadata.PackageNotFoundError:
+        return "0"
 
 
 _LONGEST = 1e9

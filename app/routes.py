@@ -203,7 +203,9 @@ def _next_look(service: Service, estimate: Estimate) -> str:
 
 def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
-    return _json(queue_document(service.store.stats(), upcoming, service.worker.state))
+    # Hosts and processes are an operator's business.
+    workers = [] if scope else service.store.workers()
+    return _json(queue_document(service.store.stats(), upcoming, service.worker.state, workers))
 
 
 def _health(state: str, *bad: str) -> Response:

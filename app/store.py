@@ -28,6 +28,7 @@ from .core import (
     Stats,
     Status,
     Wait,
+    WorkerReport,
     is_last,
 )
 
@@ -172,6 +173,14 @@ class Store(ABC):
     def hold(self, seconds: float) -> None:
         """Start nothing for `seconds`; never shortens a hold."""
 
+    @abstractmethod
+    def report(self, worker: WorkerReport) -> None:
+        """Note that a worker is there; forgotten unless it reports again within a lease. The store sets its times."""
+
+    @abstractmethod
+    def leave(self, worker_id: str) -> None:
+        """Forget a worker."""
+
     # -- controlling --
 
     @abstractmethod
@@ -205,6 +214,10 @@ class Store(ABC):
 
         With an `owner`, only those of its ingestions among them.
         """
+
+    @abstractmethod
+    def workers(self) -> list[WorkerReport]:
+        """Returns the workers that reported within a lease, the one that has been there longest first."""
 
     @abstractmethod
     def dispatches(self, limit: int) -> list[Dispatch]:

@@ -81,8 +81,15 @@ def queue_text(queue: Document) -> str:
         *((priority, _depth(depth)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
         *(("next", _next(batch)) for batch in queue["next"]),
+        *(("at work", _worker(one)) for one in queue.get("workers", ())),
     ]
     return _columns(rows)
+
+
+def _worker(worker: Document) -> str:
+    hung = f", {worker['abandoned']} hung" if worker["abandoned"] else ""
+    slots = f"{worker['busy']} of {worker['slots']} slots busy{hung}"
+    return f"{worker['host']}, process {worker['process']}, {slots}, seen {worker['seen_at']}"
 
 
 def proof_text(proof: Document) -> str:

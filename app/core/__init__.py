@@ -19,11 +19,11 @@ from .models import (
     batch_id_parts,
     roll_up,
 )
-from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing
+from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
-from .timeline import Prospect, Timeline
+from .timeline import Prospect, Running, Timeline
 from .validation import MEMBERS, check_request, shown
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "Priority",
     "Prospect",
     "Quote",
+    "Running",
     "Stats",
     "Status",
     "SystemClock",
@@ -60,6 +61,7 @@ __all__ = [
     "Timing",
     "TokenBucket",
     "Wait",
+    "WorkerReport",
     "admit",
     "batch_count",
     "batch_id",

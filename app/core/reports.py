@@ -118,6 +118,23 @@ class Quote(NamedTuple):
     completion: float | None
 
 
+class WorkerReport(NamedTuple):
+    """A worker as it last reported: `busy` of its `slots` run a batch, `abandoned` calls of the processor hang.
+
+    `started_at` and `seen_at`, in epoch seconds, are the store's.
+    """
+
+    id: str
+    host: str
+    process: int
+    version: str
+    slots: int
+    busy: int
+    abandoned: int
+    started_at: float = 0.0
+    seen_at: float = 0.0
+
+
 class Timing(NamedTuple):
     """How long an attempt took and how late it started, in seconds."""
 

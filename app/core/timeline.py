@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from .limiter import TokenBucket
@@ -48,6 +48,33 @@ class Span(NamedTuple):
     last: float
 
 
+class Running:
+    """The batches in process: how many, and when each should end. Times are epoch seconds.
+
+    `started` gives when they started, and is called only where slots matter.
+    """
+
+    def __init__(self, count: int, started: Callable[[], Iterable[float]]) -> None:
+        self.count = count
+        self._started = started
+        self._ends: list[float] | None = None
+
+    def ends(self, now: float, service: float) -> list[float]:
+        """Returns when they should end, the first one first, if each takes `service` seconds."""
+        if self._ends is None:
+            self._ends = sorted(expected_end(one, now, service) for one in self._started())
+        return self._ends
+
+
+def expected_end(started: float, now: float, service: float) -> float:
+    """Returns when a batch should end that started at `started`.
+
+    One that has outlasted the mean is expected to take as long again as it is late: the longer, the longer still.
+    """
+    late = now - started - service
+    return now + max(late, -late)
+
+
 class Timeline(NamedTuple):
     """The starts to come, as far as limiter, pause, hold, retries and free slots tell. Times are epoch seconds.
 
@@ -58,7 +85,7 @@ class Timeline(NamedTuple):
     now: float
     bucket: TokenBucket
     not_before: float
-    running: int
+    running: Running
     slots: int
     service: float
     paused: bool
@@ -130,7 +157,7 @@ class Timeline(NamedTuple):
     def estimate(self, prospect: Prospect) -> Estimate:
         """Returns what an unfinished ingestion can expect."""
         now, (place, ahead, waiting, retrying, started) = self.now, prospect
-        ends = [max(now, one + self.service) for one in started]
+        ends = [expected_end(one, now, self.service) for one in started]
         if not waiting:
             return Estimate(0, None, max(ends), now)
         span = self._span(place, (place[0], place[1] + 1), ahead, waiting, fresh=waiting > retrying)
@@ -203,8 +230,16 @@ class Timeline(NamedTuple):
         return nth
 
     def _slot(self, nth: int) -> float:
-        """Returns when a slot is free for start number `nth`."""
-        return self.now + (nth + self.running) // self.slots * self.service
+        """Returns when a slot is free for start number `nth`: the idle ones first, then each as its batch ends."""
+        if not self.service:
+            return self.now
+        rounds, which = divmod(nth, self.slots)
+        later = which - max(0, self.slots - self.running.count)
+        if later < 0:
+            return self.now + rounds * self.service
+        ends = self.running.ends(self.now, self.service)
+        free_at = ends[later + max(0, self.running.count - self.slots)] if ends else self.now
+        return free_at + rounds * self.service
 
     def _known(self, moment: float) -> float | None:
         return None if self.paused else moment

@@ -53,14 +53,15 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     limit = min(settings.dispatch_log, _DISPATCHES)
-    document = queue_document(stats, (), service.worker.state)
+    workers = service.store.workers()
+    document = queue_document(stats, (), service.worker.state, workers if scope is None else ())
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:
         upcoming = [(batch, None) for batch, _ in upcoming]
         for level in document["priorities"].values():
             level["drained_at"] = None
-    document["concurrency"] = settings.concurrency
+    document["slots"] = sum(one.slots for one in workers) or settings.concurrency
     document["failed"] = stats.failed
     document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)
     document["next"] = [

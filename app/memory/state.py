@@ -20,9 +20,11 @@ from ..core import (
     Place,
     Priority,
     Prospect,
+    Running,
     Timeline,
     TokenBucket,
     Wait,
+    WorkerReport,
     admit,
     batch_count,
     check_cancel,
@@ -55,6 +57,7 @@ class MemoryState:
         self.measured = Measured()
         self.leases: dict[tuple[str, int], Lease] = {}
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
+        self.workers: dict[str, WorkerReport] = {}
         self.order = 0
         self._settings = settings
         self._clock = clock
@@ -71,13 +74,21 @@ class MemoryState:
             now,
             gate.bucket,
             gate.hold_until,
-            len(self.leases),
-            self._settings.concurrency,
+            Running(len(self.leases), lambda: (lease.claim.claimed_at for lease in self.leases.values())),
+            self.slots(now),
             self.measured.service,
             gate.paused,
             self.backlog.total,
             self.aside,
         )
+
+    def present(self, now: float) -> list[WorkerReport]:
+        """Returns the workers that reported within a lease."""
+        return [one for one in self.workers.values() if one.seen_at > now - self._settings.lease]
+
+    def slots(self, now: float) -> int:
+        """Returns how many batches may run at once, in all workers."""
+        return sum(one.slots for one in self.present(now)) or self._settings.concurrency
 
     def line(self, priority: Priority, now: float) -> tuple[int, Place]:
         """Returns how many batches wait before an ingestion created now, and its place."""

@@ -19,6 +19,7 @@ from ..core import (
     Stats,
     Status,
     Wait,
+    WorkerReport,
     batch_id,
     statuses,
 )
@@ -136,6 +137,16 @@ class MemoryStore(Store):
         with self._lock:
             self._state.gate.hold(self._clock.now() + seconds)
 
+    def report(self, worker: WorkerReport) -> None:
+        with self._lock:
+            now, workers = self._clock.now(), self._state.workers
+            before = workers.get(worker.id)
+            workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
+
+    def leave(self, worker_id: str) -> None:
+        with self._lock:
+            self._state.workers.pop(worker_id, None)
+
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
         with self._lock:
             record = self._state.record(ingestion_id)
@@ -158,12 +169,12 @@ class MemoryStore(Store):
 
     def stats(self) -> Stats:
         with self._lock:
-            now, state, settings = self._clock.now(), self._state, self._settings
+            now, state = self._clock.now(), self._state
             return Stats.of(
                 state.gate,
                 now,
                 first_due=state.first_due(now),
-                slots=settings.concurrency,
+                slots=state.slots(now),
                 running=len(state.leases),
                 service=state.measured.service,
                 depths=depths(state, now),
@@ -175,6 +186,10 @@ class MemoryStore(Store):
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         with self._lock:
             return upcoming(self._state, limit, owner, self._clock.now())
+
+    def workers(self) -> list[WorkerReport]:
+        with self._lock:
+            return self._state.present(self._clock.now())
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         with self._lock:

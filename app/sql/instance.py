@@ -16,7 +16,7 @@ from ..errors import StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, THIS, batches, ingestions, lanes, prepare, queues
+from .schema import BLOCK, IS_RUNNING, THIS, batches, ingestions, lanes, prepare, queues
 from .shelf import Shelf
 from .wire import Wire
 
@@ -32,6 +32,7 @@ _with_ingestion = (
     .where(queues.c.name == bindparam("name"))
 )
 _FIND = (_with_ingestion, _with_ingestion.add_columns(_TIME))
+_STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, IS_RUNNING)
 _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
 
 
@@ -46,7 +47,11 @@ class View:
 
     def timeline(self, settings: Settings) -> Timeline:
         """Returns the timeline of the starts to come, as of this snapshot."""
-        return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue))
+        return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue), self._started)
+
+    def _started(self) -> list[float]:
+        """Returns when the batches in process started."""
+        return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
     def ids(self, row: IngestionRow, part: slice) -> array[int]:
         """Returns a part of a large ingestion's ids."""

@@ -128,7 +128,7 @@ def stats(view: View, settings: Settings) -> Stats:
         queue.gate(settings),
         view.now,
         first_due=first_due(view),
-        slots=settings.concurrency,
+        slots=queue.slots or settings.concurrency,
         running=queue.running,
         service=queue.service,
         depths=depths(view, settings),

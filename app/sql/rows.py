@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..core import (
     Gate,
     Ingestion,
     Priority,
+    Running,
     Timeline,
     TokenBucket,
     batch_count,
@@ -47,6 +48,7 @@ class QueueRow:
     lined: int
     running: int
     failed: int
+    slots: int
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
@@ -74,14 +76,16 @@ class QueueRow:
         self.full_at = gate.bucket.full_at
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
-    def timeline(self, settings: Settings, now: float, aside: Aside) -> Timeline:
+    def timeline(
+        self, settings: Settings, now: float, aside: Aside, started: Callable[[], Iterable[float]]
+    ) -> Timeline:
         """Returns the timeline of the starts to come."""
         return Timeline(
             now,
             self.gate(settings).bucket,
             self.hold_until,
-            self.running,
-            settings.concurrency,
+            Running(self.running, started),
+            self.slots or settings.concurrency,
             self.service,
             self.paused,
             self.total,

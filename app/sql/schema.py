@@ -73,6 +73,7 @@ queues = Table(
     Column("lined", BigInteger, nullable=False, server_default="0"),
     Column("running", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False, server_default="0"),
+    Column("slots", Integer, nullable=False, server_default="0"),
 )
 """One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
 

@@ -22,9 +22,10 @@ from ..core import (
     Stats,
     Status,
     Wait,
+    WorkerReport,
 )
 from ..store import Outcome, Store, Submission
-from . import claims, controls, ends, forecast, reads, retention
+from . import claims, controls, ends, forecast, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .database import Database
@@ -170,6 +171,12 @@ class SQLStore(Store):
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
+    def report(self, worker: WorkerReport) -> None:
+        self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
+
+    def leave(self, worker_id: str) -> None:
+        self._turns.take(lambda turn: workers.leave(turn, worker_id))
+
     def hold(self, seconds: float) -> None:
         self._change(lambda gate, now: gate.hold(now + seconds))
 
@@ -198,6 +205,9 @@ class SQLStore(Store):
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         return self._read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
+
+    def workers(self) -> list[WorkerReport]:
+        return self._read(lambda view: workers.present(view, self._settings.lease))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))

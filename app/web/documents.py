@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from ..core import Batch, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, batch_id_parts
+from ..core import Batch, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, WorkerReport, batch_id_parts
 
 _LINES = 1000
 """Lines of results, or batches, written at a time."""
@@ -119,7 +119,15 @@ def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:
     }
 
 
-def queue_document(stats: Stats, upcoming: Iterable[tuple[Batch, float | None]], worker: str) -> dict[str, Any]:
+def worker_document(worker: WorkerReport) -> dict[str, Any]:
+    moments = {"started_at": timestamp(worker.started_at), "seen_at": timestamp(worker.seen_at)}
+    return worker._asdict() | moments
+
+
+def queue_document(
+    stats: Stats, upcoming: Iterable[tuple[Batch, float | None]], worker: str, workers: Iterable[WorkerReport]
+) -> dict[str, Any]:
+    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all."""
     return {
         "now": timestamp(stats.now),
         "worker": worker,
@@ -150,6 +158,7 @@ def queue_document(stats: Stats, upcoming: Iterable[tuple[Batch, float | None]],
             }
             for batch, start in upcoming
         ],
+        "workers": [worker_document(one) for one in workers],
     }
 
 

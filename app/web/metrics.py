@@ -144,12 +144,14 @@ class _Gauges:
             about = "Threads of this process that were given up after PROCESS_TIMEOUT and hang still."
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
-            stats, dispatches = service.store.stats(), service.store.dispatches(1)
+            stats, dispatches, workers = service.store.stats(), service.store.dispatches(1), service.store.workers()
         except StoreUnavailable:
             yield self._gauge("store_up", "Whether the store can be reached.", 0)
             return
         yield self._gauge("store_up", "Whether the store can be reached.", 1)
         yield from self._queue(stats)
+        yield self._gauge("workers", "Workers that reported within a lease, of all processes.", len(workers))
+        yield self._gauge("slots", "Batches that may run at once, in all of them.", sum(one.slots for one in workers))
         if dispatches:
             about = "When the latest batch started."
             yield self._gauge("last_dispatch_timestamp_seconds", about, dispatches[-1].started_at)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib import metadata
 from typing import Any
 
-from ..config import Settings
+from ..config import Settings, release
 from . import schemas as parts
 from .schemas import HEADERS, JSON, ref
 
@@ -18,7 +17,7 @@ def describe(settings: Settings, name: str, root: str) -> JSON:
     """Returns the OpenAPI document of an instance of this name whose routes are under `root`."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Flask-Ingestion", "version": _version(), "description": _ABOUT},
+        "info": {"title": "Flask-Ingestion", "version": release(), "description": _ABOUT},
         "servers": [{"url": root}],
         "security": [{"bearer": []}, {"cookie": []}],
         "paths": _paths(),
@@ -40,13 +39,6 @@ def describe(settings: Settings, name: str, root: str) -> JSON:
             for field in dataclasses.fields(settings)
         ],
     }
-
-
-def _version() -> str:
-    try:
-        return metadata.version("Flask-Ingestion")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def _paths() -> JSON:

@@ -16,6 +16,7 @@ _INT64_MAX = 2**63 - 1
 
 _UUID: JSON = {"type": "string", "format": "uuid"}
 _COUNT: JSON = {"type": "integer", "minimum": 0}
+_TEXT: JSON = {"type": "string"}
 _TIME: JSON = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: JSON = {"type": ["string", "null"], "format": "date-time"}
 _NAME_OR_NULL: JSON = {"type": ["string", "null"]}
@@ -133,6 +134,24 @@ def schemas(settings: Settings) -> JSON:
                         }
                     )
                 ),
+                "workers": {
+                    **_array(
+                        _object(
+                            {
+                                "id": _UUID,
+                                "host": _TEXT,
+                                "process": _COUNT,
+                                "version": _TEXT,
+                                "slots": _COUNT,
+                                "busy": _COUNT,
+                                "abandoned": _COUNT,
+                                "started_at": _TIME,
+                                "seen_at": _TIME,
+                            }
+                        )
+                    ),
+                    "description": "Who works on this queue, as last reported; empty for keys that may not operate.",
+                },
             }
         ),
         "Depth": _object({"waiting": _COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),

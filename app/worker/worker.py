@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
+from uuid import uuid4
 
-from ..config import Settings
-from ..core import Clock, Wait
+from ..config import Settings, release
+from ..core import Clock, Wait, WorkerReport
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
@@ -63,6 +66,8 @@ class Worker:
         self._looking = True
         self._waiting_on = ""
         self._tended_at = clock.now()
+        self._id = str(uuid4())
+        self._known = False
 
     @property
     def state(self) -> str:
@@ -151,7 +156,19 @@ class Worker:
             logger.critical("the worker of %r died; nothing is dispatched any more", self._name, exc_info=True)
         finally:
             self._crew.close()
+            self._leave()
             self._over.set()
+
+    def _report(self) -> WorkerReport:
+        slots, host, process = self._settings.concurrency, socket.gethostname(), os.getpid()
+        return WorkerReport(self._id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
+
+    def _leave(self) -> None:
+        self._known = False
+        try:
+            self._store.leave(self._id)
+        except StoreUnavailable as error:
+            logger.info("the worker of %r is listed until its lease ends: %s", self._name, error)
 
     def _loop(self) -> None:
         trouble = 0.0
@@ -217,7 +234,10 @@ class Worker:
         return min([tend, *(slot.started_at + timeout for slot in self._crew.slots())])
 
     def _tend(self) -> None:
-        """Time attempts out, renew leases, recover lost batches and forget old ingestions, each when due."""
+        """Report, time attempts out, renew leases, recover lost batches and forget old ingestions, each when due."""
+        if not self._known:
+            self._store.report(self._report())
+            self._known = True
         now = self._clock.now()
         for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
             self._attempts.time_out(hand)
@@ -226,6 +246,7 @@ class Worker:
         self._tended_at = now
         if slots := self._crew.slots():
             self._store.renew([slot.claim for slot in slots])
+        self._store.report(self._report())
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)
         self._store.prune()

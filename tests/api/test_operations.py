@@ -151,6 +151,7 @@ class TestQueue:
             "service_seconds": 0.0,
             "estimate_error": None,
             "next": [],
+            "workers": [],
         }
 
     def test_the_next_in_true_order(self, host: Host) -> None:

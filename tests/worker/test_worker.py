@@ -6,7 +6,9 @@ import _thread
 import ctypes
 import json
 import logging
+import os
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -81,6 +83,22 @@ def traceback_of(records: Sequence[logging.LogRecord], message: str) -> list[str
     """The exceptions logged with a message that holds these words."""
     found = [record for record in records if message in record.getMessage()]
     return [str(record.exc_info[1]) if record.exc_info else "" for record in found]
+
+
+def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
+    host = serve(gate, concurrency=3, lease=30)
+    host.submit([1])
+    gate.wait_for_a_call()
+    (worker,) = host.store.workers()
+    assert (worker.process, worker.host, worker.slots) == (os.getpid(), socket.gethostname(), 3)
+    host.advance(10)
+    eventually(lambda: host.store.workers()[0].seen_at == host.clock.now())
+    assert host.store.workers()[0]._replace(seen_at=START) == worker._replace(busy=1, seen_at=START)
+    (told,) = (host.client.get("/queue").json or {})["workers"]
+    assert (told["id"], told["process"], told["busy"]) == (worker.id, os.getpid(), 1)
+    gate.opened.set()
+    host.ingestion.stop()
+    assert host.store.workers() == []
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e308, -1.0])

@@ -26,6 +26,7 @@ const poller = run(load, (data) => {
   showFigures(data);
   showChart(data);
   showUpcoming(data.next);
+  showWorkers(data);
   showRows(data);
   // Just after the next dispatch is when there is something new to see.
   return data.next_dispatch_at ? Date.parse(data.next_dispatch_at) - now() + 150 : undefined;
@@ -47,7 +48,7 @@ function held(data) {
     case "paused": return "The queue is paused.";
     case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
     case "token": return "The rate limit holds it.";
-    case "slots": return `All ${plural(data.concurrency, "slot")} are busy.`;
+    case "slots": return `All ${plural(data.slots, "slot")} are busy.`;
     case "retry": return "All that waits are retries not due yet.";
     case "empty": return "Nothing waits.";
     default: return "Due now.";
@@ -58,7 +59,7 @@ function showFigures(data) {
   write(byId("waiting"), number(data.waiting));
   write(byId("waiting-note"), data.waiting === 1 ? "batch" : "batches");
   write(byId("running"), number(data.running));
-  write(byId("running-note"), `of ${plural(data.concurrency, "slot")}`);
+  write(byId("running-note"), `of ${plural(data.slots, "slot")}`);
   write(byId("failed"), number(data.failed));
   byId("failed").classList.toggle("bad", data.failed > 0);
   byId("failed-link").hidden = !data.failed;
@@ -82,6 +83,29 @@ function showFigures(data) {
       write(waiting, number(level.waiting));
       relative(oldest, level.oldest_at, "age");
       relative(end, level.drained_at, "soon");
+    },
+  );
+}
+
+function showWorkers(data) {
+  byId("workers-card").hidden = !data.workers.length;
+  keyed(
+    byId("workers"),
+    data.workers,
+    (one) => one.id,
+    (one) => row(
+      ["Worker", make("span", { title: one.id }, `${one.host}, process ${one.process}`)],
+      ["Version", one.version],
+      ["Slots", make("span")],
+      ["Since", make("span")],
+      ["Seen", make("span")],
+    ),
+    (line, one) => {
+      const [, , slots, since, seen] = line.cells;
+      const hung = one.abandoned ? `, ${number(one.abandoned)} hung` : "";
+      write(slots.firstChild, `${number(one.busy)} of ${number(one.slots)} busy${hung}`);
+      relative(since.firstChild, one.started_at, "ago");
+      relative(seen.firstChild, one.seen_at, "ago");
     },
   );
 }

@@ -10,6 +10,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
+    op.add_column("ingest_limiter", sa.Column("slots", sa.Integer(), server_default="0", nullable=False))
     op.create_table(
         "ingest_workers",
         sa.Column("instance", sa.Integer(), nullable=False),

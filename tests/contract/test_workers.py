@@ -1,0 +1,100 @@
+"""Who works on a queue, and what their slots do to estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import quantiles
+
+from app.core import Priority, WorkerReport
+from app.store import Store
+from tests.support.clock import START, FakeClock
+from tests.support.queueing import claimed, estimate_of, finish, settings, submit
+from tests.support.simulation import Simulation
+
+
+def report(name: str = "a", **more: int) -> WorkerReport:
+    return WorkerReport(name, "host", 4711, "1.2.3", **{"slots": 4, "busy": 0, "abandoned": 0, **more})
+
+
+def test_a_worker_is_listed_until_it_leaves(store: Store, clock: FakeClock) -> None:
+    assert store.workers() == []
+    store.report(report("a"))
+    clock.advance(1)
+    store.report(report("b", busy=2, abandoned=1))
+    clock.advance(1)
+    store.report(report("a", busy=3))
+    assert store.workers() == [
+        report("a", busy=3)._replace(started_at=START, seen_at=START + 2),
+        report("b", busy=2, abandoned=1)._replace(started_at=START + 1, seen_at=START + 1),
+    ]
+    store.leave("a")
+    assert [one.id for one in store.workers()] == ["b"]
+    store.leave("nobody")
+
+
+def test_one_that_is_gone_disappears_after_its_lease(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(lease=60)
+    store.report(report("a"))
+    clock.advance(59)
+    assert [one.id for one in store.workers()] == ["a"]
+    store.report(report("b"))
+    clock.advance(1)
+    assert [one.id for one in store.workers()] == ["b"]
+    store.report(report("a"))
+    assert [one.started_at for one in store.workers()] in ([START + 59, START + 60], [START, START + 59])
+
+
+def test_estimates_use_the_slots_of_all_of_them(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=1.0, concurrency=1, lease=1000)
+    for name in "abc":
+        store.report(report(name, slots=2))
+    submit(store, [1])
+    (claim,) = claimed(store)
+    clock.advance(60)
+    finish(store, claim)
+    for _ in range(6):
+        submit(store, [1], Priority.HIGH)
+    (claim,) = claimed(store)
+    clock.advance(10)
+    low = submit(store, [1], Priority.LOW)
+    estimate = estimate_of(store, low.id)
+    assert estimate is not None
+    # One of six slots is taken, five batches are ahead: the sixth slot is free when the one that runs ends.
+    assert (estimate.batches_ahead, estimate.start) == (5, clock.now() + 50)
+    store.leave("b")
+    store.leave("c")
+    estimate = estimate_of(store, low.id)
+    assert estimate is not None
+    assert estimate.start == clock.now() + 2 * 60 + 50
+
+
+def test_where_slots_limit_estimates_are_off_by_less_than_an_interval(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    """Four slots, and batches of 300 s: the expected ends of what runs are known, so nothing else is uncertain."""
+    chosen = {"interval": 5.0, "concurrency": 4, "lease": 100_000}
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (300.0, True))
+    told: list[tuple[str, float, float]] = []
+
+    def look() -> None:
+        for ingestion in simulation.ingestions:
+            estimate = estimate_of(simulation.store, ingestion.id)
+            if estimate and estimate.start and estimate.completion:
+                told.append((ingestion.id, estimate.start, estimate.completion))
+
+    simulation.at(0.0, lambda: simulation.submit(range(1, 4), Priority.HIGH))
+    for number in range(12):
+        # The first one has taught how long a batch takes.
+        simulation.at(310.0, lambda: simulation.submit(range(1, 10), Priority.MEDIUM))
+        simulation.at(400.0 + number * 173.3, look)
+    simulation.run()
+    errors = []
+    for ingestion_id, start, completion in told:
+        starts = [one.at for one in simulation.starts if one.batch.ingestion_id == ingestion_id]
+        finished_at = simulation.store.get(ingestion_id).finished_at
+        assert finished_at is not None
+        errors.append(abs(completion - finished_at))
+        if start > starts[0]:
+            errors.append(min(abs(start - at) for at in starts))
+    assert len(errors) > 50
+    assert quantiles(errors, n=20)[-1] < 5.0
