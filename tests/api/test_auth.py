@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 
 from app import IngestionAPI
 from app.cli.keys import keys as keys_command
+from app.core import WorkerReport
 from app.errors import ConfigError
 from app.keys import Role, find_key, new_key, parse_keys
 from app.web.auth import refuse_open
@@ -183,10 +184,12 @@ def test_a_caller_sees_its_own_and_an_operator_everybodys(client: FlaskClient, c
 def test_the_queue_shows_only_own_batches_to_who_is_no_operator(client: FlaskClient, callers: Callers) -> None:
     ingest(client, [1], headers=callers.headers("one"))
     ingest(client, [2], headers=callers.headers("two"))
+    service_of(client.application).store.report(WorkerReport("w", "a-host", 4711, "1.2.3", 4, 0, 0))
     for name, ids in (("one", [[1]]), ("two", [[2]]), ("reader", []), ("operator", [[1], [2]])):
         document = client.get("/queue", headers=callers.headers(name)).json
         assert [batch["ids"] for batch in document["next"]] == ids
         assert document["waiting"] == 2
+        assert len(document["workers"]) == (name == "operator")
 
 
 def test_an_idempotency_key_belongs_to_its_caller(client: FlaskClient, callers: Callers) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from app.core.models import Batch, BatchError, Priority
+from app.core import Batch, BatchError, Priority, WorkerReport
 
 from . import needs
 from .site import REFUSED, Site
@@ -55,6 +55,17 @@ def test_it_shows_the_whole_queue(new_site: NewSite, page: Any) -> None:
     bar = rows.last.get_by_role("progressbar")
     assert bar.get_attribute("aria-valuetext") == "2 completed, 1 failed, of 3"
     expect(page.locator("#alerts > *")).to_have_count(0)
+    expect(page.locator("#workers tr")).to_have_count(1)
+
+
+def test_it_lists_who_works_to_an_operator(new_site: NewSite, page: Any) -> None:
+    site = busy(new_site)
+    site.service.store.report(WorkerReport("w", "a-host", 4711, "1.2.3", 4, 3, 1))
+    page.goto(site.url)
+    expect(page.locator("#workers tr").last).to_have_text(
+        re.compile(r"^a-host, process 47111\.2\.33 of 4 busy, 1 hung")
+    )
+    expect(page.locator("#running-note")).to_have_text("of 8 slots")
 
 
 def test_the_countdown_runs_between_two_looks(new_site: NewSite, page: Any) -> None:
