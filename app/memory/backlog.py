@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import bisect
+import heapq
 
 from ..core import Place, Priority
 from .record import Record
+
+_LATE = -2
+"""The index of a record that is kept beside the tree."""
 
 
 def place(record: Record) -> Place:
@@ -18,31 +22,34 @@ class Lane:
 
     A Fenwick tree (P. M. Fenwick, 1994, "A New Data Structure for Cumulative Frequency Tables") over the waiting
     counts. Places only ever grow, so a new ingestion is appended; what is gone is left in place as 0 and dropped when
-    it makes up half.
+    it makes up half. Only a redrive brings back an older one; the few of those are kept beside the tree.
     """
 
     def __init__(self) -> None:
-        self._records: list[Record | None] = []
-        self._places: list[Place] = []
-        self._sums: list[int] = [0]
-        self._gone = 0
         self.total = 0
+        self._late: list[tuple[Place, Record]] = []
+        self._fill([])
 
     def add(self, record: Record) -> None:
         where = place(record)
+        self.total += record.waiting
         if self._places and where < self._places[-1]:
-            self._rebuild(record)
+            record.lane_index = _LATE
+            bisect.insort(self._late, (where, record))
+            if len(self._late) > 64 and len(self._late) ** 2 > len(self._records):
+                self._rebuild()
             return
         record.lane_index = len(self._records)
         self._records.append(record)
         self._places.append(where)
         node = len(self._records)
         self._sums.append(record.waiting + self._before(node - 1) - self._before(node - (node & -node)))
-        self.total += record.waiting
 
     def change(self, record: Record, by: int) -> None:
         """Change an ingestion's count of waiting batches."""
         self.total += by
+        if record.lane_index == _LATE:
+            return
         node = record.lane_index + 1
         while node < len(self._sums):
             self._sums[node] += by
@@ -50,9 +57,12 @@ class Lane:
 
     def remove(self, record: Record) -> None:
         """Forget an ingestion that has no waiting batches."""
-        self._records[record.lane_index] = None
+        if record.lane_index == _LATE:
+            del self._late[bisect.bisect_left(self._late, (place(record),))]
+        else:
+            self._records[record.lane_index] = None
+            self._gone += 1
         record.lane_index = -1
-        self._gone += 1
         if self._gone > 32 and self._gone * 2 > len(self._records):
             self._rebuild()
 
@@ -60,19 +70,22 @@ class Lane:
         """Returns how many batches wait before this place."""
         if not self._places or self._places[-1] < where:
             return self.total  # That of a new ingestion mostly is the last.
-        return self._before(bisect.bisect_left(self._places, where))
+        late = sum(record.waiting for at, record in self._late if at < where)
+        return late + self._before(bisect.bisect_left(self._places, where))
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has waiting batches."""
+        late = next((record for _, record in self._late if record.waiting), None)
+        if self.total == sum(record.waiting for _, record in self._late):
+            return late
         # Descend the tree to the first slot whose running sum is above 0.
-        if not self.total:
-            return None
         node, step = 0, 1 << (len(self._records).bit_length() - 1)
         while step:
             if node + step < len(self._sums) and not self._sums[node + step]:
                 node += step
             step >>= 1
-        return self._records[node]
+        first = self._records[node]
+        return late if late and first and place(late) < place(first) else first
 
     def _before(self, node: int) -> int:
         total = 0
@@ -81,11 +94,21 @@ class Lane:
             node &= node - 1
         return total
 
-    def _rebuild(self, *extra: Record) -> None:
-        records = sorted([record for record in self._records if record] + list(extra), key=place)
-        self.__init__()  # type: ignore[misc]
-        for record in records:
-            self.add(record)
+    def _rebuild(self) -> None:
+        kept = [(where, record) for where, record in zip(self._places, self._records, strict=True) if record]
+        self._fill(list(heapq.merge(kept, self._late)))
+        self._late = []
+
+    def _fill(self, records: list[tuple[Place, Record]]) -> None:
+        self._records: list[Record | None] = [record for _, record in records]
+        self._places = [where for where, _ in records]
+        self._sums = [0, *(record.waiting for _, record in records)]
+        self._gone = 0
+        for index, (_, record) in enumerate(records):
+            record.lane_index = index
+        for node in range(1, len(self._sums)):
+            if (above := node + (node & -node)) < len(self._sums):
+                self._sums[above] += self._sums[node]
 
 
 class Backlog:
