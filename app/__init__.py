@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
 
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
@@ -27,7 +26,7 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
-from .web import from_http, secure
+from .web import add_index
 
 __all__ = [
     "ConfigError",
@@ -57,7 +56,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask("flask_ingestion", static_folder=None)
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
-    app.register_error_handler(HTTPException, lambda error: secure(from_http(error)))
+    add_index(app)
     ingestion = IngestionAPI(app)
     ingestion.service.ensure_started()
     return app

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from shutil import get_terminal_size
 from typing import Any, NamedTuple, NoReturn
 
 import click
@@ -75,10 +76,12 @@ def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
         latest.clear()
         latest.update(status)
         if bar is None:
-            label = f"{display.count(status['batch_count'])} of {ingestion_id}"
+            # Off a terminal the label is all there is; on one, the rest of the line takes up to 68 columns.
+            whole = f"{display.count(status['batch_count'])} of {ingestion_id}"
             bar = click.progressbar(
                 length=status["batch_count"],
-                label=label,
+                label=ingestion_id[:8] if sys.stderr.isatty() else whole,
+                width=max(4, min(36, get_terminal_size().columns - 68)),
                 show_eta=False,
                 item_show_func=lambda _: display.ending(latest),
                 update_min_steps=0,

@@ -18,6 +18,7 @@ from .documents import (
     timestamp,
 )
 from .forgery import refuse_foreign
+from .index import add_index
 from .metrics import add_metrics
 from .params import count_member, current, idempotency_key, root_path, word_member
 from .problems import from_error, from_http, problem
@@ -27,6 +28,7 @@ __all__ = [
     "Answer",
     "Caller",
     "Guard",
+    "add_index",
     "add_login",
     "add_metrics",
     "add_reference",

@@ -48,6 +48,7 @@ ROUTES = {
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
 }
 OPEN = {
+    ("GET", "/"),
     ("GET", "/livez"),
     ("GET", "/readyz"),
     ("POST", "/login"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.cli import Service, lines
 from tests.support.scripted import answer, scripted
@@ -63,7 +66,8 @@ def test_the_progress_off_a_terminal_is_one_line(service: Service) -> None:
     assert result.stdout == ""
 
 
-def test_the_progress_on_a_terminal_says_when(tmp_path: Path) -> None:
+@pytest.mark.parametrize("columns", [80, 150])
+def test_the_progress_on_a_terminal_says_when_and_fits_it(tmp_path: Path, columns: int) -> None:
     counts = {"yet_to_start": 0, "triggered": 2, "completed": 2, "failed": 0, "cancelled": 0}
     running = {"ingestion_id": "abc", "status": "triggered", "batch_count": 4, "counts": counts, "batches": []}
     running["estimated_completion"] = "2030-01-01T00:00:00.000Z"
@@ -76,12 +80,16 @@ def test_the_progress_on_a_terminal_says_when(tmp_path: Path) -> None:
         open(tmp_path / "out", "w+") as out,
     ):
         words = [sys.executable, "-m", "app", "wait", "abc", "--url", server.url]
-        done = subprocess.run(words, stdout=out, stderr=theirs, env={**os.environ, "COLUMNS": "150"}, check=False)
+        done = subprocess.run(
+            words, stdout=out, stderr=theirs, env={**os.environ, "COLUMNS": str(columns)}, check=False
+        )
         os.close(theirs)
         shown = screen.read(100_000).decode()
         out.seek(0)
         assert out.read() == ""
     assert done.returncode == 0
-    assert "4 batches of abc  [##" in shown
+    assert "abc  [##" in shown
     assert "50%  should end 2030-01-01T00:00:00.000Z" in shown
     assert "100%  completed" in shown
+    drawn = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    assert max(len(line.rstrip()) for line in re.split(r"[\r\n]", drawn)) < columns
