@@ -24,6 +24,9 @@ from .contract import JSON
 
 _MOST_REDIRECTS = 5
 _CHUNK = 65_536
+_SHOWN = 200
+"""Characters of an error's body that its message shows."""
+
 _HOLD_LEAST, _HOLD_MOST = 1.0, 86_400.0
 _PORTS = {"http": 80, "https": 443}
 
@@ -39,7 +42,7 @@ class HttpUpstream:
 
     `UPSTREAM_TIMEOUT` bounds each connect and each wait for data; all of a call's requests together stop at the first
     wait that ends after `PROCESS_TIMEOUT`. Redirects are followed on the same scheme, host and port only. User and
-    password in the URL are sent as basic authentication (RFC 7617); the errors raised name the host, never the URL.
+    password in the URL are sent as basic authentication (RFC 7617); errors name host, method and path, never the query.
     """
 
     def __init__(self, settings: Settings, prefix: str = "INGEST_") -> None:
@@ -90,7 +93,7 @@ class HttpUpstream:
             for _ in range(1 + _MOST_REDIRECTS):
                 with self._request(url, deadline) as response:
                     if not (location := response.get_redirect_location()):
-                        return self._answer(response, about, deadline)
+                        return self._answer(response, url, about, deadline)
                 url = self._redirected(url, location)
         except HTTPError as error:
             raise UpstreamError(f"{self._name} {self._failure(error)}{about}.") from error
@@ -144,18 +147,30 @@ class HttpUpstream:
             )
         return target
 
-    def _answer(self, response: BaseHTTPResponse, about: str, deadline: float) -> Any:
+    def _answer(self, response: BaseHTTPResponse, url: str, about: str, deadline: float) -> Any:
         status = response.status
         if status == 204:
             return None
         if 200 <= status < 300:
             return self._parsed(response, self._body(response, deadline), about)
-        said = f"{self._name} answered {status}{about}"
+        # The query is left out, for it may hold a key.
+        said = f"{self._name} answered {status} to GET {urlsplit(url).path or '/'}{about}"
         if status in (429, 503) and (seconds := retry_after(response.headers)) is not None:
             raise HoldQueue(seconds, said)
         if 300 <= status < 500 and status not in (408, 429):
-            raise PermanentError(f"{said}.")
-        raise UpstreamError(f"{said}.")
+            raise PermanentError(said + self._reason(response, deadline))
+        raise UpstreamError(said + self._reason(response, deadline))
+
+    def _reason(self, response: BaseHTTPResponse, deadline: float) -> str:
+        """Returns the first of what an answer says, to follow a sentence."""
+        body = bytearray()
+        try:
+            while len(body) < 4 * _SHOWN and time.monotonic() < deadline and (chunk := response.read1(4 * _SHOWN)):
+                body += chunk
+        except HTTPError:
+            pass  # what did arrive is shown
+        text = " ".join(body.decode(errors="replace").split())
+        return f": {text[:_SHOWN]}{'…' if len(text) > _SHOWN else ''}" if text else "."
 
     def _body(self, response: BaseHTTPResponse, deadline: float) -> bytes:
         body = bytearray()

@@ -111,7 +111,7 @@ def test_a_failure_halfway_names_its_id_and_starts_over(serve: Serve) -> None:
 
     upstream = serve(script)
     fetch = processor(upstream, "/{id}")
-    with pytest.raises(UpstreamError, match=f"^The upstream 127.0.0.1:{upstream.port} answered 500 for id 2.$"):
+    with pytest.raises(UpstreamError, match=f"^The upstream 127.0.0.1:{upstream.port} answered 500 to GET /2 for id 2"):
         fetch([1, 2, 3])
     broken = False
     assert fetch([1, 2, 3]) == {1: "fine", 2: "fine", 3: "fine"}
@@ -149,17 +149,44 @@ def test_a_url_that_cannot_be_asked_is_refused_with_its_key(url: str, words: str
 
 
 def test_credentials_are_sent_and_never_told(serve: Serve) -> None:
-    upstream = serve(always(status=404))
+    upstream = serve(always(b"", status=404))
     url = f"http://joe:p%40ss%C3%A9@127.0.0.1:{upstream.port}/{{ids}}?key=secret"
     with pytest.raises(PermanentError) as caught:
         HttpUpstream(settings(upstream_url=url))([1])
     scheme, _, token = upstream.headers[0]["authorization"].partition(" ")
     assert (scheme, b64decode(token).decode()) == ("Basic", "joe:p@ssé")
     assert upstream.headers[0]["host"] == f"127.0.0.1:{upstream.port}"
-    assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} answered 404."
+    assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} answered 404 to GET /1."
 
 
 # -- answers that are no data --
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"error": "no such record"}', ': {"error": "no such record"}'),
+        (b"<html>\n  down\r\n for  a while</html>", ": <html> down for a while</html>"),
+        (b"x" * 300, ": " + "x" * 200 + "…"),
+        (b"\xff\xfe", ": \ufffd\ufffd"),
+        (b"", "."),
+    ],
+)
+def test_an_error_says_what_the_upstream_says(serve: Serve, body: bytes, shown: str) -> None:
+    upstream = serve(always(body, 400))
+    with pytest.raises(PermanentError) as caught:
+        processor(upstream, "/records/{id}?key=secret")([7])
+    assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} answered 400 to GET /records/7 for id 7{shown}"
+
+
+def test_an_error_whose_body_breaks_off_says_what_arrived(serve: Serve) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.start(500, {"content-length": "100"})
+        exchange.wfile.write(b"it went")
+        exchange.drop()
+
+    with pytest.raises(UpstreamError, match=r"answered 500 to GET /1: it went$"):
+        processor(serve(script))([1])
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 599, 408, 429])
