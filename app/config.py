@@ -123,7 +123,9 @@ class Settings:
     backoff_max: float = _setting(600.0, _seconds(), "Upper bound in seconds of any wait before another attempt.")
     lease: float = _setting(60.0, _seconds(above=True), "Seconds without a heartbeat after which a batch is recovered.")
     max_ids: int = _setting(1_000_000, _integer(1), "Ids in one ingestion at most.")
-    max_pending: int = _setting(0, _integer(0), "Batches waiting at most, or the submit is refused; 0: no bound.")
+    max_pending: int = _setting(
+        1_000_000, _integer(0), "Batches waiting at most, or the submit is refused; 0: no bound."
+    )
     max_backlog_seconds: float = _setting(
         0.0, _seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
     )

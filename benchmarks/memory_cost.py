@@ -51,7 +51,7 @@ def _ids() -> dict[str, float]:
 
     A first submit brings what the allocator keeps for the next request; what waits is what the others add.
     """
-    client = create_app({"INGEST_AUTOSTART": False}).test_client()
+    client = create_app({"INGEST_AUTOSTART": False, "INGEST_MAX_PENDING": 0}).test_client()
     body = servers.body(some_ids(IDS), "LOW")
     before = _resident()
     grown = []

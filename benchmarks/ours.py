@@ -43,7 +43,9 @@ def address(kind: str) -> Iterator[str]:
 def store(kind: str, **settings: Any) -> Iterator[Store]:
     """An empty store of one of `STORES`, with settings by their field names. Raises Unavailable where there is none."""
     with address(kind) as url:
-        read = Settings.read({f"INGEST_{key.upper()}": value for key, value in {**settings, "store": url}.items()})
+        read = Settings.read(
+            {f"INGEST_{key.upper()}": value for key, value in {"max_pending": 0, **settings, "store": url}.items()}
+        )
         try:
             opened = open_store(read, SystemClock(), "ingest")
         except ConfigError as error:

@@ -35,7 +35,8 @@ def serving(*names: str, environment: Mapping[str, str] | None = None) -> Iterat
             port = ports[name] = free_port()
             first, *rest = [part.format(port=port) for part in COMMANDS[name]]
             ready = functools.partial(listens, port)
-            settings = {"INGEST_PORT": str(port), **(environment or {})}
+            # No bound, for some loads queue more than the default lets wait.
+            settings = {"INGEST_PORT": str(port), "INGEST_MAX_PENDING": "0", **(environment or {})}
             stack.enter_context(running([program(first), *rest], ready=ready, environment=settings))
         yield ports
 

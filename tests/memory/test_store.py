@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 from app.core.models import Priority
+from app.errors import BacklogFull
 from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
@@ -62,3 +63,15 @@ def test_what_was_cancelled_behind_an_endless_stream_is_let_go(records: weakref.
         clock.advance(1)
     gc.collect()
     assert len(records) < 150
+
+
+def test_without_settings_what_waits_is_bounded_with_room_for_a_million_ids() -> None:
+    store = MemoryStore(settings(), FakeClock())
+    for _ in range(2):
+        submit(store, range(1_000_000))
+    submit(store, range(999_996))
+    with pytest.raises(BacklogFull, match=r"1000000 batches are waiting, .* and at most 1000000 may") as refused:
+        submit(store, [1])
+    assert refused.value.retry_after == 0.0
+    claimed(store)
+    submit(store, [1])
