@@ -108,8 +108,8 @@ class Timeline(NamedTuple):
         """Returns when start number `nth` should be, if `extra` batches more were ready."""
         ready = self.waiting + extra - self.aside.due_by(math.inf, None)
         at = self.earliest(nth)
-        if nth >= ready + self.aside.due_by(at, None):
-            # The line runs dry before, until a retry falls due.
+        if nth >= ready:
+            # The line may run dry before, until a retry falls due.
             retries = [(due, 0) for due, _ in self.aside.soonest(_EXACT)]
             for run in runs(self.bucket, max(self.now, self.not_before), (ready,), retries):
                 if run.nth <= nth < run.nth + run.size:

@@ -45,7 +45,7 @@ _BOUNDS = _of_these.order_by(batches.c.due), _of_these.order_by(batches.c.due.de
 class Aside:
     """What is set aside until it is due, in one snapshot or turn: the first to fall due, read once.
 
-    What falls due after those is counted as if it were ready, which makes estimates late, never the turn that reads it.
+    What falls due after those is counted as if it were ready: estimates are late then, but no turn reads more.
     """
 
     def __init__(self, connection: Wire, queue: QueueRow) -> None:

@@ -178,6 +178,14 @@ class TestTwentyUrgentBatchesThatAreRetriedInTenMinutes:
         finish(store, claimed(store)[0])
         submit(store, [1], Priority.LOW)
 
+    def test_room_behind_a_gap_is_told_to_the_moment(self, make: Callable[..., Store], clock: FakeClock) -> None:
+        store = make(max_pending=21)
+        submit(store, [1], Priority.LOW)
+        with pytest.raises(BacklogFull) as refused:
+            submit(store, range(1, 16), Priority.LOW)
+        # One starts at once, the other four of five only once they are due, an interval apart.
+        assert refused.value.retry_after == pytest.approx(START + 600 + 3 * 5.0 - clock.now(), abs=0.001)
+
     def test_the_queue_agrees(self, make: Callable[..., Store], clock: FakeClock) -> None:
         store = make()
         low = submit(store, [1], Priority.LOW)
