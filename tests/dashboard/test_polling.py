@@ -100,10 +100,25 @@ def test_it_backs_off_shows_that_it_is_stale_and_recovers(new_site: NewSite, pag
         assert 0.75 * step <= wait <= 1.25 * step + 1
     expect(page.locator("#alerts")).to_contain_text("No answer from the service")
     expect(page.locator("#countdown")).to_be_visible()
+    expect(page.locator("#held")).to_be_hidden()
     page.unroute(ASKED)
     page.get_by_role("button", name="Retry now").click()
     expect(page.locator("#freshness-text")).to_have_text("Live")
     expect(page.locator("#alerts")).not_to_contain_text("No answer")
+
+
+def test_a_stale_page_does_not_go_on_to_now(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    site.submit(range(1, 10))
+    site.work(running=1)
+    open_on_own_time(page, site)
+    expect(page.locator("#countdown")).to_have_text(re.compile(r"^[45]\.\d s$"))
+    page.route(ASKED, lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        page.clock.fast_forward(8_000)
+    expect(page.locator("#freshness-text")).to_have_text(re.compile("^Stale"))
+    page.clock.run_for(1_000)
+    expect(page.locator("#countdown")).to_have_text("\N{EN DASH}")
 
 
 def test_an_answer_that_never_comes_is_given_up(new_site: NewSite, page: Any) -> None:

@@ -20,10 +20,10 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)} d ${Math.floor(whole / 3600) % 24} h`;
 }
 
-// The same in its greatest unit alone, for what need not change every second.
+// The same without the seconds of a minute, for what need not change every second.
 export function about(seconds) {
-  const units = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-  const [name, size] = units.find(([, length]) => seconds >= length) ?? ["s", 1];
+  if (seconds >= 3600) return duration(seconds);
+  const [name, size] = seconds >= 60 ? ["min", 60] : ["s", 1];
   return `${Math.floor(Math.max(0, seconds) / size)} ${name}`;
 }
 
@@ -34,6 +34,8 @@ export function clock(stamp, seconds = true) {
   if (moment.toDateString() === new Date(now()).toDateString()) return moment.toLocaleTimeString([], hour);
   return moment.toLocaleString([], { day: "numeric", month: "short", ...hour });
 }
+
+const AHEAD = new Set(["in", "ends", "soon", "left"]);
 
 const said = {
   in: (left) => (left > 0.05 ? `in ${duration(left)}` : "now"),
@@ -59,7 +61,9 @@ export function relative(element, stamp, how, otherwise = "–") {
 
 function say(element, otherwise) {
   const { at, how } = element.dataset;
-  const text = at === undefined ? otherwise : said[how]((at - now()) / 1000);
+  // A stale page does not know whether what it expected came about.
+  const unknown = at - now() <= 50 && AHEAD.has(how) && document.body.classList.contains("stale");
+  const text = at === undefined || unknown ? otherwise : said[how]((at - now()) / 1000);
   if (element.textContent !== text) element.textContent = text;
 }
 
