@@ -16,8 +16,9 @@ from ..errors import StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, IS_RUNNING, THIS, batches, ingestions, lanes, prepare, queues
+from .schema import BLOCK, IS_RUNNING, THIS, batches, ingestions, lanes, queues
 from .shelf import Shelf
+from .tables import prepare
 from .wire import Wire
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)

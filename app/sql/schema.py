@@ -12,7 +12,6 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     Column,
-    Connection,
     Double,
     Index,
     Integer,
@@ -23,13 +22,10 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
-    inspect,
-    select,
     text,
 )
 
 from ..core import COMPLETED, RUNNING
-from ..errors import ConfigError
 
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
@@ -259,40 +255,3 @@ workers = Table(
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:
     """Returns the values of a whole row, to be given by the names of the columns."""
     return {column.name: bindparam(column.name, type_=column.type) for column in table.c}
-
-
-def found(connection: Connection) -> str | None:
-    """Returns the revision of the tables in a database, None where there are none."""
-    tables = inspect(connection).get_table_names()
-    if version.name not in tables:
-        return None
-    if revisions.name not in tables:
-        return FIRST
-    return connection.execute(select(revisions.c.version_num)).scalar() or FIRST
-
-
-def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
-    """Make the tables or upgrade them, inside a transaction that keeps other writers out.
-
-    Raises ConfigError, naming `key`, where they belong to a newer release, or would have to change without `upgrade`.
-    """
-    if connection.dialect.name == "postgresql":
-        # An arbitrary number of our own: one process at a time makes or upgrades the tables.
-        connection.execute(text("SELECT pg_advisory_xact_lock(1768846195)"))
-    there = found(connection)
-    if there is not None and (least := connection.execute(select(version.c.version)).scalar_one()) > VERSION:
-        raise ConfigError(
-            f"{key} holds tables of version {least}, made by a newer release; this one knows version {VERSION}."
-            " Upgrade, or give it another database."
-        )
-    if there is not None and there >= REVISION:
-        return
-    if not upgrade:
-        what = "no tables" if there is None else f"tables of revision {there}"
-        raise ConfigError(
-            f"{key} holds {what}, and this release needs revision {REVISION}: run `flask-ingestion db upgrade`,"
-            f" or set {key}_UPGRADE=1."
-        )
-    from . import migrations  # Alembic is needed only where something changes.
-
-    migrations.upgrade(connection, there)
