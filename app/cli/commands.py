@@ -13,6 +13,7 @@ from typing import IO
 
 import click
 
+from ..config import release
 from ..core import Priority, Status
 from ..web import dispatch_document
 from . import display
@@ -36,7 +37,8 @@ priority_choice = click.Choice([priority.name for priority in Priority], case_se
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(release(), prog_name="Flask-Ingestion")
 def ingestion() -> None:
     """Hand over ids, watch them, and steer the queue."""
 
@@ -125,8 +127,11 @@ def results(to: Remote, ingestion_id: str) -> None:
 @remote
 def list_(to: Remote, wanted: str | None, priority: str | None, limit: int) -> None:
     """List ingestions, newest first, with how many of their batches have ended."""
-    found = to.client.list(status=wanted, priority=priority, page=min(limit, 100))
-    for document in itertools.islice(found, limit):
+    pages = to.client.list(status=wanted, priority=priority, page=min(limit, 100))
+    found = list(itertools.islice(pages, limit))
+    if not to.as_json:
+        say(display.LISTING_HEAD if found else "No such ingestion." if wanted or priority else "No ingestion.")
+    for document in found:
         to.show(document, display.listing_line)
 
 

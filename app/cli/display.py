@@ -44,11 +44,14 @@ def ending(status: Document) -> str:
     return f"should end {status['estimated_completion'] or 'some time after the queue is resumed'}"
 
 
+LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
+
+
 def listing_line(status: Document) -> str:
     """Returns an ingestion in one line."""
     done = f"{finished(status)}/{status['batch_count']}"
     return (
-        f"{status['ingestion_id']}  {status['status']:<12}  {status['priority']:<6}  {done:>11}  {status['created_at']}"
+        f"{status['ingestion_id']}  {status['status']:<12}  {status['priority']:<8}  {done:>11}  {status['created_at']}"
     )
 
 

@@ -57,7 +57,8 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
             fail(str(error), 3)
         except Refused as error:
             faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
-            fail("\n".join([error.detail, *faults]), 4)
+            hint = ["Give a key with --key, or in INGEST_KEY."] if error.status == 401 else []
+            fail("\n".join([error.detail, *faults, *hint]), 4)
         except ClientError as error:
             fail(str(error), 4)
         except KeyboardInterrupt:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from app.cli.verify import read, verify
-from tests.support.cli import Service, lines
+from app.config import release
+from tests.support.cli import Service, lines, run
+from tests.support.scripted import problem, scripted
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -48,7 +50,11 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert [one["ingestion_id"] for one in lines(service("list", "--json"))] == [failed, second, first]
     assert [one["ingestion_id"] for one in lines(service("list", "--json", "--limit", "2"))] == [failed, second]
     assert [one["ingestion_id"] for one in lines(service("list", "--json", "--priority", "high"))] == [second]
-    (line,) = service("list", "--status", "failed").stdout.splitlines()
+    listed = service("list", "--status", "failed")
+    (line,), (head,) = listed.stdout.splitlines(), listed.stderr.splitlines()
+    assert head.split() == ["INGESTION", "STATUS", "PRIORITY", "ENDED", "CREATED"]
+    assert head.index("STATUS") == line.index("failed")
+    assert service("list", "--status", "cancelled").stderr == "No such ingestion.\n"
     assert line.split()[:4] == [failed, "failed", "MEDIUM", "1/1"]
 
 
@@ -129,3 +135,29 @@ def test_verify_catches_a_planted_violation_of_each_kind(service: Service) -> No
         ("order", "b5", "b8"),
     ]
     assert service("verify", "-", "--interval", "3", "--grace", "2", stdin=log).exit_code == 0
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_is_short_too(option: str) -> None:
+    result = run(option, url="")
+    assert (result.exit_code, result.stdout.splitlines()[0]) == (
+        0,
+        "Usage: flask-ingestion [OPTIONS] COMMAND [ARGS]...",
+    )
+    assert run("list", option, url="").stdout.startswith("Usage: flask-ingestion list")
+
+
+def test_its_version() -> None:
+    assert run("--version", url="").stdout == f"Flask-Ingestion, version {release()}\n"
+
+
+def test_an_empty_listing_says_so(service: Service) -> None:
+    result = service("list")
+    assert (result.stdout, result.stderr) == ("", "No ingestion.\n")
+
+
+def test_without_a_key_it_says_where_one_goes() -> None:
+    with scripted(problem(401, "Send a key of this service as Authorization: Bearer <key>.")) as server:
+        result = run("queue", url=server.url)
+    assert result.exit_code == 4
+    assert "Give a key with --key, or in INGEST_KEY." in result.stderr
