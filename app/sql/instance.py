@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, fun
 
 from ..config import Settings
 from ..core import Timeline
-from ..errors import StoreUnavailable, UnknownIngestion
+from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
@@ -89,9 +89,16 @@ class Instance:
         self._database.define(make)
         self._prepared = True
 
+    def ready(self) -> None:
+        """Prepare, once the process runs. Raises StoreUnavailable for tables it refuses too: an upgrade may follow."""
+        try:
+            self.prepare()
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from error
+
     def look(self) -> tuple[QueueRow, float]:
         """Returns the limiter's row and the time, without a lock."""
-        self.prepare()
+        self.ready()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
     def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:

@@ -62,7 +62,7 @@ class SQLStore(Store):
         self._waited = False
 
     def prepare(self) -> None:
-        """Make the tables, as the first of any other calls does. Raises ConfigError."""
+        """Make the tables, as the first of any other calls does. Raises ConfigError and StoreUnavailable."""
         self._instance.prepare()
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
@@ -237,9 +237,9 @@ class SQLStore(Store):
         self._database.close()
 
     def _read(self, work: Callable[[View], T]) -> T:
-        self._instance.prepare()
+        self._instance.ready()
         return self._database.read(lambda connection: work(self._instance.view(connection)))
 
     def _of(self, ingestion_id: str, work: Callable[[View, IngestionRow], T]) -> T:
-        self._instance.prepare()
+        self._instance.ready()
         return self._database.read(lambda connection: work(*self._instance.find(connection, ingestion_id)))

@@ -163,7 +163,7 @@ class Turns:
 
     def _run(self, jobs: list[_Job], *, open_to_others: bool) -> None:
         try:
-            self._instance.prepare()
+            self._instance.ready()
             self._database.write(lambda wire: self._turn(wire, jobs, open_to_others=open_to_others))
             for job in jobs:
                 job.kept = True

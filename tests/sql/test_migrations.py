@@ -24,9 +24,12 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 import app.sql.migrations
 from app.core.clock import SystemClock
-from app.errors import ConfigError
+from app.errors import ConfigError, StoreUnavailable
+from app.sql.database import Database
 from app.sql.migrations import write_sql
 from app.sql.schema import REVISION, metadata
+from app.sql.tables import upgrade_tables
+from app.store import Store
 from app.wiring import open_store
 from tests.support.clock import FakeClock
 from tests.support.host import Host
@@ -288,3 +291,33 @@ def test_an_upgrade_is_logged(old: str, caplog: pytest.LogCaptureFixture) -> Non
     with caplog.at_level(logging.WARNING, "flask_ingestion"):
         open_store(settings(store=old), SystemClock(), "ingest").close()
     assert f"upgraded from revision 0001 to {REVISION}" in caplog.text
+
+
+class TestTablesFoundOnlyOnceTheProcessRuns:
+    """A database that cannot be reached stops no start; what it holds is known later."""
+
+    @pytest.fixture
+    def late(self, old: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+        def away(*_: object) -> None:
+            raise StoreUnavailable("The store cannot be reached.")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "define", away)
+            store = open_store(settings(store=old, store_upgrade=False), SystemClock(), "ingest")
+        yield store
+        store.close()
+
+    @pytest.mark.parametrize(
+        "call",
+        [lambda store: store.ping(), lambda store: store.claim(1), lambda store: store.ingestions()],
+        ids=["ping", "claim", "ingestions"],
+    )
+    def test_a_refusal_says_what_to_run(self, late: Store, call: Callable[[Store], object]) -> None:
+        with pytest.raises(StoreUnavailable, match="run `flask-ingestion db upgrade`"):
+            call(late)
+
+    def test_after_an_upgrade_it_goes_on(self, late: Store, old: str, told: dict[str, Any]) -> None:
+        with pytest.raises(StoreUnavailable):
+            late.ping()
+        upgrade_tables(old, "INGEST_STORE")
+        assert late.get(told["big"]["ingestion_id"]).status.value == "yet_to_start"
