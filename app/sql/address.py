@@ -16,6 +16,8 @@ _ALIKE = {"sqlite": "sqlite", "sqlite+pysqlite": "sqlite"} | dict.fromkeys(
 
 def parse_url(text: str, key: str) -> URL:
     """Returns the database's URL with the driver filled in. Raises ConfigError, naming `key`, for another kind."""
+    if text == "memory://":
+        raise ConfigError(f"{key} is memory://, which has no tables.")
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

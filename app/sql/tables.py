@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, select, text
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, inspect, select, text
 
 from ..errors import ConfigError
 from .address import parse_url
@@ -39,8 +41,8 @@ def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
     if not upgrade:
         what = "no tables" if there is None else f"tables of revision {there}"
         raise ConfigError(
-            f"{key} holds {what}, and this release needs revision {REVISION}: run `flask-ingestion db upgrade`,"
-            f" or set {key}_UPGRADE=1."
+            f"{key} holds {what}, and this release needs revision {REVISION}: run `flask-ingestion db upgrade`"
+            f" with its address as --store, or set {key}_UPGRADE=1."
         )
     from . import migrations  # Alembic is needed only where something changes.
 
@@ -52,16 +54,19 @@ def revision_of(store: str, key: str) -> str | None:
 
     `store` is its address, `key` the setting that messages name. Raises ConfigError and StoreUnavailable.
     """
-    return _change(store, key, upgrade=False)
+    url = parse_url(store, key)
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        return None  # connecting would create the file
+    return _change(url, key, upgrade=False)
 
 
 def upgrade_tables(store: str, key: str) -> str | None:
     """Make or upgrade the tables in a database; returns the revision they had before. Raises as `revision_of`."""
-    return _change(store, key, upgrade=True)
+    return _change(parse_url(store, key), key, upgrade=True)
 
 
-def _change(store: str, key: str, *, upgrade: bool) -> str | None:
-    database = Database(parse_url(store, key), pool=1, timeout=30.0)
+def _change(url: URL, key: str, *, upgrade: bool) -> str | None:
+    database = Database(url, pool=1, timeout=30.0)
     before: list[str | None] = []
 
     def work(connection: Connection) -> None:

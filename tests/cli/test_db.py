@@ -20,6 +20,7 @@ def db(*words: str, **environ: str) -> Result:
 def test_current_and_upgrade(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/queue.db"
     assert db("current", INGEST_STORE=store).stdout == f"none (this release needs {REVISION})\n"
+    assert list(tmp_path.iterdir()) == []
     assert db("upgrade", INGEST_STORE=store).stdout == f"none -> {REVISION}\n"
     assert db("upgrade", "--store", store).stdout == f"{REVISION} is the latest; nothing to do\n"
     assert db("current", "--store", store).stdout == f"{REVISION} (this release needs {REVISION})\n"
@@ -37,6 +38,7 @@ def test_the_sql_can_be_read() -> None:
     [
         (("current",), 2, "INGEST_STORE"),
         (("current", "--store", "mysql://x/y"), 1, "INGEST_STORE names mysql://"),
+        (("upgrade", "--store", "memory://"), 1, "INGEST_STORE is memory://, which has no tables"),
         (("upgrade", "--store", "postgresql+psycopg://nobody@127.0.0.1:1/none"), 1, "cannot be reached"),
         (("sql", "--from", "0009"), 2, "0009"),
     ],

@@ -137,7 +137,7 @@ class TestOfTheFirstRelease:
         assert len(upgraded.store.ingestions()) == before
 
     def test_with_store_upgrade_off_a_sentence_says_what_to_run(self, old: str) -> None:
-        with pytest.raises(ConfigError, match=r"holds tables of revision 0001.*run `flask-ingestion db upgrade`"):
+        with pytest.raises(ConfigError, match=r"holds tables of revision 0001.*run `flask-ingestion db upgrade` with"):
             open_store(settings(store=old, store_upgrade=False), SystemClock(), "ingest")
 
     @pytest.mark.usefixtures("upgraded")
