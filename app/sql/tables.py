@@ -1,4 +1,4 @@
-"""How the tables of a database are made and upgraded: when a store opens it, or by hand."""
+"""Creates and upgrades the tables of a database, when a store opens it or by hand."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
 
 
 def revision_of(store: str, key: str) -> str | None:
-    """Returns the revision of the tables in a database, None where there are none.
+    """Returns the revision of the tables in a database, None if there are none.
 
     `store` is its address, `key` the setting that messages name. Raises ConfigError and StoreUnavailable.
     """
@@ -56,7 +56,7 @@ def revision_of(store: str, key: str) -> str | None:
 
 
 def upgrade_tables(store: str, key: str) -> str | None:
-    """Make or upgrade the tables in a database; returns the revision they had before. Raises as `revision_of`."""
+    """Create or upgrade the tables in a database; returns their previous revision. Raises what `revision_of` raises."""
     return _change(store, key, upgrade=True)
 
 
