@@ -23,8 +23,8 @@ class Entry(NamedTuple, Generic[T]):
 class ReadyQueue(Generic[T]):
     """The due batches by rank, then creation order, then position.
 
-    An ingestion has one entry for all its batches that were never dispatched, that of the next one, so putting a
-    million ids is one put. Not thread-safe by itself: its store calls it under the store's lock.
+    An ingestion has one entry for all its batches that were never dispatched, that of the next one, so a million ids
+    take one put. Not thread-safe by itself: its store calls it under the store's lock.
     """
 
     def __init__(self) -> None:
@@ -32,29 +32,30 @@ class ReadyQueue(Generic[T]):
         self._gone = 0
 
     def put(self, entry: Entry[T]) -> None:
-        """Put an entry in line."""
+        """Add an entry."""
         self._ready.put_nowait(entry)
 
     def first(self) -> Entry[T] | None:
-        """Returns the most urgent entry, left in line."""
+        """Returns the most urgent entry without removing it."""
         heap = self._ready.queue
         return heap[0] if heap else None
 
     def pop(self, following: Entry[T] | None = None) -> None:
-        """Remove the entry that `first` returned, and put `following` in."""
+        """Remove the entry that `first` returned, and add `following`."""
         heap = self._ready.queue
         if following is None:
             self._ready.get_nowait()
         elif all(following < other for other in heap[1:3]):
-            # Nearly always so, being of the same ingestion. A claim among a million others is 8 % cheaper for it.
+            # Nearly always so, because it belongs to the same ingestion. This makes a claim among a million others 8 %
+            # cheaper.
             heap[0] = following
         else:
             heapq.heapreplace(heap, following)
 
     def note_gone(self, is_gone: Callable[[T], bool]) -> None:
-        """Note that an owner's entries are void; drop void entries once they may be half of all, in amortized O(1).
+        """Mark an owner's entries as void; drops void entries once they may be half of all, in amortized O(1).
 
-        Otherwise void entries behind an endless stream of more urgent ones would stay for ever.
+        Otherwise, void entries behind an endless stream of more urgent ones would stay forever.
         """
         self._gone += 1
         if self._gone > 32 and self._gone * 2 > self._ready.qsize():
@@ -63,7 +64,7 @@ class ReadyQueue(Generic[T]):
             heapq.heapify(self._ready.queue)
 
     def in_order(self) -> Iterator[Entry[T]]:
-        """Yields every entry in line, most urgent first; looking at k of them takes O(k log k)."""
+        """Yields every entry, most urgent first; the first k take O(k log k)."""
         heap = self._ready.queue
         frontier = [(heap[0], 0)] if heap else []
         while frontier:

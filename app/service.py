@@ -1,4 +1,4 @@
-"""One queue with its worker, and what can be asked of it; the same for HTTP and for the host's own code."""
+"""One queue with its worker, and its operations; the same for HTTP and for the host's own code."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ logger = logging.getLogger("flask_ingestion")
 class Service:
     """One queue in one app: its settings, store and worker.
 
-    `find_processor` is asked for every batch; where it gives None, ids are only simulated. `autostart` says
-    whether this process dispatches without being told to.
+    `find_processor` is called for every batch; if it returns None, the work is only simulated. `autostart` says whether
+    this process dispatches without an explicit start.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Service:
         self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
 
     def ensure_started(self) -> None:
-        """Start dispatching if this process should and was not told otherwise."""
+        """Start dispatching if this process should and has not been stopped."""
         if not self._autostart:
             return
         try:
@@ -66,7 +66,7 @@ class Service:
             logger.error("the worker of %r could not be started, the next request tries again: %s", self.name, error)
 
     def start(self) -> None:
-        """Start dispatching, unless it runs. Raises RuntimeError if no thread can be started."""
+        """Start dispatching, unless already running. Raises RuntimeError if no thread can be started."""
         with self._lock:
             if self._active:
                 return
@@ -86,7 +86,7 @@ class Service:
             self.worker.stop_claiming()
 
     def stop(self, grace: float | None = None) -> None:
-        """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
+        """Stop dispatching; running batches have `grace` seconds to end (None: SHUTDOWN_GRACE). Idempotent."""
         self._stop_claiming()
         self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
 
@@ -174,7 +174,7 @@ class Service:
 
     @contextmanager
     def _only_one(self, owner: str | None, key: str) -> Iterator[None]:
-        """Refuse a second request with a key while the first is being accepted."""
+        """Refuse a second request with the same key while the first is being accepted."""
         with self._lock:
             if (owner, key) in self._accepting:
                 raise KeyInUse(f"A request with the idempotency key {key!r} is just being accepted; ask again.")

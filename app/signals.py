@@ -1,6 +1,6 @@
 """The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
-Receivers run in the app's context, in the thread that caused the event, and should be quick. One that raises is
+Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one is
 logged and stops nothing.
 """
 
@@ -30,7 +30,7 @@ ingestion_finished = _namespace.signal("ingestion-finished", "An ingestion ended
 
 
 class Sender(Protocol):
-    """The part of a Flask app that signals need."""
+    """The part of a Flask app that the signals need."""
 
     def app_context(self) -> AbstractContextManager[Any]: ...
 
@@ -44,7 +44,7 @@ class Emitter:
         self._own: dict[NamedSignal, Callable[..., None]] = {}
 
     def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
-        """Call `observer` for each emit of a signal, outside the app's context and without the keyword `name`."""
+        """Call `observer` each time a signal is emitted, outside the app's context and without the keyword `name`."""
         self._own[signal] = observer
 
     def is_heard(self, signal: NamedSignal) -> bool:
@@ -52,7 +52,7 @@ class Emitter:
         return bool(signal.receivers) and any(True for _ in signal.receivers_for(self.app))
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
-        """Call the observer and every receiver; one that raises is logged and stops no other."""
+        """Call the observers and every receiver; an exception in one is logged and does not stop the others."""
         try:
             if observer := self._own.get(signal):
                 observer(**keywords)

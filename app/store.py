@@ -1,6 +1,6 @@
 """The one seam to state: queue, limiter and records, behind one interface.
 
-They change together in one claim, so they live together. `MemoryStore` keeps them in this process; a store that several
+One claim changes them together, so they belong together. `MemoryStore` keeps them in this process; a store that several
 processes share does each of these calls in one transaction.
 """
 
@@ -34,9 +34,10 @@ from .core import (
 
 
 class Submission(NamedTuple):
-    """What a caller hands over. `key` makes it idempotent for its `owner`; `fingerprint` tells its requests apart.
+    """What a caller hands over.
 
-    `deadline` is the moment (epoch seconds) by which it must be able to end, or be refused.
+    `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key. A
+    submission that cannot end by `deadline` (epoch seconds) is refused.
     """
 
     ids: array[int]
@@ -48,10 +49,10 @@ class Submission(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How a claim ends: its batch is in `state` from then on, one of COMPLETED, WAITING and FAILED of `core.states`.
+    """How a claim ends. `state` is the batch's new state: COMPLETED, WAITING or FAILED of `core.states`.
 
-    `results` is JSON text for each of its ids, empty where all of them are null. A batch in WAITING is due again after
-    `delay` seconds. Where `counted` is false, the attempt is taken back.
+    `results` is JSON text for each of its ids, or empty if all are null. A batch in WAITING is due again after `delay`
+    seconds. If `counted` is false, the attempt does not count.
     """
 
     state: int
@@ -90,24 +91,24 @@ class Store(ABC):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
     durable = False
-    """Whether its contents outlive the process."""
+    """Whether its contents survive the process."""
 
     groups = False
-    """Whether it serves calls that arrive together in one go; otherwise they wait for each other."""
+    """Whether it serves concurrent calls together; otherwise each waits for the one before it."""
 
-    # -- accepting and telling --
+    # -- accepting and reporting --
 
     @abstractmethod
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         """Accept a submission; returns the ingestion and whether it is new (False: its key was used before).
 
-        An owner has at most `KEY_QUOTA` ids waiting, which are those in batches that have yet to start or go again.
-        Raises KeyReused, QuotaFull, BacklogFull or TooLate, and then keeps nothing.
+        An owner has at most `KEY_QUOTA` ids waiting, in batches that wait for their first or next attempt. Raises
+        KeyReused, QuotaFull, BacklogFull or TooLate, and stores nothing then.
         """
 
     @abstractmethod
     def get(self, ingestion_id: str) -> Ingestion:
-        """Returns the ingestion as it stands."""
+        """Returns the ingestion."""
 
     @abstractmethod
     def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
@@ -117,7 +118,7 @@ class Store(ABC):
     def status(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
-        """Returns the same and the ingestion's estimate, which is None once it has ended."""
+        """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
     def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
@@ -143,9 +144,10 @@ class Store(ABC):
 
     @abstractmethod
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
-        """Take tokens and the most urgent due batches, up to `limit`, in one step; returns them, or what to wait for.
+        """Take tokens and the most urgent due batches, up to `limit`, in one step; returns the claims, or what to wait
+        for.
 
-        `was_full` says, for the log of dispatches, that the caller had no free slot until now.
+        `was_full` says, for the dispatch log, that the caller had no free slot until now.
         """
 
     @abstractmethod
@@ -154,19 +156,19 @@ class Store(ABC):
 
     @abstractmethod
     def recover(self) -> list[tuple[Claim, Ingestion]]:
-        """End every claim whose lease ran out, by `Outcome.lost`; returns each with its ingestion afterwards.
+        """End every claim whose lease ran out, by `Outcome.lost`; returns each with its ingestion.
 
-        The claim's batch, too, is as it stands afterwards.
+        Both the batch and the ingestion are as they stand afterwards.
         """
 
     @abstractmethod
     def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
-        """End a claim; returns the ingestion afterwards, or None where the claim was lost and nothing changed."""
+        """End a claim; returns the ingestion afterwards, or None if the claim was lost, which changes nothing."""
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
     ) -> tuple[Ingestion | None, list[Claim] | Wait]:
-        """`end`, and `claim` one batch in its place; in one turn in SQL, for 1.5 to 1.7 times the batches/s."""
+        """`end` a claim, then `claim` one batch; in SQL in one turn, for 1.5 to 1.7 times the batches/s."""
         return self.end(claim, outcome), self.claim(1, was_full=was_full)
 
     @abstractmethod
@@ -175,7 +177,7 @@ class Store(ABC):
 
     @abstractmethod
     def report(self, worker: WorkerReport) -> None:
-        """Note that a worker is there; forgotten unless it reports again within a lease. The store sets its times."""
+        """Record that a worker is alive, until a lease passes without a report. The store sets its times."""
 
     @abstractmethod
     def leave(self, worker_id: str) -> None:
@@ -185,14 +187,14 @@ class Store(ABC):
 
     @abstractmethod
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
-        """Cancel what has not started; returns the ingestion and whether this call, not an earlier one, did it.
+        """Cancel what has not started; returns the ingestion and whether this call, not an earlier one, cancelled it.
 
-        Raises Conflict where the ingestion ended otherwise.
+        Raises Conflict if the ingestion ended in another way.
         """
 
     @abstractmethod
     def redrive(self, ingestion_id: str) -> Ingestion:
-        """Start the failed batches over, at their rank. Raises Conflict where none failed, or it was cancelled."""
+        """Start the failed batches over, at their rank. Raises Conflict if none failed, or on a cancelled ingestion."""
 
     @abstractmethod
     def pause(self) -> None:
@@ -212,12 +214,12 @@ class Store(ABC):
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         """Returns the next `limit` batches in the order they will start, each with its start (None while paused).
 
-        With an `owner`, only those of its ingestions among them.
+        With an `owner`, only those among them that belong to its ingestions.
         """
 
     @abstractmethod
     def workers(self) -> list[WorkerReport]:
-        """Returns the workers that reported within a lease, the one that has been there longest first."""
+        """Returns the workers that reported within a lease, the longest running first."""
 
     @abstractmethod
     def dispatches(self, limit: int) -> list[Dispatch]:
@@ -233,7 +235,7 @@ class Store(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Close what the store holds open."""
+        """Release what the store holds open."""
 
 
 @runtime_checkable
@@ -241,10 +243,10 @@ class Forkable(Protocol):
     """A store that must be idle while its process forks."""
 
     def before_fork(self) -> None:
-        """Finish what is under way and start nothing new."""
+        """Finish calls in progress and start nothing new."""
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Continue."""
 
     def disown(self) -> None:
-        """In the forked child: drop what belongs to the parent, without closing it."""
+        """In the forked child: drop the parent's resources without closing them."""

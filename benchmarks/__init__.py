@@ -1,1 +1,1 @@
-"""How fast this service is beside what a user would pick instead. Run `python -m benchmarks`; README.md explains."""
+"""How fast this service is compared with the alternatives. Run `python -m benchmarks`; README.md explains."""

@@ -17,7 +17,7 @@ from .series import Plan, Series, Unavailable
 
 def main() -> int:
     arguments = _arguments()
-    # So that what was started is ended on this signal too, on the way out.
+    # So that this signal, too, ends the processes that were started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rows = [row for row in ROWS if not arguments.rows or any(row.name.startswith(name) for name in arguments.rows)]
     began = time.monotonic()

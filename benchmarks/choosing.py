@@ -1,7 +1,7 @@
 """What one claim costs while 1,000 or 1,000,000 batches wait.
 
-Each store is in a process of its own, `python -m benchmarks.choosing KIND SHAPE COUNT`, so that what waits in the one
-is no burden on the garbage collector of the other.
+Each store is in a process of its own, `python -m benchmarks.choosing KIND SHAPE COUNT`, so that the batches waiting in
+one do not burden the garbage collector of the other.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from .series import Contender, Plan, Series, Unavailable, interleave
 
 COUNTS = {"1k": 1_000, "1m": 1_000_000}
 SHAPES = ("one", "many")
-"""How the batches that wait came: in one ingestion, or in many of so many batches each."""
+"""How the waiting batches were submitted: in one ingestion, or in many with a fixed number of batches each."""
 
 MANY = {"memory": 10, "sqlite": 100, "postgres": 100}
 CLAIMS = 200
 
 
 def measure(plan: Plan) -> dict[str, Series]:
-    """Microseconds a claim: "memory one 1k", "sqlite many 1m" and so on."""
+    """Microseconds per claim: "memory one 1k", "sqlite many 1m" and so on."""
     found: dict[str, Series] = {}
     for kind in ours.STORES:
         for shape in SHAPES:
@@ -57,7 +57,7 @@ def _serve(kind: str, shape: str, count: str) -> None:
 
 
 def _claims(store: Store, batches: int) -> float:
-    """Claims some batches one by one, then adds as many, in ingestions of so many `batches`."""
+    """Claims some batches one by one, then adds as many, in ingestions of `batches` each."""
     claimed = []
     began = time.perf_counter()
     for _ in range(CLAIMS):

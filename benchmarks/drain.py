@@ -1,4 +1,4 @@
-"""Draining a queue that nothing limits, with a processor that does nothing."""
+"""Draining an unlimited queue, with a processor that does nothing."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ MOST_SECONDS = 60.0
 
 
 class Peer(NamedTuple):
-    """A queue of `benchmarks.peers`: how many batches it gets a round, its worker's command, what has to come first.
+    """A queue of `benchmarks.peers`: how many batches it gets per round, its worker's command, and what it requires
+    first.
 
-    The batches are enough for about a second. The worker is run as its documentation's first page has it.
+    The batches last about a second. The worker runs as on the first page of its documentation.
     """
 
     module: str
@@ -48,7 +49,7 @@ PEERS = {
     ),
 }
 OURS = {"memory": (20, 1000), "sqlite": (20, 200), "postgres": (20, 50)}
-"""How many ingestions of how many batches our own stores get a round."""
+"""How many ingestions of how many batches our own stores get per round."""
 
 
 def measure(plan: Plan) -> dict[str, Series]:
@@ -65,7 +66,7 @@ def measure(plan: Plan) -> dict[str, Series]:
 
 
 def _broker(stack: contextlib.ExitStack, kind: str) -> str | Unavailable:
-    """Where queues of a kind live, or why they can't."""
+    """Where queues of a kind live, or why they cannot."""
     try:
         if kind == "redis":
             return stack.enter_context(backends.redis())
@@ -77,7 +78,7 @@ def _broker(stack: contextlib.ExitStack, kind: str) -> str | Unavailable:
 
 
 def _drain_peer(peer: Peer, broker: str | Unavailable) -> float:
-    """From the start of the queue's first job to that of its last: what the worker takes to come up is not counted."""
+    """From the start of the queue's first job to that of its last: the worker's start-up time is not counted."""
     if isinstance(broker, Unavailable):
         raise broker
     with tempfile.TemporaryDirectory() as folder:
@@ -103,7 +104,7 @@ def _command(peer: Peer, command: str, broker: str) -> list[str]:
 
 
 def _drain_ours(kind: str) -> float:
-    """From the worker's start to that of the last batch, all of which were queued before."""
+    """From the worker's start to that of the last batch; all batches were queued before."""
     ingestions, batches = OURS[kind]
     with ours.address(kind) as url, ours.queue(store=url, interval=0) as queue:
         numbers, drained = itertools.count(1), threading.Event()

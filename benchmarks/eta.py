@@ -1,4 +1,4 @@
-"""Telling when an ingestion ends while very many are unfinished."""
+"""Estimating when an ingestion ends while very many are unfinished."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import ours
 from .series import Contender, Plan, Series, Unavailable, interleave
 
 INGESTIONS = {"memory": 100_000, "sqlite": 10_000, "postgres": 10_000}
-"""Fewer where adding them takes longer than all the other rows together."""
+"""Fewer for stores where adding them takes longer than all the other rows together."""
 
 BATCHES = 2
 ASKED = 200

@@ -1,4 +1,4 @@
-"""What a submit of 5 ids has to wait for while submits of 1,000,000 ids are being taken."""
+"""How long a submit of 5 ids waits while submits of 1,000,000 ids are being accepted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _quiet(port: int) -> float:
 
 
 def _busy(port: int, body: str) -> float:
-    """Of the small submits that were under way while big ones, one after the other, were."""
+    """Of the small submits in flight while big ones arrived, one after the other."""
     small = load.begin(_small(port, 1_000_000, BUSY_SECONDS))
     big = load.run(load.Load(port, "/ingest", body, connections=1, count=BIG_MOST, seconds=BUSY_SECONDS - 0.5))
     return 1000 * load.finish(small).p99(since=big.starts[0], until=big.starts[-1] + big.latencies[-1])

@@ -1,7 +1,7 @@
-"""The floors of the HTTP rows: Flask views that do the least such an answer takes, on the same server as our service.
+"""The floors of the HTTP rows: Flask views that do the minimum for such an answer, on the same server as our service.
 
-`python -m benchmarks.floors` serves them by the very function, and so with the very settings of waitress, that serves
-our service; `benchmarks.floors:app` is for granian. FLOOR_DOCUMENT holds the JSON document of the second view.
+`python -m benchmarks.floors` serves them with the same function, and so the same waitress settings, as our service;
+`benchmarks.floors:app` is for granian. FLOOR_DOCUMENT holds the JSON document of the second view.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from app import IngestionAPI
 
 
 def create_floor() -> Flask:
-    """A plain Flask app with the two views. Our extension is there, idle, for the server asks it for its settings."""
+    """A plain Flask app with the two views.
+
+    Our extension is present but idle, because the server reads its settings from it.
+    """
     app = Flask("floor", static_folder=None)
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config["INGEST_AUTOSTART"] = False

@@ -10,13 +10,13 @@ from .series import Contender, Plan, Series, interleave
 IDS = [104_729, 224_737, 350_377, 479_909, 611_953]
 COUNT = 3000
 NEIGHBOURS = ("waitress", "floor", "granian", "floor granian", "fastapi")
-"""In this order, for what is put beside one another should come one after the other."""
+"""In this order, so that contenders that are compared run one after the other."""
 
 
 def measure(plan: Plan) -> dict[str, Series]:
     """Requests per second: "submit waitress", "status floor granian" and so on."""
     with servers.serving(*servers.SERVICES) as services:
-        # It waits behind all that is submitted at MEDIUM, so its status is that of an unfinished ingestion throughout.
+        # It waits behind everything submitted at MEDIUM, so it stays unfinished throughout.
         paths = {name: f"/status/{servers.post(port, IDS, 'LOW')}" for name, port in services.items()}
         document = servers.fetch(services["waitress"], paths["waitress"]).decode()
         with servers.serving(*servers.FLOORS, environment={"FLOOR_DOCUMENT": document}) as floors:

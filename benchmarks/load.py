@@ -1,6 +1,6 @@
 """A lean HTTP/1.1 load generator: keep-alive connections on raw sockets, one request in flight on each.
 
-Runs as a process of its own, so that what it costs is not taken from the process that measures: `run` starts
+Runs in a separate process, so that its cost does not fall on the process that measures: `run` starts
 `python -m benchmarks.load`, which reads a `Load` as JSON and writes a `Result`.
 """
 
@@ -20,12 +20,12 @@ from .series import Unavailable, percentile
 READ_SIZE = 1 << 18
 BUSY_MOST = 0.9
 LONGEST_WAIT = 60.0
-"""Seconds without any answer after which a load is given up."""
+"""Seconds without any answer after which a load is aborted."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What to send: `count` requests at most, for `seconds` at most, all alike; only answers of 200 are accepted."""
+    """What to send: at most `count` identical requests, for at most `seconds`; only answers of 200 are accepted."""
 
     port: int
     path: str
@@ -37,9 +37,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Result:
-    """Of each request in the order of their answers: its start (monotonic) and latency, in seconds.
+    """The start (monotonic) and latency of each request, in seconds, in the order of the answers.
 
-    `busy` is the share of the time that the generator itself was on the processor: near 1, it was the bottleneck.
+    `busy` is the share of time that the generator itself used the CPU: near 1, it was the bottleneck.
     """
 
     starts: list[float]
@@ -53,7 +53,7 @@ class Result:
         return len(self.latencies) / self.elapsed
 
     def p99(self, since: float = 0.0, until: float = float("inf")) -> float:
-        """The 99th percentile of the latencies, in seconds, of the requests that were under way in that span."""
+        """The 99th percentile of the latencies, in seconds, of the requests in flight in that span."""
         chosen = [
             latency
             for start, latency in zip(self.starts, self.latencies, strict=True)
@@ -78,7 +78,7 @@ def begin(load: Load) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> Result:
-    """The result of a load. Raises Unavailable where an answer was not 200."""
+    """The result of a load. Raises Unavailable if an answer was not 200."""
     out, _ = process.communicate()
     answer = json.loads(out) if process.returncode == 0 else {"refused": f"the load ended with {process.returncode}"}
     if "refused" in answer:
@@ -94,7 +94,7 @@ def run(load: Load) -> Result:
 
 
 class _Connection:
-    """One keep-alive connection, and how many bytes of its answer are still to come (None: the head is not whole)."""
+    """One keep-alive connection, and how many bytes of its answer are outstanding (None: the head is incomplete)."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
@@ -109,7 +109,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Take what has come; True when the answer is whole. Raises ValueError for any other status than 200."""
+        """Read what has arrived; True once the answer is complete. Raises ValueError for any status but 200."""
         data = self.socket.recv(READ_SIZE)
         if not data:
             raise ValueError("the server closed the connection")

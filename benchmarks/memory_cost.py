@@ -1,4 +1,4 @@
-"""What waiting ids cost: memory that stays with the process, each figure from a fresh one.
+"""The memory cost of waiting ids: growth of the process, each figure from a fresh one.
 
 `python -m benchmarks.memory_cost ids` (or `ingestions`) is such a process; it prints its figures as JSON.
 """
@@ -27,7 +27,7 @@ INGESTIONS = 100_000
 
 
 def measure(plan: Plan) -> dict[str, Series]:
-    """Bytes an id ("ids"), bytes an id of the process' first such submit ("ids first"), bytes an ingestion."""
+    """Bytes per id ("ids"), bytes per id of the process' first such submit ("ids first"), bytes per ingestion."""
     parts = ("ids", "ingestions")
     return interleave(plan, {part: functools.partial(_fresh, part) for part in parts}, warm_up=False)
 
@@ -47,9 +47,9 @@ def _resident() -> int:
 
 
 def _ids() -> dict[str, float]:
-    """Submits through the service's own view, so that what parsing leaves behind shows.
+    """Submits through the service's own view, so that memory left over from parsing shows.
 
-    A first submit brings what the allocator keeps for the next request; what waits is what the others add.
+    The first submit includes what the allocator keeps for later requests; the others add only what waits.
     """
     client = create_app({"INGEST_AUTOSTART": False, "INGEST_MAX_PENDING": 0}).test_client()
     body = servers.body(some_ids(IDS), "LOW")

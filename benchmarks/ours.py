@@ -1,4 +1,4 @@
-"""Our own parts, made for measuring them inside this process."""
+"""Our own parts, set up to be measured inside this process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILLING = 8
 
 @contextlib.contextmanager
 def address(kind: str) -> Iterator[str]:
-    """What to set STORE to for an empty store of one of `STORES`. Raises Unavailable where there is none."""
+    """The value of STORE for an empty store of one of `STORES`. Raises Unavailable if there is none."""
     with contextlib.ExitStack() as stack:
         if kind == "memory":
             yield "memory://"
@@ -41,7 +41,7 @@ def address(kind: str) -> Iterator[str]:
 
 @contextlib.contextmanager
 def store(kind: str, **settings: Any) -> Iterator[Store]:
-    """An empty store of one of `STORES`, with settings by their field names. Raises Unavailable where there is none."""
+    """An empty store of one of `STORES`, with settings by their field names. Raises Unavailable if there is none."""
     with address(kind) as url:
         read = Settings.read(
             {f"INGEST_{key.upper()}": value for key, value in {"max_pending": 0, **settings, "store": url}.items()}
@@ -57,7 +57,7 @@ def store(kind: str, **settings: Any) -> Iterator[Store]:
 
 
 def fill(store: Store, ingestions: int, batches: int) -> list[str]:
-    """Add so many ingestions of so many batches each, several at a time as a server would; their ids."""
+    """Add ingestions of `batches` batches each, several at a time as a server would; their ids."""
     ids = array("q", range(1, batches * BATCH_SIZE + 1))
 
     def add(_: int) -> str:
@@ -71,9 +71,9 @@ def fill(store: Store, ingestions: int, batches: int) -> list[str]:
 
 @contextlib.contextmanager
 def queue(**settings: Any) -> Iterator[IngestionAPI]:
-    """The extension on an app of its own, with settings by their field names; it dispatches once it is started.
+    """The extension on a separate app, with settings by their field names; it dispatches once started.
 
-    Raises Unavailable where the store that they name is not there.
+    Raises Unavailable if the store that they name is not available.
     """
     app = Flask("benchmark")
     app.config.update({f"INGEST_{key.upper()}": value for key, value in {"autostart": False, **settings}.items()})

@@ -1,4 +1,4 @@
-"""How late a start is, in real time, beside what a wait on a threading.Condition is late by itself."""
+"""How late a start is, in real time, compared with a bare wait on a threading.Condition."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .processes import await_it
 from .series import Contender, Plan, Series, interleave, percentile
 
 TOO_EARLY = 1e-6
-"""Seconds of rounding that the difference of two epoch times in floating point may show."""
+"""Rounding error, in seconds, of the difference of two epoch times in floating point."""
 
 
 class Course(NamedTuple):
-    """So many queues of one interval, evenly spread over `spread` seconds, each of so many starts after its first."""
+    """Queues of one interval, evenly staggered over `spread` seconds, each with so many starts after its first."""
 
     interval: float
     queues: int
@@ -66,7 +66,7 @@ class _Queue:
         return len(self._calls) > self._course.starts
 
     def lateness(self) -> tuple[list[float], list[float]]:
-        """By how many seconds each start came after its token, and each call of the processor."""
+        """How many seconds after its token each start came, and each processor call."""
         starts = [dispatch.started_at for dispatch in self._api.service.store.dispatches(self._course.starts + 1)]
         tokens = [start + self._course.interval for start in starts]
         pairs = list(zip(tokens, starts[1:], self._calls[1:], strict=False))

@@ -1,4 +1,4 @@
-"""Processes that a benchmark needs beside it: started, waited for, ended."""
+"""Processes that a benchmark needs: started, awaited and ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START_SECONDS = 30.0
 
 
 def free_port() -> int:
-    """A port of the loopback address that nothing listens on."""
+    """A free port on the loopback address."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
@@ -38,9 +38,10 @@ def listens(port: int) -> bool:
 def running(
     command: Sequence[str], *, ready: Callable[[], bool], environment: Mapping[str, str] | None = None, **options: Any
 ) -> Iterator[None]:
-    """The command in the background, from the moment it is `ready` until the block ends.
+    """Runs the command in the background, from the moment it is `ready` until the block ends, then ends its whole
+    process group.
 
-    Its whole process group is ended. Raises Unavailable, with the end of what it printed, where it does not get ready.
+    Raises Unavailable, with the end of its output, if it does not get ready.
     """
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
@@ -60,7 +61,7 @@ def running(
 
 
 def environment_of_child(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Ours, less any setting of the service, with the clone importable and `more`."""
+    """Our environment without any setting of the service, with the clone importable, plus `more`."""
     ours = {key: value for key, value in os.environ.items() if not key.startswith("INGEST_")}
     return {**ours, "PYTHONPATH": str(ROOT), **(more or {})}
 
@@ -73,7 +74,7 @@ def await_it(
     process: subprocess.Popen[bytes] | None = None,
     log: Any = None,
 ) -> None:
-    """Look every few milliseconds until it is `done`. Raises Unavailable where that takes too long."""
+    """Poll every few milliseconds until it is `done`. Raises Unavailable if that takes too long."""
     until = time.monotonic() + seconds
     while not done():
         ended = process is not None and process.poll() is not None
@@ -101,13 +102,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def program(name: str) -> str:
-    """A program beside the running Python, where the virtual environment has it."""
+    """A program installed next to the running Python, in the virtual environment."""
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.exists() else name
 
 
 class Child:
-    """A module of this package in a process of its own, which answers every line it is sent with a figure."""
+    """A module of this package in a separate process, which answers every line it receives with a figure."""
 
     def __init__(self, module: str, *arguments: str) -> None:
         self._process = subprocess.Popen(
@@ -120,7 +121,7 @@ class Child:
         )
 
     def ask(self) -> float:
-        """The next figure. Raises Unavailable with what the process said last, where that is none."""
+        """The next figure. Raises Unavailable, with the process' last output, if that is no figure."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
@@ -137,6 +138,6 @@ class Child:
 
 
 def answer(measure: Callable[[], float]) -> None:
-    """What a Child does: a figure for every line, until there are no more."""
+    """The Child's side: a figure for every line, until there are no more."""
     for _ in sys.stdin:
         print(measure(), flush=True)

@@ -26,7 +26,7 @@ Line = tuple[str, ...]
 
 
 def line(row: Row, outcome: Outcome | str) -> Line:
-    """A row as text; an outcome that is text says why there is none."""
+    """A row as text; a string in place of an outcome says why there is none."""
     aim = str(row.aim or "")
     if isinstance(outcome, str):
         return row.name, row.about, "", "", row.unit, "", "", aim, outcome
@@ -45,7 +45,7 @@ def line(row: Row, outcome: Outcome | str) -> Line:
 
 
 def plain(one: Line) -> str:
-    """For a terminal, without the column that only repeats the name in words."""
+    """For a terminal, without the column that only spells out the name."""
     texts = one[:1] + one[2:]
     return "  ".join(text.ljust(width) for text, width in zip(texts, _WIDTHS, strict=True)).rstrip()
 
@@ -71,7 +71,7 @@ def write(lines: Sequence[Line], rounds: int, seconds: float) -> None:
 
 
 def _figure(value: float) -> str:
-    """Three digits that matter, and thousands apart."""
+    """Three significant digits, with thousands separators."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

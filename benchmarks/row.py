@@ -1,4 +1,4 @@
-"""A row of the table: what is put beside what, its aim, and what came of it."""
+"""A row of the table: what is compared with what, its aim, and its outcome."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .series import Series, Unavailable
 
 
 class Aim(NamedTuple):
-    """A bound on the median of a row's ratio, or of its plain figure where nothing is put beside it."""
+    """A bound on the median of a row's ratio, or of its plain figure if it is not compared with anything."""
 
     sign: str
     bound: float
@@ -34,7 +34,7 @@ class Row(NamedTuple):
     """`ours` over `theirs`: names of series that the `measure` of the row's family gives.
 
     Its name starts with its family, the module that measures it. Of several `theirs`, the one with the highest median
-    counts. Without any, our figure stands for itself.
+    counts. Without any, our figure stands alone.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
     @property
     def series(self) -> tuple[str, ...]:
-        """What has to be measured for it."""
+        """The series to measure for this row."""
         return self.ours, *self._others
 
     @property
@@ -58,7 +58,7 @@ class Row(NamedTuple):
         return (self.theirs,) if isinstance(self.theirs, str) else self.theirs
 
     def outcome(self, series: Mapping[str, Series]) -> Outcome:
-        """What came of it. Raises Unavailable where one side is missing."""
+        """The outcome. Raises Unavailable if one side is missing."""
         ours = _taken(series[self.ours])
         if not self.theirs:
             return Outcome(self, ours, None, ours)

@@ -1,4 +1,4 @@
-"""What was measured: a figure a round for every contender, taken in turn."""
+"""The measurements: one figure per round for every contender, taken in turn."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ Contender = Callable[[], float | Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many rounds to take, and which series are asked for (None: all)."""
+    """How many rounds to take, and which series are requested (None: all)."""
 
     rounds: int
     series: frozenset[str] | None = None
 
     def wants(self, name: str) -> bool:
-        """Whether a contender of this name gives anything that is asked for."""
+        """Whether a contender of this name provides a requested series."""
         return self.series is None or any(one == name or one.startswith(f"{name} ") for one in self.series)
 
 
 def interleave(plan: Plan, contenders: Mapping[str, Contender], *, warm_up: bool = True) -> dict[str, Series]:
     """The figure of every round, of each contender that the plan wants.
 
-    In a round each has its turn, in the opposite order every other round, so that what slows the machine down for a
-    while is shared. A first round to warm up is thrown away. A contender that returns several figures by name gets
-    a series for each, under "contender name".
+    In a round each runs once, in the opposite order every other round, so that a temporary slowdown of the machine
+    affects all. A warm-up round is discarded. A contender that returns several figures by name gets a series for each,
+    under "contender name".
     """
     series: dict[str, Series] = {}
     gone: set[str] = set()

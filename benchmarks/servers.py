@@ -1,4 +1,4 @@
-"""The web servers under load: our service, the floors and peer 1, each in a process of its own."""
+"""The web servers under load: our service, the floors and peer 1, each in its own process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMANDS = {
 
 @contextlib.contextmanager
 def serving(*names: str, environment: Mapping[str, str] | None = None) -> Iterator[dict[str, int]]:
-    """The port of each of these, ready. Raises Unavailable where one does not start."""
+    """The port of each of these, once ready. Raises Unavailable if one does not start."""
     ports: dict[str, int] = {}
     with contextlib.ExitStack() as stack:
         for name in names:

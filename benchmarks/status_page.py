@@ -1,4 +1,4 @@
-"""The status of 100,000 batches, asked for over HTTP."""
+"""The status of 100,000 batches, requested over HTTP."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def measure(address: str, count: int, seconds: float, work: Callable[..., int], width: int) -> float:
-    """How many a second all processes together do."""
+    """Total rate per second over all processes."""
     context = multiprocessing.get_context("spawn")
     start, done = context.Barrier(count + 1), context.Queue()
     arguments = (work, address, seconds, width, start, done)
@@ -93,7 +93,7 @@ def open_store(address: str) -> SQLStore:
 
 
 def fill(store: SQLStore) -> None:
-    """More batches than any run claims, in one ingestion of each priority."""
+    """More batches than any run claims, in one ingestion per priority."""
     from array import array
 
     for priority in Priority:
@@ -101,7 +101,7 @@ def fill(store: SQLStore) -> None:
 
 
 def submit_all(store: SQLStore, until: float, threads: int) -> int:
-    """Submissions of 5 ids, from so many threads."""
+    """Submissions of 5 ids, from several threads."""
     from array import array
 
     ids, counts = array("q", range(1, 6)), [0] * threads
@@ -116,7 +116,7 @@ def submit_all(store: SQLStore, until: float, threads: int) -> int:
 
 
 def claim_all(store: SQLStore, until: float, limit: int) -> int:
-    """Batches claimed, `limit` at once, and acked, each from a thread of its own."""
+    """Batches claimed, `limit` at a time, and acked, each from its own thread."""
     count = 0
     while time.monotonic() < until:
         answer = store.claim(limit)

@@ -1,7 +1,7 @@
-"""What the number of waitress' threads buys: `python -m benchmarks.threads`.
+"""What the number of waitress' threads gains: `python -m benchmarks.threads`.
 
-For each number: requests per second of small submits, and their p99 with nobody beside them, and while one connection
-asks for the status of 100,000 batches again and again. No row of the table; it is what the default was chosen by.
+For each number: requests per second of small submits, and their p99 both alone and while one connection repeatedly
+requests the status of 100,000 batches. Not a row of the table; the default was chosen from it.
 """
 
 from __future__ import annotations

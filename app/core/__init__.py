@@ -1,4 +1,4 @@
-"""What is true of the queue in every store: its words, its rules, and the arithmetic of when."""
+"""What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches

@@ -1,4 +1,4 @@
-"""What is refused on submission, and when it would fit."""
+"""Which submissions are refused, and when they would fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .schedule import Place
 from .timeline import Timeline
 
 ASK_AGAIN = 5.0
-"""Seconds after which to ask again where nothing tells how long it will be, as while the queue is paused."""
+"""Seconds after which to ask again when the wait is unknown, as while the queue is paused."""
 
 _UNKNOWN = "the queue is paused, so it is not known when there will be room."
 
@@ -18,10 +18,10 @@ _UNKNOWN = "the queue is paused, so it is not known when there will be room."
 def admit(
     settings: Settings, timeline: Timeline, *, count: int, ahead: int, place: Place, deadline: float | None
 ) -> None:
-    """Refuse a submission of `count` batches that the queue has no room or no time for.
+    """Refuse a submission of `count` batches if the queue has no room or no time for it.
 
     `ahead` batches wait before its `place`. Raises BacklogFull with the seconds until it would fit, TooLate with the
-    earliest end, or InvalidRequest for what would never fit.
+    earliest end, or InvalidRequest for one that could never fit.
     """
     most, waiting = settings.max_pending, timeline.waiting
     if most and waiting + count > most:
@@ -55,10 +55,10 @@ def admit(
 
 
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
-    """Refuse a caller's submission of `count` ids while `waiting` others of its own wait, where `quota` may.
+    """Refuse a submission of `count` ids by a caller that has `waiting` ids waiting, if that would exceed its `quota`.
 
-    `until_started` gives the seconds until so many of those have started, None while the queue is paused. Raises
-    QuotaFull with the seconds until it would fit, or InvalidRequest for what would never fit.
+    `until_started` returns the seconds until a given number of those have started, None while the queue is paused.
+    Raises QuotaFull with the seconds until it would fit, or InvalidRequest for one that could never fit.
     """
     if count > quota:
         raise InvalidRequest([Fault("#/ids", f"ids has {count} members, but a caller never has over {quota} waiting.")])

@@ -16,7 +16,7 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 class Batches:
     """A sequence of Batch in columns, because there may be 100,000 of them; each Batch is made when it is read.
 
-    `first` is the position of the first one. `ids` and `states` (a byte each) hold this page alone. `attempts` and
+    `first` is the position of the first one. `ids` and `states` (a byte each) cover only this page. `attempts` and
     `errors` are keyed by position; a batch that is not in `attempts` is at its first attempt, or has yet to start.
     """
 
@@ -54,8 +54,11 @@ class Batches:
         return map(self._batch, range(len(self)))
 
     def runs(self) -> Iterator[tuple[range, Status, int] | Batch]:
-        """Yields them in order: full batches of equal state without an error as one run (their positions, their status
-        and attempt), any other batch by itself."""
+        """Yields the batches in order, in runs.
+
+        A run is consecutive full batches of equal state without an error, as their positions, status and attempt; any
+        other batch comes by itself.
+        """
         kinds = bytearray(self._states)
         for position in self._attempts.keys() | self._errors.keys():
             kinds[position - self.first] = _ODD

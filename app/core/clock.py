@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The one time axis of a process."""
+    """The only source of time in a process."""
 
     def now(self) -> float:
         """Seconds since the epoch, never going back."""
@@ -18,7 +18,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The monotonic clock, shifted once to the epoch: a step of the wall clock cannot bend the rate."""
+    """The monotonic clock, shifted once to the epoch, so that a wall clock adjustment cannot distort the rate."""
 
     def __init__(self) -> None:
         self._offset = time.time() - time.monotonic()

@@ -21,16 +21,16 @@ class TokenBucket:
 
     @property
     def full_at(self) -> float:
-        """The state that must survive a restart."""
+        """The only state that must survive a restart."""
         return self._full_at
 
     @property
     def ready_at(self) -> float:
-        """When the next token is there, or since when it was."""
+        """When the next token arrives, or arrived."""
         return self._full_at + (1 - self.burst) * self.interval
 
     def take(self, now: float) -> bool:
-        """Take a token if one is there."""
+        """Take a token if one is available."""
         with self._lock:
             if self._when(0, now) > now:
                 return False
@@ -38,17 +38,17 @@ class TokenBucket:
             return True
 
     def when(self, nth: int, now: float) -> float:
-        """Returns when the nth token from now (0 is the next) is there, if every one before it is taken as it comes."""
+        """Returns when the nth token from now (0 is the next) arrives if every earlier one is taken on arrival."""
         with self._lock:
             return self._when(nth, now)
 
     def full_from(self, now: float) -> float:
-        """Returns the moment at which the bucket would be full again, if nothing were taken from `now` on."""
+        """Returns the moment at which the bucket would be full again if nothing were taken from `now` on."""
         with self._lock:
             return self._from(now)
 
     def tokens(self, now: float) -> int:
-        """Returns how many tokens are there; `burst` where nothing is limited."""
+        """Returns how many tokens are available; `burst` if the interval is 0."""
         with self._lock:
             if not self.interval:
                 return self.burst
@@ -59,7 +59,7 @@ class TokenBucket:
         return at if at > now else now
 
     def _from(self, now: float) -> float:
-        # Never further ahead than an empty bucket, for good: a clock that was set back must not stop the queue.
+        # Never further ahead than an empty bucket: a clock that was set back must not stop the queue.
         if self._full_at > (emptied := now + self.burst * self.interval):
             self._full_at = emptied
         return self._full_at if self._full_at > now else now

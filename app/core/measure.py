@@ -7,22 +7,22 @@ from collections import deque
 from .reports import Accuracy
 
 _WEIGHT = 0.1
-"""Share of the newest measurement in the mean, which so follows a changing upstream."""
+"""Weight of the newest measurement in the mean, so that it follows a changing upstream."""
 
 
 class Measured:
-    """A moving mean of service times and the misses of the latest estimates, all in seconds."""
+    """A moving mean of service times, and the errors of the latest estimates, all in seconds."""
 
     def __init__(self, service: float = 0.0) -> None:
         self.service = service
         self._misses: deque[float] = deque(maxlen=1000)
 
     def took(self, seconds: float) -> None:
-        """Note how long a batch was in process."""
+        """Record how long a batch ran."""
         self.service += (seconds - self.service) * (_WEIGHT if self.service else 1.0)
 
     def missed_by(self, seconds: float) -> None:
-        """Note how far an ingestion's end was from its estimate."""
+        """Record how far an ingestion's end was from its estimate."""
         self._misses.append(abs(seconds))
 
     def accuracy(self) -> Accuracy | None:

@@ -1,4 +1,4 @@
-"""The words of the service as types: priority, status, ingestion, batch."""
+"""The basic types: priority, status, ingestion, batch."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen unless an operator redrives it."""
+        """Whether it is final unless an operator redrives it."""
         return self not in (Status.YET_TO_START, Status.TRIGGERED)
 
 
@@ -53,7 +53,7 @@ LOST = BatchError("LeaseExpired", "the worker did not report back in time")
 class Batch(NamedTuple):
     """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
 
-    `attempt` counts from 1 once it was dispatched.
+    `attempt` counts from 1 once it has been dispatched.
     """
 
     ingestion_id: str
@@ -70,7 +70,7 @@ class Batch(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A batch handed out to be run: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
+    """A batch claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
 
     batch: Batch
     due_at: float
@@ -79,7 +79,7 @@ class Claim(NamedTuple):
     def is_latest(self, attempt: int, claimed_at: float | None) -> bool:
         """Returns whether this is still the store's latest claim of the batch: the fence against late outcomes.
 
-        The attempt alone is not enough, because a release takes it back and a redrive starts it over.
+        The attempt alone does not identify a claim, because a release decrements it and a redrive resets it.
         """
         return self.batch.attempt == attempt and self.claimed_at == claimed_at
 
@@ -99,9 +99,9 @@ class Counts(NamedTuple):
 
 
 class Ingestion(NamedTuple):
-    """One accepted request, as it stood when asked. Times are seconds since the epoch.
+    """A snapshot of one accepted request. Times are seconds since the epoch.
 
-    `order` counts up with every ingestion created in a store.
+    `order` increases with every ingestion created in a store.
     """
 
     id: str
@@ -125,7 +125,7 @@ class Ingestion(NamedTuple):
 
 
 def roll_up(counts: Counts) -> Status:
-    """Returns the status of an ingestion from those of its batches."""
+    """Returns the status of an ingestion, given those of its batches."""
     if counts.unfinished:
         return Status.YET_TO_START if counts.yet_to_start == sum(counts) else Status.TRIGGERED
     if counts.cancelled:
@@ -134,7 +134,7 @@ def roll_up(counts: Counts) -> Status:
 
 
 def batch_count(id_count: int, batch_size: int) -> int:
-    """Returns into how many batches this many ids are cut."""
+    """Returns the number of batches that this many ids make."""
     return math.ceil(id_count / batch_size)
 
 
@@ -151,7 +151,7 @@ def batch_id(ingestion_id: str, position: int) -> str:
 
 
 def batch_id_parts(ingestion_id: str) -> tuple[str, Callable[[range], Sequence[int]]]:
-    """Returns the common start of all batch ids, and a function from positions to the 48-bit numbers they end in."""
+    """Returns the common prefix of all batch ids, and a function from positions to the 48-bit numbers they end in."""
     last = int(ingestion_id[24:], 16) + 1
 
     def numbers(positions: range) -> Sequence[int]:

@@ -12,7 +12,7 @@ from .rules import Gate
 class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 
-    `limited_by` is what came last of all it had to wait for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
+    `limited_by` names the last condition it waited for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
     """
 
     started_at: float
@@ -28,7 +28,7 @@ class Dispatch(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """What waits at one priority: how many batches, since when, and when the last one should end."""
+    """The backlog of one priority: how many batches wait, since when, and when the last should end."""
 
     waiting: int = 0
     oldest_at: float | None = None
@@ -36,7 +36,7 @@ class Depth(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """How many seconds the completions estimated at submission were off, over the latest ended ingestions."""
+    """By how many seconds the completion estimates made at submission were off, over the latest ended ingestions."""
 
     ingestions: int
     mean: float
@@ -46,8 +46,8 @@ class Accuracy(NamedTuple):
 class Stats(NamedTuple):
     """The state of the whole queue. Times are epoch seconds.
 
-    `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first of those that
-    wait for another attempt is due; None where none does.
+    `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
+    None if there is none.
     """
 
     now: float
@@ -119,9 +119,9 @@ class Quote(NamedTuple):
 
 
 class WorkerReport(NamedTuple):
-    """A worker as it last reported: `busy` of its `slots` run a batch, `abandoned` calls of the processor hang.
+    """A worker as it last reported: `busy` of its `slots` run a batch, and `abandoned` processor calls hang.
 
-    `started_at` and `seen_at`, in epoch seconds, are the store's.
+    The store sets `started_at` and `seen_at`, in epoch seconds.
     """
 
     id: str
@@ -143,5 +143,5 @@ class Timing(NamedTuple):
 
     @classmethod
     def of(cls, claim: Claim, started_at: float, now: float) -> Timing:
-        """Returns the timing of an attempt that ends now; never below 0, even if its moments come from two clocks."""
+        """Returns the timing of an attempt that ends now; never negative, even if the times come from two clocks."""
         return cls(max(0.0, now - started_at), max(0.0, started_at - claim.due_at))

@@ -13,7 +13,7 @@ from .models import Priority, Status
 
 
 class Wait(NamedTuple):
-    """Why nothing may start, and in how many seconds to try again (None: when something changes).
+    """Why nothing may start, and in how many seconds to try again (None: once something changes).
 
     `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots` and `token`.
     """
@@ -24,9 +24,9 @@ class Wait(NamedTuple):
 
 @dataclass(slots=True)
 class Gate:
-    """What every start must pass: pause, hold and token bucket. Times are epoch seconds.
+    """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
-    Not thread-safe: a store changes its gate under its lock, or in its turn.
+    Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
 
     bucket: TokenBucket
@@ -35,20 +35,20 @@ class Gate:
     hold_until: float = 0.0
 
     def pause(self) -> None:
-        """Let nothing start until `resume`."""
+        """Start nothing until `resume`."""
         self.paused = True
 
     def resume(self, now: float) -> None:
-        """End a pause, if there is one."""
+        """End a pause, if any."""
         if self.paused:
             self.paused, self.resumed_at = False, now
 
     def hold(self, until: float) -> None:
-        """Let nothing start before `until`; never shortens a hold."""
+        """Start nothing before `until`; never shortens a hold."""
         self.hold_until = max(self.hold_until, until)
 
     def wait(self, now: float, *, due: float | None, slots: int) -> Wait | None:
-        """Returns why nothing may start now, or None where something may.
+        """Returns why nothing may start now, or None if something may.
 
         `due` is when the first waiting batch is due (None: nothing waits), `slots` how many more batches may run.
         """
@@ -67,7 +67,7 @@ class Gate:
         return None
 
     def limited_by(self, *, fresh: bool, due: float, token_at: float, was_full: bool) -> str:
-        """Returns what a start waited for last: of everything it needed, what came latest."""
+        """Returns the last of the conditions that a start waited for."""
         if was_full:
             return "slots"
         came = (
@@ -85,12 +85,12 @@ def rank_of(settings: Settings, priority: Priority, now: float) -> float:
 
 
 def is_last(attempt: int, max_attempts: int) -> bool:
-    """Returns whether no other attempt follows when this one fails."""
+    """Returns whether no attempt follows if this one fails."""
     return attempt >= max_attempts
 
 
 def check_cancel(status: Status, *, cancelled: bool) -> bool:
-    """Returns whether a cancel changes anything. Raises Conflict where the ingestion ended otherwise."""
+    """Returns whether a cancel changes anything. Raises Conflict if the ingestion ended in another way."""
     if cancelled:
         return False
     if status.final:
@@ -99,7 +99,7 @@ def check_cancel(status: Status, *, cancelled: bool) -> bool:
 
 
 def check_redrive(failed: int, *, cancelled: bool) -> None:
-    """Raises Conflict for an ingestion of which no batch failed, or that was cancelled."""
+    """Raises Conflict if no batch of the ingestion failed, or if it was cancelled."""
     if cancelled:
         raise Conflict("The ingestion was cancelled; submit the ids again instead.")
     if not failed:

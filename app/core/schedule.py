@@ -1,4 +1,4 @@
-"""The starts to come, one run after the other: what is ready, and the retries as they fall due."""
+"""The upcoming starts, in runs: the batches that are ready, and the retries as they fall due."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Place: TypeAlias = tuple[float, int]
 
 
 class Aside(Protocol):
-    """The batches that wait for their retry to fall due, as a store counts them."""
+    """The batches waiting for their retry to fall due, as a store counts them."""
 
     def due_by(self, moment: float, before: Place | None) -> int:
-        """Returns how many are due by `moment`; with `before`, only of ingestions ahead of that place."""
+        """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
 
     def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
-        """Returns the first `limit` to fall due, each as its due and its ingestion's place."""
+        """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
 
     def bounds(self, first: Place, end: Place) -> tuple[float, float]:
-        """Returns the first and the last due of those with places from `first` up to `end`."""
+        """Returns the earliest and latest due times of those with places from `first` up to `end`."""
 
 
 class Run(NamedTuple):
-    """Starts in a row from one group: `size` of them from number `nth` on, the first and last at these times."""
+    """Consecutive starts from one group: `size` of them from number `nth` on, the first and last at these times."""
 
     group: int
     nth: int
@@ -38,10 +38,10 @@ class Run(NamedTuple):
 def runs(
     bucket: TokenBucket, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]
 ) -> Iterator[Run]:
-    """Yields the starts from `since` on if nothing else arrives, each as soon as there are a token and a due batch.
+    """Yields the starts from `since` on if nothing else arrives, each as soon as there is both a token and a due batch.
 
-    `ready` holds how many batches of each group are due now; `retries` holds the due and the group of each later one,
-    by due. The first group goes first. Batches take no time.
+    `ready` holds how many batches of each group are due now; `retries` holds the due time and the group of each later
+    one, by due time. The first group goes first. Batches are taken to run in no time.
     """
     waiting, nth, at, due = list(ready), 0, 0, since
     interval, full_at = bucket.interval, bucket.full_from(since)

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from .models import Counts, Status
 
 NEW, RUNNING, WAITING, COMPLETED, FAILED = range(5)
-"""WAITING is for the next attempt. A cancel is noted once for the whole ingestion, not for each batch."""
+"""WAITING means waiting for the next attempt. A cancel is recorded once for the whole ingestion, not per batch."""
 
 _STATUS_OF = (Status.YET_TO_START, Status.TRIGGERED, Status.TRIGGERED, Status.COMPLETED, Status.FAILED)
 _CANCELLED = (Status.CANCELLED, Status.TRIGGERED, Status.CANCELLED, Status.COMPLETED, Status.FAILED)
 
 
 def statuses(*, cancelled: bool) -> Sequence[Status]:
-    """Returns the status of each state, in an ingestion that was cancelled or was not."""
+    """Returns the status that each state means, depending on whether the ingestion was cancelled."""
     return _CANCELLED if cancelled else _STATUS_OF
 
 
 def count_statuses(new: int, running: int, waiting: int, completed: int, failed: int, *, cancelled: bool) -> Counts:
-    """Returns how many batches are in each status, from how many are in each state."""
+    """Returns how many batches are in each status, given how many are in each state."""
     if cancelled:
         return Counts(0, running, completed, failed, new + waiting)
     return Counts(new, running + waiting, completed, failed, 0)

@@ -1,4 +1,4 @@
-"""When what waits will start and end, if nothing else arrives."""
+"""When waiting batches will start and end if nothing else arrives."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Line: TypeAlias = tuple[float, int, int]
 _FIRST: Place = (-math.inf, 0)
 
 _EXACT = 500
-"""Retries that are played through one by one; what itself waits for its retry among more of them gets a bound."""
+"""How many retries are simulated one by one; with more, a batch that waits for its retry gets an upper bound."""
 
 
 class Prospect(NamedTuple):
-    """What a store counts of one unfinished ingestion, which stands at `place`.
+    """What a store counts for one unfinished ingestion, which stands at `place`.
 
     `ahead` batches wait at places before it, and `waiting` of its own, of which `retrying` failed before. `started`
     holds when the earliest and the latest of its running batches started; it may be empty.
@@ -37,7 +37,7 @@ class Prospect(NamedTuple):
 
 
 class Span(NamedTuple):
-    """The starts of some batches: the first is number `nth` of all to come, `first` and `last` are the moments.
+    """The starts of some batches: the first is number `nth` of all upcoming ones, at `first`; the last is at `last`.
 
     `earliest` is when the first could start, however soon a slot is free.
     """
@@ -49,9 +49,9 @@ class Span(NamedTuple):
 
 
 class Running:
-    """The batches in process: how many, and when each should end. Times are epoch seconds.
+    """The running batches: how many, and when each should end.
 
-    `started` gives when they started, and is called only where slots matter.
+    Times are epoch seconds. `started` returns when they started, and is called only if slots matter.
     """
 
     def __init__(self, count: int, started: Callable[[], Iterable[float]]) -> None:
@@ -60,26 +60,26 @@ class Running:
         self._ends: list[float] | None = None
 
     def ends(self, now: float, service: float) -> list[float]:
-        """Returns when they should end, the first one first, if each takes `service` seconds."""
+        """Returns when they should end, in order, if each takes `service` seconds."""
         if self._ends is None:
             self._ends = sorted(expected_end(one, now, service) for one in self._started())
         return self._ends
 
 
 def expected_end(started: float, now: float, service: float) -> float:
-    """Returns when a batch should end that started at `started`.
+    """Returns when a batch that started at `started` should end.
 
-    One that has outlasted the mean is expected to take as long again as it is late: the longer, the longer still.
+    One that has outlasted the mean is expected to need as long again as it is already late.
     """
     late = now - started - service
     return now + max(late, -late)
 
 
 class Timeline(NamedTuple):
-    """The starts to come, as far as limiter, pause, hold, retries and free slots tell. Times are epoch seconds.
+    """The upcoming starts, as determined by limiter, pause, hold, retries and free slots. Times are epoch seconds.
 
-    `running` batches take up some of `slots`; each batch is expected to run for `service` seconds. `waiting` counts all
-    that wait, `aside` those of them that wait for a retry.
+    `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
+    all waiting batches, and `aside` holds those that wait for a retry.
     """
 
     now: float
@@ -93,23 +93,23 @@ class Timeline(NamedTuple):
     aside: Aside
 
     def earliest(self, nth: int) -> float:
-        """Returns the moment before which the nth of the batches that are ready (from 0) cannot start."""
+        """Returns the earliest time at which the nth ready batch (from 0) can start."""
         return self.bucket.when(nth, max(self.now, self.not_before))
 
     def start(self, nth: int) -> float:
-        """Returns when the nth of the batches that are ready should start."""
+        """Returns when the nth ready batch should start."""
         return max(self.earliest(nth), self._slot(nth))
 
     def last_start(self, extra: int = 0) -> float:
-        """Returns when the last of all that wait should start, if `extra` batches more were ready."""
+        """Returns when the last waiting batch should start if `extra` more batches were ready."""
         return self.overall(self.waiting + extra - 1, extra)
 
     def overall(self, nth: int, extra: int = 0) -> float:
-        """Returns when start number `nth` should be, if `extra` batches more were ready."""
+        """Returns when start number `nth` should happen if `extra` more batches were ready."""
         ready = self.waiting + extra - self.aside.due_by(math.inf, None)
         at = self.earliest(nth)
         if nth >= ready:
-            # The line may run dry before, until a retry falls due.
+            # There may be a gap before that, until a retry falls due.
             retries = [(due, 0) for due, _ in self.aside.soonest(_EXACT)]
             for run in runs(self.bucket, max(self.now, self.not_before), (ready,), retries):
                 if run.nth <= nth < run.nth + run.size:
@@ -124,7 +124,7 @@ class Timeline(NamedTuple):
     def until_started(self, prospect: Prospect, nth: int) -> float | None:
         """Returns the seconds until an ingestion's nth waiting batch has started, None while the queue is paused.
 
-        Where retries are among them, until all have.
+        If some of them are retries, until all have.
         """
         if self.paused:
             return None
@@ -137,7 +137,7 @@ class Timeline(NamedTuple):
     def quotes(self, line: Callable[[Priority], tuple[int, Place]], count: int) -> dict[Priority, Quote]:
         """Returns what `count` batches submitted now can expect at each priority.
 
-        `line` gives how many batches wait before a new ingestion of a priority, and its place.
+        `line` returns how many batches wait before a new ingestion of a priority, and its place.
         """
         found = {}
         for priority in Priority:
@@ -151,7 +151,7 @@ class Timeline(NamedTuple):
         return self._known(self.added(ahead, count, place).last + self.service)
 
     def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place) -> Depth:
-        """Returns the depth of a priority, where `ahead` batches wait before the place of a new ingestion."""
+        """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion."""
         return Depth(waiting, oldest_at, self._known(self._span(_FIRST, place, 0, ahead).last + self.service))
 
     def estimate(self, prospect: Prospect) -> Estimate:
@@ -171,7 +171,7 @@ class Timeline(NamedTuple):
     ) -> list[tuple[T, float | None]]:
         """Returns the next `limit` batches in the order they start, each with its start (None while paused).
 
-        `ready` gives the due ones in order, `retries` the first to fall due, each with its due.
+        `ready` yields the due ones in order, `retries` the first to fall due, each with its due time.
         """
         found: list[tuple[T, float | None]] = []
         line, later, due = ready, list(reversed(retries)), max(self.now, self.not_before)
@@ -193,9 +193,9 @@ class Timeline(NamedTuple):
         return found
 
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
-        """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before those.
+        """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before them.
 
-        `fresh` says whether any of them never failed.
+        `fresh` says whether any of them has never failed.
         """
         aside_ahead = self.aside.due_by(math.inf, first)
         aside = self.aside.due_by(math.inf, end) - aside_ahead
@@ -219,18 +219,18 @@ class Timeline(NamedTuple):
         return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
 
     def _in_line(self, first: int, last: int) -> Span:
-        """Returns the starts from one number to another, with no gap between them."""
+        """Returns the starts from one number to another, with no gap in between."""
         return Span(first, self.earliest(first), self.start(first), self.start(last))
 
     def _number(self, ready: int, place: Place) -> int:
-        """Returns the number of the start before which `ready` batches go, and the retries ahead of it due by then."""
+        """Returns the number of the start after `ready` batches and the retries ahead of it due by then."""
         nth = ready
         while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
             nth = more
         return nth
 
     def _slot(self, nth: int) -> float:
-        """Returns when a slot is free for start number `nth`: the idle ones first, then each as its batch ends."""
+        """Returns when a slot is free for start number `nth`: idle slots first, then each as its batch ends."""
         if not self.service:
             return self.now
         rounds, which = divmod(nth, self.slots)

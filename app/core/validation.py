@@ -14,7 +14,7 @@ from ..errors import Fault, InvalidRequest
 from .models import Priority
 
 _LISTED = 100
-"""Faults listed one by one."""
+"""How many faults are listed individually."""
 
 MEMBERS = ("ids", "priority", "deadline")
 """The members a submission may have."""
@@ -110,7 +110,7 @@ def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | N
 
 
 def _kind(value: Any) -> str:
-    """Returns what a value is, in the words of JSON."""
+    """Returns the JSON name of a value's type."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -125,7 +125,7 @@ def _kind(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    # Beyond 2**128 the digits help nobody, and past 4300 of them Python refuses to write them.
+    # Beyond 2**128 the digits are of no use, and Python refuses to print more than 4300 of them.
     return str(value) if abs(value) < 2**128 else "a far greater number" if value > 0 else "a far smaller number"
 
 

@@ -1,4 +1,4 @@
-"""The batches that wait for their retry, by due, and how many of them are ahead of a place."""
+"""The batches waiting for their retry, by due time, and how many of them are ahead of a place."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..queue import Entry
 from .record import Record
 
 _SIZE = 512
-"""Entries in a block on average: so long that blocks are few, so short that one is sorted anew in no time."""
+"""Average number of entries in a block: enough to keep blocks few, few enough to sort a block quickly."""
 
 
 class Block:
-    """Consecutive entries by due; their places are sorted when they are asked for."""
+    """Consecutive entries by due time; their places are sorted on demand."""
 
     __slots__ = ("_places", "dues", "entries")
 
@@ -38,24 +38,24 @@ class Block:
         return gone
 
     def split(self) -> Block:
-        """Keep the first half and return the other."""
+        """Keep the first half and return the second."""
         half = len(self.dues) // 2
         other = Block(self.dues[half:], self.entries[half:])
         self.dues, self.entries, self._places = self.dues[:half], self.entries[:half], None
         return other
 
     def before(self, place: Place) -> int:
-        """Returns how many entries are of ingestions ahead of a place."""
+        """Returns how many entries belong to ingestions ahead of a place."""
         if self._places is None:
             self._places = sorted((entry.rank, entry.order) for entry in self.entries)
         return bisect_left(self._places, place)
 
 
 class Aside:
-    """What is set aside until it is due. Called under the store's lock.
+    """Entries set aside until they are due.
 
-    Blocks of a sorted list, so that adding costs O(sqrt n), and counting what is due by a moment and ahead of a place
-    looks at each block once and at the entries of one.
+    Called under the store's lock. A sorted list in blocks: adding costs O(sqrt n), and counting the entries due by a
+    moment and ahead of a place looks at each block once and at the entries of one.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Aside:
         return self._count
 
     def add(self, entry: Entry[Record]) -> None:
-        """Set an entry aside until its due."""
+        """Set an entry aside until it is due."""
         self._count += 1
         if not self._blocks:
             self._blocks.append(Block([entry.due], [entry]))
@@ -78,7 +78,7 @@ class Aside:
             self._blocks.insert(min(at, len(self._blocks) - 1) + 1, block.split())
 
     def take(self, now: float) -> Iterator[Entry[Record]]:
-        """Remove and yield what is due."""
+        """Remove and yield the due entries."""
         while self._blocks and self._blocks[0].dues[0] <= now:
             block = self._blocks[0]
             gone = block.drop(bisect_right(block.dues, now))
@@ -97,11 +97,11 @@ class Aside:
         self._blocks = [Block([entry.due for entry in part], part) for part in parts]
 
     def next_due(self) -> float | None:
-        """Returns when the first entry is due, None where there is none."""
+        """Returns when the first entry is due, None if there is none."""
         return self._blocks[0].dues[0] if self._blocks else None
 
     def due_by(self, moment: float, before: Place | None) -> int:
-        """Returns how many are due by `moment`; with `before`, only of ingestions ahead of that place."""
+        """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
         found = 0
         for block in self._blocks:
             if block.dues[-1] <= moment:
@@ -113,7 +113,7 @@ class Aside:
         return found
 
     def soonest(self, limit: int) -> list[tuple[float, Place]]:
-        """Returns the first `limit` to fall due, each as its due and its ingestion's place."""
+        """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
         return [(entry.due, (entry.rank, entry.order)) for entry in islice(self._entries(), limit)]
 
     def entries(self, limit: int) -> list[Entry[Record]]:
@@ -121,7 +121,7 @@ class Aside:
         return list(islice(self._entries(), limit))
 
     def bounds(self, first: Place, end: Place) -> tuple[float, float]:
-        """Returns the first and the last due of those with places from `first` up to `end`."""
+        """Returns the earliest and latest due times of those with places from `first` up to `end`."""
 
         def due(blocks: Iterable[Block], pick: int) -> float:
             for block in blocks:

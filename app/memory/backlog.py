@@ -9,7 +9,7 @@ from ..core import Place, Priority
 from .record import Record
 
 _LATE = -2
-"""The index of a record that is kept beside the tree."""
+"""The index of a record that is kept outside the tree."""
 
 
 def place(record: Record) -> Place:
@@ -18,11 +18,11 @@ def place(record: Record) -> Place:
 
 
 class Lane:
-    """The unfinished ingestions of one priority with how many batches of each wait, in order of their places.
+    """The unfinished ingestions of one priority, in order of their places, with how many batches of each wait.
 
     A Fenwick tree (P. M. Fenwick, 1994, "A New Data Structure for Cumulative Frequency Tables") over the waiting
-    counts. Places only ever grow, so a new ingestion is appended; what is gone is left in place as 0 and dropped when
-    it makes up half. Only a redrive brings back an older one; the few of those are kept beside the tree.
+    counts. Places only ever grow, so a new ingestion is appended; a removed one stays as 0 until half of the tree is
+    removed ones. Only a redrive adds an older ingestion; these few are kept outside the tree.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Lane:
     def ahead(self, where: Place) -> int:
         """Returns how many batches wait before this place."""
         if not self._places or self._places[-1] < where:
-            return self.total  # That of a new ingestion mostly is the last.
+            return self.total  # Mostly the place of a new ingestion, which is last.
         late = sum(record.waiting for at, record in self._late if at < where)
         return late + self._before(bisect.bisect_left(self._places, where))
 

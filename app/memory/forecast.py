@@ -1,4 +1,4 @@
-"""Knowing when, over the records in memory: the numbers for a Timeline."""
+"""Estimates from the records in memory: the numbers for a Timeline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def estimate(state: MemoryState, record: Record, now: float) -> Estimate | None:
 
 
 def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
-    """Returns what waits at each priority."""
+    """Returns the backlog of each priority."""
     found, timeline = {}, state.timeline(now)
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()

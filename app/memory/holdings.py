@@ -21,7 +21,7 @@ class Holdings:
         return self._ids.get(owner, 0)
 
     def recount(self, record: Record) -> None:
-        """Recount the waiting ids of an ingestion that changed."""
+        """Update the count of waiting ids after an ingestion changed."""
         owner, ids = record.owner, record.waiting_ids
         if owner is None:
             return
@@ -39,8 +39,8 @@ class Holdings:
     def reach(self, owner: str, count: int) -> tuple[Record, int]:
         """Returns the ingestion with the owner's waiting id number `count` (from 1), and the id's number in it.
 
-        They are counted in the queue's order, but for an ingestion that was redriven: it stands where it was last
-        added, which may be later than its place.
+        They are counted in the order of the queue, except that a redriven ingestion is counted where it was last added,
+        which may be later than its place.
         """
         lanes = [lane.items() for priority in Priority if (lane := self._lanes.get((owner, priority)))]
         for record, ids in heapq.merge(*lanes, key=lambda item: place(item[0])):

@@ -9,10 +9,10 @@ _BATCH = 256
 
 
 class RandomIds:
-    """Version 4 UUIDs (RFC 9562, section 5.4) from the system's source of randomness, fetched for many at once.
+    """Version 4 UUIDs (RFC 9562, section 5.4) from the system's source of randomness, read for many ids at once.
 
-    Each fetch lets go of the interpreter, and under load a request waits half a millisecond to get it back: fetching
-    each id by itself costs a quarter of the submits/s. Not thread-safe: its store calls it under the store's lock.
+    Each read releases the GIL, and under load a request waits half a millisecond to get it back: reading for each id
+    separately costs a quarter of the submits/s. Not thread-safe: its store calls it under the store's lock.
     """
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Details:
-    """What differs from the ordinary in some batches of an ingestion, by position."""
+    """What differs from the default in some batches of an ingestion, by position."""
 
     __slots__ = ("attempts", "dues", "errors", "results")
 
@@ -38,13 +38,13 @@ class Details:
 
 
 _NO_DETAILS = Details()
-"""Shared by all records of which nothing has started, since there may be very many; never written to."""
+"""Shared by all records in which nothing has started, because there may be very many; never written to."""
 
 
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` where the backlog keeps it.
+    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog.
     """
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Record:
         self.details = _NO_DETAILS
 
     def start(self, now: float) -> None:
-        """Note that a batch starts now."""
+        """Record that a batch starts now."""
         if self.started_at is None:
             self.started_at = now
             self.details = Details()
@@ -133,7 +133,7 @@ class Record:
         return Claim(Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error), due_at, now)
 
     def batches(self, span: range) -> Batches:
-        """Returns its batches at the positions of a span."""
+        """Returns the batches at the positions in `span`."""
         size = self.batch_size
         return Batches(
             self.id,
@@ -155,7 +155,7 @@ class Record:
 
 
 class Lease:
-    """A claim in process, and when it lapses without a heartbeat."""
+    """A running claim, and when it expires without a heartbeat."""
 
     __slots__ = ("claim", "record", "until")
 

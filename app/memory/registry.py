@@ -39,7 +39,7 @@ class Registry:
         self._by_key[owner, key] = fingerprint, record
 
     def with_key(self, owner: str | None, key: str, fingerprint: str) -> Record | None:
-        """Returns what was accepted under this key before. Raises KeyReused where that was another request."""
+        """Returns what was accepted under this key before. Raises KeyReused if that was a different request."""
         known = self._by_key.get((owner, key))
         if known is None:
             return None
@@ -53,16 +53,16 @@ class Registry:
         return records if order is None else records[: bisect_left(records, order, key=lambda record: record.order)]
 
     def end(self, record: Record, now: float) -> None:
-        """Note that the ingestion ended."""
+        """Record that the ingestion ended."""
         record.finished_at = now
         self._ended.append((now, record))
 
     def forget(self, now: float) -> int:
-        """Forget what ended long enough ago; returns how many ingestions."""
+        """Forget ingestions that ended long enough ago; returns how many."""
         forgotten = 0
         while self._ended and self._ended[0][0] + self._retention <= now:
             ended_at, record = self._ended.popleft()
-            # A redrive since then gave it another end, or none yet.
+            # A redrive since then gave it a later end, or none yet.
             if record.finished_at == ended_at and record.id in self._by_id:
                 del self._by_id[record.id]
                 self.failed -= record.tally[FAILED]

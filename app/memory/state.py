@@ -96,7 +96,7 @@ class MemoryState:
         return self.backlog.ahead(new), new
 
     def prospect(self, record: Record) -> Prospect:
-        """Returns what is counted of an unfinished ingestion for its estimate."""
+        """Returns what is counted for an unfinished ingestion's estimate."""
         where = place(record)
         started = [lease.claim.claimed_at for lease in self.leases.values() if lease.record is record]
         return Prospect(where, self.backlog.ahead(where), record.waiting, record.tally[WAITING], started)
@@ -122,7 +122,7 @@ class MemoryState:
         return record, True
 
     def first_due(self, now: float) -> float | None:
-        """Returns when the first waiting batch is due, None where nothing waits."""
+        """Returns when the first waiting batch is due, None if nothing waits."""
         return now if self._first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
@@ -179,14 +179,14 @@ class MemoryState:
         return claim
 
     def lease_of(self, claim: Claim) -> Lease | None:
-        """Returns the lease of a claim, None where it is not the latest of its batch any more."""
+        """Returns the lease of a claim, None if it is no longer the latest of its batch."""
         lease = self.leases.get((claim.batch.ingestion_id, claim.batch.position))
         if lease and claim.is_latest(lease.claim.batch.attempt, lease.claim.claimed_at):
             return lease
         return None
 
     def end(self, claim: Claim, outcome: Outcome) -> Record | None:
-        """End a claim; None where it is not the latest of its batch any more."""
+        """End a claim; returns None if it is no longer the latest of its batch."""
         lease = self.lease_of(claim)
         if lease is None:
             return None
@@ -246,7 +246,7 @@ class MemoryState:
         self._recount(record)
 
     def _settle(self, record: Record, now: float) -> None:
-        """Note the end of an ingestion that has nothing left to do."""
+        """Record the end of an ingestion that has nothing left to do."""
         if not record.finished or record.finished_at is not None:
             return
         if record.estimated_completion is not None and not record.cancelled:

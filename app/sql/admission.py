@@ -1,4 +1,4 @@
-"""How a submission is accepted: known by its key, refused, or written down."""
+"""How a submission is handled: recognised by its key, refused, or stored."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def add(
 ) -> tuple[Ingestion, bool]:
     """Accept a submission, whose ids are `packed`; returns the ingestion and whether it is new.
 
-    A key is free again once its ingestion ended by `forgotten`.
-    Raises KeyReused, QuotaFull, BacklogFull, InvalidRequest or TooLate.
+    A key may be used again once its ingestion ended at or before `forgotten`. Raises KeyReused, QuotaFull, BacklogFull,
+    InvalidRequest or TooLate.
     """
     key = None if submission.key is None else json.dumps([submission.owner, submission.key])
     if key is not None and (known := _with_key(turn, submission, key, forgotten)):
@@ -84,7 +84,7 @@ def add(
 
 
 def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timeline) -> None:
-    """Refuse `count` more ids of an owner who would have too many waiting."""
+    """Refuse `count` more ids if their owner would then have too many waiting."""
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:

@@ -1,4 +1,4 @@
-"""The batches that wait for their retry, as the database counts them."""
+"""The batches waiting for their retry, as the database counts them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .schema import IS_ASIDE, THIS, batches
 from .wire import Wire
 
 _MOST = 501
-"""Retries read: one more than a Timeline plays through, so that it sees where there are more."""
+"""How many retries are read: one more than a Timeline simulates, so that it sees when there are more."""
 
 _SOONEST = (
     select(batches.c.due, batches.c.rank, batches.c.order)
@@ -38,14 +38,14 @@ _of_these = (
     )
     .limit(1)
 )
-# From either end of the index, rather than by min and max, which read all of it.
+# Read from either end of the index, because min and max would read all of it.
 _BOUNDS = _of_these.order_by(batches.c.due), _of_these.order_by(batches.c.due.desc())
 
 
 class Aside:
-    """What is set aside until it is due, in one snapshot or turn: the first to fall due, read once.
+    """The batches set aside until they are due, in one snapshot or turn: the first to fall due, read once.
 
-    What falls due after those is counted as if it were ready: estimates are late then, but no turn reads more.
+    Those that fall due later count as ready, which may make estimates late but bounds what a turn reads.
     """
 
     def __init__(self, connection: Wire, queue: QueueRow) -> None:
@@ -54,17 +54,17 @@ class Aside:
         self._read: list[tuple[float, Place]] | None = None
 
     def due_by(self, moment: float, before: Place | None) -> int:
-        """Returns how many are due by `moment`; with `before`, only of ingestions ahead of that place."""
+        """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
         known = self._known()
         due = known[: bisect_right(known, moment, key=itemgetter(0))]
         return len(due) if before is None else sum(place < before for _, place in due)
 
     def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
-        """Returns the first `limit` to fall due, each as its due and its ingestion's place."""
+        """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
         return self._known()[:limit]
 
     def bounds(self, first: Place, end: Place) -> tuple[float, float]:
-        """Returns the first and the last due of those with places from `first` up to `end`."""
+        """Returns the earliest and latest due times of those with places from `first` up to `end`."""
         values = {"rank": first[0], "order": first[1], "end_rank": end[0], "end_order": end[1]}
         values["this"] = self._queue.instance
         least, most = (self._connection.execute(statement, values).scalar() for statement in _BOUNDS)

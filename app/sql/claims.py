@@ -37,7 +37,7 @@ class Request(NamedTuple):
 
 
 class _Chosen(NamedTuple):
-    """A batch that starts: when its token arrived, and whether its caller had no free slot until now."""
+    """A batch that starts, with when its token arrived and whether its caller had no free slot until now."""
 
     candidate: Candidate
     token_at: float
@@ -45,7 +45,7 @@ class _Chosen(NamedTuple):
 
 
 def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
-    """Serve several claims in their order, as if each had come alone."""
+    """Serve several claims in order, as if each were alone."""
     queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings)
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})

@@ -11,8 +11,8 @@ from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
 from .turns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
-_IN_LINE = select(func.count()).where(*_of_ingestion, IS_LIVE, batches.c.line > 0)
-_LEAVE_LINE = update(batches).where(*_of_ingestion, IS_LIVE, batches.c.line > 0).values(line=NOT_IN_LINE)
+_IN_LINE = select(func.count()).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
+_LEAVE_LINE = update(batches).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE).values(line=NOT_IN_LINE)
 _REDRIVE = (
     update(batches)
     .where(*_of_ingestion, batches.c.state == FAILED)
@@ -24,9 +24,9 @@ _LAST_FAILED = select(batches.c.position).where(
 
 
 def cancel(turn: Turn, row: IngestionRow) -> tuple[Ingestion, bool]:
-    """Cancel what has not started; returns the ingestion and whether this call did it. Raises Conflict.
+    """Cancel what has not started; returns the ingestion and whether this call cancelled it. Raises Conflict.
 
-    Writes the ingestion's own row and those of the batches that wait for another attempt, no others.
+    Writes only the ingestion's row and those of its batches that wait for another attempt.
     """
     if not check_cancel(row.snapshot().status, cancelled=row.cancelled):
         return row.snapshot(), False

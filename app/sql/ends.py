@@ -69,7 +69,7 @@ _RENEW = (
 
 
 def end(turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ingestion | None]:
-    """End claims; returns the ingestion after each, None for a claim that is not the latest of its batch any more."""
+    """End claims; returns the ingestion after each, None for a claim that is no longer the latest of its batch."""
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
     ends, after = _Ends(turn), []
@@ -96,7 +96,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
 
 
 class _Ends:
-    """Claims that end together: each ingestion changes once, then all is written."""
+    """Claims that end together: each ingestion is updated once, then everything is written."""
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
@@ -104,7 +104,7 @@ class _Ends:
         self._batches: dict[tuple[int, int], Values] = {}
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
-        """Returns whether a batch, as read, runs under this claim and has not just ended."""
+        """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
         position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
@@ -156,7 +156,7 @@ class _Ends:
 
 
 def settle(turn: Turn, row: IngestionRow) -> None:
-    """Note the end of an ingestion that has nothing left to do."""
+    """Record the end of an ingestion that has nothing left to do."""
     if not row.finished or row.finished_at is not None:
         return
     row.finished_at = turn.now
@@ -165,7 +165,7 @@ def settle(turn: Turn, row: IngestionRow) -> None:
 
 
 def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
-    """Extend the leases of those claims that are still good."""
+    """Extend the leases of those claims that are still valid."""
     if not claims:
         return
     of_this = {"this": turn.queue.instance, "until": turn.now + lease}
@@ -185,5 +185,5 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
 
 
 def clean(text: str) -> str:
-    """Returns the text as any database accepts it: without NUL and lone surrogates."""
+    """Returns the text in a form that every database accepts: without NUL and lone surrogates."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

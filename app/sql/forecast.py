@@ -1,4 +1,4 @@
-"""Knowing when, over the SQL store's tables: the numbers for a Timeline."""
+"""Estimates from the SQL store's tables: the numbers for a Timeline."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ _MISSES = (
 def ahead_of(view: View, rank: float, order: int) -> int:
     """Returns how many batches wait before a place.
 
-    Sums whole blocks, then subtracts what is behind the place in each lane's last block.
+    Sums whole blocks, then subtracts what is after the place in each lane's last block.
     """
     values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order}
     if not view.queue.aging and rank in _WEIGHTS:
-        # Strict order: ahead are all of the more urgent lanes, and what is older in its own.
+        # In strict order, everything in more urgent lanes is ahead, and everything older in its own lane.
         own = Priority(int(rank))
         urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
         more = {"priority": own, "block": order // BLOCK, "first": order // BLOCK * BLOCK}
@@ -122,7 +122,7 @@ def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | No
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
-    """Returns what waits at each priority."""
+    """Returns the backlog of each priority."""
     timeline = view.timeline(settings)
     found = {priority: Depth() for priority in Priority}
     for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.queue.instance}).all():
@@ -134,7 +134,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
 
 
 def accuracy(view: View) -> Accuracy | None:
-    """Returns how far off the estimates of the latest ended ingestions were."""
+    """Returns how far off the estimates were for the latest ended ingestions."""
     measured = Measured()
     for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
         measured.missed_by(miss)

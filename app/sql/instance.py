@@ -16,7 +16,7 @@ from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, IS_RUNNING, THIS, batches, ingestions, lanes, queues
+from .schema import BLOCK, IS_RUNNING, NOT_IN_LINE, THIS, batches, ingestions, lanes, queues
 from .shelf import Shelf
 from .tables import prepare
 from .wire import Wire
@@ -25,7 +25,7 @@ _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
 _locked = _row.with_for_update().subquery()
 _LOOK = (_row, _row.add_columns(_TIME))
-# The time is read outside of the subquery that waits for the lock, and so after it.
+# The time is read outside the subquery that waits for the lock, and therefore after it.
 _LOCK = (select(*_locked.c), select(*_locked.c, _TIME))
 _with_ingestion = (
     select(*INGESTION_COLUMNS, *QUEUE_COLUMNS)
@@ -47,11 +47,11 @@ class View:
     shelf: Shelf
 
     def timeline(self, settings: Settings) -> Timeline:
-        """Returns the timeline of the starts to come, as of this snapshot."""
+        """Returns the timeline of the upcoming starts, as of this snapshot."""
         return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue), self._started)
 
     def _started(self) -> list[float]:
-        """Returns when the batches in process started."""
+        """Returns when the running batches started."""
         return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
     def ids(self, row: IngestionRow, part: slice) -> array[int]:
@@ -60,7 +60,7 @@ class View:
 
 
 class Instance:
-    """`now` returns the time; where it is None, the database's clock is read. Every call may raise StoreUnavailable."""
+    """`now` returns the time; if it is None, the database's clock is read. Every call may raise StoreUnavailable."""
 
     def __init__(self, database: Database, settings: Settings, now: Callable[[], float] | None, name: str) -> None:
         self._database = database
@@ -72,7 +72,7 @@ class Instance:
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
 
     def prepare(self) -> None:
-        """Make the tables and this instance's row, unless they are there. Raises ConfigError."""
+        """Create the tables and this instance's row if they do not exist. Raises ConfigError."""
         if self._prepared:
             return
         key = Settings.key_of(self._name, "store")
@@ -102,18 +102,18 @@ class Instance:
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
     def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:
-        """Returns the same once no other transaction holds the row; the time is read after that."""
+        """Lock the limiter's row, waiting for other transactions; returns it and the time, read after that."""
         state, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
         began = time.monotonic()
         return state, self._now or (lambda: then + time.monotonic() - began)
 
     def view(self, connection: Wire) -> View:
-        """Returns the same in the snapshot of a connection."""
+        """Returns the limiter's row and the time, in the snapshot of a connection."""
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
     def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        """Returns the same, with an ingestion. Raises UnknownIngestion."""
+        """Returns that, with an ingestion. Raises UnknownIngestion."""
         found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
@@ -122,14 +122,14 @@ class Instance:
         return view, self._remembered(IngestionRow(*found[:count]), view.now)
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
-        """Returns the ingestion where the limiter's row was read before. Raises UnknownIngestion."""
+        """Returns an ingestion, in a snapshot that already has the limiter's row. Raises UnknownIngestion."""
         found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         return self._remembered(IngestionRow(*found), view.now)
 
     def forgotten(self, now: float) -> float:
-        """Returns the moment before which what ended is forgotten."""
+        """Returns the time before which ended ingestions are forgotten."""
         return now - self._settings.retention
 
     def _remembered(self, row: IngestionRow, now: float) -> IngestionRow:
@@ -140,20 +140,22 @@ class Instance:
     def _told(self, row: Any) -> tuple[QueueRow, float]:
         if row is None:
             self._prepared = False
-            raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; it is made anew.")
+            raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; the next call adds it.")
         state = QueueRow(*row[: len(QUEUE_NAMES)])
         return state, self._now() if self._now else float(row[-1])
 
 
 def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
-    """Give everything that waits the rank of another PRIORITY_AGING."""
+    """Recompute the rank of everything that waits, for a changed PRIORITY_AGING."""
     rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
     mine = ingestions.c.instance == instance
     connection.execute(update(queues).where(queues.c.instance == instance).values(aging=aging))
     connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
     same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
     new_rank = select(ingestions.c.rank).where(same).scalar_subquery()
-    connection.execute(update(batches).where(batches.c.instance == instance, batches.c.line > 0).values(rank=new_rank))
+    connection.execute(
+        update(batches).where(batches.c.instance == instance, batches.c.line > NOT_IN_LINE).values(rank=new_rank)
+    )
     connection.execute(delete(lanes).where(lanes.c.instance == instance))
     block = ingestions.c.order // BLOCK
     sums = (

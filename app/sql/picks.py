@@ -1,4 +1,4 @@
-"""Which batches go next."""
+"""Chooses the batches that go next."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Candidate(NamedTuple):
 
 
 def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
-    """Returns the most urgent due batches, in order. `promoted`: none of them is set aside any more."""
+    """Returns the most urgent due batches, in order. `promoted` says that no due batch is still set aside."""
     rows: dict[int, IngestionRow] = {}
     found: list[Candidate] = []
     values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
@@ -112,7 +112,7 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
 
 
 def soonest(view: View, limit: int) -> list[Candidate]:
-    """Returns the first `limit` of the batches that are set aside and not due yet, by due."""
+    """Returns the first `limit` batches that are set aside and not yet due, by due time."""
     if not view.queue.lined:
         return []
     values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
@@ -131,7 +131,7 @@ def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> lis
 
 
 def _ids(view: View, row: IngestionRow, position: int, count: int, packed: bytes | None) -> list[int]:
-    """Returns the ids of `count` batches from a position, read anew where `packed` does not hold them."""
+    """Returns the ids of `count` batches from a position, read from the database if `packed` does not hold them."""
     if packed is not None:
         return unpack(packed).tolist()
     size = row.batch_size
@@ -139,7 +139,7 @@ def _ids(view: View, row: IngestionRow, position: int, count: int, packed: bytes
 
 
 def first_due(view: View) -> float | None:
-    """Returns when the first waiting batch is due: at most `now` where one is, None where nothing waits."""
+    """Returns when the first waiting batch is due: at most `now` if one is due already, None if nothing waits."""
     queue = view.queue
     if queue.total > queue.lined:
         return view.now
@@ -150,7 +150,7 @@ def first_due(view: View) -> float | None:
 
 
 def next_retry(view: View) -> float | None:
-    """Returns when the first batch that waits for its retry is due, None where none does."""
+    """Returns when the first retry is due, None if there is none."""
     if not view.queue.lined:
         return None
     values = {"this": view.queue.instance, "now": view.now}

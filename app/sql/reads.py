@@ -1,4 +1,4 @@
-"""What the SQL store's tables say about the queue, ingestions and their batches."""
+"""Reads the queue, ingestions and their batches from the SQL store's tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import THIS, batches, dispatches, ids, ingestions
 
 CHUNK = 1000
-"""Batches read at once where all are asked for."""
+"""Batches read at once when all are requested."""
 
 _IDS = select(slice_of(bindparam("first"), bindparam("count"))).where(
     ids.c.instance == THIS, ids.c.order == bindparam("order")
@@ -90,7 +90,7 @@ def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, st
 
 
 def spans(row: IngestionRow) -> Iterator[range]:
-    """Yields all positions of an ingestion, in pieces."""
+    """Yields all positions of an ingestion, in spans."""
     for first in range(0, row.batch_count, CHUNK):
         yield range(first, min(first + CHUNK, row.batch_count))
 

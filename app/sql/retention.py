@@ -1,4 +1,4 @@
-"""Forgets what ended long ago, a little in each turn so that nobody waits for it."""
+"""Deletes what ended long ago, a little in each turn so that nobody waits for it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 
 
 
 def has_old(database: Database, state: QueueRow, forgotten: float) -> bool:
-    """Returns whether anything ended by `forgotten`."""
+    """Returns whether anything ended at or before `forgotten`."""
     return database.glance(_OLD, {"this": state.instance, "forgotten": forgotten}) is not None
 
 
 def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
-    """Delete some of what ended by `forgotten`; returns how many ingestions, and whether there may be more."""
+    """Delete some ingestions that ended by `forgotten`; returns how many, and whether there may be more."""
     connection, instance = turn.connection, turn.queue.instance
     count, rows = 0, 0
     for order, id_count, batch_size, failed in connection.execute(

@@ -1,4 +1,4 @@
-"""The rows that change, as objects: the limiter's and an ingestion's."""
+"""The mutable rows as objects: the limiter's and an ingestion's."""
 
 from __future__ import annotations
 
@@ -67,19 +67,19 @@ class QueueRow:
         setattr(self, _LANES[priority], self.waiting(priority) + by)
 
     def gate(self, settings: Settings) -> Gate:
-        """Returns the gate as the row has it."""
+        """Returns the gate as stored in the row."""
         bucket = TokenBucket(settings.interval, settings.burst, self.full_at)
         return Gate(bucket, self.paused, self.resumed_at, self.hold_until)
 
     def keep(self, gate: Gate) -> None:
-        """Keep what changed in a gate."""
+        """Store a gate's changes in the row."""
         self.full_at = gate.bucket.full_at
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
     def timeline(
         self, settings: Settings, now: float, aside: Aside, started: Callable[[], Iterable[float]]
     ) -> Timeline:
-        """Returns the timeline of the starts to come."""
+        """Returns the timeline of the upcoming starts."""
         return Timeline(
             now,
             self.gate(settings).bucket,
@@ -95,7 +95,7 @@ class QueueRow:
 
 @dataclass(slots=True)
 class IngestionRow:
-    """One ingestion without its ids. What can change comes after `batch_size`."""
+    """One ingestion without its ids. Only the fields after `batch_size` can change."""
 
     order: int
     id: str
@@ -129,7 +129,7 @@ class IngestionRow:
         return batch_count(self.id_count, self.batch_size)
 
     def ids_at(self, position: int) -> int:
-        """Returns how many ids the batch at a position has; only the last may be short."""
+        """Returns how many ids the batch at a position has; only the last may have fewer."""
         return min(self.batch_size, self.id_count - position * self.batch_size)
 
     @property
@@ -193,6 +193,6 @@ def _save(names: Iterable[str]) -> Update:
     )
 
 
-# SQLite rewrites every index of which a column is named, even where its value stays.
+# SQLite rewrites every index that has a named column, even if the value stays the same.
 SAVE_INGESTION = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
-"""By whether it `moved`: only then the columns in indexes are written."""
+"""Keyed by whether it `moved`: only then are indexed columns written."""

@@ -14,17 +14,17 @@ from .wire import Wire
 
 _ALL = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))
 _MOST = 4_000_000
-"""Ids kept at most, 8 bytes each, but for the latest ingestion."""
+"""Most ids kept, 8 bytes each, not counting the latest ingestion."""
 
 
 class Shelf:
-    """An ingestion's ids never change, so what was read once stays valid. Thread-safe.
+    """An ingestion's ids never change, so what was read once stays valid.
 
-    `large` is the number of ids from which on they are kept.
+    Thread-safe. Ingestions with at least `large` ids are kept.
     """
 
     def __init__(self, *, is_sqlite: bool) -> None:
-        # SQLite follows a chain of pages to any part of a row; PostgreSQL goes to the part at once.
+        # SQLite follows a chain of pages to any part of a row; PostgreSQL jumps straight to it.
         self.large = 4096 if is_sqlite else 2**62
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[int, int], array[int]] = OrderedDict()

@@ -37,13 +37,13 @@ from .turns import Turn, Turns
 T = TypeVar("T")
 
 _BIG = 1_000_000
-"""Bytes of ids from which on a submit takes a turn alone, and SQLite's log is emptied after it."""
+"""From this many bytes of ids on, a submit takes a turn alone, and SQLite's log is emptied after it."""
 
 
 class SQLStore(Store):
-    """Every call is one transaction; the limiter's row, locked first, puts all writers in one line.
+    """Every call is one transaction; locking the limiter's row first serializes all writers.
 
-    Time is the database's, or a `clock`'s where one is given, as in tests.
+    Time is the database's, or the `clock`'s if one is given, as in tests.
     """
 
     durable = True
@@ -55,7 +55,7 @@ class SQLStore(Store):
         self._database = Database(url, settings.store_pool, settings.store_timeout)
         now = clock.now if clock else None
         if now is None and self._database.is_sqlite:
-            # SQLite has no clock but the machine's, and all who share a file share a machine.
+            # SQLite has no clock but the machine's, and all processes that share a file share a machine.
             now = time.time
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
@@ -133,12 +133,12 @@ class SQLStore(Store):
         """Returns why nothing can be claimed, as far as one query without a lock can tell."""
         queue, now = self._instance.look()
         if queue.total and queue.total == queue.lined:
-            # Only retries wait; whether one is due takes another query.
+            # Only retries wait; finding out whether one is due takes another query.
             return None
         return queue.gate(self._settings).wait(now, due=now if queue.total else None, slots=limit)
 
     def _polled(self, wait: Wait) -> Wait:
-        """Bound a wait by the time until this process learns what others did."""
+        """Limit a wait to the interval at which this process checks for work from others."""
         poll = self._settings.store_poll
         if not poll or wait.reason not in ("paused", "empty", "retry", "hold"):
             return wait

@@ -1,4 +1,4 @@
-"""How the tables of a database are made and upgraded: when a store opens it, or by hand."""
+"""Creates and upgrades the tables of a database, when a store opens it or by hand."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
 
 
 def revision_of(store: str, key: str) -> str | None:
-    """Returns the revision of the tables in a database, None where there are none.
+    """Returns the revision of the tables in a database, None if there are none.
 
     `store` is its address, `key` the setting that messages name. Raises ConfigError and StoreUnavailable.
     """

@@ -1,4 +1,4 @@
-"""Turns at the limiter's row: every writer takes one, and those that arrive together share it."""
+"""Turns at the limiter's row: every writer takes one, and concurrent writers share it."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 
 @dataclass
 class Turn(View):
-    """One transaction that holds the limiter's row. `now` is the time of the work at hand, in epoch seconds."""
+    """One transaction that holds the limiter's row. `now` is the time of the current work, in epoch seconds."""
 
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
     def wait(self, row: IngestionRow, by: int, ids: int) -> None:
-        """Count `by` more waiting batches of an ingestion, with `ids` ids."""
+        """Change an ingestion's count of waiting batches by `by`, and of waiting ids by `ids`."""
         row.waiting += by
         row.waiting_ids += ids
         self.queue.change(Priority(row.priority), by)
@@ -62,7 +62,7 @@ class Turn(View):
         self.connection.execute(ADD_INGESTION, row.values() | more | {"instance": self.queue.instance})
 
     def write_lanes(self) -> None:
-        """Write how many more or fewer batches wait, before the lanes are summed."""
+        """Write the changes in waiting batches, so that the lanes can be summed."""
         changes = [
             {"instance": self.queue.instance, "priority": priority, "block": block, "rank": rank, "waiting": by}
             for (priority, block), (rank, by) in sorted(self._lanes.items())
@@ -72,7 +72,7 @@ class Turn(View):
             self._lanes.clear()
 
     def end(self) -> None:
-        """Write what changed in the limiter and the lanes."""
+        """Write the changes in the limiter and the lanes."""
         self.write_lanes()
         values = {name: getattr(self.queue, name) for name in QUEUE_NAMES[1:]}
         self.connection.execute(SAVE_QUEUE, values | {"of_instance": self.queue.instance})
@@ -81,12 +81,12 @@ class Turn(View):
 class Turns:
     """Hands out turns. Calls that arrive while one is under way join it, or share the next.
 
-    So all threads share a commit, which waits for the disk: 2.2 times the batches/s on SQLite, 2.8 on PostgreSQL. One
-    thread leads: it does the work of all, then calls the thread that has waited longest to lead after it.
+    All threads share a commit, which waits for the disk: 2.2 times the batches/s on SQLite, 2.8 on PostgreSQL. One
+    thread leads: it does the work of all, then makes the thread that has waited longest the next leader.
     """
 
     _MOST = 64
-    """Jobs in a turn."""
+    """Most jobs in a turn."""
 
     def __init__(self, database: Database, instance: Instance) -> None:
         self._database = database
@@ -96,15 +96,15 @@ class Turns:
         self._leader: _Job | None = None
 
     def take(self, work: Callable[[Turn], T], *, alone: bool = False) -> T:
-        """Returns what `work` returns in its turn. It must raise Refusal before it changes anything.
+        """Returns what `work` returns in its turn.
 
-        `alone` keeps slow work out of the others' turn.
+        `work` must raise Refusal before it changes anything. `alone` keeps slow work out of a shared turn.
         """
         answer: T = self._take(_Job(lambda turn, _: [work(turn)], None, alone))
         return answer
 
     def share(self, work: Callable[[Turn, Sequence[R]], Sequence[T]], request: R) -> T:
-        """Returns what `work` returns for a request; it gets all requests that share a turn together."""
+        """Returns what `work` returns for a request; `work` gets all requests that share a turn at once."""
         answer: T = self._take(_Job(work, request, False))
         return answer
 
@@ -123,7 +123,7 @@ class Turns:
         return job.answer()
 
     def _call(self) -> None:
-        """Make the job that has waited longest lead. Called with the lock held."""
+        """Make the longest waiting job the leader. Called with the lock held."""
         self._leader = self._waiting[0] if self._waiting else None
         if self._leader:
             self._leader.called.release()
@@ -149,7 +149,7 @@ class Turns:
                 self._call()
 
     def _next(self, joined: int = 0) -> list[_Job]:
-        """Returns the jobs to be done now, from the oldest on, in a turn that has `joined` already."""
+        """Returns the next jobs for a turn, oldest first; `joined` jobs are already in it."""
         count = 0
         with self._lock:
             for job in self._waiting[: self._MOST - joined]:
@@ -171,7 +171,7 @@ class Turns:
             for job in jobs:
                 job.error = StoreUnavailable(str(error), error.retry_after)
         except Exception as error:  # noqa: BLE001 - handed to the caller it belongs to
-            # The fault is in one of them; the others must not pay for it.
+            # One of them failed; the others must not fail with it.
             if len(jobs) == 1:
                 jobs[0].error = error
                 return
@@ -197,10 +197,10 @@ class Turns:
 
 
 class _Job:
-    """One caller's work, and how it went.
+    """One caller's work and its outcome.
 
-    `called` is released once its thread may go on: to lead, unless the job is `done`. `kept` says that the work is
-    written down.
+    `called` is released once its thread may continue: to lead, unless the job is `done`. `kept` says that the work is
+    committed.
     """
 
     def __init__(self, work: Callable[[Turn, Sequence[Any]], Sequence[Any]], request: Any, alone: bool) -> None:
@@ -223,7 +223,7 @@ class _Job:
 
 
 def _serve(turn: Turn, group: Sequence[_Job]) -> None:
-    """Do jobs of the same work."""
+    """Run jobs that have the same work."""
     try:
         results = group[0].work(turn, [job.request for job in group])
     except Refusal as error:

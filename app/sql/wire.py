@@ -1,7 +1,7 @@
 """Prebuilt statements, straight to the driver.
 
-SQLAlchemy writes the SQL of each statement once. Compiling it each time leaves a fifth of the batches/s on SQLite and
-a quarter on PostgreSQL, so the text goes to the driver (DB-API 2.0, PEP 249) as it is.
+SQLAlchemy compiles each statement once, and its text goes directly to the driver (DB-API 2.0, PEP 249). Compiling each
+time leaves a fifth of the batches/s on SQLite and a quarter on PostgreSQL.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 
 class Writer:
-    """Makes the texts for one kind of database, each once."""
+    """Compiles statements for one kind of database, each once."""
 
     def __init__(self, dialect: Dialect) -> None:
         # Named parameters, as PostgreSQL's driver takes them: their order does not matter.
@@ -25,7 +25,7 @@ class Writer:
         self._texts: dict[Executable, tuple[str, dict[str, Any]]] = {}
 
     def text(self, statement: Executable, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
-        """Returns the SQL and the values of its constants. `keep` the text of a statement that is made once."""
+        """Returns the SQL and the values of its constants; `keep` caches the text of a module-level statement."""
         known = self._texts.get(statement)
         if known is None:
             compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
@@ -38,7 +38,7 @@ class Writer:
 
 
 class Wire:
-    """A driver's connection; `answered` says that something came back on it."""
+    """A driver's connection; `answered` says that it has returned a result."""
 
     def __init__(self, driver: Any, writer: Writer) -> None:
         self._driver = driver
@@ -47,7 +47,7 @@ class Wire:
         self.answered = False
 
     def execute(self, statement: Executable, values: Values | list[Values], *, keep: bool = True) -> Rows:
-        """Run a statement with its values, or once for each of a list of them."""
+        """Run a statement with its values, or once for each member of a list."""
         text, constants = self._writer.text(statement, keep=keep)
         cursor = self._driver.cursor()
         if isinstance(values, list):
@@ -57,11 +57,11 @@ class Wire:
         return Rows(cursor, self)
 
     def firsts(self, statement: Executable, values: Sequence[Values]) -> list[Any]:
-        """Returns the first row that a query finds with each of some values, or None."""
+        """Returns the first row of a query, or None, for each of some values."""
         if self.is_sqlite:
-            # One after the other: SQLite would prepare a statement anew while it is being read.
+            # One after the other, because SQLite would prepare the statement again while it is being read.
             return [self.execute(statement, one).first() for one in values]
-        # All are sent before any is waited for: 11 % more batches/s drain.
+        # All are sent before the first result is awaited: 11 % more batches/s drain.
         return [rows.first() for rows in [self.execute(statement, one) for one in values]]
 
 
@@ -84,7 +84,7 @@ class Rows:
         return row
 
     def one(self) -> Any:
-        """Returns the row, where there must be one."""
+        """Returns the row. Raises LookupError if there is none."""
         row = self.first()
         if row is None:
             raise LookupError("a row is missing that must be there")

@@ -1,4 +1,4 @@
-"""Who works on a queue: reports, departures, and how many slots that makes."""
+"""The workers of a queue: their reports and departures, and the sum of their slots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FORGET = delete(workers).where(workers.c.instance == THIS, workers.c.seen_at <=
 
 
 def report(turn: Turn, worker: WorkerReport, lease: float) -> None:
-    """Note that a worker is there, and forget those that did not report within a lease."""
+    """Record that a worker is alive, and forget those that did not report within a lease."""
     this = {"this": turn.queue.instance}
     if any(one.id == worker.id for one in _everyone(turn)):
         values = {"busy": worker.busy, "abandoned": worker.abandoned, "slots": worker.slots, "seen_at": turn.now}

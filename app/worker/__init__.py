@@ -1,4 +1,4 @@
-"""Claims batches and runs the processor on them, in a daemon thread and a crew of others."""
+"""Claims batches in a daemon thread, and runs the processor on them in a crew of threads."""
 
 from .attempt import announce
 from .worker import Worker

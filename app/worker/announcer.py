@@ -1,4 +1,4 @@
-"""Announcements that must not hold up the worker's thread, made in a thread of their own."""
+"""Announcements that must not block the worker's thread, made in a separate thread."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ logger = logging.getLogger("flask_ingestion")
 
 
 class Announcer:
-    """Calls what it is given, one after the other; nothing that these raise ends it.
+    """Runs the given calls one after the other; no exception in them stops it.
 
-    Its daemon thread starts with the first call. A receiver of the host's that never returns holds up the announcements
-    after it, and nothing else.
+    Its daemon thread starts with the first call. A receiver that never returns blocks only the announcements after it.
     """
 
     def __init__(self, name: str) -> None:
@@ -24,7 +23,7 @@ class Announcer:
         self._thread: threading.Thread | None = None
 
     def put(self, call: Callable[[], None]) -> None:
-        """Call it soon; dropped, and logged, where no thread can be started."""
+        """Run `call` soon; if no thread can be started, drop it and log that."""
         with self._lock:
             if self._calls is not None:
                 self._calls.put(call)
@@ -42,7 +41,7 @@ class Announcer:
         logger.error("an announcement of %r is dropped, no thread could be started: %s", self._name, trouble)
 
     def stop(self, seconds: float) -> None:
-        """End the thread after what it was given, and wait so long for that."""
+        """End the thread after the calls it was given; waits up to `seconds` for that."""
         with self._lock:
             calls, thread, self._calls, self._thread = self._calls, self._thread, None, None
         if calls is not None:

@@ -1,4 +1,4 @@
-"""A batch's life: claimed, started, given up or ended, told to the store; then the thread goes on to the next one."""
+"""The life of a batch: claimed, started, ended or given up, reported to the store; then its thread takes the next."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ logger = logging.getLogger("flask_ingestion")
 T = TypeVar("T")
 
 TROUBLE_MAX = 10.0
-"""Seconds at most between two tries while the store cannot be reached."""
+"""Most seconds between two tries while the store cannot be reached."""
 
 Process: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
-"""Takes a batch's ids and returns JSON text for each, or nothing where all of them are null."""
+"""Takes a batch's ids and returns JSON text for each, or an empty sequence if all are null."""
 
 
 class Completed(NamedTuple):
@@ -40,13 +40,13 @@ class Failed(NamedTuple):
 
 
 class Held(NamedTuple):
-    """The upstream asked for quiet."""
+    """The upstream asked for a hold."""
 
     hold: HoldQueue
 
 
 class Attempts:
-    """Runs `process` on claimed batches in the app's context, each in a thread of the crew."""
+    """Runs `process` on claimed batches in the app's context, in the crew's threads."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Attempts:
         self._announcer = announcer
 
     def run(self, claim: Claim) -> None:
-        """Run a batch that was claimed, in a thread of its own."""
+        """Run a claimed batch in a separate thread."""
         if self._crew.closed:
             self.put_back(claim)
             return
@@ -89,7 +89,7 @@ class Attempts:
             logger.warning("batch %s is left to its lease: %s", batch.id, error, extra=fields(batch))
 
     def _work(self, hand: Hand) -> None:
-        """Run a batch, then whatever else is due at once, which saves a change of threads."""
+        """Run a batch, then whatever else is already due, which saves a thread switch."""
         try:
             while claim := self._live(hand):
                 if not self._crew.go_on(hand, Slot(claim, self._clock.now())):
@@ -101,13 +101,13 @@ class Attempts:
             )
 
     def _live(self, hand: Hand) -> Claim | None:
-        """Run the hand's batch and tell the store how it ended; returns the claim that the thread goes on with."""
+        """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
         batch = hand.slot.claim.batch
         if logger.isEnabledFor(logging.INFO):
             logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=fields(batch))
         result = self._attempt(batch)
         if hand.given_up.is_set():
-            # The batch was put back or failed, and may by now run elsewhere under the same attempt's number.
+            # The batch was put back or failed, and may already run elsewhere under the same attempt number.
             logger.info("the late outcome of batch %s is dropped", batch.id, extra=fields(batch))
             return None
         if isinstance(result, Completed):
@@ -120,7 +120,7 @@ class Attempts:
 
     def _attempt(self, batch: Batch) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
-        ids = tuple(batch.ids)  # a receiver may change its list
+        ids = tuple(batch.ids)  # a receiver may change the batch's list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context():
@@ -140,7 +140,7 @@ class Attempts:
 
     def _complete(self, hand: Hand, results: Sequence[str]) -> Claim | None:
         claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.ack(results)
-        # A claim is a start, which no receiver of the host's may delay: it is called before the claim.
+        # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         heard = self._emitter.is_heard(signals.batch_completed) or self._emitter.is_heard(signals.ingestion_finished)
         together = not heard and self._crew.stays(hand)
         claimed: list[Claim] | Wait = []
@@ -165,33 +165,33 @@ class Attempts:
         self._finish(self._report(hand, lambda: self._store.end(claim, Outcome.release())))
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
-        """Tell the store that the attempt failed; it is retried, or buried after the last one."""
+        """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""
         claim, why, timing = hand.slot.claim, BatchError.of(error), self._timing(hand.slot)
         batch = claim.batch
         delay = self._policy.delay(batch.attempt, error)
         outcome = Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
         if ingestion := self._report(hand, lambda: self._store.end(claim, outcome)):
             announce_it = partial(self._announce_failure, batch, ingestion, timing, why, delay)
-            # Of a hand that was given up, the worker's own thread tells, which no receiver may hold up.
+            # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
             self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
 
     def _next(self, hand: Hand) -> Claim | None:
-        """Claim another batch for a thread that has ended its last one."""
+        """Claim another batch for a thread that has finished one."""
         if not self._crew.stays(hand):
             return None
         try:
             claimed = self._store.claim(1, was_full=not self._crew.free)
         except StoreUnavailable:
-            # The worker's thread meets the same trouble next, and says so.
+            # The worker's thread runs into the same problem next, and logs it.
             return None
         return None if isinstance(claimed, Wait) else claimed[0]
 
     def time_out(self, hand: Hand) -> None:
-        """Fail the attempt of a hand that was given up because the processor did not return in time."""
+        """Fail the attempt of a hand whose processor did not return in time."""
         self._fail(hand, TimeoutError(f"the processor did not return within {self._timeout:g} s"))
 
     def lose(self, claim: Claim, ingestion: Ingestion) -> None:
-        """Announce a claim that the store ended because its lease ran out, in this process or another."""
+        """Announce a claim, of this process or another, that the store ended because its lease ran out."""
         batch = claim.batch
         logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
         timing = Timing.of(claim, claim.claimed_at, self._clock.now())
@@ -201,7 +201,7 @@ class Attempts:
     def _announce_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
     ) -> None:
-        """Announce a failed attempt; another follows after `delay` seconds, none where that is None."""
+        """Announce a failed attempt; another follows after `delay` seconds, none if that is None."""
         if delay is None:
             logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
             self._emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=why)
@@ -217,7 +217,7 @@ class Attempts:
         return Timing.of(slot.claim, slot.started_at, self._clock.now())
 
     def _report(self, hand: Hand, report: Callable[[], T]) -> T | None:
-        """Tell the store, however long it is unreachable; the lease decides whether the outcome still counts."""
+        """Report to the store, retrying while it is unreachable; the lease decides whether the outcome still counts."""
         pause = 0.5
         while True:
             try:
@@ -236,5 +236,5 @@ def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
 
 
 def fields(batch: Batch) -> dict[str, str]:
-    """Returns what a log line about a batch carries."""
+    """Returns the extra fields of a log line about a batch."""
     return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}

@@ -29,7 +29,7 @@ class RetryPolicy:
         return cls(settings.max_attempts, settings.backoff, settings.backoff_max)
 
     def delay(self, attempt: int, error: BaseException) -> float | None:
-        """Returns how long to wait after this attempt (from 1) failed, or None to give the batch up."""
+        """Returns how long to wait after this attempt (from 1) failed, or None to give up the batch."""
         if isinstance(error, PermanentError) or is_last(attempt, self.max_attempts):
             return None
         # Past 2**62 the bound is backoff_max anyway; an unbounded exponent would overflow.

@@ -20,10 +20,10 @@ from .crew import Crew
 logger = logging.getLogger("flask_ingestion")
 
 _MOMENT = 0.01
-"""Seconds of real time until the next check whether one thread still keeps up."""
+"""Seconds of real time between checks whether one thread still keeps up."""
 
 _LAST_CALL = 1.0
-"""Seconds at most that a stop waits for the worker's thread once no batch is in process; it may be in a store call."""
+"""Most seconds that a stop waits for the worker's thread once no batch runs; it may be in a store call."""
 
 
 _LEVELS = {
@@ -32,13 +32,13 @@ _LEVELS = {
     "slots": logging.INFO,
     "abandoned threads": logging.CRITICAL,
 }
-"""How loudly to log what the queue waits on; the wait between any two starts is only for debugging."""
+"""Log level for each thing the queue waits on; the routine wait between two starts is only for debugging."""
 
 
 class Worker:
     """Claims from the store whenever a slot is free; its crew runs `process` on each batch.
 
-    It holds no state that matters: what a worker had in process when it vanished is recovered once its lease ends.
+    It holds no state that matters: the batches of a worker that vanished are recovered once their leases run out.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Worker:
 
     @property
     def state(self) -> str:
-        """`off`, `running`, `stopping`, `stuck` while too many threads hang, `dead` when its thread ended by itself."""
+        """`off`, `running`, `stopping`, `stuck` while too many threads hang, or `dead` if its thread crashed."""
         with self._lock:
             if self._thread is None:
                 return "off"
@@ -83,16 +83,16 @@ class Worker:
 
     @property
     def abandoned(self) -> int:
-        """How many threads here were given up after PROCESS_TIMEOUT and hang still."""
+        """How many threads of this process were given up after PROCESS_TIMEOUT and still hang."""
         return self._crew.abandoned
 
     @property
     def running(self) -> int:
-        """How many batches are in process here."""
+        """How many batches run in this process."""
         return len(self._crew)
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Raises RuntimeError where no thread can be started."""
+        """Start the thread, unless it is running. Raises RuntimeError if no thread can be started."""
         with self._lock:
             self._stopping.clear()
             self._crew.open()
@@ -104,29 +104,29 @@ class Worker:
             self._thread = thread
 
     def wake(self) -> None:
-        """Look at the queue again now, because something changed."""
+        """Check the queue again now, because something changed."""
         self._wake.set()
 
     def added(self) -> None:
-        """Look at the queue again if what was added could let a batch start sooner.
+        """Check the queue again if what was added could let a batch start sooner.
 
-        The choice is made once the token is there, so a wait for it need not be cut short; waking a thread for every
-        submit would cost more than the submit.
+        The batch is chosen once the token arrives, so that wait is never cut short: waking a thread for every submit
+        would cost more than the submit.
         """
         if self._looking:
             self._wake.set()
 
     def stop_claiming(self) -> None:
-        """Claim nothing more; batches in process go on."""
+        """Claim nothing more; running batches continue."""
         self._stopping.set()
         self._crew.close()
         self._wake.set()
 
     def stop(self, grace: float) -> None:
-        """Claim nothing more, give running batches `grace` seconds to end, put back those that did not.
+        """Claim nothing more, give running batches `grace` seconds to end, and put back those that do not.
 
         Called from one of the worker's own threads (by a processor or a receiver), it cannot wait for that batch: it
-        returns at once, and the worker ends when its running batches have.
+        returns at once, and the worker ends with its running batches.
         """
         own = threading.current_thread()
         with self._lock:
@@ -137,7 +137,7 @@ class Worker:
             return
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():
-            return  # started again meanwhile
+            return  # started again in the meantime
         for hand in self._crew.give_up(lambda _: True):
             batch = hand.slot.claim.batch
             logger.warning("batch %s did not end in time and is put back", batch.id, extra=fields(batch))
@@ -173,7 +173,7 @@ class Worker:
     def _loop(self) -> None:
         trouble = 0.0
         while True:
-            # Cleared before the look, so that a change during it is not slept through.
+            # Cleared before the check, so that a change during it is not missed.
             self._wake.clear()
             if self._ended():
                 return
@@ -188,7 +188,7 @@ class Worker:
             self._clock.wait(self._wake, tend if wait is None else min(wait, tend))
 
     def _ended(self) -> bool:
-        """Returns whether all is done after a stop; decided under the lock, so that a start comes before or after."""
+        """Returns whether a stop is complete; decided under the lock, so that a start comes either before or after."""
         with self._lock:
             if not self._stopping.is_set() or len(self._crew):
                 return False
@@ -196,7 +196,7 @@ class Worker:
             return True
 
     def _dispatch(self) -> float | None:
-        """Fill the free slots; returns in how many seconds to look again, None to wait for a change."""
+        """Fill the free slots; returns in how many seconds to check again, None to wait for a change."""
         free = self._crew.free
         if self._crew.is_stuck:
             self._say_wait("abandoned threads", None)
@@ -209,7 +209,7 @@ class Worker:
             self._stopping.wait(_MOMENT)
             return 0.0
         was_full, self._was_full = self._was_full, False
-        # Set before the look, so that what is added during it wakes this thread.
+        # Set before the check, so that what is added during it wakes this thread.
         self._looking = True
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
@@ -234,7 +234,7 @@ class Worker:
         return min([tend, *(slot.started_at + timeout for slot in self._crew.slots())])
 
     def _tend(self) -> None:
-        """Report, time attempts out, renew leases, recover lost batches and forget old ingestions, each when due."""
+        """Report, time out attempts, renew leases, recover lost batches and forget old ingestions, each when due."""
         if not self._known:
             self._store.report(self._report())
             self._known = True

@@ -1,1 +1,1 @@
-"""What a user would pick instead, doing the same work."""
+"""The alternatives, doing the same work."""

@@ -1,4 +1,4 @@
-"""The same contract as it is usually written: FastAPI, pydantic models, heapq in memory, one asyncio task that works.
+"""The same contract in its usual form: FastAPI, pydantic models, heapq in memory, one asyncio task as the worker.
 
 Served by `uvicorn benchmarks.peers.fastapi_service:app` with uvicorn[standard].
 """

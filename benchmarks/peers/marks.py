@@ -11,7 +11,7 @@ BROKER = os.environ.get("BENCH_BROKER", "")
 
 
 def leave(path: str) -> None:
-    """Write the moment (monotonic seconds) to a file that is whole as soon as it is there."""
+    """Write the current time (monotonic seconds) to a file that is complete as soon as it exists."""
     part = Path(f"{path}.part")
     part.write_text(repr(time.monotonic()))
     part.rename(path)

@@ -23,7 +23,7 @@ def mark(path: str) -> None:
 
 @functools.cache
 def _open() -> None:
-    """For the process that fills the queue alone: the worker opens the app by itself."""
+    """Only for the process that fills the queue: the worker opens the app itself."""
     app.open()
 
 

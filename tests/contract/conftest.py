@@ -1,4 +1,4 @@
-"""One suite, every store: each test here runs over all of them, on time that a test controls."""
+"""One suite for every store: each test here runs over all of them, on a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.support.queueing import settings
 
 _numbers = itertools.count(1)
 _EXAMPLES = {"sqlite": 5, "postgresql": 3}
-"""Of a property, where each takes a hundred times as long as in memory."""
+"""Examples per property on the databases, where each takes a hundred times as long as in memory."""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give the properties fewer examples on the databases; there is no public way to do that for one parameter."""
+    """Run the properties with fewer examples on the databases; there is no public way to do that per parameter."""
     callspec = getattr(item, "callspec", None)
     if callspec is not None and hasattr(item.obj, "hypothesis"):
         examples = _EXAMPLES.get(callspec.params.get("address"), 60)
@@ -36,7 +36,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture(scope="session", params=["memory", "sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest) -> Iterator[str]:
-    """What STORE is set to. The databases do not wait for a disk; tests/fault has some that do."""
+    """The value of STORE. These databases do not wait for a disk; those in tests/fault do."""
     if request.param == "memory":
         yield "memory://"
     elif request.param == "sqlite":
@@ -49,7 +49,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def new_store(clock: FakeClock, address: str) -> Iterator[Callable[..., Store]]:
-    """Makes an empty store with the settings given; in a database, each is an instance of its own."""
+    """Makes an empty store with the given settings; in a database, each is a separate instance."""
     stores: list[Store] = []
 
     def make(**changes: Any) -> Store:

@@ -1,4 +1,4 @@
-"""What a claim gives, and how it can end."""
+"""What a claim returns, and how it can end."""
 
 from __future__ import annotations
 

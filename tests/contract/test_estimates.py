@@ -17,7 +17,7 @@ from tests.support.clock import START, FakeClock
 from tests.support.queueing import claimed, estimate_of, finish, retry, settings, submit
 from tests.support.simulation import BOOM, Simulation
 
-# No multiple of the interval: whether a token or a retry comes first at the same moment is for floats to decide.
+# Not a multiple of the interval: when a token and a retry coincide, rounding decides which comes first.
 DELAYS = st.integers(1, 80).map(lambda number: number * 1.37)
 ARRIVALS = st.lists(
     st.tuples(st.integers(0, 300).map(lambda tenths: tenths / 10), st.integers(1, 14), st.sampled_from(Priority)),
@@ -51,7 +51,7 @@ def test_estimates_are_exact_with_retries(
     looked = False
 
     def work(_: Batch) -> tuple[float, bool | float]:
-        """Before the look attempts fail by their turns; after it all go well."""
+        """Attempts before the estimate fail as scheduled; all later ones succeed."""
         delay = delays[len(simulation.starts) % len(delays)]
         return 0.0, True if looked or delay is None else delay
 
@@ -123,7 +123,7 @@ def test_a_quote_is_exact_with_retries(
     quoted: list[Any] = []
 
     def take() -> None:
-        # Nothing fails any more, so that what was quoted can be kept.
+        # Nothing fails from here on, so that the quote can hold.
         delay_of.clear()
         quoted.append(simulation.store.quote(-(-count // 3))[priority])
         quoted.append(simulation.submit(range(1, count + 1), priority).id)
@@ -138,7 +138,7 @@ def test_a_quote_is_exact_with_retries(
 
 
 class TestTwentyUrgentBatchesThatAreRetriedInTenMinutes:
-    """They take no token until then, so whoever comes meanwhile goes at once."""
+    """They take no token until then, so a new arrival starts at once."""
 
     @pytest.fixture
     def make(self, new_store: Callable[..., Store], clock: FakeClock) -> Callable[..., Store]:

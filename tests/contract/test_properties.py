@@ -45,7 +45,7 @@ def test_order_rate_status_and_roll_up_hold_whatever_happens(
         attempts[key] = attempts.get(key, 0) + 1
         assert batch.attempt == attempts[key]
         seconds, ends = work[len(simulation.starts) % len(work)]
-        # In the end everything ends well, or the schedule would not.
+        # Eventually everything succeeds, or the schedule would never end.
         return seconds, True if attempts[key] > 3 else ends
 
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), outcome)
@@ -190,7 +190,7 @@ def test_a_client_that_asks_when_told_to_never_learns_late_and_seldom_in_vain(
         ingestion_id = simulation.submit(range(1, 8), Priority.LOW).id
         look()
 
-    # Nothing arrives after the one that is watched.
+    # Nothing arrives after the watched ingestion.
     last = max(at for at, _, _ in arrivals)
     for at, count, priority in arrivals:
         simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
@@ -201,7 +201,7 @@ def test_a_client_that_asks_when_told_to_never_learns_late_and_seldom_in_vain(
     changes = sorted(moment for start in mine for moment in (start, start + seconds))
     for change in changes:
         assert any(change - EPSILON <= at <= change + 1 + EPSILON for at, _ in looks)
-    # While a batch runs, a look a second is what it takes; at any other time a look finds something new, but for those
-    # that came in the same second as a change.
+    # While a batch runs, polling once a second is expected; at any other time every poll finds something new, except
+    # one in the same second as a change.
     running = sum(seconds + 1 for _ in mine)
     assert len(looks) <= 1 + len(changes) + running

@@ -31,7 +31,7 @@ def test_it_says_when_it_would_fit_and_then_it_fits(new_store: NewStore, clock: 
     submit(store, range(1, 4), Priority.HIGH, owner="two")
     submit(store, range(1, 7), Priority.LOW, owner="one")
     submit(store, range(1, 4), Priority.HIGH, owner="one")
-    # Before the LOW ids go a HIGH batch of each owner: now, after 5 s, and the first LOW one after 10 s.
+    # A HIGH batch of each owner goes before the LOW ids: now and after 5 s; the first LOW one after 10 s.
     with pytest.raises(QuotaFull) as refused:
         submit(store, [1, 2, 3, 4], owner="one")
     assert refused.value.retry_after == pytest.approx(10.0)

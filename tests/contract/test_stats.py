@@ -1,4 +1,4 @@
-"""What the state of the queue counts."""
+"""The figures in the state of the queue."""
 
 from __future__ import annotations
 

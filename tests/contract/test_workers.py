@@ -1,4 +1,4 @@
-"""Who works on a queue, and what their slots do to estimates."""
+"""The workers of a queue, and the effect of their slots on estimates."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_estimates_use_the_slots_of_all_of_them(new_store: Callable[..., Store],
     low = submit(store, [1], Priority.LOW)
     estimate = estimate_of(store, low.id)
     assert estimate is not None
-    # One of six slots is taken, five batches are ahead: the sixth slot is free when the one that runs ends.
+    # One of six slots is taken, five batches are ahead: the sixth slot is free when the running batch ends.
     assert (estimate.batches_ahead, estimate.start) == (5, clock.now() + 50)
     store.leave("b")
     store.leave("c")
@@ -71,7 +71,7 @@ def test_estimates_use_the_slots_of_all_of_them(new_store: Callable[..., Store],
 def test_where_slots_limit_estimates_are_off_by_less_than_an_interval(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:
-    """Four slots, and batches of 300 s: the expected ends of what runs are known, so nothing else is uncertain."""
+    """Four slots, and batches of 300 s: the ends of the running ones are known, so nothing else is uncertain."""
     chosen = {"interval": 5.0, "concurrency": 4, "lease": 100_000}
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (300.0, True))
     told: list[tuple[str, float, float]] = []
@@ -84,7 +84,7 @@ def test_where_slots_limit_estimates_are_off_by_less_than_an_interval(
 
     simulation.at(0.0, lambda: simulation.submit(range(1, 4), Priority.HIGH))
     for number in range(12):
-        # The first one has taught how long a batch takes.
+        # The first one has shown how long a batch takes.
         simulation.at(310.0, lambda: simulation.submit(range(1, 10), Priority.MEDIUM))
         simulation.at(400.0 + number * 173.3, look)
     simulation.run()

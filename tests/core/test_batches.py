@@ -1,4 +1,4 @@
-"""A stretch of batches, as objects and as JSON text."""
+"""A page of batches, as objects and as JSON text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from app.web.documents import status_page
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
 LAST_DIGITS = ("000000000000", "fffffffffff8", "ffffffffffff")
-"""What an ingestion's id may end in: the number in its batches' ids starts over after 48 bits."""
+"""Possible ends of an ingestion's id: the number in its batches' ids wraps around after 48 bits."""
 
 
 @st.composite
 def stretches(draw: st.DrawFn) -> Batches:
     size, first = draw(st.integers(1, 4)), draw(st.integers(0, 5))
-    # Long runs of the same, as a queue makes them.
+    # Long runs of equal states, as a queue produces them.
     states = b"".join(bytes([state]) * count for state, count in draw(_RUNS))
     short = draw(st.integers(0, size - 1)) if states else 0
     ids = array("q", range(1, len(states) * size + 1 - short))
@@ -57,7 +57,7 @@ LOOKS = st.builds(
     st.dictionaries(st.integers(0, 1), st.sampled_from([ERROR, ERROR._replace(message="2")])),
     st.booleans(),
 )
-"""Looks at the same two batches."""
+"""Reads the same two batches."""
 
 
 def document(batch: Batch) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The token bucket, on time that is handed in."""
+"""The token bucket, with time passed in."""
 
 from __future__ import annotations
 

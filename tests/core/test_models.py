@@ -1,4 +1,4 @@
-"""The words as types."""
+"""The basic types."""
 
 from __future__ import annotations
 

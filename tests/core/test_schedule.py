@@ -1,4 +1,4 @@
-"""The runs of starts, beside a queue that starts one batch at a time."""
+"""The runs of starts, compared with a queue that starts one batch at a time."""
 
 from __future__ import annotations
 

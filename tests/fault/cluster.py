@@ -1,4 +1,4 @@
-"""Service processes that share a store, somebody who submits all the time, and the account of it all."""
+"""Service processes that share a store, a client that submits all the time, and the final account."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Node:
         try:
             line = command.wait_for("serving on")
         except AssertionError:
-            # Killed before it was up; whoever needs it waits for `ready` in vain and says so.
+            # Killed before it was up; a caller that needs it times out in `ready` and says so.
             return
         self.port = int(line.rpartition(":")[2])
         self.ready.set()
@@ -58,7 +58,7 @@ class Node:
         self._listener.join()
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, Any], Any]:
-        """Status, body and headers of an answer. Raises OSError or HTTPException where there is none."""
+        """Status, body and headers of an answer. Raises OSError or HTTPException if there is none."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port or 1, timeout=15)
         try:
             text = None if body is None else json.dumps(body)
@@ -71,7 +71,7 @@ class Node:
 
 @dataclass
 class Account:
-    """What came of a run. `doubled` counts the calls for ids that had been called for before."""
+    """The outcome of a run. `doubled` counts repeated calls for the same ids."""
 
     accepted: int
     batches: int
@@ -144,13 +144,13 @@ class Cluster:
         self.nodes[which].start()
 
     def freeze(self, which: int, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT after some time."""
+        """SIGSTOP, then SIGCONT after some time."""
         self.nodes[which].signal(signal.SIGSTOP)
         self.pass_time(seconds)
         self.nodes[which].signal(signal.SIGCONT)
 
     def drain(self) -> Account:
-        """Submit no more, wait until all is done, and count."""
+        """Stop submitting, wait until everything has ended, and count."""
         self._over.set()
         for submitter in self._submitters:
             submitter.join(PATIENCE)
@@ -163,7 +163,7 @@ class Cluster:
             store.close()
 
     def _submit_all(self, first: int) -> None:
-        """One submission after another, each repeated with its key until somebody accepts it."""
+        """One submission after another, each repeated with its key until a process accepts it."""
         for number in itertools.count(first, len(self._submitters)):
             if self._over.is_set():
                 return
@@ -228,7 +228,7 @@ class Cluster:
 
 
 def assert_sound(account: Account, in_flight: int) -> None:
-    """Nothing lost, nothing invented, no more doubled than was in flight, rate and order kept."""
+    """Nothing is lost or invented, no more is doubled than was in flight, and rate and order are kept."""
     print(account)
     assert account.accepted > 0
     assert (account.lost, account.unknown) == (0, 0)

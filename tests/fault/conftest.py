@@ -1,4 +1,4 @@
-"""A PostgreSQL that keeps what it said it kept."""
+"""A PostgreSQL with durable commits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.postgres import Postgres, Unavailable
 
 @pytest.fixture(scope="session")
 def durable_postgres() -> Iterator[Postgres]:
-    """With PostgreSQL's own settings, which wait for the disk with every commit."""
+    """With PostgreSQL's default settings, which wait for the disk at every commit."""
     try:
         server = Postgres()
     except Unavailable as error:

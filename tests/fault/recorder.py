@@ -1,4 +1,4 @@
-"""The upstream of the fault tests: writes down every call before it answers, where no kill can take it back."""
+"""The upstream of the fault tests: records every call before it answers, where no kill can undo it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _log = -1
 
 
 def _end_with_the_test() -> None:
-    """The pipe to this process closes with the test, also with one that was killed."""
+    """The pipe to this process closes when the test ends, even if it is killed."""
     parent = os.getppid()
-    # Not through sys.stdin, whose lock a forked child would find taken for ever.
+    # Not through sys.stdin, whose lock would stay taken forever in a forked child.
     while os.read(0, 1024):
         pass
     while os.getppid() == parent:
@@ -27,7 +27,7 @@ if "RECORDER_LOG" in os.environ:
 
 
 def record(ids: Sequence[int]) -> list[int]:
-    """One line for each call, in one write to a file that only grows: time, process, ids."""
+    """One line per call, in one write to an append-only file: time, process, ids."""
     global _log
     if _log < 0:
         _log = os.open(os.environ["RECORDER_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -38,7 +38,7 @@ def record(ids: Sequence[int]) -> list[int]:
 
 
 def read(path: Path) -> list[tuple[float, tuple[int, ...]]]:
-    """Every call: when, and for which ids."""
+    """Every call: its time and its ids."""
     calls = []
     for line in path.read_text().splitlines() if path.exists() else []:
         at, _, ids = line.split(" ")

@@ -1,4 +1,4 @@
-"""The database that goes away and comes back, a disk that is full, a file that cannot be written."""
+"""A database that goes away and comes back, a full disk, a read-only file."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_postmaster_that_is_killed_over_and_over_loses_nothing(own_postgres: P
 
 
 def ask_again_and_again(store: SQLStore, ingestion_id: str) -> None:
-    """For a child of a killed postmaster may answer once more before it finds out."""
+    """Because a child of a killed postmaster may answer once more before it notices."""
     for _ in range(1000):
         store.get(ingestion_id)
 
@@ -74,7 +74,7 @@ def test_a_store_survives_the_restart_of_its_server_without_leaking_connections(
 
 @contextmanager
 def no_file_above(size: int) -> Iterator[None]:
-    """As on a full disk: no file of this process grows beyond so many bytes."""
+    """As on a full disk: no file of this process can grow beyond this many bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -126,7 +126,7 @@ def test_a_read_only_file_refuses_and_can_still_be_read() -> None:
 
 @contextmanager
 def _not_root() -> Iterator[None]:
-    """Root may write whatever the mode says."""
+    """Root may write regardless of the mode."""
     before = os.geteuid()
     if before == 0:
         os.seteuid(pwd.getpwnam("nobody").pw_uid)

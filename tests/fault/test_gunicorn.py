@@ -52,7 +52,7 @@ def test_four_workers_keep_one_rate_and_answer_every_status(tmp_path: Path, prel
         ]
         statuses: set[str] = set()
         for _ in range(1000):
-            # Each over a connection of its own, so that all four processes are asked.
+            # Each over a new connection, so that all four processes are reached.
             statuses = {call(port, "GET", f"/status/{one}")["status"] for one in accepted}
             if statuses == {"completed"}:
                 break

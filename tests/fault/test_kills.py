@@ -1,4 +1,4 @@
-"""kill -9 at random instants, of one process and of some among several, and one that freezes past its lease."""
+"""kill -9 at random moments, of one process and of some among several, and a process that freezes past its lease."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kill_over_and_over(address: str, folder: Path, kills: int) -> None:
 
 
 def kill_among_four(address: str, folder: Path, rounds: int) -> None:
-    """Two of four are killed over and over, a third freezes past its lease, the fourth goes on."""
+    """Two of four are killed repeatedly, a third freezes past its lease, the fourth keeps running."""
     with Cluster(address, folder, 4) as cluster:
 
         def freeze() -> None:

@@ -1,4 +1,4 @@
-"""What waits for its retry, beside a list that is too simple to be wrong."""
+"""What waits for its retry, compared with a list that is too simple to be wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many batches wait ahead, beside a list that is too simple to be wrong."""
+"""How many batches wait ahead, compared with a list that is too simple to be wrong."""
 
 from __future__ import annotations
 

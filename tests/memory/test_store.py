@@ -32,7 +32,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> weakref.WeakSet[Record]:
 
 
 def drain(count: int, records: weakref.WeakSet[Record]) -> int:
-    """Submit, finish and forget so many ingestions, 10 of them known at a time; the most records ever alive."""
+    """Submit, finish and forget ingestions, 10 of them known at a time; returns the most records ever alive."""
     clock, most = FakeClock(), 0
     store = MemoryStore(settings(interval=0, retention=10), clock)
     for number in range(count):

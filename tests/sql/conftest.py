@@ -1,4 +1,4 @@
-"""Stores on databases of their own."""
+"""Stores on separate databases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def open_sql(database: str, clock: FakeClock) -> Iterator[Callable[..., SQLStore]]:
-    """Opens the database once more: another process would see the same."""
+    """Opens the database a second time, as another process would."""
     stores: list[SQLStore] = []
 
     def make(*, name: str = "ingest", real_time: bool = False, **changes: Any) -> SQLStore:

@@ -1,4 +1,4 @@
-"""Tables of older and newer releases: what 0.1.0 left is upgraded with nothing lost."""
+"""Tables of older and newer releases: the data of 0.1.0 is upgraded with nothing lost."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def kind(database: str) -> str:
 
 @pytest.fixture
 def old(database: str, kind: str) -> str:
-    """The address of a database that version 0.1.0 made."""
+    """The address of a database that version 0.1.0 created."""
     content = gzip.decompress((STORES / KINDS[kind]).read_bytes())
     if kind == "sqlite":
         Path(str(make_url(database).database)).write_bytes(content)
         return database
-    # Lines with a backslash are commands of psql.
+    # Lines with a backslash are psql commands.
     dump = "\n".join(line for line in content.decode().splitlines() if not line.startswith("\\"))
     with engine_of(database) as engine, engine.connect() as connection:
         driver: Any = connection.connection.driver_connection
@@ -80,14 +80,14 @@ def one(database: str, query: str) -> Any:
 
 @pytest.fixture
 def told(kind: str) -> dict[str, Any]:
-    """What each ingestion in it was."""
+    """The ingestions that it contained."""
     found: dict[str, Any] = json.loads((STORES / "v1.json").read_text())[kind]
     return found
 
 
 @pytest.fixture
 def upgraded(old: str, serve: Callable[..., Host]) -> Iterator[Host]:
-    """A host on that database, at the moment at which it was left."""
+    """A host on that database, at the time at which it was left."""
     clock = FakeClock(one(old, "SELECT latest FROM ingest_limiter"))
     host = serve(clock=clock, store=old, autostart=False)
     yield host
@@ -142,7 +142,7 @@ class TestOfTheFirstRelease:
 
     @pytest.mark.usefixtures("upgraded")
     def test_its_processes_go_on_beside_newer_ones(self, old: str) -> None:
-        """They ask for this number when they start, and for these columns whenever they write."""
+        """Older processes read this number when they start, and use these columns whenever they write."""
         assert one(old, "SELECT version FROM ingest_version") == 1
         with engine_of(old) as engine, engine.begin() as connection:
             connection.execute(text("INSERT INTO ingest_limiter (name, aging) VALUES ('another', 0)"))
@@ -166,7 +166,7 @@ class TestOfTheFirstRelease:
 
 
 def start_together(database: str, count: int) -> None:
-    """Open a store in so many processes at once."""
+    """Open a store in several processes at once."""
     source = "import sys; sys.stdin.read(1); from app.wiring import open_store; from app.core import SystemClock\n"
     source += "from app.config import Settings; settings = Settings.read({'INGEST_STORE': sys.argv[1]})\n"
     source += "store = open_store(settings, SystemClock(), 'ingest'); store.ping(); store.close()"

@@ -1,4 +1,4 @@
-"""How the tables come to be, and who may use them."""
+"""How the tables are created, and who may use them."""
 
 from __future__ import annotations
 

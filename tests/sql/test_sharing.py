@@ -22,7 +22,7 @@ Open = Callable[..., SQLStore]
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:
-    """Do the same in many threads at once; an error in one of them is raised here."""
+    """Run the same in many threads at once; an error in one of them is raised here."""
     failed: list[BaseException] = []
     start = threading.Barrier(count)
 

@@ -1,4 +1,4 @@
-"""Threads of one process that share a turn, and what becomes of it when something breaks in the middle."""
+"""Threads of one process that share a turn, and what happens when something breaks in the middle."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Open = Callable[..., SQLStore]
 
 
 class HeldClock(FakeClock):
-    """Whoever asks it in a turn can be held there, or interrupted."""
+    """A caller in a turn can be held here, or interrupted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class HeldClock(FakeClock):
         self._free.set()
         self._asked = threading.Event()
         self.interrupts: list[int] = []
-        """At which of the next questions to raise, counted from 0."""
+        """At which of the next calls to raise, counted from 0."""
 
     def now(self) -> float:
         self._asked.set()
@@ -52,7 +52,7 @@ class HeldClock(FakeClock):
 
     @contextmanager
     def held(self, store: SQLStore, leader: Callable[[], Any]) -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
-        """Hold the turn of `leader`; what is called meanwhile comes after it in the same turn, in that order."""
+        """Hold the turn of `leader`; calls made in the meantime follow it in the same turn, in that order."""
         self._free.clear()
         self._asked.clear()
         with ThreadPoolExecutor(8) as pool:
@@ -72,7 +72,7 @@ class HeldClock(FakeClock):
 
 
 def in_line(store: SQLStore) -> int:
-    """How many calls stand in line for a turn, which is nothing that can be told from outside."""
+    """How many calls wait for a turn, which is not visible from outside."""
     return len(store._turns._waiting)
 
 

@@ -1,4 +1,4 @@
-"""The command line, and a service on a real socket for it to speak to."""
+"""The command line, and a service on a real socket for it to talk to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.host import Host
 
 
 class Service:
-    """A host app behind a socket, and the command line that speaks to it."""
+    """A host app behind a socket, and the command line that talks to it."""
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -49,5 +49,5 @@ def run(
 
 
 def lines(result: Result) -> list[Any]:
-    """What it printed, each line as JSON."""
+    """Its output, each line as JSON."""
     return [json.loads(line) for line in result.stdout.splitlines()]

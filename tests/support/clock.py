@@ -1,4 +1,4 @@
-"""Time that passes when a test says so."""
+"""Time that passes only when a test says so."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ START = 1_800_000_000.0
 
 
 class FakeClock:
-    """Stands still until `advance`; a `wait` ends when its event is set or its moment has come."""
+    """Stands still until `advance`; a `wait` ends when its event is set or its time has come."""
 
     def __init__(self, now: float = START) -> None:
         self._now = now
@@ -36,6 +36,6 @@ class FakeClock:
         until = None if seconds is None else self._now + seconds
         with self._changed:
             while not event.is_set() and (until is None or self._now < until):
-                # An event has no hook, so it is looked at every millisecond of real time.
+                # An event has no hook, so it is polled every millisecond of real time.
                 self._changed.wait(0.001)
         return event.is_set()

@@ -1,4 +1,4 @@
-"""A command of the project in a process of its own, as a user runs it."""
+"""A command of the project in a separate process, as a user runs it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN = ("INGEST_", "FLASK_", "WERKZEUG_", "PYTEST_")
 
 
 class Command:
-    """`python *arguments` in the checkout; `lines` is what it has said so far, on stdout and stderr together."""
+    """`python *arguments` in the checkout; `lines` is its output so far, stdout and stderr together."""
 
     def __init__(
         self, *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT, python: str = sys.executable
@@ -49,7 +49,7 @@ class Command:
         self._said.put(None)
 
     def wait_for(self, text: str) -> str:
-        """The next line that holds `text`, once it is there."""
+        """Waits for the next line that contains `text`, and returns it."""
         try:
             while (line := self._said.get(timeout=PATIENCE)) is not None:
                 self.lines.append(line)
@@ -60,7 +60,7 @@ class Command:
         raise AssertionError(f"it ended without saying {text!r}:\n{self.output}")
 
     def end(self) -> int:
-        """The exit code, once it has ended."""
+        """Waits for its end, and returns the exit code."""
         if self.process.stdin and not self.process.stdin.closed:
             self.process.stdin.close()
         code = self.process.wait(PATIENCE)
@@ -89,7 +89,7 @@ class Command:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):  # all its processes may have ended
+        with contextlib.suppress(ProcessLookupError):  # all of its processes may have ended
             os.killpg(self.process.pid, signal.SIGKILL)
         self.end()
         if self.process.stdout:

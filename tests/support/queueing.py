@@ -1,4 +1,4 @@
-"""Short words for what store tests do all the time."""
+"""Shorthands for what store tests do all the time."""
 
 from __future__ import annotations
 

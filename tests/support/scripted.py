@@ -1,4 +1,4 @@
-"""A server that does to each request what a test wrote down for it."""
+"""A server that treats each request as the test specifies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Act = Callable[[socket.socket], None]
 
 
 class Seen(NamedTuple):
-    """A request that came in; the names of its headers are in lower case."""
+    """A received request; its header names are in lower case."""
 
     method: str
     path: str
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
 
 
 def answer(status: int, document: Any, **headers: str) -> Act:
-    """A whole answer; underscores in the names of headers are hyphens."""
+    """A complete answer; underscores in header names become hyphens."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     return send(head(status, Content_Length=str(len(body)), **headers) + body)
 
@@ -52,17 +52,17 @@ def send(data: bytes) -> Act:
 
 
 def reset(connection: socket.socket) -> None:
-    """End the connection the hard way."""
+    """Reset the connection."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def say_nothing(connection: socket.socket) -> None:
-    """Wait until the client has had enough."""
+    """Wait until the client gives up."""
     connection.recv(1)
 
 
 class ScriptedServer:
-    """Treats the nth request with the nth of `acts`; `unread` ones are treated before their body was read."""
+    """Treats the nth request with the nth of `acts`; `unread` acts run before the body is read."""
 
     def __init__(self, acts: tuple[Act, ...], *, unread: bool) -> None:
         self.requests: list[Seen] = []
@@ -74,7 +74,7 @@ class ScriptedServer:
         self._thread.start()
 
     def close(self) -> None:
-        with suppress(OSError):  # It is closed already where every act was played.
+        with suppress(OSError):  # It is already closed if every act has run.
             self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
         self._listener.close()
@@ -97,7 +97,7 @@ class ScriptedServer:
                         connection.shutdown(socket.SHUT_WR)
                         while stream.read(65_536):
                             pass
-        # Whoever connects now is let go of at once.
+        # A client that connects now is disconnected at once.
         self._listener.close()
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Runs a store through hours of schedule in milliseconds, beside a model that is too simple to be wrong."""
+"""Runs a store through hours of schedule in milliseconds, against a model that is too simple to be wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.queueing import bury, finish, proceed, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 EPSILON = 1e-5
-"""What times of today, as floats, cannot tell apart."""
+"""The resolution of present-day times as floats."""
 
 _FORWARD = {
     Status.YET_TO_START: 0,
@@ -35,7 +35,7 @@ class Start:
 
 @dataclass
 class Simulation:
-    """`work` says how long each dispatch takes and how it ends: well (True), for good (False) or again (the delay)."""
+    """`work` says how long each dispatch takes and how it ends: True (completed), False (failed), a delay (retried)."""
 
     store: Store
     clock: FakeClock
@@ -43,7 +43,7 @@ class Simulation:
     work: Callable[[Batch], tuple[float, bool | float]]
     starts: list[Start] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
-    # The model: every batch that waits, by its place, with the moment from which it is due.
+    # The model: every waiting batch, by its place, with the time from which it is due.
     waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Simulation:
     _count: int = 0
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something so many seconds from the start of the clock."""
+        """Do something at a number of seconds after the start of the clock."""
         self._count += 1
         heapq.heappush(self._events, (seconds, self._count, action))
 
@@ -107,7 +107,7 @@ class Simulation:
         def end() -> None:
             self._running -= 1
             if outcome is True and batch.position % 2:
-                # Every other one brings the next along, if its turn has come.
+                # Every other one also claims the next, if it is due.
                 after, answer = proceed(self.store, claim, ["true"] * len(batch.ids))
                 assert after is not None
                 for following in [] if isinstance(answer, Wait) else answer:
@@ -125,7 +125,7 @@ class Simulation:
         self.at(now - begin + seconds, end)
 
     def check_statuses(self) -> None:
-        """Every status only moved forward, and each roll-up is that of its batches."""
+        """Every status only moved forward, and each ingestion's status follows from its batches."""
         for one in self.ingestions:
             ingestion, batches = self.store.batches(one.id)
             statuses = [batch.status for batch in batches]
@@ -150,7 +150,7 @@ def naive_roll_up(statuses: list[Status]) -> Status:
 
 
 def assert_rate(times: list[float], interval: float, burst: int) -> None:
-    """No window of time holds more starts than the bucket had tokens for."""
+    """No window of time contains more starts than the bucket had tokens for."""
     for first in range(len(times)):
         for last in range(first + 1, len(times)):
             allowed = burst + (times[last] - times[first]) / interval

@@ -1,4 +1,4 @@
-"""Waiting that takes no time, and is written down."""
+"""Waits that take no time and are recorded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .clock import FakeClock
 
 
 class Sleeper(FakeClock):
-    """A clock that each wait moves on by as much; `slept` holds them all."""
+    """A clock that each wait advances; `slept` records all waits."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The service with one view more, which waits at the gate: `python -m tests.support.slow_service`."""
+"""The service with an additional view, which waits at the gate: `python -m tests.support.slow_service`."""
 
 from __future__ import annotations
 

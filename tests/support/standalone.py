@@ -1,4 +1,4 @@
-"""The standalone service in a process of its own, talked to over the network."""
+"""The standalone service in a separate process, reached over the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store with which things go wrong when a test says so."""
+"""A store that fails when a test says so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CALLS = (
 
 
 class TroubledStore(MemoryStore):
-    """A MemoryStore; before each call named in `trouble`, what is found there is called.
+    """A MemoryStore; before each call named in `trouble`, the function there is called.
 
     An `end` goes by the name of its outcome: ack, retry, bury or release.
     """
@@ -25,7 +25,7 @@ class TroubledStore(MemoryStore):
         self.trouble: dict[str, Callable[[], Any]] = {}
 
     def fail(self, error: BaseException, *calls: str, times: int = 1_000_000) -> None:
-        """Let these calls (all of them where none is named) raise, so many times each."""
+        """Make these calls (all of them if none is named) raise a number of times each."""
 
         def failing(call: str) -> Callable[[], None]:
             left = [times]

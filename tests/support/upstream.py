@@ -1,4 +1,4 @@
-"""A real HTTP server on a free port that does to its clients what a test tells it."""
+"""A real HTTP server on a free port that treats its clients as a test specifies."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ class Exchange(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def hang(self, seconds: float | None = None) -> bool:
-        """Say nothing for so long, or until the server stops; whether it goes on."""
+        """Say nothing for some time, or until the server stops; returns whether it is still running."""
         return not self.server.upstream.stopping.wait(seconds)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """The test asks for what it wants to know."""
+        """The test reads what it needs from the server itself."""
 
 
 class _Server(ThreadingHTTPServer):
     upstream: Upstream
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is what many a test is about."""
+        """Many tests are about a client that goes away."""
 
 
 class Upstream:
@@ -79,7 +79,7 @@ class Upstream:
         self._server.upstream = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         if context:
-            # The handshake waits for the thread of its connection, so that one bad client does not block the rest.
+            # The handshake runs in the connection's thread, so that one bad client does not block the rest.
             self._server.socket = context.wrap_socket(
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )

@@ -1,6 +1,6 @@
-"""Somebody's app that submits one id as it is imported, for tests of which process then dispatches it.
+"""A host's app that submits one id when it is imported, for tests of which process then dispatches it.
 
-Each process that imports it says at its end, in the file WITNESS, who it was and what its worker was doing.
+At its end, each process that imports it records in the file WITNESS who it was and what its worker was doing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Batches that end at once: more threads than one would only be in each other's way."""
+"""Batches that end at once: more than one thread would only get in each other's way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_one_that_takes_longer_after_many_quick_ones_does_not_hold_up_the_rest(s
 
     def process(ids: Sequence[int]) -> None:
         if ids[0] > 3 * count:
-            met.wait()  # Only passed by four of them at once.
+            met.wait()  # Passes only when four of them run at once.
 
     host = serve(process, interval=0, concurrency=4, clock=SystemClock())
     one = host.ingestion.submit(range(1, 3 * count + 1), "HIGH")

@@ -1,4 +1,4 @@
-"""When, if ever, a failed batch goes again."""
+"""When, if ever, a failed batch is retried."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ Serve = Callable[..., Host]
 
 
 class Gate:
-    """A processor that waits to be let through, on the ids it was told to."""
+    """A processor that blocks on chosen ids until it is let through."""
 
     def __init__(self, *held: int) -> None:
         self.held = set(held)
@@ -118,7 +118,7 @@ def test_a_hold_of_no_moment_fails_the_attempt_and_names_it(serve: Serve, second
 
 
 class TestAChangedList:
-    """A processor, or a receiver, that changes the list it was given changes nobody else's."""
+    """A processor or receiver that changes its list changes no other's."""
 
     IDS: ClassVar = [30, 10, 20]
 
@@ -186,7 +186,7 @@ class TestSchedule:
         host.advance(5)
         gate.wait_for_a_call()
         host.advance(5)
-        # Both slots are taken, so the third has to wait for one, then goes at once.
+        # Both slots are taken, so the third waits for one, then goes at once.
         assert host.store.stats().running == 2
         gate.held = {10}
         host.advance(2)
@@ -540,7 +540,7 @@ class TestThreads:
     def test_a_batch_lost_at_its_last_attempt_is_told_of(self, serve: Serve) -> None:
         host = serve(echo, interval=0, lease=60, max_attempts=1, autostart=False)
         ingestion = host.submit([7, 8])
-        claimed(host.store)  # By a process that is never heard of again.
+        claimed(host.store)  # By a process that then disappears.
         host.ingestion.start()
         host.advance(60)
         assert host.finished(ingestion.id).status == Status.FAILED
@@ -553,7 +553,7 @@ def batch_threads(host: Host) -> list[threading.Thread]:
 
 
 def refuse_threads(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> threading.Event:
-    """Let so many starts of a thread of this name fail; the event is set with the last."""
+    """Make a number of starts of a thread of this name fail; the event is set with the last."""
     start, left, last = threading.Thread.start, [times], threading.Event()
 
     def refuse(thread: threading.Thread) -> None:
@@ -627,7 +627,7 @@ class TestStoreFails:
 
 
 def waits_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """The seconds to the next try, from each complaint about the store."""
+    """The seconds to the next try, from each log line about the store."""
     return re.findall(r"the store cannot be reached, next try in (\S+) s: connection refused", caplog.text)
 
 
@@ -780,7 +780,7 @@ class TestStop:
         waited = threading.Event()
 
         class Wake(threading.Event):
-            """Between the worker's last look at what is asked of it and its wait, it is asked to stop."""
+            """It is asked to stop between the worker's last check and its wait."""
 
             stop: threading.Thread | None = None
 
@@ -859,7 +859,7 @@ class TestCallingBack:
             assert go_on.wait(BOUND)
 
         host = serve(gate, interval=0, concurrency=1)
-        host.heard.stop_listening()  # A receiver of batch_completed makes a difference.
+        host.heard.stop_listening()  # With a receiver of batch_completed, an ack would not claim.
         with signal.connected_to(receiver, sender=host.app):
             host.submit([1])
             gate.wait_for_a_call()
@@ -884,7 +884,7 @@ class TestCallingBack:
         calls: list[Sequence[int]] = []
         host = serve(calls.append, interval=0, concurrency=1)
 
-        host.heard.stop_listening()  # So that the thread goes on with the batch that its ack claimed.
+        host.heard.stop_listening()  # So that the thread continues with the batch that its ack claimed.
         host.service.emitter.observe(batch_completed, lambda **_: host.ingestion.stop())
         ingestion = host.submit(range(1, 10))
         eventually(lambda: host.service.worker.state == "off")

@@ -21,9 +21,9 @@ logger = logging.getLogger("flask_ingestion")
 
 
 def upgrade(connection: Connection, found: str | None) -> None:
-    """Take the tables from revision `found` (None: there are none) to this release's, in the caller's transaction."""
+    """Upgrade the tables from revision `found` (None: no tables) to this release's, in the caller's transaction."""
     if connection.dialect.name == "postgresql":
-        # What a long table takes; whoever waits meanwhile has a bound of its own.
+        # A long table takes its time; callers that wait meanwhile have their own timeout.
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     script = _script()
     context = MigrationContext.configure(connection, opts=_options(script))
@@ -38,7 +38,7 @@ def upgrade(connection: Connection, found: str | None) -> None:
 def write_sql(dialect: str, since: str | None, output: TextIO) -> None:
     """Write the SQL of the steps after revision `since` (None: all), for `postgresql` or `sqlite`.
 
-    Raises alembic.util.CommandError for a revision there is none of.
+    Raises alembic.util.CommandError for an unknown revision.
     """
     script = _script()
     script.get_revision(since or FIRST)
