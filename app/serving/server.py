@@ -112,7 +112,7 @@ def _batches(count: int) -> str:
 
 
 class StopSignals:
-    """Remembers SIGTERM or SIGINT and wakes who waits. A second one ends the process at once."""
+    """Remembers SIGTERM or SIGINT and wakes whoever waits. A second one ends the process at once."""
 
     def __init__(self) -> None:
         self.received = ""
@@ -127,7 +127,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def receive(self, number: int, _: FrameType | None = None) -> None:
-        """Note the signal and wake who waits; a second one ends the process."""
+        """Note the signal and wake whoever waits; a second one ends the process."""
         if self.received:
             os._exit(128 + number)
         self.received = signal.Signals(number).name
