@@ -32,7 +32,7 @@ def run(create_app: Callable[[], Flask]) -> int:
 
     0 after an orderly end, 1 if it cannot listen or start, 2 for a wrong setting, each with a sentence on stderr.
     """
-    # A thread that wakes beside a busy one starts 0.7 ms late in place of 5.2. It is a setting of the whole process, so
+    # A thread that wakes beside a busy one starts 0.7 ms late instead of 5.2. It is a setting of the whole process, so
     # it is made here, where the process is our own.
     sys.setswitchinterval(0.0005)
     with StopSignals() as signals:
