@@ -4,18 +4,18 @@ IngestError
 ├── ConfigError           a setting is missing or wrong; names the key (also a ValueError)
 ├── PermanentError        raised by a processor: fail this batch now, another attempt would not help
 │   └── InvalidResult     the processor returned something that cannot be kept as JSON for its ids
-├── UpstreamError         the upstream gave no answer this time; the batch is retried like after any other failure
+├── UpstreamError         the upstream gave no answer this time; the batch is retried as after any other failure
 ├── HoldQueue             raised by a processor: the upstream wants quiet; nothing starts until then
 ├── StoreUnavailable      the store cannot be reached or written; nothing was changed
 └── Refusal               a request that cannot be granted as it stands
     ├── InvalidRequest    what was asked is malformed; lists every fault
-    ├── UnknownIngestion  there is no such ingestion, or it is forgotten by now
+    ├── UnknownIngestion  there is no such ingestion, or it has been forgotten
     ├── Conflict          the ingestion is in a state that rules this out
-    ├── KeyReused         an idempotency key came again with another request
-    ├── KeyInUse          an idempotency key came again while its first request is still being accepted
+    ├── KeyReused         an idempotency key was reused for a different request
+    ├── KeyInUse          an idempotency key was sent again while its first request is still being accepted
     ├── TooLate           the deadline cannot be met
-    ├── QuotaFull         the caller has all the ids waiting that it may; says when this would fit
-    └── BacklogFull       the queue holds all it may; says when this would fit
+    ├── QuotaFull         the caller has as many ids waiting as it may; says when this would fit
+    └── BacklogFull       the queue is at its limit; says when this would fit
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class InvalidResult(PermanentError):
 
 
 class UpstreamError(IngestError):
-    """The upstream could not be reached, broke off, or answered that it cannot answer now."""
+    """The upstream could not be reached, broke off, or answered that it cannot serve the request now."""
 
 
 class HoldQueue(IngestError):
@@ -89,7 +89,7 @@ class InvalidRequest(Refusal):
 
 
 class UnknownIngestion(Refusal):
-    """There is no ingestion with this id, or it ended and is forgotten by now."""
+    """There is no ingestion with this id, or it ended and has been forgotten."""
 
     def __init__(self, ingestion_id: str) -> None:
         super().__init__(f"There is no ingestion {ingestion_id!r}; finished ones are forgotten after a while.")
@@ -100,11 +100,11 @@ class Conflict(Refusal):
 
 
 class KeyReused(Refusal):
-    """An idempotency key came again with another request."""
+    """An idempotency key was reused for a different request."""
 
 
 class KeyInUse(Refusal):
-    """An idempotency key came again while its first request is still being accepted."""
+    """An idempotency key was sent again while its first request is still being accepted."""
 
 
 class TooLate(Refusal):
@@ -116,7 +116,7 @@ class TooLate(Refusal):
 
 
 class QuotaFull(Refusal):
-    """The caller has all the ids waiting that it may. `retry_after` is in seconds until this request would fit."""
+    """The caller has as many ids waiting as it may. `retry_after` is in seconds until this request would fit."""
 
     def __init__(self, detail: str, retry_after: float) -> None:
         super().__init__(detail)
@@ -124,7 +124,7 @@ class QuotaFull(Refusal):
 
 
 class BacklogFull(Refusal):
-    """The queue holds all it may. `retry_after` is in seconds until this request would fit."""
+    """The queue is at its limit. `retry_after` is in seconds until this request would fit."""
 
     def __init__(self, detail: str, retry_after: float) -> None:
         super().__init__(detail)

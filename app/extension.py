@@ -104,7 +104,7 @@ class IngestionAPI:
 
     @property
     def service(self) -> Service:
-        """The Service of the current app, or of the only app. Raises RuntimeError if neither is clear."""
+        """The Service of the current app, or of the only app. Raises RuntimeError where there is neither."""
         if has_app_context() and current_app._get_current_object() in self._apps:  # type: ignore[attr-defined]
             return self._of(current_app)
         services = self._services()
@@ -122,7 +122,7 @@ class IngestionAPI:
         return [self._of(app) for app in list(self._apps)]
 
     def start(self) -> None:
-        """Start dispatching, unless it runs."""
+        """Start dispatching, unless already running."""
         self.service.start()
 
     def stop(self, grace: float | None = None) -> None:

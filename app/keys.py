@@ -64,7 +64,7 @@ def parse_keys(value: Any) -> tuple[Key, ...]:
 
 
 def _parse(entry: Any, number: int) -> Key:
-    # What is wrong may be a key put here by mistake, so no part of it is quoted.
+    # A faulty entry may be a key pasted here by mistake, so no part of it is quoted.
     name, _, rest = str(entry).strip().partition(":")
     role, _, digest = rest.partition(":")
     if not _NAME.fullmatch(name):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Blueprint, Response, abort, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, Priority, Status
+from .core import ASK_AGAIN, Estimate
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
@@ -25,9 +25,10 @@ from .web import (
     from_error,
     from_http,
     idempotency_key,
-    ingestion_document,
+    listing_document,
     needs,
     parse_request,
+    priority_member,
     problem,
     queue_document,
     quote_document,
@@ -36,11 +37,9 @@ from .web import (
     root_path,
     secure,
     status_head,
+    status_member,
     status_page,
-    word_member,
 )
-
-E = TypeVar("E", Priority, Status)
 
 _PAGE = 50
 """Ingestions on a page of the listing, where the caller does not say."""
@@ -113,15 +112,13 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def ingestions() -> Response:
         limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
-            status=word_member("status", {status.value: status for status in Status}),
-            priority=word_member("priority", Priority.__members__),
+            status=status_member(),
+            priority=priority_member(),
             owner=guard.caller().scope,
             before=count_member("cursor"),
             limit=limit,
         )
-        cursor = str(page[-1].order) if len(page) == limit else None
-        found = [ingestion_document(ingestion) for ingestion in page]
-        return _json({"ingestions": found, "next_cursor": cursor})
+        return _json(listing_document(page, limit))
 
     @blueprint.get("/queue")
     @needs(Role.READ)

@@ -1,4 +1,4 @@
-"""The store and the processor that the settings name; what an extra brings is imported here, and only if asked for."""
+"""The store and the processor that the settings name. Imports an extra only where a setting asks for it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ logger = logging.getLogger("flask_ingestion")
 def open_store(settings: Settings, clock: Clock, name: str) -> Store:
     """Returns the store that STORE names, for the instance `name`.
 
-    A database that cannot be reached yet is tried again with every use. Raises ConfigError for a kind there is none of,
-    a missing extra, and a database that belongs to a newer release.
+    A database that cannot be reached yet is tried again with every use. Raises ConfigError for an unknown kind of
+    store, a missing extra, and a database that belongs to a newer release.
     """
     if settings.store == "memory://":
         return MemoryStore(settings, clock)
@@ -49,7 +49,7 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
 def load_processor(settings: Settings, prefix: str = "INGEST_") -> Processor | None:
     """Returns the processor that the settings name, None where they name none.
 
-    Raises ConfigError, which names the key, for one that cannot be had.
+    Raises ConfigError, which names the key, for one that cannot be loaded.
     """
     if settings.processor:
         return imported(settings.processor, f"{prefix}PROCESSOR")

@@ -1,7 +1,7 @@
 """The command line: `flask ingestion …` beside an app, `flask-ingestion …` by itself.
 
 Both speak to a service over HTTP. Data goes to stdout, messages go to stderr. The exit code is 0 where all is fine, 1
-where the ingestion failed or was cancelled (or a proof did not hold), 2 for wrong usage, 3 when the time was up, and 4
+where the ingestion failed or was cancelled (or a proof did not hold), 2 for wrong usage, 3 when time ran out, and 4
 where the service cannot be reached or refused.
 """
 
@@ -40,7 +40,7 @@ timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Secon
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(release(), prog_name="Flask-Ingestion")
 def ingestion() -> None:
-    """Hand over ids, watch them, and steer the queue."""
+    """Submit ids, follow them, and control the queue."""
 
 
 ingestion.add_command(db)
@@ -54,7 +54,7 @@ ingestion.add_command(worker)
 @file_of_ids
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
 @deadline_option
-@click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they come.")
+@click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
 @remote
@@ -68,7 +68,7 @@ def submit(
     and_wait: bool,
     timeout: float | None,
 ) -> None:
-    """Hand over IDS, those of a file, or with - those from stdin; prints the ingestion's id."""
+    """Submit IDS, those of a file, or with - those from stdin; prints the ingestion's id."""
     if timeout is not None and not and_wait:
         raise click.UsageError("--timeout needs --wait.")
     numbers = _gather(ids, file)

@@ -43,7 +43,7 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
 
     @click.option("--url", envvar="INGEST_URL", default="http://127.0.0.1:8000", show_default=True, show_envvar=True)
     @click.option("--key", envvar="INGEST_KEY", show_envvar=True, help="Better set there: ps shows options.")
-    @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Further tries at most.")
+    @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
     def run(url: str, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
@@ -62,7 +62,7 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
         except ClientError as error:
             fail(str(error), 4)
         except KeyboardInterrupt:
-            fail("Interrupted; what was accepted goes on.", 130)
+            fail("Interrupted; whatever was accepted continues.", 130)
 
     return run
 

@@ -41,7 +41,7 @@ def worker(context: click.Context, name: str) -> None:
     service = _service(_app(context), name)
     if not service.store.durable:
         key, url = Settings.key_of(name, "store"), service.settings.store
-        raise click.UsageError(f"Nobody else can fill {url}; set {key} to one that processes share.")
+        raise click.UsageError(f"No other process can fill {url}; set {key} to one that processes share.")
     log_to_stderr(service.settings.log_format)
     woken: queue.SimpleQueue[None] = queue.SimpleQueue()
     with StopSignals() as signals:

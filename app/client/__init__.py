@@ -3,7 +3,7 @@
 ClientError
 ├── Unreachable    no service answered: absent, too slow, cut off, or something other than this service
 ├── Refused        the service answered no, and says why
-└── TimedOut       the ingestion had not ended when the time was up
+└── TimedOut       the ingestion had not ended when time ran out
 """
 
 from .calls import Refused

@@ -20,7 +20,7 @@ class TimedOut(ClientError):
     """The ingestion had not ended in time. `status` is the last one known."""
 
     def __init__(self, timeout: float, status: Mapping[str, Any]) -> None:
-        super().__init__(f"The ingestion is {status['status']} after {timeout:g} s, and goes on.")
+        super().__init__(f"The ingestion is {status['status']} after {timeout:g} s, and continues.")
         self.status = status
 
 
@@ -59,7 +59,7 @@ class Client:
         idempotency_key: str | None = None,
         deadline: str | float | None = None,
     ) -> str:
-        """Hand over ids; returns the ingestion's id.
+        """Submit ids; returns the ingestion's id.
 
         `deadline` is an RFC 3339 time or seconds from now. Even if the connection is lost, the ids are accepted
         once: every attempt carries `idempotency_key`, or a random one.
@@ -133,7 +133,10 @@ class Client:
         return self._ask("POST", _of(ingestion_id) + "/cancel")
 
     def redrive(self, ingestion_id: str) -> dict[str, Any]:
-        """Start the failed batches over; returns the new status, without batches. Never repeated after it may count."""
+        """Start the failed batches over; returns the new status, without batches.
+
+        Never repeated once it may have taken effect.
+        """
         return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
 
     def quote(

@@ -16,8 +16,21 @@ from ..core import Priority, Status, batch_count
 from ..errors import StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
-from ..web import Answer, Caller, Guard, count_member, dumps, needs, quote_document, word_member
+from ..web import (
+    Answer,
+    Caller,
+    Guard,
+    count_member,
+    dumps,
+    listing_document,
+    needs,
+    priority_member,
+    quote_document,
+    status_member,
+)
 from . import data
+
+__all__ = ["make_dashboard"]
 
 _HERE = Path(__file__).parent
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -84,14 +97,14 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/data")
     @needs(Role.READ)
     def overview_data() -> Response:
-        rows = service.store.ingestions(
-            status=word_member("status", {status.value: status for status in Status}),
-            priority=word_member("priority", Priority.__members__),
+        listed = service.store.ingestions(
+            status=status_member(),
+            priority=priority_member(),
             owner=guard.caller().scope,
             before=count_member("cursor"),
             limit=_ROWS,
         )
-        return _json({**data.queue(service, guard.caller().scope), **data.rows(rows, _ROWS)})
+        return _json({**data.queue(service, guard.caller().scope), **listing_document(listed, _ROWS)})
 
     @blueprint.get("/search")
     @needs(None)

@@ -26,13 +26,13 @@ def _worker(settings: Settings, worker: str) -> list[dict[str, Any]]:
     in_memory = settings.store == "memory://"
     if worker == "dead":
         kept = "what waits is in memory and goes with it" if in_memory else "what waits is kept by the store"
-        detail = f"This process dispatches nothing any more. Its log says why; restart it ({kept})."
+        detail = f"This process no longer dispatches. Its log says why; restart it ({kept})."
         return [_alert("error", "The worker is dead", detail)]
     if worker == "stuck":
-        detail = "So many calls of the processor hang that this process starts no more until one ends; restart it."
+        detail = "So many calls of the processor hang that this process starts no batches until one ends; restart it."
         return [_alert("error", "The worker is stuck", detail)]
     if worker == "stopping":
-        return [_alert("warning", "The worker is stopping", "What runs may end; this process starts nothing more.")]
+        return [_alert("warning", "The worker is stopping", "Running batches may end; this process starts no more.")]
     if worker == "off":
         other = "" if in_memory else ", unless another process on the same store does"
         return [_alert("warning", "No worker in this process", f"Nothing is dispatched{other}.")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..core import Batch, Dispatch, Ingestion, Stats, Status
+from ..core import Batch, Dispatch, Stats, Status
 from ..service import Service
 from ..web import (
     estimate_document,
@@ -89,14 +89,6 @@ def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, A
         "first_minute": timestamp(first),
         "counts": counts,
         "reaches_to": timestamp(dispatches[0].started_at) if cut else None,
-    }
-
-
-def rows(ingestions: Sequence[Ingestion], limit: int) -> dict[str, Any]:
-    """Returns a page of ingestions, and where the next one begins."""
-    return {
-        "ingestions": [ingestion_document(ingestion) for ingestion in ingestions],
-        "next_cursor": str(ingestions[-1].order) if len(ingestions) == limit else None,
     }
 
 

@@ -23,7 +23,7 @@ which keeps the whole queue waiting. A batch is delivered at least once, so it m
 
 
 def simulate(ids: Sequence[int]) -> dict[int, JSON]:
-    """Simulates where nothing is configured: calls nothing, and every id's data is `"processed"`."""
+    """Stands in where no processor is configured: calls nothing, and returns `"processed"` for every id."""
     return dict.fromkeys(ids, "processed")
 
 

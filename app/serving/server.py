@@ -32,7 +32,7 @@ def run(create_app: Callable[[], Flask]) -> int:
 
     0 after an orderly end, 1 if it cannot listen or start, 2 for a wrong setting, each with a sentence on stderr.
     """
-    # A thread that wakes beside a busy one starts 0.7 ms late in place of 5.2. It is a setting of the whole process, so
+    # A thread that wakes beside a busy one starts 0.7 ms late instead of 5.2. It is a setting of the whole process, so
     # it is made here, where the process is our own.
     sys.setswitchinterval(0.0005)
     with StopSignals() as signals:
@@ -112,7 +112,7 @@ def _batches(count: int) -> str:
 
 
 class StopSignals:
-    """Remembers SIGTERM or SIGINT and wakes who waits. A second one ends the process at once."""
+    """Remembers SIGTERM or SIGINT and wakes whoever waits. A second one ends the process at once."""
 
     def __init__(self) -> None:
         self.received = ""
@@ -127,7 +127,7 @@ class StopSignals:
             signal.signal(number, handler)
 
     def receive(self, number: int, _: FrameType | None = None) -> None:
-        """Note the signal and wake who waits; a second one ends the process."""
+        """Note the signal and wake whoever waits; a second one ends the process."""
         if self.received:
             os._exit(128 + number)
         self.received = signal.Signals(number).name

@@ -10,6 +10,7 @@ from .documents import (
     dumps,
     estimate_document,
     ingestion_document,
+    listing_document,
     queue_document,
     quote_document,
     result_lines,
@@ -20,7 +21,7 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index
 from .metrics import add_metrics
-from .params import count_member, current, idempotency_key, root_path, word_member
+from .params import count_member, current, idempotency_key, priority_member, root_path, status_member
 from .problems import from_error, from_http, problem
 from .reference import add_reference
 
@@ -41,8 +42,10 @@ __all__ = [
     "from_http",
     "idempotency_key",
     "ingestion_document",
+    "listing_document",
     "needs",
     "parse_request",
+    "priority_member",
     "problem",
     "queue_document",
     "quote_document",
@@ -52,7 +55,7 @@ __all__ = [
     "root_path",
     "secure",
     "status_head",
+    "status_member",
     "status_page",
     "timestamp",
-    "word_member",
 ]

@@ -121,7 +121,7 @@ class Guard:
 
     def _not_allowed(self, who: Caller, needed: Role) -> Response:
         role, wanted = who.role.name.lower(), needed.name.lower()
-        detail = f"The key of {who.name!r} has the role {role}; this takes the role {wanted}."
+        detail = f"The key of {who.name!r} has the role {role}; this needs the role {wanted}."
         return self._challenge(403, detail, error="insufficient_scope", scope=wanted)
 
     def _challenge(self, status: int, detail: str, **parameters: str) -> Response:

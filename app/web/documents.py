@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -48,6 +48,14 @@ def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
     if ingestion.owner is not None:
         document["owner"] = ingestion.owner
     return document
+
+
+def listing_document(page: Sequence[Ingestion], limit: int) -> dict[str, Any]:
+    """Returns a page of ingestions and the cursor of the next one, None where the page holds fewer than `limit`."""
+    return {
+        "ingestions": [ingestion_document(ingestion) for ingestion in page],
+        "next_cursor": str(page[-1].order) if len(page) == limit else None,
+    }
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:

@@ -141,7 +141,7 @@ class _Gauges:
         service = self._service
         if (state := service.worker.state) != "off":
             yield self._gauge("worker_up", "Whether the worker of this process dispatches.", state == "running")
-            about = "Threads of this process that were given up after PROCESS_TIMEOUT and hang still."
+            about = "Threads of this process that were given up after PROCESS_TIMEOUT and still hang."
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
             stats, dispatches, workers = service.store.stats(), service.store.dispatches(1), service.store.workers()
@@ -169,12 +169,12 @@ class _Gauges:
         )
         yield self._gauge(
             "oldest_wait_seconds",
-            "Since when the oldest ingestion of which something waits was accepted; 0 where nothing waits.",
+            "Age of the oldest ingestion with batches still waiting; 0 where nothing waits.",
             {priority.name: stats.now - (stats.depths[priority].oldest_at or stats.now) for priority in Priority},
         )
         yield self._gauge(
             "drain_seconds",
-            "Until what waits will have ended if nothing else arrives; none while paused.",
+            "Time until everything waiting has ended, if nothing else arrives; absent while paused.",
             {
                 priority.name: max(0.0, (stats.depths[priority].drained_at or stats.now) - stats.now)
                 for priority in Priority

@@ -8,11 +8,13 @@ from typing import TypeVar
 from flask import Request, request
 from werkzeug.urls import iri_to_uri
 
+from ..core import Priority, Status
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
 
 _MOST = 2**63 - 1
+_STATUSES = {status.value: status for status in Status}
 
 
 def current() -> Request:
@@ -31,14 +33,14 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     return int(text)
 
 
-def word_member(name: str, meanings: Mapping[str, M]) -> M | None:
-    """Returns what a word of the query means, None where it is not there. Raises InvalidRequest."""
-    text = _member(name)
-    if text is None:
-        return None
-    if text not in meanings:
-        raise InvalidRequest([Fault(f"query {name}", f"{name} must be one of {', '.join(meanings)}.")])
-    return meanings[text]
+def status_member() -> Status | None:
+    """Returns the status that the query filters by, None for any. Raises InvalidRequest."""
+    return _word_member("status", _STATUSES)
+
+
+def priority_member() -> Priority | None:
+    """Returns the priority that the query filters by, None for any. Raises InvalidRequest."""
+    return _word_member("priority", Priority.__members__)
 
 
 def idempotency_key() -> str | None:
@@ -60,6 +62,15 @@ def root_path() -> str:
     """Returns the path of the instance, with a slash at its end, in a request for a route directly below it."""
     this = current()
     return iri_to_uri(this.script_root + this.path.rpartition("/")[0] + "/")
+
+
+def _word_member(name: str, meanings: Mapping[str, M]) -> M | None:
+    text = _member(name)
+    if text is None:
+        return None
+    if text not in meanings:
+        raise InvalidRequest([Fault(f"query {name}", f"{name} must be one of {', '.join(meanings)}.")])
+    return meanings[text]
 
 
 def _member(name: str) -> str | None:

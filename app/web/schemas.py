@@ -83,7 +83,7 @@ def schemas(settings: Settings) -> JSON:
                 "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": id_},
                 "priority": _PRIORITY,
                 "deadline": {
-                    "description": "When it must be able to end, or be refused: a time, or seconds from now.",
+                    "description": "When it must be able to end, else it is refused: a time, or seconds from now.",
                     "anyOf": [
                         {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e10},
                         _TIME,
@@ -218,7 +218,7 @@ def parameters() -> JSON:
         "idempotency_key": {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "Bare or quoted. The same key with the same request is accepted once, and answered alike.",
+            "description": "Bare or quoted. A request repeated under a key is accepted once, with the same answer.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!#-~])?$"},
         },
         "if_none_match": {
@@ -258,16 +258,17 @@ def responses() -> JSON:
     retry_after = {"Retry-After": _RETRY_AFTER}
     return {
         "400": refusal("The body is not JSON."),
-        "401": refusal("No key was sent, or one that is none.", **challenge),
+        "401": refusal("No key was sent, or it is not one of the service's keys.", **challenge),
         "403": refusal("The key's role does not allow it, or a page of another site sent it."),
-        "404": refusal("There is no such ingestion, it is forgotten by now, or it is another caller's."),
+        "404": refusal("There is no such ingestion, it has been forgotten, or it is another caller's."),
         "409": refusal(
-            "What the ingestion or the first request with this idempotency key is at rules it out.", **retry_after
+            "The ingestion's state rules it out, or the first request with this key is still being accepted.",
+            **retry_after,
         ),
         "413": refusal("The body is too large."),
         "415": refusal("The body is not sent as application/json."),
-        "422": refusal("What was sent is wrong, and errors says where; or the deadline cannot be met."),
-        "429": refusal("The caller has all the ids waiting that it may.", **{"Retry-After": HEADERS["Retry-After"]}),
+        "422": refusal("The request is wrong, as errors lists; or the deadline cannot be met."),
+        "429": refusal("The caller has as many ids waiting as it may.", **{"Retry-After": HEADERS["Retry-After"]}),
         "501": refusal("An extra is not installed."),
-        "503": refusal("The queue is full, the store is away, or the worker does not run.", **retry_after),
+        "503": refusal("The queue is full, the store cannot be reached, or the worker is not running.", **retry_after),
     }

@@ -102,7 +102,7 @@ def test_a_worker_alone_with_its_memory_is_refused(serve: Callable[..., Host]) -
     host = serve()
     result = run("worker", url="", obj=ScriptInfo(create_app=lambda: host.app))
     assert result.exit_code == 2
-    assert "Nobody else can fill memory://; set INGEST_STORE to one that processes share." in result.stderr
+    assert "No other process can fill memory://; set INGEST_STORE to one that processes share." in result.stderr
     other = run("worker", "--name", "two", url="", obj=ScriptInfo(create_app=lambda: host.app))
     assert other.exit_code == 2
     assert "This app has no ingestion named 'two'" in other.stderr

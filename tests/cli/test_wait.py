@@ -44,7 +44,7 @@ def test_waiting_in_vain_is_3(service: Service) -> None:
     for words in (["submit", "1", "--wait"], ["wait", service("submit", "1").stdout.strip()]):
         result = service(*words, "--timeout", "30", "--json")
         assert result.exit_code == 3
-        assert "yet_to_start after 30 s, and goes on" in result.stderr
+        assert "yet_to_start after 30 s, and continues" in result.stderr
         assert lines(result)[0]["status"] == "yet_to_start"
 
 

@@ -34,7 +34,7 @@ def busy(new_site: NewSite, **settings: Any) -> Site:
 def test_it_shows_the_whole_queue(new_site: NewSite, page: Any) -> None:
     page.goto(busy(new_site).url)
     expect(page.locator("#countdown")).to_have_text(re.compile(r"^[34]\.\d s$"))
-    expect(page.locator("#held")).to_have_text("The rate limit holds it.")
+    expect(page.locator("#held")).to_have_text("Waiting for the rate limit.")
     expect(page.locator("#tokens")).to_have_text("Tokens: 0 of 1, one every 5 s")
     expect(page.locator("#waiting")).to_have_text("11")
     expect(page.locator("#running")).to_have_text("1")
@@ -126,7 +126,7 @@ def test_filters_are_part_of_the_address(new_site: NewSite, page: Any) -> None:
     expect(page.get_by_label("Status")).to_have_value("failed")
     expect(page.locator("#rows tr")).to_have_count(1)
     page.get_by_label("Priority").select_option("LOW")
-    expect(page.locator("#rows-none")).to_have_text("None like this.")
+    expect(page.locator("#rows-none")).to_have_text("None match.")
     page.go_back()
     expect(page.locator("#rows tr")).to_have_count(1)
     page.get_by_role("button", name="Clear").click()

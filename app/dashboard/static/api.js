@@ -19,7 +19,7 @@ async function call(address, options, outer) {
   const controller = new AbortController();
   const stop = () => controller.abort();
   outer?.addEventListener("abort", stop);
-  // What is sent may be large, so only an answer that is merely read is waited for so long.
+  // What is sent may be large, so only requests that send nothing are given up.
   const timer = options.method ? undefined : setTimeout(stop, PATIENCE);
   try {
     const response = await fetch(address, { cache: "no-store", ...options, signal: controller.signal });
@@ -41,5 +41,5 @@ function refusal(response, problem, options) {
   if (response.status === 401 && !options.body) return new Failure("You are signed out", "Reload this page to sign in again.", 401);
   const detail = listed.length ? listed.join(" ") : problem?.detail ?? `The answer was ${response.status}.`;
   const title = { 403: "Not allowed", 404: "Not found", 503: "Not available" }[response.status];
-  return new Failure(title ?? problem?.title ?? "It did not work", detail, response.status);
+  return new Failure(title ?? problem?.title ?? "The request failed", detail, response.status);
 }

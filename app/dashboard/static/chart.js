@@ -18,7 +18,7 @@ function shape(tag, attributes, title) {
   return element;
 }
 
-// `limit` is how many dispatches a minute the rate allows; `before` from which bar on they are known.
+// `limit` is how many dispatches a minute the rate allows; `unknown` how many bars at the start no log covers.
 export function draw(holder, { counts, first, limit, unknown, label }) {
   const most = Math.max(...counts);
   const top = Math.max(niceTop(most), limit && limit <= 4 * Math.max(most, 1) ? niceTop(limit) : 0);
@@ -41,7 +41,7 @@ export function draw(holder, { counts, first, limit, unknown, label }) {
   holder.replaceChildren(side, make("div", { class: "plot" }, picture), foot);
 }
 
-// The next round number whose half is whole too, or at least short.
+// The next round number whose half is whole too.
 function niceTop(value) {
   if (value <= 2) return 2;
   const scale = 10 ** Math.floor(Math.log10(value));

@@ -41,7 +41,7 @@ export function keyed(parent, items, key, create, update) {
 
 // A table row whose cells know their column's heading, which a narrow screen shows beside them.
 export function row(...cells) {
-  // The roles are said because a narrow screen's styles would take them away.
+  // The roles are explicit because a narrow screen's styles would remove the implied ones.
   return make("tr", { role: "row" }, ...cells.map(([label, ...children]) => {
     const cell = make("td", { role: "cell", "data-label": label });
     cell.append(...children);

@@ -10,7 +10,7 @@ const root = byId("ingestion");
 const bar = byId("progress").appendChild(progressBar());
 let shown;
 
-// Which batches are listed is said by the page's own address.
+// The page's address says which batches are listed.
 const offset = () => Math.max(0, Number.parseInt(new URLSearchParams(location.search).get("offset"), 10) || 0);
 
 const poller = run(
@@ -118,7 +118,7 @@ byId("next-failed").addEventListener("click", async () => {
   try {
     let { position } = await get(`${root.dataset.failed}?from=${from}`);
     if (position === null && from) ({ position } = await get(`${root.dataset.failed}?from=0`));
-    if (position === null) return notice("done", "No batch is failed any more.");
+    if (position === null) return notice("done", "No failed batches are left.");
     const page = Math.floor(position / shown.page_size) * shown.page_size;
     if (page !== offset()) go(page);
     return seek(position);
@@ -148,4 +148,4 @@ action(byId("redrive"), () => ({
   title: "Redrive the failed batches?",
   detail: `${plural(shown.counts.failed, "failed batch")} will be started over with fresh attempts, at this ingestion's place in the queue.`,
   yes: "Redrive",
-}), "The failed batches go again.", poller);
+}), "The failed batches start over.", poller);

@@ -12,7 +12,7 @@ const interval = Number(root.dataset.interval);
 const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
 const filters = byId("filters");
 
-// Which ingestions are listed is said by the page's own address, so that it can be shared and gone back to.
+// The page's address says which ingestions are listed, so that it can be shared and the back button works.
 const query = () => new URLSearchParams(location.search);
 
 function load(signal) {
@@ -47,9 +47,9 @@ function held(data) {
   switch (data.waiting_on) {
     case "paused": return "The queue is paused.";
     case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
-    case "token": return "The rate limit holds it.";
+    case "token": return "Waiting for the rate limit.";
     case "slots": return `All ${plural(data.slots, "slot")} are busy.`;
-    case "retry": return "All that waits are retries not due yet.";
+    case "retry": return "Only retries are waiting, and none is due yet.";
     case "empty": return "Nothing waits.";
     default: return "Due now.";
   }
@@ -175,7 +175,7 @@ function showRows(data) {
   const filtered = query().get("status") || query().get("priority");
   const none = byId("rows-none");
   none.hidden = data.ingestions.length > 0;
-  write(none, query().get("cursor") ? "There are no older ones." : filtered ? "None like this." : "None yet, or all are forgotten by now.");
+  write(none, query().get("cursor") ? "There are no older ones." : filtered ? "None match." : "None yet, or all have been forgotten.");
   byId("rows").parentElement.hidden = !data.ingestions.length;
   older = data.next_cursor;
   const paged = Boolean(query().get("cursor"));
@@ -185,7 +185,7 @@ function showRows(data) {
   byId("older").disabled = !older;
 }
 
-// `came` lists the cursors of the pages in front of this one.
+// `came` lists the cursors of the pages before this one.
 function go(changes, came) {
   const next = query();
   for (const [name, value] of Object.entries(changes)) {
@@ -223,11 +223,11 @@ sync();
 
 action(byId("pause"), () => ({
   title: "Pause the queue?",
-  detail: "Nothing is dispatched until somebody resumes it. What runs now ends as usual; submissions are still accepted.",
+  detail: "Nothing is dispatched until somebody resumes it. What is running ends as usual; submissions are still accepted.",
   yes: "Pause",
 }), "The queue is paused.", poller);
 action(byId("resume"), () => ({
   title: "Resume the queue?",
-  detail: "Dispatching goes on at once, at the usual rate.",
+  detail: "Dispatching continues at once, at the usual rate.",
   yes: "Resume",
-}), "The queue goes on.", poller);
+}), "The queue is resumed.", poller);

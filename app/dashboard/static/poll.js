@@ -1,4 +1,4 @@
-// One request at a time, again and again: paused while the page is hidden, ever more rarely while it fails.
+// Polls, one request at a time: pauses while the page is hidden, and slows down while requests fail.
 
 const EVERY = 2000;
 const SOONEST = 500;
@@ -6,7 +6,7 @@ const RAREST = 30000;
 
 export class Poller {
   // `load(signal)` asks, `show(answer)` displays it and may return in how many ms to ask again,
-  // `failed(error)` hears of each failure.
+  // `failed(error)` is called with each failure.
   constructor(load, show, failed) {
     this.load = load;
     this.show = show;
@@ -17,7 +17,7 @@ export class Poller {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.now()));
   }
 
-  // Ask at once, in place of whatever is under way.
+  // Ask at once, and drop any request under way.
   now() {
     this.rest();
     this.under?.abort();
@@ -47,7 +47,7 @@ export class Poller {
     } catch (error) {
       if (this.under !== under) return;
       this.failures += 1;
-      // Not all pages that lost the same service come back at the same moment.
+      // Pages that lost the same service must not all come back at the same moment.
       this.schedule(Math.min(RAREST, EVERY * 2 ** this.failures) * (0.75 + Math.random() / 2));
       this.failed(error);
     }

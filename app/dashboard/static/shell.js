@@ -19,7 +19,7 @@ export function run(load, show) {
       return wait;
     },
     (error) => {
-      // Anything else than a Failure is a mistake of this page: it must show, but not end the polling.
+      // Anything but a Failure is a bug in this page: it must show, but not end the polling.
       if (!(error instanceof Failure)) console.error(error);
       alerts([{ level: "error", title: title(error), detail: error.message }]);
       freshness(poller);
@@ -37,7 +37,7 @@ export function run(load, show) {
 
 function title(error) {
   if (error.status === 503) return "Store unreachable";
-  return error.title ?? "This page has a fault";
+  return error.title ?? "This page has a bug";
 }
 
 function alerts(found) {
@@ -65,7 +65,7 @@ function freshness(poller) {
   document.body.classList.toggle("stale", stale);
   byId("retry").hidden = !stale;
   if (!stale) return write(text, age === undefined ? "Loading…" : "Live");
-  const last = age === undefined ? "Nothing heard yet" : `Stale: ${about(age)} old`;
+  const last = age === undefined ? "No answer yet" : `Stale: ${about(age)} old`;
   const next = poller.nextAt === undefined ? "asking" : `next try in ${Math.max(0, Math.ceil((poller.nextAt - performance.now()) / 1000))} s`;
   return write(text, `${last}, ${next}`);
 }
@@ -79,7 +79,7 @@ export function notice(level, title, detail = "") {
   element.scrollIntoView({ block: "nearest" });
 }
 
-// Asks in a dialog; true where the answer is yes.
+// Asks in a dialog; resolves to whether the answer is yes.
 export function ask({ title, detail, yes, no = "Back", danger = false }) {
   const dialog = byId("ask");
   write(byId("ask-title"), title);

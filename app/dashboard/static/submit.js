@@ -20,7 +20,7 @@ let ids = [];
 let sending = false;
 let key = freshKey();
 
-// One quote serves any ids of the same number, so the number is all that is asked about.
+// A quote depends only on how many ids there are, so that is all the page sends.
 const poller = run((signal) => get(`${form.dataset.source}?ids=${ids.length || 1}`, signal), showQuote);
 
 function showQuote({ now, quote }) {
@@ -91,13 +91,13 @@ form.addEventListener("submit", async (event) => {
   sending = true;
   label();
   try {
-    // The key stays while the form does, so that sending again after a lost answer submits nothing twice.
+    // The key stays as long as the form is unchanged, so sending again after a lost answer submits nothing twice.
     const body = requestBody(ids, form.elements.priority.value);
     const { ingestion_id: made } = await post(form.dataset.post, body, { "Idempotency-Key": `"${key}"` });
     location.assign(form.dataset.ingestion.slice(0, -2) + encodeURIComponent(made));
   } catch (error) {
     const again = error instanceof Failure && !error.status ? " Sending again submits nothing twice." : "";
-    notice("error", error.status ? "Not submitted" : error.title, error.status ? error.message : `No answer came.${again}`);
+    notice("error", error.status ? "Not submitted" : error.title, error.status ? error.message : `The service did not answer.${again}`);
   } finally {
     sending = false;
     label();

@@ -9,7 +9,7 @@ export function setNow(now) {
 
 export const now = () => performance.now() + ahead;
 
-// Seconds, as coarse as they are many: 4.2 s, 42 s, 3 min 20 s, 2 h 05 min, 3 d 4 h.
+// Seconds, coarser the more there are: 4.2 s, 42 s, 3 min 20 s, 2 h 05 min, 3 d 4 h.
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value) => String(value).padStart(2, "0");
