@@ -91,8 +91,12 @@ class InvalidRequest(Refusal):
 class UnknownIngestion(Refusal):
     """There is no ingestion with this id, or it ended and has been forgotten."""
 
-    def __init__(self, ingestion_id: str) -> None:
-        super().__init__(f"There is no ingestion {ingestion_id!r}; finished ones are forgotten after a while.")
+    def __init__(self, text: str, candidates: Sequence[str] = ()) -> None:
+        """`candidates` are some of the ids that begin with the text."""
+        if candidates:
+            super().__init__(f"Several ids begin with {text!r}, such as {', '.join(candidates)}; give more of it.")
+        else:
+            super().__init__(f"There is no ingestion {text!r}; finished ones are forgotten after a while.")
 
 
 class Conflict(Refusal):

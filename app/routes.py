@@ -6,7 +6,7 @@ import hashlib
 import math
 from typing import Any
 
-from flask import Blueprint, Response, abort, stream_with_context
+from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
@@ -22,13 +22,13 @@ from .web import (
     current,
     dispatch_document,
     dumps,
+    filter_members,
     from_error,
     from_http,
     idempotency_key,
     listing_document,
     needs,
     parse_request,
-    priority_member,
     problem,
     queue_document,
     quote_document,
@@ -37,7 +37,6 @@ from .web import (
     root_path,
     secure,
     status_head,
-    status_member,
     status_page,
 )
 
@@ -82,7 +81,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ)
     def status(ingestion_id: str) -> Response:
-        return _status(service, ingestion_id, count_member("offset") or 0, count_member("limit"))
+        batch: int | None = g.ingestion_batch  # named by its own id
+        offset, limit = (0, None) if batch is None else (batch, 1)
+        return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit))
 
     @blueprint.post("/status/<ingestion_id>/cancel")
     @needs(Role.SUBMIT)
@@ -112,9 +113,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def ingestions() -> Response:
         limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
-            status=status_member(),
-            priority=priority_member(),
-            owner=guard.caller().scope,
+            filter_members(guard.caller().scope),
             before=count_member("cursor"),
             limit=limit,
         )

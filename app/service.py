@@ -11,14 +11,28 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from .config import Settings
-from .core import Clock, Ingestion, Priority, Quote, batch_count, check_request
-from .errors import IngestError, KeyInUse, StoreUnavailable
+from .core import (
+    Clock,
+    Ingestion,
+    Priority,
+    Quote,
+    batch_count,
+    batch_position,
+    check_request,
+    id_prefix,
+    ingestion_prefix,
+)
+from .errors import IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
 from .store import Forkable, Store, Submission
 from .worker import Worker, announce
 
 logger = logging.getLogger("flask_ingestion")
+
+
+_CANDIDATES = 3
+"""Ids that the refusal of an ambiguous one names."""
 
 
 class Service:
@@ -141,6 +155,27 @@ class Service:
         """Returns when a request with this JSON would start and end at each priority; nothing is queued."""
         packed, _, _ = check_request(body, self.settings, self.clock.now())
         return self.store.quote(batch_count(len(packed), self.settings.batch_size))
+
+    def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
+        """Returns the id of the ingestion that `text` stands for, and a position if that is the id of a batch.
+
+        It may be an ingestion's id, the beginning of one, or a batch's whole id; with an `owner`, only its ingestions
+        count. Raises UnknownIngestion, which names candidates if there are several.
+        """
+        prefix = id_prefix(text)
+        if prefix is None:
+            raise UnknownIngestion(text)
+        found = self.store.find(prefix, owner=owner, limit=_CANDIDATES)
+        if len(found) == 1:
+            return found[0].id, None
+        if found:
+            raise UnknownIngestion(text, [one.id for one in found])
+        of_batch = ingestion_prefix(prefix)
+        for one in self.store.find(of_batch, owner=owner) if of_batch else ():
+            position = batch_position(one.id, prefix)
+            if position < one.batch_count:
+                return one.id, position
+        raise UnknownIngestion(text)
 
     def cancel(self, ingestion_id: str) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from .core import (
+    ANY,
     COMPLETED,
     FAILED,
     LOST,
@@ -22,11 +23,11 @@ from .core import (
     Claim,
     Dispatch,
     Estimate,
+    Filter,
     Ingestion,
     Priority,
     Quote,
     Stats,
-    Status,
     Wait,
     WorkerReport,
     is_last,
@@ -125,16 +126,15 @@ class Store(ABC):
         """Yields each id of the completed batches with its data as JSON text, in the ingestion's order."""
 
     @abstractmethod
-    def ingestions(
-        self,
-        *,
-        status: Status | None = None,
-        priority: Priority | None = None,
-        owner: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[Ingestion]:
-        """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`."""
+    def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
+        """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`.
+
+        A filter by status or priority costs no more than none, however rare what it takes is.
+        """
+
+    @abstractmethod
+    def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
+        """Returns at most `limit` ingestions, an `owner`'s if given, whose id begins with `prefix`."""
 
     @abstractmethod
     def quote(self, count: int) -> dict[Priority, Quote]:

@@ -14,7 +14,7 @@ from typing import IO
 import click
 
 from ..config import release
-from ..core import Priority, Status
+from ..core import Priority, Status, ingestion_prefix
 from ..web import dispatch_document
 from . import display
 from .db import db
@@ -92,13 +92,17 @@ def submit(
 @click.option("--offset", type=click.IntRange(0), default=0, help="The first batch to show.")
 @remote
 def status(to: Remote, ingestion_id: str, limit: int | None, offset: int) -> None:
-    """Show an ingestion and its batches."""
-    if limit is None and not to.as_json:
+    """Show an ingestion and its batches, or the one batch whose id is given.
+
+    Of an ingestion's id, here as everywhere, its beginning is enough.
+    """
+    of_batch = ingestion_prefix(ingestion_id) is not None
+    if limit is None and not to.as_json and not of_batch:
         limit = _BATCHES
     document = to.client.status(ingestion_id, limit=limit, offset=offset)
     to.show(document, display.status_text)
     left = document["batch_count"] - offset - len(document["batches"])
-    if left > 0:
+    if left > 0 and not of_batch:
         say(f"{left} more batches; see --limit and --offset.")
 
 
@@ -123,14 +127,16 @@ def results(to: Remote, ingestion_id: str) -> None:
 @ingestion.command("list")
 @click.option("--status", "wanted", type=click.Choice([status.value for status in Status]))
 @click.option("--priority", type=priority_choice)
+@click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @remote
-def list_(to: Remote, wanted: str | None, priority: str | None, limit: int) -> None:
+def list_(to: Remote, wanted: str | None, priority: str | None, *, with_failed: bool, limit: int) -> None:
     """List ingestions, newest first, with how many of their batches have ended."""
-    pages = to.client.list(status=wanted, priority=priority, page=min(limit, 100))
+    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100))
     found = list(itertools.islice(pages, limit))
     if not to.as_json:
-        say(display.LISTING_HEAD if found else "No such ingestion." if wanted or priority else "No ingestion.")
+        filtered = wanted or priority or with_failed
+        say(display.LISTING_HEAD if found else "No such ingestion." if filtered else "No ingestion.")
     for document in found:
         to.show(document, display.listing_line)
 

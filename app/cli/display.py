@@ -119,6 +119,8 @@ def _batch(batch: Document) -> str:
     line = f"  {batch['batch_id']}  {batch['status']:<12}  {_ids(batch['ids'])}"
     if batch.get("attempts", 1) > 1:
         line += f"  ({batch['attempts']} attempts)"
+    if again := batch.get("next_attempt_at"):
+        line += f"  goes again at {again}"
     if error := batch.get("error"):
         line += f"  {error['type']}: {error['message']}"
     return line

@@ -115,10 +115,20 @@ class Client:
             yield from lines
 
     def list(
-        self, *, status: Status | str | None = None, priority: Priority | str | None = None, page: int = 100
+        self,
+        *,
+        status: Status | str | None = None,
+        priority: Priority | str | None = None,
+        failed: bool = False,
+        page: int = 100,
     ) -> Iterator[dict[str, Any]]:
-        """Yields ingestions, newest first, fetched `page` at a time on demand."""
-        filters = {"status": status and Status(status).value, "priority": priority and _name(priority), "limit": page}
+        """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches."""
+        filters = {
+            "status": status and Status(status).value,
+            "priority": priority and _name(priority),
+            "failed": "true" if failed else None,
+            "limit": page,
+        }
         cursor = None
         while True:
             answer = self._calls.call("GET", "/ingestions" + _query(**filters, cursor=cursor))

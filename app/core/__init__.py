@@ -4,6 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .limiter import TokenBucket
+from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
     LOST,
@@ -15,8 +16,6 @@ from .models import (
     Priority,
     Status,
     batch_count,
-    batch_id,
-    batch_id_parts,
     roll_up,
 )
 from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
@@ -24,9 +23,11 @@ from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
+from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, check_request, shown
 
 __all__ = [
+    "ANY",
     "ASK_AGAIN",
     "COMPLETED",
     "FAILED",
@@ -46,8 +47,10 @@ __all__ = [
     "Depth",
     "Dispatch",
     "Estimate",
+    "Filter",
     "Gate",
     "Ingestion",
+    "Kind",
     "Measured",
     "Place",
     "Priority",
@@ -66,11 +69,15 @@ __all__ = [
     "batch_count",
     "batch_id",
     "batch_id_parts",
+    "batch_position",
     "check_cancel",
     "check_quota",
     "check_redrive",
     "check_request",
     "count_statuses",
+    "id_prefix",
+    "id_range",
+    "ingestion_prefix",
     "is_last",
     "rank_of",
     "roll_up",

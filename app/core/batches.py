@@ -7,17 +7,19 @@ from array import array
 from collections.abc import Iterator, Mapping
 
 from .models import Batch, BatchError, Priority, Status
-from .states import NEW, statuses
+from .states import COMPLETED, NEW, RUNNING, WAITING, statuses
 
 _ODD = 255
+_WAITING, _AN_ODD = bytes([WAITING]), bytes([_ODD])
 _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 
 
 class Batches:
     """A sequence of Batch in columns, because there may be 100,000 of them; each Batch is made when it is read.
 
-    `first` is the position of the first one. `ids` and `states` (a byte each) cover only this page. `attempts` and
-    `errors` are keyed by position; a batch that is not in `attempts` is at its first attempt, or has yet to start.
+    `first` is the position of the first one. `ids` and `states` (a byte each) cover only this page, `started` and
+    `finished` its beginning up to the last batch that ever started, 0 where unknown. The rest is keyed by position; a
+    batch that is not in `attempts` is at its first attempt, or has yet to start.
     """
 
     def __init__(
@@ -28,9 +30,12 @@ class Batches:
         first: int,
         ids: array[int],
         states: bytes,
+        started: array[float],
+        finished: array[float],
+        *,
         attempts: Mapping[int, int],
         errors: Mapping[int, BatchError],
-        *,
+        dues: Mapping[int, float],
         cancelled: bool,
     ) -> None:
         self.ingestion_id = ingestion_id
@@ -38,9 +43,12 @@ class Batches:
         self.batch_size = batch_size
         self.first = first
         self.ids = ids
+        self.started = started
+        self.finished = finished
         self._states = states
         self._attempts = attempts
         self._errors = errors
+        self._dues = dues
         self._cancelled = cancelled
         self._status_of = statuses(cancelled=cancelled)
 
@@ -56,12 +64,17 @@ class Batches:
     def runs(self) -> Iterator[tuple[range, Status, int] | Batch]:
         """Yields the batches in order, in runs.
 
-        A run is consecutive full batches of equal state without an error, as their positions, status and attempt; any
-        other batch comes by itself.
+        A run is consecutive full batches of equal state, either new or at their first attempt with all times known and
+        no error, as their indexes in this page, status and attempt; any other batch comes by itself.
         """
-        kinds = bytearray(self._states)
+        kinds = bytearray(self._states).replace(_WAITING, _AN_ODD)
         for position in self._attempts.keys() | self._errors.keys():
             kinds[position - self.first] = _ODD
+        for times, least in ((self.started, RUNNING), (self.finished, COMPLETED)):
+            if 0.0 in times:
+                for nth, moment in enumerate(times):
+                    if not moment and kinds[nth] >= least:
+                        kinds[nth] = _ODD
         if len(self.ids) < len(self) * self.batch_size:
             kinds[-1] = _ODD
         for run in _RUN.finditer(kinds):
@@ -74,18 +87,28 @@ class Batches:
 
     def mark(self) -> bytes:
         """Returns bytes that identify what the page shows: two pages of one ingestion with the same mark are equal."""
-        odd = (sorted(self._attempts.items()), sorted(self._errors.items())) if self._attempts or self._errors else ()
+        odd = [sorted(told.items()) for told in (self._attempts, self._errors, self._dues)]
         rest = repr((self.first, odd, self._cancelled))
-        return self._states + rest.encode("utf-8", "backslashreplace")
+        times = self.started.tobytes() + self.finished.tobytes()
+        return self._states + times + rest.encode("utf-8", "backslashreplace")
 
     def _batch(self, nth: int) -> Batch:
         size, position, state = self.batch_size, self.first + nth, self._states[nth]
+        status = self._status_of[state]
+        attempt = self._attempts.get(position, int(state != NEW))
         return Batch(
             self.ingestion_id,
             position,
             self.ids[nth * size : (nth + 1) * size].tolist(),
-            self._status_of[state],
+            status,
             self.priority,
-            self._attempts.get(position, int(state != NEW)),
+            attempt,
             self._errors.get(position),
+            _time(self.started, nth) if attempt else None,
+            _time(self.finished, nth) if state >= COMPLETED else None,
+            self._dues.get(position) if state == WAITING and not status.final else None,
         )
+
+
+def _time(times: array[float], nth: int) -> float | None:
+    return times[nth] or None if nth < len(times) else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+
+from .uuids import batch_id
 
 
 class Priority(IntEnum):
@@ -53,7 +54,8 @@ LOST = BatchError("LeaseExpired", "the worker did not report back in time")
 class Batch(NamedTuple):
     """Up to `BATCH_SIZE` consecutive ids of one ingestion: the unit of dispatch, retry and status.
 
-    `attempt` counts from 1 once it has been dispatched.
+    `attempt` counts from 1 once it has been dispatched. `started_at` says when the latest attempt began, `finished_at`
+    when it ended the batch, and `next_attempt_at` when a batch that waits for its retry is due, in epoch seconds.
     """
 
     ingestion_id: str
@@ -63,6 +65,9 @@ class Batch(NamedTuple):
     priority: Priority
     attempt: int = 0
     error: BatchError | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    next_attempt_at: float | None = None
 
     @property
     def id(self) -> str:
@@ -136,26 +141,3 @@ def roll_up(counts: Counts) -> Status:
 def batch_count(id_count: int, batch_size: int) -> int:
     """Returns the number of batches that this many ids make."""
     return math.ceil(id_count / batch_size)
-
-
-_NODE = 1 << 48
-
-
-def batch_id(ingestion_id: str, position: int) -> str:
-    """Returns the UUID of an ingestion's batch, derived so that it needs no storage.
-
-    A version 8 UUID (RFC 9562, section 5.8): the ingestion's random bits, with `position` + 1 added to the last 48.
-    """
-    number = (int(ingestion_id[24:], 16) + 1 + position) % _NODE
-    return f"{ingestion_id[:14]}8{ingestion_id[15:24]}{number:012x}"
-
-
-def batch_id_parts(ingestion_id: str) -> tuple[str, Callable[[range], Sequence[int]]]:
-    """Returns the common prefix of all batch ids, and a function from positions to the 48-bit numbers they end in."""
-    last = int(ingestion_id[24:], 16) + 1
-
-    def numbers(positions: range) -> Sequence[int]:
-        of_these = range(last + positions.start, last + positions.stop)
-        return of_these if of_these.stop <= _NODE else [number % _NODE for number in of_these]
-
-    return f"{ingestion_id[:14]}8{ingestion_id[15:24]}", numbers

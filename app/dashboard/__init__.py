@@ -22,11 +22,10 @@ from ..web import (
     Guard,
     count_member,
     dumps,
+    filter_members,
     listing_document,
     needs,
-    priority_member,
     quote_document,
-    status_member,
 )
 from . import data
 
@@ -34,12 +33,12 @@ __all__ = ["make_dashboard"]
 
 _HERE = Path(__file__).parent
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-_INGESTION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ANY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _ROWS = 25
 """Ingestions on a page."""
 
-Page: TypeAlias = "str | tuple[str, int]"
+Page: TypeAlias = "str | tuple[str, int] | AnyResponse"
 
 
 def make_dashboard(service: Service) -> Blueprint:
@@ -98,9 +97,7 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(Role.READ)
     def overview_data() -> Response:
         listed = service.store.ingestions(
-            status=status_member(),
-            priority=priority_member(),
-            owner=guard.caller().scope,
+            filter_members(guard.caller().scope),
             before=count_member("cursor"),
             limit=_ROWS,
         )
@@ -111,22 +108,24 @@ def make_dashboard(service: Service) -> Blueprint:
     def search() -> AnyResponse:
         text = request.args.get("id", "").strip()
         # Text around an id, as in a copied address or log line, is ignored.
-        found = _INGESTION_ID.search(text.lower())
+        found = _ANY_ID.search(text.lower())
         return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)
 
     @blueprint.get("/ingestions/<ingestion_id>")
     @page
     def ingestion(who: Caller, ingestion_id: str) -> Page:
         try:
-            owner = service.store.get(ingestion_id).owner
-            if who.scope not in (None, owner):
-                raise UnknownIngestion(ingestion_id)
+            found, batch = guard.find(ingestion_id, who)
+            service.store.get(found)
         except UnknownIngestion as error:
             return render("refusal", who, title="No such ingestion", why=str(error), sought=ingestion_id), 404
         except StoreUnavailable:
             # The page itself says so and keeps asking.
-            pass
-        return render("ingestion", who, ingestion_id=ingestion_id)
+            found, batch = ingestion_id, None
+        if batch is not None:
+            offset = batch - batch % data.BATCHES
+            return redirect(url_for(".ingestion", ingestion_id=found, offset=offset, batch=batch + 1), 303)
+        return render("ingestion", who, ingestion_id=found)
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
     @needs(Role.READ)

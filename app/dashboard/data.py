@@ -21,7 +21,7 @@ _NEXT = 10
 _IDS = 5
 """Ids shown of a batch."""
 
-_BATCHES = 50
+BATCHES = 50
 """Batches on a page of an ingestion."""
 
 _MINUTES = 60
@@ -63,6 +63,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
             level["drained_at"] = None
     document["slots"] = sum(one.slots for one in workers) or settings.concurrency
     document["failed"] = stats.failed
+    document["scoped"] = scope is not None
     document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)
     document["next"] = [
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
@@ -94,7 +95,7 @@ def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, A
 
 def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
     """Returns one ingestion with a page of its batches. Raises UnknownIngestion."""
-    found, estimate, batches = service.store.status(ingestion_id, offset, _BATCHES)
+    found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES)
     document = {**state(service), **ingestion_document(found)}
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
@@ -102,7 +103,7 @@ def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any
         document.update(estimate_document(estimate))
     document["batches"] = [_batch(batch) for batch in batches]
     document["offset"] = offset
-    document["page_size"] = _BATCHES
+    document["page_size"] = BATCHES
     return document
 
 
@@ -139,6 +140,9 @@ def _batch(batch: Batch) -> dict[str, Any]:
         "priority": batch.priority.name,
         "status": batch.status.value,
         "attempts": batch.attempt,
+        "started_at": timestamp(batch.started_at),
+        "finished_at": timestamp(batch.finished_at),
+        "next_attempt_at": timestamp(batch.next_attempt_at),
         "ids": [str(one) for one in batch.ids[:_IDS]],
         "id_count": len(batch.ids),
         "error": batch.error._asdict() if batch.error else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -16,9 +17,11 @@ from ..core import (
     Claim,
     Counts,
     Ingestion,
+    Kind,
     Status,
     batch_count,
     count_statuses,
+    roll_up,
 )
 from ..store import Submission
 
@@ -26,15 +29,20 @@ T = TypeVar("T")
 
 
 class Details:
-    """What differs from the default in some batches of an ingestion, by position."""
+    """What differs from the default in some batches of an ingestion, by position.
 
-    __slots__ = ("attempts", "dues", "errors", "results")
+    `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
+    start in the order of their positions.
+    """
+
+    __slots__ = ("attempts", "dues", "errors", "results", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
         self.errors: dict[int, BatchError] = {}
         self.dues: dict[int, float] = {}
         self.results: dict[int, Sequence[str]] = {}
+        self.times = array("d")
 
 
 _NO_DETAILS = Details()
@@ -44,12 +52,13 @@ _NO_DETAILS = Details()
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog.
+    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, `kind` what the
+    catalog files it under.
     """
 
     __slots__ = (
         "batch_size", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at", "id",
-        "ids", "key", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
+        "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +73,7 @@ class Record:
         self.priority = submission.priority
         self.owner = submission.owner
         self.key: tuple[str | None, str] | None = None
+        self.kind: Kind | None = None
         self.lane_index = -1
         self.cursor = 0
         self.cancelled = False
@@ -75,11 +85,16 @@ class Record:
         self.tally = [count, 0, 0, 0, 0]
         self.details = _NO_DETAILS
 
-    def start(self, now: float) -> None:
+    def start(self, position: int, now: float) -> None:
         """Record that a batch starts now."""
         if self.started_at is None:
             self.started_at = now
             self.details = Details()
+        times = self.details.times
+        if 2 * position == len(times):
+            times.extend((now, 0.0))
+        else:
+            times[2 * position] = now
 
     def move(self, position: int, state: int) -> None:
         """Change a batch's state."""
@@ -103,6 +118,10 @@ class Record:
     @property
     def finished(self) -> bool:
         return not self.waiting and not self.tally[RUNNING]
+
+    @property
+    def status(self) -> Status:
+        return roll_up(self.counts())
 
     def attempt(self, position: int) -> int:
         """Returns the number of the latest attempt at a batch; only those other than the first are stored."""
@@ -130,11 +149,12 @@ class Record:
         """Returns the claim of a batch that starts now."""
         ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
         error = self.details.errors.get(position)
-        return Claim(Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error), due_at, now)
+        return Claim(Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, now), due_at, now)
 
     def batches(self, span: range) -> Batches:
         """Returns the batches at the positions in `span`."""
-        size = self.batch_size
+        size, details = self.batch_size, self.details
+        times = details.times[2 * span.start : 2 * span.stop]
         return Batches(
             self.id,
             self.priority,
@@ -142,8 +162,11 @@ class Record:
             span.start,
             self.ids[span.start * size : span.stop * size],
             bytes(self.states[span.start : span.stop]),
-            _within(self.details.attempts, span),
-            _within(self.details.errors, span),
+            times[::2],
+            times[1::2],
+            attempts=_within(details.attempts, span),
+            errors=_within(details.errors, span),
+            dues=_within(details.dues, span),
             cancelled=self.cancelled,
         )
 

@@ -1,30 +1,33 @@
-"""Which ingestions are known: by id, by idempotency key, by age."""
+"""Which ingestions are known: by id, and by idempotency key."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
 
 from ..core import FAILED
 from ..errors import KeyReused, UnknownIngestion
+from .catalog import Catalog
 from .record import Record
 
 
 class Registry:
     """The records of one store, in creation order, until they are forgotten `retention` seconds after their end.
 
-    `failed` counts their failed batches. Not thread-safe by itself: its store calls it under the store's lock.
+    `catalog` lists them, `failed` counts their failed batches. Not thread-safe by itself: its store calls it under the
+    store's lock.
     """
 
     def __init__(self, retention: float) -> None:
         self._retention = retention
         self.failed = 0
+        self.catalog = Catalog()
         self._by_id: dict[str, Record] = {}
         self._by_key: dict[tuple[str | None, str], tuple[str, Record]] = {}
         self._ended: deque[tuple[float, Record]] = deque()
 
     def add(self, record: Record) -> None:
         self._by_id[record.id] = record
+        self.catalog.add(record)
 
     def get(self, ingestion_id: str, now: float) -> Record:
         """Returns the record with this id. Raises UnknownIngestion."""
@@ -33,6 +36,10 @@ class Registry:
         if record is None:
             raise UnknownIngestion(ingestion_id)
         return record
+
+    def records(self) -> list[Record]:
+        """Returns all of them."""
+        return list(self._by_id.values())
 
     def remember_key(self, owner: str | None, key: str, fingerprint: str, record: Record) -> None:
         record.key = (owner, key)
@@ -47,11 +54,6 @@ class Registry:
             raise KeyReused(f"The idempotency key {key!r} was used with another request.")
         return known[1]
 
-    def before(self, order: int | None) -> list[Record]:
-        """Returns the records created before `order` (None: all), oldest first."""
-        records = list(self._by_id.values())
-        return records if order is None else records[: bisect_left(records, order, key=lambda record: record.order)]
-
     def end(self, record: Record, now: float) -> None:
         """Record that the ingestion ended."""
         record.finished_at = now
@@ -65,6 +67,7 @@ class Registry:
             # A redrive since then gave it a later end, or none yet.
             if record.finished_at == ended_at and record.id in self._by_id:
                 del self._by_id[record.id]
+                self.catalog.remove(record)
                 self.failed -= record.tally[FAILED]
                 if record.key is not None:
                     self._by_key.pop(record.key, None)

@@ -156,13 +156,16 @@ class MemoryState:
 
     def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
         record, position = entry.owner, entry.position
-        record.start(now)
+        record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
+        first = record.tally[NEW] == len(record.states)
         attempt = record.attempt(position) + 1
         if attempt != 1 or position in details.attempts:
             details.attempts[position] = attempt
         details.dues.pop(position, None)
         record.move(position, RUNNING)
+        if first:
+            self.registry.catalog.refile(record)
         following = None
         if position == record.cursor:
             record.cursor += 1
@@ -195,7 +198,11 @@ class MemoryState:
         del self.leases[record.id, position]
         details = record.details
         record.move(position, state)
-        self.registry.failed += state == FAILED
+        if state != WAITING:
+            details.times[2 * position + 1] = now
+        if state == FAILED:
+            self.registry.failed += 1
+            self.registry.catalog.refile(record)
         if error is not None:
             details.errors[position] = error
         elif state == COMPLETED:
@@ -226,6 +233,7 @@ class MemoryState:
         self.aside.remove(record)
         self.queue.note_gone(lambda owner: owner.cancelled)
         self._recount(record)
+        self.registry.catalog.refile(record)
         self._settle(record, self._clock.now())
         return True
 
@@ -243,6 +251,7 @@ class MemoryState:
             self.queue.put(Entry(record.rank, record.order, position, now, record))
         self.registry.failed -= len(failed)
         self.backlog.change(record, len(failed))
+        self.registry.catalog.refile(record)
         self._recount(record)
 
     def _settle(self, record: Record, now: float) -> None:
@@ -252,6 +261,7 @@ class MemoryState:
         if record.estimated_completion is not None and not record.cancelled:
             self.measured.missed_by(now - record.estimated_completion)
         self.backlog.remove(record)
+        self.registry.catalog.refile(record)
         self.registry.end(record, now)
 
     def _recount(self, record: Record) -> None:

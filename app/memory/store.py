@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from ..config import Settings
 from ..core import (
+    ANY,
     Batch,
     Batches,
     Claim,
     Clock,
     Dispatch,
     Estimate,
+    Filter,
     Ingestion,
     Priority,
     Quote,
     Stats,
-    Status,
     Wait,
     WorkerReport,
     batch_id,
@@ -29,7 +31,7 @@ from .record import Record
 from .state import MemoryState
 
 _CHUNK = 1000
-"""Batches or ingestions read under one hold of the lock."""
+"""Batches read under one hold of the lock."""
 
 
 class MemoryStore(Store):
@@ -77,28 +79,26 @@ class MemoryStore(Store):
                 ids = record.ids[position * size : (position + 1) * size]
                 yield from zip(ids, results or ["null"] * len(ids), strict=True)
 
-    def ingestions(
-        self,
-        *,
-        status: Status | None = None,
-        priority: Priority | None = None,
-        owner: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[Ingestion]:
+    def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         with self._lock:
             self._state.registry.forget(self._clock.now())
-            records = self._state.registry.before(before)
+            blocks = self._state.registry.catalog.blocks(before)
         found: list[Ingestion] = []
-        for last in range(len(records), 0, -_CHUNK):
+        for block in blocks:
             with self._lock:
-                chunk = [record.snapshot() for record in reversed(records[max(0, last - _CHUNK) : last])]
-            for one in chunk:
-                if status in (None, one.status) and priority in (None, one.priority) and owner in (None, one.owner):
-                    found.append(one)
-                    if len(found) == limit:
-                        return found
+                found += [record.snapshot() for record in islice(block.find(where, before), limit - len(found))]
+            if len(found) == limit:
+                break
         return found
+
+    def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
+        with self._lock:
+            self._state.registry.forget(self._clock.now())
+            known = self._state.registry.records()
+        found = (one for one in known if one.id.startswith(prefix) and owner in (None, one.owner))
+        some = list(islice(found, limit))
+        with self._lock:
+            return [record.snapshot() for record in some]
 
     def quote(self, count: int) -> dict[Priority, Quote]:
         with self._lock:

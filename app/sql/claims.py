@@ -81,7 +81,8 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
     queue.running += 1
     row.started_at = turn.now if row.started_at is None else row.started_at
     turn.wait(row, -1, -len(candidate.ids))
-    return Claim(candidate.batch(candidate.attempt + 1, Status.TRIGGERED), candidate.due, turn.now)
+    batch = candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(started_at=turn.now)
+    return Claim(batch, candidate.due, turn.now)
 
 
 def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:

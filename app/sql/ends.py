@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, RUNNING, Batch, Claim, Ingestion, Measured, statuses
+from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, Claim, Ingestion, Measured, statuses
 from ..store import Outcome
 from .ids import slice_of, unpack
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
@@ -24,7 +24,7 @@ _END = (
     .values(
         {
             name: bindparam(name)
-            for name in ("state", "line", "attempt", "due", "error_type", "error_message", "results")
+            for name in ("state", "line", "attempt", "finished_at", "due", "error_type", "error_message", "results")
         }
     )
 )
@@ -89,7 +89,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
         after = ends.end(columns, outcome)
         status = statuses(cancelled=bool(after.counts.cancelled))[outcome.state]
         ids = unpack(packed).tolist()
-        batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error)
+        batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
     ends.write()
     return lost, len(rows) == 100
@@ -141,6 +141,7 @@ class _Ends:
             "state": state,
             "line": line,
             "attempt": attempt if counted else attempt - 1,
+            "finished_at": None if state == WAITING else turn.now,
             "due": due,
             "error_type": told[0],
             "error_message": told[1],

@@ -5,28 +5,32 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 
 from ..config import Settings
 from ..core import (
     COMPLETED,
     NEW,
+    WAITING,
     BatchError,
     Batches,
     Dispatch,
+    Filter,
     Ingestion,
     Priority,
     Stats,
     Status,
     batch_id,
+    id_range,
 )
 from .forecast import accuracy, depths
 from .ids import slice_of, unpack
 from .instance import View
 from .picks import first_due, next_retry
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import THIS, batches, dispatches, ids, ingestions
+from .schema import HAS_FAILED, THIS, batches, dispatches, ids, ingestions
 
 CHUNK = 1000
 """Batches read at once when all are requested."""
@@ -41,13 +45,31 @@ _span = (
     batches.c.position < bindparam("stop"),
 )
 _TOLD = select(
-    batches.c.position, batches.c.state, batches.c.attempt, batches.c.error_type, batches.c.error_message
+    batches.c.position,
+    batches.c.state,
+    batches.c.attempt,
+    batches.c.started_at,
+    batches.c.finished_at,
+    batches.c.due,
+    batches.c.error_type,
+    batches.c.error_message,
 ).where(*_span)
 _RESULTS = (
     select(batches.c.position, batches.c.results)
     .where(*_span, batches.c.state == COMPLETED)
     .order_by(batches.c.position)
 )
+_FIND = (
+    select(*INGESTION_COLUMNS)
+    .where(
+        ingestions.c.instance == THIS,
+        ingestions.c.id.between(bindparam("least"), bindparam("most")),
+        or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > bindparam("forgotten")),
+    )
+    .order_by(ingestions.c.id)
+    .limit(bindparam("limit"))
+)
+_FIND_OWN = _FIND.where(ingestions.c.owner == bindparam("owner"))
 _DISPATCHES = (
     select(*list(dispatches.c)[2:])
     .where(dispatches.c.instance == THIS)
@@ -59,19 +81,39 @@ _DISPATCHES = (
 def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) -> Batches:
     """Returns the batches from `offset`, `limit` at most."""
     span = range(offset, row.batch_count)[:limit]
-    states, attempts, errors = bytearray(len(span)), dict[int, int](), dict[int, BatchError]()
-    ids = array("q")
+    states, ids, started, finished = bytearray(len(span)), array("q"), array("d"), array("d")
+    attempts, errors, dues = dict[int, int](), dict[int, BatchError](), dict[int, float]()
     if span:
         values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
-        for position, state, attempt, error_type, message in view.connection.execute(_TOLD, values):
-            states[position - span.start] = state
+        told = view.connection.execute(_TOLD, values).all()
+        if told:
+            started, finished = (array("d", bytes(8 * len(span))) for _ in range(2))
+        for position, state, attempt, started_at, finished_at, due, error_type, message in told:
+            nth = position - span.start
+            states[nth] = state
+            started[nth] = started_at or 0.0
+            finished[nth] = finished_at or 0.0
             if attempt != int(state != NEW):
                 attempts[position] = attempt
+            if state == WAITING:
+                dues[position] = due
             if error_type:
                 errors[position] = BatchError(error_type, message)
         ids = _ids(view, row, span)
-    priority, cancelled = Priority(row.priority), row.cancelled
-    return Batches(row.id, priority, row.batch_size, offset, ids, bytes(states), attempts, errors, cancelled=cancelled)
+    return Batches(
+        row.id,
+        Priority(row.priority),
+        row.batch_size,
+        offset,
+        ids,
+        bytes(states),
+        started,
+        finished,
+        attempts=attempts,
+        errors=errors,
+        dues=dues,
+        cancelled=row.cancelled,
+    )
 
 
 def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, str]]:
@@ -95,30 +137,45 @@ def spans(row: IngestionRow) -> Iterator[range]:
         yield range(first, min(first + CHUNK, row.batch_count))
 
 
-def listing(
-    view: View,
-    forgotten: float,
-    *,
-    status: Status | None,
-    priority: Priority | None,
-    owner: str | None,
-    before: int | None,
-    limit: int,
-) -> list[Ingestion]:
+def listing(view: View, forgotten: float, where: Filter, before: int | None, limit: int) -> list[Ingestion]:
     """Returns a page of the ingestions that did not end by `forgotten`, newest first."""
     column = ingestions.c
     remembered = or_(column.finished_at.is_(None), column.finished_at > forgotten)
-    wanted = [column.instance == view.queue.instance, remembered]
-    if status is not None:
-        wanted.append(column.status == status.value)
-    if priority is not None:
-        wanted.append(column.priority == priority.value)
-    if owner is not None:
-        wanted.append(column.owner == owner)
+    wanted: list[Any] = [column.instance == view.queue.instance, remembered]
+    if where.owner is not None:
+        wanted.append(column.owner == where.owner)
+    if where.failed:
+        wanted.append(HAS_FAILED)
     if before is not None:
         wanted.append(column.order < before)
-    statement = select(*INGESTION_COLUMNS).where(*wanted).order_by(column.order.desc()).limit(limit)
-    return [IngestionRow(*row).snapshot() for row in view.connection.execute(statement, {}, keep=False)]
+    found: list[Any] = []
+    for kind in _kinds(where):
+        statement = select(*INGESTION_COLUMNS).where(*wanted, *kind).order_by(column.order.desc()).limit(limit)
+        found += view.connection.execute(statement, {}, keep=False).all()
+    newest = sorted((IngestionRow(*row) for row in found), key=lambda row: row.order, reverse=True)
+    return [row.snapshot() for row in newest[:limit]]
+
+
+def find(view: View, forgotten: float, prefix: str, owner: str | None, limit: int) -> list[Ingestion]:
+    """Returns ingestions whose id begins with `prefix` and that did not end by `forgotten`."""
+    least, most = id_range(prefix)
+    values = {"this": view.queue.instance, "least": least, "most": most, "forgotten": forgotten, "limit": limit}
+    statement = _FIND if owner is None else _FIND_OWN
+    found = view.connection.execute(statement, values if owner is None else values | {"owner": owner}).all()
+    return [IngestionRow(*row).snapshot() for row in found]
+
+
+def _kinds(where: Filter) -> list[list[ColumnElement[bool]]]:
+    """Returns conditions, under each of which an index is in the listing's order; one query for all would sort all."""
+    if where.failed or (where.status, where.priority) == (None, None):
+        return [_equal(where.status, where.priority)]
+    statuses, priorities = [where.status] if where.status else Status, [where.priority] if where.priority else Priority
+    return [_equal(status, priority) for status in statuses for priority in priorities]
+
+
+def _equal(status: Status | None, priority: Priority | None) -> list[ColumnElement[bool]]:
+    columns = (ingestions.c.status, status), (ingestions.c.priority, priority)
+    return [column == value.value for column, value in columns if value is not None]
 
 
 def stats(view: View, settings: Settings) -> Stats:

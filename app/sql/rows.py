@@ -167,7 +167,7 @@ class IngestionRow:
         return self._indexed != before
 
     def _in_indexes(self) -> tuple[object, ...]:
-        return self.open, self.finished_at, roll_up(self.counts())
+        return self.open, self.finished_at, self.failed, roll_up(self.counts())
 
 
 QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow)]
@@ -182,7 +182,7 @@ SAVE_QUEUE = (
     .values({name: bindparam(name) for name in QUEUE_NAMES[1:]})
 )
 _CHANGING = INGESTION_NAMES[INGESTION_NAMES.index("cursor") :]
-_INDEXED = {"open", "finished_at", "status"}
+_INDEXED = {"open", "finished_at", "failed", "status"}
 
 
 def _save(names: Iterable[str]) -> Update:

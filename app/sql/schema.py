@@ -30,7 +30,7 @@ from ..core import COMPLETED, RUNNING
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
 
-FIRST, REVISION = "0001", "0003"
+FIRST, REVISION = "0001", "0004"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -109,10 +109,18 @@ ingestions = Table(
 
 IS_OPEN = text("open = 1")
 IS_FINISHED = text("finished_at IS NOT NULL")
+HAS_FAILED = text("failed > 0")
 IS_SOMEBODYS = text("finished_at IS NULL AND owner IS NOT NULL")
 Index("ingest_by_id", ingestions.c.instance, ingestions.c.id, unique=True)
 Index("ingest_by_key", ingestions.c.instance, ingestions.c.key, unique=True)
-Index("ingest_by_status", ingestions.c.instance, ingestions.c.status, ingestions.c.order)
+Index("ingest_by_kind", ingestions.c.instance, ingestions.c.status, ingestions.c.priority, ingestions.c.order)
+Index(
+    "ingest_with_failed",
+    ingestions.c.instance,
+    ingestions.c.order,
+    sqlite_where=HAS_FAILED,
+    postgresql_where=HAS_FAILED,
+)
 Index(
     "ingest_open",
     ingestions.c.instance,
@@ -159,6 +167,7 @@ batches = Table(
     Column("attempt", Integer, nullable=False),
     Column("started_at", Double),
     Column("lease_until", Double),
+    Column("finished_at", Double),
     Column("due", Double),
     Column("error_type", Text),
     Column("error_message", Text),

@@ -9,18 +9,19 @@ from typing import TypeVar
 
 from ..config import Settings
 from ..core import (
+    ANY,
     Batch,
     Batches,
     Claim,
     Clock,
     Dispatch,
     Estimate,
+    Filter,
     Gate,
     Ingestion,
     Priority,
     Quote,
     Stats,
-    Status,
     Wait,
     WorkerReport,
 )
@@ -99,22 +100,13 @@ class SQLStore(Store):
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span))
 
-    def ingestions(
-        self,
-        *,
-        status: Status | None = None,
-        priority: Priority | None = None,
-        owner: str | None = None,
-        before: int | None = None,
-        limit: int = 50,
-    ) -> list[Ingestion]:
-        def listed(view: View) -> list[Ingestion]:
-            forgotten = self._instance.forgotten(view.now)
-            return reads.listing(
-                view, forgotten, status=status, priority=priority, owner=owner, before=before, limit=limit
-            )
+    def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
+        forgotten = self._instance.forgotten
+        return self._read(lambda view: reads.listing(view, forgotten(view.now), where, before, limit))
 
-        return self._read(listed)
+    def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
+        forgotten = self._instance.forgotten
+        return self._read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
 
     def quote(self, count: int) -> dict[Priority, Quote]:
         return self._read(lambda view: forecast.quotes(view, self._settings, count))

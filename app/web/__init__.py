@@ -21,7 +21,7 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index
 from .metrics import add_metrics
-from .params import count_member, current, idempotency_key, priority_member, root_path, status_member
+from .params import count_member, current, filter_members, idempotency_key, root_path
 from .problems import from_error, from_http, problem
 from .reference import add_reference
 
@@ -38,6 +38,7 @@ __all__ = [
     "dispatch_document",
     "dumps",
     "estimate_document",
+    "filter_members",
     "from_error",
     "from_http",
     "idempotency_key",
@@ -45,7 +46,6 @@ __all__ = [
     "listing_document",
     "needs",
     "parse_request",
-    "priority_member",
     "problem",
     "queue_document",
     "quote_document",
@@ -55,7 +55,6 @@ __all__ = [
     "root_path",
     "secure",
     "status_head",
-    "status_member",
     "status_page",
     "timestamp",
 ]

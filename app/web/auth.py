@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +23,9 @@ from .problems import problem
 View = TypeVar("View", bound=Callable[..., Any])
 
 logger = logging.getLogger("flask_ingestion")
+
+_WHOLE = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+"""An ingestion's id in full, which needs no search."""
 
 
 class Caller(NamedTuple):
@@ -53,7 +57,7 @@ ANYBODY = Caller(None, Role.OPERATE)
 class Guard:
     """Checks the caller of every route of an instance, except static files, which hold nobody's data.
 
-    It also hides what belongs to others: an `ingestion_id` in the path must be one the caller may see.
+    It also finds what an `ingestion_id` in the path stands for, and hides what belongs to others.
     """
 
     def __init__(self, service: Service) -> None:
@@ -64,22 +68,38 @@ class Guard:
 
     def check(self, request: Request) -> Response | None:
         """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion."""
-        if not self._keys:
+        arguments = request.view_args
+        if not self._keys and not arguments:
             return None
         endpoint = request.endpoint or ""
         needed = getattr(current_app.view_functions[endpoint], "needed_role", Role.OPERATE)
         if needed is None or endpoint.endswith(".static"):
             return None
+        if self._keys and (refusal := self._check_key(needed)):
+            return refusal
+        if arguments and "ingestion_id" in arguments:
+            arguments["ingestion_id"], g.ingestion_batch = self.find(arguments["ingestion_id"], self.caller())
+        return None
+
+    def _check_key(self, needed: Role) -> Response | None:
         who = self.identify()
         if who is None:
             return self._who_are_you()
         if who.role < needed:
             return self._not_allowed(who, needed)
         g.ingestion_caller = who
-        ingestion_id = (request.view_args or {}).get("ingestion_id")
-        if ingestion_id and who.scope is not None and self._service.store.get(ingestion_id).owner != who.scope:
-            raise UnknownIngestion(ingestion_id)
         return None
+
+    def find(self, text: str, who: Caller) -> tuple[str, int | None]:
+        """Returns the id of the ingestion that `text` stands for, and a position if it is the id of a batch.
+
+        Raises UnknownIngestion, for another caller's too.
+        """
+        if not _WHOLE.fullmatch(text):
+            return self._service.find(text, who.scope)
+        if who.scope is not None and self._service.store.get(text).owner != who.scope:
+            raise UnknownIngestion(text)
+        return text, None
 
     def caller(self) -> Caller:
         """Returns who sends the current request, to a route that needs a role."""

@@ -29,8 +29,13 @@ def timestamp(seconds: float | None) -> str | None:
     """Returns epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end."""
     if seconds is None:
         return None
-    whole, milliseconds = divmod(min(round(seconds * 1000), _LAST), 1000)
-    return f"{datetime.fromtimestamp(whole, UTC).isoformat()[:19]}.{milliseconds:03d}Z"
+    minute, milliseconds = divmod(min(round(seconds * 1000), _LAST), 60_000)
+    return f"{_minute(minute)}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}Z"
+
+
+@functools.lru_cache(1024)  # Neighbouring batches share their minute; a page may have 200,000 times.
+def _minute(minute: int) -> str:
+    return datetime.fromtimestamp(60 * minute, UTC).isoformat()[:16]
 
 
 def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
@@ -99,21 +104,33 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
             yield f"{_batch_text(run)},"
             continue
         members, status, attempt = run
-        template = f'{{"batch_id":"{start}%012x","ids":[{places}],"status":"{status}"{_attempts(attempt)}}},'
+        moments = [] if not attempt else [batches.started, batches.finished] if status.final else [batches.started]
+        told = _moments(*["%s"] * len(moments))
+        template = f'{{"batch_id":"{start}%012x","ids":[{places}],"status":"{status}"{_attempts(attempt)}{told}}},'
         for at in range(members.start, members.stop, _LINES):
             some = members[at - members.start :][:_LINES]
             ids = iter(batches.ids[some.start * size : some.stop * size])
-            values = zip(numbers(range(first + some.start, first + some.stop)), *[ids] * size, strict=True)
+            times = [map(timestamp, moment[some.start : some.stop]) for moment in moments]
+            values = zip(numbers(range(first + some.start, first + some.stop)), *[ids] * size, *times, strict=True)
             yield template * len(some) % tuple(chain.from_iterable(values))
 
 
 def _batch_text(batch: Batch) -> str:
     error = f',"error":{dumps(batch.error._asdict())}' if batch.error else ""
-    return f'{{"batch_id":"{batch.id}","ids":{batch.ids},"status":"{batch.status}"{_attempts(batch.attempt)}{error}}}'
+    moments = _moments(*map(timestamp, (batch.started_at, batch.finished_at, batch.next_attempt_at)))
+    rest = f"{_attempts(batch.attempt)}{moments}{error}"
+    return f'{{"batch_id":"{batch.id}","ids":{batch.ids},"status":"{batch.status}"{rest}}}'
 
 
 def _attempts(attempt: int) -> str:
     return f',"attempts":{attempt}' if attempt else ""
+
+
+def _moments(started: str | None = None, finished: str | None = None, next_attempt: str | None = None) -> str:
+    text = f',"started_at":"{started}"' if started else ""
+    if finished:
+        text += f',"finished_at":"{finished}"'
+    return f'{text},"next_attempt_at":"{next_attempt}"' if next_attempt else text
 
 
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:

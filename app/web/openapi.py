@@ -101,7 +101,7 @@ def _paths() -> JSON:
                 "Ingestions, newest first",
                 _json("Page"),
                 (401, 422, 503),
-                *("status", "priority", "page", "cursor"),
+                *("status", "priority", "failed", "page", "cursor"),
             )
         },
         "/queue": {"get": _operation("getQueue", "What waits, what for, and what goes next", queue, (401, 503))},

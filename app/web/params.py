@@ -8,7 +8,7 @@ from typing import TypeVar
 from flask import Request, request
 from werkzeug.urls import iri_to_uri
 
-from ..core import Priority, Status
+from ..core import Filter, Priority, Status
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
@@ -33,14 +33,14 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     return int(text)
 
 
-def status_member() -> Status | None:
-    """Returns the status that the query filters by, None for any. Raises InvalidRequest."""
-    return _word_member("status", _STATUSES)
-
-
-def priority_member() -> Priority | None:
-    """Returns the priority that the query filters by, None for any. Raises InvalidRequest."""
-    return _word_member("priority", Priority.__members__)
+def filter_members(owner: str | None) -> Filter:
+    """Returns the filter that the query describes, for the ingestions of an owner. Raises InvalidRequest."""
+    return Filter(
+        status=_word_member("status", _STATUSES),
+        priority=_word_member("priority", Priority.__members__),
+        owner=owner,
+        failed=_word_member("failed", {"true": True}) or False,
+    )
 
 
 def idempotency_key() -> str | None:

@@ -71,6 +71,9 @@ def schemas(settings: Settings) -> JSON:
         "ids": _array({"type": "integer"}),
         "status": _STATUS,
         "attempts": {"type": "integer", "minimum": 1},
+        "started_at": {**_TIME, "description": "When the latest attempt began."},
+        "finished_at": {**_TIME, "description": "When it completed or failed for good."},
+        "next_attempt_at": {**_TIME, "description": "When a batch that waits for its retry is due again."},
         "error": _ERROR,
     }
     next_batch = {name: batch[name] for name in ("batch_id", "ids")}
@@ -100,7 +103,7 @@ def schemas(settings: Settings) -> JSON:
             *("owner", *estimate),
             description="The ingestion with a page of its batches; the estimate is there until it has ended.",
         ),
-        "Batch": _object(batch, "attempts", "error"),
+        "Batch": _object(batch, "attempts", "started_at", "finished_at", "next_attempt_at", "error"),
         "Page": _object({"ingestions": _array(ref("schemas", "Ingestion")), "next_cursor": _NAME_OR_NULL}),
         "Quote": _object({priority.name: ref("schemas", "Estimate") for priority in Priority}),
         "Estimate": _object(estimate),
@@ -205,7 +208,13 @@ def _query(name: str, about: str, schema: JSON) -> JSON:
 
 def parameters() -> JSON:
     return {
-        "ingestion_id": {"name": "ingestion_id", "in": "path", "required": True, "schema": _UUID},
+        "ingestion_id": {
+            "name": "ingestion_id",
+            "in": "path",
+            "required": True,
+            "description": "An ingestion's id, an unambiguous beginning of it, or the id of one of its batches.",
+            "schema": {"type": "string", "pattern": "^[0-9a-fA-F-]{1,36}$"},
+        },
         "offset": _query("offset", "Batches to skip.", {**_COUNT, "maximum": _INT64_MAX}),
         "limit": _query("limit", "Batches at most; all where not given.", {**_COUNT, "maximum": _INT64_MAX}),
         "page": _query(
@@ -215,6 +224,9 @@ def parameters() -> JSON:
         "cursor": _query("cursor", "The next_cursor of the page before.", {**_COUNT, "maximum": _INT64_MAX}),
         "status": _query("status", "Only those in this status.", _STATUS),
         "priority": _query("priority", "Only those of this priority.", _PRIORITY),
+        "failed": _query(
+            "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
+        ),
         "idempotency_key": {
             "name": "Idempotency-Key",
             "in": "header",

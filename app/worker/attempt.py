@@ -76,7 +76,7 @@ class Attempts:
             self._crew.start(Slot(claim, self._clock.now()), self._work)
         except RuntimeError as error:
             batch = claim.batch
-            logger.error("no thread could be started, batch %s is put back: %s", batch.id, error, extra=fields(batch))
+            logger.error("no thread could be started, %s is put back: %s", named(batch), error, extra=fields(batch))
             self.put_back(claim)
             self._store.hold(1.0)
 
@@ -86,7 +86,7 @@ class Attempts:
             self._store.end(claim, Outcome.release())
         except StoreUnavailable as error:
             batch = claim.batch
-            logger.warning("batch %s is left to its lease: %s", batch.id, error, extra=fields(batch))
+            logger.warning("%s is left to its lease: %s", named(batch), error, extra=fields(batch))
 
     def _work(self, hand: Hand) -> None:
         """Run a batch, then whatever else is already due, which saves a thread switch."""
@@ -104,11 +104,11 @@ class Attempts:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
         batch = hand.slot.claim.batch
         if logger.isEnabledFor(logging.INFO):
-            logger.info("dispatched batch %s, attempt %d", batch.id, batch.attempt, extra=fields(batch))
+            logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
         result = self._attempt(batch)
         if hand.given_up.is_set():
             # The batch was put back or failed, and may already run elsewhere under the same attempt number.
-            logger.info("the late outcome of batch %s is dropped", batch.id, extra=fields(batch))
+            logger.info("the late outcome of %s is dropped", named(batch), extra=fields(batch))
             return None
         if isinstance(result, Completed):
             return self._complete(hand, result.results)
@@ -129,9 +129,9 @@ class Attempts:
             return Held(hold)
         except BaseException as error:
             logger.warning(
-                "attempt %d at batch %s failed: %s",
+                "attempt %d at %s failed: %s",
                 batch.attempt,
-                batch.id,
+                named(batch),
                 BatchError.of(error).message,
                 exc_info=not isinstance(error, IngestError),
                 extra=fields(batch),
@@ -193,7 +193,7 @@ class Attempts:
     def lose(self, claim: Claim, ingestion: Ingestion) -> None:
         """Announce a claim, of this process or another, that the store ended because its lease ran out."""
         batch = claim.batch
-        logger.warning("attempt %d at batch %s is lost: %s", batch.attempt, batch.id, LOST.message, extra=fields(batch))
+        logger.warning("attempt %d at %s is lost: %s", batch.attempt, named(batch), LOST.message, extra=fields(batch))
         timing = Timing.of(claim, claim.claimed_at, self._clock.now())
         delay = None if batch.status is Status.FAILED else 0.0
         self._announcer.put(partial(self._announce_failure, batch, ingestion, timing, LOST, delay))
@@ -203,7 +203,7 @@ class Attempts:
     ) -> None:
         """Announce a failed attempt; another follows after `delay` seconds, none if that is None."""
         if delay is None:
-            logger.error("batch %s failed: %s: %s", batch.id, why.type, why.message, extra=fields(batch))
+            logger.error("%s failed: %s: %s", named(batch), why.type, why.message, extra=fields(batch))
             self._emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=why)
         elif not ingestion.counts.cancelled:
             self._emitter.emit(signals.batch_retried, batch=batch, attempt=timing, error=why, delay=delay)
@@ -223,7 +223,8 @@ class Attempts:
             try:
                 return report()
             except StoreUnavailable as error:
-                logger.warning("the outcome of batch %s waits for the store: %s", hand.slot.claim.batch.id, error)
+                batch = hand.slot.claim.batch
+                logger.warning("the outcome of %s waits for the store: %s", named(batch), error, extra=fields(batch))
                 if self._clock.wait(hand.given_up, pause):
                     return None
                 pause = min(TROUBLE_MAX, pause * 2)
@@ -233,6 +234,11 @@ def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
     """Log and signal that an ingestion ended."""
     logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
     emitter.emit(signals.ingestion_finished, ingestion=ingestion)
+
+
+def named(batch: Batch) -> str:
+    """Returns what a log line calls a batch."""
+    return f"batch {batch.id} of ingestion {batch.ingestion_id}"
 
 
 def fields(batch: Batch) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
 from .announcer import Announcer
-from .attempt import TROUBLE_MAX, Attempts, Process, fields
+from .attempt import TROUBLE_MAX, Attempts, Process, fields, named
 from .crew import Crew
 
 logger = logging.getLogger("flask_ingestion")
@@ -140,7 +140,7 @@ class Worker:
             return  # started again in the meantime
         for hand in self._crew.give_up(lambda _: True):
             batch = hand.slot.claim.batch
-            logger.warning("batch %s did not end in time and is put back", batch.id, extra=fields(batch))
+            logger.warning("%s did not end in time and is put back", named(batch), extra=fields(batch))
             self._attempts.put_back(hand.slot.claim)
         self._wake.set()
         thread.join(_LAST_CALL)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.core import Wait
+from app.core import Filter, Wait
 from app.core.models import BatchError, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, QuotaFull, TooLate, UnknownIngestion
 from app.store import Store
@@ -248,11 +248,11 @@ def test_pages_neither_skip_nor_repeat_while_new_ones_arrive(new_store: Callable
         seen += page
         submit(store, [99])
     assert [one.id for one in seen] == [one.id for one in reversed(made)]
-    high = store.ingestions(priority=Priority.HIGH)
+    high = store.ingestions(Filter(priority=Priority.HIGH))
     assert [one.id for one in high] == [one.id for one in reversed(made) if one.priority == Priority.HIGH]
     finish(store, claimed(store)[0])
-    assert [one.id for one in store.ingestions(status=Status.COMPLETED)] == [made[0].id]
-    assert len(store.ingestions(status=Status.YET_TO_START)) == len(store.ingestions()) - 1
+    assert [one.id for one in store.ingestions(Filter(Status.COMPLETED))] == [made[0].id]
+    assert len(store.ingestions(Filter(Status.YET_TO_START))) == len(store.ingestions()) - 1
 
 
 def test_a_page_of_batches(store: Store) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from app.core.batches import NEW, Batches
 from app.core.models import Batch, BatchError, Priority, batch_id
-from app.web.documents import status_page
+from app.web.documents import status_page, timestamp
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
 LAST_DIGITS = ("000000000000", "fffffffffff8", "ffffffffffff")
@@ -29,41 +29,73 @@ def stretches(draw: st.DrawFn) -> Batches:
     positions = st.integers(first, first + max(0, len(states) - 1))
     attempts = draw(st.dictionaries(positions, st.integers(0, 5), max_size=3)) if states else {}
     errors = draw(st.dictionaries(positions, st.just(ERROR), max_size=3)) if states else {}
+    dues = draw(st.dictionaries(positions, TIMES, max_size=3)) if states else {}
+    ever = draw(st.integers(0, len(states)))
+    started, finished = (array("d", draw(st.lists(TIMES, min_size=ever, max_size=ever))) for _ in range(2))
     ingestion_id = str(uuid.UUID(int=draw(st.integers(0, 2**128 - 1)), version=4))[:24] + draw(
         st.sampled_from(LAST_DIGITS)
     )
+    # What has ended without a known time was ended by version 0.1.0; what never started has none.
+    states = bytes(state if nth < ever else 0 for nth, state in enumerate(states))
     return Batches(
-        ingestion_id, Priority.LOW, size, first, ids, states, attempts, errors, cancelled=draw(st.booleans())
+        ingestion_id,
+        Priority.LOW,
+        size,
+        first,
+        ids,
+        states,
+        started,
+        finished,
+        attempts=attempts,
+        errors=errors,
+        dues=dues,
+        cancelled=draw(st.booleans()),
     )
 
 
+TIMES = st.sampled_from([0.0, 1_800_000_000.0, 1_800_000_059.9996, 1_800_000_123.25])
 _RUNS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30)), max_size=6)
 
 
 LOOKS = st.builds(
-    lambda states, attempts, errors, cancelled: Batches(
+    lambda states, started, finished, attempts, errors, dues, cancelled: Batches(
         "8d0b2a4e-1c3f-4a5b-9c7d-000000000000",
         Priority.LOW,
         1,
         0,
         array("q", [7, 8]),
         bytes(states),
-        attempts,
-        errors,
+        array("d", started),
+        array("d", finished),
+        attempts=attempts,
+        errors=errors,
+        dues=dues,
         cancelled=cancelled,
     ),
     st.tuples(st.integers(0, 4), st.integers(0, 4)),
+    st.tuples(TIMES, TIMES),
+    st.tuples(TIMES, TIMES),
     st.dictionaries(st.integers(0, 1), st.integers(2, 3)),
     st.dictionaries(st.integers(0, 1), st.sampled_from([ERROR, ERROR._replace(message="2")])),
+    st.dictionaries(st.integers(0, 1), TIMES),
     st.booleans(),
 )
 """Reads the same two batches."""
+
+
+def look_at(states: bytes, **more: Any) -> Batches:
+    """Two batches of an id each."""
+    unknown, ids = array("d", [0.0, 0.0]), array("q", [7, 8])
+    told = {"attempts": {}, "errors": {}, "dues": {}, "cancelled": False} | more
+    return Batches("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", Priority.LOW, 1, 0, ids, states, unknown, unknown, **told)
 
 
 def document(batch: Batch) -> dict[str, Any]:
     told: dict[str, Any] = {"batch_id": batch.id, "ids": batch.ids, "status": batch.status.value}
     if batch.attempt:
         told["attempts"] = batch.attempt
+    moments = {name: timestamp(getattr(batch, name)) for name in ("started_at", "finished_at", "next_attempt_at")}
+    told |= {name: moment for name, moment in moments.items() if moment}
     if batch.error:
         told["error"] = batch.error._asdict()
     return told
@@ -82,9 +114,7 @@ def test_where_the_marks_are_the_same_so_is_the_text(look: Batches, other: Batch
 
 def test_the_mark_stays_while_nothing_changes() -> None:
     one, two = (
-        Batches(
-            "x" * 36, Priority.LOW, 1, 0, array("q", [7, 8]), bytes([2, 2]), dict(notes), dict(errors), cancelled=False
-        )
+        look_at(bytes([2, 2]), attempts=dict(notes), errors=dict(errors))
         for notes, errors in (
             ([(0, 2), (1, 3)], [(0, ERROR), (1, ERROR)]),
             ([(1, 3), (0, 2)], [(1, ERROR), (0, ERROR)]),
@@ -110,5 +140,5 @@ def test_the_id_of_a_batch_counts_on_from_the_one_before() -> None:
 
 
 def test_of_an_attempt_nothing_is_noted_until_it_is_not_the_first() -> None:
-    batches = Batches("x" * 36, Priority.LOW, 1, 0, array("q", [1, 2]), bytes([NEW, 3]), {}, {}, cancelled=False)
+    batches = look_at(bytes([NEW, 3]))
     assert [batch.attempt for batch in batches] == [0, 1]

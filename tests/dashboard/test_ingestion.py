@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from app.core.models import Batch, BatchError, Status
+from tests.support.queueing import claimed, retry
 
 from . import needs
-from .site import Site
+from .site import REFUSED, Site
 
 expect = needs.module("playwright.sync_api", "Playwright").expect
 
@@ -39,8 +40,18 @@ def test_it_shows_the_batches_and_how_far_it_is(new_site: NewSite, page: Any) ->
     expect(page.locator("#facts")).to_contain_text("Completion")
     rows = page.locator("#batches tr")
     expect(rows).to_have_count(10)
-    expect(rows.nth(2)).to_have_text(f"3failed13Error: {HOSTILE.message}")
+    expect(rows.nth(2)).to_have_text(re.compile(rf"^3failed1\d.*, took 0\.0 s3Error: {re.escape(HOSTILE.message)}$"))
+    expect(rows.nth(4)).to_have_text(re.compile(r"^5triggered1since .*5$"))
     expect(rows.nth(9)).to_have_text("10yet to start010")
+
+
+def test_a_batch_that_waits_for_its_retry_does_not_look_like_a_running_one(new_site: NewSite, page: Any) -> None:
+    site = new_site(interval=0)
+    made = site.submit([1]).id
+    (claim,) = claimed(site.service.store)
+    retry(site.service.store, claim, REFUSED, 600)
+    page.goto(f"{site.url}/ingestions/{made}")
+    expect(page.locator("#batches tr")).to_have_text(re.compile("^1waits to retry1goes again at "))
 
 
 def test_pages_and_the_way_to_the_next_failed_batch(new_site: NewSite, page: Any) -> None:

@@ -133,6 +133,20 @@ def test_filters_are_part_of_the_address(new_site: NewSite, page: Any) -> None:
     expect(page.locator("#rows tr")).to_have_count(3)
 
 
+def test_the_figure_of_failed_batches_leads_to_exactly_those(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    for _ in range(3):
+        site.submit(range(1, 7))
+    site.drive(3, end=lambda _, step: REFUSED if step % 2 == 0 else None)
+    page.goto(site.url)
+    expect(page.locator("#failed")).to_have_text("2")
+    page.get_by_role("link", name="see which").click()
+    rows = page.locator("#rows tr")
+    # Both have one failed batch, though one of them still runs.
+    expect(rows).to_have_count(2)
+    expect(page.get_by_label("Batches", exact=True)).to_have_value("true")
+
+
 def test_ten_thousand_ingestions_are_pages_of_25(new_site: NewSite, page: Any) -> None:
     site = new_site()
     for number in range(10_000):
@@ -162,6 +176,11 @@ def test_search_leads_to_the_ingestion(new_site: NewSite, page: Any) -> None:
     page.get_by_label("Find an ingestion by its id").fill(f" {made.id} ")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(f"Ingestion {made.id}")
+    sought = site.service.store.batches(made.id)[1][0].id
+    page.get_by_label("Find an ingestion by its id").fill(f"dispatched batch {sought}, attempt 1")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(f"Ingestion {made.id}")
+    expect(page.locator("tr.sought")).to_have_text(re.compile("^1yet to start"))
     page.get_by_label("Find an ingestion by its id").fill("nothing")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("No such ingestion")

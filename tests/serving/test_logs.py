@@ -95,7 +95,9 @@ def test_a_dispatch_names_ingestion_and_batch() -> None:
     with Command("-c", program) as command:
         dispatched = json.loads(command.wait_for("dispatched batch"))
         assert re.fullmatch(r"[0-9a-f-]{36}", dispatched["ingestion_id"])
-        assert dispatched["message"] == f"dispatched batch {dispatched['batch_id']}, attempt 1"
+        assert dispatched["message"] == (
+            f"dispatched batch {dispatched['batch_id']} of ingestion {dispatched['ingestion_id']}, attempt 1"
+        )
 
 
 def test_a_wrong_format_is_a_sentence() -> None:

@@ -13,12 +13,16 @@ let shown;
 // The page's address says which batches are listed.
 const offset = () => Math.max(0, Number.parseInt(new URLSearchParams(location.search).get("offset"), 10) || 0);
 
+let sought = Number.parseInt(new URLSearchParams(location.search).get("batch"), 10);
+
 const poller = run(
   (signal) => get(`${root.dataset.source}?offset=${offset()}`, signal),
   (data) => {
     shown = data;
     showSummary(data);
     showBatches(data);
+    if (sought) mark(sought - 1);
+    sought = undefined;
   },
 );
 
@@ -77,16 +81,19 @@ function showBatches(data) {
     data.batches,
     (batch) => batch.batch_id,
     (batch) => {
-      const line = row(["No.", number(batch.position + 1)], ["Status", pill(batch.status)], ["Attempts", make("span")], ["Ids", idList(batch)], ["Latest error", make("span", { class: "error-text" })]);
+      const line = row(["No.", number(batch.position + 1)], ["Status", pill(batch.status)], ["Attempts", make("span")], ["When", make("span")], ["Ids", idList(batch)], ["Latest error", make("span", { class: "error-text" })]);
       line.cells[0].className = line.cells[2].className = "number";
       line.title = `Batch ${batch.batch_id}`;
       return line;
     },
     (line, batch) => {
-      repaint(line.cells[1].firstChild, batch.status);
-      write(line.cells[2].firstChild, number(batch.attempts));
-      write(line.cells[4].firstChild, batch.error ? `${batch.error.type}: ${batch.error.message}` : "");
-      line.cells[4].classList.toggle("empty", !batch.error);
+      const [, status, attempts, when, , error] = line.cells;
+      repaint(status.firstChild, batch.status, batch.next_attempt_at ? "waits to retry" : undefined);
+      write(attempts.firstChild, number(batch.attempts));
+      write(when.firstChild, moment(batch));
+      when.classList.toggle("empty", !moment(batch));
+      write(error.firstChild, batch.error ? `${batch.error.type}: ${batch.error.message}` : "");
+      error.classList.toggle("empty", !batch.error);
     },
   );
   const last = lastPage(data);
@@ -95,6 +102,13 @@ function showBatches(data) {
   byId("next").disabled = byId("last").disabled = data.offset >= last;
   const end = Math.min(data.offset + data.page_size, data.batch_count);
   write(byId("where"), `${number(Math.min(data.offset + 1, end))} to ${number(end)} of ${number(data.batch_count)}`);
+}
+
+function moment(batch) {
+  if (batch.next_attempt_at) return `goes again at ${clock(batch.next_attempt_at)}`;
+  if (!batch.started_at) return "";
+  if (!batch.finished_at) return `${batch.status === "triggered" ? "since" : "tried at"} ${clock(batch.started_at)}`;
+  return `${clock(batch.finished_at)}, took ${duration((Date.parse(batch.finished_at) - Date.parse(batch.started_at)) / 1000)}`;
 }
 
 const lastPage = (data) => Math.floor((data.batch_count - 1) / data.page_size) * data.page_size;
@@ -129,12 +143,17 @@ byId("next-failed").addEventListener("click", async () => {
 
 // Marks a batch and scrolls to it, as soon as it is on the page.
 function seek(position) {
+  if (!mark(position)) setTimeout(() => seek(position), 50);
+}
+
+function mark(position) {
   const line = [...byId("batches").rows].find((one) => one.cells[0].textContent === number(position + 1));
-  if (!line) return setTimeout(() => seek(position), 50);
+  if (!line) return false;
   for (const other of byId("batches").querySelectorAll(".sought")) other.classList.remove("sought");
   line.classList.add("sought");
   line.dataset.position = position;
-  return line.scrollIntoView({ block: "center" });
+  line.scrollIntoView({ block: "center" });
+  return true;
 }
 
 action(byId("cancel"), () => ({

@@ -11,13 +11,14 @@ const root = byId("overview");
 const interval = Number(root.dataset.interval);
 const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
 const filters = byId("filters");
+const FILTERS = ["status", "priority", "failed"];
 
 // The page's address says which ingestions are listed, so that it can be shared and the back button works.
 const query = () => new URLSearchParams(location.search);
 
 function load(signal) {
   const asked = new URLSearchParams();
-  for (const name of ["status", "priority", "cursor"]) if (query().get(name)) asked.set(name, query().get(name));
+  for (const name of [...FILTERS, "cursor"]) if (query().get(name)) asked.set(name, query().get(name));
   return get(`${root.dataset.source}?${asked}`, signal);
 }
 
@@ -62,8 +63,9 @@ function showFigures(data) {
   write(byId("running-note"), `of ${plural(data.slots, "slot")}`);
   write(byId("failed"), number(data.failed));
   byId("failed").classList.toggle("bad", data.failed > 0);
-  byId("failed-link").hidden = !data.failed;
-  byId("failed-note").hidden = data.failed > 0;
+  byId("failed-link").hidden = !data.failed || data.scoped;
+  byId("failed-note").hidden = !byId("failed-link").hidden;
+  write(byId("failed-note"), data.scoped ? "batches of all callers" : "batches");
   const levels = Object.entries(data.priorities);
   const drained = levels.map(([, level]) => level.drained_at).filter(Boolean).sort().at(-1);
   relative(byId("drained"), drained, "left", data.waiting ? "–" : "now");
@@ -172,7 +174,7 @@ function showRows(data) {
       count.className = "number";
     },
   );
-  const filtered = query().get("status") || query().get("priority");
+  const filtered = FILTERS.some((name) => query().get(name));
   const none = byId("rows-none");
   none.hidden = data.ingestions.length > 0;
   write(none, query().get("cursor") ? "There are no older ones." : filtered ? "None match." : "None yet, or all have been forgotten.");
@@ -198,8 +200,8 @@ function go(changes, came) {
 }
 
 function sync() {
-  for (const name of ["status", "priority"]) filters.elements[name].value = query().get(name) ?? "";
-  byId("clear").hidden = !filters.elements.status.value && !filters.elements.priority.value;
+  for (const name of FILTERS) filters.elements[name].value = query().get(name) ?? "";
+  byId("clear").hidden = !FILTERS.some((name) => filters.elements[name].value);
 }
 
 filters.addEventListener("change", (event) => go({ [event.target.name]: event.target.value, cursor: "" }, []));

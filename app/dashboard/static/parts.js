@@ -12,9 +12,9 @@ export function pill(word) {
   return make("span", { class: `pill ${word.toLowerCase()}` }, words(word));
 }
 
-export function repaint(element, word) {
+export function repaint(element, word, label = words(word)) {
   attribute(element, "class", `pill ${word.toLowerCase()}`);
-  write(element, words(word));
+  write(element, label);
 }
 
 // The first ids of a batch, and how many more there are.

@@ -1,0 +1,88 @@
+"""Ingestions by age, in blocks that know which kinds they hold, so that a filtered listing skips the other blocks."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator
+
+from ..core import FAILED, Filter, Kind
+from .record import Record
+
+_SIZE = 256
+"""Consecutive orders in a block."""
+
+_kind = functools.lru_cache(4096)(Kind)
+"""Equal kinds are one object, because each of very many records refers to its own."""
+
+
+class Block:
+    """The records of consecutive orders; a forgotten one leaves a gap."""
+
+    __slots__ = ("_first", "_kinds", "_records")
+
+    def __init__(self, first: int) -> None:
+        self._first = first
+        self._records: list[Record | None] = []
+        self._kinds: Counter[Kind] = Counter()
+
+    def __bool__(self) -> bool:
+        return bool(self._kinds)
+
+    def add(self, record: Record) -> None:
+        self._records.extend([None] * (record.order - self._first - len(self._records)))
+        self._records.append(record)
+
+    def remove(self, record: Record) -> None:
+        self._records[record.order - self._first] = None
+        self._drop(record.kind)
+
+    def refile(self, record: Record, kind: Kind) -> None:
+        self._drop(record.kind)
+        record.kind = kind
+        self._kinds[kind] += 1
+
+    def find(self, where: Filter, before: int | None) -> Iterator[Record]:
+        """Yields the records with an order below `before` that a filter takes, newest first."""
+        if not any(map(where.takes, self._kinds)):
+            return
+        for record in reversed(self._records if before is None else self._records[: max(0, before - self._first)]):
+            if record is not None and record.kind is not None and where.takes(record.kind):
+                yield record
+
+    def _drop(self, kind: Kind | None) -> None:
+        if kind is not None:
+            self._kinds[kind] -= 1
+            if not self._kinds[kind]:
+                del self._kinds[kind]
+
+
+class Catalog:
+    """The records of one store. Not thread-safe by itself: its store calls it under the store's lock."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, Block] = {}
+
+    def add(self, record: Record) -> None:
+        number = record.order // _SIZE
+        if number not in self._blocks:
+            self._blocks[number] = Block(number * _SIZE)
+        self._blocks[number].add(record)
+        self.refile(record)
+
+    def refile(self, record: Record) -> None:
+        """Note that what a filter can tell apart of a record may have changed."""
+        kind = _kind(record.status, record.priority, record.owner, record.tally[FAILED] > 0)
+        if kind is not record.kind:
+            self._blocks[record.order // _SIZE].refile(record, kind)
+
+    def remove(self, record: Record) -> None:
+        number = record.order // _SIZE
+        self._blocks[number].remove(record)
+        if not self._blocks[number]:
+            del self._blocks[number]
+
+    def blocks(self, before: int | None) -> list[Block]:
+        """Returns the blocks that may hold orders below `before` (None: all), newest first."""
+        found = list(self._blocks.items())
+        return [block for number, block in reversed(found) if before is None or number * _SIZE < before]

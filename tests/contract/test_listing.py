@@ -1,0 +1,127 @@
+"""Listings with and without a filter, and what an abbreviated id stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import ANY, BatchError, Filter, Ingestion, Priority, Status, Wait
+from app.store import Store
+from tests.support.clock import FakeClock
+from tests.support.queueing import bury, claimed, finish, retry, submit
+
+BOOM = BatchError("ValueError", "boom")
+OWNERS = [None, "web", "nightly"]
+FILTERS = st.builds(
+    Filter,
+    st.none() | st.sampled_from(Status),
+    st.none() | st.sampled_from(Priority),
+    st.sampled_from(OWNERS),
+    st.booleans(),
+)
+DEEDS = ["submit", "submit", "finish", "fail", "retry", "cancel", "redrive", "wait"]
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(DEEDS),
+        st.integers(0, 99),
+    ),
+    min_size=5,
+    max_size=60,
+)
+
+
+def takes(where: Filter, one: Ingestion) -> bool:
+    return (
+        where.status in (None, one.status)
+        and where.priority in (None, one.priority)
+        and where.owner in (None, one.owner)
+        and (not where.failed or one.counts.failed > 0)
+    )
+
+
+def act(store: Store, clock: FakeClock, step: str, number: int) -> None:
+    if step == "submit":
+        submit(store, range(1, 2 + number % 9), Priority(1 + number % 3), owner=OWNERS[number % len(OWNERS)])
+    elif step == "wait":
+        clock.advance(number)
+    elif step in ("cancel", "redrive"):
+        known = store.ingestions(limit=1000)
+        wanted = [one for one in known if (one.counts.failed if step == "redrive" else not one.status.final)]
+        possible = [one for one in wanted if not one.counts.cancelled]
+        if possible:
+            getattr(store, step)(possible[number % len(possible)].id)
+    elif not isinstance(claims := store.claim(1), Wait):
+        end: dict[str, Callable[..., Any]] = {"finish": finish, "fail": lambda *of: bury(*of, BOOM)}
+        end.get(step, lambda *of: retry(*of, BOOM, float(number)))(store, claims[0])
+
+
+@given(steps=STEPS, where=FILTERS, page=st.integers(1, 7))
+def test_a_filter_takes_what_it_says_whatever_happened(
+    new_store: Callable[..., Store], clock: FakeClock, steps: Any, where: Filter, page: int
+) -> None:
+    clock.reset()
+    store = new_store(interval=0, retention=300)
+    for step, number in steps:
+        act(store, clock, step, number)
+    known = store.ingestions(limit=1000)
+    found: list[Ingestion] = []
+    while some := store.ingestions(where, before=found[-1].order if found else None, limit=page):
+        found += some
+    assert found == [one for one in known if takes(where, one)]
+    assert [one.order for one in known] == sorted((one.order for one in known), reverse=True)
+
+
+def test_a_filter_finds_what_is_rare_on_any_page(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    rare = submit(store, [1], Priority.HIGH)
+    for number in range(600):
+        submit(store, [number + 1], Priority.LOW)
+    assert store.ingestions(Filter(priority=Priority.HIGH)) == [rare]
+    finish(store, claimed(store)[0])
+    assert [one.id for one in store.ingestions(Filter(Status.COMPLETED))] == [rare.id]
+    assert store.ingestions(Filter(Status.YET_TO_START, Priority.HIGH)) == []
+    assert len(store.ingestions(ANY, limit=1000)) == 601
+
+
+def test_a_batch_says_when_it_ran_and_when_it_goes_again(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, batch_size=1)
+    ingestion = submit(store, [1, 2, 3])
+    began = clock.now()
+    (claim,) = claimed(store)
+    assert claim.batch.started_at == began
+    clock.advance(2)
+    finish(store, claim)
+    (claim,) = claimed(store)
+    clock.advance(1)
+    retry(store, claim, BOOM, 30.0)
+    done, again, new = store.batches(ingestion.id)[1]
+    assert (done.started_at, done.finished_at, done.next_attempt_at) == (began, began + 2, None)
+    assert (again.started_at, again.finished_at, again.next_attempt_at) == (began + 2, None, began + 33)
+    assert (new.started_at, new.finished_at, new.next_attempt_at) == (None, None, None)
+    clock.advance(30)
+    (claim,) = claimed(store)
+    again = store.batches(ingestion.id)[1][1]
+    assert (again.started_at, again.next_attempt_at) == (began + 33, None)
+    bury(store, claim, BOOM)
+    assert store.batches(ingestion.id)[1][1].finished_at == began + 33
+    store.redrive(ingestion.id)
+    again = store.batches(ingestion.id)[1][1]
+    assert (again.status, again.started_at, again.finished_at) == (Status.YET_TO_START, None, None)
+
+
+def test_an_id_is_found_by_how_it_begins(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, retention=60)
+    made = [submit(store, [1], owner=OWNERS[number % 3]) for number in range(40)]
+    for one in made[:3]:
+        assert store.find(one.id) == store.find(one.id[:23]) == [one]
+    assert len(store.find("", limit=30)) == 30
+    for digit in "0123456789abcdef":
+        assert {one.id for one in store.find(digit, limit=100)} == {one.id for one in made if one.id[0] == digit}
+    mine = {one.id for one in store.find("", owner="web", limit=100)}
+    assert mine == {one.id for one in made if one.owner == "web"}
+    store.cancel(made[0].id)
+    clock.advance(61)
+    assert store.find(made[0].id) == []
