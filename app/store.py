@@ -226,6 +226,10 @@ class Store(ABC):
         """Returns the latest dispatches, oldest first."""
 
     @abstractmethod
+    def minutes(self) -> dict[int, int]:
+        """Returns how many batches started in each minute of the last hour, by minutes since the epoch."""
+
+    @abstractmethod
     def prune(self) -> int:
         """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many."""
 

@@ -18,7 +18,7 @@ from .models import (
     batch_count,
     roll_up,
 )
-from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
@@ -31,6 +31,7 @@ __all__ = [
     "ASK_AGAIN",
     "COMPLETED",
     "FAILED",
+    "HOUR",
     "LOST",
     "MEMBERS",
     "NEW",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import Batch, Dispatch, Stats, Status
+from ..core import HOUR, Batch, Stats, Status
 from ..service import Service
 from ..web import (
     estimate_document,
@@ -23,10 +23,6 @@ _IDS = 5
 
 BATCHES = 50
 """Batches on a page of an ingestion."""
-
-_MINUTES = 60
-_DISPATCHES = 10_000
-"""Dispatches counted for the chart at most, however many DISPATCH_LOG keeps."""
 
 _SCAN = 1000
 """Batches read at once in search of a failed one."""
@@ -52,7 +48,6 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     next_dispatch_at = _next_dispatch(stats, upcoming)
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
-    limit = min(settings.dispatch_log, _DISPATCHES)
     workers = service.store.workers()
     document = queue_document(stats, (), service.worker.state, workers if scope is None else ())
     document.update(state(service, stats))
@@ -69,27 +64,16 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming
     ]
-    document["chart"] = chart(service.store.dispatches(limit), stats.now, limit)
+    document["chart"] = chart(service.store.minutes(), stats.now)
     return document
 
 
-def chart(dispatches: Sequence[Dispatch], now: float, limit: int) -> dict[str, Any]:
-    """Returns the dispatches in each of the last 60 minutes of the clock, including the current one.
-
-    `reaches_to` is the earliest known moment where `limit` dispatches do not reach back the whole hour.
-    """
-    this = int(now // 60)
-    counts = [0] * _MINUTES
-    for dispatch in dispatches:
-        back = this - int(dispatch.started_at // 60)
-        if 0 <= back < _MINUTES:
-            counts[-1 - back] += 1
-    first = (this - _MINUTES + 1) * 60
-    cut = len(dispatches) >= limit and dispatches[0].started_at > first
+def chart(starts: Mapping[int, int], now: float) -> dict[str, Any]:
+    """Returns the dispatches in each of the last 60 minutes of the clock, including the current one."""
+    first = int(now // 60) - HOUR + 1
     return {
-        "first_minute": timestamp(first),
-        "counts": counts,
-        "reaches_to": timestamp(dispatches[0].started_at) if cut else None,
+        "first_minute": timestamp(60 * first),
+        "counts": [starts.get(minute, 0) for minute in range(first, first + HOUR)],
     }
 
 

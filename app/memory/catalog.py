@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Iterator
 
 from ..core import FAILED, Filter, Kind
@@ -24,7 +23,7 @@ class Block:
     def __init__(self, first: int) -> None:
         self._first = first
         self._records: list[Record | None] = []
-        self._kinds: Counter[Kind] = Counter()
+        self._kinds: dict[Kind, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._kinds)
@@ -40,7 +39,7 @@ class Block:
     def refile(self, record: Record, kind: Kind) -> None:
         self._drop(record.kind)
         record.kind = kind
-        self._kinds[kind] += 1
+        self._kinds[kind] = self._kinds.get(kind, 0) + 1
 
     def find(self, where: Filter, before: int | None) -> Iterator[Record]:
         """Yields the records with an order below `before` that a filter takes, newest first."""
@@ -52,9 +51,9 @@ class Block:
 
     def _drop(self, kind: Kind | None) -> None:
         if kind is not None:
-            self._kinds[kind] -= 1
-            if not self._kinds[kind]:
-                del self._kinds[kind]
+            left = self._kinds.pop(kind) - 1
+            if left:
+                self._kinds[kind] = left
 
 
 class Catalog:

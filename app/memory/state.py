@@ -38,6 +38,7 @@ from .aside import Aside
 from .backlog import Backlog, place
 from .holdings import Holdings
 from .identifiers import RandomIds
+from .minutes import Minutes
 from .record import Lease, Record
 from .registry import Registry
 
@@ -57,6 +58,7 @@ class MemoryState:
         self.measured = Measured()
         self.leases: dict[tuple[str, int], Lease] = {}
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
+        self.minutes = Minutes()
         self.workers: dict[str, WorkerReport] = {}
         self.order = 0
         self._settings = settings
@@ -178,6 +180,7 @@ class MemoryState:
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
+        self.minutes.add(now)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
         return claim
 

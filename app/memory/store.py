@@ -196,6 +196,10 @@ class MemoryStore(Store):
             log = list(self._state.dispatches)[-limit:]
         return [Dispatch(at, due, batch_id(of, position), of, position, *more) for at, due, of, position, *more in log]
 
+    def minutes(self) -> dict[int, int]:
+        with self._lock:
+            return self._state.minutes.last_hour(self._clock.now())
+
     def prune(self) -> int:
         with self._lock:
             return self._state.registry.forget(self._clock.now())

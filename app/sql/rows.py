@@ -30,7 +30,10 @@ _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 
 @dataclass(slots=True)
 class QueueRow:
-    """The state of one instance's queue; the totals count batches, `lined` the rows of `batches` in line."""
+    """The state of one instance's queue.
+
+    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`.
+    """
 
     instance: int
     full_at: float
@@ -49,6 +52,8 @@ class QueueRow:
     running: int
     failed: int
     slots: int
+    minute: int
+    starts: int
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.

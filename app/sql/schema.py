@@ -30,7 +30,7 @@ from ..core import COMPLETED, RUNNING
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
 
-FIRST, REVISION = "0001", "0004"
+FIRST, REVISION = "0001", "0005"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -70,6 +70,8 @@ queues = Table(
     Column("running", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False, server_default="0"),
     Column("slots", Integer, nullable=False, server_default="0"),
+    Column("minute", BigInteger, nullable=False, server_default="0"),
+    Column("starts", BigInteger, nullable=False, server_default="0"),
 )
 """One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
 
@@ -242,6 +244,15 @@ dispatches = Table(
     sqlite_with_rowid=False,
 )
 
+minutes = Table(
+    "ingest_minutes",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    Column("starts", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many batches started in a minute, once it is over; the limiter's row counts the current one."""
 
 workers = Table(
     "ingest_workers",

@@ -26,7 +26,7 @@ from ..core import (
     WorkerReport,
 )
 from ..store import Outcome, Store, Submission
-from . import claims, controls, ends, forecast, reads, retention, workers
+from . import claims, controls, ends, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .database import Database
@@ -203,6 +203,9 @@ class SQLStore(Store):
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
+
+    def minutes(self) -> dict[int, int]:
+        return self._read(minutes.last_hour)
 
     def prune(self) -> int:
         state, now = self._instance.look()

@@ -191,3 +191,28 @@ def test_the_next_batch_can_be_claimed_with_an_ack(new_store: Callable[..., Stor
     assert ended is not None
     assert ended.status is Status.COMPLETED
     assert list(store.results(ingestion.id))[:4] == [(1, "1"), (2, "2"), (3, "3"), (4, "null")]
+
+
+def test_starts_are_counted_by_the_minute_for_an_hour(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, dispatch_log=5)
+    submit(store, range(1, 3001))
+    first = int(clock.now() // 60)
+    for minute in range(70):
+        for _ in range(1 + minute % 3):
+            finish(store, claimed(store)[0])
+        # Some minutes have no start, and one call may start several.
+        if minute == 40:
+            claimed(store, 4)
+        clock.advance(60 if minute != 50 else 180)
+    last = int(clock.now() // 60)
+    expected = {first + minute + 2 * (minute > 50): 1 + minute % 3 + 4 * (minute == 40) for minute in range(70)}
+    assert store.minutes() == {minute: count for minute, count in expected.items() if minute > last - 60}
+
+
+def test_a_clock_that_is_set_back_loses_no_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, range(1, 31))
+    for seconds in (0, 120, -180, 60, 300):
+        clock.advance(seconds)
+        claimed(store)
+    assert sum(store.minutes().values()) == 5

@@ -104,18 +104,6 @@ def test_counts_are_by_the_minutes_of_the_last_hour(new_site: NewSite) -> None:
     chart = data(site)["chart"]
     assert sum(chart["counts"]) == 5
     assert (chart["counts"][0], chart["counts"][1], chart["counts"][-1]) == (0, 2, 2)
-    assert chart["reaches_to"] is None
-
-
-def test_a_log_shorter_than_the_hour_says_since_when_it_knows(new_site: NewSite) -> None:
-    site = new_site(dispatch_log=4)
-    site.submit(range(1, 100))
-    site.drive(3)
-    assert data(site)["chart"]["reaches_to"] is None
-    site.drive(7)
-    chart = data(site)["chart"]
-    assert sum(chart["counts"]) == 4
-    assert chart["reaches_to"] == "2027-01-15T08:00:30.000Z"
 
 
 def test_the_next_failed_batch_is_found_beyond_the_page(new_site: NewSite) -> None:

@@ -184,11 +184,3 @@ def test_search_leads_to_the_ingestion(new_site: NewSite, page: Any) -> None:
     page.get_by_label("Find an ingestion by its id").fill("nothing")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("No such ingestion")
-
-
-def test_a_log_shorter_than_the_hour_says_so(new_site: NewSite, page: Any) -> None:
-    site = new_site(dispatch_log=5)
-    site.submit(range(1, 100))
-    site.drive(20)
-    page.goto(site.url)
-    expect(page.locator("#chart-note")).to_contain_text("The log holds 5 dispatches and reaches back to 08:01:15 only.")

@@ -18,15 +18,14 @@ function shape(tag, attributes, title) {
   return element;
 }
 
-// `limit` is how many dispatches a minute the rate allows; `unknown` how many bars at the start no log covers.
-export function draw(holder, { counts, first, limit, unknown, label }) {
+// `limit` is how many dispatches a minute the rate allows.
+export function draw(holder, { counts, first, limit, label }) {
   const most = Math.max(...counts);
   const top = Math.max(niceTop(most), limit && limit <= 4 * Math.max(most, 1) ? niceTop(limit) : 0);
   const step = WIDTH / counts.length;
   const y = (count) => HEIGHT - (HEIGHT * count) / top;
   const picture = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label });
   for (const part of [0, 0.5, 1]) picture.append(shape("line", { class: "rule", x1: 0, x2: WIDTH, y1: y(top * part), y2: y(top * part) }));
-  if (unknown) picture.append(shape("rect", { class: "unknown", x: 0, y: 0, width: unknown * step, height: HEIGHT }));
   counts.forEach((count, at) => {
     const minute = clock(first + at * 60000, false);
     const box = shape("g", { class: at === counts.length - 1 ? "minute current" : "minute" }, `${minute}: ${count}`);

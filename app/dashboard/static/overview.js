@@ -120,16 +120,14 @@ function showChart({ chart, estimate_error: error }) {
   const limit = interval ? 60 / interval : 0;
   const parts = total ? [`${number(total)} in the last hour`, `at most ${number(Math.max(...chart.counts))} a minute`] : ["None in the last hour"];
   if (limit) parts.push(`the limit is ${number(Math.round(limit * 10) / 10)} a minute`);
-  const unknown = chart.reaches_to ? Math.floor((Date.parse(chart.reaches_to) - first) / 60000) : 0;
-  const note = chart.reaches_to ? ` The log holds ${plural(Number(root.dataset.log), "dispatch")} and reaches back to ${clock(chart.reaches_to)} only.` : "";
-  write(byId("chart-note"), `${parts.join(", ")}.${note}`);
+  write(byId("chart-note"), `${parts.join(", ")}.`);
   write(byId("accuracy"), error
     ? `Completion estimates were off by ${duration(error.mean)} on average, ${duration(error.p95)} at the 95th percentile (${plural(error.ingestions, "ingestion")}).`
     : "No estimate to judge yet.");
   const state = JSON.stringify(chart);
   if (state === drawn) return;
   drawn = state;
-  draw(byId("chart"), { counts: chart.counts, first, limit, unknown, label: `Dispatches per minute: ${parts.join(", ")}` });
+  draw(byId("chart"), { counts: chart.counts, first, limit, label: `Dispatches per minute: ${parts.join(", ")}` });
 }
 
 function showUpcoming(batches) {
