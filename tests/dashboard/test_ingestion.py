@@ -41,6 +41,8 @@ def test_it_shows_the_batches_and_how_far_it_is(new_site: NewSite, page: Any) ->
     expect(rows).to_have_count(10)
     expect(rows.nth(2)).to_have_text(f"3failed13Error: {HOSTILE.message}")
     expect(rows.nth(9)).to_have_text("10yet to start010")
+    link = page.get_by_role("link", name="Status, first 100 batches (JSON)")
+    assert link.get_attribute("href") == f"/jobs/status/{made}?limit=100"
 
 
 def test_pages_and_the_way_to_the_next_failed_batch(new_site: NewSite, page: Any) -> None:
