@@ -56,8 +56,8 @@ def _curl(document: Any, method: str, path: str, operation: Any) -> str:
         parameter = _found(document, parameter)
         path = path.replace(f"{{{parameter['name']}}}", parameter.get("example", ""))
     root = document["servers"][0]["url"].rstrip("/")
-    verb = "" if method == "get" else f"-X {method.upper()} "
-    words = [f"curl -i {verb}{request.host_url.rstrip('/')}{root}{path}"]
+    address = shlex.quote(f"{request.host_url.rstrip('/')}{root}{path}")
+    words = [f"curl -i {address}" if method == "get" else f"curl -i -X {method.upper()} {address}"]
     if "security" in operation:
         words.append('-H "Authorization: Bearer $KEY"')
     if "requestBody" in operation:

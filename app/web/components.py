@@ -67,8 +67,8 @@ _WITH: dict[int, JSON] = {
     503: {"Retry-After": _RETRY_AFTER},
 }
 
-
 _UNKNOWN = "There is no ingestion '1234'; finished ones are forgotten after a while."
+
 _POINTERS = {400: "#", 422: "#/priority"}
 """What is wrong in the examples of refusals that list it."""
 

@@ -110,33 +110,39 @@ _DISPATCH = {
     "wait": 1.0,
 }
 
+_HEALTH = {"status": "ok", "worker": "running"}
+
 _LATER = {
     "batches_ahead": 12,
     "estimated_start": "2027-01-15T08:01:01.000Z",
     "estimated_completion": "2027-01-15T08:01:07.500Z",
 }
 
-ANSWERS: dict[str, Any] = {
-    "submit": {"ingestion_id": INGESTION},
-    "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
-    "getStatus": _STATUS,
-    "getResults": '{"id":1,"data":{"name":"record 1"}}\n{"id":2,"data":{"name":"record 2"}}\n{"id":3,"data":null}\n',
-    "listIngestions": {"ingestions": [_INGESTION], "next_cursor": None},
-    "cancel": _CANCELLED,
-    "redrive": _REDRIVEN,
-    "pause": _PAUSED,
-    "resume": _QUEUE,
-    "getQueue": _QUEUE,
-    "listDispatches": {"interval": 5.0, "burst": 1, "dispatches": [_DISPATCH]},
-    "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
-    'ingestion_paused{queue="ingest"} 0.0\n',
-    "isLive": {"status": "ok", "worker": "running"},
-    "isReady": {"status": "ok", "worker": "running"},
-    "whoAmI": {"name": "importer", "role": "submit"},
-    "signIn": {"name": "importer", "role": "submit"},
-    "getDescription": {"openapi": "3.1.0", "info": {"title": "Flask-Ingestion", "version": release()}, "paths": {}},
-}
-"""The answer to each operation by its name, as JSON or text."""
+
+def answers(*, keyed: bool) -> dict[str, Any]:
+    """Returns the answer to each operation by its name, as JSON or text; `keyed` says whether callers need keys."""
+    owner = {"owner": "importer"} if keyed else {}
+    caller = {"name": "importer", "role": "submit"} if keyed else {"name": None, "role": "operate"}
+    return {
+        "submit": {"ingestion_id": INGESTION},
+        "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
+        "getStatus": _STATUS | owner,
+        "getResults": '{"id":1,"data":{"name":"record 1"}}\n{"id":2,"data":null}\n{"id":3,"data":null}\n',
+        "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "cancel": _CANCELLED | owner,
+        "redrive": _REDRIVEN | owner,
+        "pause": _PAUSED,
+        "resume": _QUEUE,
+        "getQueue": _QUEUE,
+        "listDispatches": {"interval": 5.0, "burst": 1, "dispatches": [_DISPATCH]},
+        "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
+        'ingestion_paused{queue="ingest"} 0.0\n',
+        "isLive": _HEALTH,
+        "isReady": _HEALTH,
+        "whoAmI": caller,
+        "signIn": caller,
+        "getDescription": {"openapi": "3.1.0", "info": {"title": "Flask-Ingestion", "version": release()}, "paths": {}},
+    }
 
 
 def requests(settings: Settings) -> JSON:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..config import Settings, release
 from ..keys import Role
 from .components import HEADERS, parameters, responses
-from .examples import ANSWERS, INGESTION, requests
+from .examples import INGESTION, answers, requests
 from .schemas import JSON, ref, schemas
 from .words import ABOUT, GROUPS, KEYED, NEEDED, OPEN, OPERATIONS
 
@@ -153,7 +153,7 @@ def _responses(route: Route, settings: Settings) -> JSON:
     if "content" in route.answer:
         content = dict(route.answer["content"])
         first = next(iter(content))
-        content[first] = {**content[first], "example": ANSWERS[route.name]}
+        content[first] = {**content[first], "example": answers(keyed=bool(settings.api_keys))[route.name]}
         found = {"200": {**route.answer, "content": content}}
     for status in sorted(_refusals(route, settings)):
         unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}

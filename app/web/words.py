@@ -58,7 +58,7 @@ OPERATIONS = {
         With a `deadline`, ids that could not be done in time are refused with 422, and `earliest` says when they could
         be. Of a refused request nothing is queued. The `Retry-After` of a 503 says when there will be room.
 
-        Accepted ids reach the upstream at least once: an attempt that timed out, or whose process was killed, is
+        A batch may reach the upstream more than once: an attempt that timed out, or whose process was killed, is
         repeated.
         """,
     ),
@@ -110,7 +110,7 @@ OPERATIONS = {
         "Cancel what has not started",
         """
         Batches that have not started never will, nor will those that wait for another attempt. A batch that runs now
-        ends and keeps its outcome, so the ingestion may end a little later.
+        ends, and is not repeated if that attempt fails; the ingestion ends with it.
 
         It cannot be undone. Cancelling again changes nothing; an ingestion that ended in another way is refused with
         409. The answer is its status, without batches.
