@@ -25,7 +25,7 @@ CALLERS = Callers(("operator", Role.OPERATE))
 
 @pytest.fixture
 def client() -> FlaskClient:
-    return Host(url_prefix="/in", autostart=False).client
+    return Host(name="two", url_prefix="/in", autostart=False).client
 
 
 def commands(page: str) -> dict[str, str]:
