@@ -12,7 +12,7 @@ from flask import Flask, current_app, has_app_context
 
 from .config import Settings
 from .core import Clock, Ingestion, Priority, SystemClock
-from .dashboard import make_dashboard
+from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
 from .routes import make_blueprint
@@ -78,6 +78,7 @@ class IngestionAPI:
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
         add_metrics(blueprint, service)
         add_reference(blueprint, service)
+        add_docs(blueprint, service)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._apps.add(app)

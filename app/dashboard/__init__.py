@@ -28,8 +28,9 @@ from ..web import (
     quote_document,
 )
 from . import data
+from .docs import add_docs
 
-__all__ = ["make_dashboard"]
+__all__ = ["add_docs", "make_dashboard"]
 
 _HERE = Path(__file__).parent
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"

@@ -23,7 +23,7 @@ from .index import add_index
 from .metrics import add_metrics
 from .params import count_member, current, filter_members, idempotency_key, root_path
 from .problems import from_error, from_http, problem
-from .reference import add_reference
+from .reference import add_reference, description
 
 __all__ = [
     "Answer",
@@ -35,6 +35,7 @@ __all__ = [
     "add_reference",
     "count_member",
     "current",
+    "description",
     "dispatch_document",
     "dumps",
     "estimate_document",

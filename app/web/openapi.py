@@ -1,34 +1,109 @@
-"""The description of the API in OpenAPI 3.1: what each route takes and returns. Tests prove it complete and true."""
+"""The description of the API in OpenAPI 3.1: what each route of the running service takes and returns.
+
+Tests prove it complete and true.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from inspect import cleandoc
+from typing import NamedTuple
 
 from ..config import Settings, release
-from . import schemas as parts
-from .schemas import HEADERS, JSON, ref
+from ..keys import Role
+from .components import HEADERS, parameters, responses
+from .examples import INGESTION, answers, requests
+from .schemas import JSON, ref, schemas
+from .words import ABOUT, GROUPS, KEYED, NEEDED, OPEN, OPERATIONS
 
-_ABOUT = """A queue in front of a slow, rate-limited upstream: ids are cut into batches that go out most urgent first,
-never faster than the limit. Errors are problem documents (RFC 9457) whose `detail` says what would be right."""
+
+class Route(NamedTuple):
+    """One method of one path, by the name of its operation.
+
+    `role` is what its caller needs, None for no key at all. `refusals` are its own: those for want of a key or a role,
+    and those of requests from other sites, follow from the role and the method.
+    """
+
+    name: str
+    method: str
+    path: str
+    role: Role | None
+    answer: JSON
+    refusals: tuple[int, ...] = ()
+    parameters: tuple[str, ...] = ()
+    body: str | None = None
+
+
+def _json(schema: str, *headers: str) -> JSON:
+    answer: JSON = {"description": schema, "content": {"application/json": {"schema": ref("schemas", schema)}}}
+    if headers:
+        answer["headers"] = {name.partition(",")[0]: HEADERS[name] for name in headers}
+    return answer
+
+
+def _text(*media_types: str, kind: str = "string") -> JSON:
+    return {"description": media_types[0], "content": {one: {"schema": {"type": kind}} for one in media_types}}
+
+
+def _links(*operations: str) -> JSON:
+    found = {"ingestion_id": "$response.body#/ingestion_id"}
+    return {name: {"operationId": name, "parameters": found} for name in operations}
+
+
+_READ, _SUBMIT, _OPERATE = Role.READ, Role.SUBMIT, Role.OPERATE
+_BODY = (400, 413, 415, 422)
+_ACCEPTED = {**_json("Accepted", "Location"), "links": _links("getStatus", "cancel", "getResults")}
+_STATUS = _json("Status", "ETag", "Retry-After, if not ended")
+_METRICS = _text("text/plain", "application/openmetrics-text")
+_ONE = ("ingestion_id",)
+_PAGE = ("ingestion_id", "offset", "limit", "if_none_match")
+_LISTED = ("status", "priority", "failed", "page", "cursor")
+
+ROUTES = (
+    Route("submit", "post", "/ingest", _SUBMIT, _ACCEPTED, (*_BODY, 409, 429, 503), ("idempotency_key",), "Submission"),
+    Route("quote", "post", "/quote", _SUBMIT, _json("Quote"), (*_BODY, 503), (), "Submission"),
+    Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 422, 503), _PAGE),
+    Route("getResults", "get", "/results/{ingestion_id}", _READ, _text("application/x-ndjson"), (404, 503), _ONE),
+    Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (422, 503), _LISTED),
+    Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
+    Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
+    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
+    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
+    Route("getQueue", "get", "/queue", _READ, _json("Queue"), (503,)),
+    Route("listDispatches", "get", "/dispatches", _OPERATE, _json("Dispatches"), (422, 503), ("latest",)),
+    Route("getMetrics", "get", "/metrics", _READ, _METRICS, (501,)),
+    Route("isLive", "get", "/livez", None, _json("Health"), (503,)),
+    Route("isReady", "get", "/readyz", None, _json("Health"), (503,)),
+    Route("whoAmI", "get", "/login", _READ, _json("Caller")),
+    Route("signIn", "post", "/login", None, _json("Caller"), (400, 401, 413, 422), (), "Login"),
+    Route("signOut", "post", "/logout", None, {"description": "Done."}),
+    Route("getDescription", "get", "/openapi.json", None, _text("application/json", kind="object")),
+)
 
 
 def describe(settings: Settings, name: str, root: str) -> JSON:
-    """Returns the OpenAPI document of an instance of this name whose routes are under `root`."""
-    return {
+    """Returns the OpenAPI document of an instance of this name whose routes are under `root`.
+
+    Where there are no keys, it asks for none and leaves out what is refused for want of one.
+    """
+    keyed = bool(settings.api_keys)
+    paths: JSON = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method] = _operation(route, settings)
+    document: JSON = {
         "openapi": "3.1.0",
-        "info": {"title": "Flask-Ingestion", "version": release(), "description": _ABOUT},
+        "info": {
+            "title": "Flask-Ingestion",
+            "version": release(),
+            "description": f"{cleandoc(ABOUT)}\n\n{cleandoc(KEYED if keyed else OPEN)}",
+        },
         "servers": [{"url": root}],
-        "security": [{"bearer": []}, {"cookie": []}],
-        "paths": _paths(),
+        "tags": [{"name": group, "description": about} for group, about in GROUPS.items()],
+        "paths": paths,
         "components": {
-            "schemas": parts.schemas(settings),
-            "parameters": parts.parameters(),
-            "responses": parts.responses(),
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "A key, where there are keys."},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": f"{name}_key"},
-            },
+            "schemas": schemas(settings),
+            "parameters": parameters(INGESTION),
+            "responses": responses(keyed=keyed),
         },
         "x-settings": [
             {
@@ -39,151 +114,62 @@ def describe(settings: Settings, name: str, root: str) -> JSON:
             for field in dataclasses.fields(settings)
         ],
     }
+    if keyed:
+        document["components"]["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "A key."},
+            "cookie": {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": f"{name}_key",
+                "description": "A key that a browser signed in with.",
+            },
+        }
+    return document
 
 
-def _paths() -> JSON:
-    submission = {"required": True, "content": {"application/json": {"schema": ref("schemas", "Submission")}}}
-    login = {"required": True, "content": {"application/json": {"schema": ref("schemas", "Login")}}}
-    status = _json("Status", "ETag", "Retry-After, if not ended")
-    queue = _json("Queue")
-    accepted = {**_json("Accepted", "Location"), "links": _links("getStatus", "cancel", "getResults")}
-    return {
-        "/ingest": {
-            "post": _operation(
-                "submit",
-                "Accept ids",
-                accepted,
-                (400, 401, 403, 409, 413, 415, 422, 429, 503),
-                "idempotency_key",
-                body=submission,
-            )
-        },
-        "/quote": {
-            "post": _operation(
-                "quote",
-                "When this request would start and end at each priority; nothing is queued",
-                _json("Quote"),
-                (400, 401, 403, 413, 415, 422, 503),
-                body=submission,
-            )
-        },
-        "/status/{ingestion_id}": {
-            "get": _operation(
-                "getStatus",
-                "Where an ingestion and its batches stand",
-                status,
-                (304, 401, 404, 422, 503),
-                *("ingestion_id", "offset", "limit", "if_none_match"),
-            )
-        },
-        "/status/{ingestion_id}/cancel": {
-            "post": _operation(
-                "cancel", "Never start what has not started", status, (401, 403, 404, 409, 503), "ingestion_id"
-            )
-        },
-        "/status/{ingestion_id}/redrive": {
-            "post": _operation(
-                "redrive", "Start the failed batches over", status, (401, 403, 404, 409, 503), "ingestion_id"
-            )
-        },
-        "/results/{ingestion_id}": {
-            "get": _operation(
-                "getResults",
-                'What is finished so far: a line of JSON for each id, {"id", "data"}, in the order of the ids',
-                _text("application/x-ndjson"),
-                (401, 404, 503),
-                "ingestion_id",
-            )
-        },
-        "/ingestions": {
-            "get": _operation(
-                "listIngestions",
-                "Ingestions, newest first",
-                _json("Page"),
-                (401, 422, 503),
-                *("status", "priority", "failed", "page", "cursor"),
-            )
-        },
-        "/queue": {"get": _operation("getQueue", "What waits, what for, and what goes next", queue, (401, 503))},
-        "/queue/pause": {
-            "post": _operation("pause", "Dispatch nothing until resumed", queue, (401, 403, 503)),
-        },
-        "/queue/resume": {"post": _operation("resume", "End a pause", queue, (401, 403, 503))},
-        "/dispatches": {
-            "get": _operation(
-                "listDispatches",
-                "The latest dispatches, oldest first",
-                _json("Dispatches"),
-                (401, 403, 422, 503),
-                "latest",
-            )
-        },
-        "/metrics": {
-            "get": _operation(
-                "getMetrics",
-                "What Prometheus reads",
-                _text("text/plain", "application/openmetrics-text"),
-                (401, 501),
-            )
-        },
-        "/livez": {"get": _operation("isLive", "Whether to leave it running", _json("Health"), (503,), open_=True)},
-        "/readyz": {"get": _operation("isReady", "Whether to send it requests", _json("Health"), (503,), open_=True)},
-        "/login": {
-            "get": _operation("whoAmI", "Who the key says is calling", _json("Caller"), (401,)),
-            "post": _operation(
-                "signIn",
-                "Exchange a key for a cookie",
-                _json("Caller"),
-                (400, 401, 403, 413, 422),
-                body=login,
-                open_=True,
-            ),
-        },
-        "/logout": {
-            "post": _operation("signOut", "Drop the cookie", {"description": "Done."}, (403,), code=204, open_=True)
-        },
-        "/openapi.json": {
-            "get": _operation("getDescription", "This document", _text("application/json", schema={}), (), open_=True)
-        },
+def _operation(route: Route, settings: Settings) -> JSON:
+    words = OPERATIONS[route.name]
+    operation: JSON = {
+        "operationId": route.name,
+        "tags": [words.group],
+        "summary": words.summary,
+        "description": cleandoc(words.about),
+        "responses": _responses(route, settings),
     }
-
-
-def _operation(
-    name: str,
-    summary: str,
-    answer: JSON,
-    refusals: tuple[int, ...],
-    *parameters: str,
-    body: JSON | None = None,
-    code: int = 200,
-    open_: bool = False,
-) -> JSON:
-    answers: dict[str, Any] = {str(code): answer}
-    for refusal in refusals:
-        unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}
-        answers[str(refusal)] = unchanged if refusal == 304 else ref("responses", str(refusal))
-    operation: JSON = {"operationId": name, "summary": summary, "responses": answers}
-    if parameters:
-        operation["parameters"] = [ref("parameters", parameter) for parameter in parameters]
-    if body:
-        operation["requestBody"] = body
-    if open_:
-        operation["security"] = []
+    if route.parameters:
+        operation["parameters"] = [ref("parameters", parameter) for parameter in route.parameters]
+    if route.body:
+        media = {"schema": ref("schemas", route.body), "example": requests(settings)[route.body]}
+        operation["requestBody"] = {"required": True, "content": {"application/json": media}}
+    if settings.api_keys and route.role:
+        operation["description"] += f"\n\n{NEEDED[route.role]}"
+        role = route.role.name.lower()
+        operation["security"] = [{"bearer": [role]}, {"cookie": [role]}]
     return operation
 
 
-def _json(schema: str, *headers: str) -> JSON:
-    answer: JSON = {"description": schema, "content": {"application/json": {"schema": ref("schemas", schema)}}}
-    if headers:
-        answer["headers"] = {name.partition(",")[0]: HEADERS[name] for name in headers}
-    return answer
+def _responses(route: Route, settings: Settings) -> JSON:
+    found: JSON = {"204": route.answer}
+    if "content" in route.answer:
+        content = dict(route.answer["content"])
+        first = next(iter(content))
+        content[first] = {**content[first], "example": answers(keyed=bool(settings.api_keys))[route.name]}
+        found = {"200": {**route.answer, "content": content}}
+    for status in sorted(_refusals(route, settings)):
+        unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}
+        found[str(status)] = unchanged if status == 304 else ref("responses", str(status))
+    return found
 
 
-def _text(*media_types: str, schema: JSON | None = None) -> JSON:
-    schema = {"type": "string"} if schema is None else schema
-    return {"description": media_types[0], "content": {one: {"schema": schema} for one in media_types}}
-
-
-def _links(*operations: str) -> JSON:
-    found = {"ingestion_id": "$response.body#/ingestion_id"}
-    return {name: {"operationId": name, "parameters": found} for name in operations}
+def _refusals(route: Route, settings: Settings) -> set[int]:
+    """Returns the status codes of a route's refusals, as the settings allow for them."""
+    found = set(route.refusals)
+    if route.method == "post":
+        found.add(403)
+    if settings.api_keys and route.role:
+        found |= {401} if route.role is Role.READ else {401, 403}
+    if not settings.api_keys:
+        found.discard(401)
+    if not (settings.api_keys and settings.key_quota):
+        found.discard(429)
+    return found

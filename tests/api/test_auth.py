@@ -55,7 +55,6 @@ OPEN = {
     ("POST", "/logout"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
-    ("GET", "/docs/<name>"),
 }
 
 # These hold nothing of anybody's, and show the form to sign in where there is no key.

@@ -13,11 +13,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-import schemathesis
+from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, settings
-from schemathesis import Case, HookContext
-from schemathesis.checks import positive_data_acceptance
 from werkzeug.test import TestResponse
 
 from app.config import Settings
@@ -34,41 +31,11 @@ OPERATOR = CALLERS.headers("operator")
 NOBODY = "00000000-0000-4000-8000-000000000000"
 BODY = {"ids": [1, 2, 3, 4], "priority": "HIGH"}
 
-# -- what a generator of requests finds --
-
-api = schemathesis.openapi.from_wsgi("/openapi.json", make_app(api_keys=CALLERS.keys, max_ids=5))
-bounded = settings(
-    max_examples=10, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-
-
-@api.hook
-def filter_body(_: HookContext, body: Any) -> bool:
-    """JSON Schema takes 1.0 for an integer. The API does not: it wants ids written as such."""
-    ids = body.get("ids") if isinstance(body, dict) else None
-    return not (isinstance(ids, list) and any(isinstance(id_, float) and id_.is_integer() for id_ in ids))
-
-
-@api.parametrize()
-@bounded
-def test_no_generated_request_contradicts_the_description(case: Case) -> None:
-    response = case.call(headers=OPERATOR)
-    # A request in good form is still refused when its deadline is past or its idempotency key was used; all that is
-    # wrong with the form of one is listed in errors.
-    by_state = case.operation.path == "/ingest" and response.status_code == 422 and "errors" not in response.json()
-    case.validate_response(
-        response,
-        headers=OPERATOR,
-        transport_kwargs={"headers": OPERATOR},
-        excluded_checks=[positive_data_acceptance] if by_state else [],
-    )
-
-
 # -- every route, and every status code of each --
 
 
 def key_host(**settings: Any) -> Host:
-    return Host(autostart=False, api_keys=CALLERS.keys, interval=0, **settings)
+    return Host(autostart=False, interval=0, **{"api_keys": CALLERS.keys, **settings})
 
 
 def failed(host: Host) -> str:
@@ -203,10 +170,10 @@ class Dead:
     state = "dead"
 
 
-def without_prometheus(_: Host, __: FlaskClient, method: str, path: str) -> TestResponse:
+def without_prometheus(host: Host, _: FlaskClient, method: str, path: str) -> TestResponse:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "prometheus_client", None)
-        return key_host().client.open(path, method=method, headers=OPERATOR)
+        return key_host(api_keys=host.service.settings.api_keys).client.open(path, method=method, headers=OPERATOR)
 
 
 JSON_TYPE = "application/json"
@@ -258,22 +225,51 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("post", "/logout"): {204: plainly, 403: from_elsewhere},
     ("get", "/openapi.json"): {200: plainly},
 }
+# What comes about where there are no keys.
+OPEN_SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
+    (method, path): {
+        code: from_elsewhere if code == 403 else ask
+        for code, ask in scenarios.items()
+        if code not in (401, 429) and (code != 403 or method == "post")
+    }
+    for (method, path), scenarios in SCENARIOS.items()
+}
+MODES = {"keyed": (CALLERS.keys, SCENARIOS), "open": ([], OPEN_SCENARIOS)}
+
 # Pages for people, which no client of the API asks for.
 PAGES = re.compile(r"/(docs|dashboard)(/|$)")
 
 
-@pytest.fixture(scope="module")
-def document() -> dict[str, Any]:
-    return dict(key_host().client.get("/openapi.json").json)
+def described_by(**settings: Any) -> dict[str, Any]:
+    return dict(key_host(**settings).client.get("/openapi.json").json)
 
 
 @pytest.fixture(scope="module")
+def documents() -> dict[str, dict[str, Any]]:
+    """What each mode describes, with a quota, without which nobody is over it."""
+    return {mode: described_by(api_keys=keys, key_quota=7) for mode, (keys, _) in MODES.items()}
+
+
+@pytest.fixture(scope="module")
+def document(documents: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    return documents["keyed"]
+
+
 def closed(document: dict[str, Any]) -> dict[str, Any]:
     """The document where no object has a member that it does not tell of."""
     strict = copy.deepcopy(document)
     for schema in objects(strict):
         schema.setdefault("additionalProperties", False)
     return strict
+
+
+def operations(document: dict[str, Any]) -> list[dict[str, Any]]:
+    return [one for methods in document["paths"].values() for one in methods.values()]
+
+
+def validate(part: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
+    whole = {**schema, "components": document["components"]}
+    jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(part)
 
 
 def objects(part: Any) -> Iterator[dict[str, Any]]:
@@ -298,23 +294,34 @@ def test_every_route_is_described(document: dict[str, Any]) -> None:
     assert described == SCENARIOS.keys()
 
 
-def test_every_status_code_is_described_and_comes_about(document: dict[str, Any]) -> None:
-    for (method, path), scenarios in SCENARIOS.items():
-        described = {int(code) for code in document["paths"][path][method]["responses"]}
+@pytest.mark.parametrize("mode", MODES)
+def test_every_status_code_is_described_and_comes_about(documents: dict[str, dict[str, Any]], mode: str) -> None:
+    for (method, path), scenarios in MODES[mode][1].items():
+        described = {int(code) for code in documents[mode]["paths"][path][method]["responses"]}
         assert described == scenarios.keys(), f"{method} {path}"
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "code"), [(*route, code) for route, codes in SCENARIOS.items() for code in codes]
+    ("mode", "method", "path", "code"),
+    [
+        (mode, *route, code)
+        for mode, (_, scenarios) in MODES.items()
+        for route, codes in scenarios.items()
+        for code in codes
+    ],
 )
-def test_an_answer_is_as_described(closed: dict[str, Any], method: str, path: str, code: int) -> None:
-    host = key_host(max_ids=10, key_quota=7 if code == 429 else 0)
-    response = SCENARIOS[method, path][code](host, host.client, method, path)
+def test_an_answer_is_as_described(
+    documents: dict[str, dict[str, Any]], mode: str, method: str, path: str, code: int
+) -> None:
+    keys, scenarios = MODES[mode]
+    host = key_host(api_keys=keys, max_ids=10, key_quota=7 if code == 429 else 0)
+    response = scenarios[method, path][code](host, host.client, method, path)
     assert response.status_code == code, response.text
 
-    described = closed["paths"][path][method]["responses"][str(code)]
+    document = closed(documents[mode])
+    described = document["paths"][path][method]["responses"][str(code)]
     if "$ref" in described:
-        described = closed["components"]["responses"][described["$ref"].rpartition("/")[2]]
+        described = document["components"]["responses"][described["$ref"].rpartition("/")[2]]
     for name, header in described.get("headers", {}).items():
         assert name in response.headers or not header.get("required"), name
     if "content" not in described:
@@ -322,17 +329,90 @@ def test_an_answer_is_as_described(closed: dict[str, Any], method: str, path: st
         return
     schema = described["content"][response.mimetype]["schema"]
     if response.mimetype.endswith("json") and schema.get("type") != "string":
-        whole = {**schema, "components": closed["components"]}
-        jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(response.json)
+        validate(response.json, schema, document)
 
 
-def test_a_role_that_is_refused_is_described_as_such(document: dict[str, Any]) -> None:
-    for (method, path), scenarios in SCENARIOS.items():
-        host = key_host()
-        response = as_reader(host, host.client, method, path)
-        assert response.status_code != 403 or 403 in scenarios, f"{method} {path}"
-        security = document["paths"][path][method].get("security", document["security"])
-        assert (401 in scenarios) == (security != []) or path == "/login"
+# -- keys --
+
+
+def needed_role(app: Flask, method: str, path: str) -> Role | None:
+    endpoint, _ = app.url_map.bind("localhost").match(path.replace("{ingestion_id}", NOBODY), method.upper())
+    role: Role | None = getattr(app.view_functions[endpoint], "needed_role", Role.OPERATE)
+    return role
+
+
+def test_each_operation_says_which_role_its_key_needs(document: dict[str, Any]) -> None:
+    app = make_app()
+    for method, path in SCENARIOS:
+        operation, role = document["paths"][path][method], needed_role(app, method, path)
+        names = [role.name.lower()] if role else []
+        assert operation.get("security", []) == [{scheme: names} for scheme in ("bearer", "cookie") if role]
+        assert ("needs a key" in operation["description"]) == (role is not None)
+        if role and role > Role.READ:
+            assert f"`{role.name.lower()}`" in operation["description"]
+    assert document["components"]["securitySchemes"].keys() == {"bearer", "cookie"}
+
+
+def test_a_service_without_keys_asks_for_none(documents: dict[str, dict[str, Any]]) -> None:
+    document = documents["open"]
+    assert "securitySchemes" not in document["components"]
+    assert not document["components"]["responses"].keys() & {"401", "429"}
+    assert not any("security" in part for part in [document, *operations(document)])
+    assert not any("needs a key" in one["description"] for one in operations(document))
+    assert "no keys" in document["info"]["description"]
+
+
+def test_without_a_quota_nobody_is_over_it() -> None:
+    assert "429" not in described_by()["paths"]["/ingest"]["post"]["responses"]
+    assert "429" in described_by(key_quota=1)["paths"]["/ingest"]["post"]["responses"]
+
+
+# -- words and examples --
+
+
+def test_every_operation_has_a_group_words_and_examples(document: dict[str, Any]) -> None:
+    groups = {tag["name"] for tag in document["tags"] if tag["description"]}
+    assert {*itertools.chain(*(one["tags"] for one in operations(document)))} == groups
+    for operation in operations(document):
+        assert len(operation["tags"]) == 1
+        assert operation["summary"]
+        assert operation["description"].endswith(".")
+        bodies = [operation["requestBody"]] if "requestBody" in operation else []
+        for part in [*bodies, next(iter(operation["responses"].values()))]:
+            if "content" in part:
+                assert "example" in next(iter(part["content"].values())), operation["operationId"]
+
+
+def examples(part: Any) -> Iterator[dict[str, Any]]:
+    """Everything in it that has a schema and an example."""
+    if isinstance(part, dict):
+        if "schema" in part and "example" in part:
+            yield part
+        part = list(part.values())
+    if isinstance(part, list):
+        yield from itertools.chain.from_iterable(map(examples, part))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"api_keys": []}, {"id_min": -9, "id_max": -8, "max_ids": 1}, {"id_min": 2**40}, {"id_max": 1}],
+    ids=str,
+)
+def test_every_example_is_as_described(settings: dict[str, Any]) -> None:
+    document = closed(described_by(**settings))
+    found = list(examples(document))
+    assert len(found) > 20
+    for one in found:
+        validate(one["example"], one["schema"], document)
+
+
+def test_the_example_of_a_request_is_accepted() -> None:
+    host = key_host(api_keys=[])
+    media = described_by()["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]
+    assert host.client.post("/ingest", json=media["example"]).status_code == 200
+
+
+# -- settings --
 
 
 def test_every_setting_is_in_it(document: dict[str, Any]) -> None:
@@ -349,43 +429,8 @@ def test_the_bounds_of_a_request_are_those_of_the_settings() -> None:
 
 
 def test_under_a_prefix_the_description_says_so() -> None:
-    host = Host(name="two", url_prefix="/in/two", autostart=False)
+    host = Host(name="two", url_prefix="/in/two", autostart=False, api_keys=CALLERS.keys)
     document = host.client.get("/in/two/openapi.json").json
     assert document["servers"] == [{"url": "/in/two"}]
     assert document["components"]["securitySchemes"]["cookie"]["name"] == "two_key"
     assert document["x-settings"][0]["key"] == "TWO_INTERVAL"
-
-
-# -- the page that shows it --
-
-
-def test_the_page_brings_everything_along_under_a_strict_policy() -> None:
-    client = Host(url_prefix="/in", autostart=False).client
-    page = client.get("/in/docs")
-    assert page.headers["Content-Security-Policy"].startswith(
-        "default-src 'none'; script-src 'self'; style-src 'self';"
-    )
-    sources = re.findall(r'(?:src|href|data-url)="([^"]+)"', page.text)
-    assert len(sources) == 5
-    for source in sources:
-        assert source.startswith("/in/")
-        with client.get(source) as response:
-            assert response.status_code == 200
-            assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert "<script>" not in page.text
-    assert "://" not in page.text
-
-
-@pytest.mark.parametrize("name", ["index.css", "x", "..", "%2e%2e%2fflask_swagger_ui.py"])
-def test_only_what_the_page_needs_is_served(name: str) -> None:
-    assert Host(autostart=False).client.get(f"/docs/{name}").status_code == 404
-
-
-def test_without_the_extra_the_page_says_which_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.reference.find_spec", lambda _: None)
-    client = Host(autostart=False).client
-    response = client.get("/docs")
-    assert response.status_code == 501
-    assert "Flask-Ingestion[docs]" in response.json["detail"]
-    assert client.get("/docs/swagger-ui.css").status_code == 404
-    assert client.get("/openapi.json").status_code == 200

@@ -43,6 +43,8 @@ def test_it_shows_the_batches_and_how_far_it_is(new_site: NewSite, page: Any) ->
     expect(rows.nth(2)).to_have_text(re.compile(rf"^3failed1\d.*, took 0\.0 s3Error: {re.escape(HOSTILE.message)}$"))
     expect(rows.nth(4)).to_have_text(re.compile(r"^5triggered1since .*5$"))
     expect(rows.nth(9)).to_have_text("10yet to start010")
+    link = page.get_by_role("link", name="Status, first 100 batches (JSON)")
+    assert link.get_attribute("href") == f"/jobs/status/{made}?limit=100"
 
 
 def test_a_batch_that_waits_for_its_retry_does_not_look_like_a_running_one(new_site: NewSite, page: Any) -> None:

@@ -1,0 +1,124 @@
+"""The parts of the API's description beside its schemas: parameters, headers and refusals."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, ref
+
+
+def _query(name: str, about: str, schema: JSON) -> JSON:
+    return {"name": name, "in": "query", "description": about, "schema": schema}
+
+
+def parameters(ingestion_id: str) -> JSON:
+    """Returns the parameters; `ingestion_id` is the example of one."""
+    return {
+        "ingestion_id": {
+            "name": "ingestion_id",
+            "in": "path",
+            "required": True,
+            "description": "An ingestion's id, an unambiguous beginning of it, or the id of one of its batches.",
+            "schema": {"type": "string", "pattern": "^[0-9a-fA-F-]{1,36}$"},
+            "example": ingestion_id,
+        },
+        "offset": _query("offset", "Batches to skip.", {**COUNT, "maximum": INT64_MAX}),
+        "limit": _query("limit", "Batches at most; all where not given.", {**COUNT, "maximum": INT64_MAX}),
+        "page": _query(
+            "limit", "Ingestions at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
+        ),
+        "latest": _query("limit", "Dispatches at most.", {"type": "integer", "minimum": 1, "maximum": INT64_MAX}),
+        "cursor": _query("cursor", "The next_cursor of the page before.", {**COUNT, "maximum": INT64_MAX}),
+        "status": _query("status", "Only those in this status.", STATUS),
+        "priority": _query("priority", "Only those of this priority.", PRIORITY),
+        "failed": _query(
+            "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
+        ),
+        "idempotency_key": {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Bare or quoted. A request repeated under a key is accepted once, with the same answer.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!#-~])?$"},
+        },
+        "if_none_match": {
+            "name": "If-None-Match",
+            "in": "header",
+            "description": "The ETag of the answer before.",
+            "schema": {"type": "string"},
+        },
+    }
+
+
+_RETRY_AFTER: JSON = {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}
+_ETAG: JSON = {"description": "Weak.", "required": True, "schema": {"type": "string"}}
+
+HEADERS: dict[str, JSON] = {
+    "Retry-After": {**_RETRY_AFTER, "required": True},
+    "Retry-After, if not ended": _RETRY_AFTER,
+    "ETag": _ETAG,
+    "Location": {
+        "description": "The status page.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+}
+
+_WITH: dict[int, JSON] = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    409: {"Retry-After": _RETRY_AFTER},
+    429: {"Retry-After": HEADERS["Retry-After"]},
+    503: {"Retry-After": _RETRY_AFTER},
+}
+
+_UNKNOWN = "There is no ingestion '1234'; finished ones are forgotten after a while."
+
+_POINTERS = {400: "#", 422: "#/priority"}
+"""What is wrong in the examples of refusals that list it."""
+
+
+def responses(*, keyed: bool) -> JSON:
+    """Returns the refusals by their status code; `keyed` says whether callers need keys."""
+    words = {
+        400: ("The body is not JSON.", "The body is not JSON: Expecting value at line 1, column 9."),
+        401: (
+            "No key was sent, or it is not one of the service's keys.",
+            "Send a key of this service as Authorization: Bearer <key>.",
+        ),
+        403: (
+            "A page of another site sent it.",
+            "This request comes from another site (Origin is https://example.org, this is localhost:8000); nothing was "
+            "changed.",
+        ),
+        404: ("There is no such ingestion, or it has been forgotten.", _UNKNOWN),
+        409: (
+            "The ingestion's state rules it out, or the first request with this key is still being accepted.",
+            "The ingestion is completed; nothing is left to cancel.",
+        ),
+        413: ("The body is too large.", "The data value transmitted exceeds the capacity limit."),
+        415: ("The body is not sent as application/json.", "Send application/json, not text/plain."),
+        422: ("The request is wrong, as errors lists; or the deadline cannot be met.", "priority is missing."),
+        501: ("An extra is not installed.", "Metrics need prometheus-client: pip install 'Flask-Ingestion[metrics]'."),
+        503: ("The queue is full, the store cannot be reached, or the worker is not running.", "The worker is dead."),
+    }
+    if keyed:
+        words[403] = (
+            "The key's role does not allow it, or a page of another site sent it.",
+            "The key of 'importer' has the role submit; this needs the role operate.",
+        )
+        words[404] = ("There is no such ingestion, it has been forgotten, or it is another caller's.", _UNKNOWN)
+        words[429] = (
+            "The caller has as many ids waiting as it may.",
+            "900 ids of yours are waiting and at most 1000 may; 200 more will fit in 165.0 s.",
+        )
+    else:
+        del words[401]
+    return {str(status): _refusal(status, *one) for status, one in sorted(words.items())}
+
+
+def _refusal(status: int, about: str, detail: str) -> JSON:
+    example: JSON = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    if status in _POINTERS:
+        example["errors"] = [{"pointer": _POINTERS[status], "detail": detail}]
+    content = {"application/problem+json": {"schema": ref("schemas", "Problem"), "example": example}}
+    headers = _WITH.get(status)
+    return {"description": about, "content": content, **({"headers": headers} if headers else {})}

@@ -1,0 +1,155 @@
+"""An example of each request and each answer, for the API's description: five ids, of which three are at work."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..config import Settings, release
+from .schemas import JSON
+
+INGESTION = "8889ca6d-5480-4139-b43e-d3e27fabaab1"
+_FIRST = "8889ca6d-5480-8139-b43e-d3e27fabaab2"
+_SECOND = "8889ca6d-5480-8139-b43e-d3e27fabaab3"
+
+_CREATED = "2027-01-15T08:00:00.000Z"
+_STARTED = "2027-01-15T08:00:01.000Z"
+_NEXT = "2027-01-15T08:00:06.000Z"
+_END = "2027-01-15T08:00:07.500Z"
+
+_NONE = {"yet_to_start": 0, "triggered": 0, "completed": 0, "failed": 0, "cancelled": 0}
+
+_INGESTION = {
+    "ingestion_id": INGESTION,
+    "status": "triggered",
+    "priority": "HIGH",
+    "id_count": 5,
+    "batch_count": 2,
+    "counts": _NONE | {"yet_to_start": 1, "triggered": 1},
+    "created_at": _CREATED,
+    "started_at": _STARTED,
+    "finished_at": None,
+}
+_FORECAST = {"batches_ahead": 0, "estimated_start": _NEXT, "estimated_completion": _END}
+_STATUS = {
+    **_INGESTION,
+    **_FORECAST,
+    "batches": [
+        {"batch_id": _FIRST, "ids": [1, 2, 3], "status": "triggered", "attempts": 1, "started_at": _STARTED},
+        {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"},
+    ],
+}
+_CANCELLED = {
+    **_STATUS,
+    "counts": _NONE | {"triggered": 1, "cancelled": 1},
+    "estimated_start": None,
+    "estimated_completion": "2027-01-15T08:00:02.500Z",
+    "batches": [],
+}
+_REDRIVEN = {
+    **_STATUS,
+    "counts": _NONE | {"yet_to_start": 1, "completed": 1},
+    "batches": [],
+}
+
+_UPCOMING = {
+    "batch_id": _SECOND,
+    "ingestion_id": INGESTION,
+    "ids": [4, 5],
+    "priority": "HIGH",
+    "estimated_start": _NEXT,
+}
+_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None}
+_DEPTH = {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
+_QUEUE = {
+    "now": _STARTED,
+    "worker": "running",
+    "waiting_on": "token",
+    "paused": False,
+    "hold_until": None,
+    "tokens": 0,
+    "next_token_at": _NEXT,
+    "running": 1,
+    "waiting": 1,
+    "priorities": {"HIGH": _DEPTH, "MEDIUM": _IDLE, "LOW": _IDLE},
+    "service_seconds": 1.5,
+    "estimate_error": {"ingestions": 40, "mean": 0.3, "p95": 1.1},
+    "next": [_UPCOMING],
+    "workers": [
+        {
+            "id": "0b7f2a3c-91d4-4c55-8e6a-2f10c7d9e483",
+            "host": "ingest-1",
+            "process": 4711,
+            "version": release(),
+            "slots": 4,
+            "busy": 1,
+            "abandoned": 0,
+            "started_at": "2027-01-15T07:00:00.000Z",
+            "seen_at": _CREATED,
+        }
+    ],
+}
+_PAUSED = {
+    **_QUEUE,
+    "waiting_on": "paused",
+    "paused": True,
+    "priorities": {"HIGH": {**_DEPTH, "drained_at": None}, "MEDIUM": _IDLE, "LOW": _IDLE},
+    "next": [{**_UPCOMING, "estimated_start": None}],
+}
+
+_DISPATCH = {
+    "started_at": 1800000001.0,
+    "due_at": 1800000000.0,
+    "batch_id": _FIRST,
+    "ingestion_id": INGESTION,
+    "position": 0,
+    "attempt": 1,
+    "priority": "HIGH",
+    "rank": 1.0,
+    "order": 1,
+    "limited_by": "token",
+    "wait": 1.0,
+}
+
+_HEALTH = {"status": "ok", "worker": "running"}
+
+_LATER = {
+    "batches_ahead": 12,
+    "estimated_start": "2027-01-15T08:01:01.000Z",
+    "estimated_completion": "2027-01-15T08:01:07.500Z",
+}
+
+
+def answers(*, keyed: bool) -> dict[str, Any]:
+    """Returns the answer to each operation by its name, as JSON or text; `keyed` says whether callers need keys."""
+    owner = {"owner": "importer"} if keyed else {}
+    caller = {"name": "importer", "role": "submit"} if keyed else {"name": None, "role": "operate"}
+    return {
+        "submit": {"ingestion_id": INGESTION},
+        "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
+        "getStatus": _STATUS | owner,
+        "getResults": '{"id":1,"data":{"name":"record 1"}}\n{"id":2,"data":null}\n{"id":3,"data":null}\n',
+        "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "cancel": _CANCELLED | owner,
+        "redrive": _REDRIVEN | owner,
+        "pause": _PAUSED,
+        "resume": _QUEUE,
+        "getQueue": _QUEUE,
+        "listDispatches": {"interval": 5.0, "burst": 1, "dispatches": [_DISPATCH]},
+        "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
+        'ingestion_paused{queue="ingest"} 0.0\n',
+        "isLive": _HEALTH,
+        "isReady": _HEALTH,
+        "whoAmI": caller,
+        "signIn": caller,
+        "getDescription": {"openapi": "3.1.0", "info": {"title": "Flask-Ingestion", "version": release()}, "paths": {}},
+    }
+
+
+def requests(settings: Settings) -> JSON:
+    """Returns each body of a request by the name of its schema; its ids are within the bounds of the settings."""
+    first = min(max(1, settings.id_min), settings.id_max)
+    ids = list(range(first, min(first + 4, settings.id_max) + 1))
+    return {
+        "Submission": {"ids": ids[: settings.max_ids], "priority": "HIGH"},
+        "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
+    }

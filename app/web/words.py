@@ -1,0 +1,207 @@
+"""What the API's description says to people: of the whole, of each group, of each operation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..keys import Role
+
+ABOUT = """
+A queue in front of a slow, rate-limited upstream: ids are cut into batches that go out most urgent first, never faster
+than the limit. Errors are problem documents (RFC 9457) whose `detail` says what would be right.
+"""
+
+KEYED = """
+Send a key as `Authorization: Bearer <key>`. A key with the role `read` or `submit` sees only what its caller submitted;
+a `submit` key submits and cancels, an `operate` key sees and controls everything. Idempotency keys are each caller's
+own.
+"""
+
+OPEN = "This service has no keys: anyone who can reach it may call every operation."
+
+NEEDED = {
+    Role.READ: "It needs a key, of any role.",
+    Role.SUBMIT: "It needs a key with the role `submit` or `operate`.",
+    Role.OPERATE: "It needs a key with the role `operate`.",
+}
+
+GROUPS = {
+    "Submit": "Hand ids over, or ask first how long they would take.",
+    "Follow": "See where an ingestion stands, and what came of it.",
+    "Steer": "Stop, resume or repeat work.",
+    "Watch": "See what the queue does: for the person on call, and for monitoring.",
+    "Sign in": "Exchange a key for a cookie, in a browser. Programs send the key itself with each request.",
+    "Reference": "Read this description.",
+}
+
+
+class Words(NamedTuple):
+    """An operation's group, and what it does: in a line, and in paragraphs that tell what may surprise."""
+
+    group: str
+    summary: str
+    about: str
+
+
+OPERATIONS = {
+    "submit": Words(
+        "Submit",
+        "Accept ids",
+        """
+        Cuts the ids into batches of at most `BATCH_SIZE`, in the order given, and queues them. It answers at once; the
+        work is done later. A repeated id is processed as often as it is listed.
+
+        An `Idempotency-Key` makes it safe to send a request again: under the same key, the same body is accepted once
+        and answered with the same ingestion, and another body is refused with 422. The key is remembered as long as
+        the ingestion.
+
+        With a `deadline`, ids that could not be done in time are refused with 422, and `earliest` says when they could
+        be. Of a refused request nothing is queued. The `Retry-After` of a 503 says when there will be room.
+
+        A batch may reach the upstream more than once: an attempt that timed out, or whose process was killed, is
+        repeated.
+        """,
+    ),
+    "quote": Words(
+        "Submit",
+        "Ask when ids would start and end",
+        """
+        Takes the body of `POST /ingest`, checks it in the same way, and queues nothing. It answers for every priority,
+        whichever the body names, and disregards the deadline.
+
+        It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
+        null.
+        """,
+    ),
+    "getStatus": Words(
+        "Follow",
+        "See where an ingestion and its batches stand",
+        """
+        Named by the id of a batch, the answer holds that batch alone, unless `offset` or `limit` asks for others.
+
+        Without `limit` the answer holds every batch, which is tens of megabytes for a million ids: ask for a page of
+        them, or for none with `limit=0`.
+
+        Until the ingestion has ended, the answer forecasts its end, and `Retry-After` says when something can change.
+        Send the `ETag` back as `If-None-Match`: if nothing has changed, the answer is 304, without a body.
+
+        A status only moves forward, except that a redrive starts failed batches over. An ingestion is forgotten
+        `RETENTION` seconds after its end; then the answer is 404.
+        """,
+    ),
+    "getResults": Words(
+        "Follow",
+        "Fetch the results so far",
+        """
+        A line of JSON for each id that is finished, in the order of the submission. `data` is what the processor
+        returned for the id, or null.
+
+        It can be read at any time, and again. Ids whose batch waits, runs, failed or was cancelled have no line.
+        """,
+    ),
+    "listIngestions": Words(
+        "Follow",
+        "List ingestions, newest first",
+        """
+        A page of them, without their batches. For the next page, send `next_cursor` as `cursor`; null says that this
+        page is the last. What is submitted in between does not shift the pages.
+        """,
+    ),
+    "cancel": Words(
+        "Steer",
+        "Cancel what has not started",
+        """
+        Batches that have not started never will, nor will those that wait for another attempt. A batch that runs now
+        ends, and is not repeated if that attempt fails; the ingestion ends with it.
+
+        It cannot be undone. Cancelling again changes nothing; an ingestion that ended in another way is refused with
+        409. The answer is its status, without batches.
+        """,
+    ),
+    "redrive": Words(
+        "Steer",
+        "Start the failed batches over",
+        """
+        Failed batches get fresh attempts, at the place in the queue that the ingestion has had from the start. What is
+        completed is not done again.
+
+        Where no batch failed, or the ingestion was cancelled, it is refused with 409, so a repeated redrive starts
+        nothing twice. The answer is the status, without batches.
+        """,
+    ),
+    "pause": Words(
+        "Steer",
+        "Start nothing more",
+        """
+        What runs goes on, and ids are accepted as before; there are no forecasts until the queue is resumed. It applies
+        to every process that shares the store. With a durable store it lasts through restarts. Pausing again changes
+        nothing.
+        """,
+    ),
+    "resume": Words(
+        "Steer",
+        "End a pause",
+        """
+        Work starts again under the same rate limit. A hold that the upstream asked for stays in force. Where the queue
+        is not paused, this changes nothing.
+        """,
+    ),
+    "getQueue": Words(
+        "Watch",
+        "See what waits, for what, and what goes next",
+        """
+        `waiting_on` says what the next start waits for, and `next` lists the next ten batches in their true order. The
+        numbers are those of the whole queue; `worker` is the state of the process that answers.
+        """,
+    ),
+    "listDispatches": Words(
+        "Watch",
+        "List the latest starts, oldest first",
+        """
+        The log that proves rate and order: when each batch started, when it was due, and in `limited_by` what it waited
+        for last. It keeps the latest `DISPATCH_LOG` starts of all processes. Times are in seconds since 1970, exact to
+        the last digit.
+        """,
+    ),
+    "getMetrics": Words(
+        "Watch",
+        "Read the metrics for Prometheus",
+        """
+        Counters and histograms cover the process that answers, gauges the whole queue. If the store cannot be reached,
+        the answer is still 200, with `ingestion_store_up` at 0. Without the extra `metrics` it is 501.
+        """,
+    ),
+    "isLive": Words(
+        "Watch",
+        "Ask whether to leave the process running",
+        "503 says to restart it: its worker is dead or stuck. The store is not asked: a restart would not help.",
+    ),
+    "isReady": Words(
+        "Watch",
+        "Ask whether to send requests to the process",
+        "503 says to send it none: the store cannot be reached, or the worker is dead, stuck or about to stop.",
+    ),
+    "whoAmI": Words(
+        "Sign in",
+        "See who is calling",
+        "The caller that the key or the cookie belongs to, and its role. Without keys, everybody may operate.",
+    ),
+    "signIn": Words(
+        "Sign in",
+        "Exchange a key for a cookie",
+        """
+        The cookie lasts until the browser is closed; no script can read it, and no other site can send it. Where there
+        are no keys, everything is taken for one and no cookie is set.
+        """,
+    ),
+    "signOut": Words(
+        "Sign in",
+        "Drop the cookie",
+        "The key itself stays valid. Without a cookie this changes nothing.",
+    ),
+    "getDescription": Words(
+        "Reference",
+        "Read this description",
+        "OpenAPI 3.1, of the running version with its settings. A program reads it here, a person at `/docs`.",
+    ),
+}
