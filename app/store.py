@@ -163,7 +163,10 @@ class Store(ABC):
 
     @abstractmethod
     def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
-        """End a claim; returns the ingestion afterwards, or None if the claim was lost, which changes nothing."""
+        """End a claim; returns the ingestion afterwards, or None if the claim was lost, which changes nothing.
+
+        A call that raised StoreUnavailable may be repeated: an outcome that was recorded after all is recognised.
+        """
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False

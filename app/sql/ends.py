@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, Claim, Ingestion, Measured, statuses
+from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
 from ..store import Outcome
 from .ids import slice_of, unpack
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
@@ -49,6 +49,13 @@ EXPIRED = (
     .order_by(batches.c.lease_until)
     .limit(100)
 )
+_RESULTS = select(batches.c.results).where(*THIS_BATCH)
+_LAST_ENDED = (
+    select(batches.c.position)
+    .where(batches.c.instance == THIS, batches.c.order == bindparam("of_order"), batches.c.finished_at.is_not(None))
+    .order_by(batches.c.finished_at.desc(), batches.c.position.desc())
+    .limit(1)
+)
 _order = (
     select(ingestions.c.order)
     .where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
@@ -72,11 +79,35 @@ def end(turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ingestion | 
     """End claims; returns the ingestion after each, None for a claim that is no longer the latest of its batch."""
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
-    ends, after = _Ends(turn), []
+    after: list[Ingestion | None] = []
+    ends = _Ends(turn)
     for (claim, outcome), columns in zip(ended, turn.connection.firsts(_CLAIM, wanted), strict=True):
-        after.append(ends.end(columns, outcome) if columns and ends.is_latest(columns, claim) else None)
+        if columns and ends.is_latest(columns, claim):
+            after.append(ends.end(columns, outcome))
+        else:
+            after.append(_ended_before(turn, columns, claim, outcome) if columns else None)
     ends.write()
     return after
+
+
+def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> Ingestion | None:
+    """Returns the ingestion if the claim has this outcome already: it is reported again, as its answer was lost.
+
+    Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
+    """
+    row = IngestionRow(*columns[: len(INGESTION_NAMES)])
+    position, state, attempt, _, claimed_at, *told = columns[len(INGESTION_NAMES) :]
+    wanted = _told(outcome.error) if outcome.error else told
+    counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
+    same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
+    went_again = outcome.state == WAITING and state == RUNNING and attempt == counted + 1
+    if told != wanted or not (same or went_again):
+        return None
+    values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
+    if turn.connection.execute(_RESULTS, values).scalar() != _packed(outcome):
+        return None
+    last = turn.connection.execute(_LAST_ENDED, {"this": turn.queue.instance, "of_order": row.order}).scalar()
+    return row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)
 
 
 def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
@@ -110,7 +141,7 @@ class _Ends:
         return runs and claim.is_latest(attempt, claimed_at)
 
     def end(self, columns: Any, outcome: Outcome) -> Ingestion:
-        turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
+        turn, queue, (state, error, _, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
         position, _, attempt, due, started_at, *told = columns[len(INGESTION_NAMES) :]
         line = NOT_IN_LINE
@@ -129,7 +160,7 @@ class _Ends:
             queue.lined += 1
             turn.wait(row, 1, row.ids_at(position))
         if error is not None:
-            told = [clean(error.type), clean(error.message)]
+            told = _told(error)
         if counted:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
@@ -145,7 +176,7 @@ class _Ends:
             "due": due,
             "error_type": told[0],
             "error_message": told[1],
-            "results": json.dumps(list(results)) if results else None,
+            "results": _packed(outcome),
         }
         settle(turn, row)
         return row.snapshot()
@@ -183,6 +214,14 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
             for batch, _, claimed_at in claims
         ],
     )
+
+
+def _packed(outcome: Outcome) -> str | None:
+    return json.dumps(list(outcome.results)) if outcome.results else None
+
+
+def _told(error: BatchError) -> list[str]:
+    return [clean(error.type), clean(error.message)]
 
 
 def clean(text: str) -> str:

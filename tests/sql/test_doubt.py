@@ -1,0 +1,131 @@
+"""The answer to a COMMIT is lost: the outcome is recorded, and whoever reports it cannot know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app import PermanentError
+from app.core import BatchError, Ingestion
+from app.core.clock import SystemClock
+from app.errors import StoreUnavailable
+from app.sql.store import SQLStore
+from app.store import Outcome
+from tests.support.clock import FakeClock
+from tests.support.cutter import Cutter
+from tests.support.host import Host
+from tests.support.postgres import Postgres
+from tests.support.queueing import claimed, settings, submit
+
+BOOM = BatchError("ValueError", "bo\0om")
+OUTCOMES = {
+    "ack": Outcome.ack(["1", "2", "3"]),
+    "retry": Outcome.retry(BOOM, 10.0),
+    "bury": Outcome.bury(BOOM),
+    "release": Outcome.release(),
+}
+
+
+@pytest.fixture
+def cutter(postgres: Postgres) -> Iterator[Cutter]:
+    cutter = Cutter(postgres.new_database())
+    yield cutter
+    cutter.close()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(cutter: Cutter, clock: FakeClock) -> Iterator[SQLStore]:
+    store = SQLStore(settings(store=cutter.url, interval=0, lease=30), clock)
+    yield store
+    store.close()
+
+
+def in_doubt(store: SQLStore, cutter: Cutter, claim: object, outcome: Outcome) -> Ingestion | None:
+    """End a claim whose answer is lost, and once more."""
+    cutter.cut_next()
+    with pytest.raises(StoreUnavailable):
+        store.end(claim, outcome)  # type: ignore[arg-type]
+    assert cutter.cut.is_set()
+    return store.end(claim, outcome)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_a_repeated_outcome_is_recognised(store: SQLStore, cutter: Cutter, name: str) -> None:
+    ingestion = submit(store, [1, 2, 3])
+    (claim,) = claimed(store)
+    after = in_doubt(store, cutter, claim, OUTCOMES[name])
+    assert after == store.get(ingestion.id)
+    assert (after.finished_at is not None) == (name in ("ack", "bury"))
+
+
+def test_another_outcome_of_the_same_claim_is_not(store: SQLStore) -> None:
+    submit(store, [1, 2, 3])
+    (claim,) = claimed(store)
+    store.end(claim, OUTCOMES["ack"])
+    assert store.end(claim, OUTCOMES["bury"]) is None
+    assert store.end(claim, OUTCOMES["retry"]) is None
+
+
+def test_a_claim_that_was_lost_is_not_taken_for_its_own_outcome(store: SQLStore, clock: FakeClock) -> None:
+    submit(store, [1, 2, 3])
+    (claim,) = claimed(store)
+    clock.advance(31)
+    assert store.recover()
+    assert store.end(claim, OUTCOMES["retry"]) is None
+    (again,) = claimed(store)
+    store.end(again, OUTCOMES["ack"])
+    assert store.end(claim, OUTCOMES["ack"]) is None
+
+
+def test_a_retry_is_recognised_though_the_batch_went_again(store: SQLStore, cutter: Cutter, clock: FakeClock) -> None:
+    ingestion = submit(store, [1, 2, 3])
+    (claim,) = claimed(store)
+    cutter.cut_next()
+    with pytest.raises(StoreUnavailable):
+        store.end(claim, OUTCOMES["retry"])
+    clock.advance(10)
+    (again,) = claimed(store)
+    assert again.batch.attempt == 2
+    assert store.end(claim, OUTCOMES["retry"]) == store.get(ingestion.id)
+
+
+def test_only_the_last_outcome_tells_of_the_end(store: SQLStore, cutter: Cutter, clock: FakeClock) -> None:
+    submit(store, range(1, 7))
+    first, last = claimed(store, 2)
+    cutter.cut_next()
+    with pytest.raises(StoreUnavailable):
+        store.end(first, OUTCOMES["ack"])
+    clock.advance(1)
+    ended = store.end(last, OUTCOMES["ack"])
+    assert ended is not None
+    assert ended.finished_at is not None
+    after = store.end(first, OUTCOMES["ack"])
+    assert after is not None
+    assert after.finished_at is None
+
+
+@pytest.mark.parametrize(("error", "word"), [(None, "completed"), (PermanentError("no"), "failed")])
+def test_its_signals_come_once(cutter: Cutter, error: Exception | None, word: str) -> None:
+    armed = []
+
+    def process(_ids: object) -> None:
+        if not armed:
+            armed.append(cutter.cut_next())
+        if error:
+            raise error
+
+    host = Host(process, clock=SystemClock(), store=cutter.url, interval=0, lease=60)
+    try:
+        host.submit(range(1, 4))
+        host.heard.until("finished")
+        assert cutter.cut.is_set()
+        assert [len(host.heard.all(one)) for one in (word, "finished", "started")] == [1, 1, 1]
+    finally:
+        host.ingestion.stop(0)
+        host.store.close()
