@@ -1,0 +1,39 @@
+"""What large requests took is given back."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.serving.allocator import return_large_blocks
+from tests.support.standalone import Service
+
+MEBIBYTE = 1024
+
+
+def resident(pid: int) -> int:
+    """The memory of a process, in KiB."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_it_can_be_had_where_the_library_is_glibc() -> None:
+    assert return_large_blocks()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_of_large_submits_only_the_ids_stay() -> None:
+    many = 500_000
+    with Service(INGEST_MAX_IDS=str(many), INGEST_MAX_PENDING="0", INGEST_INTERVAL="1000") as service:
+        service.submit([1])
+        before = resident(service.process.pid)
+        for _ in range(6):
+            service.submit(list(range(10**7, 10**7 + many)), "LOW")
+        ids = 6 * many * 8 // 1024
+        assert resident(service.process.pid) - before < ids + 15 * MEBIBYTE
