@@ -15,6 +15,7 @@ from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
+    FILTERS,
     Answer,
     Guard,
     add_login,
@@ -79,7 +80,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
-    @needs(Role.READ)
+    @needs(Role.READ, "offset", "limit")
     def status(ingestion_id: str) -> Response:
         batch: int | None = g.ingestion_batch  # named by its own id
         offset, limit = (0, None) if batch is None else (batch, 1)
@@ -109,7 +110,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _json(quote_document(service.quote(_body(service.settings))))
 
     @blueprint.get("/ingestions")
-    @needs(Role.READ)
+    @needs(Role.READ, *FILTERS, "limit", "cursor")
     def ingestions() -> Response:
         limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
@@ -137,7 +138,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _queue(service, guard.caller().scope)
 
     @blueprint.get("/dispatches")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, "limit")
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import Priority, Status, batch_count
-from ..errors import StoreUnavailable, UnknownIngestion
+from ..errors import Fault, InvalidRequest, StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
 from ..web import (
+    FILTERS,
     Answer,
     Caller,
     Guard,
@@ -95,7 +96,7 @@ def make_dashboard(service: Service) -> Blueprint:
         return render("overview", who, statuses=list(Status), priorities=list(Priority))
 
     @blueprint.get("/data")
-    @needs(Role.READ)
+    @needs(Role.READ, *FILTERS, "cursor")
     def overview_data() -> Response:
         listed = service.store.ingestions(
             filter_members(guard.caller().scope),
@@ -129,12 +130,12 @@ def make_dashboard(service: Service) -> Blueprint:
         return render("ingestion", who, ingestion_id=found)
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
-    @needs(Role.READ)
+    @needs(Role.READ, "offset")
     def ingestion_data(ingestion_id: str) -> Response:
         return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0))
 
     @blueprint.get("/ingestions/<ingestion_id>/failed")
-    @needs(Role.READ)
+    @needs(Role.READ, "from")
     def failed(ingestion_id: str) -> Response:
         return _json({"position": data.next_failed(service, ingestion_id, count_member("from") or 0)})
 
@@ -147,9 +148,11 @@ def make_dashboard(service: Service) -> Blueprint:
         return render("submit", who, priorities=list(Priority))
 
     @blueprint.get("/submit/quote")
-    @needs(Role.SUBMIT)
+    @needs(Role.SUBMIT, "ids")
     def quote() -> Response:
-        count = count_member("ids", least=1, most=service.settings.max_ids) or abort(422, "ids is missing.")
+        count = count_member("ids", least=1, most=service.settings.max_ids)
+        if count is None:
+            raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
         quotes = service.store.quote(batch_count(count, service.settings.batch_size))
         return _json({**data.state(service), "quote": quote_document(quotes)})
 

@@ -21,11 +21,12 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index
 from .metrics import add_metrics
-from .params import count_member, current, filter_members, idempotency_key, root_path
+from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
 __all__ = [
+    "FILTERS",
     "Answer",
     "Caller",
     "Guard",

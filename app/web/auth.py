@@ -17,7 +17,7 @@ from ..service import Service
 from .answers import Answer
 from .body import parse_request
 from .documents import dumps
-from .params import root_path
+from .params import refuse_unknown, root_path
 from .problems import problem
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -40,11 +40,16 @@ class Caller(NamedTuple):
         return None if self.role == Role.OPERATE else self.name
 
 
-def needs(role: Role | None) -> Callable[[View], View]:
-    """Declare the role a route needs, None for none. A route without this needs OPERATE."""
+def needs(role: Role | None, *query: str) -> Callable[[View], View]:
+    """Declare the role a route needs, None for none, and the members that its query may have.
+
+    A route without this needs OPERATE and takes no query. One that needs no role ignores what it does not know, for a
+    probe must not fail for the sake of its query.
+    """
 
     def mark(view: View) -> View:
         view.needed_role = role  # type: ignore[attr-defined]
+        view.query_members = query  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -67,16 +72,19 @@ class Guard:
         self._cookie = f"{service.name}_key"
 
     def check(self, request: Request) -> Response | None:
-        """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion."""
+        """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion and InvalidRequest."""
         arguments = request.view_args
-        if not self._keys and not arguments:
+        if not self._keys and not arguments and not request.query_string:
             return None
         endpoint = request.endpoint or ""
-        needed = getattr(current_app.view_functions[endpoint], "needed_role", Role.OPERATE)
+        view = current_app.view_functions[endpoint]
+        needed = getattr(view, "needed_role", Role.OPERATE)
         if needed is None or endpoint.endswith(".static"):
             return None
         if self._keys and (refusal := self._check_key(needed)):
             return refusal
+        if request.query_string:
+            refuse_unknown(request, getattr(view, "query_members", ()))
         if arguments and "ingestion_id" in arguments:
             arguments["ingestion_id"], g.ingestion_batch = self.find(arguments["ingestion_id"], self.caller())
         return None

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from flask import Request, request
 from werkzeug.urls import iri_to_uri
 
-from ..core import Filter, Priority, Status
+from ..core import Filter, Priority, Status, shown
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
+
+FILTERS = ("status", "priority", "failed")
+"""The members of a query that filter a listing."""
 
 _MOST = 2**63 - 1
 _STATUSES = {status.value: status for status in Status}
@@ -56,6 +59,18 @@ def idempotency_key() -> str | None:
         detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
         raise InvalidRequest([Fault("header Idempotency-Key", detail)])
     return key
+
+
+def refuse_unknown(this: Request, known: Sequence[str]) -> None:
+    """Raise InvalidRequest for members of the query that its route does not know."""
+    takes = f"this takes {', '.join(known)}" if known else "this takes none"
+    faults = [
+        Fault(f"query {name[:60]}", f"{shown(name)} is not a query member here; {takes}.")
+        for name in this.args
+        if name not in known
+    ]
+    if faults:
+        raise InvalidRequest(faults)
 
 
 def root_path() -> str:

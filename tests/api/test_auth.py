@@ -27,6 +27,8 @@ from tests.support.web import Callers, ingest, make_app, service_of
 ROOT = Path(__file__).parents[2]
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
+PROBES = {("GET", "/livez"), ("GET", "/readyz")}
+
 # What the least role is for every route that asks for one.
 ROUTES = {
     ("GET", "/login"): Role.READ,
@@ -114,6 +116,25 @@ def test_each_role_may_what_the_table_says(client: FlaskClient, callers: Callers
         assert (response.status_code == 403) == (role < ROUTES[method, path]), name
         if response.status_code == 403:
             assert 'error="insufficient_scope"' in response.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_query_member_that_it_does_not_know_is_refused_by_name(
+    callers: Callers, method: str, path: str, *, keyed: bool
+) -> None:
+    app = make_app(api_keys=callers.keys if keyed else "")
+    headers = callers.headers("operator") if keyed else {}
+    response = app.test_client().open(f"{path.replace('{id}', NOBODY)}?stauts=failed", method=method, headers=headers)
+    assert response.status_code == 422
+    (fault,) = response.json["errors"]
+    assert fault["pointer"] == "query stauts"
+    assert fault["detail"].startswith('"stauts" is not a query member here; this takes ')
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(PROBES))
+def test_a_probe_does_not_fail_for_its_query(client: FlaskClient, method: str, path: str) -> None:
+    assert client.open(f"{path}?at=1", method=method).status_code == 200
 
 
 def test_a_route_that_does_not_say_what_it_needs_is_for_operators(callers: Callers) -> None:

@@ -79,6 +79,11 @@ def as_reader(_: Host, client: FlaskClient, method: str, path: str) -> TestRespo
     return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=headers)
 
 
+def misspelt(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    url = path.replace("{ingestion_id}", NOBODY)
+    return client.open(url, method=method, headers=OPERATOR, query_string={"stauts": "failed"})
+
+
 def from_elsewhere(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     return client.open(path, method=method, headers={"Sec-Fetch-Site": "cross-site"})
 
@@ -184,7 +189,7 @@ BODIES: dict[int, Scenario] = {
     415: sending(data=b"1", content_type="text/plain"),
     422: sending(json={"ids": []}),
 }
-KEYED: dict[int, Scenario] = {401: without_key, 503: while_away}
+KEYED: dict[int, Scenario] = {401: without_key, 422: misspelt, 503: while_away}
 LIMITED: dict[int, Scenario] = {**KEYED, 403: as_reader}
 
 SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
@@ -210,10 +215,10 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},
     ("get", "/dispatches"): {**LIMITED, 200: busy, 422: sending(query_string={"limit": "0"})},
-    ("get", "/metrics"): {401: without_key, 200: busy, 501: without_prometheus},
+    ("get", "/metrics"): {401: without_key, 422: misspelt, 200: busy, 501: without_prometheus},
     ("get", "/livez"): {200: plainly, 503: dead},
     ("get", "/readyz"): {200: plainly, 503: while_away},
-    ("get", "/login"): {200: plainly, 401: without_key},
+    ("get", "/login"): {200: plainly, 401: without_key, 422: misspelt},
     ("post", "/login"): {
         200: sending(json={"key": CALLERS.texts["one"]}),
         400: sending(data=b"{"),
