@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
@@ -78,6 +79,16 @@ def _flag(value: Any) -> bool:
     return words[str(value).strip().lower()]
 
 
+def _origins(value: Any) -> tuple[str, ...]:
+    """origins such as https://app.example.org, separated by commas"""
+    origins = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError
+    return origins
+
+
 def _setting(default: Any, parse: Callable[[Any], Any], about: str, *, secret: bool = False) -> Any:
     """Returns a field of Settings; no message shows the value of a `secret` one."""
     return dataclasses.field(
@@ -143,6 +154,9 @@ class Settings:
         (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
     )
     key_quota: int = _setting(0, _integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
+    allowed_origins: tuple[str, ...] = _setting(
+        (), _origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
+    )
     allow_open: bool = _setting(False, _flag, "Whether to serve other machines although there are no API_KEYS.")
 
     @property

@@ -60,7 +60,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.before_request
     def before() -> Response | None:
         this = current()
-        refusal = refuse_foreign(this) or guard.check(this)
+        refusal = refuse_foreign(this, service.settings.allowed_origins) or guard.check(this)
         if refusal is None:
             service.ensure_started()
         return refusal

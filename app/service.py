@@ -199,7 +199,7 @@ class Service:
     def resume(self) -> None:
         """End a pause."""
         self.store.resume()
-        logger.warning("%r goes on", self.name)
+        logger.warning("%r is resumed", self.name)
         self.worker.wake()
 
     def _run_processor(self, ids: Sequence[int]) -> Sequence[str]:

@@ -18,6 +18,9 @@ from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, bat
 from .turns import Turn
 from .wire import Values
 
+_MOST = 100
+"""Lost claims ended in one turn at most."""
+
 _END = (
     update(batches)
     .where(*THIS_BATCH)
@@ -47,7 +50,7 @@ EXPIRED = (
     .join(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
     .order_by(batches.c.lease_until)
-    .limit(100)
+    .limit(_MOST)
 )
 _RESULTS = select(batches.c.results).where(*THIS_BATCH)
 _LAST_ENDED = (
@@ -123,7 +126,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
     ends.write()
-    return lost, len(rows) == 100
+    return lost, len(rows) == _MOST
 
 
 class _Ends:

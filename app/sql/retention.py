@@ -13,11 +13,14 @@ from .turns import Turn
 _ROWS = 5000
 """Batches deleted in one turn at most."""
 
+_MOST = 100
+"""Ingestions deleted in one turn at most."""
+
 _OLD = (
     select(ingestions.c.order, ingestions.c.id_count, ingestions.c.batch_size, ingestions.c.failed)
     .where(ingestions.c.instance == THIS, IS_FINISHED, ingestions.c.finished_at <= bindparam("forgotten"))
     .order_by(ingestions.c.finished_at)
-    .limit(100)
+    .limit(_MOST)
 )
 _DELETE = [
     delete(table).where(table.c.instance == THIS, table.c.order == bindparam("of_order"))
@@ -61,4 +64,4 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
         if rows > _ROWS:
             return count, True
     connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.queue.orders // BLOCK})
-    return count, count == 100
+    return count, count == _MOST

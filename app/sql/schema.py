@@ -112,10 +112,19 @@ ingestions = Table(
 IS_OPEN = text("open = 1")
 IS_FINISHED = text("finished_at IS NOT NULL")
 HAS_FAILED = text("failed > 0")
+HAS_OWNER = text("owner IS NOT NULL")
 IS_SOMEBODYS = text("finished_at IS NULL AND owner IS NOT NULL")
 Index("ingest_by_id", ingestions.c.instance, ingestions.c.id, unique=True)
 Index("ingest_by_key", ingestions.c.instance, ingestions.c.key, unique=True)
 Index("ingest_by_kind", ingestions.c.instance, ingestions.c.status, ingestions.c.priority, ingestions.c.order)
+Index(
+    "ingest_of_owner",
+    ingestions.c.instance,
+    ingestions.c.owner,
+    ingestions.c.order,
+    sqlite_where=HAS_OWNER,
+    postgresql_where=HAS_OWNER,
+)
 Index(
     "ingest_with_failed",
     ingestions.c.instance,

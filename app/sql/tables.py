@@ -31,11 +31,18 @@ def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
         # An arbitrary number of our own: one process at a time makes or upgrades the tables.
         connection.execute(text("SELECT pg_advisory_xact_lock(1768846195)"))
     there = found(connection)
-    if there is not None and (least := connection.execute(select(version.c.version)).scalar_one()) > VERSION:
-        raise ConfigError(
-            f"{key} holds tables of version {least}, made by a newer release; this one knows version {VERSION}."
-            " Upgrade, or give it another database."
-        )
+    if there is not None:
+        least = connection.execute(select(version.c.version)).scalar()
+        if least is None:
+            raise ConfigError(
+                f"{key} holds tables without their version, as a restore of the schema alone leaves them: restore"
+                f" {version.name} too, or give it another database."
+            )
+        if least > VERSION:
+            raise ConfigError(
+                f"{key} holds tables of version {least}, made by a newer release; this one knows version {VERSION}."
+                " Upgrade, or give it another database."
+            )
     if there is not None and there >= REVISION:
         return
     if not upgrade:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from flask import Request, Response
@@ -11,20 +12,22 @@ from .problems import problem
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def refuse_foreign(request: Request) -> Response | None:
+def refuse_foreign(request: Request, allowed: Sequence[str] = ()) -> Response | None:
     """Returns a 403 for a changing request that a browser sent on behalf of another site, else None.
 
     Every browser says where such a request comes from, and no page can make it lie: `Sec-Fetch-Site` (W3C, "Fetch
     Metadata Request Headers") over HTTPS and on loopback, `Origin` (RFC 6454, section 7) everywhere. Other clients
-    send neither and pass. `Sec-Fetch-Site` decides where it is there, for a proxy may have changed the host.
+    send neither and pass. `Sec-Fetch-Site` decides where it is there, for a proxy may have changed the host. Pages of
+    the `allowed` origins pass.
     """
     if request.method in _SAFE:
         return None
-    site = request.environ.get("HTTP_SEC_FETCH_SITE")
+    site, origin = request.environ.get("HTTP_SEC_FETCH_SITE"), request.environ.get("HTTP_ORIGIN")
+    if origin in allowed:
+        return None
     if site is not None:
         foreign, seen = site not in ("same-origin", "none"), f"Sec-Fetch-Site says {site}"
     else:
-        origin = request.environ.get("HTTP_ORIGIN")
         foreign, seen = origin is not None and _host(origin) != request.host, f"Origin is {origin}"
     if not foreign:
         return None

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.errors import ConfigError
 
 HERE = "http://localhost"
 
@@ -52,6 +53,22 @@ def test_another_site_is_refused(client: FlaskClient, headers: dict[str, str]) -
 )
 def test_this_site_and_other_clients_pass(client: FlaskClient, headers: dict[str, str]) -> None:
     assert client.post("/queue/pause", headers=headers).json["paused"] is True
+
+
+@pytest.mark.parametrize("origin", ["https://app.example.org", "http://localhost:3000"])
+def test_an_origin_that_is_allowed_passes(origin: str) -> None:
+    client = create_app(
+        {"INGEST_AUTOSTART": False, "INGEST_ALLOWED_ORIGINS": "https://app.example.org, http://localhost:3000"}
+    ).test_client()
+    for site in ({}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.post("/queue/pause", headers={"Origin": origin, **site}).status_code == 200
+        assert client.post("/queue/pause", headers={"Origin": f"{origin}.evil.example", **site}).status_code == 403
+
+
+@pytest.mark.parametrize("value", ["*", "app.example.org", "https://app.example.org/", "ftp://app.example.org", "null"])
+def test_what_is_not_an_origin_is_refused_by_name(value: str) -> None:
+    with pytest.raises(ConfigError, match="INGEST_ALLOWED_ORIGINS must be origins such as"):
+        create_app({"INGEST_ALLOWED_ORIGINS": value})
 
 
 def test_reading_is_left_alone(client: FlaskClient) -> None:

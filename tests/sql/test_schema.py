@@ -43,13 +43,23 @@ def test_ten_that_start_at_once_make_one_schema(open_sql: Open) -> None:
     assert sorted(one.order for one in stores[0].ingestions()) == list(range(1, 11))
 
 
-def test_tables_of_a_newer_release_are_left_alone(open_sql: Open, database: str) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE ingest_version SET version = 99", "holds tables of version 99, made by a newer release"),
+        (
+            "DELETE FROM ingest_version",
+            "holds tables without their version, as a restore of the schema alone",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_its_own_are_left_alone(open_sql: Open, database: str, change: str, said: str) -> None:
     open_sql().ping()
     engine = create_engine(database)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE ingest_version SET version = 99"))
+        connection.execute(text(change))
     engine.dispose()
-    with pytest.raises(ConfigError, match="INGEST_STORE holds tables of version 99, made by a newer release"):
+    with pytest.raises(ConfigError, match=f"INGEST_STORE {said}"):
         open_store(settings(store=database), SystemClock(), "ingest")
 
 

@@ -1,4 +1,4 @@
-"""When each batch ended; indexes for listings by status and priority together, and of what failed."""
+"""When each batch ended; indexes for listings by status and priority together, by owner, and of what failed."""
 
 from __future__ import annotations
 
@@ -19,4 +19,11 @@ def upgrade() -> None:
         ["instance", "order"],
         sqlite_where=sa.text("failed > 0"),
         postgresql_where=sa.text("failed > 0"),
+    )
+    op.create_index(
+        "ingest_of_owner",
+        "ingest_ingestions",
+        ["instance", "owner", "order"],
+        sqlite_where=sa.text("owner IS NOT NULL"),
+        postgresql_where=sa.text("owner IS NOT NULL"),
     )
