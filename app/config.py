@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
+from .limits import Limit, parse_limits
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -89,11 +90,15 @@ def _origins(value: Any) -> tuple[str, ...]:
     return origins
 
 
-def _setting(default: Any, parse: Callable[[Any], Any], about: str, *, secret: bool = False) -> Any:
-    """Returns a field of Settings; no message shows the value of a `secret` one."""
-    return dataclasses.field(
-        default=default, repr=not secret, metadata={"parse": parse, "about": about, "secret": secret}
-    )
+def _setting(
+    default: Any, parse: Callable[[Any], Any], about: str, *, secret: bool = False, explains: bool = False
+) -> Any:
+    """Returns a field of Settings.
+
+    No message shows the value of a `secret` one. `explains` says that the errors of its parser are for people.
+    """
+    told = {"parse": parse, "about": about, "secret": secret, "explains": secret or explains}
+    return dataclasses.field(default=default, repr=not secret, metadata=told)
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,12 @@ class Settings:
 
     interval: float = _setting(5.0, _seconds(), "Seconds from one start to the next; 0 for no limit.")
     burst: int = _setting(1, _integer(1, 1000), "Tokens that an idle queue saves up at most.")
+    limits: tuple[Limit, ...] = _setting(
+        (),
+        parse_limits,
+        "Further limits on starts, as 10/s, 600/min, 100/10s burst 20; INTERVAL is then 0 unless set.",
+        explains=True,
+    )
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
     priority_aging: float = _setting(
@@ -160,6 +171,11 @@ class Settings:
     allow_open: bool = _setting(False, _flag, "Whether to serve other machines although there are no API_KEYS.")
 
     @property
+    def steady_interval(self) -> float:
+        """Seconds from one start to the next in the long run, by the tightest of its limits."""
+        return max(self.interval, *(limit.interval for limit in self.limits), 0.0)
+
+    @property
     def max_body(self) -> int:
         """Bytes of a request at most: room for MAX_IDS, each of up to 20 characters, a comma and a space."""
         return 65_536 + 22 * self.max_ids
@@ -185,6 +201,8 @@ class Settings:
                 values[field.name] = _parse(key, config[key], field.metadata)
             elif near := difflib.get_close_matches(name, fields, n=1, cutoff=0.9):
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
+        if values.get("limits"):
+            values.setdefault("interval", 0.0)
         settings = cls(**values)
         settings._check(prefix)
         return settings
@@ -207,5 +225,6 @@ def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:
     try:
         return parse(value)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        what = f"; {error}" if metadata["secret"] else f", not {value!r}"
-        raise ConfigError(f"{key} must be {parse.__doc__}{what}.") from None
+        what = "" if metadata["secret"] else f", not {value!r}"
+        why = f"; {error}" if metadata["explains"] else ""
+        raise ConfigError(f"{key} must be {parse.__doc__}{what}{why}.") from None

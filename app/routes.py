@@ -142,7 +142,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        return _json({"interval": service.settings.interval, "burst": service.settings.burst, "dispatches": log})
+        settings = service.settings
+        limits = [limit.name for limit in settings.limits]
+        return _json({"interval": settings.interval, "burst": settings.burst, "limits": limits, "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)

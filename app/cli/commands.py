@@ -15,6 +15,7 @@ import click
 
 from ..config import release
 from ..core import Priority, Status, ingestion_prefix
+from ..limits import parse_limits
 from ..web import dispatch_document
 from . import display
 from .db import db
@@ -192,26 +193,35 @@ def queue(to: Remote) -> None:
 @click.argument("file", type=click.File(encoding="utf-8"), required=False)
 @click.option("--interval", type=click.FloatRange(0), help="Seconds from start to start, where the log does not say.")
 @click.option("--burst", type=click.IntRange(1), help="Starts saved up at most, where the log does not say.")
+@click.option("--limits", help="Further limits, as LIMITS takes them, where the log does not say.")
 @click.option(
     "--grace", type=click.FloatRange(0), default=0.0, help="Seconds after which a batch that is due counts as waiting."
 )
 @remote
-def verify_(to: Remote, file: IO[str] | None, interval: float | None, burst: int | None, grace: float) -> None:
+def verify_(
+    to: Remote, file: IO[str] | None, interval: float | None, burst: int | None, limits: str | None, grace: float
+) -> None:
     """Prove that the latest dispatches, or those in a file of them, kept the rate and the order."""
+    try:
+        further = None if limits is None else parse_limits(limits)
+    except ValueError as error:
+        raise click.UsageError(f"--limits must be {parse_limits.__doc__}; {error}.") from None
     try:
         log = log_of(to.client.dispatches()) if file is None else read(file.read())
     except ValueError as error:
         fail(str(error), 4 if file is None else 2)
+    further = log.limits if further is None else further
     interval = log.interval if interval is None else interval
     burst = log.burst if burst is None else burst
     if interval is None or burst is None:
         raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
-    violations = verify(log.dispatches, interval=interval, burst=burst, grace=grace)
+    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace)
     found = [
         {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
         for one in violations
     ]
-    proof = {"dispatches": len(log.dispatches), "interval": interval, "burst": burst, "violations": found}
+    limit = {"interval": interval, "burst": burst, "limits": [one.name for one in further]}
+    proof = {"dispatches": len(log.dispatches), **limit, "violations": found}
     to.show(proof, display.proof_text)
     if violations:
         raise click.exceptions.Exit(1)

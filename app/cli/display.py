@@ -81,12 +81,22 @@ def queue_text(queue: Document) -> str:
         ("held until", queue["hold_until"]),
         ("running", count(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next at {queue['next_token_at']}"),
+        ("limits", _limits(queue)),
         *((priority, _depth(depth)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
         *(("next", _next(batch)) for batch in queue["next"]),
         *(("at work", _worker(one)) for one in queue.get("workers", ())),
     ]
     return _columns(rows)
+
+
+def _limits(queue: Document) -> str | None:
+    binding = queue.get("binding_limit")
+    told = [
+        f"{one['limit']}: {one['tokens']} left{' (binds)' if one['limit'] == binding else ''}"
+        for one in queue.get("limits", ())
+    ]
+    return ", ".join(told) or None
 
 
 def _worker(worker: Document) -> str:
@@ -98,6 +108,7 @@ def _worker(worker: Document) -> str:
 def proof_text(proof: Document) -> str:
     """Returns what a log of dispatches proves, in words."""
     limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
+    limit = ", ".join([*([limit] if proof["interval"] or not proof["limits"] else []), *proof["limits"]])
     kept = "not kept" if proof["violations"] else "kept"
     lines = [f"{violation['rule']}: {violation['detail']}" for violation in proof["violations"]]
     return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..core import Dispatch, Priority
+from ..limits import Limit, parse_limits
 
 TOLERANCE = 1e-6
 """Seconds by which starts may be too close, and each interval too short: seconds since the epoch, as floats, are a
@@ -31,16 +32,25 @@ class Log(NamedTuple):
     dispatches: Sequence[Dispatch]
     interval: float | None = None
     burst: int | None = None
+    limits: tuple[Limit, ...] = ()
 
 
-def verify(dispatches: Iterable[Dispatch], *, interval: float, burst: int = 1, grace: float = 0.0) -> list[Violation]:
-    """Returns the first violation of the rate and the first of the order; empty where both held. O(n log n).
+def verify(
+    dispatches: Iterable[Dispatch],
+    *,
+    interval: float,
+    burst: int = 1,
+    limits: Iterable[Limit] = (),
+    grace: float = 0.0,
+) -> list[Violation]:
+    """Returns the first violation of each limit and the first of the order; empty where all held. O(n log n).
 
     The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
-    found = (_too_close(starts, interval, burst), _overtaken(starts, grace))
+    rates = (_too_close(starts, one.interval, one.burst) for one in limits)
+    found = (_too_close(starts, interval, burst), *rates, _overtaken(starts, grace))
     return [violation for violation in found if violation]
 
 
@@ -64,7 +74,7 @@ def log_of(document: Any) -> Log:
         limit = document.get("interval"), document.get("burst")
         if not all(one is None or _is_number(one) for one in limit):
             raise ValueError("interval and burst must be numbers.")
-        return Log(log_of(document["dispatches"]).dispatches, *limit)
+        return Log(log_of(document["dispatches"]).dispatches, *limit, parse_limits(document.get("limits", ())))
     items = [document] if isinstance(document, Mapping) else document
     if not isinstance(items, list):
         raise ValueError(f"A list of dispatches is needed, not {document!r:.40}.")

@@ -2,8 +2,9 @@
 
 from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches
+from .buckets import OF_INTERVAL, limiter_of, state_of
 from .clock import Clock, SystemClock
-from .limiter import TokenBucket
+from .limiter import Level, Limiter, TokenBucket
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
@@ -35,6 +36,7 @@ __all__ = [
     "LOST",
     "MEMBERS",
     "NEW",
+    "OF_INTERVAL",
     "RUNNING",
     "WAITING",
     "Accuracy",
@@ -52,6 +54,8 @@ __all__ = [
     "Gate",
     "Ingestion",
     "Kind",
+    "Level",
+    "Limiter",
     "Measured",
     "Place",
     "Priority",
@@ -80,9 +84,11 @@ __all__ = [
     "id_range",
     "ingestion_prefix",
     "is_last",
+    "limiter_of",
     "rank_of",
     "roll_up",
     "runs",
     "shown",
+    "state_of",
     "statuses",
 ]

@@ -38,7 +38,7 @@ def admit(
         )
     longest = settings.max_backlog_seconds
     if longest and (drained := timeline.last_start(count) - timeline.now) > longest:
-        if (alone := timeline.bucket.interval * (count - timeline.bucket.burst)) > longest:
+        if (alone := timeline.limiter.least_time(count)) > longest:
             raise InvalidRequest(
                 [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
             )

@@ -1,16 +1,55 @@
-"""The token bucket: how often a batch may start."""
+"""How often a batch may start: a limiter, and the token bucket that is one."""
 
 from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+
+class Level(NamedTuple):
+    """How a limit stands: the tokens there are, and when the next one is there (epoch seconds)."""
+
+    limit: str
+    tokens: int
+    next_at: float
+
+
+class Limiter(Protocol):
+    """What says when the next batches may start. `now` is always passed in; tokens are numbered from 0, the next."""
+
+    @property
+    def ready_at(self) -> float:
+        """When the next token arrives, or arrived."""
+
+    def take(self, now: float) -> bool:
+        """Take a token if one is available."""
+
+    def when(self, nth: int, now: float) -> float:
+        """Returns when the nth token from now arrives if every earlier one is taken on arrival."""
+
+    def count(self, now: float, until: float) -> float:
+        """Returns how many tokens arrive from now until before `until` if each is taken on arrival."""
+
+    def after(self, count: int, now: float) -> Limiter:
+        """Returns the limiter from which `count` tokens were taken from now on, each on arrival."""
+
+    def tokens(self, now: float) -> int:
+        """Returns how many tokens are available."""
+
+    def least_time(self, count: int) -> float:
+        """Returns the least seconds from the first of `count` starts to the last."""
+
+    def levels(self, now: float) -> Sequence[Level]:
+        """Returns how each of several limits stands; empty where there is one."""
 
 
 class TokenBucket:
     """One token per `interval` seconds, at most `burst` saved up; starts full.
 
     Kept as one number, the theoretical arrival time of the virtual scheduling algorithm (ITU-T I.371, annex A): the
-    moment at which the bucket would be full again. `now` is always passed in; an interval of 0 does not limit.
+    moment at which the bucket would be full again. An interval of 0 does not limit.
     """
 
     def __init__(self, interval: float, burst: int, full_at: float = -math.inf) -> None:
@@ -26,11 +65,9 @@ class TokenBucket:
 
     @property
     def ready_at(self) -> float:
-        """When the next token arrives, or arrived."""
         return self._full_at + (1 - self.burst) * self.interval
 
     def take(self, now: float) -> bool:
-        """Take a token if one is available."""
         with self._lock:
             if self._when(0, now) > now:
                 return False
@@ -38,9 +75,16 @@ class TokenBucket:
             return True
 
     def when(self, nth: int, now: float) -> float:
-        """Returns when the nth token from now (0 is the next) arrives if every earlier one is taken on arrival."""
         with self._lock:
             return self._when(nth, now)
+
+    def count(self, now: float, until: float) -> float:
+        if not self.interval or until == math.inf:
+            return math.inf
+        return max(0, math.ceil((until - self.full_from(now)) / self.interval - 1 + self.burst))
+
+    def after(self, count: int, now: float) -> TokenBucket:
+        return TokenBucket(self.interval, self.burst, self.full_from(now) + count * self.interval)
 
     def full_from(self, now: float) -> float:
         """Returns the moment at which the bucket would be full again if nothing were taken from `now` on."""
@@ -53,6 +97,12 @@ class TokenBucket:
             if not self.interval:
                 return self.burst
             return max(0, math.floor(self.burst - (self._from(now) - now) / self.interval + 1e-9))
+
+    def least_time(self, count: int) -> float:
+        return max(0, count - self.burst) * self.interval
+
+    def levels(self, now: float) -> Sequence[Level]:  # noqa: ARG002 - as of any limiter
+        return ()
 
     def _when(self, nth: int, now: float) -> float:
         at = self._from(now) + (nth + 1 - self.burst) * self.interval

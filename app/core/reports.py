@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .limiter import Level
 from .models import Claim, Priority
 from .rules import Gate
 
@@ -50,7 +51,7 @@ class Stats(NamedTuple):
     """The state of the whole queue. Times are epoch seconds.
 
     `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
-    None if there is none.
+    None if there is none. `limits` holds how each stands, where there are several.
     """
 
     now: float
@@ -65,6 +66,13 @@ class Stats(NamedTuple):
     accuracy: Accuracy | None
     failed: int
     next_retry_at: float | None
+    limits: Sequence[Level] = ()
+
+    @property
+    def binding_limit(self) -> str | None:
+        """The one of several limits whose next token arrives last, None while each has one."""
+        latest = max(self.limits, key=lambda level: level.next_at, default=None)
+        return latest.limit if latest and latest.next_at > self.now else None
 
     @classmethod
     def of(
@@ -88,14 +96,15 @@ class Stats(NamedTuple):
             gate.paused,
             gate.hold_until if gate.hold_until > now else None,
             wait.reason if wait else None,
-            gate.bucket.tokens(now),
-            gate.bucket.when(0, now),
+            gate.limiter.tokens(now),
+            gate.limiter.when(0, now),
             running,
             service,
             depths,
             accuracy,
             failed,
             next_retry_at,
+            gate.limiter.levels(now),
         )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..config import Settings
 from ..errors import Conflict
-from .limiter import TokenBucket
+from .limiter import Limiter
 from .models import Priority, Status
 
 
@@ -29,7 +29,7 @@ class Gate:
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
 
-    bucket: TokenBucket
+    limiter: Limiter
     paused: bool = False
     resumed_at: float = 0.0
     hold_until: float = 0.0
@@ -62,7 +62,7 @@ class Gate:
             return Wait(due - now, "retry")
         if slots <= 0:
             return Wait(None, "slots")
-        if (token_at := self.bucket.when(0, now)) > now:
+        if (token_at := self.limiter.when(0, now)) > now:
             return Wait(token_at - now, "token")
         return None
 

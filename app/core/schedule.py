@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
-from .limiter import TokenBucket
+from .limiter import Limiter
 
 Place: TypeAlias = tuple[float, int]
 """Where an ingestion stands in line: rank, then creation order."""
@@ -26,45 +26,44 @@ class Aside(Protocol):
 
 
 class Run(NamedTuple):
-    """Consecutive starts from one group: `size` of them from number `nth` on, the first and last at these times."""
+    """Consecutive starts from one group: `size` of them from number `nth` on, the first and last at these times.
+
+    `limiter` is as before the first of them.
+    """
 
     group: int
     nth: int
     size: int
     first: float
     last: float
+    limiter: Limiter
+
+    def at(self, nth: int) -> float:
+        """Returns the time of one of its starts, by its number."""
+        return self.limiter.when(nth - self.nth, self.first)
 
 
-def runs(
-    bucket: TokenBucket, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]
-) -> Iterator[Run]:
+def runs(limiter: Limiter, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]) -> Iterator[Run]:
     """Yields the starts from `since` on if nothing else arrives, each as soon as there is both a token and a due batch.
 
     `ready` holds how many batches of each group are due now; `retries` holds the due time and the group of each later
     one, by due time. The first group goes first. Batches are taken to run in no time.
     """
     waiting, nth, at, due = list(ready), 0, 0, since
-    interval, full_at = bucket.interval, bucket.full_from(since)
     while any(waiting) or at < len(retries):
         if not any(waiting):
             due = max(due, retries[at][0])
-        token_at = full_at - (bucket.burst - 1) * interval
-        start = max(due, token_at)
+        start = limiter.when(0, due)
         while at < len(retries) and retries[at][0] <= start:
             waiting[retries[at][1]] += 1
             at += 1
         group = next(number for number, count in enumerate(waiting) if count)
+        # The next retry to fall due may be more urgent.
         until = retries[at][0] if at < len(retries) else math.inf
-        size = 1
-        if not interval:
-            size = waiting[group]
-        elif start == token_at:
-            # Every further start is an interval later, and the next retry may be more urgent.
-            most = math.inf if until == math.inf else math.ceil((until - start) / interval)
-            size = int(min(waiting[group], max(1, most)))
-        last = start + (size - 1) * interval
-        yield Run(group, nth, size, start, last)
-        full_at = max(full_at, start) + size * interval
+        size = int(min(waiting[group], max(1, limiter.count(start, until))))
+        last = limiter.when(size - 1, start)
+        yield Run(group, nth, size, start, last, limiter)
+        limiter = limiter.after(size, start)
         waiting[group] -= size
         nth += size
         due = last

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias, TypeVar
 
-from .limiter import TokenBucket
+from .limiter import Limiter
 from .models import Priority
 from .reports import Depth, Estimate, Quote
 from .schedule import Aside, Place, runs
@@ -83,7 +83,7 @@ class Timeline(NamedTuple):
     """
 
     now: float
-    bucket: TokenBucket
+    limiter: Limiter
     not_before: float
     running: Running
     slots: int
@@ -94,7 +94,7 @@ class Timeline(NamedTuple):
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
-        return self.bucket.when(nth, max(self.now, self.not_before))
+        return self.limiter.when(nth, max(self.now, self.not_before))
 
     def start(self, nth: int) -> float:
         """Returns when the nth ready batch should start."""
@@ -111,9 +111,9 @@ class Timeline(NamedTuple):
         if nth >= ready:
             # There may be a gap before that, until a retry falls due.
             retries = [(due, 0) for due, _ in self.aside.soonest(_EXACT)]
-            for run in runs(self.bucket, max(self.now, self.not_before), (ready,), retries):
+            for run in runs(self.limiter, max(self.now, self.not_before), (ready,), retries):
                 if run.nth <= nth < run.nth + run.size:
-                    at = run.first + (nth - run.nth) * self.bucket.interval
+                    at = run.at(nth)
         return max(at, self._slot(nth))
 
     def added(self, ahead: int, count: int, place: Place) -> Span:
@@ -175,20 +175,20 @@ class Timeline(NamedTuple):
         """
         found: list[tuple[T, float | None]] = []
         line, later, due = ready, list(reversed(retries)), max(self.now, self.not_before)
-        bucket = TokenBucket(self.bucket.interval, self.bucket.burst, self.bucket.full_at)
+        limiter = self.limiter
         first = next(line, None)
         waiting: list[tuple[Line, T]] = []
         while len(found) < limit and (first or waiting or later):
             if not first and not waiting:
                 due = max(due, later[-1][0])
-            due = bucket.when(0, due)
+            due = limiter.when(0, due)
             while later and later[-1][0] <= due:
                 heapq.heappush(waiting, later.pop()[1:])
             if first and not (waiting and waiting[0][0] < first[0]):
                 item, first = first[1], next(line, None)
             else:
                 item = heapq.heappop(waiting)[1]
-            bucket.take(due)
+            limiter = limiter.after(1, due)
             found.append((item, self._known(max(due, self._slot(len(found))))))
         return found
 
@@ -213,7 +213,7 @@ class Timeline(NamedTuple):
         behind = self.waiting - self.aside.due_by(math.inf, None) - ahead - ready
         grouped = [(due, (place >= first) + (place >= end)) for due, place in retries]
         since = max(self.now, self.not_before)
-        own = [run for run in runs(self.bucket, since, (ahead, ready, behind), grouped) if run.group == 1]
+        own = [run for run in runs(self.limiter, since, (ahead, ready, behind), grouped) if run.group == 1]
         first_nth, last_nth = own[0].nth, own[-1].nth + own[-1].size - 1
         slots = self._slot(first_nth), self._slot(last_nth)
         return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))

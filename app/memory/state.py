@@ -22,7 +22,6 @@ from ..core import (
     Prospect,
     Running,
     Timeline,
-    TokenBucket,
     Wait,
     WorkerReport,
     admit,
@@ -30,6 +29,7 @@ from ..core import (
     check_cancel,
     check_quota,
     check_redrive,
+    limiter_of,
     rank_of,
 )
 from ..queue import Entry, ReadyQueue
@@ -50,7 +50,7 @@ class MemoryState:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.gate = Gate(TokenBucket(settings.interval, settings.burst))
+        self.gate = Gate(limiter_of(settings.interval, settings.burst, settings.limits))
         self.queue = ReadyQueue[Record]()
         self.aside = Aside()
         self.backlog = Backlog()
@@ -74,7 +74,7 @@ class MemoryState:
         gate = self.gate
         return Timeline(
             now,
-            gate.bucket,
+            gate.limiter,
             gate.hold_until,
             Running(len(self.leases), lambda: (lease.claim.claimed_at for lease in self.leases.values())),
             self.slots(now),
@@ -128,13 +128,13 @@ class MemoryState:
         return now if self._first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
-        now, bucket = self._clock.now(), self.gate.bucket
+        now, limiter = self._clock.now(), self.gate.limiter
         if wait := self.gate.wait(now, due=self.first_due(now), slots=limit):
             return wait
         claims: list[Claim] = []
         while len(claims) < limit and (entry := self._first(now)):
-            token_at = bucket.ready_at
-            if not bucket.take(now):
+            token_at = limiter.ready_at
+            if not limiter.take(now):
                 break
             claims.append(self._start(entry, now, token_at, was_full=was_full))
         return claims

@@ -54,8 +54,8 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     if not gate.wait(now, due=first_due(turn), slots=len(slots)):
         for candidate, was_full in zip(pick(turn, len(slots), promoted=True), slots, strict=False):
-            token_at = gate.bucket.ready_at
-            if not gate.bucket.take(now):
+            token_at = gate.limiter.ready_at
+            if not gate.limiter.take(now):
                 break
             chosen.append(_Chosen(candidate, token_at, was_full))
     queue.keep(gate)

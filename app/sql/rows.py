@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,10 +20,11 @@ from ..core import (
     Priority,
     Running,
     Timeline,
-    TokenBucket,
     batch_count,
     count_statuses,
+    limiter_of,
     roll_up,
+    state_of,
 )
 from .schema import all_of, ingestions, queues
 
@@ -32,7 +35,8 @@ _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 class QueueRow:
     """The state of one instance's queue.
 
-    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`.
+    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
+    state of LIMITS as JSON.
     """
 
     instance: int
@@ -54,6 +58,7 @@ class QueueRow:
     slots: int
     minute: int
     starts: int
+    levels: str | None
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
@@ -73,12 +78,15 @@ class QueueRow:
 
     def gate(self, settings: Settings) -> Gate:
         """Returns the gate as stored in the row."""
-        bucket = TokenBucket(settings.interval, settings.burst, self.full_at)
-        return Gate(bucket, self.paused, self.resumed_at, self.hold_until)
+        levels = json.loads(self.levels) if settings.limits and self.levels else {}
+        limiter = limiter_of(settings.interval, settings.burst, settings.limits, self.full_at, levels)
+        return Gate(limiter, self.paused, self.resumed_at, self.hold_until)
 
     def keep(self, gate: Gate) -> None:
         """Store a gate's changes in the row."""
-        self.full_at = gate.bucket.full_at
+        self.full_at, levels = state_of(gate.limiter)
+        if levels:
+            self.levels = json.dumps({name: full_at for name, full_at in levels.items() if full_at > -math.inf})
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
     def timeline(
@@ -87,7 +95,7 @@ class QueueRow:
         """Returns the timeline of the upcoming starts."""
         return Timeline(
             now,
-            self.gate(settings).bucket,
+            self.gate(settings).limiter,
             self.hold_until,
             Running(self.running, started),
             self.slots or settings.concurrency,

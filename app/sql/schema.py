@@ -30,7 +30,7 @@ from ..core import COMPLETED, RUNNING
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
 
-FIRST, REVISION = "0001", "0005"
+FIRST, REVISION = "0001", "0006"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -72,6 +72,7 @@ queues = Table(
     Column("slots", Integer, nullable=False, server_default="0"),
     Column("minute", BigInteger, nullable=False, server_default="0"),
     Column("starts", BigInteger, nullable=False, server_default="0"),
+    Column("levels", Text),
 )
 """One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
 

@@ -161,6 +161,8 @@ def queue_document(
         "hold_until": timestamp(stats.hold_until),
         "tokens": stats.tokens,
         "next_token_at": timestamp(stats.next_token_at),
+        "limits": [one._asdict() | {"next_at": timestamp(one.next_at)} for one in stats.limits],
+        "binding_limit": stats.binding_limit,
         "running": stats.running,
         "waiting": sum(depth.waiting for depth in stats.depths.values()),
         "priorities": {

@@ -68,6 +68,8 @@ _QUEUE = {
     "hold_until": None,
     "tokens": 0,
     "next_token_at": _NEXT,
+    "limits": [],
+    "binding_limit": None,
     "running": 1,
     "waiting": 1,
     "priorities": {"HIGH": _DEPTH, "MEDIUM": _IDLE, "LOW": _IDLE},
@@ -134,7 +136,7 @@ def answers(*, keyed: bool) -> dict[str, Any]:
         "pause": _PAUSED,
         "resume": _QUEUE,
         "getQueue": _QUEUE,
-        "listDispatches": {"interval": 5.0, "burst": 1, "dispatches": [_DISPATCH]},
+        "listDispatches": {"interval": 5.0, "burst": 1, "limits": [], "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,

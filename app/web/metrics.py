@@ -157,8 +157,13 @@ class _Gauges:
             yield self._gauge("last_dispatch_timestamp_seconds", about, dispatches[-1].started_at)
 
     def _queue(self, stats: Stats) -> Iterator[Metric]:
-        yield self._gauge("interval_seconds", "The interval between two starts.", self._service.settings.interval)
+        yield self._gauge(
+            "interval_seconds", "Seconds between two starts in the long run.", self._service.settings.steady_interval
+        )
         yield self._gauge("paused", "Whether the queue is paused.", stats.paused)
+        if stats.limits:
+            about = "Tokens available, by each of several limits."
+            yield self._gauge("limit_tokens", about, {one.limit: one.tokens for one in stats.limits}, "limit")
         held = max(0.0, (stats.hold_until or 0.0) - stats.now)
         yield self._gauge("upstream_hold_remaining_seconds", "For how long the upstream still wants quiet.", held)
         yield self._gauge("running_batches", "Batches in process.", stats.running)

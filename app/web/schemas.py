@@ -119,6 +119,11 @@ def schemas(settings: Settings) -> JSON:
                 "hold_until": _TIME_OR_NULL,
                 "tokens": COUNT,
                 "next_token_at": _TIME,
+                "limits": {
+                    **_array(_object({"limit": _TEXT, "tokens": COUNT, "next_at": _TIME})),
+                    "description": "How INTERVAL and each of LIMITS stand; empty without LIMITS.",
+                },
+                "binding_limit": {**_NAME_OR_NULL, "description": "The limit whose next token arrives last."},
                 "running": COUNT,
                 "waiting": COUNT,
                 "priorities": _object({priority.name: ref("schemas", "Depth") for priority in Priority}),
@@ -162,6 +167,7 @@ def schemas(settings: Settings) -> JSON:
             {
                 "interval": _SECONDS,
                 "burst": {"type": "integer", "minimum": 1},
+                "limits": {**_array(_TEXT), "description": "LIMITS, as they are set."},
                 "dispatches": _array(ref("schemas", "Dispatch")),
             }
         ),

@@ -96,7 +96,7 @@ def measured(serve: Serve) -> Host:
     def work(_: Any) -> None:
         clock.advance(2)
 
-    host = serve(clock=clock, interval=0, concurrency=1)
+    host = serve(clock=clock, limits="100/s burst 100", concurrency=1)
     ingestion = host.submit([1, 2, 3, 4], "HIGH")
     clock.advance(10)
     host.ingestion.processor(work)

@@ -146,6 +146,8 @@ class TestQueue:
             "hold_until": None,
             "tokens": 1,
             "next_token_at": "2027-01-15T08:00:00.000Z",
+            "limits": [],
+            "binding_limit": None,
             "running": 0,
             "waiting": 0,
             "priorities": {"HIGH": nothing, "MEDIUM": nothing, "LOW": nothing},
@@ -176,6 +178,22 @@ class TestQueue:
             taken.append(claimed(host.store)[0].batch.id)
             host.clock.advance(5)
         assert [one["batch_id"] for one in document["next"]] == taken
+
+    def test_several_limits_and_which_binds(self, serve: Serve) -> None:
+        host = serve(autostart=False, limits="2/10s burst 2, 5/min burst 5")
+        submit(host, 30)
+        assert host.client.get("/queue").json["binding_limit"] is None
+        claimed(host.store, 2)
+        document = host.client.get("/queue").json
+        later = "2027-01-15T08:00:10.000Z"
+        assert document["limits"] == [
+            {"limit": "INTERVAL", "tokens": 1, "next_at": document["now"]},
+            {"limit": "2/10s burst 2", "tokens": 0, "next_at": later},
+            {"limit": "5/min burst 5", "tokens": 3, "next_at": document["now"]},
+        ]
+        assert (document["binding_limit"], document["next_token_at"]) == ("2/10s burst 2", later)
+        assert host.client.get("/dispatches").json["limits"] == ["2/10s burst 2", "5/min burst 5"]
+        assert 'ingestion_limit_tokens{limit="5/min burst 5",queue="ingest"} 3.0' in host.client.get("/metrics").text
 
     def test_ten_are_looked_ahead(self, host: Host) -> None:
         submit(host, 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import pytest
 
 from app.cli.verify import read, verify
 from app.config import release
+from app.core.clock import SystemClock
 from tests.support.cli import Service, lines, run
+from tests.support.host import Host
+from tests.support.queueing import claimed
 from tests.support.scripted import problem, scripted
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -161,3 +165,15 @@ def test_without_a_key_it_says_where_one_goes() -> None:
         result = run("queue", url=server.url)
     assert result.exit_code == 4
     assert "Give a key with --key, or in INGEST_KEY." in result.stderr
+
+
+def test_several_limits_are_shown_and_proved(serve: Callable[..., Host]) -> None:
+    service = Service(serve(clock=SystemClock(), limits="2/h"))
+    service.host.submit([1])
+    claimed(service.host.store)
+    assert "INTERVAL: 1 left, 2/h: 0 left (binds)" in service("queue").stdout
+    assert "1 dispatches, 2/h: the rate and the order were kept" in service("verify").stdout
+    wrong = service("verify", "--limits", "fast")
+    assert wrong.exit_code == 2
+    assert "--limits must be limits such as 10/s" in wrong.stderr
+    service.close()

@@ -15,6 +15,7 @@ from app.core import Wait
 from app.core.limiter import TokenBucket
 from app.core.models import Batch, BatchError, Priority
 from app.core.reports import Dispatch
+from app.limits import parse_limits
 from app.memory.store import MemoryStore
 from tests.support import queueing
 from tests.support.clock import START, FakeClock
@@ -249,3 +250,19 @@ def test_a_log_that_is_none_is_refused_by_name(text: str, message: str) -> None:
 
 def test_a_parsed_answer_is_a_log() -> None:
     assert log_of({"interval": None, "burst": None, "dispatches": []}).dispatches == []
+
+
+def test_each_of_several_limits_is_proved() -> None:
+    limits = parse_limits("2/10s burst 2, 3/min burst 3")
+    kept = [dispatch(at, order=number) for number, at in enumerate([0.0, 0.0, 10.0, 60.0], 1)]
+    assert verify(kept, interval=0, limits=limits) == []
+    (violation,) = verify([*kept[:3], dispatch(59.0, order=4)], interval=0, limits=limits)
+    assert violation.rule == "rate"
+    assert "with a burst of 3" in violation.detail
+
+
+def test_the_limits_are_in_the_log() -> None:
+    log = log_of({"interval": 0, "burst": 1, "limits": ["3/min burst 3"], "dispatches": []})
+    assert log.limits == parse_limits("3/min burst 3")
+    with pytest.raises(ValueError, match="'fast' is none"):
+        log_of({"limits": ["fast"], "dispatches": []})

@@ -34,6 +34,7 @@ ARRIVALS = st.lists(
     aging=st.sampled_from([0.0, 3.0]),
     hold=st.sampled_from([0.0, 0.0, 33.3]),
     look_after=st.sampled_from([0.0, 7.1, 41.3]),
+    limits=st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12"]),
 )
 def test_estimates_are_exact_with_retries(
     new_store: Callable[..., Store],
@@ -45,9 +46,10 @@ def test_estimates_are_exact_with_retries(
     aging: float,
     hold: float,
     look_after: float,
+    limits: str,
 ) -> None:
     clock.reset()
-    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4}
+    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4, "limits": limits}
     looked = False
 
     def work(_: Batch) -> tuple[float, bool | float]:

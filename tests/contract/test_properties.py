@@ -13,11 +13,12 @@ from app.core.models import Batch, Priority, Status
 from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import estimate_of, settings
-from tests.support.simulation import EPSILON, Simulation, assert_rate
+from tests.support.simulation import EPSILON, Simulation, assert_limits, assert_rate
 
 PRIORITIES = st.sampled_from(Priority)
 SECONDS = st.integers(0, 400).map(lambda tenths: tenths / 10)
 ARRIVALS = st.lists(st.tuples(SECONDS, st.integers(1, 14), PRIORITIES), min_size=1, max_size=8)
+LIMITS = st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "1/7s"])
 WORK = st.tuples(
     st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0]),
     st.one_of(st.just(True), st.just(True), st.just(False), st.sampled_from([0.0, 2.5, 30.0])),
@@ -32,6 +33,7 @@ WORK = st.tuples(
     burst=st.integers(1, 3),
     concurrency=st.integers(1, 4),
     aging=st.sampled_from([0.0, 0.0, 3.0]),
+    limits=LIMITS,
 )
 def test_order_rate_status_and_roll_up_hold_whatever_happens(
     new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
@@ -64,7 +66,9 @@ def test_order_rate_status_and_roll_up_hold_whatever_happens(
         simulation.at(at, lambda which=which: cancel(which))
     simulation.run()
 
-    assert_rate([start.at for start in simulation.starts], chosen["interval"], chosen["burst"])
+    starts = [start.at for start in simulation.starts]
+    assert_rate(starts, chosen["interval"], chosen["burst"])
+    assert_limits(starts, simulation.settings.limits)
     for ingestion in simulation.ingestions:
         after, batches = simulation.store.batches(ingestion.id)
         assert after.status.final
@@ -102,6 +106,7 @@ def test_with_aging_nobody_is_overtaken_by_much_younger_ones(
     burst=st.integers(1, 3),
     aging=st.sampled_from([0.0, 3.0]),
     hold=st.sampled_from([0.0, 0.0, 33.3]),
+    limits=LIMITS,
 )
 def test_estimates_are_exact_when_nothing_else_arrives(
     new_store: Callable[..., Store],
@@ -111,9 +116,10 @@ def test_estimates_are_exact_when_nothing_else_arrives(
     burst: int,
     aging: float,
     hold: float,
+    limits: str,
 ) -> None:
     clock.reset()
-    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4}
+    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4, "limits": limits}
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (0.0, True))
     store, expected = simulation.store, {}
     for at, count, priority in arrivals:

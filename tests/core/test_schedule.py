@@ -43,7 +43,7 @@ def test_they_are_the_starts_of_a_queue(ready: Any, retries: Any, burst: int, in
     found: list[tuple[int, float]] = []
     for run in runs(TokenBucket(interval, burst, full_at), START, ready, retries):
         assert run.nth == len(found)
-        assert run.last == pytest.approx(run.first + (run.size - 1) * interval)
-        found += [(run.group, run.first + nth * interval) for nth in range(run.size)]
+        found += [(run.group, run.at(nth)) for nth in range(run.nth, run.nth + run.size)]
+        assert run.last == found[-1][1]
     assert [group for group, _ in found] == [group for group, _ in expected]
     assert [at for _, at in found] == pytest.approx([at for _, at in expected], abs=1e-6)

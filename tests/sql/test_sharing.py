@@ -16,7 +16,7 @@ from app.core import Wait
 from app.core.models import BatchError, Status
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
-from tests.support.queueing import bury, claimed, finish, retry, submit
+from tests.support.queueing import blocked, bury, claimed, finish, retry, submit
 
 Open = Callable[..., SQLStore]
 
@@ -157,3 +157,17 @@ def test_text_that_databases_dislike_is_kept_readable(open_sql: Open) -> None:
     bury(store, claimed(store)[0], BatchError("Boom", "\0 and \udfff"))
     error = store.batches(ingestion.id)[1][0].error
     assert error == BatchError("Boom", "\\0 and \\udfff")
+
+
+def test_several_limits_hold_over_processes_and_restarts(open_sql: Open, clock: FakeClock) -> None:
+    chosen = {"limits": "2/10s burst 2, 3/min burst 3"}
+    one, two = open_sql(**chosen), open_sql(**chosen)
+    submit(one, range(1, 31))
+    assert [len(claimed(one)), len(claimed(two, 9))] == [1, 1]
+    clock.advance(10)
+    assert len(claimed(two, 9)) == 1
+    assert blocked(one) == blocked(open_sql(**chosen))
+    assert blocked(one).seconds == 50
+    # Without the setting nothing of it is left; with it again it goes on from where it was.
+    assert len(claimed(open_sql(interval=0), 1)) == 1
+    assert blocked(open_sql(**chosen)).seconds == 50

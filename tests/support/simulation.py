@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
+from app.limits import Limit
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, finish, proceed, retry, submit
@@ -147,6 +148,14 @@ def naive_roll_up(statuses: list[Status]) -> Status:
         if status in statuses:
             return status
     return Status.COMPLETED
+
+
+def assert_limits(times: list[float], limits: Iterable[Limit]) -> None:
+    """No window of a limit's length contains more starts than it allows, wherever the window begins."""
+    for limit in limits:
+        for first in times:
+            within = [time for time in times if first <= time < first + limit.period - EPSILON]
+            assert len(within) <= limit.most, f"{limit.name}: {within}"
 
 
 def assert_rate(times: list[float], interval: float, burst: int) -> None:

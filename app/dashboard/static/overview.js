@@ -9,6 +9,7 @@ import { clock, duration, now, relative } from "./time.js";
 
 const root = byId("overview");
 const interval = Number(root.dataset.interval);
+const steady = Number(root.dataset.steady);
 const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
 const filters = byId("filters");
 const FILTERS = ["status", "priority", "failed"];
@@ -38,7 +39,8 @@ function showNext(data) {
   relative(byId("countdown"), data.next_dispatch_at, "left", none);
   write(byId("held"), held(data));
   const every = interval ? `one every ${duration(interval).replace(".0 s", " s")}` : "no limit";
-  write(byId("tokens"), `Tokens: ${data.tokens} of ${root.dataset.burst}, ${every}`);
+  const each = data.limits.map(({ limit, tokens }) => `${limit}: ${number(tokens)}${limit === data.binding_limit ? " (binds)" : ""}`);
+  write(byId("tokens"), each.length ? `Tokens left of ${each.join(", ")}` : `Tokens: ${data.tokens} of ${root.dataset.burst}, ${every}`);
   if (byId("pause")) byId("pause").hidden = data.paused;
   if (byId("resume")) byId("resume").hidden = !data.paused;
 }
@@ -117,7 +119,7 @@ let drawn = "";
 function showChart({ chart, estimate_error: error }) {
   const first = Date.parse(chart.first_minute);
   const total = chart.counts.reduce((sum, count) => sum + count, 0);
-  const limit = interval ? 60 / interval : 0;
+  const limit = steady ? 60 / steady : 0;
   const parts = total ? [`${number(total)} in the last hour`, `at most ${number(Math.max(...chart.counts))} a minute`] : ["None in the last hour"];
   if (limit) parts.push(`the limit is ${number(Math.round(limit * 10) / 10)} a minute`);
   write(byId("chart-note"), `${parts.join(", ")}.`);

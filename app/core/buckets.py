@@ -1,0 +1,88 @@
+"""Several token buckets at once: INTERVAL with BURST, and LIMITS beside it."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+
+from ..limits import Limit
+from .limiter import Level, Limiter, TokenBucket
+
+OF_INTERVAL = "INTERVAL"
+"""What the limit of INTERVAL and BURST is called beside others."""
+
+
+class Buckets:
+    """Several token buckets by their names: a start takes a token of each, all or none.
+
+    The nth start is at the latest of the buckets' nth: what each lets through by a time is a concave function of it,
+    and of several such shapers in a row the output is the least of what each alone lets through (Le Boudec and Thiran,
+    "Network Calculus", sections 1.5 on greedy shapers and 3.1 on star-shaped functions).
+    """
+
+    def __init__(self, buckets: dict[str, TokenBucket]) -> None:
+        self.buckets = buckets
+        self._lock = threading.Lock()
+
+    @property
+    def ready_at(self) -> float:
+        return max(bucket.ready_at for bucket in self.buckets.values())
+
+    def take(self, now: float) -> bool:
+        with self._lock:
+            if self.when(0, now) > now:
+                return False
+            for bucket in self.buckets.values():
+                bucket.take(now)
+            return True
+
+    def when(self, nth: int, now: float) -> float:
+        return max(bucket.when(nth, now) for bucket in self.buckets.values())
+
+    def count(self, now: float, until: float) -> float:
+        return min(bucket.count(now, until) for bucket in self.buckets.values())
+
+    def after(self, count: int, now: float) -> Buckets:
+        first, last = self.when(0, now), self.when(count - 1, now)
+        return Buckets({name: _taken(bucket, count, first, last) for name, bucket in self.buckets.items()})
+
+    def tokens(self, now: float) -> int:
+        return min(bucket.tokens(now) for bucket in self.buckets.values())
+
+    def least_time(self, count: int) -> float:
+        return max(bucket.least_time(count) for bucket in self.buckets.values())
+
+    def levels(self, now: float) -> Sequence[Level]:
+        return [Level(name, bucket.tokens(now), bucket.when(0, now)) for name, bucket in self.buckets.items()]
+
+
+def _taken(bucket: TokenBucket, count: int, first: float, last: float) -> TokenBucket:
+    """Returns the bucket after `count` starts, the times between them growing, from the `first` to the `last`."""
+    # A start at t leaves the bucket full no sooner than the rest of them after it allow. Of these bounds, one for each
+    # start, an end is the greatest, because the starts are a convex function of their number.
+    full_at = max(bucket.full_from(first) + count * bucket.interval, last + bucket.interval)
+    return TokenBucket(bucket.interval, bucket.burst, full_at)
+
+
+def limiter_of(
+    interval: float, burst: int, limits: tuple[Limit, ...], full_at: float = -math.inf, levels: Mapping[str, float] = {}
+) -> Limiter:
+    """Returns the limiter of INTERVAL and BURST beside other limits.
+
+    `full_at` and `levels` are its state, as `state_of` returned it; a limit that is not among them starts full.
+    """
+    own = TokenBucket(interval, burst, full_at)
+    if not limits:
+        return own
+    others = {one.name: TokenBucket(one.interval, one.burst, levels.get(one.name, -math.inf)) for one in limits}
+    return Buckets({OF_INTERVAL: own, **others})
+
+
+def state_of(limiter: Limiter) -> tuple[float, dict[str, float]]:
+    """Returns what must survive a restart: when the bucket of INTERVAL would be full, and the others by their names."""
+    if isinstance(limiter, TokenBucket):
+        return limiter.full_at, {}
+    assert isinstance(limiter, Buckets)
+    full_at = {name: bucket.full_at for name, bucket in limiter.buckets.items()}
+    return full_at.pop(OF_INTERVAL), full_at
