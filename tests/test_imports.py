@@ -27,7 +27,7 @@ LAYERS = [layer.replace(" ", "").split(",") for layer in " ".join(LINE.split()).
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 WITHOUT_FLASK = RANK["web"]
 CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitress"}
-EXTRAS = {"urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
+EXTRAS = {"httpx", "urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
 
 
 class Import(NamedTuple):

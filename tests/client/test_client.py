@@ -14,6 +14,8 @@ import pytest
 
 from app.client import Client, ClientError, Refused, TimedOut, Unreachable
 from app.core.models import Priority
+from tests.support.blocking import BlockingClient
+from tests.support.documents import status
 from tests.support.scripted import answer, chunk, head, problem, reset, say_nothing, scripted, send
 from tests.support.sleeper import Sleeper
 
@@ -25,16 +27,12 @@ def clock() -> Sleeper:
     return Sleeper()
 
 
-@pytest.fixture
-def client(clock: Sleeper) -> Callable[..., Client]:
-    return lambda url, **more: Client(url, clock=clock, **more)
+@pytest.fixture(params=[Client, BlockingClient])
+def client(clock: Sleeper, request: pytest.FixtureRequest) -> Callable[..., Client]:
+    return lambda url, **more: request.param(url, clock=clock, **more)
 
 
 Make = Callable[..., Client]
-
-
-def status(word: str, **more: Any) -> dict[str, Any]:
-    return {"ingestion_id": "abc", "status": word, "batches": [], **more}
 
 
 def test_a_submit_is_one_request(client: Make) -> None:
@@ -162,7 +160,7 @@ def test_a_redrive_that_surely_did_not_is(client: Make) -> None:
         (answer(404, b"<h1>Not Found</h1>"), "answers 404, but not as this service does"),
         (answer(200, b"<h1>Welcome</h1>"), "but not as this service does"),
         (answer(200, ["ingestion_id"]), "but not as this service does"),
-        (answer(200, {"status": "triggered"}), "but not as this service does"),
+        (answer(200, {"status": "triggered"}), "but not as this service does: ingestion_id is missing"),
         (send(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "does not speak HTTP"),
     ],
     ids=["redirect", "html-404", "html-200", "array", "other-service", "ssh"],

@@ -1,0 +1,108 @@
+"""One request to a service and its answer, on httpx, which the extra `async` installs."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from .errors import Unreachable
+from .messages import Address, CutOff, Lines, Reply, Request
+
+if TYPE_CHECKING:
+    import httpx
+
+_LOST = "the connection was lost before the answer was complete"
+
+
+class AsyncTransport:
+    """Opens a connection for each request, follows no redirect and uses no proxy, like `Transport`.
+
+    However a request ends, cancelled too, its connection is closed. Raises ImportError without httpx.
+    """
+
+    def __init__(self, address: Address) -> None:
+        try:
+            import httpx
+        except ImportError:
+            raise ImportError("AsyncClient needs httpx: pip install 'Flask-Ingestion[async]'.", name="httpx") from None
+        self._address = address
+        self._httpx = httpx
+        self._client = httpx.AsyncClient(
+            headers=address.headers,
+            # The certificates of the system, which http.client trusts, not those that httpx brings along.
+            verify=ssl.create_default_context() if address.secure else False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def exchange(self, request: Request) -> Reply:
+        """Send a request and read the whole answer. Raises Unreachable."""
+        async with self._response(request) as response:
+            return _reply(response)._replace(body=await response.aread())
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncIterator[str]]]:
+        """Send a request; gives the answer, and the lines of its body as they arrive if it is 200.
+
+        Raises Unreachable.
+        """
+        async with self._response(request) as response:
+            reply = _reply(response)
+            if reply.status != 200:
+                reply = reply._replace(body=await response.aread())
+            yield reply, _lines(response)
+
+    @asynccontextmanager
+    async def _response(self, request: Request) -> AsyncIterator[httpx.Response]:
+        httpx, url = self._httpx, self._address.url
+        try:
+            async with self._client.stream(
+                request.method,
+                url + request.path,
+                content=request.body,
+                headers=dict(request.headers),
+                timeout=request.timeout,
+            ) as response:
+                yield response
+        except (httpx.HTTPError, UnicodeDecodeError, CutOff) as error:
+            sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+            raise Unreachable(f"{url}: {self._reason(error, request.timeout)}.", sent=sent) from error
+
+    def _reason(self, error: Exception, timeout: float) -> str:
+        httpx = self._httpx
+        if isinstance(error, httpx.TimeoutException):
+            return f"no answer within {timeout:g} s"
+        if isinstance(error, httpx.ConnectError):
+            return _refusal(error)
+        if isinstance(error, (httpx.NetworkError, CutOff)):
+            return _LOST
+        return f"{_LOST}, or what answers there does not speak HTTP"
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply.of(response.status_code, response.headers.get)
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    lines = Lines()
+    async for block in response.aiter_raw():
+        for line in lines.of(block):
+            yield line
+    lines.end()
+
+
+def _refusal(error: BaseException) -> str:
+    """Returns why a connection failed, in the words of the system, which httpx puts its own before."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            named = cause.errno > 0 and not isinstance(cause, ssl.SSLError)
+            return os.strerror(cause.errno) if named else str(cause.strerror).rstrip(".")
+        cause = cause.__cause__ or cause.__context__
+    return str(error).rstrip(".")
