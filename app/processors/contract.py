@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
 from ..errors import ConfigError, InvalidResult
@@ -20,6 +21,13 @@ none at all.
 Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a processor returns for an id that failed, beside the data of the others."""
+
+    reason: str
 
 
 def simulate(ids: Sequence[int]) -> dict[int, JSON]:
