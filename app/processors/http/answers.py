@@ -67,9 +67,7 @@ class Answers:
         if isinstance(items, dict):
             items = list(items.values())
         if not isinstance(items, list):
-            raise InvalidResult(
-                f"{self._name} answered with a {type(items).__name__} where an array of items should be."
-            )
+            raise InvalidResult(f"{self._name} answered with a {type(items).__name__}; it must be an array of items.")
         items = [item for item in items if item is not None]
         names = {str(one): one for one in ids}
         found: dict[Id, Any] = {}

@@ -54,9 +54,8 @@ def _current(headers: Mapping[str, str]) -> Iterator[float]:
 
 def _in_one(headers: Mapping[str, str]) -> Iterator[float]:
     """Reads `RateLimit: limit=10, remaining=0, reset=7`."""
-    said = dict(
-        name.split("=") for name, _ in _members(headers.get("ratelimit", "")) if name[:1] != '"' and "=" in name
-    )
+    names = [name for name, _ in _members(headers.get("ratelimit", "")) if not name.startswith('"')]
+    said = dict(name.split("=") for name in names if "=" in name)
     if _number(said.get("remaining")) == 0 and (seconds := _number(said.get("reset"))) is not None:
         yield seconds
 
