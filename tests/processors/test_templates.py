@@ -38,6 +38,8 @@ def asks(target: str, body: str = "") -> Asks:
         ("/x?{% for id in ids %}&id={{ id }}{% endfor %}", "/x?&id=1&id=2&id=3"),
         ("/x?ids={{ ids|map('urlencode')|join(';') }}", "/x?ids=1;2;3"),
         ("/x?first={{ ids[0] }}&all={{ ids|length }}{{ '&many' if ids|length > 9 }}", "/x?first=1&all=3"),
+        ("/x?ids={{ ids|tojson }}", "/x?ids=%5B1%2C%202%2C%203%5D"),
+        ("/{% macro one(id) %}{{ id }}/{% endmacro %}{% for id in ids %}{{ one(id) }}{% endfor %}", "/1/2/3/"),
         ('/x?q={"in":[{ids}]}', '/x?q={"in":[1,2,3]}'),
     ],
 )
@@ -62,6 +64,8 @@ def test_each_id_makes_one_request(target: str, made: str) -> None:
         ('{"ids": {{ ids }}}', {"ids": [1, 2]}),
         ('{"ids": {{ ids|tojson }}}', {"ids": [1, 2]}),
         ('{"ids": [{{ ids|map("tojson")|join(",") }}]}', {"ids": [1, 2]}),
+        ('{"ids": [{{ ids|commas }}]}', {"ids": [1, 2]}),
+        ('{"q": {{ ids|join("&")|urlencode }}}', {"q": "1%262"}),
         ('{"q": {{ ids|join(" OR ") }}}', {"q": "1 OR 2"}),
         (OBJECTS, {"properties": ["name"], "inputs": [{"id": "1"}, {"id": "2"}]}),
         ('{"query": "query($i:[ID!]!){nodes(ids:$i){id}}", "variables": {"i": {{ ids|map("string")|list }}}}',
@@ -117,6 +121,7 @@ def test_no_id_is_anything_but_data(ids: list[str]) -> None:
         ("/", "ids={{ ids }}", "TWO_UPSTREAM_BODY fails: it makes no JSON: Expecting value: line 1 column 1"),
         ("/", '{"a": NaN, "b": {{ ids }}}', "TWO_UPSTREAM_BODY fails: it makes no JSON: NaN is not JSON"),
         ("/", '{"a": {{ ids.append }}}', "TWO_UPSTREAM_BODY fails in line 1: "),
+        ("/{{ ids|join('-')|safe }}", "", "TWO_UPSTREAM_URL fails in line 1: No filter named 'safe'"),
         ("/", '{% include "passwd" %}{{ ids }}', "TWO_UPSTREAM_BODY fails in line 1: "),
     ],
 )  # fmt: skip

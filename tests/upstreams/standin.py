@@ -90,16 +90,14 @@ def query_of(exchange: Exchange) -> dict[str, str]:
 def answered(stand_in: StandIn, ids: Sequence[Any]) -> dict[Any, Any]:
     """Run the real service with the recipe's settings until all ids are answered; returns the data of each.
 
-    Fails if the stand-in noted a violation, or if less than 95 % of what it allows was used.
+    Fails if the stand-in noted a violation, or if less than 95 % of what it allows was used. The first id goes ahead,
+    for the first call of a process takes long enough to bring the second one closer than the margin of a fast clock.
     """
     arguments = ("-m", "tests.support.scaled", str(stand_in.scale))
     with stand_in.serving(), Service(arguments, **stand_in.settings()) as service:
-        ingestion = service.submit(list(ids))
-        pause = threading.Event()
-        while service.call("GET", f"/status/{ingestion}?limit=1")["status"] not in ("completed", "failed"):
-            assert stand_in.clock.now() - stand_in.calls[-1] < MOST_IDLE * stand_in.scale if stand_in.calls else True
-            pause.wait(0.03)
-        found = results(service, ingestion)
+        first = finished(stand_in, service, ids[:1])
+        stand_in.calls.clear()
+        found = first | finished(stand_in, service, ids[1:])
     trouble = [line for line in service.lines if " INFO " not in line]
     assert stand_in.violations == [], trouble[:9]
     assert set(found) == set(ids), trouble[:9]
@@ -107,7 +105,13 @@ def answered(stand_in: StandIn, ids: Sequence[Any]) -> dict[Any, Any]:
     return found
 
 
-def results(service: Service, ingestion: str) -> dict[Any, Any]:
+def finished(stand_in: StandIn, service: Service, ids: Sequence[Any]) -> dict[Any, Any]:
+    """Submit ids and wait for their end; returns the data of each."""
+    ingestion = service.submit(list(ids))
+    pause = threading.Event()
+    while service.call("GET", f"/status/{ingestion}?limit=1")["status"] not in ("completed", "failed"):
+        assert not stand_in.calls or stand_in.clock.now() - stand_in.calls[-1] < MOST_IDLE * stand_in.scale
+        pause.wait(0.03)
     connection = service.connect()
     connection.request("GET", f"/results/{ingestion}")
     with connection.getresponse() as response:

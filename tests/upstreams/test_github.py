@@ -17,7 +17,7 @@ TOKEN = "Bearer TOKEN"
 
 
 class GitHub(StandIn):
-    """80 calls are left of the hour, which ends 12 seconds after the first; the 30th meets a secondary limit."""
+    """80 calls are left of the hour, which ends 12 seconds after the first; one meets a secondary limit."""
 
     recipe = "GitHub REST"
     scale = 6
@@ -33,7 +33,7 @@ class GitHub(StandIn):
         with self.lock:
             if self._hour is None:
                 self._hour = Fixed(5000, 3600, math.ceil(now) + 12, 80)
-            hour, number = self._hour, len(self.calls)
+            hour, number = self._hour, self._hour.left
             allowed = hour.allows(now) and self._minute.allows(now)
         headers = {
             "x-ratelimit-limit": "5000",
@@ -48,7 +48,7 @@ class GitHub(StandIn):
         if not allowed:
             self.violated("API rate limit exceeded")
             return self.reply(exchange, {"message": "API rate limit exceeded for user ID 1."}, 403, headers)
-        if number == 30:
+        if number == 50:
             self._blocked_until = now + 3
             self.paused += 3
             message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."

@@ -97,9 +97,10 @@ class Template:
 
         # Escaping itself is done above; with it on, filters know what has been escaped.
         environment = ImmutableSandboxedEnvironment(autoescape=True, finalize=finalize, undefined=StrictUndefined)
-        environment.filters["commas"] = _commas
-        environment.filters["tojson"] = _marked_up(_as_json)
-        environment.filters["urlencode"] = _marked_up(_percent_encoded)
+        for name in _UNSAFE:
+            del environment.filters[name]
+        own = {name: _marked_up(filter) if filter is printed else filter for name, filter in _FILTERS.items()}
+        environment.filters |= own | {"commas": lambda values: Markup(",".join(map(printed, values)))}
         try:
             self.names = meta.find_undeclared_variables(environment.parse(source)) & set(_NAMES)
             self._template = environment.from_string(source)
@@ -138,10 +139,6 @@ def _as_json(value: Any) -> str:
     return json.dumps(value, allow_nan=False)
 
 
-def _commas(values: Sequence[Any]) -> Markup:
-    return Markup(",".join(map(_percent_encoded, values)))
-
-
 def _marked_up(printed: Callable[[Any], str]) -> Callable[[Any], Markup]:
     return lambda value: Markup(printed(value))
 
@@ -158,3 +155,10 @@ def _line(error: BaseException) -> int | None:
 
 def _sentence(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
+
+
+_FILTERS = {"tojson": _as_json, "urlencode": _percent_encoded}
+"""Of these, the one by which a template prints anyway is not applied twice; the other makes text to be printed so."""
+
+_UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
+"""Jinja's filters whose text would be printed as it is."""
