@@ -1,6 +1,7 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
+from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .limiter import Level, Limiter, TokenBucket
@@ -40,6 +41,8 @@ __all__ = [
     "RUNNING",
     "WAITING",
     "Accuracy",
+    "Answer",
+    "Answers",
     "Aside",
     "Batch",
     "BatchError",

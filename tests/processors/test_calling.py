@@ -189,6 +189,19 @@ def test_each_request_of_a_batch_has_a_key_of_its_own(serve: Serve) -> None:
     assert upstream.headers[4]["idempotency-key"] == Queue().batch.id
 
 
+def test_a_part_of_a_batch_has_another_key_than_the_whole(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(["done"]))
+    fetch = upstream_of(upstream, idempotency_header="Idempotency-Key")
+    each = upstream_of(upstream, "/{id}", idempotency_header="Idempotency-Key")
+    whole, part = Queue(1, 2), Queue(2)
+    part.batch = part.batch._replace(asked=(1,))
+    for queue, run in ((part, fetch), (whole, each), (part, each)):
+        queue.run(run)
+    first, _, second, again = (sent["idempotency-key"] for sent in upstream.headers)
+    assert first != whole.batch.id
+    assert second == again
+
+
 def test_there_is_no_key_outside_a_batch(serve: Serve) -> None:
     fetch = upstream_of(serve(echo), idempotency_header="Idempotency-Key")
     with pytest.raises(RuntimeError, match="no current batch"):

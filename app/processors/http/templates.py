@@ -18,6 +18,9 @@ Id: TypeAlias = int | str
 
 _NAMES = ("ids", "id")
 
+_UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
+"""Jinja's filters whose text would be printed as it is."""
+
 
 class Ask(NamedTuple):
     """One request: path and query, and the body where there is one."""
@@ -99,8 +102,10 @@ class Template:
         environment = ImmutableSandboxedEnvironment(autoescape=True, finalize=finalize, undefined=StrictUndefined)
         for name in _UNSAFE:
             del environment.filters[name]
-        own = {name: _marked_up(filter) if filter is printed else filter for name, filter in _FILTERS.items()}
-        environment.filters |= own | {"commas": lambda values: Markup(",".join(map(printed, values)))}
+        for name, encoded in (("tojson", _as_json), ("urlencode", _percent_encoded)):
+            # What a template prints anyway is not encoded twice; the other makes text, which is printed like any.
+            environment.filters[name] = _marked_up(encoded) if encoded is printed else encoded
+        environment.filters["commas"] = lambda values: Markup(",".join(map(printed, values)))
         try:
             self.names = meta.find_undeclared_variables(environment.parse(source)) & set(_NAMES)
             self._template = environment.from_string(source)
@@ -155,10 +160,3 @@ def _line(error: BaseException) -> int | None:
 
 def _sentence(error: Exception) -> str:
     return str(error).rstrip(".") or type(error).__name__
-
-
-_FILTERS = {"tojson": _as_json, "urlencode": _percent_encoded}
-"""Of these, the one by which a template prints anyway is not applied twice; the other makes text to be printed so."""
-
-_UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
-"""Jinja's filters whose text would be printed as it is."""

@@ -53,18 +53,18 @@ class HttpUpstream:
         deadline = self._caller.deadline()
         distinct = list(dict.fromkeys(ids))
         if self._asks.each:
-            return {one: self._one(one, len(distinct) == 1, deadline) for one in distinct}
-        answer = self._caller.call(self._asks.of(distinct), deadline, headers=self._key(None))
+            return {one: self._one(one, deadline) for one in distinct}
+        answer = self._caller.call(self._asks.of(distinct), deadline, headers=self._key())
         return self._answers.of_many(distinct, answer)
 
-    def _one(self, one: Id, alone: bool, deadline: float) -> Any:
-        about, headers = f" for id {one}", self._key(None if alone else one)
-        answer = self._caller.call(self._asks.of([one]), deadline, about=about, headers=headers)
+    def _one(self, one: Id, deadline: float) -> Any:
+        answer = self._caller.call(self._asks.of([one]), deadline, about=f" for id {one}", headers=self._key(one))
         return self._answers.of_one(one, answer)
 
-    def _key(self, one: Id | None) -> dict[str, str]:
-        """Returns the idempotency header of a batch's request, or of the one of its requests that is for this id."""
+    def _key(self, one: Id | None = None) -> dict[str, str]:
+        """Returns the idempotency header of the batch's request, or of that of its requests which is for one id."""
         if not self._idempotency_header:
             return {}
-        batch_id = current_batch().id
-        return {self._idempotency_header: batch_id if one is None else str(uuid5(UUID(batch_id), str(one)))}
+        batch = current_batch()
+        whole = one is None or (len(batch.ids) == 1 and not batch.asked)
+        return {self._idempotency_header: batch.key if whole else str(uuid5(UUID(batch.id), str(one)))}
