@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.scaled import ScaledClock
@@ -21,6 +21,12 @@ MOST_IDLE = 10.0
 """Seconds of real time without a call after which a test gives up."""
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "upstreams.md").read_text()
+
+
+class Refused(NamedTuple):
+    """Why an id failed."""
+
+    why: str
 
 
 class StandIn:
@@ -43,6 +49,7 @@ class StandIn:
         self.paused = 0.0
         self._server = Upstream(self._serve)
         self.url = self._server.url
+        self.host = urlsplit(self.url).netloc
 
     def _serve(self, exchange: Exchange) -> None:
         now = self.clock.now()
@@ -76,9 +83,8 @@ class StandIn:
         (block,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
         words = [word for word in shlex.split(block) if word != "export"]
         found = dict(word.split("=", 1) for word in words)
-        host = urlsplit(self.url).netloc
         url = found["INGEST_UPSTREAM_URL"]
-        url = re.sub(r"^https://([^@/]*@)?[^/]*", lambda match: f"http://{match[1] or ''}{host}", url)
+        url = re.sub(r"^https://([^@/]*@)?[^/]*", lambda match: f"http://{match[1] or ''}{self.host}", url)
         return {**found, "INGEST_UPSTREAM_URL": url}
 
 
@@ -88,7 +94,7 @@ def query_of(exchange: Exchange) -> dict[str, str]:
 
 
 def answered(stand_in: StandIn, ids: Sequence[Any]) -> dict[Any, Any]:
-    """Run the real service with the recipe's settings until all ids are answered; returns the data of each.
+    """Run the real service with the recipe's settings until all ids are answered; returns data or Refused of each.
 
     Fails if the stand-in noted a violation, or if less than 95 % of what it allows was used. The first id goes ahead,
     for the first call of a process takes long enough to bring the second one closer than the margin of a fast clock.
@@ -106,15 +112,15 @@ def answered(stand_in: StandIn, ids: Sequence[Any]) -> dict[Any, Any]:
 
 
 def finished(stand_in: StandIn, service: Service, ids: Sequence[Any]) -> dict[Any, Any]:
-    """Submit ids and wait for their end; returns the data of each."""
+    """Submit ids and wait for their end; returns data or Refused of each."""
     ingestion = service.submit(list(ids))
     pause = threading.Event()
     while service.call("GET", f"/status/{ingestion}?limit=1")["status"] not in ("completed", "failed"):
         assert not stand_in.calls or stand_in.clock.now() - stand_in.calls[-1] < MOST_IDLE * stand_in.scale
         pause.wait(0.03)
     connection = service.connect()
-    connection.request("GET", f"/results/{ingestion}")
+    connection.request("GET", f"/results/{ingestion}?include=failed")
     with connection.getresponse() as response:
         lines = [json.loads(line) for line in response.read().splitlines()]
     connection.close()
-    return {line["id"]: line["data"] for line in lines}
+    return {line["id"]: Refused(line["error"]["message"]) if "error" in line else line["data"] for line in lines}

@@ -9,7 +9,7 @@ import pytest
 from tests.support.upstream import Exchange
 
 from .rules import Fixed, Sliding
-from .standin import StandIn, answered
+from .standin import Refused, StandIn, answered
 
 pytestmark = pytest.mark.realtime
 
@@ -56,9 +56,13 @@ class GitHub(StandIn):
         if hour.left == 0:
             self.paused += hour.ends_at - now
         issue = int(exchange.path.rpartition("/")[2])
+        if issue > 1000:
+            return self.reply(exchange, {"message": "Not Found", "status": "404"}, 404, headers)
         return self.reply(exchange, {"number": issue, "title": f"Issue {issue}"}, 200, headers)
 
 
 def test_every_issue_is_fetched_across_the_end_of_the_hour() -> None:
-    found = answered(GitHub(), range(1, 131))
+    stand_in = GitHub()
+    found = answered(stand_in, [*range(1, 130), 1001])
+    assert found.pop(1001) == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert all(found[one]["title"] == f"Issue {one}" for one in found)

@@ -10,7 +10,7 @@ import pytest
 from tests.support.upstream import Exchange
 
 from .rules import Sliding
-from .standin import StandIn, answered
+from .standin import Refused, StandIn, answered
 
 pytestmark = pytest.mark.realtime
 
@@ -64,6 +64,7 @@ def read(ids: list[str], properties: list[str]) -> tuple[int, dict[str, Any]]:
 
 
 def test_every_contact_is_read() -> None:
-    ids = range(1, 1 + 110 * 100)
-    found = answered(HubSpot(), ids)
+    ids, unknown, stand_in = range(1, 110 * 100), 1_000_001, HubSpot()
+    found = answered(stand_in, [*ids, unknown])
+    assert found[unknown] == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert all(found[one]["properties"]["email"] == f"email {one}" for one in ids)

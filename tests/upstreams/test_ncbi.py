@@ -9,7 +9,7 @@ import pytest
 from tests.support.upstream import Exchange
 
 from .rules import Sliding
-from .standin import StandIn, answered, query_of
+from .standin import Refused, StandIn, answered, query_of
 
 pytestmark = pytest.mark.realtime
 
@@ -43,6 +43,7 @@ class Ncbi(StandIn):
 
 
 def test_every_summary_is_fetched() -> None:
-    ids = range(31_000_000, 31_000_000 + 22 * 200)
-    found = answered(Ncbi(), ids)
+    ids, unknown = range(31_000_000, 31_000_000 + 22 * 200 - 1), 40_000_001
+    found = answered(Ncbi(), [*ids, unknown])
     assert all(found[one] == {"uid": str(one), "title": f"On {one}"} for one in ids)
+    assert found[unknown] == Refused("cannot get document summary")
