@@ -88,3 +88,29 @@ def test_without_a_queue_what_is_asked_is_logged(caplog: pytest.LogCaptureFixtur
         "a test; holding for 5 s, if there were a queue",
         "another; slower, if there were a queue",
     ]
+
+
+def test_a_slow_down_is_logged_and_so_is_the_recovery(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "flask_ingestion")
+    asked: list[float] = []
+
+    def processor(_: Sequence[int]) -> None:
+        asked.append(host.clock.now() - START)
+        if len(asked) == 1:
+            slow_down("too many requests")
+            raise OSError
+
+    host = serve(processor, interval=30, backoff=0)
+    ingestion = host.submit([1])
+    eventually(lambda: host.store.stats().pace == 60)
+    assert "too many requests; one start every 60 s from now on" in caplog.text
+    host.advance(30)
+    assert len(asked) == 1
+    host.advance(30)
+    host.finished(ingestion.id)
+    assert asked == [0, 60]
+    host.advance(60)
+    eventually(lambda: "refused nothing for a while; one start every 42.8571 s from now on" in caplog.text)
+    host.advance(300)
+    eventually(lambda: "the rate is as configured from now on" in caplog.text)
+    assert (host.client.get("/queue").json or {})["slowed_to"] is None
