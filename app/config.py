@@ -191,6 +191,9 @@ class Settings:
     )
     upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")
     upstream_max_body: int = _setting(10_000_000, _integer(1), "Bytes of one of its answers at most.")
+    upstream_connections: int = _setting(
+        0, _integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
+    )
     process_timeout: float = _setting(
         300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
     )
@@ -233,6 +236,11 @@ class Settings:
     def steady_interval(self) -> float:
         """Seconds from one start to the next in the long run, by the tightest of its limits."""
         return max(self.interval, *(limit.interval for limit in self.limits), 0.0)
+
+    @property
+    def least_interval(self) -> float:
+        """Seconds from one start to the next at the highest rate that lasts, by the shortest of its limits; or 0."""
+        return self.interval or min((limit.interval for limit in self.limits), default=0.0)
 
     @property
     def max_body(self) -> int:
