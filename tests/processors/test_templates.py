@@ -87,11 +87,11 @@ def test_a_body_may_be_for_each_id() -> None:
 
 @given(st.lists(printable, min_size=1, max_size=5))
 def test_no_id_is_anything_but_data(ids: list[str]) -> None:
+    if ids[0] in (".", ".."):  # refused, see below
+        return
     target, body = asks("/a/{{ ids[0] }}/b?q={{ ids|join(' ') }}&ids={ids}", OBJECTS).of(ids)
     parts = urlsplit("http://localhost" + target)
     assert [unquote(part) for part in parts.path.split("/")] == ["", "a", ids[0], "b"]
-    assert "." not in parts.path.split("/")
-    assert ".." not in parts.path.split("/")
     assert parse_qs(parts.query, keep_blank_values=True, strict_parsing=True) == {
         "q": [" ".join(ids)],
         "ids": [",".join(ids)],
@@ -99,6 +99,14 @@ def test_no_id_is_anything_but_data(ids: list[str]) -> None:
     assert [unquote(one) for one in parts.query.rpartition("=")[2].split(",")] == ids
     assert body is not None
     assert json.loads(body)["inputs"] == [{"id": one} for one in ids]
+
+
+@pytest.mark.parametrize("one", [".", ".."])
+def test_an_id_that_would_lead_to_another_path_is_refused(one: str) -> None:
+    for target in ("/records/{id}/data", "/{{ ids|join(',') }}", "/records/{{ id }}?all=1"):
+        with pytest.raises(PermanentError, match="cannot be part of a URL's path"):
+            asks(target).of([one])
+    assert asks("/records?id={id}").of([one]).target == f"/records?id={one}"
 
 
 @pytest.mark.parametrize(

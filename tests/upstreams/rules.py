@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 
 
@@ -57,7 +58,18 @@ class Leaky:
 
 
 class Serial:
-    """One call at a time."""
+    """At most `most` calls at a time: a block, which says whether it may run beside those that do."""
 
-    def __init__(self) -> None:
-        self.under_way = 0
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._under_way = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> bool:
+        with self._lock:
+            self._under_way += 1
+            return self._under_way <= self.most
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._under_way -= 1

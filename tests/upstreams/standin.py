@@ -79,13 +79,18 @@ class StandIn:
 
     def settings(self) -> dict[str, str]:
         """The recipe's settings, with this server in the place of the real one."""
-        (section,) = re.findall(rf"^## {self.recipe}\n(.*?)(?=^## |\Z)", RECIPES, re.MULTILINE | re.DOTALL)
-        (block,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-        words = [word for word in shlex.split(block) if word != "export"]
-        found = dict(word.split("=", 1) for word in words)
+        found = settings_of(self.recipe)
         url = found["INGEST_UPSTREAM_URL"]
         url = re.sub(r"^https://([^@/]*@)?[^/]*", lambda match: f"http://{match[1] or ''}{self.host}", url)
         return {**found, "INGEST_UPSTREAM_URL": url}
+
+
+def settings_of(recipe: str) -> dict[str, str]:
+    """The settings in a section of docs/upstreams.md."""
+    (section,) = re.findall(rf"^## {recipe}\n(.*?)(?=^## |\Z)", RECIPES, re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    words = [word for word in shlex.split(block) if word != "export"]
+    return dict(word.split("=", 1) for word in words)
 
 
 def query_of(exchange: Exchange) -> dict[str, str]:

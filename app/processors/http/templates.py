@@ -54,9 +54,13 @@ class Asks:
     def of(self, ids: Sequence[Id]) -> Ask:
         """Returns the request for these ids; for one of them where there is one for each. Raises PermanentError."""
         try:
-            return self._made(ids)
+            ask = self._made(ids)
         except TemplateFailed as error:
             raise PermanentError(str(error)) from error
+        # As a segment of a path these lead elsewhere (RFC 3986, section 5.2.4), percent-encoded or not.
+        if (away := {".", ".."} & set(map(str, ids))) and away & set(ask.target.partition("?")[0].split("/")):
+            raise PermanentError(f"The id {min(away)!r} cannot be part of a URL's path.")
+        return ask
 
     def _try(self, sample: Sequence[Id]) -> None:
         try:
@@ -135,9 +139,7 @@ def _marked(target: str) -> str:
 
 def _percent_encoded(value: Any) -> str:
     """Returns text for one segment of a path, or one value of a query (RFC 3986, section 2.3)."""
-    text = str(value)
-    # Segments of dots alone would lead to another path (section 5.2.4).
-    return text.replace(".", "%2E") if text in (".", "..") else quote(text, safe="")
+    return quote(str(value), safe="")
 
 
 def _as_json(value: Any) -> str:
