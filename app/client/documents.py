@@ -198,6 +198,7 @@ class Queue(Document):
     next: tuple[Upcoming, ...]
     limits: tuple[Limit, ...] = ()
     binding_limit: str | None = None
+    slowed_to: float | None = None
     workers: tuple[Worker, ...] = ()
 
 
