@@ -25,18 +25,20 @@ class Document(dict[str, Any]):
 
     def __init__(self, members: Mapping[str, Any]) -> None:
         super().__init__(members)
-        for name, read, default in _attributes(type(self)):
-            if name in self:
-                try:
-                    self.__dict__[name] = read(self[name])
-                except Unlike:
-                    raise
-                except (ValueError, KeyError, TypeError):
-                    raise Unlike(f"{name} is {self[name]!r:.60}") from None
-            elif default is MISSING:
-                raise Unlike(f"{name} is missing")
-            else:
-                self.__dict__[name] = default
+        attributes = self.__dict__
+        name = ""
+        try:
+            for name, read, default in _attributes(type(self)):
+                if name in members:
+                    attributes[name] = read(members[name])
+                elif default is MISSING:
+                    raise Unlike(f"{name} is missing")
+                else:
+                    attributes[name] = default
+        except Unlike:
+            raise
+        except (ValueError, KeyError, TypeError):
+            raise Unlike(f"{name} is {self[name]!r:.60}") from None
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -65,29 +67,40 @@ def _reader(kind: Any) -> Read:
     if kind is Priority:
         return Priority.__getitem__
     if get_origin(kind) is tuple:
-        return functools.partial(_items, _reader(get_args(kind)[0]))
+        return _items(_reader(get_args(kind)[0]))
     if get_origin(kind) is UnionType:
         present = [one for one in get_args(kind) if one is not NoneType]
-        read = _reader(present[0]) if len(present) == 1 else functools.partial(_scalar, tuple(present))
-        return functools.partial(_unless_null, read) if NoneType in get_args(kind) else read
+        read = _reader(present[0]) if len(present) == 1 else _scalar(*present)
+        return _or_null(read) if NoneType in get_args(kind) else read
     if kind in (str, int, bool):
-        return functools.partial(_scalar, kind)
-    return functools.partial(_scalar, (int, float)) if kind is float else kind
+        return _scalar(kind)
+    return _scalar(int, float) if kind is float else kind
 
 
 def _same(member: Any) -> Any:
     return member
 
 
-def _scalar(kinds: Any, member: Any) -> Any:
-    if not isinstance(member, kinds):
-        raise TypeError
-    return member
+def _scalar(*kinds: type) -> Read:
+    def read(member: Any) -> Any:
+        if type(member) not in kinds:
+            raise TypeError
+        return member
+
+    return read
 
 
-def _items(read: Read, member: Any) -> tuple[Any, ...]:
-    return tuple(map(read, _scalar(list, member)))
+def _items(read_one: Read) -> Read:
+    def read(members: Any) -> Any:
+        if type(members) is not list:
+            raise TypeError
+        return tuple(map(read_one, members))
+
+    return read
 
 
-def _unless_null(read: Read, member: Any) -> Any:
-    return None if member is None else read(member)
+def _or_null(read_one: Read) -> Read:
+    def read(member: Any) -> Any:
+        return None if member is None else read_one(member)
+
+    return read
