@@ -33,7 +33,8 @@ class Verbs:
             try:
                 accepted.append((yield from self.submit(submission)))
             except ClientError as error:
-                error.add_note(f"{len(accepted)} submissions before this one were accepted.")
+                many = len(accepted) != 1
+                error.add_note(f"{len(accepted)} submission{'s were' * many or ' was'} accepted before it.")
                 raise
             if progress:
                 progress(accepted)

@@ -27,6 +27,7 @@ class Waits:
         self._timeout = timeout
         self._until = None if timeout is None else calls.now() + timeout
         self._cursor: str | None = None
+        self._limit = _PAGE_MIN
 
     def for_one(self, ingestion_id: str, progress: Callable[[StatusPage], object] | None) -> Steps[StatusPage]:
         """Polls as seldom as the service advises. Raises TimedOut."""
@@ -43,6 +44,7 @@ class Waits:
     ) -> Steps[tuple[Ingestion, ...]]:
         """Polls all of them through the listing, as seldom as the service advises for the last of them."""
         asked = tuple(ingestion_ids)
+        self._limit = max(_PAGE_MIN, min(2 * len(asked), _PAGE_MAX))
         known: dict[str, Ingestion] = {}
         while True:
             # What was asked for by the beginning of an id, or by the id of a batch, now goes by its own.
@@ -57,6 +59,7 @@ class Waits:
             if not waiting:
                 return statuses
             last, advice = yield from self._look(max(waiting, key=_order).ingestion_id)
+            known |= {one: last for one in asked if known[one].ingestion_id == last.ingestion_id}
             if not _ended(last):
                 yield from self._pause(advice, statuses)
 
@@ -64,10 +67,10 @@ class Waits:
         """Returns each of these ingestions, in no more than two requests for each, and in one for all if they are
         neighbours in the listing."""
         found: dict[str, Ingestion] = {}
-        cursor, limit = self._cursor, max(_PAGE_MIN, min(2 * len(wanted), _PAGE_MAX))
-        for _ in range(len(wanted)):
+        cursor = self._cursor
+        for _ in range(len(wanted) if len(wanted) > 1 else 0):
             answer = yield from self._calls.call(
-                "GET", "/ingestions" + query(limit=limit, cursor=cursor), until=self._until
+                "GET", "/ingestions" + query(limit=self._limit, cursor=cursor), until=self._until
             )
             page = self._calls.document(Page, answer)
             here = {one.ingestion_id: one for one in page.ingestions if one.ingestion_id in wanted}

@@ -11,22 +11,11 @@ import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
 from app.core.models import Priority
-from tests.support.blocking import BlockingClient
 from tests.support.documents import EXAMPLES, ingestion, page, status
 from tests.support.scripted import answer, chunk, head, problem, reset, scripted, send
 from tests.support.sleeper import Sleeper
 
 ACCEPTED = answer(200, {"ingestion_id": "abc"})
-
-
-@pytest.fixture
-def clock() -> Sleeper:
-    return Sleeper()
-
-
-@pytest.fixture(params=[Client, BlockingClient])
-def client(clock: Sleeper, request: pytest.FixtureRequest) -> Callable[..., Client]:
-    return lambda url, **more: request.param(url, clock=clock, **more)
 
 
 Make = Callable[..., Client]
