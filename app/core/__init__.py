@@ -26,7 +26,7 @@ from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, check_request, shown
+from .validation import MEMBERS, check_request, printable, shown
 
 __all__ = [
     "ANY",
@@ -88,6 +88,7 @@ __all__ = [
     "ingestion_prefix",
     "is_last",
     "limiter_of",
+    "printable",
     "rank_of",
     "roll_up",
     "runs",
