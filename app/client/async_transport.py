@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from .errors import Unreachable
+from .losses import LOST, NOT_HTTP, may_pass, too_slow, why
 from .messages import Address, CutOff, Lines, Reply, Request
 
 if TYPE_CHECKING:
     import httpx
-
-_LOST = "the connection was lost before the answer was complete"
 
 
 class AsyncTransport:
@@ -72,17 +70,19 @@ class AsyncTransport:
                 yield response
         except (httpx.HTTPError, UnicodeDecodeError, CutOff) as error:
             sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-            raise Unreachable(f"{url}: {self._reason(error, request.timeout)}.", sent=sent) from error
+            reason = f"{url}: {self._reason(error, request.timeout)}."
+            raise Unreachable(reason, sent=sent, again=may_pass(_cause(error))) from error
 
     def _reason(self, error: Exception, timeout: float) -> str:
         httpx = self._httpx
         if isinstance(error, httpx.TimeoutException):
-            return f"no answer within {timeout:g} s"
-        if isinstance(error, httpx.ConnectError):
-            return _refusal(error)
+            return too_slow(timeout)
+        if cause := _cause(error):
+            return why(cause)
         if isinstance(error, (httpx.NetworkError, CutOff)):
-            return _LOST
-        return f"{_LOST}, or what answers there does not speak HTTP"
+            return LOST
+        # httpx does not tell the two apart.
+        return f"{LOST}, or {NOT_HTTP}"
 
 
 def _reply(response: httpx.Response) -> Reply:
@@ -97,12 +97,9 @@ async def _lines(response: httpx.Response) -> AsyncIterator[str]:
     lines.end()
 
 
-def _refusal(error: BaseException) -> str:
-    """Returns why a connection failed, in the words of the system, which httpx puts its own before."""
+def _cause(error: BaseException) -> OSError | None:
+    """Returns the system's error that one of httpx is about."""
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno is not None:
-            named = cause.errno > 0 and not isinstance(cause, ssl.SSLError)
-            return os.strerror(cause.errno) if named else str(cause.strerror).rstrip(".")
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno is not None):
         cause = cause.__cause__ or cause.__context__
-    return str(error).rstrip(".")
+    return cause

@@ -75,7 +75,7 @@ class Calls:
             answer = yield Request(method, path, body, sent, timeout)
             error: ClientError
             if isinstance(answer, Unreachable):
-                error, again = answer, not (once and answer.sent)
+                error, again = answer, answer.again and not (once and answer.sent)
             else:
                 assert answer is not None, "a request has an answer"
                 if answer.status == 200:
@@ -107,4 +107,5 @@ class Calls:
         try:
             return Refused(answer.status, json.loads(answer.body), answer.retry_after)
         except (ValueError, TypeError, KeyError, AttributeError):
-            return Unreachable(f"{self._url} answers {answer.status}, but not as this service does.")
+            prefix = "; if it is embedded, its URL ends with its url_prefix" if answer.status == 404 else ""
+            return Unreachable(f"{self._url} answers {answer.status}, but not as this service does{prefix}.")

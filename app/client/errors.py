@@ -22,12 +22,13 @@ class ClientError(IngestError):
 class Unreachable(ClientError):
     """No service answered: it is absent, too slow, was cut off, or something else answers there.
 
-    `sent` says whether the request may have taken effect.
+    `sent` says whether the request may have taken effect, `again` whether another attempt may succeed.
     """
 
-    def __init__(self, detail: str, *, sent: bool = True) -> None:
+    def __init__(self, detail: str, *, sent: bool = True, again: bool = True) -> None:
         super().__init__(detail)
         self.sent = sent
+        self.again = again
 
 
 class Refused(ClientError):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 from .errors import Unreachable
+from .losses import LOST, NOT_HTTP, may_pass, too_slow, why
 from .messages import Address, CutOff, Lines, Reply, Request
 
 _BLOCK = 65_536
@@ -50,7 +51,8 @@ class Transport:
                     connection.request(request.method, here.path + request.path, request.body, headers)
                 yield connection.getresponse()
         except (OSError, http.client.HTTPException, UnicodeDecodeError, CutOff) as error:
-            raise Unreachable(f"{here.url}: {_reason(error, request.timeout)}.", sent=sent) from error
+            reason = f"{here.url}: {_reason(error, request.timeout)}."
+            raise Unreachable(reason, sent=sent, again=may_pass(error)) from error
 
 
 def _reply(response: http.client.HTTPResponse) -> Reply:
@@ -78,9 +80,7 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
 
 def _reason(error: Exception, timeout: float) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {timeout:g} s"
-    if isinstance(error, (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead, CutOff)):
-        return "the connection was lost before the answer was complete"
-    if isinstance(error, http.client.HTTPException):
-        return "what answers there does not speak HTTP"
-    return (getattr(error, "strerror", None) or str(error)).rstrip(".")
+        return too_slow(timeout)
+    if isinstance(error, OSError):  # which some errors of http.client are too
+        return why(error)
+    return LOST if isinstance(error, (http.client.IncompleteRead, CutOff)) else NOT_HTTP

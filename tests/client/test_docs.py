@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from app import client
 from tests.support.command import Command
 from tests.support.standalone import Service
 
@@ -28,12 +29,7 @@ def test_every_program_runs() -> None:
 
 
 def test_every_error_is_told() -> None:
-    from app import client
-
     text = (ROOT / "docs" / "client.md").read_text()
-    errors = {
-        name
-        for name in client.__all__
-        if isinstance(kind := getattr(client, name), type) and issubclass(kind, Exception)
-    }
+    kinds = {name: getattr(client, name) for name in client.__all__}
+    errors = {name for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Exception)}
     assert {name for name in errors if f"`{name}`" in text} == errors
