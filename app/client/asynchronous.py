@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
@@ -92,7 +91,7 @@ class AsyncClient(Base):
         With `failed`, each id that failed with its error too. Repeated until the first one is there, never after it.
         """
         async for line in self.result_lines(ingestion_id, failed=failed):
-            yield Result(json.loads(line))
+            yield self._verbs.result(line)
 
     results = iter_results
 

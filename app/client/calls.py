@@ -91,10 +91,10 @@ class Calls:
                 self._notice(f"{error} Trying again in {pause:.1f} s.")
             yield Pause(pause)
 
-    def document(self, kind: type[D], answer: Reply) -> D:
-        """Returns the document in an answer. Raises Unreachable for anything else."""
+    def document(self, kind: type[D], text: bytes | str) -> D:
+        """Returns the document that JSON text holds. Raises Unreachable for anything else."""
         try:
-            return kind(json.loads(answer.body))
+            return kind(json.loads(text))
         except Unlike as error:
             raise Unreachable(f"{self._url} answers, but not as this service does: {error}.") from None
         except (ValueError, TypeError):

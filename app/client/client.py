@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -96,7 +95,7 @@ class Client(Base):
         With `failed`, each id that failed with its error too. Repeated until the first one is there, never after it.
         """
         for line in self.result_lines(ingestion_id, failed=failed):
-            yield Result(json.loads(line))
+            yield self._verbs.result(line)
 
     results = iter_results
 

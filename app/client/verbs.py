@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core import Priority, Status
 from .calls import Calls, D, Steps
-from .documents import Accepted, Dispatches, Ingestion, Page, Queue, Quote, StatusPage
+from .documents import Accepted, Dispatches, Ingestion, Page, Queue, Quote, Result, StatusPage
 from .errors import ClientError
 from .messages import Reply
 from .paths import query, results_path, status_path
@@ -60,6 +60,10 @@ class Verbs:
         """Returns the head of the answer; the lines follow."""
         return self._calls.call("GET", results_path(ingestion_id, failed=failed))
 
+    def result(self, line: str) -> Result:
+        """Returns what a line of results says."""
+        return self._calls.document(Result, line)
+
     def page(
         self,
         status: Status | str | None,
@@ -99,4 +103,4 @@ class Verbs:
 
     def _ask(self, kind: type[D], method: str, path: str, *more: Any, once: bool = False) -> Steps[D]:
         answer = yield from self._calls.call(method, path, *more, once=once)
-        return self._calls.document(kind, answer)
+        return self._calls.document(kind, answer.body)

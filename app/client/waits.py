@@ -72,7 +72,7 @@ class Waits:
             answer = yield from self._calls.call(
                 "GET", "/ingestions" + query(limit=self._limit, cursor=cursor), until=self._until
             )
-            page = self._calls.document(Page, answer)
+            page = self._calls.document(Page, answer.body)
             here = {one.ingestion_id: one for one in page.ingestions if one.ingestion_id in wanted}
             if here and not found:
                 self._cursor = cursor  # Those before it are newer than all that are waited for.
@@ -86,7 +86,7 @@ class Waits:
 
     def _look(self, ingestion_id: str) -> Steps[tuple[StatusPage, float | None]]:
         answer = yield from self._calls.call("GET", status_path(ingestion_id, limit=0), until=self._until)
-        return self._calls.document(StatusPage, answer), answer.retry_after
+        return self._calls.document(StatusPage, answer.body), answer.retry_after
 
     def _pause(self, advice: float | None, statuses: Sequence[Ingestion]) -> Steps[None]:
         seconds = min(_LOOK_MAX, _UNADVISED if advice is None else max(_LOOK_MIN, advice))

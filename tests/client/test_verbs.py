@@ -95,6 +95,22 @@ def test_results_that_break_off_say_so(client: Make, act: Any) -> None:
             list(results)
 
 
+def test_results_are_asked_for_again_until_they_come(client: Make, clock: Sleeper) -> None:
+    lines = send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n') + chunk(b""))
+    with scripted(reset, problem(503, "Not now.", Retry_After="3"), lines) as server:
+        assert [one.data for one in client(server.url).iter_results("abc", failed=True)] == ["a"]
+    assert {request.path for request in server.requests} == {"/results/abc?include=failed"}
+    assert clock.slept[1:] == [3]
+
+
+def test_results_of_something_else_are_not_the_services(client: Make) -> None:
+    with (
+        scripted(answer(200, b"<h1>Welcome</h1>\n")) as server,
+        pytest.raises(Unreachable, match="not as this service"),
+    ):
+        list(client(server.url).iter_results("abc"))
+
+
 def test_results_of_nothing_known(client: Make) -> None:
     with scripted(problem(404, "There is no ingestion 'abc'.")) as server, pytest.raises(Refused, match="no ingestion"):
         list(client(server.url).results("abc"))
