@@ -11,7 +11,7 @@ from typing import TypeVar
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import Clock, Ingestion, Priority, SystemClock
+from .core import Clock, Id, Ingestion, Priority, SystemClock
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -132,7 +132,7 @@ class IngestionAPI:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         deadline: str | float | None = None,
@@ -146,7 +146,7 @@ class IngestionAPI:
         """Returns the ingestion as it stands. Raises UnknownIngestion."""
         return self.service.store.get(ingestion_id)
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]:
         """Returns each finished id with its data as JSON text. Raises UnknownIngestion."""
         return self.service.store.results(ingestion_id)
 

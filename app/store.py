@@ -7,7 +7,6 @@ processes share does each of these calls in one transaction.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -24,6 +23,8 @@ from .core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Quote,
@@ -41,7 +42,7 @@ class Submission(NamedTuple):
     submission that cannot end by `deadline` (epoch seconds) is refused.
     """
 
-    ids: array[int]
+    ids: Ids
     priority: Priority
     owner: str | None = None
     key: str | None = None
@@ -122,7 +123,7 @@ class Store(ABC):
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]:
         """Yields each id of the completed batches with its data as JSON text, in the ingestion's order."""
 
     @abstractmethod

@@ -4,6 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches
 from .buckets import OF_INTERVAL, limiter_of, state_of
 from .clock import Clock, SystemClock
+from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .listing import ANY, Filter, Kind
 from .measure import Measured
@@ -25,7 +26,7 @@ from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, check_request, shown
+from .validation import MEMBERS, are_ids, check_request, shown
 
 __all__ = [
     "ANY",
@@ -33,6 +34,7 @@ __all__ = [
     "COMPLETED",
     "FAILED",
     "HOUR",
+    "LONGEST",
     "LOST",
     "MEMBERS",
     "NEW",
@@ -52,6 +54,8 @@ __all__ = [
     "Estimate",
     "Filter",
     "Gate",
+    "Id",
+    "Ids",
     "Ingestion",
     "Kind",
     "Level",
@@ -64,6 +68,7 @@ __all__ = [
     "Running",
     "Stats",
     "Status",
+    "Strings",
     "SystemClock",
     "Timeline",
     "Timing",
@@ -71,6 +76,7 @@ __all__ = [
     "Wait",
     "WorkerReport",
     "admit",
+    "are_ids",
     "batch_count",
     "batch_id",
     "batch_id_parts",
@@ -91,4 +97,6 @@ __all__ = [
     "shown",
     "state_of",
     "statuses",
+    "string_fault",
+    "to_lines",
 ]

@@ -16,6 +16,7 @@ from ..core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
     Ingestion,
     Priority,
     Quote,
@@ -65,12 +66,12 @@ class MemoryStore(Store):
             batches = record.batches(range(offset, len(record.states))[:limit])
             return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]:
         with self._lock:
             record = self._state.record(ingestion_id)
         return self._results(record)
 
-    def _results(self, record: Record) -> Iterator[tuple[int, str]]:
+    def _results(self, record: Record) -> Iterator[tuple[Id, str]]:
         size = record.batch_size
         for first in range(0, len(record.states), _CHUNK):
             with self._lock:

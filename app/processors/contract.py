@@ -5,24 +5,26 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
+from ..core import Id
 from ..errors import ConfigError, InvalidResult
 
 JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
 
-Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON] | Sequence[JSON] | None]
-"""Takes the ids of one batch in a list of its own; returns the data of each: keyed by id, in the order of that list, or
-none at all.
+Processor: TypeAlias = Callable[[Sequence[Any]], Mapping[Any, JSON] | Sequence[JSON] | None]
+"""Takes the ids of one batch, integers or strings, in a list of its own; returns the data of each: keyed by id, in the
+order of that list, or none at all.
 
 Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
 """
 
 
-def simulate(ids: Sequence[int]) -> dict[int, JSON]:
+def simulate(ids: Sequence[Id]) -> dict[Id, JSON]:
     """Stands in where no processor is configured: calls nothing, and returns `"processed"` for every id."""
     return dict.fromkeys(ids, "processed")
 
@@ -63,7 +65,7 @@ def imported(path: str, key: str) -> Processor:
     return checked(found, f"{key} ({path})")
 
 
-def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | None = None) -> tuple[str, ...]:
+def encode_results(ids: Sequence[Id], returned: object, own: Sequence[Id] | None = None) -> tuple[str, ...]:
     """Returns the compact JSON text of each of `ids`, from what a processor returned; empty where it returned None.
 
     An id that is missing from a mapping has `null`. `own` is the processor's own list as it left it: a sequence is in
@@ -91,10 +93,10 @@ def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | No
     return tuple(_text(one, datum) for one, datum in zip(ids, data, strict=True))
 
 
-def _in_order(ids: Sequence[int], returned: Sequence[Any], own: Sequence[int]) -> list[Any]:
+def _in_order(ids: Sequence[Id], returned: Sequence[Any], own: Sequence[Id]) -> list[Any]:
     if list(own) == list(ids):
         return list(returned)
-    if sorted(own) != sorted(ids):
+    if Counter(own) != Counter(ids):
         raise InvalidResult(
             "The processor added or removed ids in its list, so it is unclear whose each result is; "
             "return a mapping keyed by id."
@@ -103,7 +105,7 @@ def _in_order(ids: Sequence[int], returned: Sequence[Any], own: Sequence[int]) -
     return [by_id[one] for one in ids]
 
 
-def _text(one: int, datum: object) -> str:
+def _text(one: Id, datum: object) -> str:
     try:
         return json.dumps(datum, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:

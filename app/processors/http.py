@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
@@ -19,6 +19,7 @@ from urllib3.exceptions import TimeoutError as TimedOut
 from urllib3.util import parse_url
 
 from ..config import Settings
+from ..core import Id
 from ..errors import ConfigError, HoldQueue, InvalidResult, PermanentError, UpstreamError
 from .contract import JSON
 
@@ -59,7 +60,7 @@ class HttpUpstream:
             self._headers["authorization"] = "Basic " + b64encode(unquote(userinfo).encode()).decode()
         self._open()
 
-    def __call__(self, ids: Sequence[int]) -> Mapping[int, JSON] | None:
+    def __call__(self, ids: Sequence[Id]) -> Mapping[Id, JSON] | None:
         """Returns the data of each id.
 
         Raises PermanentError if the upstream refuses or its answer is unusable, HoldQueue if it wants quiet,
@@ -68,11 +69,19 @@ class HttpUpstream:
         deadline = time.monotonic() + self._patience
         distinct = list(dict.fromkeys(ids))
         if "{id}" in self._template:
-            return {one: self._get(_fill(self._template, str(one)), f" for id {one}", deadline) for one in distinct}
-        answer = self._get(_fill(self._template, ",".join(map(str, distinct))), "", deadline)
+            return {one: self._get(self._url([one]), f" for id {one}", deadline) for one in distinct}
+        answer = self._get(self._url(distinct), "", deadline)
         return None if answer is None else self._by_id(distinct, answer)
 
-    def _by_id(self, ids: list[int], answer: Any) -> dict[int, JSON]:
+    def _url(self, ids: list[Id]) -> str:
+        """Returns the URL for these ids, each percent-encoded (RFC 3986, section 2.1), commas within them too."""
+        url = _fill(self._template, ",".join(quote(str(one), safe="") for one in ids))
+        # As a segment of a path these lead elsewhere (section 5.2.4), percent-encoded or not.
+        if (away := {".", ".."} & set(map(str, ids))) and away & set(urlsplit(url).path.split("/")):
+            raise PermanentError(f"The id {away.pop()!r} cannot be part of a URL's path.")
+        return url
+
+    def _by_id(self, ids: list[Id], answer: Any) -> dict[Id, JSON]:
         if isinstance(answer, dict):
             names = {str(one): one for one in ids}
             for name in answer:

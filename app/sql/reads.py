@@ -18,6 +18,8 @@ from ..core import (
     Batches,
     Dispatch,
     Filter,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Stats,
@@ -81,7 +83,8 @@ _DISPATCHES = (
 def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) -> Batches:
     """Returns the batches from `offset`, `limit` at most."""
     span = range(offset, row.batch_count)[:limit]
-    states, ids, started, finished = bytearray(len(span)), array("q"), array("d"), array("d")
+    states, started, finished = bytearray(len(span)), array("d"), array("d")
+    ids: Ids = array("q")
     attempts, errors, dues = dict[int, int](), dict[int, BatchError](), dict[int, float]()
     if span:
         values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
@@ -116,17 +119,17 @@ def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) ->
     )
 
 
-def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, str]]:
+def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[Id, str]]:
     """Returns each id of the completed batches among those of a span, with its data."""
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()
     if not done:
         return []
-    numbers, size = _ids(view, row, span), row.batch_size
-    found: list[tuple[int, str]] = []
+    of_span, size = _ids(view, row, span), row.batch_size
+    found: list[tuple[Id, str]] = []
     for position, results in done:
         first = (position - span.start) * size
-        part = numbers[first : first + size]
+        part = of_span[first : first + size]
         found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
     return found
 
@@ -205,9 +208,9 @@ def dispatched(view: View, limit: int) -> list[Dispatch]:
     return log
 
 
-def _ids(view: View, row: IngestionRow, span: range) -> array[int]:
+def _ids(view: View, row: IngestionRow, span: range) -> Ids:
     size = row.batch_size
-    if row.id_count > view.shelf.large:
+    if row.strings or row.id_count > view.shelf.large:
         return view.ids(row, slice(span.start * size, span.stop * size))
     values = {
         "this": view.queue.instance,

@@ -18,6 +18,7 @@ from ..core import (
     Estimate,
     Filter,
     Gate,
+    Id,
     Ingestion,
     Priority,
     Quote,
@@ -92,11 +93,11 @@ class SQLStore(Store):
 
         return self._of(ingestion_id, told)
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]:
         row = self._of(ingestion_id, lambda _, row: row)
         return self._results(row)
 
-    def _results(self, row: IngestionRow) -> Iterator[tuple[int, str]]:
+    def _results(self, row: IngestionRow) -> Iterator[tuple[Id, str]]:
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span))
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from .. import signals
 from ..config import Settings
-from ..core import LOST, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
+from ..core import LOST, Batch, BatchError, Claim, Clock, Id, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
 from ..store import Outcome, Store
 from .announcer import Announcer
@@ -23,7 +23,7 @@ T = TypeVar("T")
 TROUBLE_MAX = 10.0
 """Most seconds between two tries while the store cannot be reached."""
 
-Process: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
+Process: TypeAlias = Callable[[Sequence[Id]], Sequence[str]]
 """Takes a batch's ids and returns JSON text for each, or an empty sequence if all are null."""
 
 
@@ -120,7 +120,7 @@ class Attempts:
 
     def _attempt(self, batch: Batch) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
-        ids = tuple(batch.ids)  # a receiver may change the batch's list
+        ids: tuple[Id, ...] = tuple(batch.ids)  # a receiver may change the batch's list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context():
