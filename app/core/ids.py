@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import TypeAlias, overload
 
 Id: TypeAlias = int | str
 
 LONGEST = 200
 """Characters of a string id at most."""
+
+_PIECE = 65_536
+"""Bytes of lines, several at least."""
 
 
 class Strings(Sequence[str]):
@@ -25,8 +29,11 @@ class Strings(Sequence[str]):
     def __init__(self, lines: bytes) -> None:
         """`lines` are the ids in UTF-8, each followed by a line feed, which no id holds."""
         starts, at = array("q", [0]), 0
-        while at := lines.find(b"\n", at) + 1:
-            starts.append(at)
+        while at < len(lines):
+            # In pieces, so that other threads get their turn.
+            until = lines.rfind(b"\n", at, at + _PIECE) + 1
+            starts.extend(accumulate(map(len, lines[at:until].splitlines(keepends=True)), initial=starts.pop()))
+            at = until
         self._lines = lines
         self._starts = starts
         self._span = range(len(starts) - 1)

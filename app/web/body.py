@@ -1,7 +1,7 @@
 """Reads the JSON of a request.
 
 A long list of ids is parsed in pieces, because json.loads blocks the interpreter until it returns: 70 ms for a million
-ids, in which every other request waits.
+integers and 100 ms for as many UUIDs, in which every other request waits.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ LARGE = 65_536
 
 _PIECE = 32_768
 _IDS = re.compile(r'"ids"\s*:\s*\[')
+_COMMA = {"integer": re.compile(","), "string": re.compile(r'"\s*,')}
 
 
 class MalformedJSON(InvalidRequest):
@@ -80,12 +81,13 @@ def _pack(pieces: Iterator[list[Any]], settings: Settings) -> Ids:
 def _pieces(text: str, at: int, end: int, settings: Settings) -> Iterator[list[Any]]:
     """Yields the ids between two places, some at a time. Raises ValueError for anything else there.
 
-    Strings are parted at `",`. Where that is inside of one, the piece ends in an open string, and so is no JSON.
+    Strings are parted at a quote before a comma. Where these are inside of one, the piece ends in an open string, and
+    so is no JSON.
     """
-    mark = '",' if settings.id_type == "string" else ","
+    comma = _COMMA[settings.id_type]
     while at <= end:
-        cut = text.find(mark, at + _PIECE, end)
-        until = end if cut < 0 else cut + len(mark) - 1
+        found = comma.search(text, at + _PIECE, end)
+        until = found.end() - 1 if found else end
         try:
             ids = json.loads(f"[{text[at:until]}]")
         except RecursionError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cli.idfile import integers, parse_ids, read_ids
+from app.cli.idfile import integers, parse_ids, read_ids, string
 
 
 @pytest.mark.parametrize(
@@ -41,3 +42,18 @@ def test_bytes_that_are_no_text() -> None:
 def test_a_wrong_argument_is_named() -> None:
     with pytest.raises(ValueError, match="In the arguments, '1;2' is not an id"):
         parse_ids(["7,8", "1;2"], integers)
+
+
+@pytest.mark.parametrize("text", ["a b\n1,2\n\u00fc\n", "a b\r\n\r\n 1,2 \r\n\u00fc", "\na b\n1,2\n\n\u00fc\n"])
+def test_a_string_has_a_line_to_itself(text: str) -> None:
+    assert read_ids(io.StringIO(text), "ids.txt", string) == ["a b", "1,2", "\u00fc"]
+    assert parse_ids(["a b", "1,2", "", "\u00fc"], string) == ["a b", "1,2", "\u00fc"]
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [("x" * 201, "it must have 1 to 200 characters, not 201."), ("a\tb", "its character 2 is U+0009.")],
+)
+def test_a_wrong_string_is_named_with_its_line(line: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=rf"In ids\.txt, line 2, .* is not an id: .*{re.escape(fault)}"):
+        read_ids(io.StringIO(f"a\n{line}\n"), "ids.txt", string)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -552,3 +553,31 @@ def test_a_certificate_is_trusted_for_its_own_name_only(
         with pytest.raises(UpstreamError, match="cannot be trusted over TLS"):
             processor(upstream)([1])
         assert upstream.paths == []
+
+
+# -- ids that are strings --
+
+STRINGS = ["a/b", "c,d", "e&f=g#h?", "me@example.org", "\u00fc %2F", "{ids}", "{id}"]
+
+
+def test_strings_are_percent_encoded_each_by_itself(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(dict.fromkeys(STRINGS, 1)))
+    assert processor(upstream, "/records?ids={ids}")(STRINGS) == dict.fromkeys(STRINGS, 1)
+    (path,) = upstream.paths
+    assert path.startswith("/records?ids=a%2Fb,c%2Cd,e%26f%3Dg%23h%3F,me%40example.org,%C3%BC%20%252F,")
+    assert [unquote(one) for one in path.partition("=")[2].split(",")] == STRINGS
+
+
+def test_one_string_a_request_stays_one_segment(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(unquote(exchange.path.split("/")[2])))
+    assert processor(upstream, "/records/{id}/data")(STRINGS) == {one: one for one in STRINGS}
+
+
+@pytest.mark.parametrize("one", [".", ".."])
+def test_an_id_that_would_lead_to_another_path_is_refused(serve: Serve, one: str) -> None:
+    upstream = serve(always({one: 1}))
+    for path in ("/records/{id}/data", "/{ids}"):
+        with pytest.raises(PermanentError, match=rf"The id '{re.escape(one)}' cannot be part of a URL's path"):
+            processor(upstream, path)([one])
+    assert upstream.paths == []
+    assert processor(upstream, "/records?id={ids}")([one]) == {one: 1}
