@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
-from .limits import Limit, parse_limits
+from .limits import AnyLimit, parse_limits
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -107,7 +107,7 @@ class Settings:
 
     interval: float = _setting(5.0, _seconds(), "Seconds from one start to the next; 0 for no limit.")
     burst: int = _setting(1, _integer(1, 1000), "Tokens that an idle queue saves up at most.")
-    limits: tuple[Limit, ...] = _setting(
+    limits: tuple[AnyLimit, ...] = _setting(
         (),
         parse_limits,
         "Further limits on starts, as 10/s, 600/min, 100/10s burst 20; INTERVAL is then 0 unless set.",

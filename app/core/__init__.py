@@ -2,10 +2,10 @@
 
 from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches
-from .buckets import OF_INTERVAL, limiter_of, state_of
 from .clock import Clock, SystemClock
 from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
+from .limits import OF_INTERVAL, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
