@@ -31,7 +31,7 @@ class Strings(Sequence[str]):
         starts, at = array("q", [0]), 0
         while at < len(lines):
             # In pieces, so that other threads get their turn.
-            until = lines.rfind(b"\n", at, at + _PIECE) + 1
+            until = lines.rindex(b"\n", at, at + _PIECE) + 1
             starts.extend(accumulate(map(len, lines[at:until].splitlines(keepends=True)), initial=starts.pop()))
             at = until
         self._lines = lines
