@@ -139,6 +139,9 @@ class Settings:
         300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
     )
     max_attempts: int = _setting(5, _integer(1, 1_000_000), "Attempts at a batch before it is failed.")
+    split_failed: bool = _setting(
+        False, _flag, "Whether the ids of a batch that failed go again one by one, each a start of its own."
+    )
     backoff: float = _setting(
         5.0, _seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
     )

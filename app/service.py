@@ -11,6 +11,7 @@ from typing import Any
 
 from .config import Settings
 from .core import (
+    Answer,
     Clock,
     Id,
     Ids,
@@ -204,7 +205,7 @@ class Service:
         logger.warning("%r is resumed", self.name)
         self.worker.wake()
 
-    def _run_processor(self, ids: Sequence[Id]) -> Sequence[str]:
+    def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
         processor = self._find_processor() or simulate
         own = list(ids)
         return encode_results(ids, processor(own), own)

@@ -1,6 +1,7 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
+from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
@@ -42,6 +43,8 @@ __all__ = [
     "RUNNING",
     "WAITING",
     "Accuracy",
+    "Answer",
+    "Answers",
     "Aside",
     "Batch",
     "BatchError",

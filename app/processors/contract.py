@@ -7,17 +7,27 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from ..core import Id
+from ..core import Answer, BatchError, Id
 from ..errors import ConfigError, InvalidResult
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a processor returns for an id that failed for good, beside the data of the others."""
+
+    reason: str
+
 
 JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
 
-Processor: TypeAlias = Callable[[Sequence[Any]], Mapping[Any, JSON] | Sequence[JSON] | None]
+Processor: TypeAlias = Callable[[Sequence[Any]], Mapping[Any, JSON | Failed] | Sequence[JSON | Failed] | None]
 """Takes the ids of one batch, integers or strings, in a list of its own; returns the data of each: keyed by id, in the
-order of that list, or none at all.
+order of that list, or none at all. With Failed in place of an id's data, the batch fails, and the data of its other ids
+is kept.
 
 Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
@@ -65,8 +75,10 @@ def imported(path: str, key: str) -> Processor:
     return checked(found, f"{key} ({path})")
 
 
-def encode_results(ids: Sequence[Id], returned: object, own: Sequence[Id] | None = None) -> tuple[str, ...]:
-    """Returns the compact JSON text of each of `ids`, from what a processor returned; empty where it returned None.
+def encode_results(ids: Sequence[Id], returned: object, own: Sequence[Id] | None = None) -> tuple[Answer, ...]:
+    """Returns the compact JSON text of each of `ids`, or why it failed, from what a processor returned.
+
+    Empty where it returned None.
 
     An id that is missing from a mapping has `null`. `own` is the processor's own list as it left it: a sequence is in
     that order. Raises InvalidResult for a key that is none of the ids, a sequence of another length or in an unknown
@@ -105,7 +117,9 @@ def _in_order(ids: Sequence[Id], returned: Sequence[Any], own: Sequence[Id]) -> 
     return [by_id[one] for one in ids]
 
 
-def _text(one: Id, datum: object) -> str:
+def _text(one: Id, datum: object) -> Answer:
+    if isinstance(datum, Failed):
+        return BatchError("Failed", str(datum.reason)[:2000])
     try:
         return json.dumps(datum, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:

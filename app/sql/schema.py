@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0007"
+FIRST, REVISION = "0001", "0008"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -198,9 +198,14 @@ batches = Table(
     Column("error_type", Text),
     Column("error_message", Text),
     Column("results", Text),
+    Column("left", Integer),
+    Column("alone", Boolean),
     sqlite_with_rowid=False,
 )
-"""The batches that were claimed at least once; `state` is one of `core.states`."""
+"""The batches that were claimed at least once; `state` is one of `core.states`.
+
+`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
+"""
 
 IS_RUNNING = text(f"state = {RUNNING}")
 IS_LIVE = text(f"state < {COMPLETED}")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app import Failed
 from app.core.clock import SystemClock
 from app.errors import InvalidRequest, KeyReused
 from tests.support.host import Host
@@ -49,6 +50,20 @@ def test_without_a_processor_they_are_simulated(serve: Callable[..., Host]) -> N
     host.service.start()
     host.heard.until_finished(ingestion_id)
     assert list(host.ingestion.results(ingestion_id)) == [(one, '"processed"') for one in IDS]
+
+
+def test_one_that_failed_is_told_apart(serve: Callable[..., Host]) -> None:
+    def process(ids: list[str]) -> Mapping[str, Any]:
+        return {one: Failed("unknown") if "@" in one else len(one) for one in ids}
+
+    host = serve(process, clock=SystemClock(), id_type="string", interval=0, autostart=True)
+    ingestion_id = ingest(host, IDS).json["ingestion_id"]
+    host.heard.until_finished(ingestion_id)
+    lines = host.client.get(f"/results/{ingestion_id}?include=failed").text.splitlines()
+    found = {line["id"]: line for line in map(json.loads, lines)}
+    assert list(found) == IDS
+    assert found[IDS[3]] == {"id": IDS[3], "error": {"type": "Failed", "message": "unknown"}}
+    assert found[IDS[4]] == {"id": IDS[4], "data": len(IDS[4])}
 
 
 def test_long_pages_are_json_too(host: Host) -> None:
