@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import re
 import socket
 import ssl
 import subprocess
@@ -12,7 +11,7 @@ import threading
 import time
 import tracemalloc
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -29,22 +28,6 @@ from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
 
 Serve = Callable[[Callable[[Exchange], None]], Upstream]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts a server with a script; all are stopped after the test."""
-    running: list[Upstream] = []
-
-    def start(script: Callable[[Exchange], None]) -> Upstream:
-        upstream = Upstream(script)
-        upstream.__enter__()
-        running.append(upstream)
-        return upstream
-
-    yield start
-    for upstream in running:
-        upstream.__exit__()
 
 
 def processor(upstream: Upstream, path: str = "/{ids}", **changes: Any) -> HttpUpstream:
@@ -573,11 +556,10 @@ def test_one_string_a_request_stays_one_segment(serve: Serve) -> None:
     assert processor(upstream, "/records/{id}/data")(STRINGS) == {one: one for one in STRINGS}
 
 
-@pytest.mark.parametrize("one", [".", ".."])
-def test_an_id_that_would_lead_to_another_path_is_refused(serve: Serve, one: str) -> None:
-    upstream = serve(always({one: 1}))
-    for path in ("/records/{id}/data", "/{ids}"):
-        with pytest.raises(PermanentError, match=rf"The id '{re.escape(one)}' cannot be part of a URL's path"):
-            processor(upstream, path)([one])
-    assert upstream.paths == []
-    assert processor(upstream, "/records?id={ids}")([one]) == {one: 1}
+def test_a_template_is_tried_with_ids_of_their_type(serve: Serve) -> None:
+    upstream = serve(always(1))
+    path = "/{{ id[:2] }}/{{ id }}"
+    assert processor(upstream, path, id_type="string")(["c/d"]) == {"c/d": 1}
+    assert upstream.paths == ["/c%2F/c%2Fd"]
+    with pytest.raises(ConfigError, match="UPSTREAM_URL fails in line 1"):
+        processor(upstream, path)
