@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import AsyncExitStack
 from typing import Self
 
-from ..core import Priority, Status
+from ..core import Id, Priority, Status
 from .async_transport import AsyncTransport
 from .base import Base
 from .calls import Pause, Steps, T, Told
-from .documents import Dispatches, Id, Ingestion, Queue, Quote, Result, StatusPage
+from .documents import Dispatches, Ingestion, Queue, Quote, Result, StatusPage
 from .errors import Unreachable
 from .messages import Address, Reply, Request
 from .submission import Submission

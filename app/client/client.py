@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
-from ..core import Priority, Status
+from ..core import Id, Priority, Status
 from .base import Base
 from .calls import Pause, Steps, T, Told
-from .documents import Dispatches, Id, Ingestion, Queue, Quote, Result, StatusPage
+from .documents import Dispatches, Ingestion, Queue, Quote, Result, StatusPage
 from .errors import Unreachable
 from .messages import Address, Reply, Request
 from .submission import Submission

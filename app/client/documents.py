@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ..core import Priority, Status
+from ..core import Id, Priority, Status
 from .document import Document
-
-Id = int | str
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

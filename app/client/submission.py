@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from uuid import uuid4
 
-from ..core import Priority
-from .documents import Id
+from ..core import Id, Priority
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ import pytest
 from app import Priority, Status
 from app.client import Dispatches, Queue, Quote, Result, StatusPage, documents
 from app.client.document import Document
+from app.config import Settings
+from app.web.examples import answers
 from tests.support.documents import EXAMPLES, status
 from tests.support.web import make_app
 
@@ -104,6 +106,11 @@ def test_attributes_cannot_be_set() -> None:
 def test_another_documents_members_are_named(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         StatusPage(status("completed", **change))
+
+
+def test_ids_may_be_strings() -> None:
+    example = answers(Settings.read({"INGEST_ID_TYPE": "string"}))["getStatus"]
+    assert StatusPage(example).batches[0].ids == ("SKU-1", "SKU-2", "SKU-3")
 
 
 def test_a_result_has_data_or_an_error() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.config import Settings
 from app.web.examples import answers
 
-EXAMPLES = answers(keyed=False)
+EXAMPLES = answers(Settings.read({}))
 
 
 def status(word: str, ingestion_id: str = "abc", **more: Any) -> dict[str, Any]:
