@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from .errors import Unreachable
@@ -45,7 +45,7 @@ class AsyncTransport:
             return _reply(response)._replace(body=await response.aread())
 
     @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncIterator[str]]]:
+    async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncGenerator[str, None]]]:
         """Send a request; gives the answer, and the lines of its body as they arrive if it is 200.
 
         Raises Unreachable.
@@ -89,11 +89,13 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply.of(response.status_code, response.headers.get)
 
 
-async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
     lines = Lines()
-    async for block in response.aiter_raw():
-        for line in lines.of(block):
-            yield line
+    # A generator that is given up would be closed later, in a task of its own.
+    async with aclosing(response.aiter_raw()) as blocks:  # type: ignore[type-var]
+        async for block in blocks:
+            for line in lines.of(block):
+                yield line
     lines.end()
 
 

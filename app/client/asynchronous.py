@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from typing import Self
 
 from ..core import Id, Priority, Status
@@ -85,19 +85,20 @@ class AsyncClient(Base):
         """
         return await self._run(self._verbs.wait_all(ingestion_ids, timeout, progress))
 
-    async def iter_results(self, ingestion_id: str, *, failed: bool = False) -> AsyncIterator[Result]:
+    async def iter_results(self, ingestion_id: str, *, failed: bool = False) -> AsyncGenerator[Result, None]:
         """Yields each answered id with its data, in the ingestion's order, as they arrive.
 
         With `failed`, each id that failed with its error too. Repeated until the first one is there, never after it.
         """
-        async for line in self.result_lines(ingestion_id, failed=failed):
-            yield self._verbs.result(line)
+        async with aclosing(self.result_lines(ingestion_id, failed=failed)) as lines:
+            async for line in lines:
+                yield self._verbs.result(line)
 
     results = iter_results
 
-    async def result_lines(self, ingestion_id: str, *, failed: bool = False) -> AsyncIterator[str]:
+    async def result_lines(self, ingestion_id: str, *, failed: bool = False) -> AsyncGenerator[str, None]:
         """Yields the results as the lines of NDJSON that the service sends."""
-        lines: AsyncIterator[str]
+        lines: AsyncGenerator[str, None]
         async with AsyncExitStack() as opened:
 
             async def begin(request: Request) -> Reply:
@@ -107,8 +108,9 @@ class AsyncClient(Base):
                 return reply
 
             await self._run(self._verbs.results(ingestion_id, failed=failed), begin)
-            async for line in lines:
-                yield line
+            async with aclosing(lines):
+                async for line in lines:
+                    yield line
 
     async def list(
         self,
@@ -117,7 +119,7 @@ class AsyncClient(Base):
         priority: Priority | str | None = None,
         failed: bool = False,
         page: int = 100,
-    ) -> AsyncIterator[Ingestion]:
+    ) -> AsyncGenerator[Ingestion, None]:
         """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches."""
         cursor = None
         while True:

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -128,6 +129,20 @@ def test_results_that_are_given_up_leave_no_connection(way: str) -> None:
             if way == "cancel":
                 reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
+            await until(stuck.gone)
+
+    with scripted(stuck) as server:
+        run(main)
+
+
+def test_results_that_are_closed_leave_nothing_to_do() -> None:
+    stuck = Stuck(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n{"i'))
+
+    async def main() -> None:
+        async with AsyncClient(server.url) as client:
+            async with aclosing(client.iter_results("abc")) as results:
+                assert (await anext(results)).id == 1
+            assert asyncio.all_tasks() == {asyncio.current_task()}
             await until(stuck.gone)
 
     with scripted(stuck) as server:
