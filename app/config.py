@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigError
 from .keys import Key, parse_keys
 from .limits import Limit, parse_limits
+from .receivers import Host, parse_hosts, parse_secrets, parse_url
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -135,6 +136,21 @@ class Settings:
     upstream_url: str = _setting("", _text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
     upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")
     upstream_max_body: int = _setting(10_000_000, _integer(1), "Bytes of one of its answers at most.")
+    webhook_url: str = _setting(
+        "", parse_url, "Where each ingestion's end is told, in a signed POST; none: nowhere.", secret=True
+    )
+    webhook_hosts: tuple[Host, ...] = _setting(
+        (),
+        parse_hosts,
+        "Hosts that a submission's callback may name, as hooks.example.org, 10.0.0.7:8443; none: it may not.",
+        explains=True,
+    )
+    webhook_secret: tuple[bytes, ...] = _setting(
+        (), parse_secrets, "What signs callbacks: whsec_ and the base64 of 24 to 64 random bytes.", secret=True
+    )
+    webhook_timeout: float = _setting(
+        10.0, _seconds(above=True), "Seconds that a receiver has to answer a callback, before it is told again later."
+    )
     process_timeout: float = _setting(
         300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
     )
@@ -174,6 +190,11 @@ class Settings:
     def steady_interval(self) -> float:
         """Seconds from one start to the next in the long run, by the tightest of its limits."""
         return max(self.interval, *(limit.interval for limit in self.limits), 0.0)
+
+    @property
+    def tells(self) -> bool:
+        """Whether anybody can be told of an ingestion's end."""
+        return bool(self.webhook_url or self.webhook_hosts)
 
     @property
     def max_body(self) -> int:
@@ -217,6 +238,11 @@ class Settings:
         if self.processor and self.upstream_url:
             raise ConfigError(
                 f"{prefix}PROCESSOR and {prefix}UPSTREAM_URL are both set; keep the one that does the work."
+            )
+        if self.tells and not self.webhook_secret:
+            raise ConfigError(
+                f"{prefix}WEBHOOK_SECRET is missing: it signs what {prefix}WEBHOOK_URL or {prefix}WEBHOOK_HOSTS has the"
+                f" service send. It is {parse_secrets.__doc__}."
             )
 
 

@@ -4,6 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .batches import Batches
 from .buckets import OF_INTERVAL, limiter_of, state_of
 from .clock import Clock, SystemClock
+from .documents import dumps, ingestion_document, timestamp
 from .limiter import Level, Limiter, TokenBucket
 from .listing import ANY, Filter, Kind
 from .measure import Measured
@@ -80,8 +81,10 @@ __all__ = [
     "check_redrive",
     "check_request",
     "count_statuses",
+    "dumps",
     "id_prefix",
     "id_range",
+    "ingestion_document",
     "ingestion_prefix",
     "is_last",
     "limiter_of",
@@ -91,4 +94,5 @@ __all__ = [
     "shown",
     "state_of",
     "statuses",
+    "timestamp",
 ]

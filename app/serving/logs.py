@@ -10,7 +10,7 @@ import logging
 import time
 from typing import Any
 
-from ..web import timestamp
+from ..core import timestamp
 
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 

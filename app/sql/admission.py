@@ -75,6 +75,7 @@ def add(
         len(submission.ids),
         settings.batch_size,
         owner,
+        submission.callback,
     )
     row.estimated_completion = timeline.completion(ahead, count, place)
     turn.wait(row, count, row.id_count)

@@ -118,6 +118,7 @@ class IngestionRow:
     id_count: int
     batch_size: int
     owner: str | None
+    callback: str | None
     cursor: int = 0
     open: int = 1
     cancelled: bool = False

@@ -11,9 +11,9 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from .. import errors
+from ..core import dumps, timestamp
 from .answers import Answer
 from .body import MalformedJSON
-from .documents import dumps, timestamp
 
 _STATUS: Mapping[type[errors.IngestError], int] = {
     MalformedJSON: 400,
