@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
 from ..callbacks import Backlog, Callback, CallbackState, Delivery, Outbox
 from .database import Database
@@ -18,7 +18,6 @@ _COLUMNS = [callbacks.c[name] for name in Callback._fields]
 _CHANGING = ("since", "at", "state", "attempts", "error")
 _here = callbacks.c.instance == THIS
 _pending = (_here, callbacks.c.state == CallbackState.PENDING.value)
-_over = (_here, callbacks.c.state.in_([CallbackState.SENT.value, CallbackState.FAILED.value]))
 
 _ADD = insert(callbacks).values(all_of(callbacks))
 _FIRST = select(*_COLUMNS).where(*_pending).order_by(callbacks.c.at).limit(1)
@@ -34,7 +33,11 @@ _SAVE = (
     .values({name: bindparam(name) for name in _CHANGING})
 )
 _COUNT = select(func.count()).where(_here, callbacks.c.state == bindparam("of_state"))
-_old = (*_over, callbacks.c.at <= bindparam("forgotten"))
+_old = (
+    _here,
+    text(f"state IN ('{CallbackState.SENT}', '{CallbackState.FAILED}')"),
+    callbacks.c.at <= bindparam("forgotten"),
+)
 _HAS_OLD = select(callbacks.c.id).where(*_old).limit(1)
 _PRUNE = delete(callbacks).where(*_old)
 
