@@ -26,7 +26,14 @@ class Exchange(BaseHTTPRequestHandler):
         self.server.upstream.connections += 1
 
     def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers["content-length"])))
+
+    def _serve(self, body: bytes) -> None:
         upstream = self.server.upstream
+        upstream.bodies.append(body)
         upstream.paths.append(self.path)
         upstream.headers.append(self.headers)
         upstream.script(self)
@@ -67,12 +74,16 @@ class _Server(ThreadingHTTPServer):
 
 
 class Upstream:
-    """Serves with `script` within a `with` block; `paths` and `headers` are those it was asked with, in order."""
+    """Serves with `script` within a `with` block.
+
+    `paths`, `headers` and `bodies` are those it was asked with, in order.
+    """
 
     def __init__(self, script: Callable[[Exchange], None], context: ssl.SSLContext | None = None) -> None:
         self.script = script
         self.connections = 0
         self.paths: list[str] = []
+        self.bodies: list[bytes] = []
         self.headers: list[Message] = []
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Exchange)
