@@ -16,6 +16,7 @@ from flask import Flask
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
+from .processors import Failed
 from .signals import (
     batch_completed,
     batch_failed,
@@ -30,6 +31,7 @@ from .web import add_index
 
 __all__ = [
     "ConfigError",
+    "Failed",
     "HoldQueue",
     "IngestError",
     "IngestionAPI",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
-from .limits import Limit, parse_limits
+from .limits import AnyLimit, parse_limits
 from .receivers import Host, parse_hosts, parse_secrets, parse_url
 
 logger = logging.getLogger("flask_ingestion")
@@ -108,7 +108,7 @@ class Settings:
 
     interval: float = _setting(5.0, _seconds(), "Seconds from one start to the next; 0 for no limit.")
     burst: int = _setting(1, _integer(1, 1000), "Tokens that an idle queue saves up at most.")
-    limits: tuple[Limit, ...] = _setting(
+    limits: tuple[AnyLimit, ...] = _setting(
         (),
         parse_limits,
         "Further limits on starts, as 10/s, 600/min, 100/10s burst 20; INTERVAL is then 0 unless set.",
@@ -155,6 +155,9 @@ class Settings:
         300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
     )
     max_attempts: int = _setting(5, _integer(1, 1_000_000), "Attempts at a batch before it is failed.")
+    split_failed: bool = _setting(
+        False, _flag, "Whether the ids of a batch that failed go again one by one, each a start of its own."
+    )
     backoff: float = _setting(
         5.0, _seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
     )

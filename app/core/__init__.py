@@ -1,11 +1,12 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
+from .answers import Answer, Answers
 from .batches import Batches
-from .buckets import OF_INTERVAL, limiter_of, state_of
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
 from .limiter import Level, Limiter, TokenBucket
+from .limits import OF_INTERVAL, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
@@ -41,6 +42,8 @@ __all__ = [
     "RUNNING",
     "WAITING",
     "Accuracy",
+    "Answer",
+    "Answers",
     "Aside",
     "Batch",
     "BatchError",

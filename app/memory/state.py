@@ -13,6 +13,7 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
+    BatchError,
     Claim,
     Clock,
     Gate,
@@ -156,7 +157,7 @@ class MemoryState:
             record, position = entry.owner, entry.position
             if not record.cancelled:
                 last = len(record.states) if position == record.cursor else position + 1
-                yield from ((record, at) for at in range(position, last))
+                yield from ((record, at) for at in range(position, last) for _ in range(record.starts(at)))
 
     def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
         record, position = entry.owner, entry.position
@@ -167,6 +168,7 @@ class MemoryState:
         if attempt != 1 or position in details.attempts:
             details.attempts[position] = attempt
         details.dues.pop(position, None)
+        starts = record.starts(position)
         record.move(position, RUNNING)
         if first:
             self.registry.catalog.refile(record)
@@ -176,7 +178,7 @@ class MemoryState:
             if record.cursor < len(record.states):
                 following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
         self.queue.pop(following)
-        self.backlog.change(record, -1)
+        self.backlog.change(record, -starts)
         self._recount(record)
         claim = record.claim(position, attempt, entry.due, now)
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
@@ -193,16 +195,19 @@ class MemoryState:
             return lease
         return None
 
-    def end(self, claim: Claim, outcome: Outcome) -> Record | None:
-        """End a claim; returns None if it is no longer the latest of its batch."""
+    def end(self, claim: Claim, outcome: Outcome) -> tuple[Record, int, BatchError | None] | None:
+        """End a claim; returns the batch's record, state and error, None if it is no longer the latest of its batch."""
         lease = self.lease_of(claim)
         if lease is None:
             return None
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
-        details = record.details
-        record.move(position, state)
+        details, answers = record.details, None
+        if state == FAILED or position in details.answers:
+            split = self._settings.split_failed
+            state, error, answers = record.answers(position).after(state, error, results, split=split)
+        record.move(position, state, answers)
         if state != WAITING:
             details.times[2 * position + 1] = now
         if state == FAILED:
@@ -212,7 +217,9 @@ class MemoryState:
             details.errors[position] = error
         elif state == COMPLETED:
             details.errors.pop(position, None)
-            details.results[position] = results
+            details.results[position] = results if answers is None else record.complete(position)
+        if state == WAITING != outcome.state:
+            details.attempts[position] = 0
         if counted:
             self.measured.took(now - claim.claimed_at)
         else:
@@ -224,10 +231,10 @@ class MemoryState:
                 self.aside.add(entry)
             else:
                 self.queue.put(entry)
-            self.backlog.change(record, 1)
+            self.backlog.change(record, record.starts(position))
             self._recount(record)
         self._settle(record, now)
-        return record
+        return record, state, error
 
     def cancel(self, record: Record) -> bool:
         """Cancel an ingestion; returns whether it was not cancelled before. Raises Conflict."""

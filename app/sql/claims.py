@@ -76,14 +76,15 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
         row.cursor += 1
         row.open = int(row.cursor < row.batch_count)
     else:
-        queue.lined -= 1
+        queue.lined -= candidate.answers.starts
         row.retrying -= candidate.state == WAITING
     row.running += 1
     queue.running += 1
     row.started_at = turn.now if row.started_at is None else row.started_at
-    turn.wait(row, -1, -len(candidate.ids))
+    answers = candidate.answers
+    turn.wait(row, -answers.starts, -len(answers.left))
     batch = candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(started_at=turn.now)
-    return Claim(batch, candidate.due, turn.now)
+    return Claim(answers.asking(batch), candidate.due, turn.now)
 
 
 def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,7 +85,7 @@ class QueueRow:
         """Store a gate's changes in the row."""
         self.full_at, levels = state_of(gate.limiter)
         if levels:
-            self.levels = json.dumps({name: full_at for name, full_at in levels.items() if full_at > -math.inf})
+            self.levels = json.dumps(levels)
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
     def timeline(

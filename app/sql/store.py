@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import (
     ANY,
     Batch,
+    BatchError,
     Batches,
     Claim,
     Clock,
@@ -25,7 +26,7 @@ from ..core import (
     Wait,
     WorkerReport,
 )
-from ..store import Outcome, Store, Submission
+from ..store import Ended, Outcome, Store, Submission
 from . import claims, controls, ends, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
@@ -94,13 +95,13 @@ class SQLStore(Store):
 
         return self._of(ingestion_id, told)
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
         row = self._of(ingestion_id, lambda _, row: row)
-        return self._results(row)
+        return self._results(row, failed)
 
-    def _results(self, row: IngestionRow) -> Iterator[tuple[int, str]]:
+    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[int, str | BatchError]]:
         for span in reads.spans(row):
-            yield from self._of(row.id, partial(reads.results_of, span=span))
+            yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
@@ -150,18 +151,21 @@ class SQLStore(Store):
             lost += some
         return lost
 
-    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
-        return self._turns.share(ends.end, (claim, outcome))
+    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
+        return self._turns.share(self._end, (claim, outcome))
+
+    def _end(self, turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        return ends.end(turn, self._settings, ended)
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
-    ) -> tuple[Ingestion | None, list[Claim] | Wait]:
+    ) -> tuple[Ended | None, list[Claim] | Wait]:
         return self._turns.share(self._proceed, (claim, outcome, claims.Request(1, was_full)))
 
     def _proceed(
         self, turn: Turn, requests: Sequence[tuple[Claim, Outcome, claims.Request]]
-    ) -> list[tuple[Ingestion | None, list[Claim] | Wait]]:
-        ended = ends.end(turn, [(claim, outcome) for claim, outcome, _ in requests])
+    ) -> list[tuple[Ended | None, list[Claim] | Wait]]:
+        ended = self._end(turn, [(claim, outcome) for claim, outcome, _ in requests])
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 

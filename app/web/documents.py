@@ -10,6 +10,7 @@ from typing import Any
 from ..callbacks import Callback, CallbackState
 from ..core import (
     Batch,
+    BatchError,
     Batches,
     Dispatch,
     Estimate,
@@ -187,11 +188,12 @@ def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
     }
 
 
-def result_lines(results: Iterable[tuple[int, str]]) -> Iterator[str]:
+def result_lines(results: Iterable[tuple[int, str | BatchError]]) -> Iterator[str]:
     """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
-    for id_, data in results:
-        lines.append(f'{{"id":{id_},"data":{data}}}\n')
+    for id_, told in results:
+        member = f'"data":{told}' if isinstance(told, str) else f'"error":{dumps(told._asdict())}'
+        lines.append(f'{{"id":{id_},{member}}}\n')
         if len(lines) == _LINES:
             yield "".join(lines)
             lines.clear()

@@ -9,9 +9,9 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from .. import signals
 from ..config import Settings
-from ..core import LOST, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
+from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
-from ..store import Outcome, Store
+from ..store import Ended, Outcome, Store
 from .announcer import Announcer
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
@@ -23,14 +23,14 @@ T = TypeVar("T")
 TROUBLE_MAX = 10.0
 """Most seconds between two tries while the store cannot be reached."""
 
-Process: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
-"""Takes a batch's ids and returns JSON text for each, or an empty sequence if all are null."""
+Process: TypeAlias = Callable[[Sequence[int]], Sequence[Answer]]
+"""Takes a batch's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
 class Completed(NamedTuple):
     """The processor returned."""
 
-    results: Sequence[str]
+    results: Sequence[Answer]
 
 
 class Failed(NamedTuple):
@@ -138,8 +138,8 @@ class Attempts:
             )
             return Failed(error)
 
-    def _complete(self, hand: Hand, results: Sequence[str]) -> Claim | None:
-        claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.ack(results)
+    def _complete(self, hand: Hand, results: Sequence[Answer]) -> Claim | None:
+        claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.answered(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         heard = self._emitter.is_heard(signals.batch_completed) or self._emitter.is_heard(signals.ingestion_finished)
         together = not heard and self._crew.stays(hand)
@@ -147,12 +147,14 @@ class Attempts:
         if together:
             was_full = not self._crew.free
             told = self._report(hand, lambda: self._store.proceed(claim, outcome, was_full=was_full))
-            ingestion, claimed = told or (None, [])
+            ended, claimed = told or (None, [])
         else:
-            ingestion = self._report(hand, lambda: self._store.end(claim, outcome))
-        if ingestion:
+            ended = self._report(hand, lambda: self._store.end(claim, outcome))
+        if ended and ended.state == FAILED and ended.error:
+            self._announce_failure(claim.batch, ended.ingestion, timing, ended.error, None)
+        elif ended and ended.state == COMPLETED:
             self._emitter.emit(signals.batch_completed, batch=claim.batch, attempt=timing)
-            self._finish(ingestion)
+            self._finish(ended.ingestion)
         if together:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
@@ -162,16 +164,18 @@ class Attempts:
         logger.warning("%s", hold, extra=fields(claim.batch))
         self._emitter.emit(signals.queue_held, batch=claim.batch, seconds=hold.seconds)
         self._report(hand, lambda: self._store.hold(hold.seconds))
-        self._finish(self._report(hand, lambda: self._store.end(claim, Outcome.release())))
+        if ended := self._report(hand, lambda: self._store.end(claim, Outcome.release())):
+            self._finish(ended.ingestion)
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
         """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""
         claim, why, timing = hand.slot.claim, BatchError.of(error), self._timing(hand.slot)
         batch = claim.batch
-        delay = self._policy.delay(batch.attempt, error)
+        # An id that goes alone has no second attempt, for its batch had them all.
+        delay = None if batch.alone else self._policy.delay(batch.attempt, error)
         outcome = Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
-        if ingestion := self._report(hand, lambda: self._store.end(claim, outcome)):
-            announce_it = partial(self._announce_failure, batch, ingestion, timing, why, delay)
+        if ended := self._report(hand, lambda: self._store.end(claim, outcome)):
+            announce_it = partial(self._announce_end, batch, timing, ended, why, delay)
             # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
             self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
 
@@ -198,6 +202,11 @@ class Attempts:
         delay = None if batch.status is Status.FAILED else 0.0
         self._announcer.put(partial(self._announce_failure, batch, ingestion, timing, LOST, delay))
 
+    def _announce_end(self, batch: Batch, timing: Timing, ended: Ended, why: BatchError, delay: float | None) -> None:
+        """Announce what a failed attempt led to; where it would have been the last, its ids may go again alone."""
+        follows = None if ended.state == FAILED else delay or 0.0
+        self._announce_failure(batch, ended.ingestion, timing, ended.error or why, follows)
+
     def _announce_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
     ) -> None:
@@ -209,8 +218,8 @@ class Attempts:
             self._emitter.emit(signals.batch_retried, batch=batch, attempt=timing, error=why, delay=delay)
         self._finish(ingestion)
 
-    def _finish(self, ingestion: Ingestion | None) -> None:
-        if ingestion and ingestion.finished_at is not None:
+    def _finish(self, ingestion: Ingestion) -> None:
+        if ingestion.finished_at is not None:
             announce(self._emitter, ingestion)
 
     def _timing(self, slot: Slot) -> Timing:
