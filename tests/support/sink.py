@@ -41,18 +41,13 @@ class Sink(Upstream):
         self._bad: list[str] = []
 
     def _receive(self, exchange: Exchange) -> None:
-        headers, body = exchange.headers, self.body_of(exchange)
         with self.changed:
             try:
-                self.told.append(verified(headers, exchange.path, body))
+                self.told.append(verified(exchange.headers, exchange.path, exchange.body))
             except (AssertionError, KeyError, ValueError) as error:
                 self._bad.append(repr(error))
             self.changed.notify_all()
         self.answer(exchange)
-
-    def body_of(self, exchange: Exchange) -> bytes:
-        """The body of the request that an exchange serves."""
-        return self.bodies[self.headers.index(exchange.headers)]
 
     def until(self, count: int) -> list[Told]:
         """Wait for a number of callbacks."""

@@ -20,23 +20,20 @@ class Exchange(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
     server: _Server
+    body: bytes
 
     def setup(self) -> None:
         super().setup()
         self.server.upstream.connections += 1
 
     def do_GET(self) -> None:
-        self._serve(b"")
-
-    def do_POST(self) -> None:
-        self._serve(self.rfile.read(int(self.headers["content-length"])))
-
-    def _serve(self, body: bytes) -> None:
         upstream = self.server.upstream
-        upstream.bodies.append(body)
+        self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
         upstream.paths.append(self.path)
         upstream.headers.append(self.headers)
         upstream.script(self)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def reply(self, data: Any = None, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Answer with bytes as they are, or with anything else as JSON."""
@@ -74,16 +71,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class Upstream:
-    """Serves with `script` within a `with` block.
-
-    `paths`, `headers` and `bodies` are those it was asked with, in order.
-    """
+    """Serves with `script` within a `with` block; `paths` and `headers` are those it was asked with, in order."""
 
     def __init__(self, script: Callable[[Exchange], None], context: ssl.SSLContext | None = None) -> None:
         self.script = script
         self.connections = 0
         self.paths: list[str] = []
-        self.bodies: list[bytes] = []
         self.headers: list[Message] = []
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Exchange)
