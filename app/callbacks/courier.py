@@ -27,6 +27,7 @@ _TROUBLE_MAX = 10.0
 _TEND = 60.0
 """Seconds from one look for callbacks to forget to the next."""
 
+_STOPPED = "The service stopped before there was an answer."
 _GONE = 410
 """The status by which a receiver says that it wants nothing more (RFC 9110, section 15.5.11)."""
 
@@ -82,7 +83,7 @@ class Courier:
             return
         thread.join(seconds)
         if (post := self._post) is not None:
-            post.cut("The service stopped before there was an answer.")
+            post.cut(_STOPPED)
             thread.join(seconds)
 
     def _run(self) -> None:
@@ -103,6 +104,10 @@ class Courier:
             except StoreUnavailable as error:
                 wait = trouble = min(_TROUBLE_MAX, trouble * 2 or 0.5)
                 logger.warning("callbacks wait for the store, next try in %g s: %s", wait, error)
+            except Exception:
+                # One callback must not keep the others; its lease passes before it comes again.
+                wait = _TROUBLE_MAX
+                logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
             self._clock.wait(self._wake, wait)
 
     def _ended(self) -> bool:
@@ -163,11 +168,13 @@ class Courier:
         timeout = self._settings.webhook_timeout
         headers = headers_of(callback, self._settings.webhook_secret, self._wall())
         post = Post(address, headers, callback.body.encode(), timeout)
+        if self._stopping.is_set():
+            return 0, _STOPPED
+        self._post = post
         try:
             post.start(f"{self._name}-callback")
         except RuntimeError as error:
-            return 0, f"No thread could be started: {error}."
-        self._post = post
+            post.cut(f"No thread could be started: {error}.")
         if not self._clock.wait(post.over, timeout):
             post.cut(f"{address.host} did not answer within {timeout:g} s.")
         self._post = None

@@ -80,8 +80,8 @@ class Callback(NamedTuple):
 
     @property
     def is_redriven(self) -> bool:
-        """Whether its latest attempt, under way, is not owed to one that failed; so too after its process was lost."""
-        return self.attempts > 1 and self.error is None
+        """Whether somebody asked for it again, and no attempt has failed since."""
+        return self.error is None and self.since > self.created_at
 
 
 def headers_of(callback: Callback, secrets: Iterable[bytes], now: float) -> dict[str, str]:

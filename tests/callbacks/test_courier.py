@@ -232,6 +232,45 @@ def test_without_settings_there_is_no_courier(serve: Make) -> None:
     assert not [one for one in threading.enumerate() if one.name == "ingest-courier"]
 
 
+def test_a_callback_that_cannot_be_handled_keeps_none_of_the_others(
+    make: Make, sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = make()
+    courier = host.service.courier
+    assert courier is not None
+    send, refused = courier._send, threading.Event()
+
+    def fault(callback: Callback, *more: Any) -> Any:
+        if not refused.is_set():
+            refused.set()
+            raise LookupError("a fault of our own")
+        return send(callback, *more)
+
+    monkeypatch.setattr(courier, "_send", fault)
+    with caplog.at_level(logging.ERROR, "flask_ingestion"):
+        first = host.submit([1])
+        assert refused.wait(20)
+        second = host.submit([2])
+        assert sink.until(1)[0].body["data"]["ingestion_id"] == second.id
+    assert "could not be handled" in caplog.text
+    until(host, second.id, CallbackState.SENT)
+    host.clock.advance(40)
+    assert sink.until(2)[1].body["data"]["ingestion_id"] == first.id
+
+
+def test_an_operator_sends_even_what_was_never_tried(make: Make, sink: Sink) -> None:
+    """Its host rests for the sake of another; the operator knows better."""
+    sink.answer = statuses(500)
+    host = make()
+    until(host, host.submit([1]).id, CallbackState.PENDING)
+    behind = host.submit([1]).id
+    until(host, behind, CallbackState.PENDING, attempts=0)
+    sink.answer = good
+    host.clock.advance(1)
+    host.ingestion.redrive_callback(behind)
+    assert sink.until(2)[1].body["data"]["ingestion_id"] == behind
+
+
 def test_while_the_store_is_away_it_waits(
     make: Make, sink: Sink, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.callbacks import Backlog, Callback, CallbackState, Delivery
 from app.core import BatchError, Ingestion
@@ -259,3 +262,65 @@ def test_another_process_is_noticed_by_polling(address: str, clock: FakeClock) -
     polls.outbox.end(taken(polls), again("no", 1.5))
     assert polls.outbox.claim(LEASE) == 1.5
     polls.close()
+
+
+@dataclass
+class Model:
+    """An outbox that is too simple to be wrong: for each callback its state, when it is due, and its attempts."""
+
+    pending: dict[str, tuple[float, int]] = field(default_factory=dict)
+    over: dict[str, tuple[CallbackState, int]] = field(default_factory=dict)
+    running: list[Callback] = field(default_factory=list)
+
+
+STEPS = st.sampled_from(["end", "claim", "claim", "sent", "again", "fail", "redrive", "pass"])
+
+
+@given(st.lists(st.tuples(STEPS, st.integers(0, 9)), max_size=40))
+def test_each_is_held_by_one_at_a_time_until_it_is_over(
+    new_store: NewStore, clock: FakeClock, steps: list[tuple[str, int]]
+) -> None:
+    store, model = new_store(**TOLD), Model()
+    outbox, of = store.outbox, dict[str, str]()
+    for step, number in steps:
+        if step == "end":
+            ingestion = ended(store)
+            (callback,) = outbox.of(ingestion.id)
+            of[callback.id] = ingestion.id
+            model.pending[callback.id] = clock.now(), 0
+        elif step == "claim":
+            first = min((at for at, _ in model.pending.values()), default=None)
+            found = outbox.claim(LEASE)
+            if first is None or first > clock.now():
+                assert found == (None if first is None else first - clock.now())
+                continue
+            assert isinstance(found, Callback)
+            at, attempts = model.pending[found.id]
+            assert (at, attempts + 1) == (first, found.attempts)
+            model.pending[found.id] = clock.now() + LEASE, found.attempts
+            model.running.append(found)
+        elif step in ("sent", "again", "fail") and model.running:
+            held = model.running.pop(number % len(model.running))
+            state = {"sent": CallbackState.SENT, "again": CallbackState.PENDING, "fail": CallbackState.FAILED}[step]
+            latest = model.pending.get(held.id) == (held.at, held.attempts)
+            assert outbox.end(held, Delivery(state, None, number if step == "again" else 0)) == latest
+            if latest and step == "again":
+                model.pending[held.id] = clock.now() + number, held.attempts
+            elif latest:
+                model.over[held.id] = state, model.pending.pop(held.id)[1]
+        elif step == "redrive" and of:
+            callback_id = list(of)[number % len(of)]
+            known = model.over.get(callback_id)
+            sent = known is not None and known[0] is CallbackState.SENT
+            assert outbox.redrive(of[callback_id]) == (not sent)
+            if not sent:
+                attempts = model.over.pop(callback_id)[1] if known else model.pending[callback_id][1]
+                model.pending[callback_id] = clock.now(), attempts
+        elif step == "pass":
+            clock.advance(number * 5)
+    failed = sum(state is CallbackState.FAILED for state, _ in model.over.values())
+    assert outbox.backlog() == Backlog(len(model.pending), failed)
+    clock.advance(LEASE)
+    while isinstance(left := outbox.claim(LEASE), Callback):
+        assert outbox.end(left, SENT)
+    assert outbox.backlog() == Backlog(0, failed), "whatever happened, each can still be sent"
