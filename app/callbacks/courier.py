@@ -27,16 +27,21 @@ _TROUBLE_MAX = 10.0
 _TEND = 60.0
 """Seconds from one look for callbacks to forget to the next."""
 
-_STOPPED = "The service stopped before there was an answer."
+_REST = 300.0
+"""Most seconds for which a host that failed is left alone."""
+
 _GONE = 410
 """The status by which a receiver says that it wants nothing more (RFC 9110, section 15.5.11)."""
+
+_STOPPED = "The service stopped before there was an answer."
 
 
 class Courier:
     """Sends what is due in an outbox, beside the worker: it holds up no batch, whatever a receiver does.
 
-    A host at which an attempt failed is left alone until that callback is due again; so one that hangs costs the others
-    one WEBHOOK_TIMEOUT now and then, however many callbacks it has. `sent` and `failed` count what this process ended.
+    A host at which an attempt failed rests for as long as that callback waits, 5 minutes at most; so one that hangs
+    costs the others one WEBHOOK_TIMEOUT now and then, however many callbacks it has. `sent` and `failed` count what
+    this process ended.
     """
 
     def __init__(
@@ -141,7 +146,7 @@ class Courier:
         now = self._clock.now()
         until, why = self._resting.get(address.host, (now, ""))
         if until > now and not callback.is_redriven:
-            return _again(elapsed, until - now, why, counted=False)
+            return _again(elapsed, max(until - now, wait_after(elapsed)), why, counted=False)
         status, error = self._send(callback, address)
         if not error:
             self._resting.pop(address.host, None)
@@ -149,7 +154,7 @@ class Courier:
         if status == _GONE:
             return Delivery(CallbackState.FAILED, error)
         wait = wait_after(elapsed)
-        self._resting[address.host] = self._clock.now() + wait, error
+        self._resting[address.host] = self._clock.now() + min(wait, _REST), error
         return _again(elapsed, wait, error)
 
     def _address(self, callback: Callback) -> Address:
@@ -165,12 +170,11 @@ class Courier:
 
     def _send(self, callback: Callback, address: Address) -> tuple[int, str]:
         """Returns the status of the answer, 0 for none, and what went wrong, nothing if all is well."""
-        timeout = self._settings.webhook_timeout
-        headers = headers_of(callback, self._settings.webhook_secret, self._wall())
-        post = Post(address, headers, callback.body.encode(), timeout)
         if self._stopping.is_set():
             return 0, _STOPPED
-        self._post = post
+        timeout = self._settings.webhook_timeout
+        headers = headers_of(callback, self._settings.webhook_secret, self._wall())
+        post = self._post = Post(address, headers, callback.body.encode(), timeout)
         try:
             post.start(f"{self._name}-callback")
         except RuntimeError as error:

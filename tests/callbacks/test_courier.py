@@ -176,6 +176,23 @@ def test_a_host_that_fails_rests_and_others_do_not_wait_for_it(make: Make, sink:
         assert {told.body["data"]["ingestion_id"] for told in sink.until(7)[1:]} == {first.id, *rest}
 
 
+def test_after_an_outage_the_next_end_is_told_within_five_minutes(make: Make, sink: Sink) -> None:
+    sink.answer = statuses(503)
+    host = make()
+    first = host.submit([1])
+    for attempts in itertools.count(1):
+        waits = settled(host, first.id, attempts)
+        if waits.at - host.clock.now() > 600:
+            break
+        host.clock.advance_to(waits.at)
+    sink.answer = good
+    second = host.submit([1])
+    assert until(host, second.id, CallbackState.PENDING, attempts=0).at <= host.clock.now() + 300
+    host.clock.advance(300)
+    until(host, second.id, CallbackState.SENT)
+    assert latest(host, first.id).state is CallbackState.PENDING
+
+
 def test_what_the_settings_no_longer_allow_is_not_sent(make: Make, sink: Sink) -> None:
     host = make(webhook_url="", webhook_hosts=f"127.0.0.1:{sink.port}", autostart=False)
     ingestion = host.submit([1], callback=sink.url)
