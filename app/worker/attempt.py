@@ -171,7 +171,9 @@ class Attempts:
         self._report(hand, lambda: self._store.hold(hold.seconds))
 
     def _slow_down(self, hand: Hand, reason: str) -> None:
-        logger.warning("%s", reason, extra=fields(hand.slot.claim.batch))
+        claim = hand.slot.claim
+        if interval := self._report(hand, lambda: self._store.slow_down(claim)):
+            logger.warning("%s; slowing down to a start every %.3g s", reason, interval, extra=fields(claim.batch))
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
         """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""

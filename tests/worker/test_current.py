@@ -81,6 +81,22 @@ def test_a_hold_out_of_bounds_fails_the_attempt(serve: Serve) -> None:
     assert host.error(ingestion.id)[0] == "ValueError"
 
 
+def test_a_slow_down_is_at_once_and_its_batch_goes_on(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    def processor(ids: Sequence[int]) -> None:
+        if list(ids) == [1]:
+            slow_down("refused")
+
+    host = serve(processor, interval=5, batch_size=1)
+    ingestion = host.submit([1, 2])
+    host.heard.until("completed")
+    assert host.store.stats().pace == 10
+    host.advance(5)
+    host.advance(5)
+    assert host.finished(ingestion.id).status == Status.COMPLETED
+    assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 10]
+    assert "refused; slowing down to a start every 10 s" in caplog.text
+
+
 def test_without_a_queue_what_is_asked_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     hold_queue(5, "a test")
     slow_down("another")
