@@ -67,6 +67,7 @@ class Attempts:
         self._emitter = emitter
         self._crew = crew
         self._announcer = announcer
+        self._pace = 0.0
 
     def run(self, claim: Claim) -> None:
         """Run a claimed batch in a separate thread."""
@@ -172,8 +173,16 @@ class Attempts:
 
     def _slow_down(self, hand: Hand, reason: str) -> None:
         claim = hand.slot.claim
-        if interval := self._report(hand, lambda: self._store.slow_down(claim)):
-            logger.warning("%s; slowing down to a start every %.3g s", reason, interval, extra=fields(claim.batch))
+        if pace := self._report(hand, lambda: self._store.slow_down(claim)):
+            self._pace = pace
+            logger.warning("%s; one start every %g s from now on", reason, pace, extra=fields(claim.batch))
+
+    def watch_pace(self) -> None:
+        """Log how the rate recovers that an attempt of this process lowered."""
+        if self._pace and (pace := self._store.stats().pace) < self._pace:
+            self._pace = pace
+            rate = f"one start every {pace:g} s" if pace else "the rate is as configured"
+            logger.warning("the upstream of %r has refused nothing for a while; %s from now on", self._crew.name, rate)
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
         """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""

@@ -253,3 +253,4 @@ class Worker:
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)
         self._store.prune()
+        self._attempts.watch_pace()

@@ -81,22 +81,6 @@ def test_a_hold_out_of_bounds_fails_the_attempt(serve: Serve) -> None:
     assert host.error(ingestion.id)[0] == "ValueError"
 
 
-def test_a_slow_down_is_at_once_and_its_batch_goes_on(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    def processor(ids: Sequence[int]) -> None:
-        if list(ids) == [1]:
-            slow_down("refused")
-
-    host = serve(processor, interval=5, batch_size=1)
-    ingestion = host.submit([1, 2])
-    host.heard.until("completed")
-    assert host.store.stats().pace == 10
-    host.advance(5)
-    host.advance(5)
-    assert host.finished(ingestion.id).status == Status.COMPLETED
-    assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 10]
-    assert "refused; slowing down to a start every 10 s" in caplog.text
-
-
 def test_without_a_queue_what_is_asked_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     hold_queue(5, "a test")
     slow_down("another")
@@ -104,3 +88,29 @@ def test_without_a_queue_what_is_asked_is_logged(caplog: pytest.LogCaptureFixtur
         "a test; holding for 5 s, if there were a queue",
         "another; slower, if there were a queue",
     ]
+
+
+def test_a_slow_down_is_logged_and_so_is_the_recovery(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "flask_ingestion")
+    asked: list[float] = []
+
+    def processor(_: Sequence[int]) -> None:
+        asked.append(host.clock.now() - START)
+        if len(asked) == 1:
+            slow_down("too many requests")
+            raise OSError
+
+    host = serve(processor, interval=30, backoff=0)
+    ingestion = host.submit([1])
+    eventually(lambda: host.store.stats().pace == 60)
+    assert "too many requests; one start every 60 s from now on" in caplog.text
+    host.advance(30)
+    assert len(asked) == 1
+    host.advance(30)
+    host.finished(ingestion.id)
+    assert asked == [0, 60]
+    host.advance(60)
+    eventually(lambda: "refused nothing for a while; one start every 42.8571 s from now on" in caplog.text)
+    host.advance(300)
+    eventually(lambda: "the rate is as configured from now on" in caplog.text)
+    assert (host.client.get("/queue").json or {})["slowed_to"] is None
