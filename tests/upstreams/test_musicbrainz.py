@@ -20,7 +20,7 @@ class MusicBrainz(StandIn):
     """Takes the average of ten seconds."""
 
     recipe = "MusicBrainz"
-    scale = 6
+    scale = 7
     rate = 1
 
     def __init__(self) -> None:
