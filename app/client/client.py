@@ -34,13 +34,15 @@ class Client(Base):
         *,
         idempotency_key: str | None = None,
         deadline: str | float | None = None,
+        callback: str | None = None,
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now. Even if the connection is lost, the ids are accepted
-        once: every attempt carries `idempotency_key`, or a random one.
+        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Even if the
+        connection is lost, the ids are accepted once: every attempt carries `idempotency_key`, or a random one.
         """
-        return self._run(self._verbs.submit(Submission.of(ids, priority, idempotency_key, deadline=deadline)))
+        submission = Submission.of(ids, priority, idempotency_key, deadline=deadline, callback=callback)
+        return self._run(self._verbs.submit(submission))
 
     def submit_many(
         self,
@@ -140,6 +142,13 @@ class Client(Base):
         Never repeated once it may have taken effect.
         """
         return self._run(self._verbs.redrive(ingestion_id))
+
+    def redrive_callback(self, ingestion_id: str) -> StatusPage:
+        """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
+
+        Never repeated once it may have taken effect.
+        """
+        return self._run(self._verbs.redrive_callback(ingestion_id))
 
     def quote(
         self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None

@@ -71,6 +71,17 @@ class Ingestion(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Callback(Document):
+    """How the receiver was told of an ingestion's end."""
+
+    id: str
+    state: str
+    attempts: int
+    error: str | None
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class StatusPage(Ingestion):
     """An ingestion with a page of its batches, and an estimate until it has ended."""
 
@@ -78,6 +89,7 @@ class StatusPage(Ingestion):
     batches_ahead: int | None = None
     estimated_start: datetime | None = None
     estimated_completion: datetime | None = None
+    callback: Callback | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

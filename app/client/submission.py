@@ -15,14 +15,15 @@ from ..core import Id, Priority
 class Submission:
     """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
 
-    `deadline` is an RFC 3339 time or seconds from now. Raises ValueError for an idempotency key that no header can
-    carry.
+    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Raises ValueError for
+    an idempotency key that no header can carry.
     """
 
     ids: Iterable[Id]
     priority: Priority | str
     idempotency_key: str = field(default_factory=lambda: str(uuid4()))
     deadline: str | float | None = None
+    callback: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(self.ids))  # an iterator would be empty the second time
@@ -42,8 +43,8 @@ class Submission:
     @property
     def body(self) -> bytes:
         members: dict[str, Any] = {"ids": self.ids, "priority": name_of(self.priority)}
-        if self.deadline is not None:
-            members["deadline"] = self.deadline
+        more = {"deadline": self.deadline, "callback": self.callback}
+        members |= {name: value for name, value in more.items() if value is not None}
         return json.dumps(members, separators=(",", ":")).encode()
 
 

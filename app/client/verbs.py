@@ -86,6 +86,9 @@ class Verbs:
     def redrive(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/redrive"), once=True)
 
+    def redrive_callback(self, ingestion_id: str) -> Steps[StatusPage]:
+        return self._ask(StatusPage, "POST", status_path(ingestion_id, "/callback/redrive"), once=True)
+
     def quote(self, submission: Submission) -> Steps[Quote]:
         return self._ask(Quote, "POST", "/quote", submission.body)
 

@@ -139,6 +139,7 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.status("a", limit=10, offset=20), "GET /in/status/a?limit=10&offset=20", "getStatus"),
         (lambda one: one.cancel("a"), "POST /in/status/a/cancel", "cancel"),
         (lambda one: one.redrive("a"), "POST /in/status/a/redrive", "redrive"),
+        (lambda one: one.redrive_callback("a"), "POST /in/status/a/callback/redrive", "redriveCallback"),
         (lambda one: one.quote([7]), "POST /in/quote", "quote"),
         (lambda one: one.pause(), "POST /in/queue/pause", "pause"),
         (lambda one: one.resume(), "POST /in/queue/resume", "resume"),
@@ -149,4 +150,4 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         for call, _, operation in calls:
             assert call(client(server.url + "/in/")) == EXAMPLES[operation]
     assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path, _ in calls]
-    assert server.requests[4].json == {"ids": [7], "priority": "HIGH"}
+    assert server.requests[5].json == {"ids": [7], "priority": "HIGH"}
