@@ -21,10 +21,12 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
+from .steering import Audit, Steering, steer
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, check_request, shown
@@ -47,6 +49,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Audit",
     "Batch",
     "BatchError",
     "Batches",
@@ -68,9 +71,11 @@ __all__ = [
     "Priority",
     "Prospect",
     "Quote",
+    "Rates",
     "Running",
     "Stats",
     "Status",
+    "Steering",
     "SystemClock",
     "Timeline",
     "Timing",
@@ -84,14 +89,17 @@ __all__ = [
     "batch_position",
     "check_cancel",
     "check_quota",
+    "check_rates",
     "check_redrive",
     "check_request",
     "count_statuses",
     "id_prefix",
     "id_range",
     "ingestion_prefix",
+    "interval_bounds",
     "is_last",
     "limiter_of",
+    "most_burst",
     "rank_of",
     "roll_up",
     "room_of",
@@ -99,4 +107,5 @@ __all__ = [
     "shown",
     "state_of",
     "statuses",
+    "steer",
 ]

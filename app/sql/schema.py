@@ -30,7 +30,7 @@ from ..core import COMPLETED, RUNNING
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
 
-FIRST, REVISION = "0001", "0007"
+FIRST, REVISION = "0001", "0008"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -285,6 +285,22 @@ workers = Table(
     sqlite_with_rowid=False,
 )
 """The workers of each queue, until they leave or are not seen for a lease."""
+
+
+audits = Table(
+    "ingest_audits",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("by", Text),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(36), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What people did to a queue: its latest AUDIT_LOG operations."""
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

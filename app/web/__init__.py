@@ -6,6 +6,7 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    audit_document,
     dispatch_document,
     dumps,
     estimate_document,
@@ -13,6 +14,7 @@ from .documents import (
     listing_document,
     queue_document,
     quote_document,
+    rate_document,
     result_lines,
     status_head,
     status_page,
@@ -34,6 +36,7 @@ __all__ = [
     "add_login",
     "add_metrics",
     "add_reference",
+    "audit_document",
     "count_member",
     "current",
     "description",
@@ -51,6 +54,7 @@ __all__ = [
     "problem",
     "queue_document",
     "quote_document",
+    "rate_document",
     "refuse_foreign",
     "refuse_open",
     "result_lines",
