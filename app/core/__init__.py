@@ -4,6 +4,8 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .documents import dumps, ingestion_document, timestamp
+from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
@@ -29,7 +31,7 @@ from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, st
 from .steering import Audit, Steering, steer
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, check_request, shown
+from .validation import MEMBERS, are_ids, check_request, printable, shown
 
 __all__ = [
     "ANY",
@@ -37,6 +39,7 @@ __all__ = [
     "COMPLETED",
     "FAILED",
     "HOUR",
+    "LONGEST",
     "LOST",
     "MEMBERS",
     "NEW",
@@ -61,6 +64,8 @@ __all__ = [
     "Estimate",
     "Filter",
     "Gate",
+    "Id",
+    "Ids",
     "Ingestion",
     "Kind",
     "Level",
@@ -76,6 +81,7 @@ __all__ = [
     "Stats",
     "Status",
     "Steering",
+    "Strings",
     "SystemClock",
     "Timeline",
     "Timing",
@@ -83,6 +89,7 @@ __all__ = [
     "Wait",
     "WorkerReport",
     "admit",
+    "are_ids",
     "batch_count",
     "batch_id",
     "batch_id_parts",
@@ -93,13 +100,16 @@ __all__ = [
     "check_redrive",
     "check_request",
     "count_statuses",
+    "dumps",
     "id_prefix",
     "id_range",
+    "ingestion_document",
     "ingestion_prefix",
     "interval_bounds",
     "is_last",
     "limiter_of",
     "most_burst",
+    "printable",
     "rank_of",
     "roll_up",
     "room_of",
@@ -108,4 +118,7 @@ __all__ = [
     "state_of",
     "statuses",
     "steer",
+    "string_fault",
+    "timestamp",
+    "to_lines",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -35,6 +35,8 @@ class Wait(NamedTuple):
 class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
+    `others` is the state of limits that this process does not know, because another has other settings.
+
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
 
@@ -44,6 +46,7 @@ class Gate:
     hold_until: float = 0.0
     pace: Pace = Pace()  # noqa: RUF009 - it is immutable
     rates: Rates = Rates()  # noqa: RUF009
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -55,7 +58,9 @@ class Gate:
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
-        return cls(limiter, pace=pace if interval else Pace(), rates=rates)
+        for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
+            known.pop(name, None)
+        return cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
 
     def at(self, settings: Settings, now: float) -> Gate:
         """Returns the gate with the pace of this moment."""
@@ -68,6 +73,7 @@ class Gate:
     def kept(self) -> tuple[float, dict[str, Any]]:
         """Returns what must survive a restart beside pauses and holds: a moment, and JSON."""
         full_at, levels = state_of(self.limiter)
+        levels |= self.others
         if self.pace.interval:
             levels[_PACE] = self.pace
         if self.rates.since:
