@@ -269,6 +269,16 @@ def test_a_quota_is_proved_from_reset_to_reset() -> None:
     assert "is start number 3 since 2027-01-15 08:01+00:00; 2/day at 08:01 UTC allows 2." in violation.detail
 
 
+def test_a_rate_is_proved_from_its_change_on() -> None:
+    log = log_of({"interval": 10, "burst": 1, "rate_since": 7.0, "dispatches": []})
+    assert log.since == 7.0
+    starts = [dispatch(at, order=number) for number, at in enumerate([0.0, 5.0, 8.0, 18.0], 1)]
+    assert verify(starts, interval=10, since=log.since) == []
+    assert rules(verify(starts, interval=10)) == ["rate"]
+    (violation,) = verify([*starts, dispatch(27.0, order=5)], interval=10, since=log.since)
+    assert violation.later.started_at == 27.0
+
+
 def test_the_limits_are_in_the_log() -> None:
     log = log_of({"interval": 0, "burst": 1, "limits": ["3/min burst 3"], "dispatches": []})
     assert log.limits == parse_limits("3/min burst 3")
