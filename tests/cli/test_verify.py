@@ -234,7 +234,7 @@ def test_every_form_of_a_log_is_read() -> None:
     [
         ("", "This is not JSON"),
         ("start,due", "This is not JSON"),
-        ('{"interval": "5", "dispatches": []}', "interval and burst must be numbers"),
+        ('{"interval": "5", "dispatches": []}', "interval, burst and rate_since must be numbers"),
         ('{"dispatches": 7}', "A list of dispatches is needed, not 7"),
         ("[7]", "Dispatch 1 must be an object, not 7"),
         (json.dumps(as_json(dispatch(0))) + "\n{oops\n", "Line 2 is not JSON"),
@@ -270,13 +270,13 @@ def test_a_quota_is_proved_from_reset_to_reset() -> None:
 
 
 def test_a_rate_is_proved_from_its_change_on() -> None:
-    log = log_of({"interval": 10, "burst": 1, "rate_since": 7.0, "dispatches": []})
-    assert log.since == 7.0
+    log = log_of({"interval": 10, "burst": 1, "rate_since": START + 7, "dispatches": []})
+    assert log.since == START + 7
     starts = [dispatch(at, order=number) for number, at in enumerate([0.0, 5.0, 8.0, 18.0], 1)]
     assert verify(starts, interval=10, since=log.since) == []
     assert rules(verify(starts, interval=10)) == ["rate"]
     (violation,) = verify([*starts, dispatch(27.0, order=5)], interval=10, since=log.since)
-    assert violation.later.started_at == 27.0
+    assert violation.later.started_at == START + 27
 
 
 def test_the_limits_are_in_the_log() -> None:
