@@ -155,6 +155,16 @@ class Limit(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Rate(Document):
+    """The limits in force; `rate_since` says since when, in seconds since the epoch, 0 if they were never changed."""
+
+    interval: float
+    burst: int
+    limits: tuple[str, ...]
+    rate_since: float
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Accuracy(Document):
     """By how many seconds the estimates of so many ingestions were off."""
 
@@ -209,6 +219,7 @@ class Queue(Document):
     limits: tuple[Limit, ...] = ()
     binding_limit: str | None = None
     slowed_to: float | None = None
+    rate: Rate | None = None
     workers: tuple[Worker, ...] = ()
 
 
@@ -237,3 +248,4 @@ class Dispatches(Document):
     burst: int
     dispatches: tuple[Dispatch, ...]
     limits: tuple[str, ...] = ()
+    rate_since: float = 0.0

@@ -77,7 +77,7 @@ def test_what_a_newer_service_adds_is_kept() -> None:
 
 
 def test_what_an_older_service_does_not_send_has_its_default() -> None:
-    newer = ("limits", "binding_limit", "slowed_to", "workers")
+    newer = ("limits", "binding_limit", "slowed_to", "rate", "workers")
     queue = Queue({name: member for name, member in EXAMPLES["getQueue"].items() if name not in newer})
     assert (queue.limits, queue.binding_limit, queue.slowed_to, queue.workers) == ((), None, None, ())
     assert "limits" not in queue
