@@ -173,10 +173,11 @@ def test_something_else_is_not_the_service(client: Make, act: Any, message: str)
 
 
 def test_nobody_there(client: Make, clock: Sleeper) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
-        client(f"http://127.0.0.1:{port}", retries=1).queue()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens
+        port = silent.getsockname()[1]
+        with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
+            client(f"http://127.0.0.1:{port}", retries=1).queue()
     assert len(clock.slept) == 1
 
 
