@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from .config import release
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
@@ -33,6 +34,8 @@ from .web import add_index
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
 
+__version__ = release()
+
 __all__ = [
     "AsyncClient",
     "Client",
@@ -44,6 +47,7 @@ __all__ = [
     "PermanentError",
     "Priority",
     "Status",
+    "__version__",
     "batch_completed",
     "batch_failed",
     "batch_retried",
