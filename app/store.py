@@ -7,10 +7,10 @@ processes share does each of these calls in one transaction.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from .callbacks import Outbox
 from .core import (
     ANY,
     COMPLETED,
@@ -18,6 +18,7 @@ from .core import (
     LOST,
     WAITING,
     Answer,
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -25,10 +26,14 @@ from .core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Quote,
+    Rates,
     Stats,
+    Steering,
     Wait,
     WorkerReport,
     is_last,
@@ -39,15 +44,17 @@ class Submission(NamedTuple):
     """What a caller hands over.
 
     `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key. A
-    submission that cannot end by `deadline` (epoch seconds) is refused.
+    submission that cannot end by `deadline` (epoch seconds) is refused. `callback` is the URL that is told of its end;
+    without one, that is WEBHOOK_URL.
     """
 
-    ids: array[int]
+    ids: Ids
     priority: Priority
     owner: str | None = None
     key: str | None = None
     fingerprint: str = ""
     deadline: float | None = None
+    callback: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -115,6 +122,9 @@ class Store(ABC):
     groups = False
     """Whether it serves concurrent calls together; otherwise each waits for the one before it."""
 
+    outbox: Outbox
+    """The callbacks; one is added in the step in which an ingestion ends, where somebody is to be told."""
+
     # -- accepting and reporting --
 
     @abstractmethod
@@ -140,7 +150,7 @@ class Store(ABC):
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         """Yields each id that was answered with its data as JSON text, in the ingestion's order.
 
         With `failed`, each id that failed for good too, with its error.
@@ -218,23 +228,42 @@ class Store(ABC):
     # -- controlling --
 
     @abstractmethod
-    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         """Cancel what has not started; returns the ingestion and whether this call, not an earlier one, cancelled it.
 
         Raises Conflict if the ingestion ended in another way.
         """
 
     @abstractmethod
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over, at their rank. Raises Conflict if none failed, or on a cancelled ingestion."""
 
     @abstractmethod
-    def pause(self) -> None:
+    def steer(self, action: str, steering: Steering, by: str | None) -> bool:
+        """Change the gate, for all processes and until it is changed again; returns whether anything differs.
+
+        What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
+        """
+
+    def pause(self, by: str | None = None) -> None:
         """Start nothing until `resume`; submissions are still accepted."""
+        self.steer("pause", lambda gate, *_: gate.pause(), by)
+
+    def resume(self, by: str | None = None) -> None:
+        """End a pause."""
+        self.steer("resume", lambda gate, _, now: gate.resume(now), by)
+
+    def end_hold(self, by: str | None = None) -> bool:
+        """End a hold; returns whether there was one."""
+        return self.steer("end_hold", lambda gate, _, now: gate.end_hold(now), by)
+
+    def change_rates(self, rates: Rates, by: str | None = None) -> None:
+        """Go by these rates; `Rates()` goes back to what is configured."""
+        self.steer("change_rates", lambda gate, settings, now: gate.change_rates(settings, rates, now), by)
 
     @abstractmethod
-    def resume(self) -> None:
-        """End a pause."""
+    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
+        """Returns the latest entries of the audit log, newest first; those with `number` below `before`."""
 
     # -- observing --
 

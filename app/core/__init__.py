@@ -4,6 +4,8 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .documents import dumps, ingestion_document, timestamp
+from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
@@ -21,13 +23,15 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
+from .steering import Audit, Steering, steer
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, check_request, shown
+from .validation import MEMBERS, are_ids, check_request, printable, shown
 
 __all__ = [
     "ANY",
@@ -35,6 +39,7 @@ __all__ = [
     "COMPLETED",
     "FAILED",
     "HOUR",
+    "LONGEST",
     "LOST",
     "MEMBERS",
     "NEW",
@@ -47,6 +52,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Audit",
     "Batch",
     "BatchError",
     "Batches",
@@ -58,6 +64,8 @@ __all__ = [
     "Estimate",
     "Filter",
     "Gate",
+    "Id",
+    "Ids",
     "Ingestion",
     "Kind",
     "Level",
@@ -68,9 +76,12 @@ __all__ = [
     "Priority",
     "Prospect",
     "Quote",
+    "Rates",
     "Running",
     "Stats",
     "Status",
+    "Steering",
+    "Strings",
     "SystemClock",
     "Timeline",
     "Timing",
@@ -78,20 +89,27 @@ __all__ = [
     "Wait",
     "WorkerReport",
     "admit",
+    "are_ids",
     "batch_count",
     "batch_id",
     "batch_id_parts",
     "batch_position",
     "check_cancel",
     "check_quota",
+    "check_rates",
     "check_redrive",
     "check_request",
     "count_statuses",
+    "dumps",
     "id_prefix",
     "id_range",
+    "ingestion_document",
     "ingestion_prefix",
+    "interval_bounds",
     "is_last",
     "limiter_of",
+    "most_burst",
+    "printable",
     "rank_of",
     "roll_up",
     "room_of",
@@ -99,4 +117,8 @@ __all__ = [
     "shown",
     "state_of",
     "statuses",
+    "steer",
+    "string_fault",
+    "timestamp",
+    "to_lines",
 ]

@@ -9,6 +9,7 @@ from itertools import islice
 from ..config import Settings
 from ..core import (
     ANY,
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -17,15 +18,18 @@ from ..core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
     Ingestion,
     Priority,
     Quote,
     Stats,
+    Steering,
     Wait,
     WorkerReport,
     batch_id,
     room_of,
     statuses,
+    steer,
 )
 from ..store import Ended, Outcome, Store, Submission
 from .forecast import depths, estimate, upcoming
@@ -44,6 +48,7 @@ class MemoryStore(Store):
         self._clock = clock
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
+        self.outbox = self._state.outbox
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         with self._lock:
@@ -67,20 +72,20 @@ class MemoryStore(Store):
             batches = record.batches(range(offset, len(record.states))[:limit])
             return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         with self._lock:
             record = self._state.record(ingestion_id)
         return self._results(record, (str, BatchError) if failed else str)
 
     def _results(
         self, record: Record, wanted: type[str] | tuple[type[str], type[BatchError]]
-    ) -> Iterator[tuple[int, str | BatchError]]:
+    ) -> Iterator[tuple[Id, str | BatchError]]:
         size = record.batch_size
         for first in range(0, len(record.states), _CHUNK):
             with self._lock:
                 done = list(record.answered_from(first, _CHUNK))
             for position, answers in done:
-                ids = record.ids[position * size : (position + 1) * size]
+                ids: Sequence[Id] = record.ids[position * size : (position + 1) * size]
                 yield from (
                     (one, answer) for one, answer in zip(ids, answers, strict=False) if isinstance(answer, wanted)
                 )
@@ -158,25 +163,29 @@ class MemoryStore(Store):
         with self._lock:
             self._state.workers.pop(worker_id, None)
 
-    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            new = self._state.cancel(record)
+            new = self._state.cancel(record, by)
             return record.snapshot(), new
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         with self._lock:
             record = self._state.record(ingestion_id)
-            self._state.redrive(record)
+            self._state.redrive(record, by)
             return record.snapshot()
 
-    def pause(self) -> None:
+    def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
-            self._state.gate.pause()
+            before, after = steer(self._state.gate, self._settings, self._clock.now(), steering)
+            if after:
+                self._state.note(by, action, "", before, after)
+            return bool(after)
 
-    def resume(self) -> None:
+    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         with self._lock:
-            self._state.gate.resume(self._clock.now())
+            log = list(self._state.audits)
+        return [one for one in reversed(log) if before is None or one.number < before][:limit]
 
     def stats(self) -> Stats:
         with self._lock:

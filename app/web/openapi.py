@@ -68,8 +68,15 @@ ROUTES = (
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
+    Route(
+        "redriveCallback", "post", "/status/{ingestion_id}/callback/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE
+    ),
     Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
     Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
+    Route("endHold", "post", "/queue/hold/end", _OPERATE, _json("Queue"), (503,)),
+    Route("changeRate", "post", "/queue/rate", _OPERATE, _json("Queue"), (*_BODY, 503), (), "Rate"),
+    Route("resetRate", "post", "/queue/rate/reset", _OPERATE, _json("Queue"), (503,)),
+    Route("getAudit", "get", "/audit", _OPERATE, _json("Audit"), (503,), ("audited", "cursor")),
     Route("getQueue", "get", "/queue", _READ, _json("Queue"), (503,)),
     Route("listDispatches", "get", "/dispatches", _OPERATE, _json("Dispatches"), (503,), ("latest",)),
     Route("getMetrics", "get", "/metrics", _READ, _METRICS, (501,)),
@@ -154,7 +161,7 @@ def _responses(route: Route, settings: Settings) -> JSON:
     if "content" in route.answer:
         content = dict(route.answer["content"])
         first = next(iter(content))
-        content[first] = {**content[first], "example": answers(keyed=bool(settings.api_keys))[route.name]}
+        content[first] = {**content[first], "example": answers(settings)[route.name]}
         found = {"200": {**route.answer, "content": content}}
     for status in sorted(_refusals(route, settings)):
         unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}

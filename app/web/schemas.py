@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import Counts, Priority, Status
+from ..core import LONGEST, Counts, Priority, Status, interval_bounds, most_burst
+from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
 
@@ -32,6 +34,14 @@ _ERROR: JSON = {
 }
 
 
+_IN_FORCE: JSON = {
+    "interval": _SECONDS,
+    "burst": {"type": "integer", "minimum": 1},
+    "limits": {"type": "array", "items": _TEXT, "description": "LIMITS, as they are in force."},
+    "rate_since": {**_SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
+}
+
+
 def ref(kind: str, name: str) -> JSON:
     return {"$ref": f"#/components/{kind}/{name}"}
 
@@ -46,9 +56,40 @@ def _array(items: JSON) -> JSON:
     return {"type": "array", "items": items}
 
 
+def _rate(settings: Settings) -> JSON:
+    least, most = interval_bounds(settings)
+    limits: JSON = {one.name: {**_TEXT, "example": one.name} for one in settings.limits}
+    members: JSON = {
+        "interval": {"type": ["number", "null"], "minimum": least, "maximum": most},
+        "burst": {"type": ["integer", "null"], "minimum": 1, "maximum": most_burst(settings)},
+        "limits": {"type": ["object", "null"], "properties": limits, "additionalProperties": False},
+    }
+    return _object(members, *members, additionalProperties=False)
+
+
+def some_ids(settings: Settings) -> list[int] | list[str]:
+    """Returns the ids of every example."""
+    return [f"SKU-{number}" for number in range(1, 6)] if settings.id_type == "string" else [1, 2, 3, 4, 5]
+
+
+def _id(settings: Settings) -> JSON:
+    if settings.id_type == "integer":
+        return {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
+    about = "Printable characters, with no blank at the beginning or the end."
+    return {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$", "description": about}
+
+
+def _callback(settings: Settings) -> JSON:
+    """Returns the member by which a submission names its receiver, where it may name one."""
+    if not settings.webhook_hosts:
+        return {}
+    hosts = ", ".join(map(str, settings.webhook_hosts))
+    about = f"An http or https URL that is sent the status when the ingestion ends; its host is one of {hosts}."
+    return {"callback": {"type": ["string", "null"], "maxLength": LONGEST_URL, "description": about}}
+
+
 def schemas(settings: Settings) -> JSON:
     """Returns every schema by its name. The bounds of a request are those of the settings."""
-    id_: JSON = {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
     ingestion: JSON = {
         "ingestion_id": UUID,
         "status": STATUS,
@@ -68,7 +109,7 @@ def schemas(settings: Settings) -> JSON:
     }
     batch: JSON = {
         "batch_id": UUID,
-        "ids": _array({"type": "integer"}),
+        "ids": _array({"type": settings.id_type}),
         "status": STATUS,
         "attempts": {"type": "integer", "minimum": 1},
         "started_at": {**_TIME, "description": "When the latest attempt began."},
@@ -83,7 +124,7 @@ def schemas(settings: Settings) -> JSON:
             "required": ["ids", "priority"],
             "additionalProperties": False,
             "properties": {
-                "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": id_},
+                "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": _id(settings)},
                 "priority": PRIORITY,
                 "deadline": {
                     "description": "When it must be able to end, else it is refused: a time, or seconds from now.",
@@ -93,15 +134,32 @@ def schemas(settings: Settings) -> JSON:
                         {"type": "null"},
                     ],
                 },
+                **_callback(settings),
             },
-            "example": {"ids": [1, 2, 3], "priority": "HIGH"},
+            "example": {"ids": some_ids(settings)[:3], "priority": "HIGH"},
         },
+        "Callback": _object(
+            {
+                "id": {**_TEXT, "description": "The webhook-id that the receiver is sent, the same in each attempt."},
+                "state": {"type": "string", "enum": [state.value for state in CallbackState]},
+                "attempts": COUNT,
+                "error": {"type": ["string", "null"], "description": "Why the latest attempt failed."},
+                "next_attempt_at": {**_TIME_OR_NULL, "description": "Null once it is sent or has failed."},
+            },
+            description="How the receiver was told of the ingestion's latest end.",
+        ),
         "Accepted": _object({"ingestion_id": UUID}),
         "Ingestion": _object(ingestion, "owner"),
         "Status": _object(
-            {**ingestion, **estimate, "batches": _array(ref("schemas", "Batch"))},
-            *("owner", *estimate),
-            description="The ingestion with a page of its batches; the estimate is there until it has ended.",
+            {
+                **ingestion,
+                **estimate,
+                "callback": ref("schemas", "Callback"),
+                "batches": _array(ref("schemas", "Batch")),
+            },
+            *("owner", "callback", *estimate),
+            description="The ingestion with a page of its batches; the estimate is there until it has ended, and the"
+            " callback from then on, if anybody is told.",
         ),
         "Batch": _object(batch, "attempts", "started_at", "finished_at", "next_attempt_at", "error"),
         "Page": _object({"ingestions": _array(ref("schemas", "Ingestion")), "next_cursor": _NAME_OR_NULL}),
@@ -129,6 +187,7 @@ def schemas(settings: Settings) -> JSON:
                     "type": ["number", "null"],
                     "description": "Seconds per start after the upstream refused; null at the configured rate.",
                 },
+                "rate": _object(_IN_FORCE),
                 "running": COUNT,
                 "waiting": COUNT,
                 "priorities": _object({priority.name: ref("schemas", "Depth") for priority in Priority}),
@@ -168,14 +227,7 @@ def schemas(settings: Settings) -> JSON:
             }
         ),
         "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
-        "Dispatches": _object(
-            {
-                "interval": _SECONDS,
-                "burst": {"type": "integer", "minimum": 1},
-                "limits": {**_array(_TEXT), "description": "LIMITS, as they are set."},
-                "dispatches": _array(ref("schemas", "Dispatch")),
-            }
-        ),
+        "Dispatches": _object({**_IN_FORCE, "dispatches": _array(ref("schemas", "Dispatch"))}),
         "Dispatch": _object(
             {
                 "started_at": _SECONDS,
@@ -191,6 +243,22 @@ def schemas(settings: Settings) -> JSON:
                 "wait": _SECONDS,
             },
             description="One start of a batch; times are seconds since the epoch.",
+        ),
+        "Rate": _rate(settings),
+        "Audit": _object({"entries": _array(ref("schemas", "Entry")), "next_cursor": _NAME_OR_NULL}),
+        "Entry": _object(
+            {
+                "number": {"type": "integer", "minimum": 1},
+                "at": _TIME,
+                "by": {**_NAME_OR_NULL, "description": "The name of the caller's key."},
+                "action": {
+                    "type": "string",
+                    "enum": ["pause", "resume", "end_hold", "change_rates", "cancel", "redrive"],
+                },
+                "subject": {"type": "string", "description": "An ingestion's id, or empty for the queue."},
+                "before": {"type": "object"},
+                "after": {"type": "object"},
+            }
         ),
         "Health": _object({"status": {"const": "ok"}, "worker": _WORKER}),
         "Login": _object({"key": {"type": "string"}}, additionalProperties=False),

@@ -51,6 +51,9 @@ OPERATIONS = {
         Cuts the ids into batches of at most `BATCH_SIZE`, in the order given, and queues them. It answers at once; the
         work is done later. A repeated id is processed as often as it is listed.
 
+        When it ends, its status is sent to the receiver that `WEBHOOK_URL` names, or to that of a `callback`, which is
+        refused unless `WEBHOOK_HOSTS` lists its host.
+
         An `Idempotency-Key` makes it safe to send a request again: under the same key, the same body is accepted once
         and answered with the same ingestion, and another body is refused with 422. The key is remembered as long as
         the ingestion.
@@ -129,6 +132,18 @@ OPERATIONS = {
         nothing twice. The answer is the status, without batches.
         """,
     ),
+    "redriveCallback": Words(
+        "Steer",
+        "Send a callback again",
+        """
+        Where `WEBHOOK_URL` is set, or a submission named a `callback`, a receiver is told of each end of an ingestion,
+        and `callback` in its status says how that went. What failed, or waits for its next attempt, goes again at once,
+        and is tried for another day. Its `webhook-id` stays the same, so the receiver can recognise what it has
+        processed before.
+
+        Where nothing is pending or failed, it is refused with 409. The answer is the status, without batches.
+        """,
+    ),
     "pause": Words(
         "Steer",
         "Start nothing more",
@@ -144,6 +159,40 @@ OPERATIONS = {
         """
         Work starts again under the same rate limit. A hold that the upstream asked for stays in force. Where the queue
         is not paused, this changes nothing.
+        """,
+    ),
+    "endHold": Words(
+        "Steer",
+        "End a hold that the upstream asked for",
+        """
+        Work starts again at once, under the same rate limit. Where there is no hold, this changes nothing.
+        """,
+    ),
+    "changeRate": Words(
+        "Steer",
+        "Change the rate",
+        """
+        `interval` and `burst` stand in for `INTERVAL` and `BURST`, and `limits` holds a limit for the name of each of
+        `LIMITS` that it replaces, such as `{"10/s": "5/s"}`; what is not given is as configured. A rate may be
+        `RATE_LEAST` to `RATE_MOST` times what is configured, and is refused with 422 beyond.
+
+        It applies from the next start on to every process that shares the store, forecasts follow at once, and with a
+        durable store it lasts through restarts, until it is changed again or reset.
+        """,
+    ),
+    "resetRate": Words(
+        "Steer",
+        "Go back to the rate that is configured",
+        """
+        Where the rate is as configured, this changes nothing.
+        """,
+    ),
+    "getAudit": Words(
+        "Watch",
+        "See who did what, newest first",
+        """
+        Pauses, ended holds, changes of the rate, cancels and redrives, each with the name of the caller's key and with
+        what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send `next_cursor` as `cursor`.
         """,
     ),
     "getQueue": Words(
