@@ -56,7 +56,7 @@ NOT_RUN = {
 }
 """Why an example is not run here, by how one of its lines begins."""
 
-OTHER = {"": "drawings", "ini": "systemd", "env": "Docker Compose", "nginx": "nginx", "yaml": "Prometheus"}
+OTHER = {"": "drawings", "ini": "systemd or Docker Compose", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
 
 
