@@ -156,11 +156,13 @@ class Limit(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Rate(Document):
-    """The limits in force; `rate_since` says since when, in seconds since the epoch, 0 if they were never changed."""
+    """The limits in force; `changed` says whether others are configured, `rate_since` when they were last changed, in
+    seconds since the epoch, 0 if never."""
 
     interval: float
     burst: int
     limits: tuple[str, ...]
+    changed: bool
     rate_since: float
 
 
@@ -248,4 +250,5 @@ class Dispatches(Document):
     burst: int
     dispatches: tuple[Dispatch, ...]
     limits: tuple[str, ...] = ()
+    changed: bool = False
     rate_since: float = 0.0
