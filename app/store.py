@@ -200,6 +200,14 @@ class Store(ABC):
         """Start nothing for `seconds`; never shortens a hold."""
 
     @abstractmethod
+    def slow_down(self, claim: Claim) -> float | None:
+        """Halve the rate, because the upstream refused a claimed batch; returns the seconds per start from now on.
+
+        The rate rises again step by step, never above what is configured. None if the batch started before the latest
+        slow-down, which then counts for both.
+        """
+
+    @abstractmethod
     def report(self, worker: WorkerReport) -> None:
         """Record that a worker is alive, until a lease passes without a report. The store sets its times."""
 

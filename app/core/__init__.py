@@ -5,7 +5,7 @@ from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .limiter import Level, Limiter, TokenBucket
-from .limits import OF_INTERVAL, limiter_of, state_of
+from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
@@ -20,8 +20,9 @@ from .models import (
     batch_count,
     roll_up,
 )
+from .pace import STEP, Pace
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
+from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
@@ -38,7 +39,9 @@ __all__ = [
     "MEMBERS",
     "NEW",
     "OF_INTERVAL",
+    "OF_UPSTREAM",
     "RUNNING",
+    "STEP",
     "WAITING",
     "Accuracy",
     "Answer",
@@ -60,6 +63,7 @@ __all__ = [
     "Level",
     "Limiter",
     "Measured",
+    "Pace",
     "Place",
     "Priority",
     "Prospect",
@@ -90,6 +94,7 @@ __all__ = [
     "limiter_of",
     "rank_of",
     "roll_up",
+    "room_of",
     "runs",
     "shown",
     "state_of",

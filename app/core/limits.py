@@ -14,6 +14,9 @@ from .quotas import Quotas, Used
 OF_INTERVAL = "INTERVAL"
 """What the limit of INTERVAL and BURST is called beside others."""
 
+OF_UPSTREAM = "upstream"
+"""What the limit is called that an upstream's refusals lead to."""
+
 
 def limiter_of(
     interval: float,
@@ -21,15 +24,18 @@ def limiter_of(
     limits: Sequence[AnyLimit],
     full_at: float = -math.inf,
     levels: Mapping[str, Any] | None = None,
+    pace: float = 0.0,
 ) -> Limiter:
-    """Returns the limiter of INTERVAL and BURST beside other limits.
+    """Returns the limiter of INTERVAL and BURST beside other limits, and of one start per `pace` seconds if above 0.
 
     `full_at` and `levels` are its state, as `state_of` returned it; a limit that is not among them starts full.
     """
     own, known = TokenBucket(interval, burst, full_at), levels or {}
-    if not limits:
+    if not limits and not pace:
         return own
     buckets = {OF_INTERVAL: own}
+    if pace:
+        buckets[OF_UPSTREAM] = TokenBucket(pace, 1, known.get(OF_UPSTREAM, -math.inf))
     for one in limits:
         if isinstance(one, Limit):
             buckets[one.name] = TokenBucket(one.interval, one.burst, known.get(one.name, -math.inf))

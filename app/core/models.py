@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
-from zlib import crc32
+from uuid import UUID, uuid5
 
 from .uuids import batch_id
 
@@ -80,8 +80,8 @@ class Batch(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The same for each attempt that asks the same ids, for an upstream that knows idempotency keys."""
-        return "-".join([self.id, *([str(crc32(repr(self.asked).encode()))] if self.asked else [])])
+        """A UUID, the same for each attempt that asks the same ids, for an upstream that knows idempotency keys."""
+        return str(uuid5(UUID(self.id), repr(self.asked))) if self.asked else self.id
 
 
 class Claim(NamedTuple):

@@ -30,8 +30,8 @@ from ..core import (
     check_cancel,
     check_quota,
     check_redrive,
-    limiter_of,
     rank_of,
+    room_of,
 )
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
@@ -51,7 +51,7 @@ class MemoryState:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.gate = Gate(limiter_of(settings.interval, settings.burst, settings.limits))
+        self.gate = Gate.of(settings, clock.now())
         self.queue = ReadyQueue[Record]()
         self.aside = Aside()
         self.backlog = Backlog()
@@ -72,7 +72,7 @@ class MemoryState:
         return self.registry.get(ingestion_id, self._clock.now())
 
     def timeline(self, now: float) -> Timeline:
-        gate = self.gate
+        gate = self.gate = self.gate.at(self._settings, now)
         return Timeline(
             now,
             gate.limiter,
@@ -91,7 +91,8 @@ class MemoryState:
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        return sum(one.slots for one in self.present(now)) or self._settings.concurrency
+        slots = sum(one.slots for one in self.present(now)) or self._settings.concurrency
+        return min(slots, room_of(self._settings, 0))
 
     def line(self, priority: Priority, now: float) -> tuple[int, Place]:
         """Returns how many batches wait before an ingestion created now, and its place."""
@@ -129,11 +130,13 @@ class MemoryState:
         return now if self._first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
-        now, limiter = self._clock.now(), self.gate.limiter
-        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit):
+        now = self._clock.now()
+        self.gate = self.gate.at(self._settings, now)
+        limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
+        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room):
             return wait
         claims: list[Claim] = []
-        while len(claims) < limit and (entry := self._first(now)):
+        while len(claims) < min(limit, room) and (entry := self._first(now)):
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break

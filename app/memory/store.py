@@ -24,6 +24,7 @@ from ..core import (
     Wait,
     WorkerReport,
     batch_id,
+    room_of,
     statuses,
 )
 from ..store import Ended, Outcome, Store, Submission
@@ -143,6 +144,10 @@ class MemoryStore(Store):
         with self._lock:
             self._state.gate.hold(self._clock.now() + seconds)
 
+    def slow_down(self, claim: Claim) -> float | None:
+        with self._lock:
+            return self._state.gate.slow_down(self._settings, claim.claimed_at, self._clock.now())
+
     def report(self, worker: WorkerReport) -> None:
         with self._lock:
             now, workers = self._clock.now(), self._state.workers
@@ -176,11 +181,14 @@ class MemoryStore(Store):
     def stats(self) -> Stats:
         with self._lock:
             now, state = self._clock.now(), self._state
+            gate = state.gate.at(self._settings, now)
             return Stats.of(
-                state.gate,
+                gate,
                 now,
                 first_due=state.first_due(now),
                 slots=state.slots(now),
+                room=room_of(self._settings, len(state.leases)),
+                pace=gate.pace.at(self._settings, now),
                 running=len(state.leases),
                 service=state.measured.service,
                 depths=depths(state, now),

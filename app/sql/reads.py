@@ -24,6 +24,7 @@ from ..core import (
     Status,
     batch_id,
     id_range,
+    room_of,
 )
 from .answers import answers_of
 from .forecast import accuracy, depths
@@ -197,12 +198,14 @@ def _equal(status: Status | None, priority: Priority | None) -> list[ColumnEleme
 
 def stats(view: View, settings: Settings) -> Stats:
     """Returns the state of the whole queue."""
-    queue = view.queue
+    queue, gate = view.queue, view.queue.gate(settings, view.now)
     return Stats.of(
-        queue.gate(settings),
+        gate,
         view.now,
         first_due=first_due(view),
-        slots=queue.slots or settings.concurrency,
+        slots=queue.most_running(settings),
+        room=room_of(settings, queue.running),
+        pace=gate.pace.at(settings, view.now),
         running=queue.running,
         service=queue.service,
         depths=depths(view, settings),

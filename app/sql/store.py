@@ -25,6 +25,7 @@ from ..core import (
     Stats,
     Wait,
     WorkerReport,
+    room_of,
 )
 from ..store import Ended, Outcome, Store, Submission
 from . import claims, controls, ends, forecast, minutes, reads, retention, workers
@@ -128,12 +129,13 @@ class SQLStore(Store):
         if queue.total and queue.total == queue.lined:
             # Only retries wait; finding out whether one is due takes another query.
             return None
-        return queue.gate(self._settings).wait(now, due=now if queue.total else None, slots=limit)
+        room = room_of(self._settings, queue.running)
+        return queue.gate(self._settings, now).wait(now, due=now if queue.total else None, slots=limit, room=room)
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
         poll = self._settings.store_poll
-        if not poll or wait.reason not in ("paused", "empty", "retry", "hold"):
+        if not poll or wait.reason not in ("paused", "empty", "retry", "hold", "connections"):
             return wait
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
@@ -176,6 +178,9 @@ class SQLStore(Store):
     def hold(self, seconds: float) -> None:
         self._change(lambda gate, now: gate.hold(now + seconds))
 
+    def slow_down(self, claim: Claim) -> float | None:
+        return self._change(lambda gate, now: gate.slow_down(self._settings, claim.claimed_at, now))
+
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
         return self._turns.take(lambda turn: controls.cancel(turn, self._instance.find_in(turn, ingestion_id)))
 
@@ -188,13 +193,14 @@ class SQLStore(Store):
     def resume(self) -> None:
         self._change(Gate.resume)
 
-    def _change(self, change: Callable[[Gate, float], None]) -> None:
-        def changed(turn: Turn) -> None:
-            gate = turn.queue.gate(self._settings)
-            change(gate, turn.now)
+    def _change(self, change: Callable[[Gate, float], T]) -> T:
+        def changed(turn: Turn) -> T:
+            gate = turn.queue.gate(self._settings, turn.now)
+            found = change(gate, turn.now)
             turn.queue.keep(gate)
+            return found
 
-        self._turns.take(changed)
+        return self._turns.take(changed)
 
     def stats(self) -> Stats:
         return self._read(lambda view: reads.stats(view, self._settings))

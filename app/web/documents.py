@@ -175,6 +175,7 @@ def queue_document(
         "next_token_at": timestamp(stats.next_token_at),
         "limits": [one._asdict() | {"next_at": timestamp(one.next_at)} for one in stats.limits],
         "binding_limit": stats.binding_limit,
+        "slowed_to": stats.pace or None,
         "running": stats.running,
         "waiting": sum(depth.waiting for depth in stats.depths.values()),
         "priorities": {

@@ -11,6 +11,7 @@ from .. import signals
 from ..config import Settings
 from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
+from ..processors import Attempt, attempting
 from ..store import Ended, Outcome, Store
 from .announcer import Announcer
 from .crew import Crew, Hand, Slot
@@ -66,6 +67,7 @@ class Attempts:
         self._emitter = emitter
         self._crew = crew
         self._announcer = announcer
+        self._pace = 0.0
 
     def run(self, claim: Claim) -> None:
         """Run a claimed batch in a separate thread."""
@@ -105,7 +107,7 @@ class Attempts:
         batch = hand.slot.claim.batch
         if logger.isEnabledFor(logging.INFO):
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        result = self._attempt(batch)
+        result = self._attempt(hand)
         if hand.given_up.is_set():
             # The batch was put back or failed, and may already run elsewhere under the same attempt number.
             logger.info("the late outcome of %s is dropped", named(batch), extra=fields(batch))
@@ -113,17 +115,21 @@ class Attempts:
         if isinstance(result, Completed):
             return self._complete(hand, result.results)
         if isinstance(result, Held):
-            self._hold(hand, result.hold)
+            self._hold_queue(hand, result.hold)
+            if ended := self._report(hand, lambda: self._store.end(hand.slot.claim, Outcome.release())):
+                self._finish(ended.ingestion)
         else:
             self._fail(hand, result.error)
         return self._next(hand)
 
-    def _attempt(self, batch: Batch) -> Completed | Failed | Held:
+    def _attempt(self, hand: Hand) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
+        batch = hand.slot.claim.batch
+        attempt = Attempt(batch, hold=partial(self._hold_queue, hand), slow_down=partial(self._slow_down, hand))
         ids = tuple(batch.ids)  # a receiver may change the batch's list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
-            with self._emitter.app.app_context():
+            with self._emitter.app.app_context(), attempting(attempt):
                 return Completed(self._process(ids))
         except HoldQueue as hold:
             return Held(hold)
@@ -159,13 +165,24 @@ class Attempts:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
 
-    def _hold(self, hand: Hand, hold: HoldQueue) -> None:
-        claim = hand.slot.claim
-        logger.warning("%s", hold, extra=fields(claim.batch))
-        self._emitter.emit(signals.queue_held, batch=claim.batch, seconds=hold.seconds)
+    def _hold_queue(self, hand: Hand, hold: HoldQueue) -> None:
+        batch = hand.slot.claim.batch
+        logger.warning("%s", hold, extra=fields(batch))
+        self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
         self._report(hand, lambda: self._store.hold(hold.seconds))
-        if ended := self._report(hand, lambda: self._store.end(claim, Outcome.release())):
-            self._finish(ended.ingestion)
+
+    def _slow_down(self, hand: Hand, reason: str) -> None:
+        claim = hand.slot.claim
+        if pace := self._report(hand, lambda: self._store.slow_down(claim)):
+            self._pace = pace
+            logger.warning("%s; one start every %g s from now on", reason, pace, extra=fields(claim.batch))
+
+    def watch_pace(self) -> None:
+        """Log how the rate recovers that an attempt of this process lowered."""
+        if self._pace and (pace := self._store.stats().pace) < self._pace:
+            self._pace = pace
+            rate = f"one start every {pace:g} s" if pace else "the rate is as configured"
+            logger.warning("the upstream of %r has refused nothing for a while; %s from now on", self._crew.name, rate)
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
         """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""
