@@ -19,7 +19,7 @@ from .routes import make_blueprint
 from .service import Service
 from .serving import will_serve
 from .store import Forkable
-from .web import add_metrics, add_reference
+from .web import add_metrics, add_reference, answer_unrouted
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -55,9 +55,9 @@ class IngestionAPI:
         name, time = self.name, clock or SystemClock()
         if name in app.extensions:
             raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
-        path = f"{(url_prefix or '').rstrip('/')}/ingest"
-        if any(rule.rule == path for rule in app.url_map.iter_rules()):
-            raise RuntimeError(f"This app already has a route {path}; give {name!r} a url_prefix of its own.")
+        root = (url_prefix or "").rstrip("/")
+        if any(rule.rule == f"{root}/ingest" for rule in app.url_map.iter_rules()):
+            raise RuntimeError(f"This app already has a route {root}/ingest; give {name!r} a url_prefix of its own.")
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
         configured = load_processor(settings, prefix)
@@ -79,6 +79,8 @@ class IngestionAPI:
         add_metrics(blueprint, service)
         add_reference(blueprint, service)
         add_docs(blueprint, service)
+        if root:
+            answer_unrouted(blueprint, root)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._apps.add(app)

@@ -21,7 +21,7 @@ from . import display
 from .db import db
 from .idfile import parse_ids, read_ids
 from .keys import keys
-from .remote import Remote, fail, remote, say, wait_for
+from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify
 
@@ -40,7 +40,8 @@ timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Secon
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(release(), prog_name="Flask-Ingestion")
-def ingestion() -> None:
+@service_options
+def ingestion(**_: str | None) -> None:
     """Submit ids, follow them, and control the queue."""
 
 

@@ -19,7 +19,7 @@ from .documents import (
     timestamp,
 )
 from .forgery import refuse_foreign
-from .index import add_index
+from .index import add_index, answer_unrouted
 from .metrics import add_metrics
 from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
 from .problems import from_error, from_http, problem
@@ -34,6 +34,7 @@ __all__ = [
     "add_login",
     "add_metrics",
     "add_reference",
+    "answer_unrouted",
     "count_member",
     "current",
     "description",

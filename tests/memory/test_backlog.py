@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from typing import Any
 
@@ -73,3 +74,18 @@ def test_many_redrives_among_many_more_are_all_counted() -> None:
         assert lane.ahead(place(records[500])) == number
         assert lane.oldest() is one
     assert lane.total == 500 + 4500 * 3
+
+
+def test_what_has_ended_takes_no_memory() -> None:
+    lane = Lane()
+    tracemalloc.start()
+    for order in range(1, 5001):
+        one = record(order)
+        lane.add(one)
+        for position in range(3):
+            one.move(position, COMPLETED)
+            lane.change(one, -1)
+        lane.remove(one)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 50_000
