@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.clone import Block, Clone, blocks
+from tests.support.clone import MARK, WHOLE, Block, Clone, Session, blocks
 from tests.support.command import Command
+from tests.support.postgres import free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
 
@@ -55,6 +57,16 @@ NOT_RUN = {
 OTHER = {"": "drawings", "ini": "systemd", "dockerfile": "Docker", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
 
+SHOWN = {"text", "json"}
+"""Languages of what is shown, not run; tools/reference.py writes it."""
+
+QUICKLY = {
+    "/path/to/Flask-Ingestion": ".",
+    "INTERVAL = 0.5\n": "INTERVAL = 0.0\n",
+    "INGEST_INTERVAL=0.55": "INGEST_INTERVAL=0.02",
+}
+"""What is replaced in a session so that it takes seconds. The ports 8000 and 8001 become free ones, too."""
+
 
 def key_of(block: Block, keys: Iterable[str]) -> str | None:
     """The key with which one of the block's lines begins."""
@@ -83,16 +95,17 @@ def test_every_example_is_run_or_says_why_it_is_not() -> None:
 
 
 def test_other_languages_need_programs_that_are_not_here() -> None:
-    assert {block.language for block in blocks()} <= {"sh", "python", "console", *OTHER}
+    assert {block.language for block in blocks()} <= {"sh", "python", "console", *OTHER, *SHOWN}
+    assert {block.language for block in blocks(files=WHOLE)} <= {"sh", "python", "text"}
 
 
 def test_the_commands_print_what_they_should(clone: Clone, url: str) -> None:
     found = [block for block in blocks("sh") if key_of(block, SHOWS)]
     port = f":{urlsplit(url).port}"
-    script = "\necho; echo '-- next --'\n".join(block.text.replace(":8000", port) for block in found)
+    script = f"\necho; echo '{MARK}'\n".join(block.text.replace(":8000", port) for block in found)
     with clone.run(f"{script}\n{CHECK}", INGEST_URL=url) as command:
         code = command.end()
-    printed = [part.strip() for part in command.output.split("-- next --")]
+    printed = [part.strip() for part in command.output.split(MARK)]
     for block, text in zip(found, printed, strict=False):
         key = key_of(block, SHOWS)
         assert key is not None
@@ -115,6 +128,24 @@ def test_a_session_prints_what_is_shown(clone: Clone, block: Block) -> None:
         assert command.end() == 0, command.output
     pattern = re.sub(r"[\w-]*…", r"[\\w-]+", re.escape("\n".join(shown)))
     assert re.fullmatch(pattern, command.output), f"{pattern}\n{command.output}"
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.stem)
+def test_a_session_runs_from_the_first_command_to_the_last(page: Path, tmp_path: Path) -> None:
+    text = page.read_text()
+    first, second = free_port(), free_port()
+    for written, instead in {**QUICKLY, "8000": str(first), "8001": str(second)}.items():
+        text = text.replace(written, instead)
+    session = Session.of(text)
+    settings = {"INGEST_PORT": str(first), "INGEST_URL": f"http://127.0.0.1:{first}", "INGEST_LEASE": "2"}
+    with Clone(tmp_path).run(session.script, **settings) as command:
+        code = command.end()
+    printed = [part.strip() for part in command.output.split(MARK)[:-1]]
+    for shown, output in zip(session.shown, printed, strict=False):
+        if shown is not None:
+            pattern = re.escape(shown).replace("…", "(.|\n)*?")
+            assert re.fullmatch(pattern, output), f"{shown}\nis shown, but this was printed:\n{output}"
+    assert (code, len(printed)) == (0, len(session.shown)), command.output
 
 
 def python_blocks() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code: the settings, the command line, and the HTTP API.
+"""Writes the reference from the code: the settings, the command line, the HTTP API; and what was measured.
 
     python -m tools.reference
 
@@ -22,7 +22,11 @@ from app.config import Settings
 from app.keys import Role, new_key
 from app.web.openapi import describe
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+ROOT = Path(__file__).parents[1]
+
+COMPARED = ("drain", "allowance")
+"""The families of rows that measure what peers do, too."""
+FROM, TO = "<!-- rows: tools/reference.py takes them from benchmarks/RESULTS.md -->", "<!-- end of rows -->"
 
 SETTINGS = """# Settings
 
@@ -61,11 +65,11 @@ def settings() -> str:
     for field in dataclasses.fields(Settings):
         default = "" if field.default in ("", ()) else f"`{field.default}`"
         rows.append((f"`{field.name.upper()}`", default, field.metadata["about"], field.metadata["parse"].__doc__))
-    return "\n".join([SETTINGS, *table(*rows)])
+    return "\n".join([SETTINGS, *table(*rows), ""])
 
 
 def commands() -> str:
-    return "\n".join([COMMANDS, *_command("flask-ingestion", ingestion)]).rstrip()
+    return "\n".join([COMMANDS, *_command("flask-ingestion", ingestion)]).rstrip() + "\n"
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
@@ -102,7 +106,12 @@ def _option(option: click.Option) -> tuple[str, str, str, str]:
 def http() -> str:
     _, key = new_key("importer", Role.SUBMIT)
     document = describe(Settings.read({"INGEST_API_KEYS": str(key), "INGEST_KEY_QUOTA": 1000}), "ingest", "/")
-    lines = [HTTP]
+    operations = [
+        (f"`{method.upper()} {path}`", f"[{one['summary']}](#{_anchor(one['summary'])})")
+        for path, methods in document["paths"].items()
+        for method, one in methods.items()
+    ]
+    lines = [HTTP, *table(("route", "what it does"), *operations), "", document["info"]["description"], ""]
     for tag in document["tags"]:
         lines += [f"## {tag['name']}", "", tag["description"], ""]
         for path, methods in document["paths"].items():
@@ -114,7 +123,12 @@ def http() -> str:
         lines += [f"### {name}", ""]
         lines += [schema["description"], ""] if "description" in schema else []
         lines += [*table(("member", "type", "meaning"), *_members(schema)), ""]
-    return "\n".join(lines).rstrip()
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _anchor(heading: str) -> str:
+    """Returns what a forge calls a heading in a link."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
@@ -206,14 +220,29 @@ def _json(example: Any) -> list[str]:
     return _code("json", re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text))
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings, "cli.md": commands, "http.md": http}
+def comparison() -> str:
+    """Returns the comparison, with the rows that measure peers as the benchmarks last wrote them."""
+    results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
+    head, rule = re.findall(r"^\| (?:row|---) .*$", results, re.MULTILINE)
+    rows = re.findall(rf"^\| (?:{'|'.join(COMPARED)}).*$", results, re.MULTILINE)
+    before, _, rest = (ROOT / "docs" / "comparison.md").read_text().partition(FROM)
+    _, _, after = rest.partition(TO)
+    return "\n".join([f"{before}{FROM}", "", head, rule, *rows, "", f"{TO}{after}"])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/reference/settings.md": settings,
+    "docs/reference/cli.md": commands,
+    "docs/reference/http.md": http,
+    "docs/comparison.md": comparison,
+}
+"""Each page, and what it should hold."""
 
 
 def main() -> None:
     """Write every page."""
-    FOLDER.mkdir(exist_ok=True)
     for name, page in PAGES.items():
-        (FOLDER / name).write_text(page() + "\n")
+        (ROOT / name).write_text(page())
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Postgres:
         if self._as:
             os.chown(self._data, self._as["user"], self._as["group"])
         self._run("initdb", "--pgdata", str(self._data), "--username=ingest", "--auth=trust", "--no-sync", "-E", "UTF8")
-        self.port = _free_port()
+        self.port = free_port()
         with (self._data / "postgresql.conf").open("a") as config:
             for name, value in ({"shared_buffers": "64MB", "max_connections": "200"} | settings).items():
                 config.write(f"{name} = '{value}'\n")
@@ -134,7 +134,7 @@ class Postgres:
         return done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
