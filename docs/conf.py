@@ -22,7 +22,6 @@ include_patterns = [
     "CONTRIBUTING.md",
 ]
 exclude_patterns = [".*", "app", "site", "tests", "**/.venv"]
-nitpick_ignore_regex = [("py:.*", ".*")]
 
 # Links to headings, as forges make them.
 myst_heading_anchors = 4

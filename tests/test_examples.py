@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clone import MARK, WHOLE, Block, Clone, Session, blocks
 from tests.support.command import Command
-from tests.support.postgres import free_port
+from tests.support.postgres import Postgres, free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
 
@@ -57,13 +57,20 @@ NOT_RUN = {
 OTHER = {"": "drawings", "ini": "systemd", "dockerfile": "Docker", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
 
-SHOWN = {"text", "json"}
-"""Languages of what is shown, not run; tools/reference.py writes it."""
+SHOWN = {"text", "json", "{eval-rst}"}
+"""Languages of the reference, which is written from the code and has nothing to run."""
+
+DATABASE = "ingest@db.internal/ingest"
+"""The database of the sessions that need one."""
 
 QUICKLY = {
     "/path/to/Flask-Ingestion": ".",
     "INTERVAL = 0.5\n": "INTERVAL = 0.0\n",
     "INGEST_INTERVAL=0.55": "INGEST_INTERVAL=0.02",
+    "INGEST_INTERVAL=0.5\n": "INGEST_INTERVAL=0.05\n",
+    "sleep 0.5\n": "sleep 0.05\n",
+    '"CRM_INTERVAL"] = 2': '"CRM_INTERVAL"] = 0.5',
+    "10/s, 1000/min": "100/s, 10000/min",
 }
 """What is replaced in a session so that it takes seconds. The ports 8000 and 8001 become free ones, too."""
 
@@ -130,15 +137,29 @@ def test_a_session_prints_what_is_shown(clone: Clone, block: Block) -> None:
     assert re.fullmatch(pattern, command.output), f"{pattern}\n{command.output}"
 
 
-@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.stem)
+NEEDS_POSTGRES = [page for page in WHOLE if DATABASE in page.read_text()]
+
+
+@pytest.mark.parametrize("page", [page for page in WHOLE if page not in NEEDS_POSTGRES], ids=lambda page: page.stem)
 def test_a_session_runs_from_the_first_command_to_the_last(page: Path, tmp_path: Path) -> None:
-    text = page.read_text()
+    run_session(page.read_text(), Clone(tmp_path))
+
+
+@pytest.mark.parametrize("page", NEEDS_POSTGRES, ids=lambda page: page.stem)
+def test_so_does_one_with_a_database(page: Path, tmp_path: Path, postgres: Postgres) -> None:
+    clone = Clone(tmp_path)
+    for name in ("pg_dump", "pg_restore"):
+        (clone.folder / "bin" / name).symlink_to(postgres.binaries / name)
+    run_session(page.read_text().replace(DATABASE, postgres.new_database().partition("://")[2]), clone)
+
+
+def run_session(text: str, clone: Clone) -> None:
     first, second = free_port(), free_port()
     for written, instead in {**QUICKLY, "8000": str(first), "8001": str(second)}.items():
         text = text.replace(written, instead)
     session = Session.of(text)
     settings = {"INGEST_PORT": str(first), "INGEST_URL": f"http://127.0.0.1:{first}", "INGEST_LEASE": "2"}
-    with Clone(tmp_path).run(session.script, **settings) as command:
+    with clone.run(session.script, **settings) as command:
         code = command.end()
     printed = [part.strip() for part in command.output.split(MARK)[:-1]]
     for shown, output in zip(session.shown, printed, strict=False):

@@ -23,7 +23,7 @@ class Block(NamedTuple):
         return self.text.partition("\n")[0]
 
 
-FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(\{?[\w-]*\}?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 WHOLE = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 """The pages whose examples are one session, from the first to the last."""
