@@ -41,6 +41,3 @@ html_show_sphinx = False
 html_favicon = "../app/dashboard/static/icon.svg"
 html_additional_pages = {"index": "start.html"}
 templates_path = ["_templates"]
-
-# No network: this checks links to files of this repository; addresses elsewhere are checked for their form alone.
-linkcheck_ignore = [r"https?://.*"]

@@ -32,8 +32,6 @@ SHOWS = {
         rf"^{UUID}\n(.*\n)*completed: 2 completed\nHIGH +0 batches ahead, starts {TIME}, .*\n(.*\n)*"
         r"worker +running\n(.*\n)*\d+ dispatches, no limit: the rate and the order were kept$"
     ),
-    ".venv/bin/flask-ingestion keys new importer": r"^\S{43}\n.*INGEST_API_KEYS:\nimporter:submit:[0-9a-f]{64}$",
-    ".venv/bin/flask-ingestion db current": r"^none \(this release needs (\d+)\)\nnone -> \1$",
     "export INGEST_LIMITS=": "^$",
     "export MALLOC_MMAP_THRESHOLD_=": "^$",
 }
@@ -169,20 +167,36 @@ def run_session(text: str, clone: Clone) -> None:
     assert (code, len(printed)) == (0, len(session.shown)), command.output
 
 
-def python_blocks() -> dict[str, str]:
-    """The examples in Python, each by a word that only it has."""
-    found = blocks("python")
-    words = ("Client(", "@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
-    assert len(found) == len(words)
-    return {word: next(block.text for block in found if word in block.text) for word in words}
+def program_of(file: str) -> str:
+    """A page's examples in Python, one after another."""
+    return "".join(block.text for block in blocks("python") if block.file == file)
 
 
-def test_the_readmes_host_runs_and_says_when_an_ingestion_ends() -> None:
-    found = python_blocks()
-    program = "".join(
-        found[word] for word in ("@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
+def test_every_example_in_python_is_run_below() -> None:
+    assert {block.file for block in blocks("python")} == {"README.md", "docs/client.md", "docs/embedding.md"}
+
+
+def test_the_readmes_host_processes_what_it_accepts() -> None:
+    program = (
+        program_of("README.md")
+        + """
+answer = app.test_client().post("/ingestion/ingest", json={"ids": [7], "priority": "HIGH"})
+ingestion_id = answer.json["ingestion_id"]
+with app.app_context():
+    while not ingestion.get(ingestion_id).status.final:
+        pass
+print(app.test_client().get(f"/ingestion/results/{ingestion_id}").text)
+"""
     )
-    program += """
+    with Command("-W", "error", "-c", program) as command:
+        assert command.end() == 0, command.output
+    assert '{"id":7,"data":{"name":"record 7"}}' in command.lines
+
+
+def test_the_embedding_host_says_when_an_ingestion_ends() -> None:
+    program = (
+        program_of("docs/embedding.md")
+        + """
 import threading
 over = threading.Event()
 
@@ -195,6 +209,7 @@ over.wait(20)
 print(accepted)
 print([rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/ingest")])
 """
+    )
     with Command("-W", "error", "-c", program) as command:
         assert command.end() == 0, command.output
     said, accepted, routes = command.lines[-3:]
@@ -202,8 +217,8 @@ print([rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/in
     assert routes == "['/ingestion/ingest', '/partner/ingest']"
 
 
-def test_the_readmes_client_prints_the_results(url: str) -> None:
-    program = python_blocks()["Client("].replace("http://127.0.0.1:8000", url)
+def test_the_client_prints_the_results(url: str) -> None:
+    program = program_of("docs/client.md").replace("http://127.0.0.1:8000", url)
     with Command("-W", "error", "-c", program) as command:
         assert command.end() == 0, command.output
     assert command.lines == [str({"id": one, "data": "processed"}) for one in (1, 2, 3)]
