@@ -47,10 +47,11 @@ NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
     ".venv/bin/pip install -q granian": "granian is compiled, and only the benchmarks require it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
+    "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
     ".venv/bin/python -m benchmarks.store_throughput": "it takes minutes",
 }
-"""Why an example is not run, by how one of its lines begins."""
+"""Why an example is not run here, by how one of its lines begins."""
 
 OTHER = {"": "drawings", "ini": "systemd", "dockerfile": "Docker", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
