@@ -39,6 +39,12 @@ def test_the_readme_is_short_and_has_the_six_settings_that_matter() -> None:
     assert len(readme.splitlines()) <= 120
 
 
+def test_every_link_between_files_has_a_target() -> None:
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")):
+        links = re.findall(r"\]\((?!\w+:)([^)#\s]+)", page.read_text())
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
+
+
 def test_every_page_is_on_the_site() -> None:
     contents = (ROOT / "docs" / "index.md").read_text()
     pages = [page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")]

@@ -32,7 +32,7 @@ SHOWS = {
         rf"^{UUID}\n(.*\n)*completed: 2 completed\nHIGH +0 batches ahead, starts {TIME}, .*\n(.*\n)*"
         r"worker +running\n(.*\n)*\d+ dispatches, no limit: the rate and the order were kept$"
     ),
-    "export INGEST_LIMITS=": "^$",
+    "export INGEST_LIMITS='10/s, 600/min, 10000/day burst 2000'": "^$",
     "export MALLOC_MMAP_THRESHOLD_=": "^$",
 }
 """What the commands of an example print, by how one of its lines begins."""
@@ -47,10 +47,11 @@ NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
     ".venv/bin/pip install -q granian": "granian is compiled, and only the benchmarks require it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
+    "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
     ".venv/bin/python -m benchmarks.store_throughput": "it takes minutes",
 }
-"""Why an example is not run, by how one of its lines begins."""
+"""Why an example is not run here, by how one of its lines begins."""
 
 OTHER = {"": "drawings", "ini": "systemd", "dockerfile": "Docker", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
@@ -158,7 +159,7 @@ def run_session(text: str, clone: Clone) -> None:
     session = Session.of(text)
     settings = {"INGEST_PORT": str(first), "INGEST_URL": f"http://127.0.0.1:{first}", "INGEST_LEASE": "2"}
     with clone.run(session.script, **settings) as command:
-        code = command.end()
+        code = command.end(within=120)
     printed = [part.strip() for part in command.output.split(MARK)[:-1]]
     for shown, output in zip(session.shown, printed, strict=False):
         if shown is not None:

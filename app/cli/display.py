@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..core import printable
+
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
@@ -134,7 +136,7 @@ def _batch(batch: Document) -> str:
     if again := batch.get("next_attempt_at"):
         line += f"  goes again at {again}"
     if error := batch.get("error"):
-        line += f"  {error['type']}: {error['message']}"
+        line += printable(f"  {error['type']}: {error['message']}")
     return line
 
 

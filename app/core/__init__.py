@@ -27,7 +27,7 @@ from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, check_request, shown
+from .validation import MEMBERS, check_request, printable, shown
 
 __all__ = [
     "ANY",
@@ -92,6 +92,7 @@ __all__ = [
     "ingestion_prefix",
     "is_last",
     "limiter_of",
+    "printable",
     "rank_of",
     "roll_up",
     "room_of",

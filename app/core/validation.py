@@ -134,6 +134,11 @@ def shown(text: str) -> str:
     return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=True)
 
 
+def printable(text: str) -> str:
+    """Returns text with its control characters as escapes, so that it can make no line and no colour of its own."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 def _escaped(name: str) -> str:
     """Returns a member's name as an RFC 6901 reference token in a URI fragment."""
     return quote(name[:200].replace("~", "~0").replace("/", "~1").encode("utf-8", "backslashreplace"))

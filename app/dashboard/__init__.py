@@ -108,7 +108,7 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/search")
     @needs(None)
     def search() -> AnyResponse:
-        text = request.args.get("id", "").strip()
+        text = request.args.get("id", "").replace("/", " ").strip()
         # Text around an id, as in a copied address or log line, is ignored.
         found = _ANY_ID.search(text.lower())
         return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)

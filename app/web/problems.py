@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
@@ -28,6 +29,10 @@ _STATUS: Mapping[type[errors.IngestError], int] = {
     errors.BacklogFull: 503,
     errors.StoreUnavailable: 503,
 }
+
+
+_PATH = 200
+"""Characters of a path that an answer repeats."""
 
 
 def problem(status: int, detail: str, *, retry_after: float | None = None, **members: Any) -> Response:
@@ -78,7 +83,7 @@ def from_http(error: HTTPException, index: str = "") -> Response:
 
 def _detail(error: HTTPException, index: str) -> str:
     this = current()
-    path = this.script_root + this.path
+    path = quote(this.script_root + this.path)[:_PATH]
     if isinstance(error, NotFound) and error.description == NotFound.description:
         return f"There is no {path} here; GET {index} lists what there is." if index else f"There is no {path} here."
     if isinstance(error, MethodNotAllowed) and error.valid_methods:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app import PermanentError
 from app.cli.verify import read, verify
 from app.config import release
 from app.core.clock import SystemClock
@@ -29,6 +30,16 @@ def test_status_for_people_and_for_machines(service: Service) -> None:
     assert [batch["ids"] for batch in document["batches"]] == [[1, 2, 3], [13]]
     second = service("status", ingestion_id, "--limit", "1", "--offset", "1", "--json")
     assert [batch["ids"] for batch in lines(second)[0]["batches"]] == [[13]]
+
+
+def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:
+    def process(_: Any) -> None:
+        raise PermanentError("bad\nluck\x1b[31m")
+
+    service = Service(serve(process, clock=SystemClock(), autostart=True))
+    text = service("status", service.submitted("1"), color=True).stdout
+    assert text.splitlines()[-1].endswith(r"  PermanentError: bad\nluck\x1b[31m")
+    service.close()
 
 
 def test_status_shows_the_first_batches_of_many(service: Service) -> None:

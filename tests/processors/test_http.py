@@ -24,6 +24,7 @@ from app.errors import ConfigError, HoldQueue, InvalidResult, PermanentError, Up
 from app.processors import encode_results
 from app.processors.http import HttpUpstream, retry_after
 from app.wiring import load_processor as load
+from tests.dashboard.site import REFUSED
 from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
 
@@ -161,6 +162,14 @@ def test_an_error_says_what_the_upstream_says(serve: Serve, body: bytes, shown: 
     with pytest.raises(PermanentError) as caught:
         processor(upstream, "/records/{id}?key=secret")([7])
     assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} answered 400 to GET /records/7 for id 7{shown}"
+
+
+def test_the_error_that_the_screenshots_show_comes_about(serve: Serve) -> None:
+    upstream = serve(always(REFUSED.message.partition("/items: ")[2].encode(), 404))
+    with pytest.raises(PermanentError) as caught:
+        processor(upstream, "/items?ids={ids}")([4710, 4711])
+    message = str(caught.value).replace(f"127.0.0.1:{upstream.port}", "upstream.example")
+    assert (type(caught.value).__name__, message) == REFUSED
 
 
 def test_an_error_whose_body_breaks_off_says_what_arrived(serve: Serve) -> None:

@@ -43,6 +43,12 @@ def test_a_path_that_is_not_there_is_named(client: FlaskClient) -> None:
     assert answer.json["detail"] == "There is no /statuses here; GET / lists what there is."
 
 
+def test_a_path_is_repeated_as_a_path_and_not_without_end(client: FlaskClient) -> None:
+    answer = client.get("/<b>%0A" + "x" * 5000)
+    assert answer.get_json()["detail"].startswith("There is no /%3Cb%3E%0Axxx")
+    assert len(answer.text) < 500
+
+
 def test_a_method_that_is_not_taken_is_named_with_those_that_are(client: FlaskClient) -> None:
     answer = client.get("/ingest")
     assert answer.status_code == 405
