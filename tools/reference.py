@@ -46,7 +46,8 @@ code is 0 where all is fine, 1 where the ingestion failed or was cancelled (or a
 HTTP = """# HTTP API
 
 What a service with keys answers, under its default settings. Yours describes itself, with its own settings, at
-`/openapi.json` (OpenAPI 3.1) and as a page at `/docs`.
+`/openapi.json` (OpenAPI 3.1) and as a page at `/docs`. `/` of the standalone service leads a browser to the dashboard,
+and gives a program a short index.
 """
 
 
