@@ -32,7 +32,7 @@ SHOWS = {
         rf"^{UUID}\n(.*\n)*completed: 2 completed\nHIGH +0 batches ahead, starts {TIME}, .*\n(.*\n)*"
         r"worker +running\n(.*\n)*\d+ dispatches, no limit: the rate and the order were kept$"
     ),
-    "export INGEST_LIMITS='10/s, 600/min, 10000/day burst 2000'": "^$",
+    "export INGEST_LIMITS='10/s, 600/min": "^$",
     "export MALLOC_MMAP_THRESHOLD_=": "^$",
 }
 """What the commands of an example print, by how one of its lines begins."""
