@@ -65,7 +65,7 @@ DATABASE = "ingest@db.internal/ingest"
 QUICKLY = {
     "/path/to/Flask-Ingestion": ".",
     "INTERVAL = 0.5\n": "INTERVAL = 0.0\n",
-    "INGEST_INTERVAL=0.55": "INGEST_INTERVAL=0.02",
+    "INGEST_INTERVAL=0.6": "INGEST_INTERVAL=0.02",
     "INGEST_INTERVAL=0.5\n": "INGEST_INTERVAL=0.05\n",
     "sleep 0.5\n": "sleep 0.05\n",
     '"CRM_INTERVAL"] = 2': '"CRM_INTERVAL"] = 0.5',
