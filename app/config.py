@@ -213,8 +213,11 @@ class Settings:
     max_backlog_seconds: float = _setting(
         0.0, _seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
     )
-    id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted.")
-    id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted.")
+    id_type: str = _setting(
+        "integer", _choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
+    )
+    id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted, of integers.")
+    id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
@@ -244,8 +247,11 @@ class Settings:
 
     @property
     def max_body(self) -> int:
-        """Bytes of a request at most: room for MAX_IDS, each of up to 20 characters, a comma and a space."""
-        return 65_536 + 22 * self.max_ids
+        """Bytes of a request at most: room for MAX_IDS, each with a comma and a space.
+
+        An integer has up to 20 characters, a string up to 200 and two quotes; those beyond ASCII take more bytes each.
+        """
+        return 65_536 + (204 if self.id_type == "string" else 22) * self.max_ids
 
     @staticmethod
     def key_of(instance: str, setting: str = "") -> str:

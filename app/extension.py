@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import BatchError, Clock, Ingestion, Priority, SystemClock
+from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -134,7 +134,7 @@ class IngestionAPI:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         deadline: str | float | None = None,
@@ -149,10 +149,10 @@ class IngestionAPI:
         return self.service.store.get(ingestion_id)
 
     @overload
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]: ...
+    def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]: ...
     @overload
-    def results(self, ingestion_id: str, *, failed: bool) -> Iterator[tuple[int, str | BatchError]]: ...
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, Any]]:
+    def results(self, ingestion_id: str, *, failed: bool) -> Iterator[tuple[Id, str | BatchError]]: ...
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, Any]]:
         """Returns each answered id with its data as JSON text. Raises UnknownIngestion.
 
         With `failed`, each id that failed too, with its error's type and message.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -14,9 +13,12 @@ from .config import Settings
 from .core import (
     Answer,
     Clock,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Quote,
+    Strings,
     batch_count,
     batch_position,
     check_request,
@@ -116,7 +118,7 @@ class Service:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         deadline: str | float | None = None,
@@ -203,7 +205,7 @@ class Service:
         logger.warning("%r is resumed", self.name)
         self.worker.wake()
 
-    def _run_processor(self, ids: Sequence[int]) -> Sequence[Answer]:
+    def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
         processor = self._find_processor() or simulate
         own = list(ids)
         return encode_results(ids, processor(own), own)
@@ -222,7 +224,7 @@ class Service:
                 self._accepting.discard((owner, key))
 
 
-def _fingerprint(ids: array[int], priority: Priority, deadline: Any) -> str:
+def _fingerprint(ids: Ids, priority: Priority, deadline: Any) -> str:
     digest = hashlib.sha256(f"{priority.name} {deadline!r} ".encode())
-    digest.update(ids)
+    digest.update(b"strings " + ids.lines if isinstance(ids, Strings) else ids)
     return digest.hexdigest()

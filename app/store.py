@@ -7,7 +7,6 @@ processes share does each of these calls in one transaction.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -25,6 +24,8 @@ from .core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Quote,
@@ -42,7 +43,7 @@ class Submission(NamedTuple):
     submission that cannot end by `deadline` (epoch seconds) is refused.
     """
 
-    ids: array[int]
+    ids: Ids
     priority: Priority
     owner: str | None = None
     key: str | None = None
@@ -140,7 +141,7 @@ class Store(ABC):
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         """Yields each id that was answered with its data as JSON text, in the ingestion's order.
 
         With `failed`, each id that failed for good too, with its error.

@@ -140,7 +140,7 @@ def _batch(batch: Document) -> str:
     return line
 
 
-def _ids(ids: Sequence[int]) -> str:
+def _ids(ids: Sequence[Any]) -> str:
     shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
     return shown if len(ids) <= _IDS_SHOWN else f"{shown} and {len(ids) - _IDS_SHOWN} more"
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from ..core import Clock, Priority, Status, SystemClock
+from ..core import Clock, Id, Priority, Status, SystemClock
 from .calls import Calls
 from .transport import ClientError, Reply, Transport, Unreachable
 
@@ -53,7 +53,7 @@ class Client:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         idempotency_key: str | None = None,
@@ -153,7 +153,7 @@ class Client:
         return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
 
     def quote(
-        self, ids: Iterable[int], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
     ) -> dict[str, Any]:
         """Returns when these ids would start and end at each priority; nothing is queued."""
         return self._ask("POST", "/quote", _body(ids, priority, deadline))
@@ -201,7 +201,7 @@ def _name(priority: Priority | str) -> str:
     return priority.name if isinstance(priority, Priority) else priority
 
 
-def _body(ids: Iterable[int], priority: Priority | str, deadline: str | float | None) -> bytes:
+def _body(ids: Iterable[Id], priority: Priority | str, deadline: str | float | None) -> bytes:
     members = {"ids": [*ids], "priority": _name(priority)}
     return json.dumps(
         members if deadline is None else {**members, "deadline": deadline}, separators=(",", ":")

@@ -27,10 +27,13 @@ from sqlalchemy import (
 
 from ..core import COMPLETED, RUNNING
 
-VERSION = 1
-"""How far the tables can change before this release must not use them: a higher number in the database is refused."""
+VERSION = 2
+"""How far the tables can change before this release must not use them: a higher number in the database is refused.
 
-FIRST, REVISION = "0001", "0007"
+2 says that ids may be strings.
+"""
+
+FIRST, REVISION = "0001", "0008"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -88,6 +91,7 @@ ingestions = Table(
     Column("id_count", BigInteger, nullable=False),
     Column("batch_size", Integer, nullable=False),
     Column("owner", Text),
+    Column("strings", Boolean, nullable=False, server_default=text("false")),
     Column("key", Text),
     Column("fingerprint", Text, nullable=False),
     Column("cursor", BigInteger, nullable=False),
@@ -105,7 +109,8 @@ ingestions = Table(
     Column("estimated_completion", Double),
     Column("miss", Double),
 )
-"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch.
+"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch. `strings`
+says that its ids are in the table of that name.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
@@ -166,6 +171,15 @@ ids = Table(
     Column("ids", LargeBinary, nullable=False),
 )
 """The ids of an ingestion, 8 bytes each; apart, because SQLite rewrites a whole row for any change to it."""
+
+strings = Table(
+    "ingest_strings",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("lines", LargeBinary, nullable=False),
+)
+"""The ids of an ingestion that are strings, as lines; apart, so that 0.1.0 finds none where it looks for integers."""
 
 batches = Table(
     "ingest_batches",

@@ -19,6 +19,7 @@ from ..core import (
     Estimate,
     Filter,
     Gate,
+    Id,
     Ingestion,
     Priority,
     Quote,
@@ -94,11 +95,11 @@ class SQLStore(Store):
 
         return self._of(ingestion_id, told)
 
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         row = self._of(ingestion_id, lambda _, row: row)
         return self._results(row, failed)
 
-    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[int, str | BatchError]]:
+    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
 

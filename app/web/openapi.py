@@ -154,7 +154,7 @@ def _responses(route: Route, settings: Settings) -> JSON:
     if "content" in route.answer:
         content = dict(route.answer["content"])
         first = next(iter(content))
-        content[first] = {**content[first], "example": answers(keyed=bool(settings.api_keys))[route.name]}
+        content[first] = {**content[first], "example": answers(settings)[route.name]}
         found = {"200": {**route.answer, "content": content}}
     for status in sorted(_refusals(route, settings)):
         unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}

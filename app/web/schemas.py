@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..config import Settings
-from ..core import Counts, Priority, Status
+from ..core import LONGEST, Counts, Priority, Status
 
 JSON = dict[str, Any]
 
@@ -46,9 +46,20 @@ def _array(items: JSON) -> JSON:
     return {"type": "array", "items": items}
 
 
+def some_ids(settings: Settings) -> list[int] | list[str]:
+    """Returns the ids of every example."""
+    return [f"SKU-{number}" for number in range(1, 6)] if settings.id_type == "string" else [1, 2, 3, 4, 5]
+
+
+def _id(settings: Settings) -> JSON:
+    if settings.id_type == "integer":
+        return {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
+    about = "Printable characters, with no blank at the beginning or the end."
+    return {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$", "description": about}
+
+
 def schemas(settings: Settings) -> JSON:
     """Returns every schema by its name. The bounds of a request are those of the settings."""
-    id_: JSON = {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
     ingestion: JSON = {
         "ingestion_id": UUID,
         "status": STATUS,
@@ -68,7 +79,7 @@ def schemas(settings: Settings) -> JSON:
     }
     batch: JSON = {
         "batch_id": UUID,
-        "ids": _array({"type": "integer"}),
+        "ids": _array({"type": settings.id_type}),
         "status": STATUS,
         "attempts": {"type": "integer", "minimum": 1},
         "started_at": {**_TIME, "description": "When the latest attempt began."},
@@ -83,7 +94,7 @@ def schemas(settings: Settings) -> JSON:
             "required": ["ids", "priority"],
             "additionalProperties": False,
             "properties": {
-                "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": id_},
+                "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": _id(settings)},
                 "priority": PRIORITY,
                 "deadline": {
                     "description": "When it must be able to end, else it is refused: a time, or seconds from now.",
@@ -94,7 +105,7 @@ def schemas(settings: Settings) -> JSON:
                     ],
                 },
             },
-            "example": {"ids": [1, 2, 3], "priority": "HIGH"},
+            "example": {"ids": some_ids(settings)[:3], "priority": "HIGH"},
         },
         "Accepted": _object({"ingestion_id": UUID}),
         "Ingestion": _object(ingestion, "owner"),

@@ -400,7 +400,14 @@ def examples(part: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"api_keys": []}, {"id_min": -9, "id_max": -8, "max_ids": 1}, {"id_min": 2**40}, {"id_max": 1}],
+    [
+        {},
+        {"api_keys": []},
+        {"id_min": -9, "id_max": -8, "max_ids": 1},
+        {"id_min": 2**40},
+        {"id_max": 1},
+        {"id_type": "string"},
+    ],
     ids=str,
 )
 def test_every_example_is_as_described(settings: dict[str, Any]) -> None:
@@ -411,9 +418,10 @@ def test_every_example_is_as_described(settings: dict[str, Any]) -> None:
         validate(one["example"], one["schema"], document)
 
 
-def test_the_example_of_a_request_is_accepted() -> None:
-    host = key_host(api_keys=[])
-    media = described_by()["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]
+@pytest.mark.parametrize("id_type", ["integer", "string"])
+def test_the_example_of_a_request_is_accepted(id_type: str) -> None:
+    host = key_host(api_keys=[], id_type=id_type)
+    media = described_by(id_type=id_type)["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]
     assert host.client.post("/ingest", json=media["example"]).status_code == 200
 
 
@@ -431,6 +439,15 @@ def test_the_bounds_of_a_request_are_those_of_the_settings() -> None:
     document = key_host(max_ids=7, id_min=-5, id_max=99).client.get("/openapi.json").json
     ids = document["components"]["schemas"]["Submission"]["properties"]["ids"]
     assert (ids["maxItems"], ids["items"]["minimum"], ids["items"]["maximum"]) == (7, -5, 99)
+
+
+def test_where_ids_are_strings_every_id_is_one() -> None:
+    document = described_by(id_type="string")
+    schemas = document["components"]["schemas"]
+    allowed = schemas["Submission"]["properties"]["ids"]["items"]
+    assert (allowed["type"], allowed["minLength"], allowed["maxLength"]) == ("string", 1, 200)
+    for shown in (schemas["Batch"], schemas["Queue"]["properties"]["next"]["items"]):
+        assert shown["properties"]["ids"]["items"] == {"type": "string"}
 
 
 def test_under_a_prefix_the_description_says_so() -> None:

@@ -52,6 +52,12 @@ def test_a_submit_is_one_request(client: Make) -> None:
     assert len(request.headers["idempotency-key"]) == 38
 
 
+def test_strings_are_sent_as_they_are(client: Make) -> None:
+    with scripted(ACCEPTED) as server:
+        client(server.url).submit(["a/b", "\u00fc"], "LOW")
+    assert server.requests[0].json["ids"] == ["a/b", "\u00fc"]
+
+
 @pytest.mark.parametrize(
     "loss",
     [

@@ -545,3 +545,30 @@ def test_a_certificate_is_trusted_for_its_own_name_only(
         with pytest.raises(UpstreamError, match="cannot be trusted over TLS"):
             processor(upstream)([1])
         assert upstream.paths == []
+
+
+# -- ids that are strings --
+
+STRINGS = ["a/b", "c,d", "e&f=g#h?", "me@example.org", "\u00fc %2F", "{ids}", "{id}"]
+
+
+def test_strings_are_percent_encoded_each_by_itself(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(dict.fromkeys(STRINGS, 1)))
+    assert processor(upstream, "/records?ids={ids}")(STRINGS) == dict.fromkeys(STRINGS, 1)
+    (path,) = upstream.paths
+    assert path.startswith("/records?ids=a%2Fb,c%2Cd,e%26f%3Dg%23h%3F,me%40example.org,%C3%BC%20%252F,")
+    assert [unquote(one) for one in path.partition("=")[2].split(",")] == STRINGS
+
+
+def test_one_string_a_request_stays_one_segment(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(unquote(exchange.path.split("/")[2])))
+    assert processor(upstream, "/records/{id}/data")(STRINGS) == {one: one for one in STRINGS}
+
+
+def test_a_template_is_tried_with_ids_of_their_type(serve: Serve) -> None:
+    upstream = serve(always(1))
+    path = "/{{ id[:2] }}/{{ id }}"
+    assert processor(upstream, path, id_type="string")(["c/d"]) == {"c/d": 1}
+    assert upstream.paths == ["/c%2F/c%2Fd"]
+    with pytest.raises(ConfigError, match="UPSTREAM_URL fails in line 1"):
+        processor(upstream, path)
