@@ -138,11 +138,12 @@ class IngestionAPI:
         priority: Priority | str,
         *,
         deadline: str | float | None = None,
+        callback: str | None = None,
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
         """Accept ids, as `POST /ingest` does; see `Service.submit`."""
-        return self.service.submit(ids, priority, deadline=deadline, key=key, owner=owner)
+        return self.service.submit(ids, priority, deadline=deadline, callback=callback, key=key, owner=owner)
 
     def get(self, ingestion_id: str) -> Ingestion:
         """Returns the ingestion as it stands. Raises UnknownIngestion."""
@@ -166,6 +167,10 @@ class IngestionAPI:
     def redrive(self, ingestion_id: str) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
         return self.service.redrive(ingestion_id)
+
+    def redrive_callback(self, ingestion_id: str) -> Ingestion:
+        """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
+        return self.service.redrive_callback(ingestion_id)
 
     def pause(self) -> None:
         """Stop starting batches until `resume`."""

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from .callbacks import Outbox
 from .core import (
     ANY,
     COMPLETED,
@@ -40,7 +41,8 @@ class Submission(NamedTuple):
     """What a caller hands over.
 
     `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key. A
-    submission that cannot end by `deadline` (epoch seconds) is refused.
+    submission that cannot end by `deadline` (epoch seconds) is refused. `callback` is the URL that is told of its end;
+    without one, that is WEBHOOK_URL.
     """
 
     ids: Ids
@@ -49,6 +51,7 @@ class Submission(NamedTuple):
     key: str | None = None
     fingerprint: str = ""
     deadline: float | None = None
+    callback: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -115,6 +118,9 @@ class Store(ABC):
 
     groups = False
     """Whether it serves concurrent calls together; otherwise each waits for the one before it."""
+
+    outbox: Outbox
+    """The callbacks; one is added in the step in which an ingestion ends, where somebody is to be told."""
 
     # -- accepting and reporting --
 

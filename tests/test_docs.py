@@ -5,14 +5,43 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.callbacks import Callback
+from app.callbacks.message import headers_of
 from app.config import Settings
+from app.receivers import parse_secrets
+from tests.support.sink import SECRET
 from tools.reference import PAGES
 
 ROOT = Path(__file__).parents[1]
+
+
+def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
+    receiver: dict[str, Any] = {"__name__": "receiver"}
+    exec(program, receiver)
+    client = receiver["app"].test_client()
+    body = '{"type":"ingestion.completed","data":{"ingestion_id":"abc"}}'
+    callback = Callback("msg_1", "abc", None, body, 0.0, 0.0, 0.0)
+
+    def answer(age: float, secret: str, body: str) -> int:
+        headers = headers_of(callback, parse_secrets(secret), time.time() - age)
+        return int(client.post("/ingestion", data=body, headers=headers).status_code)
+
+    other = f"whsec_{'B' * 32}"
+    assert answer(0, f"{other},{SECRET}", body) == 204
+    assert answer(0, SECRET, body) == 204
+    assert (answer(0, other, body), answer(0, SECRET, f"{body} "), answer(301, SECRET, body)) == (401, 401, 401)
+    assert capsys.readouterr().out == "ingestion.completed abc\n"
 
 
 @pytest.mark.parametrize("name", PAGES)

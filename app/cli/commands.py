@@ -65,6 +65,7 @@ ingestion.add_command(worker)
 @type_of_ids
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
 @deadline_option
+@click.option("--callback", help="A URL that is told when it ends; the service has to allow its host.")
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
@@ -76,6 +77,7 @@ def submit(
     id_type: str,
     priority: str,
     deadline: str | None,
+    callback: str | None,
     idempotency_key: str | None,
     and_wait: bool,
     timeout: float | None,
@@ -85,7 +87,9 @@ def submit(
         raise click.UsageError("--timeout needs --wait.")
     found = _gather(ids, file, id_type)
     try:
-        ingestion_id = to.client.submit(found, priority, idempotency_key=idempotency_key, deadline=_deadline(deadline))
+        ingestion_id = to.client.submit(
+            found, priority, idempotency_key=idempotency_key, deadline=_deadline(deadline), callback=callback
+        )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not and_wait:
@@ -166,6 +170,14 @@ def cancel(to: Remote, ingestion_id: str) -> None:
 def redrive(to: Remote, ingestion_id: str) -> None:
     """Start the failed batches of an ingestion over."""
     to.show(to.client.redrive(ingestion_id), display.status_text)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@remote
+def redrive_callback(to: Remote, ingestion_id: str) -> None:
+    """Tell the receiver of an ingestion's end again, if that failed or waits."""
+    to.show(to.client.redrive_callback(ingestion_id), display.status_text)
 
 
 @ingestion.command()

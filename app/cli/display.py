@@ -25,8 +25,17 @@ def status_text(status: Document) -> str:
         ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
         ("should start", status.get("estimated_start") if not status["started_at"] else None),
         ("should end", status.get("estimated_completion")),
+        ("callback", _callback(status["callback"]) if status.get("callback") else None),
     ]
     return "\n".join([_columns(rows), *map(_batch, status["batches"])])
+
+
+def _callback(callback: Document) -> str:
+    attempts = callback["attempts"]
+    said = f"{callback['state']} after {attempts} attempt{'s' * (attempts != 1)}"
+    if callback["next_attempt_at"]:
+        said += f", goes again at {callback['next_attempt_at']}"
+    return f"{said}: {callback['error']}" if callback["error"] else said
 
 
 def progress(status: Document) -> str:

@@ -4,6 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .documents import dumps, ingestion_document, timestamp
 from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
@@ -93,8 +94,10 @@ __all__ = [
     "check_redrive",
     "check_request",
     "count_statuses",
+    "dumps",
     "id_prefix",
     "id_range",
+    "ingestion_document",
     "ingestion_prefix",
     "is_last",
     "limiter_of",
@@ -107,5 +110,6 @@ __all__ = [
     "state_of",
     "statuses",
     "string_fault",
+    "timestamp",
     "to_lines",
 ]

@@ -11,30 +11,35 @@ from urllib.parse import quote
 
 from ..config import Settings
 from ..errors import Fault, InvalidRequest
+from ..receivers import address_of
 from .ids import Ids, Strings, string_fault
 from .models import Priority
 
 _LISTED = 100
 """How many faults are listed individually."""
 
-MEMBERS = ("ids", "priority", "deadline")
+MEMBERS = ("ids", "priority", "deadline", "callback")
 """The members a submission may have."""
 
 _KNOWN = frozenset(MEMBERS)
 _REQUIRED = frozenset(MEMBERS[:2])
 
 
-def check_request(body: Any, settings: Settings, now: float) -> tuple[Ids, Priority, float | None]:
-    """Returns a request's ids, priority and deadline (epoch seconds). Raises InvalidRequest with every fault."""
+def check_request(body: Any, settings: Settings, now: float) -> tuple[Ids, Priority, float | None, str | None]:
+    """Returns a request's ids, priority, deadline (epoch seconds) and callback (a URL).
+
+    Raises InvalidRequest with every fault.
+    """
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
     faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
     ids = _check_ids(body["ids"], settings, faults) if "ids" in body else None
     priority = _check_priority(body["priority"], faults) if "priority" in body else None
     deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
+    callback = _check_callback(body["callback"], settings, faults) if body.get("callback") is not None else None
     if faults or ids is None or priority is None:
         raise InvalidRequest(faults)
-    return ids, priority, deadline
+    return ids, priority, deadline, callback
 
 
 def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
@@ -122,6 +127,22 @@ def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | N
         Fault("#/deadline", f"deadline must be an RFC 3339 time with its offset, or seconds from now, not {what}.")
     )
     return None
+
+
+def _check_callback(callback: Any, settings: Settings, faults: list[Fault]) -> str | None:
+    if not settings.webhook_hosts:
+        faults.append(Fault("#/callback", "callback is refused: WEBHOOK_HOSTS, the hosts it may name, is not set."))
+        return None
+    try:
+        if not isinstance(callback, str):
+            raise ValueError(f"it must be a URL, not {_kind(callback)}")
+        host = address_of(callback)
+        if not host.is_among(settings.webhook_hosts):
+            raise ValueError(f"{shown(host.host)} is not among the hosts of WEBHOOK_HOSTS")
+    except ValueError as error:
+        faults.append(Fault("#/callback", f"callback cannot be told: {error}."))
+        return None
+    return callback
 
 
 def _kind(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..core import LONGEST, Priority, Status, batch_count
+from ..core import LONGEST, Priority, Status, batch_count, dumps
 from ..errors import Fault, InvalidRequest, StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
@@ -22,7 +22,6 @@ from ..web import (
     Caller,
     Guard,
     count_member,
-    dumps,
     filter_members,
     listing_document,
     needs,

@@ -45,6 +45,7 @@ class MemoryStore(Store):
         self._clock = clock
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
+        self.outbox = self._state.outbox
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         with self._lock:

@@ -10,8 +10,7 @@ import logging
 import time
 from typing import Any
 
-from ..core import printable
-from ..web import timestamp
+from ..core import printable, timestamp
 
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 

@@ -77,6 +77,7 @@ def add(
         settings.batch_size,
         owner,
         isinstance(submission.ids, Strings),
+        submission.callback,
     )
     row.estimated_completion = timeline.completion(ahead, count, place)
     turn.wait(row, count, row.id_count)

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select, update
 from ..config import Settings
 from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
 from ..store import Ended, Outcome
+from . import callbacks
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -208,6 +209,7 @@ def settle(turn: Turn, row: IngestionRow) -> None:
     row.finished_at = turn.now
     if row.estimated_completion is not None and not row.cancelled:
         row.miss = abs(turn.now - row.estimated_completion)
+    callbacks.add(turn, row)
 
 
 def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:

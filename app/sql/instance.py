@@ -69,6 +69,7 @@ class Instance:
         self._name = name
         self._prepared = False
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
+        self.tells_all = bool(settings.webhook_url)
 
     def prepare(self) -> None:
         """Create the tables and this instance's row if they do not exist. Raises ConfigError."""

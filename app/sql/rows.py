@@ -120,6 +120,7 @@ class IngestionRow:
     batch_size: int
     owner: str | None
     strings: bool = False
+    callback: str | None = None
     cursor: int = 0
     open: int = 1
     cancelled: bool = False

@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0008"
+FIRST, REVISION = "0001", "0009"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -108,6 +108,7 @@ ingestions = Table(
     Column("finished_at", Double),
     Column("estimated_completion", Double),
     Column("miss", Double),
+    Column("callback", Text),
 )
 """`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch. `strings`
 says that its ids are in the table of that name.
@@ -299,6 +300,29 @@ workers = Table(
     sqlite_with_rowid=False,
 )
 """The workers of each queue, until they leave or are not seen for a lease."""
+
+callbacks = Table(
+    "ingest_callbacks",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("ingestion_id", String(36), nullable=False),
+    Column("url", Text),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+)
+"""What is to be told of ingestions that ended, and what was told for as long as RETENTION.
+
+It holds the whole of it, and so outlives its ingestion. `at` is when it is due, and once it is over, when it ended.
+"""
+
+Index("ingest_callbacks_by_state", callbacks.c.instance, callbacks.c.state, callbacks.c.at)
+Index("ingest_callbacks_of", callbacks.c.instance, callbacks.c.ingestion_id)
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

@@ -32,6 +32,7 @@ from ..store import Ended, Outcome, Store, Submission
 from . import claims, controls, ends, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
+from .callbacks import SQLOutbox
 from .database import Database
 from .ids import pack
 from .instance import Instance, View
@@ -63,6 +64,7 @@ class SQLStore(Store):
             now = time.time
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
+        self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self._waited = False
 
     def prepare(self) -> None:

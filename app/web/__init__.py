@@ -6,17 +6,15 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    callback_document,
     dispatch_document,
-    dumps,
     estimate_document,
-    ingestion_document,
     listing_document,
     queue_document,
     quote_document,
     result_lines,
     status_head,
     status_page,
-    timestamp,
 )
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
@@ -35,17 +33,16 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "callback_document",
     "count_member",
     "current",
     "description",
     "dispatch_document",
-    "dumps",
     "estimate_document",
     "filter_members",
     "from_error",
     "from_http",
     "idempotency_key",
-    "ingestion_document",
     "listing_document",
     "needs",
     "parse_request",
@@ -59,6 +56,5 @@ __all__ = [
     "secure",
     "status_head",
     "status_page",
-    "timestamp",
     "with_failed",
 ]

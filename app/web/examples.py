@@ -48,6 +48,20 @@ _CANCELLED = {
     "estimated_completion": "2027-01-15T08:00:02.500Z",
     "batches": [],
 }
+_TOLD_AGAIN = {
+    **_INGESTION,
+    "status": "completed",
+    "counts": _NONE | {"completed": 2},
+    "finished_at": _END,
+    "callback": {
+        "id": "msg_5f1c8f0e2c6b4d0f9a7d3b1e8c4a6f20",
+        "state": "pending",
+        "attempts": 21,
+        "error": None,
+        "next_attempt_at": "2027-01-16T08:30:00.000Z",
+    },
+    "batches": [],
+}
 _REDRIVEN = {
     **_STATUS,
     "counts": _NONE | {"yet_to_start": 1, "completed": 1},
@@ -140,6 +154,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
         "cancel": _CANCELLED | owner,
         "redrive": _REDRIVEN | owner,
+        "redriveCallback": _TOLD_AGAIN | owner,
         "pause": _PAUSED,
         "resume": _QUEUE,
         "getQueue": _QUEUE,

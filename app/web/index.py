@@ -7,8 +7,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..config import release
+from ..core import dumps
 from .answers import Answer, secure
-from .documents import dumps
 from .problems import from_http
 
 _LINKS = {

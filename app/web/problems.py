@@ -12,9 +12,9 @@ from flask import Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from .. import errors
+from ..core import dumps, timestamp
 from .answers import Answer
 from .body import MalformedJSON
-from .documents import dumps, timestamp
 from .params import current
 
 _STATUS: Mapping[type[errors.IngestError], int] = {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..callbacks import CallbackState
 from ..config import Settings
 from ..core import LONGEST, Counts, Priority, Status
+from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
 
@@ -58,6 +60,15 @@ def _id(settings: Settings) -> JSON:
     return {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$", "description": about}
 
 
+def _callback(settings: Settings) -> JSON:
+    """Returns the member by which a submission names its receiver, where it may name one."""
+    if not settings.webhook_hosts:
+        return {}
+    hosts = ", ".join(map(str, settings.webhook_hosts))
+    about = f"An http or https URL that is sent the status when the ingestion ends; its host is one of {hosts}."
+    return {"callback": {"type": ["string", "null"], "maxLength": LONGEST_URL, "description": about}}
+
+
 def schemas(settings: Settings) -> JSON:
     """Returns every schema by its name. The bounds of a request are those of the settings."""
     ingestion: JSON = {
@@ -104,15 +115,32 @@ def schemas(settings: Settings) -> JSON:
                         {"type": "null"},
                     ],
                 },
+                **_callback(settings),
             },
             "example": {"ids": some_ids(settings)[:3], "priority": "HIGH"},
         },
+        "Callback": _object(
+            {
+                "id": {**_TEXT, "description": "The webhook-id that the receiver is sent, the same in each attempt."},
+                "state": {"type": "string", "enum": [state.value for state in CallbackState]},
+                "attempts": COUNT,
+                "error": {"type": ["string", "null"], "description": "Why the latest attempt failed."},
+                "next_attempt_at": {**_TIME_OR_NULL, "description": "Null once it is sent or has failed."},
+            },
+            description="How the receiver was told of the ingestion's latest end.",
+        ),
         "Accepted": _object({"ingestion_id": UUID}),
         "Ingestion": _object(ingestion, "owner"),
         "Status": _object(
-            {**ingestion, **estimate, "batches": _array(ref("schemas", "Batch"))},
-            *("owner", *estimate),
-            description="The ingestion with a page of its batches; the estimate is there until it has ended.",
+            {
+                **ingestion,
+                **estimate,
+                "callback": ref("schemas", "Callback"),
+                "batches": _array(ref("schemas", "Batch")),
+            },
+            *("owner", "callback", *estimate),
+            description="The ingestion with a page of its batches; the estimate is there until it has ended, and the"
+            " callback from then on, if anybody is told.",
         ),
         "Batch": _object(batch, "attempts", "started_at", "finished_at", "next_attempt_at", "error"),
         "Page": _object({"ingestions": _array(ref("schemas", "Ingestion")), "next_cursor": _NAME_OR_NULL}),

@@ -24,6 +24,7 @@ from app.keys import Role
 from app.store import Submission
 from tests.support.host import Host
 from tests.support.queueing import ack, bury
+from tests.support.sink import SECRET
 from tests.support.web import Callers, make_app
 
 CALLERS = Callers(("reader", Role.READ), ("one", Role.SUBMIT), ("operator", Role.OPERATE))
@@ -35,7 +36,8 @@ BODY = {"ids": [1, 2, 3, 4], "priority": "HIGH"}
 
 
 def key_host(**settings: Any) -> Host:
-    return Host(autostart=False, interval=0, **{"api_keys": CALLERS.keys, **settings})
+    callbacks = {"webhook_url": "http://127.0.0.1:9/", "webhook_secret": SECRET}
+    return Host(autostart=False, interval=0, **{"api_keys": CALLERS.keys, **callbacks, **settings})
 
 
 def failed(host: Host) -> str:
@@ -209,6 +211,12 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         409: about(completed),
     },
     ("post", "/status/{ingestion_id}/redrive"): {**LIMITED, 200: about(failed), 404: plainly, 409: about(completed)},
+    ("post", "/status/{ingestion_id}/callback/redrive"): {
+        **LIMITED,
+        200: about(completed),
+        404: plainly,
+        409: about(submitted),
+    },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
     ("get", "/queue"): {**KEYED, 200: busy},

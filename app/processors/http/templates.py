@@ -71,8 +71,6 @@ class Asks:
     def _made(self, ids: Sequence[Id]) -> Ask:
         scope = {"id": ids[0]} if self.each else {"ids": list(ids)}
         target = self._url.render(scope)
-        if any(character <= " " for character in target):
-            raise TemplateFailed(self._url.key, 1, "it makes a URL with a space or a line break in it")
         if self._body is None:
             return Ask(target, None)
         body = self._body.render(scope)
