@@ -20,6 +20,7 @@ include_patterns = [
     "examples/**.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
 ]
 exclude_patterns = [".*", "app", "site", "tests", "**/.venv"]
 

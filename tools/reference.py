@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from app.cli import ingestion
-from app.config import Settings
+from app.config import Settings, release
 from app.keys import Role, new_key
 from app.web.openapi import describe
 
@@ -124,7 +124,8 @@ def http() -> str:
         lines += [f"### {name}", ""]
         lines += [schema["description"], ""] if "description" in schema else []
         lines += [*table(("member", "type", "meaning"), *_members(schema)), ""]
-    return "\n".join(lines).rstrip() + "\n"
+    # The version is that of whatever runs, and no reason to write the page anew.
+    return "\n".join(lines).rstrip().replace(f'"{release()}"', '"…"') + "\n"
 
 
 def _anchor(heading: str) -> str:
