@@ -238,6 +238,9 @@ class Settings:
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
     autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")
+    eager: bool = _setting(
+        False, _flag, "For tests: nothing runs but what run_until_idle() runs; so it is under Flask's TESTING anyway."
+    )
     host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
@@ -297,6 +300,10 @@ class Settings:
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
         if values.get("limits"):
             values.setdefault("interval", 0.0)
+        if values.get("eager") and values.get("autostart"):
+            raise ConfigError(
+                f"{prefix}EAGER and {prefix}AUTOSTART are both set; with the first, nothing starts by itself."
+            )
         settings = cls(**values)
         settings._check(prefix)
         return settings
