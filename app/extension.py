@@ -62,6 +62,8 @@ class IngestionAPI:
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
         asked = settings.autostart and f"{prefix}AUTOSTART" in app.config
+        if settings.queues:
+            raise ConfigError(f"{prefix}QUEUES is for the standalone service; here, each queue is an IngestionAPI.")
         configured = load_processor(settings, prefix)
         if configured and self._processor:
             raise ConfigError(

@@ -9,7 +9,7 @@ import weakref
 from _thread import start_new_thread
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 from .callbacks import Callback, Courier
 from .config import Settings
@@ -45,6 +45,12 @@ _LAST_POST = 1.0
 """Seconds that a callback on its way has to be answered when the service stops."""
 
 
+class Collector(Protocol):
+    """What gathers the metrics of an instance, as prometheus-client does."""
+
+    def collect(self) -> Iterable[Any]: ...
+
+
 class Service:
     """One queue in one app: its settings, store, worker, and courier (None where nobody is told of an end).
 
@@ -69,6 +75,7 @@ class Service:
         self.settings = settings
         self.clock = clock
         self.emitter = Emitter(name, app)
+        self.collector: Collector | None = None
         self.find_processor = find_processor
         self._open_store = open_store
         self._autostart = autostart
