@@ -42,20 +42,23 @@ SHOWS = {
 CHECK = ".venv/bin/python -c 'import os; from flask_ingestion.config import Settings; Settings.read(os.environ)'"
 """Fails where what the examples exported is not valid."""
 
-SERVES = ("INGEST_UPSTREAM_URL=", "INGEST_QUEUES=")
+SERVES = ("INGEST_UPSTREAM_URL='", "INGEST_QUEUES=")
 """How a line of those begins that go on until they are stopped."""
 
 NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
     ".venv/bin/pip install -q granian": "tests/hosts runs a host under it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
+    "pip install 'Flask-Ingestion[async]'": "it is installed by what runs this test",
+    "openapi-python-client generate": "tests/client/test_generated.py does, and uses what comes of it",
     "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
+    "docker ": "it needs a Docker engine; tests/test_container.py tries what can be tried without",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
     ".venv/bin/python -m benchmarks.store_throughput": "it takes minutes",
 }
 """Why an example is not run here, by how one of its lines begins."""
 
-OTHER = {"": "drawings", "ini": "systemd", "dockerfile": "Docker", "nginx": "nginx", "yaml": "Prometheus"}
+OTHER = {"": "drawings", "ini": "systemd or Docker Compose", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
 
 
@@ -123,10 +126,12 @@ def test_a_session_prints_what_is_shown(clone: Clone, block: Block) -> None:
 def python_blocks() -> dict[str, str]:
     """The examples in Python, each by a word that only it has.
 
-    `tests/test_docs.py` runs the receiver of callbacks, `tests/test_plugin.py` the tests of a host.
+    `tests/test_docs.py` runs the receiver of callbacks, `tests/test_plugin.py` the tests of a host, and
+    `tests/client/test_docs.py` what is in client.md.
     """
     elsewhere = ("webhook-signature", "ingestion_upstream")
-    found = [block for block in blocks("python") if not any(word in block.text for word in elsewhere)]
+    found = [one for one in blocks("python") if one.file != "docs/client.md"]
+    found = [block for block in found if not any(word in block.text for word in elsewhere)]
     words = ("Client(", "@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
     assert len(found) == len(words)
     return {word: next(block.text for block in found if word in block.text) for word in words}
