@@ -82,9 +82,8 @@ def test_a_host_asserts_when_its_upstream_is_called(tmp_path: Path, scope: str) 
 
 
 def test_as_in_the_documentation(tmp_path: Path) -> None:
-    text = (ROOT / "docs" / "embedding.md").read_text()
-    programs = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    (program,) = (one for one in programs if "ingestion_upstream" in one)
+    text = (ROOT / "docs" / "testing.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert "2 passed" in pytest_says(tmp_path, "", program)
 
 
