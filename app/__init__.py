@@ -27,7 +27,7 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
-from .web import add_index
+from .web import add_index, check_hosts
 
 __all__ = [
     "ConfigError",
@@ -63,5 +63,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.update(config or {})
     add_index(app)
     ingestion = IngestionAPI(app)
+    check_hosts(app, ingestion.service.settings)
     ingestion.service.ensure_started()
     return app

@@ -17,6 +17,7 @@ from .documents import (
     status_page,
 )
 from .forgery import refuse_foreign
+from .hosts import check_hosts
 from .index import add_index, answer_unrouted
 from .metrics import add_metrics
 from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
@@ -34,6 +35,7 @@ __all__ = [
     "add_reference",
     "answer_unrouted",
     "callback_document",
+    "check_hosts",
     "count_member",
     "current",
     "description",
