@@ -86,7 +86,13 @@ def test_every_example_is_run_or_says_why_it_is_not() -> None:
 
 
 def test_other_languages_need_programs_that_are_not_here() -> None:
-    assert {block.language for block in blocks()} <= {"sh", "python", "console", *OTHER}
+    assert {block.language for block in blocks()} <= {
+        "sh",
+        "python",
+        "console",
+        "toml",
+        *OTHER,
+    }  # tests/cli/test_profiles.py reads the TOML
 
 
 def test_the_commands_print_what_they_should(clone: Clone, url: str) -> None:

@@ -17,6 +17,7 @@ from ..client import Client, ClientError, Refused, TimedOut, Unreachable
 from ..core import Status
 from . import display
 from .address import ALONE, presumed
+from .profiles import Profile, complete_profile, profile_file, read_profile
 
 
 class Remote(NamedTuple):
@@ -65,7 +66,24 @@ def service_options(function: Callable[..., None]) -> Callable[..., None]:
         help="Better set there: ps shows options.",
         callback=_as_before_the_verb,
     )
-    return url(key(function))
+    profile = click.option(
+        "--profile",
+        envvar="INGEST_PROFILE",
+        show_envvar=True,
+        help=f"A table of {profile_file().name} with the url and key of a service.",
+        callback=_as_before_the_verb,
+        shell_complete=complete_profile,
+    )
+    return url(key(profile(function)))
+
+
+def _reach(url: str | None, key: str | None, profile: str | None) -> tuple[str | None, str | None]:
+    """Returns the URL and the key to use: those given, else the profile's, whose key goes to no other URL than its."""
+    chosen = read_profile(profile) if profile else Profile()
+    if key is None and chosen.key and url and chosen.url and url.rstrip("/") != chosen.url.rstrip("/"):
+        say(f"The key of profile {profile!r} is for {chosen.url}, and is not sent to {url}.")
+        return url, None
+    return url or chosen.url, chosen.key if key is None else key
 
 
 def remote(function: Callable[..., None]) -> Callable[..., None]:
@@ -75,7 +93,8 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
-    def run(url: str | None, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
+    def run(url: str | None, key: str | None, profile: str | None, retries: int, as_json: bool, **values: Any) -> None:
+        url, key = _reach(url, key, profile)
         url, why = (url, "") if url else presumed(click.get_current_context())
         try:
             client = Client(url, key=key, retries=retries, notice=say)
@@ -87,7 +106,7 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
             fail(str(error), 3)
         except Refused as error:
             faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
-            hint = ["Give a key with --key, or in INGEST_KEY."] if error.status == 401 else []
+            hint = ["Give a key with --key, in INGEST_KEY, or in a profile."] if error.status == 401 else []
             fail("\n".join([error.detail, *faults, *hint]), 4)
         except Unreachable as error:
             fail("\n".join([str(error), why]).strip(), 4)

@@ -176,7 +176,7 @@ def test_without_a_key_it_says_where_one_goes() -> None:
     with scripted(problem(401, "Send a key of this service as Authorization: Bearer <key>.")) as server:
         result = run("queue", url=server.url)
     assert result.exit_code == 4
-    assert "Give a key with --key, or in INGEST_KEY." in result.stderr
+    assert "Give a key with --key, in INGEST_KEY, or in a profile." in result.stderr
 
 
 def test_several_limits_are_shown_and_proved(serve: Callable[..., Host]) -> None:
