@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Flask
 
+from .config import release
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
@@ -29,6 +30,8 @@ from .signals import (
 )
 from .web import add_index, check_hosts
 
+__version__ = release()
+
 __all__ = [
     "ConfigError",
     "Failed",
@@ -38,6 +41,7 @@ __all__ = [
     "PermanentError",
     "Priority",
     "Status",
+    "__version__",
     "batch_completed",
     "batch_failed",
     "batch_retried",

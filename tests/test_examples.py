@@ -42,7 +42,7 @@ SHOWS = {
 CHECK = ".venv/bin/python -c 'import os; from flask_ingestion.config import Settings; Settings.read(os.environ)'"
 """Fails where what the examples exported is not valid."""
 
-SERVES = ("INGEST_UPSTREAM_URL=",)
+SERVES = ("INGEST_UPSTREAM_URL='",)
 """How a line of those begins that go on until they are stopped."""
 
 NOT_RUN = {
@@ -50,6 +50,10 @@ NOT_RUN = {
     ".venv/bin/pip install -q granian": "granian is compiled, and only the benchmarks require it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
     "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
+    "docker build -t flask-ingestion .": "there is no Docker engine here",
+    "POSTGRES_PASSWORD=": "these are lines of the file that Docker Compose reads",
+    "docker run --env-file .env": "the same",
+    "docker compose up": "there is no Docker engine here",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
     ".venv/bin/python -m benchmarks.store_throughput": "it takes minutes",
 }

@@ -238,7 +238,7 @@ def verify_(
     burst = log.burst if burst is None else burst
     if interval is None or burst is None:
         raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
-    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace)
+    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace, since=log.since)
     found = [
         {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
         for one in violations

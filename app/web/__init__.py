@@ -6,12 +6,14 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    audit_document,
     callback_document,
     dispatch_document,
     estimate_document,
     listing_document,
     queue_document,
     quote_document,
+    rate_document,
     result_lines,
     status_head,
     status_page,
@@ -34,6 +36,7 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "audit_document",
     "callback_document",
     "check_hosts",
     "count_member",
@@ -51,6 +54,7 @@ __all__ = [
     "problem",
     "queue_document",
     "quote_document",
+    "rate_document",
     "refuse_foreign",
     "refuse_open",
     "result_lines",
