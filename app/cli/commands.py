@@ -93,7 +93,7 @@ def submit(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not and_wait:
-        to.show({"ingestion_id": ingestion_id}, lambda document: str(document["ingestion_id"]))
+        to.show({"ingestion_id": ingestion_id}, lambda document, _: str(document["ingestion_id"]))
         return
     if not to.as_json:
         click.echo(ingestion_id)
@@ -245,7 +245,7 @@ def verify_(
     ]
     limit = {"interval": interval, "burst": burst, "limits": [one.name for one in further]}
     proof = {"dispatches": len(log.dispatches), **limit, "violations": found}
-    to.show(proof, display.proof_text)
+    to.show(proof, lambda proof, _: display.proof_text(proof))
     if violations:
         raise click.exceptions.Exit(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from ..core import Status
 from . import display
 from .address import ALONE, presumed
 from .profiles import Profile, complete_profile, profile_file, read_profile
+from .times import Times
 
 
 class Remote(NamedTuple):
@@ -25,9 +27,15 @@ class Remote(NamedTuple):
 
     client: Client
     as_json: bool
+    in_full: bool
 
-    def show(self, document: Any, text: Callable[[Any], str]) -> None:
-        click.echo(json.dumps(document) if self.as_json else text(document))
+    @property
+    def times(self) -> Times:
+        """What writes times as of now."""
+        return Times.local(in_full=self.in_full)
+
+    def show(self, document: Any, text: Callable[[Any, Times], str]) -> None:
+        click.echo(json.dumps(document) if self.as_json else text(document, self.times))
 
 
 def say(message: str) -> None:
@@ -92,16 +100,28 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
     @service_options
     @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @click.option("--utc", "in_full", is_flag=True, help="Print times in full, in UTC, not how long ago or how soon.")
     @functools.wraps(function)
-    def run(url: str | None, key: str | None, profile: str | None, retries: int, as_json: bool, **values: Any) -> None:
+    def run(
+        url: str | None,
+        key: str | None,
+        profile: str | None,
+        retries: int,
+        as_json: bool,
+        in_full: bool,
+        **values: Any,
+    ) -> None:
+        context = click.get_current_context()
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            context.color = False
         url, key = _reach(url, key, profile)
-        url, why = (url, "") if url else presumed(click.get_current_context())
+        url, why = (url, "") if url else presumed(context)
         try:
             client = Client(url, key=key, retries=retries, notice=say)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         try:
-            function(Remote(client, as_json), **values)
+            function(Remote(client, as_json, in_full), **values)
         except TimedOut as error:
             fail(str(error), 3)
         except Refused as error:
@@ -135,7 +155,7 @@ def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
                 label=ingestion_id[:8] if sys.stderr.isatty() else whole,
                 width=max(4, min(36, get_terminal_size().columns - 68)),
                 show_eta=False,
-                item_show_func=lambda _: display.ending(latest),
+                item_show_func=lambda _: display.ending(latest, to.times),
                 update_min_steps=0,
                 file=sys.stderr,
             )

@@ -89,7 +89,7 @@ def test_pause_resume_and_queue(service: Service) -> None:
     (document,) = lines(service("queue", "--json"))
     assert (document["paused"], document["waiting_on"], document["waiting"]) == (True, "paused", 2)
     text = service("queue").stdout
-    assert "LOW         2 batches waiting, the oldest since" in text
+    assert "LOW         2 batches waiting, the oldest came" in text
     assert "1, 2, 3" in text
     assert "starts when the queue is resumed" in service("quote", "5").stdout
     assert "\npaused      no\n" in service("resume").stdout
