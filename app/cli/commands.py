@@ -23,6 +23,7 @@ from .keys import keys
 from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify
+from .watch import keep_showing
 
 _BATCHES = 20
 """Batches that `status` shows unless told otherwise."""
@@ -43,6 +44,9 @@ type_of_ids = click.option(
 )
 deadline_option = click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
 priority_choice = click.Choice([priority.name for priority in Priority], case_sensitive=False)
+every_option = click.option(
+    "--every", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between two looks."
+)
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
 
 
@@ -207,9 +211,35 @@ def resume(to: Remote) -> None:
 
 @ingestion.command()
 @remote
-def queue(to: Remote) -> None:
+def end_hold(to: Remote) -> None:
+    """End a hold that the upstream asked for: start again at once."""
+    to.show(to.client.end_hold(), display.queue_text)
+
+
+@ingestion.command()
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@every_option
+@remote
+def queue(to: Remote, *, watch: bool, every: float) -> None:
     """Show what waits, what it waits for, and what goes next."""
-    to.show(to.client.queue(), display.queue_text)
+    if watch:
+        keep_showing(to, to.client.queue, display.queue_text, every)
+    else:
+        to.show(to.client.queue(), display.queue_text)
+
+
+@ingestion.command()
+@every_option
+@remote
+def top(to: Remote, every: float) -> None:
+    """Show the queue and its ingestions live, with keys to pause, to end a hold and to open an ingestion."""
+    try:
+        from .top import Top
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed: pip install 'Flask-Ingestion[tui]'; queue --watch needs no more than this."
+        ) from None
+    Top(to.client, every, in_full=to.in_full).run()
 
 
 @ingestion.command("verify")

@@ -141,8 +141,8 @@ def proof_text(proof: Document) -> str:
 def _depth(depth: Document, times: Times) -> str:
     if not depth["waiting"]:
         return "nothing waits"
-    drained = f", the last should start {times.due(depth['drained_at'])}" if depth["drained_at"] else ""
-    return f"{count(depth['waiting'])} waiting, the oldest came {times.ago(depth['oldest_at'])}{drained}"
+    last = f", last goes {times.due(depth['drained_at'])}" if depth["drained_at"] else ""
+    return f"{count(depth['waiting'])}, oldest {times.ago(depth['oldest_at'])}{last}"
 
 
 def _next(batch: Document, times: Times) -> str:

@@ -174,6 +174,10 @@ class Client:
         """End a pause; returns the state of the queue."""
         return self._ask("POST", "/queue/resume")
 
+    def end_hold(self) -> dict[str, Any]:
+        """End a hold that the upstream asked for, at once; returns the state of the queue."""
+        return self._ask("POST", "/queue/hold/end")
+
     def queue(self) -> dict[str, Any]:
         """Returns the state of the queue: depths, ages, tokens, what it waits on, the next batches."""
         return self._ask("GET", "/queue")

@@ -49,7 +49,7 @@ def test_the_times_of_the_queue_are_by_the_clock_of_the_service(serve: Callable[
     host.clock.advance(120)
     assert host.store.claim(1)
     text = display.queue_text(host.client.get("/queue").get_json(), Times(0.0))
-    assert "the oldest came 2 min ago, the last should start in 1 min 00 s" in text
+    assert "1 batch, oldest 2 min ago, last goes in 1 min 00 s" in text
     assert "tokens      0, the next in 1 min 00 s" in text
 
 

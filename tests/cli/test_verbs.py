@@ -89,10 +89,19 @@ def test_pause_resume_and_queue(service: Service) -> None:
     (document,) = lines(service("queue", "--json"))
     assert (document["paused"], document["waiting_on"], document["waiting"]) == (True, "paused", 2)
     text = service("queue").stdout
-    assert "LOW         2 batches waiting, the oldest came" in text
+    assert "LOW         2 batches, oldest " in text
     assert "1, 2, 3" in text
     assert "starts when the queue is resumed" in service("quote", "5").stdout
     assert "\npaused      no\n" in service("resume").stdout
+
+
+def test_a_hold_is_shown_and_ended(service: Service) -> None:
+    service.host.store.hold(300)
+    text = service("queue").stdout
+    assert "\nhold ends   in 4 min 5" in text or "\nhold ends   in 5 min" in text
+    (document,) = lines(service("end-hold", "--json"))
+    assert document["hold_until"] is None
+    assert "hold ends" not in service("queue").stdout
 
 
 def test_quote_for_people_and_for_machines(service: Service, tmp_path: Path) -> None:
