@@ -61,7 +61,7 @@ def test_an_option_goes_before_the_environment_and_that_before_the_profile(
     assert request.headers["authorization"] == f"Bearer {key}"
 
 
-def test_the_example_of_the_readme_is_one(file: Path) -> None:
+def test_the_example_of_the_documentation_is_one(file: Path) -> None:
     (block,) = blocks("toml")
     file.write_text(block.text)
     profile = read_profile("production")
