@@ -32,7 +32,8 @@ CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitre
 BELOW_FLASK = {"blinker", "jinja2", "markupsafe"}
 """What Flask brings along, and what needs no Flask."""
 
-EXTRAS = {"httpx", "jmespath", "urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client", "pytest"}
+SERVED = {"httpx", "jmespath", "urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
+EXTRAS = {*SERVED, "pytest", "rich", "textual"}
 
 
 class Import(NamedTuple):
