@@ -115,11 +115,16 @@ def _peer(peer: Peer) -> dict[str, float]:
         child = Child(*submitter, str(WAITING), environment=environment)
         stack.callback(child.end)
         child.ask()
-        for worker in peer.workers:
-            first, *rest = worker.format(module=module).split()
-            ready = (lambda: bool(upstream.calls)) if worker is peer.workers[-1] else (lambda: True)
-            stack.enter_context(running([program(first), *rest], ready=ready, environment=environment))
+        *others, last = [_command(worker.format(module=module)) for worker in peer.workers]
+        for command in others:
+            stack.enter_context(running(command, ready=lambda: True, environment=environment))
+        stack.enter_context(running(last, ready=lambda: bool(upstream.calls), environment=environment))
         return _observe(upstream, lambda _: child.ask())
+
+
+def _command(text: str) -> list[str]:
+    first, *rest = text.split()
+    return [program(first), *rest]
 
 
 def _observe(upstream: Upstream, submit: Callable[[int], float]) -> dict[str, float]:

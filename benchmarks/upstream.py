@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-TOLERANCE = 0.01
+TOLERANCE = 0.02
 """Seconds by which a window is shorter than a second, because one call is under way longer than another."""
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
