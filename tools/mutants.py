@@ -121,7 +121,7 @@ def _variants(node: ast.AST, inside: bool) -> Iterator[ast.AST]:
             yield changed
         case ast.Call(func=ast.Name(id=name)) if name in _FUNCTIONS:
             yield ast.Call(ast.Name(_FUNCTIONS[name], ast.Load()), node.args, node.keywords)
-        case ast.Return(value=ast.expr()):
+        case ast.Return(value=ast.expr()) if not (isinstance(node.value, ast.Constant) and node.value.value is None):
             yield ast.Return(ast.Constant(None))
         case ast.Assign(targets=[ast.Attribute() | ast.Subscript()]) if inside:
             yield ast.Pass()

@@ -39,8 +39,18 @@ DECIDES = ("app/queue.py", "app/core/", "app/memory/", "app/worker/", "app/clien
 
 UNTRIED = ("__init__.py", "app/sql/schema.py", "app/sql/migrations/", "app/core/clock.py")
 EQUIVALENT = ROOT / "tools" / "equivalent.txt"
-ROOMS = ("core", "memory", "contract", "worker", "web", "client", "sql", "api")
-TESTS = ["tests/test_queue.py", *(f"tests/{room}" for room in ROOMS)]
+TESTS = {
+    "app/queue.py": "tests/test_queue.py tests/contract",
+    "app/core/": "tests/core tests/memory tests/contract",
+    "app/core/admission.py": "tests/contract tests/api/test_backpressure.py",
+    "app/core/validation.py": "tests/core tests/api/test_bad_input.py tests/api/test_contract.py",
+    "app/memory/": "tests/memory tests/contract",
+    "app/worker/": "tests/worker",
+    "app/client/": "tests/client",
+    "app/sql/": "tests/sql tests/contract",
+}
+"""Which tests have to notice a fault, by the beginning of the file's name; the longest counts."""
+
 OPTIONS = ["--hypothesis-profile=mutation", "-m", "not realtime and not soak", "-p", "no:cacheprovider", "-s"]
 MEMORY = 8 << 30
 """Bytes of address space for a mutant."""
@@ -58,7 +68,7 @@ class Reach(NamedTuple):
     lines: dict[str, set[int]]
 
     def concerns(self, mutant: Mutant) -> bool:
-        """Returns whether the test reaches a mutant's line; what stands outside of functions concerns all of a file."""
+        """Returns whether the test reaches a mutant. What is outside of functions concerns all who use the file."""
         lines = self.lines.get(str(ROOT / mutant.file), set())
         return not lines.isdisjoint(mutant.lines) if mutant.in_function else bool(lines)
 
@@ -66,7 +76,8 @@ class Reach(NamedTuple):
 class Trial:
     """A pytest plugin that tries mutants where the tests would run."""
 
-    def __init__(self, mutants: list[Mutant], minutes: float) -> None:
+    def __init__(self, mutants: list[Mutant], tests: tuple[str, ...], minutes: float) -> None:
+        self.tests = tests
         self.mutants = mutants
         self.minutes = minutes
         self.results: list[tuple[Mutant, str]] = []
@@ -75,8 +86,13 @@ class Trial:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         from tests.conftest import group_of
 
-        tests = {item.nodeid: item for item in session.items if not group_of(item)}
         files = {str(ROOT / mutant.file) for mutant in self.mutants}
+        in_memory = not any("/sql/" in file for file in files)
+        tests = {
+            item.nodeid: item
+            for item in session.items
+            if not group_of(item) and not (in_memory and store_of(item) == "sqlite")
+        }
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
         gc.freeze()
@@ -84,13 +100,20 @@ class Trial:
         for mutant in self.mutants:
             if time.monotonic() > ends:
                 break
-            chosen = [(tests[one.test], one.seconds) for one in reached if one.concerns(mutant)]
+            able = self.tests or tuple(tests_for(mutant.file))
+            chosen = [
+                (tests[one.test], one.seconds) for one in reached if one.test.startswith(able) and one.concerns(mutant)
+            ]
             chosen.sort(key=lambda pair: (store_of(pair[0]), pair[1]))
             result = attempt(mutant, chosen, functions) if chosen else "not reached"
             self.results.append((mutant, result))
             if result in ("survived", "not reached"):
                 print(f"{result}: {mutant}", flush=True)
         return True
+
+
+def tests_for(file: str) -> list[str]:
+    return TESTS[max((begin for begin in TESTS if file.startswith(begin)), key=len)].split()
 
 
 def store_of(item: Any) -> str:
@@ -237,19 +260,19 @@ def main() -> int:
     parser.add_argument("--changed", metavar="REVISION", help="the files that changed since")
     parser.add_argument("--minutes", type=float, default=1e6, help="stop then; the mutants come in a random order")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutant of one file")
-    parser.add_argument("--tests", nargs="+", default=TESTS)
+    parser.add_argument("--tests", nargs="+", default=[], help="fewer than those that have to notice")
     chosen = parser.parse_args()
     os.chdir(ROOT)
-    mutants = [
-        mutant for file in chosen.files or files_that_decide(chosen.changed) for mutant in mutants_of(ROOT, file)
-    ]
+    files = chosen.files or files_that_decide(chosen.changed)
+    tests = chosen.tests or sorted({test for file in files for test in tests_for(file)})
+    mutants = [mutant for file in files for mutant in mutants_of(ROOT, file)]
     if chosen.only is not None:
-        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), chosen.tests)
+        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests)
     equivalent = {line for line in EQUIVALENT.read_text("utf-8").splitlines() if line.startswith("app/")}
     tried = [mutant for mutant in mutants if mutant.key not in equivalent]
     random.Random(0).shuffle(tried)
-    trial = Trial(tried, chosen.minutes)
-    pytest.main([*OPTIONS, *chosen.tests], plugins=[trial])
+    trial = Trial(tried, tuple(chosen.tests), chosen.minutes)
+    pytest.main([*OPTIONS, *tests], plugins=[trial])
     return min(1, report(trial.results, mutants, equivalent))
 
 
