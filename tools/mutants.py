@@ -43,8 +43,12 @@ class Mutant(NamedTuple):
     def __str__(self) -> str:
         return f"{self.file}:{self.lines.start} #{self.number} {self.where}: {self.what}"
 
+    def original(self, path: str) -> CodeType:
+        """Returns the module's code."""
+        return compile(self.tree, path, "exec", dont_inherit=True)
+
     def code(self, path: str) -> CodeType:
-        """Returns the whole module, changed."""
+        """Returns the module's code with the change."""
         old = _put(self.parent, self.slot, self.new)
         try:
             return compile(ast.fix_missing_locations(self.tree), path, "exec", dont_inherit=True)
@@ -56,12 +60,8 @@ def mutants_of(root: Path, file: str) -> list[Mutant]:
     """Returns the mutants of a file whose code differs from the file's."""
     tree = ast.parse((root / file).read_text("utf-8"))
     original = compile(tree, file, "exec", dont_inherit=True)
-    found: list[Mutant] = []
-    for change in _changes(file, tree):
-        mutant = change._replace(number=len(found), tree=tree)
-        if mutant.code(file) != original:
-            found.append(mutant)
-    return found
+    differing = [change for change in _changes(file, tree) if change.code(file) != original]
+    return [change._replace(number=number) for number, change in enumerate(differing)]
 
 
 def replaced(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:

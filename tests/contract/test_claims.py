@@ -172,6 +172,20 @@ def test_an_outcome_of_a_claim_before_a_redrive_changes_nothing(
     assert store.get(ingestion.id).status == Status.FAILED
 
 
+def test_an_outcome_of_an_attempt_before_changes_nothing_though_both_began_at_one_moment(
+    new_store: Callable[..., Store],
+) -> None:
+    store = new_store(interval=0)
+    ingestion = submit(store, [1, 2, 3])
+    stale = claimed(store)[0]
+    retry(store, stale, BOOM, 0.0)
+    fresh = claimed(store)[0]
+    assert (fresh.batch.attempt, fresh.claimed_at) == (2, stale.claimed_at)
+    assert finish(store, stale) is None
+    assert store.get(ingestion.id).status == Status.TRIGGERED
+    assert finish(store, fresh) is not None
+
+
 def test_the_next_batch_can_be_claimed_with_an_ack(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=1)
     ingestion = submit(store, range(1, 9))

@@ -103,6 +103,17 @@ def test_the_least_time_is_that_of_full_buckets() -> None:
     assert taken(limiter, 0.0, 8)[-1] == 10.0
 
 
+def test_there_are_as_many_tokens_as_every_bucket_has() -> None:
+    limiter = Buckets({"a": TokenBucket(1.0, 3), "b": TokenBucket(5.0, 5)})
+    found = [limiter.tokens(0.0)]
+    for _ in range(3):
+        limiter.take(0.0)
+        found.append(limiter.tokens(0.0))
+    assert found == [3, 2, 1, 0]
+    assert [limiter.tokens(now) for now in (1.0, 2.0, 3.0, 5.0, 99.0)] == [1, 2, 2, 3, 3]
+    assert limiter.take(0.5) is False
+
+
 @pytest.mark.parametrize(
     ("text", "limits"),
     [
