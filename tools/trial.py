@@ -37,9 +37,8 @@ class Reach(NamedTuple):
     lines: dict[str, set[int]]
 
     def concerns(self, mutant: Mutant) -> bool:
-        """Returns whether the test reaches a mutant. What is outside of functions concerns all who use the file."""
-        lines = self.lines.get(str(ROOT / mutant.file), set())
-        return not lines.isdisjoint(mutant.lines) if mutant.in_function else bool(lines)
+        """Returns whether the test reaches a mutant; nobody knows who uses what is outside of functions."""
+        return not mutant.in_function or not self.lines.get(str(ROOT / mutant.file), set()).isdisjoint(mutant.lines)
 
 
 class Trial:
