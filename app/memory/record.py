@@ -127,6 +127,10 @@ class Record:
         """Returns the number of the latest attempt at a batch; only those other than the first are stored."""
         return self.details.attempts.get(position, 0 if self.states[position] == NEW else 1)
 
+    def in_line(self, position: int) -> range:
+        """Returns the batches that an entry stands for: all that were never dispatched, or a single one."""
+        return range(position, len(self.states) if position == self.cursor else position + 1)
+
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally
         return count_statuses(new, running, waiting, completed, failed, cancelled=self.cancelled)

@@ -19,6 +19,7 @@ def test_batches_are_consecutive_ids_of_one_ingestion(store: Store) -> None:
     assert [batch.ids for batch in batches] == [[1, 2, 3], [4, 5]]
     assert [batch.status for batch in batches] == [Status.YET_TO_START] * 2
     assert len({batch.id for batch in batches}) == 2
+    assert list(store.status(ingestion.id)[2]) == list(batches)
 
 
 def test_the_first_goes_at_once_the_next_after_an_interval(store: Store, clock: FakeClock) -> None:
@@ -92,6 +93,46 @@ def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Sto
     assert store.get(ingestion.id).status == Status.TRIGGERED
     assert finish(store, fresh) is not None
     assert store.get(ingestion.id).status == Status.COMPLETED
+
+
+def test_a_claim_is_not_lost_before_its_lease_has_run_out(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(lease=30)
+    submit(store, [1])
+    batch = claimed(store)[0]
+    assert store.recover() == []
+    clock.advance(29.9)
+    assert store.recover() == []
+    store.renew([batch])
+    clock.advance(29.9)
+    assert store.recover() == []
+    clock.advance(0.1)
+    assert [lost.batch.id for lost, _ in store.recover()] == [batch.batch.id]
+
+
+def test_each_batch_of_a_page_tells_its_attempt_and_its_times(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store, begin = new_store(interval=1), clock.now()
+    ingestion = submit(store, range(1, 13))
+    for end in (finish, lambda *of: bury(*of, BOOM), release, lambda *of: retry(*of, BOOM, 60.0)):
+        claim = claimed(store)[0]
+        clock.advance(0.5)
+        end(store, claim)
+        clock.advance(0.5)
+    claimed(store)
+    batches = list(store.batches(ingestion.id)[1])
+    assert [(one.status, one.attempt, one.error) for one in batches] == [
+        (Status.COMPLETED, 1, None),
+        (Status.FAILED, 1, BOOM),
+        (Status.TRIGGERED, 1, BOOM),
+        (Status.TRIGGERED, 1, None),
+    ]
+    # The one released started once more, a second later.
+    assert [one.started_at for one in batches] == [begin, begin + 1, begin + 3, begin + 4]
+    assert [one.finished_at for one in batches] == [begin + 0.5, begin + 1.5, None, None]
+    assert [one.next_attempt_at for one in batches] == [None, None, begin + 63.5, None]
+    for first in range(4):
+        assert list(store.batches(ingestion.id, first, 2)[1]) == batches[first : first + 2]
 
 
 def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., Store], clock: FakeClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from app.core import Filter, Wait
 from app.core.models import BatchError, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, QuotaFull, TooLate, UnknownIngestion
-from app.store import Store
+from app.store import Store, Submission
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, retry, submit
 
@@ -44,6 +45,17 @@ def test_a_finished_ingestion_cannot_be_cancelled(store: Store) -> None:
         store.cancel(ingestion.id)
 
 
+def test_a_retry_waits_even_for_less_than_a_second(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, [1])
+    retry(store, claimed(store)[0], BOOM, 0.5)
+    assert blocked(store) == Wait(0.5, "retry")
+    assert store.stats().next_retry_at == clock.now() + 0.5
+    clock.advance(0.5)
+    retry(store, claimed(store)[0], BOOM, 0.0)
+    assert claimed(store)[0].batch.attempt == 3
+
+
 def test_a_cancelled_batch_that_waits_for_a_retry_does_not_go_again(store: Store, clock: FakeClock) -> None:
     ingestion = submit(store, [1])
     retry(store, claimed(store)[0], BOOM, 10)
@@ -61,6 +73,8 @@ def test_an_attempt_that_fails_after_a_cancel_is_cancelled(store: Store, clock: 
     ended = retry(store, claim, BOOM, 1.0)
     assert ended is not None
     assert ended.status == Status.CANCELLED
+    assert store.stats().next_retry_at is None
+    assert store.stats().depths[Priority.MEDIUM].waiting == 0
     clock.advance(5)
     assert blocked(store) == Wait(None, "empty")
 
@@ -131,6 +145,9 @@ def test_the_queue_says_what_it_waits_on(new_store: Callable[..., Store], clock:
     store.hold(60)
     assert store.stats().waiting_on == "hold"
     assert store.stats().hold_until == clock.now() + 60
+    clock.advance(60)
+    assert store.stats().waiting_on is None
+    assert store.stats().hold_until is None
 
 
 def test_the_log_says_what_limited_each_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -157,6 +174,13 @@ def test_a_key_makes_a_submission_idempotent_for_its_owner(store: Store) -> None
     assert submit(store, [1, 2], owner="bob", key="k", fingerprint="a").id != first.id
     assert submit(store, [1, 2], key="k", fingerprint="a").id != first.id
     assert len(store.ingestions()) == 3
+
+
+def test_a_repeated_submission_is_not_new(store: Store) -> None:
+    one = Submission(array("q", [1]), Priority.LOW, key="k", fingerprint="a")
+    assert [store.add(one)[1] for _ in range(3)] == [True, False, False]
+    unnamed = Submission(array("q", [1]), Priority.LOW)
+    assert [store.add(unnamed)[1] for _ in range(2)] == [True, True]
 
 
 def test_a_key_is_remembered_as_long_as_its_ingestion(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -218,9 +242,11 @@ def test_what_ended_is_forgotten_after_a_while(new_store: Callable[..., Store], 
     ingestion, waiting = submit(store, [1]), submit(store, [2])
     finish(store, claimed(store)[0])
     clock.advance(59)
+    assert store.prune() == 0
     assert store.get(ingestion.id).status == Status.COMPLETED
     clock.advance(1)
-    store.prune()
+    assert store.prune() == 1
+    assert store.prune() == 0
     with pytest.raises(UnknownIngestion, match=ingestion.id):
         store.get(ingestion.id)
     assert [one.id for one in store.ingestions()] == [waiting.id]
@@ -271,6 +297,16 @@ def test_upcoming_batches_are_in_true_order_with_their_times(store: Store, clock
     assert [batch.ids for batch, _ in upcoming] == [[14, 15], [1, 2, 3], [4, 5]]
     assert [at for _, at in upcoming] == [clock.now() + 5, clock.now() + 10, clock.now() + 15]
     assert [batch.ids for batch, _ in store.upcoming(1)] == [[14, 15]]
+
+
+def test_a_retry_that_is_due_is_among_the_upcoming(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, [1], Priority.HIGH)
+    retry(store, claimed(store)[0], BOOM, 10)
+    submit(store, [2], Priority.LOW)
+    assert [(batch.ids, at) for batch, at in store.upcoming(5)] == [([2], clock.now()), ([1], clock.now() + 10)]
+    clock.advance(10)
+    assert [(batch.ids, at) for batch, at in store.upcoming(5)] == [([1], clock.now()), ([2], clock.now())]
 
 
 def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) -> None:

@@ -46,6 +46,19 @@ def test_it_says_when_it_would_fit_and_then_it_fits(new_store: NewStore, clock: 
     submit(store, [1, 2, 3, 4], owner="one")
 
 
+def test_what_has_started_no_longer_counts_for_the_wait(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=6)
+    for _ in range(2):
+        submit(store, [1, 2, 3], owner="one")
+    claimed(store)
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, [1, 2, 3, 4], owner="one")
+    assert refused.value.retry_after == pytest.approx(5.0)
+    clock.advance(5.0)
+    claimed(store)
+    submit(store, [1, 2, 3, 4, 5, 6], owner="one")
+
+
 def test_what_never_fits_is_invalid(new_store: NewStore) -> None:
     with pytest.raises(InvalidRequest, match="never has over 10 waiting"):
         submit(new_store(key_quota=10), range(1, 12), owner="one")

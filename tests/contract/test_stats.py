@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.core.models import BatchError
+from app.core.models import BatchError, Priority
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, claimed, finish, retry, submit
@@ -27,7 +27,9 @@ def test_failed_batches_are_counted_until_they_go_again_or_are_forgotten(
     assert store.stats().failed == 2
     finish(store, claimed(store)[0])
     assert store.stats().failed == 2
+    assert store.stats().depths[Priority.MEDIUM].waiting == 0
     store.redrive(first.id)
+    assert store.stats().depths[Priority.MEDIUM].waiting == 2
     for batch in claimed(store, 2):
         bury(store, batch, BOOM)
     clock.advance(61)
