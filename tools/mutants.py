@@ -65,7 +65,7 @@ def mutants_of(root: Path, file: str) -> list[Mutant]:
 
 
 def replaced(old: CodeType, new: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
-    """Yields the functions in a module that differ, outermost first, each with what it becomes."""
+    """Yields the classes and functions in a module that differ, outermost first, each with what it becomes."""
     pairs = zip(*([one for one in code.co_consts if isinstance(one, CodeType)] for code in (old, new)), strict=False)
     for before, after in pairs:
         if before != after and before.co_qualname == after.co_qualname:

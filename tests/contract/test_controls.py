@@ -252,6 +252,17 @@ def test_what_ended_is_forgotten_after_a_while(new_store: Callable[..., Store], 
     assert [one.id for one in store.ingestions()] == [waiting.id]
 
 
+def test_nor_is_it_known_in_the_moment_before_it_is_pruned(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(retention=60)
+    ingestion = submit(store, [1])
+    finish(store, claimed(store)[0])
+    clock.advance(60)
+    with pytest.raises(UnknownIngestion):
+        store.get(ingestion.id)
+    assert store.ingestions() == []
+    assert store.find(ingestion.id[:8]) == []
+
+
 def test_a_redriven_ingestion_is_not_forgotten_for_its_first_end(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:

@@ -28,7 +28,7 @@ def record(number: int) -> Record:
 
 
 @pytest.mark.parametrize("size", [2, 512])
-@given(steps=st.lists(st.one_of(ADD, ADD, ADD, TAKE, REMOVE), max_size=60))
+@given(steps=st.lists(st.one_of(ADD, ADD, ADD, TAKE, REMOVE), min_size=20, max_size=100))
 def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch, size: int, steps: Any) -> None:
     monkeypatch.setattr(module, "_SIZE", size)
     records = [record(number) for number in range(8)]
