@@ -264,6 +264,21 @@ def test_starts_are_counted_by_the_minute_for_an_hour(new_store: Callable[..., S
     assert store.minutes() == {minute: count for minute, count in expected.items() if minute > last - 60}
 
 
+def test_an_hour_has_sixty_minutes(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, range(1, 190))
+    for _ in range(62):
+        claimed(store)
+        clock.advance(60)
+    clock.advance(-60)
+    last = int(clock.now() // 60)
+    assert store.minutes() == dict.fromkeys(range(last - 59, last + 1), 1)
+    clock.advance(59 * 60)
+    assert store.minutes() == {last: 1}
+    clock.advance(60)
+    assert store.minutes() == {}
+
+
 def test_a_clock_that_is_set_back_loses_no_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=0)
     submit(store, range(1, 31))
