@@ -52,8 +52,8 @@ _NO_DETAILS = Details()
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, `kind` what the
-    catalog files it under.
+    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, set there, `kind`
+    what the catalog files it under.
     """
 
     __slots__ = (
@@ -74,7 +74,7 @@ class Record:
         self.owner = submission.owner
         self.key: tuple[str | None, str] | None = None
         self.kind: Kind | None = None
-        self.lane_index = -1
+        self.lane_index: int
         self.cursor = 0
         self.cancelled = False
         self.started_at: float | None = None

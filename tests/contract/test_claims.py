@@ -132,7 +132,9 @@ def test_each_batch_of_a_page_tells_its_attempt_and_its_times(
     assert [one.finished_at for one in batches] == [begin + 0.5, begin + 1.5, None, None]
     assert [one.next_attempt_at for one in batches] == [None, None, begin + 63.5, None]
     for first in range(4):
-        assert list(store.batches(ingestion.id, first, 2)[1]) == batches[first : first + 2]
+        page = store.batches(ingestion.id, first, 2)[1]
+        assert list(page) == batches[first : first + 2]
+        assert len(page.started) == len(page.finished) == len(page)
 
 
 def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., Store], clock: FakeClock) -> None:
