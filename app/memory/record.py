@@ -52,8 +52,8 @@ _NO_DETAILS = Details()
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, set there, `kind`
-    what the catalog files it under.
+    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it,
+    `kind` what the catalog files it under.
     """
 
     __slots__ = (
