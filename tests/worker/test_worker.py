@@ -19,7 +19,7 @@ import pytest
 from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import StoreUnavailable
-from tests.support.clock import START
+from tests.support.clock import START, FakeClock
 from tests.support.host import BOUND, Host, eventually
 from tests.support.queueing import claimed
 from tests.support.troubled import TroubledStore
@@ -443,7 +443,9 @@ class TestThreads:
         assert ingestion.status == Status.FAILED
         assert host.error(ingestion.id) == ("Mute", f"its message cannot be had: {trouble.__name__}")
 
-    def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(self, serve: Serve, gate: Gate) -> None:
+    def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(
+        self, serve: Serve, gate: Gate, caplog: pytest.LogCaptureFixture
+    ) -> None:
         host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
         for number in range(1, 11):
             assert host.service.worker.state == "running"
@@ -455,6 +457,7 @@ class TestThreads:
         later = host.submit([11])
         assert host.service.worker.abandoned == 10
         assert host.service.worker.state == "stuck"
+        eventually(lambda: "'ingest' waits on: abandoned threads" in caplog.text)
         for path in ("/livez", "/readyz"):
             answer = host.client.get(path)
             assert (answer.status_code, answer.json and answer.json["detail"]) == (503, "The worker is stuck.")
@@ -604,6 +607,23 @@ class TestStoreFails:
         eventually(over)
         assert len(host.store.dispatches(9)) == (2 if call == "retry" else 1)
         host.finished(ingestion.id)
+
+    def test_it_is_reported_again_after_twice_as_long_each_time_up_to_ten_seconds(self, troubled: Serve) -> None:
+        pauses: list[float | None] = []
+
+        class Impatient(FakeClock):
+            """No time passes where a batch's thread waits."""
+
+            def wait(self, event: threading.Event, seconds: float | None) -> bool:
+                if not threading.current_thread().name.endswith("-batch"):
+                    return super().wait(event, seconds)
+                pauses.append(seconds)
+                return event.is_set()
+
+        host = troubled(echo, interval=0, clock=Impatient())
+        host.store.fail(StoreUnavailable("gone"), "ack", times=7)
+        assert host.finished(host.submit([1]).id).status == Status.COMPLETED
+        assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
 
     def test_a_request_in_the_meantime_is_503(self, troubled: Serve) -> None:
         host = troubled(echo)
