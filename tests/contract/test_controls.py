@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from app.core import Filter, Wait
-from app.core.models import BatchError, Priority, Status
+from app.core.models import BatchError, Counts, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, QuotaFull, TooLate, UnknownIngestion
 from app.store import Store, Submission
 from tests.support.clock import FakeClock
@@ -101,6 +101,19 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
     assert [batch.error for batch in batches] == [None, None]
     clock.advance(1)
     assert claimed(store)[0].batch.ids == [9]
+
+
+def test_a_batch_can_be_redriven_again_and_again(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    first = submit(store, [1])
+    submit(store, [2])
+    for _ in range(3):
+        claim = claimed(store)[0]
+        assert claim.batch.ingestion_id == first.id
+        bury(store, claim, BOOM)
+        assert store.stats().depths[Priority.MEDIUM].waiting == 1
+        assert store.redrive(first.id).counts == Counts(yet_to_start=1)
+    assert store.stats().depths[Priority.MEDIUM].waiting == 2
 
 
 def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(new_store: Callable[..., Store]) -> None:
@@ -340,6 +353,17 @@ def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: 
     accuracy = store.stats().accuracy
     assert accuracy is not None
     assert (accuracy.ingestions, accuracy.mean, accuracy.p95) == (1, pytest.approx(3), pytest.approx(3))
+
+
+def test_how_far_off_a_cancelled_one_was_is_not_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=5)
+    waiting, running = submit(store, [1], Priority.LOW), submit(store, [1], Priority.HIGH)
+    claim = claimed(store)[0]
+    clock.advance(3)
+    for one in (waiting, running):
+        store.cancel(one.id)
+    finish(store, claim)
+    assert store.stats().accuracy is None
 
 
 def test_estimates_use_measured_service_times_and_the_slots(new_store: Callable[..., Store], clock: FakeClock) -> None:
