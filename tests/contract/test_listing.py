@@ -140,3 +140,4 @@ def test_a_page_has_fifty_unless_told_otherwise(store: Store) -> None:
     for _ in range(51):
         submit(store, [1])
     assert [len(store.ingestions()), len(store.ingestions(limit=51)), len(store.ingestions(limit=1))] == [50, 51, 1]
+    assert [len(store.find("")), len(store.find("", limit=3))] == [2, 3]
