@@ -16,6 +16,7 @@ from flask import Flask
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
+from .processors import Failed, current_batch, hold_queue, slow_down
 from .signals import (
     batch_completed,
     batch_failed,
@@ -30,6 +31,7 @@ from .web import add_index
 
 __all__ = [
     "ConfigError",
+    "Failed",
     "HoldQueue",
     "IngestError",
     "IngestionAPI",
@@ -41,10 +43,13 @@ __all__ = [
     "batch_retried",
     "batch_started",
     "create_app",
+    "current_batch",
+    "hold_queue",
     "ingestion_accepted",
     "ingestion_finished",
     "ingestion_refused",
     "queue_held",
+    "slow_down",
 ]
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
-from .limits import Limit, parse_limits
+from .limits import AnyLimit, parse_limits
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -90,6 +92,39 @@ def _origins(value: Any) -> tuple[str, ...]:
     return origins
 
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = {"connection", "content-length", "host", "transfer-encoding"}
+
+
+def _header_name(value: Any) -> str:
+    """the name of a header"""
+    name = _text(value)
+    if name and (_TOKEN.fullmatch(name) is None or name.lower() in _FRAMING):
+        raise ValueError
+    return name
+
+
+def _headers(value: Any) -> tuple[tuple[str, str], ...]:
+    """a JSON object of headers, names and text"""
+    # Errors name headers, but repeat no value: keys are in there.
+    try:
+        given = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON in line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if not isinstance(given, Mapping):
+        raise ValueError("it is something else")
+    headers: dict[str, str] = {}
+    for name, text in given.items():
+        if not isinstance(name, str) or _TOKEN.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no name of a header")
+        if name.lower() in _FRAMING or name.lower() in headers:
+            raise ValueError(f"{name} {'belongs to the connection' if name.lower() in _FRAMING else 'is there twice'}")
+        if not isinstance(text, str) or not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", text):
+            raise ValueError(f"{name} must be text in Latin-1, without line breaks")
+        headers[name.lower()] = text.strip()
+    return tuple(headers.items())
+
+
 def _setting(
     default: Any, parse: Callable[[Any], Any], about: str, *, secret: bool = False, explains: bool = False
 ) -> Any:
@@ -107,7 +142,7 @@ class Settings:
 
     interval: float = _setting(5.0, _seconds(), "Seconds from one start to the next; 0 for no limit.")
     burst: int = _setting(1, _integer(1, 1000), "Tokens that an idle queue saves up at most.")
-    limits: tuple[Limit, ...] = _setting(
+    limits: tuple[AnyLimit, ...] = _setting(
         (),
         parse_limits,
         "Further limits on starts, as 10/s, 600/min, 100/10s burst 20; INTERVAL is then 0 unless set.",
@@ -133,12 +168,39 @@ class Settings:
     )
     processor: str = _setting("", _text, "The callable that does the work, as package.module:name.")
     upstream_url: str = _setting("", _text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
+    upstream_method: str = _setting(
+        "GET", _choice("GET", "POST", "PUT", "PATCH", "DELETE"), "How it is asked: GET, POST, PUT, PATCH or DELETE."
+    )
+    upstream_headers: tuple[tuple[str, str], ...] = _setting(
+        (), _headers, "Headers to send, keys among them, as a JSON object; never logged or shown.", secret=True
+    )
+    upstream_body: str = _setting("", _text, "A template of the JSON to send, holding ids or id.")
+    upstream_results: str = _setting("", _text, "Where the items are in an answer, in JMESPath.")
+    upstream_result_id: str = _setting(
+        "", _text, "Which of an item's members is its id, in JMESPath; none: they are keyed by id, or in order."
+    )
+    upstream_missing: str = _setting(
+        "null", _choice("null", "fail"), "What an id without an item is: null, or with fail failed."
+    )
+    upstream_error: str = _setting("", _text, "What in an item says why its id failed, in JMESPath.")
+    upstream_idempotency_header: str = _setting(
+        "", _header_name, "A header that carries the batch's id, the same at each attempt."
+    )
+    upstream_adapt: bool = _setting(
+        True, _flag, "Whether to hold when its headers say that nothing is left, and slow down after a bare 429."
+    )
     upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")
     upstream_max_body: int = _setting(10_000_000, _integer(1), "Bytes of one of its answers at most.")
+    upstream_connections: int = _setting(
+        0, _integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
+    )
     process_timeout: float = _setting(
         300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
     )
     max_attempts: int = _setting(5, _integer(1, 1_000_000), "Attempts at a batch before it is failed.")
+    split_failed: bool = _setting(
+        False, _flag, "Whether the ids of a batch that failed go again one by one, each a start of its own."
+    )
     backoff: float = _setting(
         5.0, _seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
     )
@@ -174,6 +236,11 @@ class Settings:
     def steady_interval(self) -> float:
         """Seconds from one start to the next in the long run, by the tightest of its limits."""
         return max(self.interval, *(limit.interval for limit in self.limits), 0.0)
+
+    @property
+    def least_interval(self) -> float:
+        """Seconds from one start to the next at the highest rate that lasts, by the shortest of its limits; or 0."""
+        return self.interval or min((limit.interval for limit in self.limits), default=0.0)
 
     @property
     def max_body(self) -> int:
@@ -218,6 +285,8 @@ class Settings:
             raise ConfigError(
                 f"{prefix}PROCESSOR and {prefix}UPSTREAM_URL are both set; keep the one that does the work."
             )
+        if self.upstream_body and self.upstream_method == "GET":
+            raise ConfigError(f"{prefix}UPSTREAM_BODY needs another {prefix}UPSTREAM_METHOD than GET, such as POST.")
 
 
 def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:

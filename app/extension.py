@@ -6,12 +6,12 @@ import atexit
 import os
 import weakref
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import Clock, Ingestion, Priority, SystemClock
+from .core import BatchError, Clock, Ingestion, Priority, SystemClock
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -146,9 +146,16 @@ class IngestionAPI:
         """Returns the ingestion as it stands. Raises UnknownIngestion."""
         return self.service.store.get(ingestion_id)
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
-        """Returns each finished id with its data as JSON text. Raises UnknownIngestion."""
-        return self.service.store.results(ingestion_id)
+    @overload
+    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]: ...
+    @overload
+    def results(self, ingestion_id: str, *, failed: bool) -> Iterator[tuple[int, str | BatchError]]: ...
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, Any]]:
+        """Returns each answered id with its data as JSON text. Raises UnknownIngestion.
+
+        With `failed`, each id that failed too, with its error's type and message.
+        """
+        return self.service.store.results(ingestion_id, failed=failed)
 
     def cancel(self, ingestion_id: str) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""

@@ -39,6 +39,7 @@ from .web import (
     secure,
     status_head,
     status_page,
+    with_failed,
 )
 
 _PAGE = 50
@@ -99,9 +100,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.get("/results/<ingestion_id>")
-    @needs(Role.READ)
+    @needs(Role.READ, "include")
     def results(ingestion_id: str) -> Response:
-        lines = result_lines(service.store.results(ingestion_id))
+        lines = result_lines(service.store.results(ingestion_id, failed=with_failed()))
         return Response(stream_with_context(lines), mimetype="application/x-ndjson")
 
     @blueprint.post("/quote")

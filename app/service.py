@@ -12,6 +12,7 @@ from typing import Any
 
 from .config import Settings
 from .core import (
+    Answer,
     Clock,
     Ingestion,
     Priority,
@@ -202,7 +203,7 @@ class Service:
         logger.warning("%r is resumed", self.name)
         self.worker.wake()
 
-    def _run_processor(self, ids: Sequence[int]) -> Sequence[str]:
+    def _run_processor(self, ids: Sequence[int]) -> Sequence[Answer]:
         processor = self._find_processor() or simulate
         own = list(ids)
         return encode_results(ids, processor(own), own)

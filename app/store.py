@@ -17,6 +17,7 @@ from .core import (
     FAILED,
     LOST,
     WAITING,
+    Answer,
     Batch,
     BatchError,
     Batches,
@@ -52,13 +53,14 @@ class Submission(NamedTuple):
 class Outcome(NamedTuple):
     """How a claim ends. `state` is the batch's new state: COMPLETED, WAITING or FAILED of `core.states`.
 
-    `results` is JSON text for each of its ids, or empty if all are null. A batch in WAITING is due again after `delay`
+    `results` is JSON text for each id it asked, or empty if all are null; in FAILED, the error of each that failed
+    beside the text of the others, or empty if all failed by `error`. A batch in WAITING is due again after `delay`
     seconds. If `counted` is false, the attempt does not count.
     """
 
     state: int
     error: BatchError | None = None
-    results: Sequence[str] = ()
+    results: Sequence[Answer] = ()
     delay: float = 0.0
     counted: bool = True
 
@@ -66,6 +68,11 @@ class Outcome(NamedTuple):
     def ack(cls, results: Sequence[str]) -> Outcome:
         """Completes the batch."""
         return cls(COMPLETED, results=results)
+
+    @classmethod
+    def answered(cls, results: Sequence[Answer]) -> Outcome:
+        """Completes the batch, or fails it if an id failed; the results of the others are kept."""
+        return cls(FAILED if any(isinstance(one, BatchError) for one in results) else COMPLETED, results=results)
 
     @classmethod
     def retry(cls, error: BatchError, delay: float) -> Outcome:
@@ -86,6 +93,17 @@ class Outcome(NamedTuple):
     def lost(cls, attempt: int, max_attempts: int) -> Outcome:
         """Makes a batch whose lease ran out due at once, or fails it after its last attempt."""
         return cls.bury(LOST) if is_last(attempt, max_attempts) else cls.retry(LOST, 0.0)
+
+
+class Ended(NamedTuple):
+    """What an outcome led to: the ingestion afterwards, and the batch's state and error.
+
+    With SPLIT_FAILED, a batch that would have failed is in WAITING, because its ids go again one by one.
+    """
+
+    ingestion: Ingestion
+    state: int
+    error: BatchError | None = None
 
 
 class Store(ABC):
@@ -122,8 +140,11 @@ class Store(ABC):
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
-        """Yields each id of the completed batches with its data as JSON text, in the ingestion's order."""
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+        """Yields each id that was answered with its data as JSON text, in the ingestion's order.
+
+        With `failed`, each id that failed for good too, with its error.
+        """
 
     @abstractmethod
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
@@ -162,21 +183,29 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
-        """End a claim; returns the ingestion afterwards, or None if the claim was lost, which changes nothing.
+    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
+        """End a claim; returns what that led to, or None if the claim was lost, which changes nothing.
 
         A call that raised StoreUnavailable may be repeated: an outcome that was recorded after all is recognised.
         """
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
-    ) -> tuple[Ingestion | None, list[Claim] | Wait]:
+    ) -> tuple[Ended | None, list[Claim] | Wait]:
         """`end` a claim, then `claim` one batch; in SQL in one turn, for 1.5 to 1.7 times the batches/s."""
         return self.end(claim, outcome), self.claim(1, was_full=was_full)
 
     @abstractmethod
     def hold(self, seconds: float) -> None:
         """Start nothing for `seconds`; never shortens a hold."""
+
+    @abstractmethod
+    def slow_down(self, claim: Claim) -> float | None:
+        """Halve the rate, because the upstream refused a claimed batch; returns the seconds per start from now on.
+
+        The rate rises again step by step, never above what is configured. None if the batch started before the latest
+        slow-down, which then counts for both.
+        """
 
     @abstractmethod
     def report(self, worker: WorkerReport) -> None:

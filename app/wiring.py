@@ -58,9 +58,9 @@ def load_processor(settings: Settings, prefix: str = "INGEST_") -> Processor | N
     try:
         from .processors.http import HttpUpstream
     except ModuleNotFoundError as error:
-        if error.name != "urllib3":
+        if error.name not in ("urllib3", "jmespath"):
             raise
         raise ConfigError(
-            f"{prefix}UPSTREAM_URL needs the package urllib3: pip install 'Flask-Ingestion[http]'."
+            f"{prefix}UPSTREAM_URL needs the package {error.name}: pip install 'Flask-Ingestion[http]'."
         ) from None
     return HttpUpstream(settings, prefix)

@@ -27,7 +27,10 @@ LAYERS = [layer.replace(" ", "").split(",") for layer in " ".join(LINE.split()).
 RANK = {room: rank for rank, layer in enumerate(LAYERS) for room in layer}
 WITHOUT_FLASK = RANK["web"]
 CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitress"}
-EXTRAS = {"urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
+BELOW_FLASK = {"blinker", "jinja2", "markupsafe"}
+"""What Flask brings along, and what needs no Flask."""
+
+EXTRAS = {"urllib3", "jmespath", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
 
 
 class Import(NamedTuple):
@@ -99,7 +102,7 @@ def broken_by(module: str, room: str, other: Import, modules: Mapping[str, str])
             yield f"{module} imports {other.module}, which is no dependency"
         elif other.module in EXTRAS and other.at_once and module in reached("__init__", modules):
             yield f"{module} imports {other.module} at once, which is an extra"
-        elif RANK[room] < WITHOUT_FLASK and other.module in CORE - {"blinker"}:
+        elif RANK[room] < WITHOUT_FLASK and other.module in CORE - BELOW_FLASK:
             yield f"{module} imports {other.module}, below {', '.join(LAYERS[WITHOUT_FLASK])}"
         return
     target = room_of(other.module)

@@ -118,10 +118,11 @@ def wait(to: Remote, ingestion_id: str, timeout: float | None) -> None:
 
 @ingestion.command()
 @click.argument("ingestion_id")
+@click.option("--failed", is_flag=True, help="Print the ids that failed too, each with its error.")
 @remote
-def results(to: Remote, ingestion_id: str) -> None:
-    """Print what was returned for each id that is finished, as NDJSON."""
-    for line in to.client.result_lines(ingestion_id):
+def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
+    """Print what was returned for each id that was answered, as NDJSON."""
+    for line in to.client.result_lines(ingestion_id, failed=failed):
         click.echo(line)
 
 

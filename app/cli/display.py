@@ -82,6 +82,7 @@ def queue_text(queue: Document) -> str:
         ("running", count(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next at {queue['next_token_at']}"),
         ("limits", _limits(queue)),
+        ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
         *((priority, _depth(depth)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
         *(("next", _next(batch)) for batch in queue["next"]),

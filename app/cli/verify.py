@@ -6,11 +6,13 @@ import json
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from ..core import Dispatch, Priority
-from ..limits import Limit, parse_limits
+from ..limits import AnyLimit, Quota, parse_limits
 
 TOLERANCE = 1e-6
 """Seconds by which starts may be too close, and each interval too short: seconds since the epoch, as floats, are a
@@ -32,7 +34,7 @@ class Log(NamedTuple):
     dispatches: Sequence[Dispatch]
     interval: float | None = None
     burst: int | None = None
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[AnyLimit, ...] = ()
 
 
 def verify(
@@ -40,7 +42,7 @@ def verify(
     *,
     interval: float,
     burst: int = 1,
-    limits: Iterable[Limit] = (),
+    limits: Iterable[AnyLimit] = (),
     grace: float = 0.0,
 ) -> list[Violation]:
     """Returns the first violation of each limit and the first of the order; empty where all held. O(n log n).
@@ -49,7 +51,10 @@ def verify(
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
-    rates = (_too_close(starts, one.interval, one.burst) for one in limits)
+    rates = (
+        _too_many(starts, one) if isinstance(one, Quota) else _too_close(starts, one.interval, one.burst)
+        for one in limits
+    )
     found = (_too_close(starts, interval, burst), *rates, _overtaken(starts, grace))
     return [violation for violation in found if violation]
 
@@ -102,6 +107,18 @@ def _too_close(starts: Sequence[Dispatch], interval: float, burst: int) -> Viola
             return Violation("rate", earlier, dispatch, detail)
         if lag > most:
             latest, most = number, lag
+    return None
+
+
+def _too_many(starts: Sequence[Dispatch], quota: Quota) -> Violation | None:
+    """Returns the first start that exceeded a quota."""
+    for since, group in groupby(starts, key=lambda dispatch: quota.reset(dispatch.started_at + TOLERANCE)):
+        together = list(group)
+        if len(together) > quota.most:
+            earlier, later = together[0], together[quota.most]
+            day = datetime.fromtimestamp(since, ZoneInfo(quota.zone)).isoformat(" ", "minutes")
+            detail = f"{_name(later)} is start number {quota.most + 1} since {day}; {quota.name} allows {quota.most}."
+            return Violation("rate", earlier, later, detail)
     return None
 
 

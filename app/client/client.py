@@ -102,13 +102,16 @@ class Client:
                     raise TimedOut(timeout, status)
             self._calls.sleep(pause)
 
-    def results(self, ingestion_id: str) -> Iterator[dict[str, Any]]:
-        """Yields `{"id", "data"}` for each finished id, in the ingestion's order, as they arrive. Never retried."""
-        return map(json.loads, self.result_lines(ingestion_id))
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[dict[str, Any]]:
+        """Yields `{"id", "data"}` for each answered id, in the ingestion's order, as they arrive. Never retried.
 
-    def result_lines(self, ingestion_id: str) -> Iterator[str]:
+        With `failed`, `{"id", "error"}` too for each id that failed.
+        """
+        return map(json.loads, self.result_lines(ingestion_id, failed=failed))
+
+    def result_lines(self, ingestion_id: str, *, failed: bool = False) -> Iterator[str]:
         """Yields the results as the lines of NDJSON that the service sends."""
-        path = f"/results/{quote(ingestion_id, safe='')}"
+        path = f"/results/{quote(ingestion_id, safe='')}{_query(include='failed' if failed else None)}"
         with self._calls.transport.stream(path, self._calls.timeout) as (answer, lines):
             if answer.status != 200:
                 raise self._calls.error(answer)

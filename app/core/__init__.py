@@ -1,10 +1,11 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
+from .answers import Answer, Answers
 from .batches import Batches
-from .buckets import OF_INTERVAL, limiter_of, state_of
 from .clock import Clock, SystemClock
 from .limiter import Level, Limiter, TokenBucket
+from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
@@ -19,8 +20,9 @@ from .models import (
     batch_count,
     roll_up,
 )
+from .pace import STEP, Pace
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of
+from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
@@ -37,9 +39,13 @@ __all__ = [
     "MEMBERS",
     "NEW",
     "OF_INTERVAL",
+    "OF_UPSTREAM",
     "RUNNING",
+    "STEP",
     "WAITING",
     "Accuracy",
+    "Answer",
+    "Answers",
     "Aside",
     "Batch",
     "BatchError",
@@ -57,6 +63,7 @@ __all__ = [
     "Level",
     "Limiter",
     "Measured",
+    "Pace",
     "Place",
     "Priority",
     "Prospect",
@@ -87,6 +94,7 @@ __all__ = [
     "limiter_of",
     "rank_of",
     "roll_up",
+    "room_of",
     "runs",
     "shown",
     "state_of",

@@ -1,16 +1,11 @@
-"""Several token buckets at once: INTERVAL with BURST, and LIMITS beside it."""
+"""Several token buckets at once."""
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ..limits import Limit
-from .limiter import Level, Limiter, TokenBucket
-
-OF_INTERVAL = "INTERVAL"
-"""What the limit of INTERVAL and BURST is called beside others."""
+from .limiter import Level, TokenBucket
 
 
 class Buckets:
@@ -24,6 +19,10 @@ class Buckets:
     def __init__(self, buckets: dict[str, TokenBucket]) -> None:
         self.buckets = buckets
         self._lock = threading.Lock()
+
+    @property
+    def full_at(self) -> float:
+        return max(bucket.full_at for bucket in self.buckets.values())
 
     @property
     def ready_at(self) -> float:
@@ -63,26 +62,3 @@ def _taken(bucket: TokenBucket, count: int, first: float, last: float) -> TokenB
     # start, an end is the greatest, because the starts are a convex function of their number.
     full_at = max(bucket.full_from(first) + count * bucket.interval, last + bucket.interval)
     return TokenBucket(bucket.interval, bucket.burst, full_at)
-
-
-def limiter_of(
-    interval: float, burst: int, limits: tuple[Limit, ...], full_at: float = -math.inf, levels: Mapping[str, float] = {}
-) -> Limiter:
-    """Returns the limiter of INTERVAL and BURST beside other limits.
-
-    `full_at` and `levels` are its state, as `state_of` returned it; a limit that is not among them starts full.
-    """
-    own = TokenBucket(interval, burst, full_at)
-    if not limits:
-        return own
-    others = {one.name: TokenBucket(one.interval, one.burst, levels.get(one.name, -math.inf)) for one in limits}
-    return Buckets({OF_INTERVAL: own, **others})
-
-
-def state_of(limiter: Limiter) -> tuple[float, dict[str, float]]:
-    """Returns what must survive a restart: when the bucket of INTERVAL would be full, and the others by their names."""
-    if isinstance(limiter, TokenBucket):
-        return limiter.full_at, {}
-    assert isinstance(limiter, Buckets)
-    full_at = {name: bucket.full_at for name, bucket in limiter.buckets.items()}
-    return full_at.pop(OF_INTERVAL), full_at

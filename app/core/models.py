@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+from uuid import UUID, uuid5
 
 from .uuids import batch_id
 
@@ -56,6 +57,8 @@ class Batch(NamedTuple):
 
     `attempt` counts from 1 once it has been dispatched. `started_at` says when the latest attempt began, `finished_at`
     when it ended the batch, and `next_attempt_at` when a batch that waits for its retry is due, in epoch seconds.
+    `asked` holds the indexes of `ids` in the whole batch where a claim asks only some; `alone` says that they go one by
+    one, because the batch failed as a whole.
     """
 
     ingestion_id: str
@@ -68,10 +71,17 @@ class Batch(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     next_attempt_at: float | None = None
+    asked: tuple[int, ...] = ()
+    alone: bool = False
 
     @property
     def id(self) -> str:
         return batch_id(self.ingestion_id, self.position)
+
+    @property
+    def key(self) -> str:
+        """A UUID, the same for each attempt that asks the same ids, for an upstream that knows idempotency keys."""
+        return str(uuid5(UUID(self.id), repr(self.asked))) if self.asked else self.id
 
 
 class Claim(NamedTuple):

@@ -51,7 +51,8 @@ class Stats(NamedTuple):
     """The state of the whole queue. Times are epoch seconds.
 
     `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
-    None if there is none. `limits` holds how each stands, where there are several.
+    None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
+    which refusals of the upstream lead, 0 where there are none.
     """
 
     now: float
@@ -67,6 +68,7 @@ class Stats(NamedTuple):
     failed: int
     next_retry_at: float | None
     limits: Sequence[Level] = ()
+    pace: float = 0.0
 
     @property
     def binding_limit(self) -> str | None:
@@ -82,6 +84,8 @@ class Stats(NamedTuple):
         *,
         first_due: float | None,
         slots: int,
+        room: int,
+        pace: float,
         running: int,
         service: float,
         depths: Mapping[Priority, Depth],
@@ -90,7 +94,7 @@ class Stats(NamedTuple):
         next_retry_at: float | None,
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
-        wait = gate.wait(now, due=first_due, slots=max(0, slots - running))
+        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room)
         return cls(
             now,
             gate.paused,
@@ -105,6 +109,7 @@ class Stats(NamedTuple):
             failed,
             next_retry_at,
             gate.limiter.levels(now),
+            pace,
         )
 
 

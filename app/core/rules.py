@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..config import Settings
 from ..errors import Conflict
 from .limiter import Limiter
+from .limits import OF_UPSTREAM, limiter_of, state_of
 from .models import Priority, Status
+from .pace import Pace
+
+_PACE = "pace"
 
 
 class Wait(NamedTuple):
     """Why nothing may start, and in how many seconds to try again (None: once something changes).
 
-    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots` and `token`.
+    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots`, `connections` and `token`.
     """
 
     seconds: float | None
@@ -33,6 +40,43 @@ class Gate:
     paused: bool = False
     resumed_at: float = 0.0
     hold_until: float = 0.0
+    pace: Pace = Pace()  # noqa: RUF009 - it is immutable
+
+    @classmethod
+    def of(
+        cls, settings: Settings, now: float, full_at: float = -math.inf, levels: Mapping[str, Any] | None = None
+    ) -> Gate:
+        """Returns the gate whose limits are as `kept` told, neither paused nor held."""
+        known = dict(levels or {})
+        pace = Pace(*known.pop(_PACE, ()))
+        limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
+        return cls(limiter_of(*limits, full_at, known, interval), pace=pace if interval else Pace())
+
+    def at(self, settings: Settings, now: float) -> Gate:
+        """Returns the gate with the pace of this moment."""
+        if not self.pace.interval:
+            return self
+        gate = Gate.of(settings, now, *self.kept())
+        gate.paused, gate.resumed_at, gate.hold_until = self.paused, self.resumed_at, self.hold_until
+        return gate
+
+    def kept(self) -> tuple[float, dict[str, Any]]:
+        """Returns what must survive a restart beside pauses and holds: a moment, and JSON."""
+        full_at, levels = state_of(self.limiter)
+        return full_at, levels | {_PACE: self.pace} if self.pace.interval else levels
+
+    def slow_down(self, settings: Settings, claimed_at: float, now: float) -> float | None:
+        """Halve the rate, because a batch claimed at `claimed_at` was refused; returns the seconds per start then.
+
+        None where it was claimed at an earlier rate, so that refusals of batches that ran together count once.
+        """
+        if claimed_at <= self.pace.since:
+            return None
+        full_at, levels = state_of(self.limiter)
+        self.pace = self.pace.slower(settings, now)
+        levels |= {_PACE: self.pace, OF_UPSTREAM: now + self.pace.interval}
+        self.limiter = Gate.of(settings, now, full_at, levels).limiter
+        return self.pace.interval
 
     def pause(self) -> None:
         """Start nothing until `resume`."""
@@ -47,10 +91,11 @@ class Gate:
         """Start nothing before `until`; never shortens a hold."""
         self.hold_until = max(self.hold_until, until)
 
-    def wait(self, now: float, *, due: float | None, slots: int) -> Wait | None:
+    def wait(self, now: float, *, due: float | None, slots: int, room: int = 1) -> Wait | None:
         """Returns why nothing may start now, or None if something may.
 
-        `due` is when the first waiting batch is due (None: nothing waits), `slots` how many more batches may run.
+        `due` is when the first waiting batch is due (None: nothing waits), `slots` how many more batches may run, and
+        `room` how many more the upstream takes at once.
         """
         if self.paused:
             return Wait(None, "paused")
@@ -60,6 +105,8 @@ class Gate:
             return Wait(None, "empty")
         if due > now:
             return Wait(due - now, "retry")
+        if room <= 0:
+            return Wait(None, "connections")
         if slots <= 0:
             return Wait(None, "slots")
         if (token_at := self.limiter.when(0, now)) > now:
@@ -77,6 +124,11 @@ class Gate:
             ("token", token_at),
         )
         return max(came, key=itemgetter(1))[0]
+
+
+def room_of(settings: Settings, running: int) -> int:
+    """Returns how many more batches the upstream takes at once, where `running` are in process."""
+    return settings.upstream_connections - running if settings.upstream_connections else sys.maxsize
 
 
 def rank_of(settings: Settings, priority: Priority, now: float) -> float:

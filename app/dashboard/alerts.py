@@ -47,6 +47,9 @@ def _stopped(stats: Stats) -> list[dict[str, Any]]:
     if stats.hold_until is not None:
         detail = "The upstream asked for quiet: nothing starts until the hold ends."
         found.append(_alert("warning", "On hold", detail, stats.hold_until))
+    if stats.pace:
+        detail = f"The upstream refused (429): one start every {stats.pace:.1f} s, recovering step by step."
+        found.append(_alert("warning", "Slowed down", detail))
     return found
 
 

@@ -8,9 +8,12 @@ from typing import TypeVar
 
 from ..core import (
     COMPLETED,
+    FAILED,
     NEW,
     RUNNING,
     WAITING,
+    Answer,
+    Answers,
     Batch,
     BatchError,
     Batches,
@@ -32,18 +35,23 @@ class Details:
     """What differs from the default in some batches of an ingestion, by position.
 
     `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions.
+    start in the order of their positions. `answers` has the batches of which some ids failed or wait: together, those
+    in line need `starts` more starts than there are such batches, and ask `spared` ids less than they hold.
     """
 
-    __slots__ = ("attempts", "dues", "errors", "results", "times")
+    __slots__ = ("answers", "attempts", "dues", "errors", "results", "spared", "starts", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
         self.errors: dict[int, BatchError] = {}
         self.dues: dict[int, float] = {}
-        self.results: dict[int, Sequence[str]] = {}
+        self.results: dict[int, Sequence[Answer]] = {}
+        self.answers: dict[int, Answers] = {}
+        self.starts = self.spared = 0
         self.times = array("d")
 
+
+_IN_LINE = (NEW, WAITING)
 
 _NO_DETAILS = Details()
 """Shared by all records in which nothing has started, because there may be very many; never written to."""
@@ -96,22 +104,50 @@ class Record:
         else:
             times[2 * position] = now
 
-    def move(self, position: int, state: int) -> None:
-        """Change a batch's state."""
+    def move(self, position: int, state: int, answers: Answers | None = None) -> None:
+        """Change a batch's state, and its answers if they are given."""
+        details = self.details
+        if details.answers and self.states[position] in _IN_LINE:
+            self._weigh(position, -1)
+        if answers and answers.known:
+            details.answers[position] = answers
         self.tally[self.states[position]] -= 1
         self.tally[state] += 1
         self.states[position] = state
+        if details.answers and state in _IN_LINE:
+            self._weigh(position, 1)
+
+    def _weigh(self, position: int, by: int) -> None:
+        if answers := self.details.answers.get(position):
+            self.details.starts += by * (answers.starts - 1)
+            self.details.spared += by * (answers.size - len(answers.left))
+
+    def answers(self, position: int) -> Answers:
+        """Returns what is known of a batch's ids while it is not completed."""
+        known = self.details.answers.get(position)
+        return known or Answers(min(self.batch_size, len(self.ids) - position * self.batch_size))
+
+    def complete(self, position: int) -> Sequence[Answer]:
+        """Returns the results of a batch whose last ids were answered, and forgets that they came apart."""
+        return self.details.answers.pop(position).known
+
+    def starts(self, position: int) -> int:
+        """Returns how many starts a batch in line needs."""
+        answers = self.details.answers
+        return answers[position].starts if position in answers else 1
 
     @property
     def waiting(self) -> int:
-        """How many batches wait for their first or next attempt."""
-        return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING]
+        """How many starts the batches need that wait for their first or next attempt."""
+        return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING] + self.details.starts
 
     @property
     def waiting_ids(self) -> int:
-        """How many ids the waiting batches hold; only the last batch may be short."""
-        ids = self.waiting * self.batch_size
-        if ids and self.states[-1] in (NEW, WAITING):
+        """How many ids the waiting batches ask; only the last batch may be short."""
+        if not self.waiting:
+            return 0
+        ids = (self.tally[NEW] + self.tally[WAITING]) * self.batch_size - self.details.spared
+        if self.states[-1] in _IN_LINE:
             ids -= len(self.states) * self.batch_size - len(self.ids)
         return ids
 
@@ -153,7 +189,10 @@ class Record:
         """Returns the claim of a batch that starts now."""
         ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
         error = self.details.errors.get(position)
-        return Claim(Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, now), due_at, now)
+        batch = Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, now)
+        if answers := self.details.answers.get(position):
+            batch = answers.asking(batch)
+        return Claim(batch, due_at, now)
 
     def batches(self, span: range) -> Batches:
         """Returns the batches at the positions in `span`."""
@@ -174,11 +213,14 @@ class Record:
             cancelled=self.cancelled,
         )
 
-    def completed_from(self, position: int, limit: int) -> Iterator[tuple[int, Sequence[str]]]:
-        """Yields the completed batches among the `limit` from `position`, with their results."""
+    def answered_from(self, position: int, limit: int) -> Iterator[tuple[int, Sequence[Answer]]]:
+        """Yields the batches with answers among the `limit` from `position`, with one or None for each id."""
+        details = self.details
         for at in range(position, min(position + limit, len(self.states))):
-            if self.states[at] == COMPLETED:
-                yield at, self.details.results[at]
+            if (state := self.states[at]) == COMPLETED:
+                yield at, details.results[at] or ["null"] * self.answers(at).size
+            elif state == FAILED or at in details.answers:
+                yield at, self.answers(at).told(state, details.errors.get(at))
 
 
 class Lease:

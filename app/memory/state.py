@@ -13,6 +13,7 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
+    BatchError,
     Claim,
     Clock,
     Gate,
@@ -29,8 +30,8 @@ from ..core import (
     check_cancel,
     check_quota,
     check_redrive,
-    limiter_of,
     rank_of,
+    room_of,
 )
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
@@ -50,7 +51,7 @@ class MemoryState:
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.gate = Gate(limiter_of(settings.interval, settings.burst, settings.limits))
+        self.gate = Gate.of(settings, clock.now())
         self.queue = ReadyQueue[Record]()
         self.aside = Aside()
         self.backlog = Backlog()
@@ -71,7 +72,7 @@ class MemoryState:
         return self.registry.get(ingestion_id, self._clock.now())
 
     def timeline(self, now: float) -> Timeline:
-        gate = self.gate
+        gate = self.gate = self.gate.at(self._settings, now)
         return Timeline(
             now,
             gate.limiter,
@@ -90,7 +91,8 @@ class MemoryState:
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        return sum(one.slots for one in self.present(now)) or self._settings.concurrency
+        slots = sum(one.slots for one in self.present(now)) or self._settings.concurrency
+        return min(slots, room_of(self._settings, 0))
 
     def line(self, priority: Priority, now: float) -> tuple[int, Place]:
         """Returns how many batches wait before an ingestion created now, and its place."""
@@ -128,11 +130,13 @@ class MemoryState:
         return now if self._first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
-        now, limiter = self._clock.now(), self.gate.limiter
-        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit):
+        now = self._clock.now()
+        self.gate = self.gate.at(self._settings, now)
+        limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
+        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room):
             return wait
         claims: list[Claim] = []
-        while len(claims) < limit and (entry := self._first(now)):
+        while len(claims) < min(limit, room) and (entry := self._first(now)):
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
@@ -155,6 +159,7 @@ class MemoryState:
             for entry in self.queue.in_order()
             if not entry.owner.cancelled
             for position in entry.owner.in_line(entry.position)
+            for _ in range(entry.owner.starts(position))
         )
 
     def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
@@ -166,6 +171,7 @@ class MemoryState:
         if attempt != 1 or position in details.attempts:
             details.attempts[position] = attempt
         details.dues.pop(position, None)
+        starts = record.starts(position)
         record.move(position, RUNNING)
         if first:
             self.registry.catalog.refile(record)
@@ -175,7 +181,7 @@ class MemoryState:
             if record.cursor < len(record.states):
                 following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
         self.queue.pop(following)
-        self.backlog.change(record, -1)
+        self.backlog.change(record, -starts)
         self._recount(record)
         claim = record.claim(position, attempt, entry.due, now)
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
@@ -192,16 +198,19 @@ class MemoryState:
             return lease
         return None
 
-    def end(self, claim: Claim, outcome: Outcome) -> Record | None:
-        """End a claim; returns None if it is no longer the latest of its batch."""
+    def end(self, claim: Claim, outcome: Outcome) -> tuple[Record, int, BatchError | None] | None:
+        """End a claim; returns the batch's record, state and error, None if it is no longer the latest of its batch."""
         lease = self.lease_of(claim)
         if lease is None:
             return None
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
-        details = record.details
-        record.move(position, state)
+        details, answers = record.details, None
+        if state == FAILED or position in details.answers:
+            split = self._settings.split_failed
+            state, error, answers = record.answers(position).after(state, error, results, split=split)
+        record.move(position, state, answers)
         if state != WAITING:
             details.times[2 * position + 1] = now
         if state == FAILED:
@@ -211,7 +220,9 @@ class MemoryState:
             details.errors[position] = error
         elif state == COMPLETED:
             details.errors.pop(position, None)
-            details.results[position] = results
+            details.results[position] = results if answers is None else record.complete(position)
+        if state == WAITING != outcome.state:
+            details.attempts[position] = 0
         if counted:
             self.measured.took(now - claim.claimed_at)
         else:
@@ -223,10 +234,10 @@ class MemoryState:
                 self.aside.add(entry)
             else:
                 self.queue.put(entry)
-            self.backlog.change(record, 1)
+            self.backlog.change(record, record.starts(position))
             self._recount(record)
         self._settle(record, now)
-        return record
+        return record, state, error
 
     def cancel(self, record: Record) -> bool:
         """Cancel an ingestion; returns whether it was not cancelled before. Raises Conflict."""

@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import (
     ANY,
     Batch,
+    BatchError,
     Batches,
     Claim,
     Clock,
@@ -23,9 +24,10 @@ from ..core import (
     Wait,
     WorkerReport,
     batch_id,
+    room_of,
     statuses,
 )
-from ..store import Outcome, Store, Submission
+from ..store import Ended, Outcome, Store, Submission
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
@@ -65,19 +67,23 @@ class MemoryStore(Store):
             batches = record.batches(range(offset, len(record.states))[:limit])
             return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
         with self._lock:
             record = self._state.record(ingestion_id)
-        return self._results(record)
+        return self._results(record, (str, BatchError) if failed else str)
 
-    def _results(self, record: Record) -> Iterator[tuple[int, str]]:
+    def _results(
+        self, record: Record, wanted: type[str] | tuple[type[str], type[BatchError]]
+    ) -> Iterator[tuple[int, str | BatchError]]:
         size = record.batch_size
         for first in range(0, len(record.states), _CHUNK):
             with self._lock:
-                done = list(record.completed_from(first, _CHUNK))
-            for position, results in done:
+                done = list(record.answered_from(first, _CHUNK))
+            for position, answers in done:
                 ids = record.ids[position * size : (position + 1) * size]
-                yield from zip(ids, results or ["null"] * len(ids), strict=True)
+                yield from (
+                    (one, answer) for one, answer in zip(ids, answers, strict=False) if isinstance(answer, wanted)
+                )
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         with self._lock:
@@ -124,18 +130,23 @@ class MemoryStore(Store):
 
     def _lose(self, record: Record, claim: Claim) -> tuple[Claim, Ingestion]:
         outcome = Outcome.lost(claim.batch.attempt, self._settings.max_attempts)
-        self._state.end(claim, outcome)
-        status = statuses(cancelled=record.cancelled)[outcome.state]
+        ended = self._state.end(claim, outcome)
+        state = ended[1] if ended else outcome.state
+        status = statuses(cancelled=record.cancelled)[state]
         return claim._replace(batch=claim.batch._replace(status=status, error=outcome.error)), record.snapshot()
 
-    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
+    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         with self._lock:
-            record = self._state.end(claim, outcome)
-            return record.snapshot() if record else None
+            ended = self._state.end(claim, outcome)
+            return Ended(ended[0].snapshot(), *ended[1:]) if ended else None
 
     def hold(self, seconds: float) -> None:
         with self._lock:
             self._state.gate.hold(self._clock.now() + seconds)
+
+    def slow_down(self, claim: Claim) -> float | None:
+        with self._lock:
+            return self._state.gate.slow_down(self._settings, claim.claimed_at, self._clock.now())
 
     def report(self, worker: WorkerReport) -> None:
         with self._lock:
@@ -170,11 +181,14 @@ class MemoryStore(Store):
     def stats(self) -> Stats:
         with self._lock:
             now, state = self._clock.now(), self._state
+            gate = state.gate.at(self._settings, now)
             return Stats.of(
-                state.gate,
+                gate,
                 now,
                 first_due=state.first_due(now),
                 slots=state.slots(now),
+                room=room_of(self._settings, len(state.leases)),
+                pace=gate.pace.at(self._settings, now),
                 running=len(state.leases),
                 service=state.measured.service,
                 depths=depths(state, now),

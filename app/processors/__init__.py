@@ -1,8 +1,22 @@
 """The callables that process the ids of a batch.
 
-`http` calls an HTTP upstream; it needs urllib3, the extra `http`, and so is imported where it is used.
+`http` calls an HTTP upstream; it needs urllib3 and jmespath, the extra `http`, and so is imported where it is used.
 """
 
-from .contract import JSON, Processor, checked, encode_results, imported, simulate
+from .contract import JSON, Failed, Processor, checked, encode_results, imported, simulate
+from .current import Attempt, attempting, current_batch, hold_queue, slow_down
 
-__all__ = ["JSON", "Processor", "checked", "encode_results", "imported", "simulate"]
+__all__ = [
+    "JSON",
+    "Attempt",
+    "Failed",
+    "Processor",
+    "attempting",
+    "checked",
+    "current_batch",
+    "encode_results",
+    "hold_queue",
+    "imported",
+    "simulate",
+    "slow_down",
+]

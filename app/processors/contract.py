@@ -6,16 +6,26 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from ..core import Answer, BatchError
 from ..errors import ConfigError, InvalidResult
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a processor returns for an id that failed for good, beside the data of the others."""
+
+    reason: str
+
 
 JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
 
-Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON] | Sequence[JSON] | None]
+Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON | Failed] | Sequence[JSON | Failed] | None]
 """Takes the ids of one batch in a list of its own; returns the data of each: keyed by id, in the order of that list, or
-none at all.
+none at all. With Failed in place of an id's data, the batch fails, and the data of its other ids is kept.
 
 Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
@@ -63,8 +73,10 @@ def imported(path: str, key: str) -> Processor:
     return checked(found, f"{key} ({path})")
 
 
-def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | None = None) -> tuple[str, ...]:
-    """Returns the compact JSON text of each of `ids`, from what a processor returned; empty where it returned None.
+def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | None = None) -> tuple[Answer, ...]:
+    """Returns the compact JSON text of each of `ids`, or why it failed, from what a processor returned.
+
+    Empty where it returned None.
 
     An id that is missing from a mapping has `null`. `own` is the processor's own list as it left it: a sequence is in
     that order. Raises InvalidResult for a key that is none of the ids, a sequence of another length or in an unknown
@@ -103,7 +115,9 @@ def _in_order(ids: Sequence[int], returned: Sequence[Any], own: Sequence[int]) -
     return [by_id[one] for one in ids]
 
 
-def _text(one: int, datum: object) -> str:
+def _text(one: int, datum: object) -> Answer:
+    if isinstance(datum, Failed):
+        return BatchError("Failed", str(datum.reason)[:2000])
     try:
         return json.dumps(datum, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:

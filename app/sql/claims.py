@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, delete, insert, update
 
 from ..config import Settings
-from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait
+from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import minutes
 from .picks import PROMOTE, Candidate, first_due, pick
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
@@ -47,13 +47,14 @@ class _Chosen(NamedTuple):
 
 def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
     """Serve several claims in order, as if each were alone."""
-    queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings)
+    queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings, turn.now)
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
     chosen: list[_Chosen] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
-    if not gate.wait(now, due=first_due(turn), slots=len(slots)):
-        for candidate, was_full in zip(pick(turn, len(slots), promoted=True), slots, strict=False):
+    room = room_of(settings, queue.running)
+    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room):
+        for candidate, was_full in zip(pick(turn, min(len(slots), room), promoted=True), slots, strict=False):
             token_at = gate.limiter.ready_at
             if not gate.limiter.take(now):
                 break
@@ -66,7 +67,9 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        answers.append(mine or gate.wait(now, due=first_due(turn), slots=limit) or [])
+        answers.append(
+            mine or gate.wait(now, due=first_due(turn), slots=limit, room=room_of(settings, queue.running)) or []
+        )
     return answers
 
 
@@ -76,14 +79,15 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
         row.cursor += 1
         row.open = int(row.cursor < row.batch_count)
     else:
-        queue.lined -= 1
+        queue.lined -= candidate.answers.starts
         row.retrying -= candidate.state == WAITING
     row.running += 1
     queue.running += 1
     row.started_at = turn.now if row.started_at is None else row.started_at
-    turn.wait(row, -1, -len(candidate.ids))
+    answers = candidate.answers
+    turn.wait(row, -answers.starts, -len(answers.left))
     batch = candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(started_at=turn.now)
-    return Claim(batch, candidate.due, turn.now)
+    return Claim(answers.asking(batch), candidate.due, turn.now)
 
 
 def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:

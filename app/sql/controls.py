@@ -5,13 +5,14 @@ from __future__ import annotations
 from sqlalchemy import bindparam, func, select, update
 
 from ..core import FAILED, NEW, Ingestion, check_cancel, check_redrive
+from .answers import STARTS
 from .ends import settle
 from .rows import IngestionRow
 from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
 from .turns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
-_IN_LINE = select(func.count()).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
+_IN_LINE = select(func.sum(STARTS)).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
 _LEAVE_LINE = update(batches).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE).values(line=NOT_IN_LINE)
 _REDRIVE = (
     update(batches)
@@ -19,7 +20,10 @@ _REDRIVE = (
     .values(state=NEW, line=READY, attempt=0, due=bindparam("now"))
 )
 _LAST_FAILED = select(batches.c.position).where(
-    *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED
+    *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED, batches.c.left.is_(None)
+)
+_PARTLY_FAILED = select(func.count(batches.c.left), func.coalesce(func.sum(batches.c.left), 0)).where(
+    *_of_ingestion, batches.c.state == FAILED
 )
 
 
@@ -48,7 +52,8 @@ def redrive(turn: Turn, row: IngestionRow) -> Ingestion:
         row.finished_at = row.estimated_completion = None
     values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now}
     missing = row.batch_count * row.batch_size - row.id_count
-    ids = row.failed * row.batch_size
+    partly, left = turn.connection.execute(_PARTLY_FAILED, values).one()
+    ids = (row.failed - partly) * row.batch_size + left
     if missing and turn.connection.execute(_LAST_FAILED, values | {"last": row.batch_count - 1}).first():
         ids -= missing
     turn.connection.execute(_REDRIVE, values)

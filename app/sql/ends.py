@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,8 @@ from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
 from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
-from ..store import Outcome
+from ..store import Ended, Outcome
+from .answers import answers_of, packed
 from .ids import slice_of, unpack
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
@@ -21,16 +21,19 @@ from .wire import Values
 _MOST = 100
 """Lost claims ended in one turn at most."""
 
-_END = (
-    update(batches)
-    .where(*THIS_BATCH)
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("state", "line", "attempt", "finished_at", "due", "error_type", "error_message", "results")
-        }
-    )
+_CHANGED = (
+    "state",
+    "line",
+    "attempt",
+    "finished_at",
+    "due",
+    "error_type",
+    "error_message",
+    "results",
+    "left",
+    "alone",
 )
+_END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
 _CLAIM = (
     select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
@@ -78,12 +81,12 @@ _RENEW = (
 )
 
 
-def end(turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ingestion | None]:
-    """End claims; returns the ingestion after each, None for a claim that is no longer the latest of its batch."""
+def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+    """End claims; returns what each led to, None for a claim that is no longer the latest of its batch."""
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
-    after: list[Ingestion | None] = []
-    ends = _Ends(turn)
+    after: list[Ended | None] = []
+    ends = _Ends(turn, settings)
     for (claim, outcome), columns in zip(ended, turn.connection.firsts(_CLAIM, wanted), strict=True):
         if columns and ends.is_latest(columns, claim):
             after.append(ends.end(columns, outcome))
@@ -93,13 +96,13 @@ def end(turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ingestion | 
     return after
 
 
-def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> Ingestion | None:
-    """Returns the ingestion if the claim has this outcome already: it is reported again, as its answer was lost.
+def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> Ended | None:
+    """Returns what the claim led to if it has this outcome already: it is reported again, as its answer was lost.
 
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    position, state, attempt, _, claimed_at, *told = columns[len(INGESTION_NAMES) :]
+    position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
     wanted = _told(outcome.error) if outcome.error else told
     counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
     same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
@@ -107,22 +110,23 @@ def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> I
     if told != wanted or not (same or went_again):
         return None
     values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
-    if turn.connection.execute(_RESULTS, values).scalar() != _packed(outcome):
+    if turn.connection.execute(_RESULTS, values).scalar() != packed(outcome.results):
         return None
     last = turn.connection.execute(_LAST_ENDED, {"this": turn.queue.instance, "of_order": row.order}).scalar()
-    return row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)
+    after = row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)
+    return Ended(after, outcome.state, BatchError(*told) if told[0] else None)
 
 
 def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
     """End the claims whose leases ran out; returns them with their ingestions, and whether there may be more."""
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
-    ends, lost = _Ends(turn), []
-    for *columns, packed in rows:
+    ends, lost = _Ends(turn, settings), []
+    for *columns, part in rows:
         position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
-        after = ends.end(columns, outcome)
-        status = statuses(cancelled=bool(after.counts.cancelled))[outcome.state]
-        ids = unpack(packed).tolist()
+        after, state, _ = ends.end(columns, outcome)
+        status = statuses(cancelled=bool(after.counts.cancelled))[state]
+        ids = unpack(part).tolist()
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
     ends.write()
@@ -132,8 +136,9 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
 class _Ends:
     """Claims that end together: each ingestion is updated once, then everything is written."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, settings: Settings) -> None:
         self._turn = turn
+        self._settings = settings
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
 
@@ -143,10 +148,12 @@ class _Ends:
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
 
-    def end(self, columns: Any, outcome: Outcome) -> Ingestion:
-        turn, queue, (state, error, _, delay, counted) = self._turn, self._turn.queue, outcome
+    def end(self, columns: Any, outcome: Outcome) -> Ended:
+        turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        position, _, attempt, due, started_at, *told = columns[len(INGESTION_NAMES) :]
+        position, _, attempt, due, started_at, alone, known, *told = columns[len(INGESTION_NAMES) :]
+        answers = answers_of(row.ids_at(position), known, alone)
+        state, error, answers = answers.after(state, error, results, split=self._settings.split_failed)
         line = NOT_IN_LINE
         row.running -= 1
         queue.running -= 1
@@ -160,10 +167,12 @@ class _Ends:
             due = turn.now + delay
             line = ASIDE if due > turn.now else READY
             row.retrying += 1
-            queue.lined += 1
-            turn.wait(row, 1, row.ids_at(position))
+            queue.lined += answers.starts
+            turn.wait(row, answers.starts, len(answers.left))
         if error is not None:
             told = _told(error)
+        if state == WAITING != outcome.state:
+            attempt = 0
         if counted:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
@@ -179,10 +188,12 @@ class _Ends:
             "due": due,
             "error_type": told[0],
             "error_message": told[1],
-            "results": _packed(outcome),
+            "results": packed(answers.known),
+            "left": len(answers.left) if state != COMPLETED and answers.known else None,
+            "alone": answers.alone,
         }
         settle(turn, row)
-        return row.snapshot()
+        return Ended(row.snapshot(), state, error)
 
     def write(self) -> None:
         if self._batches:
@@ -217,10 +228,6 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
             for batch, _, claimed_at in claims
         ],
     )
-
-
-def _packed(outcome: Outcome) -> str | None:
-    return json.dumps(list(outcome.results)) if outcome.results else None
 
 
 def _told(error: BatchError) -> list[str]:

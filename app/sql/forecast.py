@@ -144,7 +144,7 @@ def accuracy(view: View) -> Accuracy | None:
 def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
-    ready = ((candidate.place, candidate) for candidate in pick(view, limit))
+    ready = ((candidate.place, candidate) for candidate in pick(view, limit) for _ in range(candidate.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
         (one.batch(one.attempt, status_of[one.state]), start)

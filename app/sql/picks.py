@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
 
-from ..core import NEW, Batch, BatchError, Priority, Status
+from ..core import NEW, Answers, Batch, BatchError, Priority, Status
+from .answers import PARTIAL, answers_of
 from .ids import slice_of, unpack
 from .instance import View
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
@@ -37,6 +38,8 @@ BATCH_COLUMNS = [
     batches.c.attempt,
     batches.c.due,
     batches.c.started_at,
+    batches.c.alone,
+    PARTIAL,
     batches.c.error_type,
     batches.c.error_message,
 ]
@@ -84,6 +87,7 @@ class Candidate(NamedTuple):
     due: float
     error: BatchError | None
     ids: list[int]
+    answers: Answers
 
     def batch(self, attempt: int, status: Status) -> Batch:
         row = self.row
@@ -103,7 +107,8 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
             position = row.cursor + nth
             part = unpacked[first : first + size]
             place = row.rank, row.order, position
-            found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part))
+            answers = Answers(len(part))
+            found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part, answers))
     if view.queue.lined:
         for statement in (_READY,) if promoted else (_READY, _DUE_ASIDE):
             found += _in_line(view, view.connection.execute(statement, values).all(), rows)
@@ -123,10 +128,11 @@ def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> lis
     candidates = []
     for columns in found:
         row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        at, was, attempt, due, _, error_type, message, packed = columns[len(INGESTION_NAMES) :]
+        at, was, attempt, due, _, alone, known, error_type, message, packed = columns[len(INGESTION_NAMES) :]
         error = BatchError(error_type, message) if error_type else None
         part = _ids(view, row, at, 1, packed)
-        candidates.append(Candidate((row.rank, row.order, at), row, at, was, False, attempt, due, error, part))
+        answers, place = answers_of(len(part), known, alone), (row.rank, row.order, at)
+        candidates.append(Candidate(place, row, at, was, False, attempt, due, error, part, answers))
     return candidates
 
 

@@ -24,7 +24,9 @@ from ..core import (
     Status,
     batch_id,
     id_range,
+    room_of,
 )
+from .answers import answers_of
 from .forecast import accuracy, depths
 from .ids import slice_of, unpack
 from .instance import View
@@ -55,8 +57,15 @@ _TOLD = select(
     batches.c.error_message,
 ).where(*_span)
 _RESULTS = (
-    select(batches.c.position, batches.c.results)
-    .where(*_span, batches.c.state == COMPLETED)
+    select(
+        batches.c.position,
+        batches.c.state,
+        batches.c.alone,
+        batches.c.results,
+        batches.c.error_type,
+        batches.c.error_message,
+    )
+    .where(*_span, or_(batches.c.state >= COMPLETED, batches.c.left.is_not(None)))
     .order_by(batches.c.position)
 )
 _FIND = (
@@ -116,18 +125,27 @@ def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) ->
     )
 
 
-def results_of(view: View, row: IngestionRow, span: range) -> list[tuple[int, str]]:
-    """Returns each id of the completed batches among those of a span, with its data."""
+def results_of(view: View, row: IngestionRow, span: range, failed: bool) -> list[tuple[int, str | BatchError]]:
+    """Returns each answered id of the batches in a span with its data; with `failed`, those that failed too."""
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()
     if not done:
         return []
     numbers, size = _ids(view, row, span), row.batch_size
-    found: list[tuple[int, str]] = []
-    for position, results in done:
+    found: list[tuple[int, str | BatchError]] = []
+    for position, state, alone, results, error_type, message in done:
         first = (position - span.start) * size
         part = numbers[first : first + size]
-        found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
+        if state == COMPLETED:
+            found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
+            continue
+        error = BatchError(error_type, message) if error_type else None
+        told = answers_of(len(part), results, alone).told(state, error)
+        found += (
+            (one, answer)
+            for one, answer in zip(part, told, strict=False)
+            if answer and (failed or isinstance(answer, str))
+        )
     return found
 
 
@@ -180,12 +198,14 @@ def _equal(status: Status | None, priority: Priority | None) -> list[ColumnEleme
 
 def stats(view: View, settings: Settings) -> Stats:
     """Returns the state of the whole queue."""
-    queue = view.queue
+    queue, gate = view.queue, view.queue.gate(settings, view.now)
     return Stats.of(
-        queue.gate(settings),
+        gate,
         view.now,
         first_due=first_due(view),
-        slots=queue.slots or settings.concurrency,
+        slots=queue.most_running(settings),
+        room=room_of(settings, queue.running),
+        pace=gate.pace.at(settings, view.now),
         running=queue.running,
         service=queue.service,
         depths=depths(view, settings),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,9 +21,8 @@ from ..core import (
     Timeline,
     batch_count,
     count_statuses,
-    limiter_of,
     roll_up,
-    state_of,
+    room_of,
 )
 from .schema import all_of, ingestions, queues
 
@@ -36,7 +34,7 @@ class QueueRow:
     """The state of one instance's queue.
 
     The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of LIMITS as JSON.
+    state of the other limits as JSON.
     """
 
     instance: int
@@ -76,18 +74,21 @@ class QueueRow:
     def change(self, priority: Priority, by: int) -> None:
         setattr(self, _LANES[priority], self.waiting(priority) + by)
 
-    def gate(self, settings: Settings) -> Gate:
+    def gate(self, settings: Settings, now: float) -> Gate:
         """Returns the gate as stored in the row."""
-        levels = json.loads(self.levels) if settings.limits and self.levels else {}
-        limiter = limiter_of(settings.interval, settings.burst, settings.limits, self.full_at, levels)
-        return Gate(limiter, self.paused, self.resumed_at, self.hold_until)
+        gate = Gate.of(settings, now, self.full_at, json.loads(self.levels) if self.levels else None)
+        gate.paused, gate.resumed_at, gate.hold_until = self.paused, self.resumed_at, self.hold_until
+        return gate
 
     def keep(self, gate: Gate) -> None:
         """Store a gate's changes in the row."""
-        self.full_at, levels = state_of(gate.limiter)
-        if levels:
-            self.levels = json.dumps({name: full_at for name, full_at in levels.items() if full_at > -math.inf})
+        self.full_at, levels = gate.kept()
+        self.levels = json.dumps(levels) if levels else None
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
+
+    def most_running(self, settings: Settings) -> int:
+        """Returns how many batches may run at once, in all processes."""
+        return min(self.slots or settings.concurrency, room_of(settings, 0))
 
     def timeline(
         self, settings: Settings, now: float, aside: Aside, started: Callable[[], Iterable[float]]
@@ -95,10 +96,10 @@ class QueueRow:
         """Returns the timeline of the upcoming starts."""
         return Timeline(
             now,
-            self.gate(settings).limiter,
+            self.gate(settings, now).limiter,
             self.hold_until,
             Running(self.running, started),
-            self.slots or settings.concurrency,
+            self.most_running(settings),
             self.service,
             self.paused,
             self.total,

@@ -30,7 +30,7 @@ from ..core import COMPLETED, RUNNING
 VERSION = 1
 """How far the tables can change before this release must not use them: a higher number in the database is refused."""
 
-FIRST, REVISION = "0001", "0006"
+FIRST, REVISION = "0001", "0007"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -184,9 +184,14 @@ batches = Table(
     Column("error_type", Text),
     Column("error_message", Text),
     Column("results", Text),
+    Column("left", Integer),
+    Column("alone", Boolean),
     sqlite_with_rowid=False,
 )
-"""The batches that were claimed at least once; `state` is one of `core.states`."""
+"""The batches that were claimed at least once; `state` is one of `core.states`.
+
+`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
+"""
 
 IS_RUNNING = text(f"state = {RUNNING}")
 IS_LIVE = text(f"state < {COMPLETED}")

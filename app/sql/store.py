@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import (
     ANY,
     Batch,
+    BatchError,
     Batches,
     Claim,
     Clock,
@@ -24,8 +25,9 @@ from ..core import (
     Stats,
     Wait,
     WorkerReport,
+    room_of,
 )
-from ..store import Outcome, Store, Submission
+from ..store import Ended, Outcome, Store, Submission
 from . import claims, controls, ends, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
@@ -92,13 +94,13 @@ class SQLStore(Store):
 
         return self._of(ingestion_id, told)
 
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
         row = self._of(ingestion_id, lambda _, row: row)
-        return self._results(row)
+        return self._results(row, failed)
 
-    def _results(self, row: IngestionRow) -> Iterator[tuple[int, str]]:
+    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[int, str | BatchError]]:
         for span in reads.spans(row):
-            yield from self._of(row.id, partial(reads.results_of, span=span))
+            yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
@@ -127,12 +129,13 @@ class SQLStore(Store):
         if queue.total and queue.total == queue.lined:
             # Only retries wait; finding out whether one is due takes another query.
             return None
-        return queue.gate(self._settings).wait(now, due=now if queue.total else None, slots=limit)
+        room = room_of(self._settings, queue.running)
+        return queue.gate(self._settings, now).wait(now, due=now if queue.total else None, slots=limit, room=room)
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
         poll = self._settings.store_poll
-        if not poll or wait.reason not in ("paused", "empty", "retry", "hold"):
+        if not poll or wait.reason not in ("paused", "empty", "retry", "hold", "connections"):
             return wait
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
@@ -148,18 +151,21 @@ class SQLStore(Store):
             lost += some
         return lost
 
-    def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
-        return self._turns.share(ends.end, (claim, outcome))
+    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
+        return self._turns.share(self._end, (claim, outcome))
+
+    def _end(self, turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        return ends.end(turn, self._settings, ended)
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
-    ) -> tuple[Ingestion | None, list[Claim] | Wait]:
+    ) -> tuple[Ended | None, list[Claim] | Wait]:
         return self._turns.share(self._proceed, (claim, outcome, claims.Request(1, was_full)))
 
     def _proceed(
         self, turn: Turn, requests: Sequence[tuple[Claim, Outcome, claims.Request]]
-    ) -> list[tuple[Ingestion | None, list[Claim] | Wait]]:
-        ended = ends.end(turn, [(claim, outcome) for claim, outcome, _ in requests])
+    ) -> list[tuple[Ended | None, list[Claim] | Wait]]:
+        ended = self._end(turn, [(claim, outcome) for claim, outcome, _ in requests])
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
@@ -171,6 +177,9 @@ class SQLStore(Store):
 
     def hold(self, seconds: float) -> None:
         self._change(lambda gate, now: gate.hold(now + seconds))
+
+    def slow_down(self, claim: Claim) -> float | None:
+        return self._change(lambda gate, now: gate.slow_down(self._settings, claim.claimed_at, now))
 
     def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
         return self._turns.take(lambda turn: controls.cancel(turn, self._instance.find_in(turn, ingestion_id)))
@@ -184,13 +193,14 @@ class SQLStore(Store):
     def resume(self) -> None:
         self._change(Gate.resume)
 
-    def _change(self, change: Callable[[Gate, float], None]) -> None:
-        def changed(turn: Turn) -> None:
-            gate = turn.queue.gate(self._settings)
-            change(gate, turn.now)
+    def _change(self, change: Callable[[Gate, float], T]) -> T:
+        def changed(turn: Turn) -> T:
+            gate = turn.queue.gate(self._settings, turn.now)
+            found = change(gate, turn.now)
             turn.queue.keep(gate)
+            return found
 
-        self._turns.take(changed)
+        return self._turns.take(changed)
 
     def stats(self) -> Stats:
         return self._read(lambda view: reads.stats(view, self._settings))

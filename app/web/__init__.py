@@ -21,7 +21,7 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index
 from .metrics import add_metrics
-from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path
+from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
@@ -59,4 +59,5 @@ __all__ = [
     "status_head",
     "status_page",
     "timestamp",
+    "with_failed",
 ]

@@ -34,6 +34,11 @@ def parameters(ingestion_id: str) -> JSON:
         "failed": _query(
             "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
         ),
+        "include": _query(
+            "include",
+            "With `failed`, a line with `error` for each id that failed, too.",
+            {"type": "string", "enum": ["failed"]},
+        ),
         "idempotency_key": {
             "name": "Idempotency-Key",
             "in": "header",

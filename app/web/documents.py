@@ -9,7 +9,19 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from ..core import Batch, Batches, Dispatch, Estimate, Ingestion, Priority, Quote, Stats, WorkerReport, batch_id_parts
+from ..core import (
+    Batch,
+    BatchError,
+    Batches,
+    Dispatch,
+    Estimate,
+    Ingestion,
+    Priority,
+    Quote,
+    Stats,
+    WorkerReport,
+    batch_id_parts,
+)
 
 _LINES = 1000
 """Lines of results, or batches, written at a time."""
@@ -163,6 +175,7 @@ def queue_document(
         "next_token_at": timestamp(stats.next_token_at),
         "limits": [one._asdict() | {"next_at": timestamp(one.next_at)} for one in stats.limits],
         "binding_limit": stats.binding_limit,
+        "slowed_to": stats.pace or None,
         "running": stats.running,
         "waiting": sum(depth.waiting for depth in stats.depths.values()),
         "priorities": {
@@ -198,11 +211,12 @@ def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
     }
 
 
-def result_lines(results: Iterable[tuple[int, str]]) -> Iterator[str]:
+def result_lines(results: Iterable[tuple[int, str | BatchError]]) -> Iterator[str]:
     """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
-    for id_, data in results:
-        lines.append(f'{{"id":{id_},"data":{data}}}\n')
+    for id_, told in results:
+        member = f'"data":{told}' if isinstance(told, str) else f'"error":{dumps(told._asdict())}'
+        lines.append(f'{{"id":{id_},{member}}}\n')
         if len(lines) == _LINES:
             yield "".join(lines)
             lines.clear()

@@ -70,6 +70,7 @@ _QUEUE = {
     "next_token_at": _NEXT,
     "limits": [],
     "binding_limit": None,
+    "slowed_to": None,
     "running": 1,
     "waiting": 1,
     "priorities": {"HIGH": _DEPTH, "MEDIUM": _IDLE, "LOW": _IDLE},

@@ -164,6 +164,8 @@ class _Gauges:
         if stats.limits:
             about = "Tokens available, by each of several limits."
             yield self._gauge("limit_tokens", about, {one.limit: one.tokens for one in stats.limits}, "limit")
+        about = "Seconds per start after the upstream refused; 0 at the configured rate."
+        yield self._gauge("slowed_to_seconds", about, stats.pace)
         held = max(0.0, (stats.hold_until or 0.0) - stats.now)
         yield self._gauge("upstream_hold_remaining_seconds", "For how long the upstream still wants quiet.", held)
         yield self._gauge("running_batches", "Batches in process.", stats.running)

@@ -46,6 +46,11 @@ def filter_members(owner: str | None) -> Filter:
     )
 
 
+def with_failed() -> bool:
+    """Returns whether `include=failed` asks for what failed too. Raises InvalidRequest."""
+    return _word_member("include", {"failed": True}) or False
+
+
 def idempotency_key() -> str | None:
     """Returns the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), quoted or bare.
 

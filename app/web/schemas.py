@@ -113,7 +113,7 @@ def schemas(settings: Settings) -> JSON:
                 "worker": _WORKER,
                 "waiting_on": {
                     "type": ["string", "null"],
-                    "enum": ["paused", "hold", "empty", "retry", "slots", "token", None],
+                    "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token", None],
                 },
                 "paused": {"type": "boolean"},
                 "hold_until": _TIME_OR_NULL,
@@ -121,9 +121,14 @@ def schemas(settings: Settings) -> JSON:
                 "next_token_at": _TIME,
                 "limits": {
                     **_array(_object({"limit": _TEXT, "tokens": COUNT, "next_at": _TIME})),
-                    "description": "How INTERVAL and each of LIMITS stand; empty without LIMITS.",
+                    "description": "How INTERVAL, each of LIMITS, and the limit that refusals of the upstream lead to "
+                    "stand; empty where there is only INTERVAL.",
                 },
                 "binding_limit": {**_NAME_OR_NULL, "description": "The limit whose next token arrives last."},
+                "slowed_to": {
+                    "type": ["number", "null"],
+                    "description": "Seconds per start after the upstream refused; null at the configured rate.",
+                },
                 "running": COUNT,
                 "waiting": COUNT,
                 "priorities": _object({priority.name: ref("schemas", "Depth") for priority in Priority}),

@@ -93,10 +93,10 @@ OPERATIONS = {
         "Follow",
         "Fetch the results so far",
         """
-        A line of JSON for each id that is finished, in the order of the submission. `data` is what the processor
-        returned for the id, or null.
+        A line of JSON for each id that was answered, in the order of the submission. `data` is what the processor
+        returned for the id, or null. With `include=failed`, each id that failed has a line too, with `error`.
 
-        It can be read at any time, and again. Ids whose batch waits, runs, failed or was cancelled have no line.
+        It can be read at any time, and again. Ids that wait, run or were cancelled have no line.
         """,
     ),
     "listIngestions": Words(

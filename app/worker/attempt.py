@@ -9,9 +9,10 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from .. import signals
 from ..config import Settings
-from ..core import LOST, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
+from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
-from ..store import Outcome, Store
+from ..processors import Attempt, attempting
+from ..store import Ended, Outcome, Store
 from .announcer import Announcer
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
@@ -23,14 +24,14 @@ T = TypeVar("T")
 TROUBLE_MAX = 10.0
 """Most seconds between two tries while the store cannot be reached."""
 
-Process: TypeAlias = Callable[[Sequence[int]], Sequence[str]]
-"""Takes a batch's ids and returns JSON text for each, or an empty sequence if all are null."""
+Process: TypeAlias = Callable[[Sequence[int]], Sequence[Answer]]
+"""Takes a batch's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
 class Completed(NamedTuple):
     """The processor returned."""
 
-    results: Sequence[str]
+    results: Sequence[Answer]
 
 
 class Failed(NamedTuple):
@@ -66,6 +67,7 @@ class Attempts:
         self._emitter = emitter
         self._crew = crew
         self._announcer = announcer
+        self._pace = 0.0
 
     def run(self, claim: Claim) -> None:
         """Run a claimed batch in a separate thread."""
@@ -105,7 +107,7 @@ class Attempts:
         batch = hand.slot.claim.batch
         if logger.isEnabledFor(logging.INFO):
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        result = self._attempt(batch)
+        result = self._attempt(hand)
         if hand.given_up.is_set():
             # The batch was put back or failed, and may already run elsewhere under the same attempt number.
             logger.info("the late outcome of %s is dropped", named(batch), extra=fields(batch))
@@ -113,17 +115,21 @@ class Attempts:
         if isinstance(result, Completed):
             return self._complete(hand, result.results)
         if isinstance(result, Held):
-            self._hold(hand, result.hold)
+            self._hold_queue(hand, result.hold)
+            if ended := self._report(hand, lambda: self._store.end(hand.slot.claim, Outcome.release())):
+                self._finish(ended.ingestion)
         else:
             self._fail(hand, result.error)
         return self._next(hand)
 
-    def _attempt(self, batch: Batch) -> Completed | Failed | Held:
+    def _attempt(self, hand: Hand) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
+        batch = hand.slot.claim.batch
+        attempt = Attempt(batch, hold=partial(self._hold_queue, hand), slow_down=partial(self._slow_down, hand))
         ids = tuple(batch.ids)  # a receiver may change the batch's list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
-            with self._emitter.app.app_context():
+            with self._emitter.app.app_context(), attempting(attempt):
                 return Completed(self._process(ids))
         except HoldQueue as hold:
             return Held(hold)
@@ -138,8 +144,8 @@ class Attempts:
             )
             return Failed(error)
 
-    def _complete(self, hand: Hand, results: Sequence[str]) -> Claim | None:
-        claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.ack(results)
+    def _complete(self, hand: Hand, results: Sequence[Answer]) -> Claim | None:
+        claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.answered(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         heard = self._emitter.is_heard(signals.batch_completed) or self._emitter.is_heard(signals.ingestion_finished)
         together = not heard and self._crew.stays(hand)
@@ -147,31 +153,46 @@ class Attempts:
         if together:
             was_full = not self._crew.free
             told = self._report(hand, lambda: self._store.proceed(claim, outcome, was_full=was_full))
-            ingestion, claimed = told or (None, [])
+            ended, claimed = told or (None, [])
         else:
-            ingestion = self._report(hand, lambda: self._store.end(claim, outcome))
-        if ingestion:
+            ended = self._report(hand, lambda: self._store.end(claim, outcome))
+        if ended and ended.state == FAILED and ended.error:
+            self._announce_failure(claim.batch, ended.ingestion, timing, ended.error, None)
+        elif ended and ended.state == COMPLETED:
             self._emitter.emit(signals.batch_completed, batch=claim.batch, attempt=timing)
-            self._finish(ingestion)
+            self._finish(ended.ingestion)
         if together:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
 
-    def _hold(self, hand: Hand, hold: HoldQueue) -> None:
-        claim = hand.slot.claim
-        logger.warning("%s", hold, extra=fields(claim.batch))
-        self._emitter.emit(signals.queue_held, batch=claim.batch, seconds=hold.seconds)
+    def _hold_queue(self, hand: Hand, hold: HoldQueue) -> None:
+        batch = hand.slot.claim.batch
+        logger.warning("%s", hold, extra=fields(batch))
+        self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
         self._report(hand, lambda: self._store.hold(hold.seconds))
-        self._finish(self._report(hand, lambda: self._store.end(claim, Outcome.release())))
+
+    def _slow_down(self, hand: Hand, reason: str) -> None:
+        claim = hand.slot.claim
+        if pace := self._report(hand, lambda: self._store.slow_down(claim)):
+            self._pace = pace
+            logger.warning("%s; one start every %g s from now on", reason, pace, extra=fields(claim.batch))
+
+    def watch_pace(self) -> None:
+        """Log how the rate recovers that an attempt of this process lowered."""
+        if self._pace and (pace := self._store.stats().pace) < self._pace:
+            self._pace = pace
+            rate = f"one start every {pace:g} s" if pace else "the rate is as configured"
+            logger.warning("the upstream of %r has refused nothing for a while; %s from now on", self._crew.name, rate)
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
         """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""
         claim, why, timing = hand.slot.claim, BatchError.of(error), self._timing(hand.slot)
         batch = claim.batch
-        delay = self._policy.delay(batch.attempt, error)
+        # An id that goes alone has no second attempt, for its batch had them all.
+        delay = None if batch.alone else self._policy.delay(batch.attempt, error)
         outcome = Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
-        if ingestion := self._report(hand, lambda: self._store.end(claim, outcome)):
-            announce_it = partial(self._announce_failure, batch, ingestion, timing, why, delay)
+        if ended := self._report(hand, lambda: self._store.end(claim, outcome)):
+            announce_it = partial(self._announce_end, batch, timing, ended, why, delay)
             # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
             self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
 
@@ -198,6 +219,11 @@ class Attempts:
         delay = None if batch.status is Status.FAILED else 0.0
         self._announcer.put(partial(self._announce_failure, batch, ingestion, timing, LOST, delay))
 
+    def _announce_end(self, batch: Batch, timing: Timing, ended: Ended, why: BatchError, delay: float | None) -> None:
+        """Announce what a failed attempt led to; where it would have been the last, its ids may go again alone."""
+        follows = None if ended.state == FAILED else delay or 0.0
+        self._announce_failure(batch, ended.ingestion, timing, ended.error or why, follows)
+
     def _announce_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
     ) -> None:
@@ -209,8 +235,8 @@ class Attempts:
             self._emitter.emit(signals.batch_retried, batch=batch, attempt=timing, error=why, delay=delay)
         self._finish(ingestion)
 
-    def _finish(self, ingestion: Ingestion | None) -> None:
-        if ingestion and ingestion.finished_at is not None:
+    def _finish(self, ingestion: Ingestion) -> None:
+        if ingestion.finished_at is not None:
             announce(self._emitter, ingestion)
 
     def _timing(self, slot: Slot) -> Timing:

@@ -30,6 +30,7 @@ _LEVELS = {
     "paused": logging.INFO,
     "hold": logging.INFO,
     "slots": logging.INFO,
+    "connections": logging.INFO,
     "abandoned threads": logging.CRITICAL,
 }
 """Log level for each thing the queue waits on; the routine wait between two starts is only for debugging."""
@@ -214,6 +215,8 @@ class Worker:
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
             self._looking = answer.reason in ("empty", "retry")
+            # What the upstream had no room for waits for one of its batches to end, as for a slot.
+            self._was_full = answer.reason == "connections"
             self._say_wait(answer.reason, answer.seconds)
             return answer.seconds
         for claim in answer:
@@ -250,3 +253,4 @@ class Worker:
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)
         self._store.prune()
+        self._attempts.watch_pace()

@@ -148,6 +148,7 @@ class TestQueue:
             "next_token_at": "2027-01-15T08:00:00.000Z",
             "limits": [],
             "binding_limit": None,
+            "slowed_to": None,
             "running": 0,
             "waiting": 0,
             "priorities": {"HIGH": nothing, "MEDIUM": nothing, "LOW": nothing},

@@ -261,6 +261,14 @@ def test_each_of_several_limits_is_proved() -> None:
     assert "with a burst of 3" in violation.detail
 
 
+def test_a_quota_is_proved_from_reset_to_reset() -> None:
+    quota = parse_limits("2/day at 08:01 UTC")
+    kept = [dispatch(at, order=number) for number, at in enumerate([0.0, 1.0, 60.0, 61.0], 1)]
+    assert verify(kept, interval=0, limits=quota) == []
+    (violation,) = verify([*kept, dispatch(62.0, order=5)], interval=0, limits=quota)
+    assert "is start number 3 since 2027-01-15 08:01+00:00; 2/day at 08:01 UTC allows 2." in violation.detail
+
+
 def test_the_limits_are_in_the_log() -> None:
     log = log_of({"interval": 0, "burst": 1, "limits": ["3/min burst 3"], "dispatches": []})
     assert log.limits == parse_limits("3/min burst 3")

@@ -34,7 +34,7 @@ ARRIVALS = st.lists(
     aging=st.sampled_from([0.0, 3.0]),
     hold=st.sampled_from([0.0, 0.0, 33.3]),
     look_after=st.sampled_from([0.0, 7.1, 41.3]),
-    limits=st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12"]),
+    limits=st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "9/day at 08:01 UTC"]),
 )
 def test_estimates_are_exact_with_retries(
     new_store: Callable[..., Store],

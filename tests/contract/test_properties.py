@@ -18,7 +18,9 @@ from tests.support.simulation import EPSILON, Simulation, assert_limits, assert_
 PRIORITIES = st.sampled_from(Priority)
 SECONDS = st.integers(0, 400).map(lambda tenths: tenths / 10)
 ARRIVALS = st.lists(st.tuples(SECONDS, st.integers(1, 14), PRIORITIES), min_size=1, max_size=8)
-LIMITS = st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "1/7s"])
+LIMITS = st.sampled_from(
+    ["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "1/7s", "30/min, 9/day at 08:01 UTC"]
+)
 WORK = st.tuples(
     st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0]),
     st.one_of(st.just(True), st.just(True), st.just(False), st.sampled_from([0.0, 2.5, 30.0])),

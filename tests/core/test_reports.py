@@ -25,6 +25,8 @@ def stats(*limits: Level) -> Stats:
         100.0,
         first_due=None,
         slots=1,
+        room=1,
+        pace=0.0,
         running=0,
         service=0.0,
         depths={},

@@ -98,10 +98,14 @@ def test_an_async_processor_is_refused() -> None:
             checked(processor, "the processor")
 
 
-def test_without_urllib3_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "urllib3", None)
-    monkeypatch.delitem(sys.modules, "flask_ingestion.processors.http", raising=False)
-    with pytest.raises(ConfigError, match=r"TWO_UPSTREAM_URL .* pip install 'Flask-Ingestion\[http\]'"):
+@pytest.mark.parametrize("package", ["urllib3", "jmespath"])
+def test_without_a_package_the_extra_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    for name in [name for name in sys.modules if name.startswith("flask_ingestion.processors.http")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(
+        ConfigError, match=rf"TWO_UPSTREAM_URL needs the package {package}: pip install 'Flask-Ingestion\[http\]'"
+    ):
         load(settings(upstream_url="http://localhost/{ids}"), "TWO_")
 
 

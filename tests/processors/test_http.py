@@ -11,7 +11,7 @@ import threading
 import time
 import tracemalloc
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -28,22 +28,6 @@ from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
 
 Serve = Callable[[Callable[[Exchange], None]], Upstream]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Starts a server with a script; all are stopped after the test."""
-    running: list[Upstream] = []
-
-    def start(script: Callable[[Exchange], None]) -> Upstream:
-        upstream = Upstream(script)
-        upstream.__enter__()
-        running.append(upstream)
-        return upstream
-
-    yield start
-    for upstream in running:
-        upstream.__exit__()
 
 
 def processor(upstream: Upstream, path: str = "/{ids}", **changes: Any) -> HttpUpstream:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from app import PermanentError
-from app.core import BatchError, Ingestion
+from app.core import BatchError
 from app.core.clock import SystemClock
 from app.errors import StoreUnavailable
 from app.sql.store import SQLStore
-from app.store import Outcome
+from app.store import Ended, Outcome
 from tests.support.clock import FakeClock
 from tests.support.cutter import Cutter
 from tests.support.host import Host
@@ -23,6 +23,7 @@ OUTCOMES = {
     "ack": Outcome.ack(["1", "2", "3"]),
     "retry": Outcome.retry(BOOM, 10.0),
     "bury": Outcome.bury(BOOM),
+    "partly": Outcome.answered(["1", BOOM, "3"]),
     "release": Outcome.release(),
 }
 
@@ -46,7 +47,7 @@ def store(cutter: Cutter, clock: FakeClock) -> Iterator[SQLStore]:
     store.close()
 
 
-def in_doubt(store: SQLStore, cutter: Cutter, claim: object, outcome: Outcome) -> Ingestion | None:
+def in_doubt(store: SQLStore, cutter: Cutter, claim: object, outcome: Outcome) -> Ended | None:
     """End a claim whose answer is lost, and once more."""
     cutter.cut_next()
     with pytest.raises(StoreUnavailable):
@@ -60,8 +61,11 @@ def test_a_repeated_outcome_is_recognised(store: SQLStore, cutter: Cutter, name:
     ingestion = submit(store, [1, 2, 3])
     (claim,) = claimed(store)
     after = in_doubt(store, cutter, claim, OUTCOMES[name])
-    assert after == store.get(ingestion.id)
-    assert (after.finished_at is not None) == (name in ("ack", "bury"))
+    assert after is not None
+    assert after.ingestion == store.get(ingestion.id)
+    assert after.state == OUTCOMES[name].state
+    assert (after.ingestion.finished_at is not None) == (name in ("ack", "bury", "partly"))
+    assert (after.error is None) == (name in ("ack", "release"))
 
 
 def test_another_outcome_of_the_same_claim_is_not(store: SQLStore) -> None:
@@ -92,7 +96,9 @@ def test_a_retry_is_recognised_though_the_batch_went_again(store: SQLStore, cutt
     clock.advance(10)
     (again,) = claimed(store)
     assert again.batch.attempt == 2
-    assert store.end(claim, OUTCOMES["retry"]) == store.get(ingestion.id)
+    after = store.end(claim, OUTCOMES["retry"])
+    assert after is not None
+    assert after.ingestion == store.get(ingestion.id)
 
 
 def test_only_the_last_outcome_tells_of_the_end(store: SQLStore, cutter: Cutter, clock: FakeClock) -> None:
@@ -104,10 +110,10 @@ def test_only_the_last_outcome_tells_of_the_end(store: SQLStore, cutter: Cutter,
     clock.advance(1)
     ended = store.end(last, OUTCOMES["ack"])
     assert ended is not None
-    assert ended.finished_at is not None
+    assert ended.ingestion.finished_at is not None
     after = store.end(first, OUTCOMES["ack"])
     assert after is not None
-    assert after.finished_at is None
+    assert after.ingestion.finished_at is None
 
 
 @pytest.mark.parametrize(("error", "word"), [(None, "completed"), (PermanentError("no"), "failed")])

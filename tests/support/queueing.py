@@ -34,24 +34,31 @@ def blocked(store: Store, limit: int = 1) -> Wait:
     return answer
 
 
+def ended(store: Store, claim: Claim, outcome: Outcome) -> Ingestion | None:
+    """The ingestion after an outcome, None if the claim was lost."""
+    found = store.end(claim, outcome)
+    return found.ingestion if found else None
+
+
 def ack(store: Store, claim: Claim, results: Sequence[str]) -> Ingestion | None:
-    return store.end(claim, Outcome.ack(results))
+    return ended(store, claim, Outcome.ack(results))
 
 
 def retry(store: Store, claim: Claim, error: BatchError, delay: float) -> Ingestion | None:
-    return store.end(claim, Outcome.retry(error, delay))
+    return ended(store, claim, Outcome.retry(error, delay))
 
 
 def bury(store: Store, claim: Claim, error: BatchError) -> Ingestion | None:
-    return store.end(claim, Outcome.bury(error))
+    return ended(store, claim, Outcome.bury(error))
 
 
 def release(store: Store, claim: Claim) -> Ingestion | None:
-    return store.end(claim, Outcome.release())
+    return ended(store, claim, Outcome.release())
 
 
 def proceed(store: Store, claim: Claim, results: Sequence[str]) -> tuple[Ingestion | None, list[Claim] | Wait]:
-    return store.proceed(claim, Outcome.ack(results))
+    found, claimed = store.proceed(claim, Outcome.ack(results))
+    return found.ingestion if found else None, claimed
 
 
 def estimate_of(store: Store, ingestion_id: str) -> Estimate | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
-from app.limits import Limit
+from app.limits import AnyLimit, Quota
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, finish, proceed, retry, submit
@@ -150,9 +150,13 @@ def naive_roll_up(statuses: list[Status]) -> Status:
     return Status.COMPLETED
 
 
-def assert_limits(times: list[float], limits: Iterable[Limit]) -> None:
-    """No window of a limit's length contains more starts than it allows, wherever the window begins."""
+def assert_limits(times: list[float], limits: Iterable[AnyLimit]) -> None:
+    """No window of a limit's length contains more starts than it allows, wherever it begins; nor does a quota's day."""
     for limit in limits:
+        if isinstance(limit, Quota):
+            resets = [limit.reset(time + EPSILON) for time in times]
+            assert all(resets.count(one) <= limit.most for one in resets), f"{limit.name}: {times}"
+            continue
         for first in times:
             within = [time for time in times if first <= time < first + limit.period - EPSILON]
             assert len(within) <= limit.most, f"{limit.name}: {within}"

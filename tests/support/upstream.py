@@ -20,6 +20,7 @@ class Exchange(BaseHTTPRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
     server: _Server
+    body: bytes
 
     def setup(self) -> None:
         super().setup()
@@ -27,9 +28,12 @@ class Exchange(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         upstream = self.server.upstream
+        self.body = self.rfile.read(int(self.headers.get("content-length", 0)))
         upstream.paths.append(self.path)
         upstream.headers.append(self.headers)
         upstream.script(self)
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def reply(self, data: Any = None, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
         """Answer with bytes as they are, or with anything else as JSON."""

@@ -1,0 +1,70 @@
+"""What a processor may ask of the queue while it works on a batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from ..core import Batch
+from ..errors import HoldQueue
+
+logger = logging.getLogger("flask_ingestion")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt at a batch, with what holds the queue that it comes from, and what slows it down for a reason."""
+
+    batch: Batch
+    hold: Callable[[HoldQueue], None]
+    slow_down: Callable[[str], None]
+
+
+_attempt: ContextVar[Attempt] = ContextVar("flask_ingestion.attempt")
+
+
+@contextmanager
+def attempting(attempt: Attempt) -> Iterator[None]:
+    """Within the block, and in this thread alone, the functions below are about this attempt."""
+    token = _attempt.set(attempt)
+    try:
+        yield
+    finally:
+        _attempt.reset(token)
+
+
+def current_batch() -> Batch:
+    """Returns the batch that is being processed, the same id at each attempt. Raises RuntimeError outside a processor.
+
+    A thread that the processor starts is outside it.
+    """
+    try:
+        return _attempt.get().batch
+    except LookupError:
+        raise RuntimeError("There is no current batch: this thread runs no processor.") from None
+
+
+def hold_queue(seconds: float, reason: str = "the upstream asked for a pause") -> None:
+    """Start nothing more for `seconds`, from now on; this batch goes on, and completes, if it does.
+
+    Raises ValueError as HoldQueue does. Where no queue is, as in a test that calls a processor, it is only logged.
+    """
+    hold = HoldQueue(seconds, reason)
+    if attempt := _attempt.get(None):
+        attempt.hold(hold)
+    else:
+        logger.warning("%s, if there were a queue", hold)
+
+
+def slow_down(reason: str) -> None:
+    """Lower the rate a step, because the upstream says it is called too often without saying until when.
+
+    Where no queue is, as in a test that calls a processor, it is only logged.
+    """
+    if attempt := _attempt.get(None):
+        attempt.slow_down(reason)
+    else:
+        logger.warning("%s; slower, if there were a queue", reason)

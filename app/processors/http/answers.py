@@ -1,0 +1,106 @@
+"""What an answer says of each id: its data, that there is none, or why it failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...config import Settings
+from ...errors import HoldQueue, InvalidResult
+from ..contract import Failed
+from .calling import Answer
+from .limits import retry_after
+from .queries import Query
+from .quotation import Quotation
+from .templates import Id
+
+
+class Answers:
+    """Finds the items of an answer with UPSTREAM_RESULTS, and the id of each with UPSTREAM_RESULT_ID.
+
+    Without the latter, items are an object keyed by id or an array in the order of the ids; the answer to a request for
+    one id is its item. A null is no item. UPSTREAM_ERROR finds in an item why its id failed.
+    """
+
+    def __init__(self, name: str, quoted: Quotation, settings: Settings, prefix: str) -> None:
+        """Raises ConfigError for an expression that is none."""
+
+        def query(setting: str) -> Query | None:
+            expression = getattr(settings, setting)
+            return Query(expression, f"{prefix}{setting.upper()}", quoted) if expression else None
+
+        self._name = name
+        self._quoted = quoted
+        self._results, self._result_id = query("upstream_results"), query("upstream_result_id")
+        self._error = query("upstream_error")
+        self._missing = Failed(f"{name} has nothing for it.") if settings.upstream_missing == "fail" else None
+
+    def of_one(self, one: Id, answer: Answer) -> Any:
+        """Returns the item of an answer that is about one id."""
+        items = self._located(answer)
+        if items is not None and self._result_id:
+            items = self._matched([one], items, self._result_id).get(one)
+        return self._told(items)
+
+    def of_many(self, ids: Sequence[Id], answer: Answer) -> Mapping[Any, Any] | None:
+        """Returns the item of each id."""
+        items = self._located(answer)
+        if items is None:
+            return dict.fromkeys(ids, self._missing) if self._missing else None
+        found = self._matched(ids, items, self._result_id) if self._result_id else self._by_shape(ids, items)
+        return {one: self._told(found.get(one)) for one in (ids if self._missing else found)}
+
+    def _located(self, answer: Answer) -> Any:
+        if answer.data is None or self._results is None:
+            return answer.data
+        if (found := self._results(answer.data)) is not None:
+            return found
+        said = f"{self._name} answered without {self._results}: {self._quoted(json.dumps(answer.data))}"
+        # MediaWiki refuses this way while its databases lag.
+        if (seconds := retry_after(answer.headers)) is not None:
+            raise HoldQueue(seconds, said)
+        raise InvalidResult(said)
+
+    def _matched(self, ids: Sequence[Id], items: Any, result_id: Query) -> dict[Id, Any]:
+        """Returns each item by the id that it names. One that was not asked for is left out, unless all are."""
+        if isinstance(items, dict):
+            items = list(items.values())
+        if not isinstance(items, list):
+            raise InvalidResult(f"{self._name} answered with a {type(items).__name__}; it must be an array of items.")
+        items = [item for item in items if item is not None]
+        names = {str(one): one for one in ids}
+        found: dict[Id, Any] = {}
+        for item in items:
+            named = result_id(item)
+            if isinstance(named, bool) or not isinstance(named, (int, str)) or (one := names.get(str(named))) is None:
+                continue
+            if one in found:
+                raise InvalidResult(f"{self._name} answered with two items whose {result_id} is {named!r}.")
+            found[one] = item
+        if items and not found:
+            raise InvalidResult(f"{self._name} answered with no item whose {result_id} is one of the ids.")
+        return found
+
+    def _by_shape(self, ids: Sequence[Id], items: Any) -> dict[Id, Any]:
+        if isinstance(items, dict):
+            names = {str(one): one for one in ids}
+            for name in items:
+                if name not in names:
+                    raise InvalidResult(f"{self._name} answered with data for {name!r}, which was not asked.")
+            return {names[name]: data for name, data in items.items()}
+        if not isinstance(items, list):
+            raise InvalidResult(
+                f"{self._name} answered with a {type(items).__name__}; "
+                "it must be an object keyed by id or an array in the order of the ids."
+            )
+        if len(items) != len(ids):
+            raise InvalidResult(f"{self._name} answered with {len(items)} results for {len(ids)} ids.")
+        return dict(zip(ids, items, strict=True))
+
+    def _told(self, item: Any) -> Any:
+        if item is None:
+            return self._missing
+        if self._error and (why := self._error(item)) not in (None, False, "", [], {}):
+            return Failed(self._quoted(why if isinstance(why, str) else json.dumps(why)))
+        return item

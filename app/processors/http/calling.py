@@ -1,0 +1,204 @@
+"""One request to the upstream and its answer: connections, redirects, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, NoReturn
+from urllib.parse import urljoin, urlsplit
+
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import TimeoutError as TimedOut
+
+from ...config import Settings
+from ...errors import HoldQueue, PermanentError, UpstreamError
+from ..current import hold_queue, slow_down
+from .address import Address, origin_of
+from .limits import exhausted, retry_after
+from .quotation import Quotation
+from .templates import Ask, refuse
+
+_MOST_REDIRECTS = 5
+_REDIRECTS_OF_ANY_METHOD = (307, 308)
+_CHUNK = 65_536
+_EXCERPT = 800
+"""Bytes of an error's body that are read."""
+
+
+class Answer(NamedTuple):
+    """What the upstream said: its JSON, None for no content, and its headers."""
+
+    data: Any
+    headers: Mapping[str, str]
+
+
+class Caller:
+    """Makes requests under UPSTREAM_TIMEOUT, UPSTREAM_MAX_BODY and a deadline, with the headers that are set.
+
+    Redirects are followed on the same scheme, host and port only. Errors name host, method and path, never the query,
+    and repeat no header. With UPSTREAM_ADAPT, what an answer's headers say of limits holds or slows down the queue.
+    """
+
+    def __init__(self, address: Address, settings: Settings, *, nothing: frozenset[int]) -> None:
+        """`nothing` are the statuses that are an answer without data."""
+        self.name = f"The upstream {address.host}"
+        self._address = address
+        self._origin = origin_of(address.base)
+        self._method = settings.upstream_method
+        self._nothing = nothing
+        self._timeout = settings.upstream_timeout
+        self._patience = settings.process_timeout
+        self._most_bytes = settings.upstream_max_body
+        self._connections = settings.concurrency
+        self._adapt = settings.upstream_adapt
+        self._headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "Flask-Ingestion"}
+        if settings.upstream_body:
+            self._headers["content-type"] = "application/json"
+        if address.userinfo:
+            self._headers["authorization"] = "Basic " + b64encode(address.userinfo.encode()).decode()
+        self._headers |= dict(settings.upstream_headers)
+        self.quoted = Quotation(value for _, value in settings.upstream_headers)
+        self._open()
+
+    def deadline(self) -> float:
+        """Returns when an attempt that begins now must be over, on the monotonic clock."""
+        return time.monotonic() + self._patience
+
+    def call(self, ask: Ask, deadline: float, *, about: str = "", headers: Mapping[str, str] = {}) -> Answer:
+        """Returns the answer to a request; `about` goes into errors, and `headers` beside the others.
+
+        Raises PermanentError if the upstream refuses or its answer is unusable, HoldQueue if it wants quiet, and
+        UpstreamError if another attempt may succeed.
+        """
+        url = self._address.base + ask.target
+        try:
+            for _ in range(1 + _MOST_REDIRECTS):
+                with self._request(url, ask.body, headers, deadline) as response:
+                    if not (location := response.get_redirect_location()):
+                        return self._answer(response, url, about, deadline)
+                url = self._redirected(url, response.status, location)
+        except HTTPError as error:
+            raise UpstreamError(f"{self.name} {self._failure(error)}{about}.") from error
+        raise PermanentError(f"{self.name} redirected more than {_MOST_REDIRECTS} times{about}.")
+
+    @contextmanager
+    def _request(
+        self, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float
+    ) -> Iterator[BaseHTTPResponse]:
+        if os.getpid() != self._pid:
+            # A forked child must not use its parent's connections.
+            self._open()
+        wait = min(self._timeout, deadline - time.monotonic())
+        if wait <= 0:
+            self._give_up()
+        response = self._pool.request(
+            self._method,
+            url,
+            body=body,
+            headers={**self._headers, **headers},
+            timeout=Timeout(connect=wait, read=wait),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        try:
+            yield response
+        finally:
+            # A response read to its end has returned its connection by now; any other must not be reused.
+            response.close()
+            response.release_conn()
+
+    def _open(self) -> None:
+        self._pool = PoolManager(num_pools=1, maxsize=self._connections)
+        self._pid = os.getpid()
+
+    def _give_up(self) -> NoReturn:
+        raise UpstreamError(f"{self.name} was not done within {self._patience:g} s.")
+
+    def _failure(self, error: HTTPError) -> str:
+        # A connection that was refused counts as a timeout in urllib3's tree.
+        if isinstance(error, TimedOut) and not isinstance(error, NewConnectionError):
+            return f"did not answer within {self._timeout:g} s"
+        if isinstance(error, SSLError):
+            return f"cannot be trusted over TLS ({error})"
+        return f"gave no answer ({error.__cause__ or error})"
+
+    def _redirected(self, url: str, status: int, location: str) -> str:
+        try:
+            target = urljoin(url, location)
+            origin = origin_of(target)
+        except ValueError:
+            raise PermanentError(f"{self.name} redirected to something that is not a URL.") from None
+        if origin != self._origin:
+            scheme, host, port = origin
+            raise PermanentError(
+                f"{self.name} redirected to {scheme}://{host}:{port}; "
+                "redirects are followed on the same scheme, host and port only."
+            )
+        if self._method != "GET" and status not in _REDIRECTS_OF_ANY_METHOD:
+            raise PermanentError(f"{self.name} redirected a {self._method} with {status}, which would make it a GET.")
+        return target
+
+    def _answer(self, response: BaseHTTPResponse, url: str, about: str, deadline: float) -> Answer:
+        status = response.status
+        # The query is left out, for it may hold a key.
+        said = f"{self.name} answered {status} to {self._method} {urlsplit(url).path or '/'}{about}"
+        self._heed(response, said)
+        if status in self._nothing:
+            return Answer(None, response.headers)
+        if 200 <= status < 300:
+            return Answer(self._parsed(response, self._body(response, deadline), about), response.headers)
+        if 300 <= status < 500 and status not in (408, 429):
+            raise PermanentError(said + self._reason(response, deadline))
+        raise UpstreamError(said + self._reason(response, deadline))
+
+    def _heed(self, response: BaseHTTPResponse, said: str) -> None:
+        """Hold the queue or slow it down as the headers ask. Raises HoldQueue where that is why there is no data."""
+        status, headers = response.status, response.headers
+        # GitHub's limits answer 403, by which others mean that it will never be allowed: so the headers decide.
+        refused = status in (429, 503) or (self._adapt and status == 403)
+        if refused and (seconds := retry_after(headers)) is not None:
+            raise HoldQueue(seconds, said)
+        if not self._adapt:
+            return
+        if (seconds := exhausted(headers)) is not None:
+            if refused:
+                raise HoldQueue(seconds, said)
+            hold_queue(seconds, f"{self.name} says that nothing is left of what it allows")
+        elif status == 429:
+            slow_down(said)
+
+    def _reason(self, response: BaseHTTPResponse, deadline: float) -> str:
+        """Returns the first of what an answer says, to follow a sentence."""
+        body = bytearray()
+        try:
+            while len(body) < _EXCERPT and time.monotonic() < deadline and (chunk := response.read1(_EXCERPT)):
+                body += chunk
+        except HTTPError:
+            pass  # what did arrive is shown
+        text = self.quoted(body.decode(errors="replace"))
+        return f": {text}" if text else "."
+
+    def _body(self, response: BaseHTTPResponse, deadline: float) -> bytes:
+        body = bytearray()
+        while chunk := response.read1(_CHUNK):
+            body += chunk
+            if len(body) > self._most_bytes:
+                raise PermanentError(f"{self.name} answered with more than {self._most_bytes} bytes.")
+            if time.monotonic() > deadline:
+                self._give_up()
+        return bytes(body)
+
+    def _parsed(self, response: BaseHTTPResponse, body: bytes, about: str) -> Any:
+        try:
+            return json.loads(body, parse_constant=refuse)
+        except (ValueError, RecursionError):
+            if "content-length" in response.headers or "transfer-encoding" in response.headers:
+                raise PermanentError(f"{self.name} answered {response.status} with no JSON{about}.") from None
+            # A body that ends with its connection cannot be told from one that was cut off (RFC 9112, section 8).
+            raise UpstreamError(f"{self.name} answered with no JSON, or was cut off{about}.") from None

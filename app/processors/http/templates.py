@@ -1,0 +1,164 @@
+"""What is asked of the upstream for some ids: the URL's path and query, and the JSON of the body, as templates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeAlias
+from urllib.parse import quote
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, pass_context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from ...config import Settings
+from ...errors import ConfigError, PermanentError
+
+Id: TypeAlias = int | str
+
+_NAMES = ("ids", "id")
+
+_UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
+"""Jinja's filters whose text would be printed as it is."""
+
+
+class Ask(NamedTuple):
+    """One request: path and query, and the body where there is one."""
+
+    target: str
+    body: bytes | None
+
+
+class Asks:
+    """Makes the requests for ids out of the path and query of UPSTREAM_URL, and of UPSTREAM_BODY.
+
+    Templates that name `id` make a request for each id, those that name `ids` one for the batch. What a URL's template
+    prints is percent-encoded, and what the body's prints is JSON, so that no id can become anything but data.
+    """
+
+    def __init__(self, target: str, settings: Settings, prefix: str) -> None:
+        """Raises ConfigError for a template that fails, makes no JSON, or names neither or both of `id` and `ids`."""
+        self._url = Template(_marked(target), f"{prefix}UPSTREAM_URL", _percent_encoded)
+        body = settings.upstream_body
+        self._body = Template(body, f"{prefix}UPSTREAM_BODY", _as_json) if body else None
+        names = self._url.names | (self._body.names if self._body else set())
+        if len(names) != 1:
+            instead = f", or {prefix}UPSTREAM_BODY one of them" if self._body else ""
+            raise ConfigError(
+                f"{prefix}UPSTREAM_URL must hold either {{ids}} or {{id}}, at the place where the ids go{instead}."
+            )
+        self.each = names == {"id"}
+        for sample in ([1], [1, 2, 3]):
+            self._try(sample[:1] if self.each else sample)
+
+    def of(self, ids: Sequence[Id]) -> Ask:
+        """Returns the request for these ids; for one of them where there is one for each. Raises PermanentError."""
+        try:
+            ask = self._made(ids)
+        except TemplateFailed as error:
+            raise PermanentError(str(error)) from error
+        # As a segment of a path these lead elsewhere (RFC 3986, section 5.2.4), percent-encoded or not.
+        if (away := {".", ".."} & set(map(str, ids))) and away & set(ask.target.partition("?")[0].split("/")):
+            raise PermanentError(f"The id {min(away)!r} cannot be part of a URL's path.")
+        return ask
+
+    def _try(self, sample: Sequence[Id]) -> None:
+        try:
+            self._made(sample)
+        except TemplateFailed as error:
+            raise ConfigError(str(error)) from error
+
+    def _made(self, ids: Sequence[Id]) -> Ask:
+        scope = {"id": ids[0]} if self.each else {"ids": list(ids)}
+        target = self._url.render(scope)
+        if any(character <= " " for character in target):
+            raise TemplateFailed(self._url.key, 1, "it makes a URL with a space or a line break in it")
+        if self._body is None:
+            return Ask(target, None)
+        body = self._body.render(scope)
+        try:
+            json.loads(body, parse_constant=refuse)
+        except (ValueError, RecursionError) as error:
+            raise TemplateFailed(self._body.key, None, f"it makes no JSON: {error}") from error
+        return Ask(target, body.encode())
+
+
+class TemplateFailed(Exception):
+    """A template cannot be used; says which, where and why."""
+
+    def __init__(self, key: str, line: int | None, why: str) -> None:
+        super().__init__(f"{key} fails{f' in line {line}' if line else ''}: {why}.")
+
+
+class Template:
+    """One template in Jinja's sandbox, whose values are all printed by `printed`."""
+
+    def __init__(self, source: str, key: str, printed: Callable[[Any], str]) -> None:
+        """Raises ConfigError, which names the key and the line, where it is none."""
+        self.key = key
+
+        @pass_context  # or constants would be printed as they are
+        def finalize(_: object, value: Any) -> str:
+            # An undefined value says so itself when it is printed, or is the empty rest of an `if` without `else`.
+            return Markup(value if isinstance(value, Undefined) or hasattr(value, "__html__") else printed(value))
+
+        # Escaping itself is done above; with it on, filters know what has been escaped.
+        environment = ImmutableSandboxedEnvironment(autoescape=True, finalize=finalize, undefined=StrictUndefined)
+        for name in _UNSAFE:
+            del environment.filters[name]
+        for name, encoded in (("tojson", _as_json), ("urlencode", _percent_encoded)):
+            # What a template prints anyway is not encoded twice; the other makes text, which is printed like any.
+            environment.filters[name] = _marked_up(encoded) if encoded is printed else encoded
+        environment.filters["commas"] = lambda values: Markup(",".join(map(printed, values)))
+        try:
+            self.names = meta.find_undeclared_variables(environment.parse(source)) & set(_NAMES)
+            self._template = environment.from_string(source)
+        except TemplateSyntaxError as error:
+            raise ConfigError(str(TemplateFailed(key, error.lineno, _sentence(error)))) from None
+
+    def render(self, scope: dict[str, Any]) -> str:
+        """Returns the text it makes. Raises TemplateFailed."""
+        try:
+            return self._template.render(scope)
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError) as error:
+            raise TemplateFailed(self.key, _line(error), _sentence(error)) from error
+
+
+def refuse(constant: str) -> NoReturn:
+    """Refuses what Python reads as JSON although it is not: NaN and the infinities."""
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _marked(target: str) -> str:
+    """Returns the path and query with `{ids}` and `{id}` as templates, `{{ids}}` and `{{id}}` left alone."""
+    for mark, template in (("{ids}", "{{ ids|commas }}"), ("{id}", "{{ id }}")):
+        parts = target.replace(f"{{{mark}}}", "\0").split(mark)
+        target = template.join(parts).replace("\0", f"{{{mark}}}")
+    return target
+
+
+def _percent_encoded(value: Any) -> str:
+    """Returns text for one segment of a path, or one value of a query (RFC 3986, section 2.3)."""
+    return quote(str(value), safe="")
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _marked_up(printed: Callable[[Any], str]) -> Callable[[Any], Markup]:
+    return lambda value: Markup(printed(value))
+
+
+def _line(error: BaseException) -> int | None:
+    """Returns the line of the template in which an error was raised."""
+    found, trace = None, error.__traceback__
+    while trace:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            found = trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).rstrip(".") or type(error).__name__

@@ -1,0 +1,137 @@
+"""Quotas that reset at a time of day, compared with starts taken one by one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.config import Settings
+from app.core import Limiter, limiter_of, state_of
+from app.errors import ConfigError
+from app.limits import Quota, parse_limits
+from tests.support.clock import START
+
+# Two of these zones move their clocks within the three months that the schedules take.
+TEXTS = [
+    "1/h",
+    "2/2h burst 2",
+    "40/day burst 9",
+    "3/10min burst 2",
+    "30/day at 00:00 UTC",
+    "7/day at 05:30 America/Los_Angeles",
+    "12/day at 02:30 Europe/Berlin",
+]
+GAPS = st.lists(st.sampled_from([0.0, 0.0, 60.0, 3000.0, 20_000.0]), max_size=30)
+
+
+def taken(limiter: Limiter, now: float, count: int) -> list[float]:
+    """The times of the next starts, each as soon as it may be."""
+    times = []
+    for _ in range(count):
+        now = limiter.when(0, now)
+        assert limiter.take(now)
+        times.append(now)
+    return times
+
+
+@given(
+    texts=st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True),
+    interval=st.sampled_from([0.0, 60.0, 4000.0]),
+    days=st.floats(0, 100),
+    gaps=GAPS,
+    count=st.integers(1, 40),
+    later=st.floats(0, 400_000),
+)
+def test_the_closed_forms_are_what_comes_true(
+    texts: list[str], interval: float, days: float, gaps: list[float], count: int, later: float
+) -> None:
+    limits, now = parse_limits(texts), START + days * 86_400
+    first = limiter_of(interval, 2, limits)
+    for gap in gaps:
+        now += gap
+        first.take(now)
+
+    def copy() -> Limiter:
+        return limiter_of(interval, 2, limits, *state_of(first))
+
+    times = taken(copy(), now, 50)
+    assert [copy().when(nth, now) for nth in range(50)] == pytest.approx(times, abs=1e-4)
+    rest = copy().after(count, now)
+    assert [rest.when(nth, times[count - 1]) for nth in range(50 - count)] == pytest.approx(times[count:], abs=1e-4)
+    least, most = (sum(time < now + later + error for time in times) for error in (-1e-4, 1e-4))
+    assert min(50, copy().count(now, now + later)) in range(least, most + 1)
+
+
+@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True), GAPS)
+def test_no_day_of_a_quota_holds_more_than_it_allows(texts: list[str], gaps: list[float]) -> None:
+    limits, now, starts = parse_limits(texts), START, list[float]()
+    limiter = limiter_of(0.0, 1, limits)
+    for gap in [*gaps, *gaps, *gaps]:
+        now += gap
+        while limiter.take(now):
+            starts.append(now)
+            if len(starts) > 500:
+                break
+    for quota in limits:
+        if isinstance(quota, Quota):
+            days = [datetime.fromtimestamp(start, ZoneInfo(quota.zone)) for start in starts]
+            turned = [(day.date().toordinal() - (day.time() < quota.at)) for day in days]
+            assert all(turned.count(one) <= quota.most for one in turned), quota.name
+
+
+@pytest.mark.parametrize(
+    ("now", "expected", "following"),
+    [
+        ("2027-01-15T08:00", "2027-01-15T08:00", "2027-01-16T08:00"),
+        ("2027-01-15T07:59", "2027-01-14T08:00", "2027-01-15T08:00"),
+        # Daylight saving time begins on 2027-03-14 in Los Angeles: this day has 23 hours.
+        ("2027-03-14T09:00", "2027-03-14T08:00", "2027-03-15T07:00"),
+    ],
+)
+def test_a_reset_is_at_the_same_time_of_day(now: str, expected: str, following: str) -> None:
+    (quota,) = parse_limits("9/day at 00:00 America/Los_Angeles")
+    assert isinstance(quota, Quota)
+
+    def seconds(text: str) -> float:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+    assert quota.reset(seconds(now)) == seconds(expected)
+    assert quota.reset(seconds(now), 1) == seconds(following)
+
+
+@pytest.mark.parametrize("text", ["5000/day at 00:00 UTC", "1/day at 00:00 UTC", "10/s, 5/day at 00:00 UTC"])
+def test_the_start_of_a_million_batches_is_not_found_day_by_day(text: str) -> None:
+    limits = parse_limits(text)
+    quota = limits[-1]
+    limiter = limiter_of(0.0, 1, limits)
+    days, last = divmod(1_000_000, quota.most)
+    assert limiter.when(1_000_000, START) // 86_400 == START // 86_400 + days
+    assert last < quota.most
+
+
+def test_a_clock_that_went_back_a_day_takes_nothing_twice() -> None:
+    limiter = limiter_of(0.0, 1, parse_limits("2/day at 00:00 UTC"))
+    assert taken(limiter, START, 2) == [START, START]
+    assert not limiter.take(START - 86_400)
+    assert limiter.tokens(START) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("9/day at 24:00 UTC", "has no time of day from 00:00 to 23:59"),
+        ("9/day at 00:00 Mars/Base", "'Mars/Base' is no time zone known here; the package tzdata brings them all"),
+        ("9/day at 00:00 ../etc", "'../etc' is no time zone"),
+        ("0/day at 00:00 UTC", "must allow at least 1"),
+        ("9/day at 00:00", "is none"),
+        ("9/h at 00:00 UTC", "is none"),
+    ],
+)
+def test_what_is_not_a_quota_is_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match="INGEST_LIMITS must be limits such as") as refusal:
+        Settings.read({"INGEST_LIMITS": text})
+    assert said in str(refusal.value)

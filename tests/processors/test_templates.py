@@ -1,0 +1,150 @@
+"""Where ids go in a request: the URL's path and query, and the body."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import ConfigError, PermanentError
+from app.processors.http.templates import Asks
+from tests.support.queueing import settings
+
+JOINED = "/records?filter={% for id in ids %}doi:{{ id }}{% if not loop.last %},{% endif %}{% endfor %}"
+OBJECTS = """{"properties": ["name"], "inputs": [
+  {% for id in ids %}{"id": {{ id|string }}}{% if not loop.last %},{% endif %}{% endfor %}
+]}"""
+
+printable = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=200)
+
+
+def asks(target: str, body: str = "") -> Asks:
+    changes: dict[str, Any] = {"upstream_body": body, "upstream_method": "POST"} if body else {}
+    return Asks(target, settings(**changes), "TWO_")
+
+
+@pytest.mark.parametrize(
+    ("target", "made"),
+    [
+        ("/{ids}", "/1,2,3"),
+        ("/x?ids={ids}&full=1", "/x?ids=1,2,3&full=1"),
+        ("/{{ ids|join('|') }}", "/1%7C2%7C3"),
+        ("/{{ids|join('|')}}?all={ids}", "/1%7C2%7C3?all=1,2,3"),
+        (JOINED, "/records?filter=doi:1,doi:2,doi:3"),
+        ("/x?{% for id in ids %}&id={{ id }}{% endfor %}", "/x?&id=1&id=2&id=3"),
+        ("/x?ids={{ ids|map('urlencode')|join(';') }}", "/x?ids=1;2;3"),
+        ("/x?first={{ ids[0] }}&all={{ ids|length }}{{ '&many' if ids|length > 9 }}", "/x?first=1&all=3"),
+        ("/x?ids={{ ids|tojson }}", "/x?ids=%5B1%2C%202%2C%203%5D"),
+        ("/{% macro one(id) %}{{ id }}/{% endmacro %}{% for id in ids %}{{ one(id) }}{% endfor %}", "/1/2/3/"),
+        ('/x?q={"in":[{ids}]}', '/x?q={"in":[1,2,3]}'),
+    ],
+)
+def test_a_batch_makes_one_request(target: str, made: str) -> None:
+    one = asks(target)
+    assert not one.each
+    assert one.of([1, 2, 3]) == (made, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "made"), [("/{id}", "/7"), ("/{{ id }}/x", "/7/x"), ("/{{ '%07d' % id }}", "/0000007")]
+)
+def test_each_id_makes_one_request(target: str, made: str) -> None:
+    one = asks(target)
+    assert one.each
+    assert one.of([7]) == (made, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "made"),
+    [
+        ('{"ids": {{ ids }}}', {"ids": [1, 2]}),
+        ('{"ids": {{ ids|tojson }}}', {"ids": [1, 2]}),
+        ('{"ids": [{{ ids|map("tojson")|join(",") }}]}', {"ids": [1, 2]}),
+        ('{"ids": [{{ ids|commas }}]}', {"ids": [1, 2]}),
+        ('{"q": {{ ids|join("&")|urlencode }}}', {"q": "1%262"}),
+        ('{"q": {{ ids|join(" OR ") }}}', {"q": "1 OR 2"}),
+        (OBJECTS, {"properties": ["name"], "inputs": [{"id": "1"}, {"id": "2"}]}),
+        ('{"query": "query($i:[ID!]!){nodes(ids:$i){id}}", "variables": {"i": {{ ids|map("string")|list }}}}',
+         {"query": "query($i:[ID!]!){nodes(ids:$i){id}}", "variables": {"i": ["1", "2"]}}),
+    ],
+)  # fmt: skip
+def test_a_body_is_json(body: str, made: Any) -> None:
+    target, sent = asks("/batch/read", body).of([1, 2])
+    assert target == "/batch/read"
+    assert sent is not None
+    assert json.loads(sent) == made
+
+
+def test_a_body_may_be_for_each_id() -> None:
+    one = asks("/read", '{"id": {{ id }}}')
+    assert one.each
+    assert one.of([7]) == ("/read", b'{"id": 7}')
+
+
+@given(st.lists(printable, min_size=1, max_size=5))
+def test_no_id_is_anything_but_data(ids: list[str]) -> None:
+    if ids[0] in (".", ".."):  # refused, see below
+        return
+    target, body = asks("/a/{{ ids[0] }}/b?q={{ ids|join(' ') }}&ids={ids}", OBJECTS).of(ids)
+    parts = urlsplit("http://localhost" + target)
+    assert [unquote(part) for part in parts.path.split("/")] == ["", "a", ids[0], "b"]
+    assert parse_qs(parts.query, keep_blank_values=True, strict_parsing=True) == {
+        "q": [" ".join(ids)],
+        "ids": [",".join(ids)],
+    }
+    assert [unquote(one) for one in parts.query.rpartition("=")[2].split(",")] == ids
+    assert body is not None
+    assert json.loads(body)["inputs"] == [{"id": one} for one in ids]
+
+
+@pytest.mark.parametrize("one", [".", ".."])
+def test_an_id_that_would_lead_to_another_path_is_refused(one: str) -> None:
+    for target in ("/records/{id}/data", "/{{ ids|join(',') }}", "/records/{{ id }}?all=1"):
+        with pytest.raises(PermanentError, match="cannot be part of a URL's path"):
+            asks(target).of([one])
+    assert asks("/records?id={id}").of([one]).target == f"/records?id={one}"
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "words"),
+    [
+        ("/", "", "TWO_UPSTREAM_URL must hold either {ids} or {id}"),
+        ("/{ids}/{{ id }}", "", "TWO_UPSTREAM_URL must hold either {ids} or {id}"),
+        ("/{{ idss }}", "", "TWO_UPSTREAM_URL must hold either {ids} or {id}"),
+        ("/", "{}", "at the place where the ids go, or TWO_UPSTREAM_BODY one of them."),
+        ("/{id}", '{"ids": {{ ids }}}', "TWO_UPSTREAM_URL must hold either {ids} or {id}"),
+        ("/{ids}?{{ more }}", "", "TWO_UPSTREAM_URL fails in line 1: 'more' is undefined"),
+        ("/{{ ids|joined }}", "", "TWO_UPSTREAM_URL fails in line 1: No filter named 'joined'"),
+        ("/{{ ids }", "", "TWO_UPSTREAM_URL fails in line 1: unexpected '}'"),
+        ("/{ids}?a={{ 1/0 }}", "", "TWO_UPSTREAM_URL fails in line 1: division by zero"),
+        ("/{{ ids|join('-') }} x", "", "TWO_UPSTREAM_URL fails in line 1: it makes a URL with a space or a line break"),
+        ("/", '{\n"a": {{ ids }\n}', "TWO_UPSTREAM_BODY fails in line 2: unexpected '}'"),
+        ("/", '{\n\n"a": {{ ids[9].name }}}', "TWO_UPSTREAM_BODY fails in line 3: "),
+        ("/", '{"a": {{ ids.__class__.__mro__ }}}', "_BODY fails in line 1: access to attribute '__class__'"),
+        ("/", '{"a":\n[{% for id in ids %}{{ id }},{% endfor %}]}', "TWO_UPSTREAM_BODY fails: it makes no JSON: "),
+        ("/", "ids={{ ids }}", "TWO_UPSTREAM_BODY fails: it makes no JSON: Expecting value: line 1 column 1"),
+        ("/", '{"a": NaN, "b": {{ ids }}}', "TWO_UPSTREAM_BODY fails: it makes no JSON: NaN is not JSON"),
+        ("/", '{"a": {{ ids.append }}}', "TWO_UPSTREAM_BODY fails in line 1: "),
+        ("/{{ ids|join('-')|safe }}", "", "TWO_UPSTREAM_URL fails in line 1: No filter named 'safe'"),
+        ("/", '{% include "passwd" %}{{ ids }}', "TWO_UPSTREAM_BODY fails in line 1: "),
+    ],
+)  # fmt: skip
+def test_a_template_that_fails_stops_the_start_with_its_place(target: str, body: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        asks(target, body)
+    assert words in str(caught.value)
+
+
+def test_a_list_that_fails_for_one_id_alone_is_found_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="TWO_UPSTREAM_BODY fails: it makes no JSON"):
+        asks("/", '{"a": {{ ids[0] }}{% if ids|length > 1 %}, "b": 2{% else %},{% endif %}}')
+
+
+def test_a_template_that_fails_later_fails_its_batch() -> None:
+    one = asks("/{{ ids|join('-') }}?{{ 7 // (ids[0] - 9) }}")
+    with pytest.raises(PermanentError, match=r"^TWO_UPSTREAM_URL fails in line 1: integer division"):
+        one.of([9])

@@ -1,0 +1,52 @@
+"""OpenAlex: 10 calls a second and 100,000 a day (docs.openalex.org, "Rate limits and authentication")."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.upstream import Exchange
+
+from .rules import Sliding
+from .standin import Refused, StandIn, answered, query_of
+
+pytestmark = pytest.mark.realtime
+
+
+class OpenAlex(StandIn):
+    recipe = "OpenAlex"
+    scale = 1
+    rate = 10
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._limit = Sliding(10, 1)
+        self._left = 100_000
+
+    def answer(self, exchange: Exchange, now: float) -> None:
+        with self.lock:
+            allowed = self._limit.allows(now)
+            self._left -= 1
+        headers = {
+            "x-ratelimit-limit": "100000",
+            "x-ratelimit-remaining": str(self._left),
+            "x-ratelimit-reset": str(86_400 - int(now) % 86_400),
+        }
+        if not allowed:
+            self.violated("Rate limit exceeded")
+            return self.reply(exchange, {"error": "Rate limit exceeded"}, 429, headers)
+        query = query_of(exchange)
+        wanted = query["filter"].removeprefix("openalex:").split("|")
+        if len(wanted) > 50:
+            self.violated("more than 50 ids")
+        there = [one for one in sorted(wanted) if len(one) == 11]
+        results = [{"id": f"https://openalex.org/{one}", "display_name": f"On {one}"} for one in there]
+        page = {"count": len(there), "page": 1, "per_page": int(query["per-page"])}
+        return self.reply(exchange, {"meta": page, "results": results[: page["per_page"]]}, 200, headers)
+
+
+def test_every_work_is_fetched() -> None:
+    stand_in, unknown = OpenAlex(), "W1"
+    ids = [f"W{number}" for number in range(2_741_809_807, 2_741_809_807 + 18 * 50)]
+    found = answered(stand_in, [*ids, unknown])
+    assert found.pop(unknown) == Refused(f"The upstream {stand_in.host} has nothing for it.")
+    assert {one: item["display_name"] for one, item in found.items()} == {one: f"On {one}" for one in ids}
