@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
-from tests.support.scripted import answer, problem, reset, scripted
+from tests.support.scripted import answer, problem, reset, say_nothing, scripted
 from tests.support.sleeper import Sleeper
 
 Make = Callable[..., Client]
@@ -160,6 +160,12 @@ def test_while_nobody_answers_a_wait_takes_no_longer_than_its_timeout(client: Ma
     with scripted(*[reset] * 20) as server, pytest.raises(Unreachable):
         client(server.url, retries=20).wait("abc", timeout=3)
     assert 1.5 < sum(clock.slept) <= 3
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(0.02, "0.1"), (0.2, "0.2")])
+def test_the_last_answer_is_awaited_for_what_is_left_of_a_wait(client: Make, timeout: float, told: str) -> None:
+    with scripted(say_nothing) as server, pytest.raises(Unreachable, match=f"no answer within {told} s"):
+        client(server.url, retries=0).wait("abc", timeout=timeout)
 
 
 def test_the_listing_of_those_with_failed_batches(client: Make) -> None:

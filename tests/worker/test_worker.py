@@ -830,7 +830,8 @@ class TestStart:
 
         for thread in [in_a_thread(start) for _ in range(8)]:
             joined(thread)
-        assert [thread.name for thread in threading.enumerate()].count("twins-worker") == 1
+        (thread,) = (one for one in threading.enumerate() if one.name == "twins-worker")
+        assert thread.daemon
 
     def test_stop_and_start_by_turns_leaves_one(self, serve: Serve) -> None:
         host = serve(name="turns", interval=0)
