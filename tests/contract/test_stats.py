@@ -49,3 +49,18 @@ def test_the_first_retry_that_is_not_due_is_told(new_store: Callable[..., Store]
     assert store.stats().next_retry_at == now + 10
     clock.advance(10)
     assert store.stats().next_retry_at == now + 30
+
+
+def test_the_tokens_and_what_runs_are_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store, now = new_store(burst=2), clock.now()
+    submit(store, range(1, 10))
+    stats = store.stats()
+    assert (stats.tokens, stats.next_token_at, stats.running) == (2, now, 0)
+    claims = claimed(store, 2)
+    stats = store.stats()
+    assert (stats.tokens, stats.next_token_at, stats.running) == (0, now + 5, 2)
+    clock.advance(4)
+    finish(store, claims[0])
+    stats = store.stats()
+    assert (stats.tokens, stats.next_token_at, stats.running) == (0, now + 5, 1)
+    assert (stats.now, stats.service_seconds) == (now + 4, 4.0)

@@ -31,6 +31,7 @@ def test_a_queue_takes_exactly_as_many_batches_as_it_may_hold() -> None:
     assert refused.value.retry_after == 10.0
     with pytest.raises(InvalidRequest, match="6 batches, but the queue never holds over 5"):
         ask(waiting, 6, max_pending=5)
+    ask(waiting, 6, max_pending=0)
 
 
 def test_a_backlog_may_be_exactly_as_long_as_it_may_be() -> None:

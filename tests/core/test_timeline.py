@@ -133,6 +133,7 @@ def test_retries_that_fall_due_together_follow_one_another_and_those_to_come_wai
     assert upcoming(timeline(interval=5.0, hold=62.0), ["x"], retries) == [
         ("a", 62), ("b", 67), ("c", 72), ("x", 77), ("d", 200)
     ]  # fmt: skip
+    assert upcoming(timeline(interval=5.0), [], retries[:2]) == told[1:3]
     assert upcoming(timeline(interval=5.0, paused=True), ["x"], retries[:1]) == [("x", None), ("a", None)]
 
 
