@@ -105,14 +105,16 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
 
 def test_a_batch_can_be_redriven_again_and_again(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0)
-    first = submit(store, [1])
-    submit(store, [2])
+    first, second = submit(store, [1]), submit(store, [2])
     for _ in range(3):
         claim = claimed(store)[0]
         assert claim.batch.ingestion_id == first.id
         bury(store, claim, BOOM)
         assert store.stats().depths[Priority.MEDIUM].waiting == 1
         assert store.redrive(first.id).counts == Counts(yet_to_start=1)
+        estimate = estimate_of(store, second.id)
+        assert estimate is not None
+        assert estimate.batches_ahead == 1
     assert store.stats().depths[Priority.MEDIUM].waiting == 2
 
 
