@@ -50,6 +50,10 @@ def test_what_has_started_no_longer_counts_for_the_wait(new_store: NewStore, clo
     store = new_store(key_quota=6)
     for _ in range(2):
         submit(store, [1, 2, 3], owner="one")
+    for ids, fits in (([1, 2, 3], 0.0), ([1, 2, 3, 4], 5.0)):
+        with pytest.raises(QuotaFull) as refused:
+            submit(store, ids, owner="one")
+        assert refused.value.retry_after == pytest.approx(fits)
     claimed(store)
     with pytest.raises(QuotaFull) as refused:
         submit(store, [1, 2, 3, 4], owner="one")
