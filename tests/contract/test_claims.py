@@ -137,6 +137,16 @@ def test_each_batch_of_a_page_tells_its_attempt_and_its_times(
         assert len(page.started) == len(page.finished) == len(page)
 
 
+def test_batches_that_all_run_for_the_first_time_are_one_run_of_their_page(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    ingestion = submit(store, range(1, 10))
+    claims = claimed(store, 3)
+    assert list(store.batches(ingestion.id)[1].runs()) == [(range(3), Status.TRIGGERED, 1)]
+    for claim in claims:
+        finish(store, claim)
+    assert list(store.batches(ingestion.id)[1].runs()) == [(range(3), Status.COMPLETED, 1)]
+
+
 def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=0, lease=30, max_attempts=2)
     ingestion = submit(store, [1, 2, 3, 4])

@@ -335,6 +335,18 @@ def test_a_retry_that_is_due_is_among_the_upcoming(new_store: Callable[..., Stor
     assert [(batch.ids, at) for batch, at in store.upcoming(5)] == [([1], clock.now()), ([2], clock.now())]
 
 
+def test_of_many_retries_that_are_due_the_most_urgent_is_the_next(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0)
+    for priority, delay in ((Priority.LOW, 10), (Priority.MEDIUM, 11), (Priority.HIGH, 12)):
+        submit(store, [1], priority)
+        retry(store, claimed(store)[0], BOOM, delay)
+    clock.advance(12)
+    assert [batch.priority for batch, _ in store.upcoming(1)] == [Priority.HIGH]
+    assert [batch.priority for batch, _ in store.upcoming(3)] == [Priority.HIGH, Priority.MEDIUM, Priority.LOW]
+
+
 def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) -> None:
     start = clock.now()
     submit(store, range(1, 6), Priority.LOW)
