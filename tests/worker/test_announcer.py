@@ -31,8 +31,9 @@ def test_calls_are_made_one_after_the_other_whatever_is_raised(caplog: pytest.Lo
     announcer.stop(BOUND)
     assert made == [0, 1, 2, 3]
     assert threads() == []
-    told = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
-    assert told == ["an announcement of 'test' was cut off"] * 2
+    told = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert [record.getMessage() for record in told] == ["an announcement of 'test' was cut off"] * 2
+    assert all(record.exc_info for record in told)
     announcer.put(lambda: made.append(4))
     announcer.stop(BOUND)
     assert made[4:] == [4]

@@ -179,6 +179,15 @@ class TestSchedule:
         assert host.finished(medium.id).finished_at == START + 15
         assert host.finished(high.id).finished_at == START + 10
 
+    def test_the_first_start_waits_for_nothing_and_the_last_end_is_logged(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.INFO, logger="flask_ingestion"):
+            host = serve(echo)
+            ingestion = host.finished(host.submit([1]).id)
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival"]
+        assert f"ingestion {ingestion.id} ended: completed" in caplog.text
+
     def test_slow_work_is_not_added_to_the_interval(self, serve: Serve, gate: Gate) -> None:
         host = serve(gate, concurrency=2)
         host.submit(range(1, 10))
@@ -387,6 +396,16 @@ class TestThreads:
         eventually(lambda: not batch_threads(host))
         assert host.ingestion.get(ingestion.id).status == Status.FAILED
         assert list(host.ingestion.results(ingestion.id)) == []
+
+    def test_what_waits_for_its_slot_was_limited_by_slots(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
+        host.submit([1])
+        gate.wait_for_a_call()
+        eventually(lambda: host.service.worker._waiting_on == "slots")
+        host.submit([2])
+        host.advance(60)
+        gate.wait_for_a_call()
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
 
     def test_a_receiver_that_hangs_after_a_time_out_holds_up_no_start(self, serve: Serve, gate: Gate) -> None:
         gate.held, released, reached = {1}, threading.Event(), threading.Event()
@@ -625,6 +644,18 @@ class TestStoreFails:
         assert host.finished(host.submit([1]).id).status == Status.COMPLETED
         assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
 
+    def test_one_that_is_given_up_in_the_meantime_ends_its_thread_without_a_word(
+        self, troubled: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = troubled(echo, interval=0)
+        host.heard.stop_listening()
+        host.store.fail(StoreUnavailable("gone"), "ack")
+        host.submit([1])
+        eventually(lambda: "waits for the store: gone" in caplog.text)
+        host.ingestion.stop(0)
+        eventually(lambda: not batch_threads(host))
+        assert "died" not in caplog.text
+
     def test_a_request_in_the_meantime_is_503(self, troubled: Serve) -> None:
         host = troubled(echo)
         host.store.fail(StoreUnavailable("disk full", retry_after=7.2), "add", "get")
@@ -686,6 +717,7 @@ class TestWorkerDies:
         ingestion = host.submit([1])
         eventually(lambda: host.service.worker.state == "dead")
         host.ingestion.stop(0)
+        assert host.service.worker.state == "off"
         host.ingestion.start()
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.client.get("/readyz").status_code == 200
@@ -700,6 +732,31 @@ class TestStop:
             assert host.service.worker.state == "off"
         host.submit([2])
         assert host.service.worker.state == "off"
+
+    def test_of_the_worker_alone_it_ends_its_thread(self, serve: Serve) -> None:
+        host = serve(echo)
+        host.finished(host.submit([1]).id)
+        host.service.worker.stop(BOUND)
+        assert host.service.worker.state == "off"
+
+    def test_while_the_store_does_not_answer_it_goes_on_stopping(
+        self, troubled: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.worker.worker._LAST_CALL", 0.01)
+        host, asked, free = troubled(echo), threading.Event(), threading.Event()
+
+        def hang() -> None:
+            asked.set()
+            assert free.wait(BOUND)
+
+        host.store.trouble["claim"] = hang
+        host.submit([1])
+        assert asked.wait(BOUND)
+        host.ingestion.stop(0)
+        assert host.service.worker.state == "stopping"
+        host.store.heal()
+        free.set()
+        eventually(lambda: host.service.worker.state == "off")
 
     def test_before_a_start_it_stays_stopped(self, serve: Serve) -> None:
         host = serve()
@@ -817,6 +874,27 @@ class TestStop:
         assert waited.wait(BOUND)
         assert wake.stop
         joined(wake.stop)
+
+    def test_nor_is_one_by_what_arrives_while_the_worker_looks(self, serve: Serve) -> None:
+        host = serve(echo, lease=9000)
+        host.finished(host.submit([1]).id)
+        # It waits for a token, and what arrives does not wake it.
+        token = host.submit([2])
+        late: list[str] = []
+        claim = host.store.claim
+
+        def look(*args: Any, **more: Any) -> Any:
+            answer = claim(*args, **more)
+            if not late and getattr(answer, "reason", "") == "empty":
+                late.append(host.submit([3]).id)
+            return answer
+
+        host.store.claim = look  # type: ignore[method-assign]
+        host.advance(5)
+        host.finished(token.id)
+        eventually(lambda: late)
+        host.clock.advance(5)
+        host.finished(late[0])
 
 
 class TestStart:
