@@ -184,8 +184,11 @@ class TestSchedule:
     ) -> None:
         with caplog.at_level(logging.INFO, logger="flask_ingestion"):
             host = serve(echo)
-            ingestion = host.finished(host.submit([1]).id)
-        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival"]
+            ingestion = host.submit([1, 2, 3, 4])
+            eventually(lambda: host.service.worker._waiting_on == "token")
+            host.advance(5)
+            host.finished(ingestion.id)
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "token"]
         assert f"ingestion {ingestion.id} ended: completed" in caplog.text
 
     def test_slow_work_is_not_added_to_the_interval(self, serve: Serve, gate: Gate) -> None:
@@ -407,6 +410,18 @@ class TestThreads:
         gate.wait_for_a_call()
         assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
 
+    @pytest.mark.parametrize("heard", [True, False])
+    def test_what_waits_for_the_only_slot_was_limited_by_slots(self, serve: Serve, gate: Gate, heard: bool) -> None:
+        host = serve(gate, interval=0, concurrency=1)
+        if not heard:
+            host.heard.stop_listening()
+        host.submit([1])
+        gate.wait_for_a_call()
+        host.submit([2])
+        gate.opened.set()
+        gate.wait_for_a_call()
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
+
     def test_a_receiver_that_hangs_after_a_time_out_holds_up_no_start(self, serve: Serve, gate: Gate) -> None:
         gate.held, released, reached = {1}, threading.Event(), threading.Event()
 
@@ -505,6 +520,8 @@ class TestThreads:
         second.opened.set()
         eventually(lambda: host.ingestion.get(ingestion.id).finished_at is not None)
         assert host.ingestion.get(ingestion.id).status == Status.COMPLETED
+        host.ingestion.stop(0)
+        assert [one for one in threading.enumerate() if one.name == "ingest-announcer"] == []
 
     def test_a_thread_that_cannot_be_started_costs_no_attempt(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -590,6 +607,17 @@ def refuse_threads(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> th
     return last
 
 
+def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
+    host, pruned = troubled(echo, lease=30), threading.Semaphore(0)
+    host.store.trouble["prune"] = pruned.release
+    for _ in range(3):
+        host.advance(9.9)
+        host.finished(host.submit([1]).id)
+        assert not pruned.acquire(blocking=False)
+        host.advance(0.1)
+        assert pruned.acquire(timeout=BOUND)
+
+
 class TestStoreFails:
     def test_it_is_asked_again_until_it_is_back(self, troubled: Serve, caplog: pytest.LogCaptureFixture) -> None:
         host = troubled(echo, interval=0)
@@ -672,9 +700,11 @@ class TestStoreFails:
         host.submit([1])
         gate.wait_for_a_call()
         host.store.fail(StoreUnavailable("gone"))
-        host.ingestion.stop(0)
+        with caplog.at_level(logging.INFO, logger="flask_ingestion"):
+            host.ingestion.stop(0)
         assert host.service.worker.state == "off"
         assert "is left to its lease: gone" in caplog.text
+        assert "the worker of 'ingest' is listed until its lease ends: gone" in caplog.text
 
 
 def waits_in(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -757,6 +787,13 @@ class TestStop:
         host.store.heal()
         free.set()
         eventually(lambda: host.service.worker.state == "off")
+
+    def test_from_inside_the_workers_own_thread_it_does_not_wait_for_itself(self, troubled: Serve) -> None:
+        host = troubled(echo)
+        host.store.trouble["claim"] = lambda: host.ingestion.stop(BOUND)
+        host.submit([1])
+        eventually(lambda: host.service.worker.state == "off")
+        assert host.heard.all("started") == []
 
     def test_before_a_start_it_stays_stopped(self, serve: Serve) -> None:
         host = serve()
