@@ -803,8 +803,12 @@ class TestStop:
         host.ingestion.start()
         host.heard.until("finished")
 
-    def test_a_running_batch_may_end_within_the_grace(self, serve: Serve, gate: Gate) -> None:
+    @pytest.mark.parametrize("started", [1, 2])
+    def test_a_running_batch_may_end_within_the_grace(self, serve: Serve, gate: Gate, started: int) -> None:
         host = serve(gate, interval=0, concurrency=1)
+        for _ in range(started - 1):
+            host.ingestion.stop()
+            host.ingestion.start()
         ingestion = host.submit(range(1, 6))
         gate.wait_for_a_call()
         stopping = in_a_thread(lambda: host.ingestion.stop(10))
