@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .errors import ConfigError
 from .keys import Key, parse_keys
 from .limits import AnyLimit, parse_limits
+from .receivers import Host, parse_hosts, parse_secrets, parse_url
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -194,6 +195,21 @@ class Settings:
     upstream_connections: int = _setting(
         0, _integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
     )
+    webhook_url: str = _setting(
+        "", parse_url, "Where each ingestion's end is told, in a signed POST; none: nowhere.", secret=True
+    )
+    webhook_hosts: tuple[Host, ...] = _setting(
+        (),
+        parse_hosts,
+        "Hosts that a submission's callback may name, as hooks.example.org, 10.0.0.7:8443; none: it may not.",
+        explains=True,
+    )
+    webhook_secret: tuple[bytes, ...] = _setting(
+        (), parse_secrets, "What signs callbacks: whsec_ and the base64 of 24 to 64 random bytes.", secret=True
+    )
+    webhook_timeout: float = _setting(
+        10.0, _seconds(above=True), "Seconds that a receiver has to answer a callback, before it is told again later."
+    )
     process_timeout: float = _setting(
         300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
     )
@@ -213,8 +229,11 @@ class Settings:
     max_backlog_seconds: float = _setting(
         0.0, _seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
     )
-    id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted.")
-    id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted.")
+    id_type: str = _setting(
+        "integer", _choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
+    )
+    id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted, of integers.")
+    id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
@@ -238,14 +257,22 @@ class Settings:
         return max(self.interval, *(limit.interval for limit in self.limits), 0.0)
 
     @property
+    def tells(self) -> bool:
+        """Whether anybody can be told of an ingestion's end."""
+        return bool(self.webhook_url or self.webhook_hosts)
+
+    @property
     def least_interval(self) -> float:
         """Seconds from one start to the next at the highest rate that lasts, by the shortest of its limits; or 0."""
         return self.interval or min((limit.interval for limit in self.limits), default=0.0)
 
     @property
     def max_body(self) -> int:
-        """Bytes of a request at most: room for MAX_IDS, each of up to 20 characters, a comma and a space."""
-        return 65_536 + 22 * self.max_ids
+        """Bytes of a request at most: room for MAX_IDS, each with a comma and a space.
+
+        An integer has up to 20 characters, a string up to 200 and two quotes; those beyond ASCII take more bytes each.
+        """
+        return 65_536 + (204 if self.id_type == "string" else 22) * self.max_ids
 
     @staticmethod
     def key_of(instance: str, setting: str = "") -> str:
@@ -287,6 +314,11 @@ class Settings:
             )
         if self.upstream_body and self.upstream_method == "GET":
             raise ConfigError(f"{prefix}UPSTREAM_BODY needs another {prefix}UPSTREAM_METHOD than GET, such as POST.")
+        if self.tells and not self.webhook_secret:
+            raise ConfigError(
+                f"{prefix}WEBHOOK_SECRET is missing: it signs what {prefix}WEBHOOK_URL or {prefix}WEBHOOK_HOSTS has the"
+                f" service send. It is {parse_secrets.__doc__}."
+            )
 
 
 def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:

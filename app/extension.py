@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import BatchError, Clock, Ingestion, Priority, SystemClock
+from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -19,7 +19,7 @@ from .routes import make_blueprint
 from .service import Service
 from .serving import will_serve
 from .store import Forkable
-from .web import add_metrics, add_reference
+from .web import add_metrics, add_reference, answer_unrouted
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -55,9 +55,9 @@ class IngestionAPI:
         name, time = self.name, clock or SystemClock()
         if name in app.extensions:
             raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
-        path = f"{(url_prefix or '').rstrip('/')}/ingest"
-        if any(rule.rule == path for rule in app.url_map.iter_rules()):
-            raise RuntimeError(f"This app already has a route {path}; give {name!r} a url_prefix of its own.")
+        root = (url_prefix or "").rstrip("/")
+        if any(rule.rule == f"{root}/ingest" for rule in app.url_map.iter_rules()):
+            raise RuntimeError(f"This app already has a route {root}/ingest; give {name!r} a url_prefix of its own.")
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
         configured = load_processor(settings, prefix)
@@ -79,6 +79,8 @@ class IngestionAPI:
         add_metrics(blueprint, service)
         add_reference(blueprint, service)
         add_docs(blueprint, service)
+        if root:
+            answer_unrouted(blueprint, root)
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._apps.add(app)
@@ -132,25 +134,26 @@ class IngestionAPI:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         deadline: str | float | None = None,
+        callback: str | None = None,
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
         """Accept ids, as `POST /ingest` does; see `Service.submit`."""
-        return self.service.submit(ids, priority, deadline=deadline, key=key, owner=owner)
+        return self.service.submit(ids, priority, deadline=deadline, callback=callback, key=key, owner=owner)
 
     def get(self, ingestion_id: str) -> Ingestion:
         """Returns the ingestion as it stands. Raises UnknownIngestion."""
         return self.service.store.get(ingestion_id)
 
     @overload
-    def results(self, ingestion_id: str) -> Iterator[tuple[int, str]]: ...
+    def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]: ...
     @overload
-    def results(self, ingestion_id: str, *, failed: bool) -> Iterator[tuple[int, str | BatchError]]: ...
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, Any]]:
+    def results(self, ingestion_id: str, *, failed: bool) -> Iterator[tuple[Id, str | BatchError]]: ...
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, Any]]:
         """Returns each answered id with its data as JSON text. Raises UnknownIngestion.
 
         With `failed`, each id that failed too, with its error's type and message.
@@ -164,6 +167,10 @@ class IngestionAPI:
     def redrive(self, ingestion_id: str) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
         return self.service.redrive(ingestion_id)
+
+    def redrive_callback(self, ingestion_id: str) -> Ingestion:
+        """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
+        return self.service.redrive_callback(ingestion_id)
 
     def pause(self) -> None:
         """Stop starting batches until `resume`."""

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate
+from .core import ASK_AGAIN, Estimate, dumps
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
@@ -22,7 +22,6 @@ from .web import (
     count_member,
     current,
     dispatch_document,
-    dumps,
     filter_members,
     from_error,
     from_http,
@@ -97,6 +96,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.OPERATE)
     def redrive(ingestion_id: str) -> Response:
         service.redrive(ingestion_id)
+        return _status(service, ingestion_id, 0, 0)
+
+    @blueprint.post("/status/<ingestion_id>/callback/redrive")
+    @needs(Role.OPERATE)
+    def redrive_callback(ingestion_id: str) -> Response:
+        service.redrive_callback(ingestion_id)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.get("/results/<ingestion_id>")
@@ -180,7 +185,7 @@ def _body(settings: Settings) -> Any:
 
 def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
     ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit)
-    head = status_head(ingestion, estimate)
+    head = status_head(ingestion, estimate, service.latest_callback(ingestion_id))
     tag = hashlib.sha1(head.encode() + batches.mark(), usedforsecurity=False).hexdigest()[:20]
     headers = [("ETag", f'W/"{tag}"')]
     if estimate:

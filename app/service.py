@@ -5,27 +5,30 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+from .callbacks import Callback, Courier
 from .config import Settings
 from .core import (
     Answer,
     Clock,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Quote,
+    Strings,
     batch_count,
     batch_position,
     check_request,
     id_prefix,
     ingestion_prefix,
 )
-from .errors import IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
+from .errors import Conflict, IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
 from .processors import Processor, encode_results, simulate
-from .signals import Emitter, Sender, ingestion_accepted, ingestion_refused
+from .signals import Emitter, Sender, ingestion_accepted, ingestion_finished, ingestion_refused
 from .store import Forkable, Store, Submission
 from .worker import Worker, announce
 
@@ -35,9 +38,12 @@ logger = logging.getLogger("flask_ingestion")
 _CANDIDATES = 3
 """Ids that the refusal of an ambiguous one names."""
 
+_LAST_POST = 1.0
+"""Seconds that a callback on its way has to be answered when the service stops."""
+
 
 class Service:
-    """One queue in one app: its settings, store and worker.
+    """One queue in one app: its settings, store, worker, and courier (None where nobody is told of an end).
 
     `find_processor` is called for every batch; if it returns None, the work is only simulated. `autostart` says whether
     this process dispatches without an explicit start.
@@ -62,6 +68,8 @@ class Service:
         self._find_processor = find_processor
         self._autostart = autostart
         self._active = False
+        if settings.tells:
+            self.emitter.observe(ingestion_finished, lambda **_: self._wake_courier())
         self._open()
 
     def _open(self) -> None:
@@ -70,6 +78,7 @@ class Service:
         self._accepting: set[tuple[str | None, str]] = set()
         self.store = self._open_store()
         self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
+        self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
 
     def ensure_started(self) -> None:
         """Start dispatching if this process should and has not been stopped."""
@@ -86,6 +95,8 @@ class Service:
             if self._active:
                 return
             self.worker.start()
+            if self.courier:
+                self.courier.start()
             self._active, self._autostart = True, False
         if self._find_processor() is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
@@ -104,6 +115,8 @@ class Service:
         """Stop dispatching; running batches have `grace` seconds to end (None: SHUTDOWN_GRACE). Idempotent."""
         self._stop_claiming()
         self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
+        if self.courier:
+            self.courier.stop(_LAST_POST)
 
     def after_fork(self) -> None:
         """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
@@ -116,10 +129,11 @@ class Service:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         deadline: str | float | None = None,
+        callback: str | None = None,
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
@@ -127,7 +141,7 @@ class Service:
 
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
         """
-        body = {"ids": list(ids), "priority": priority, "deadline": deadline}
+        body = {"ids": list(ids), "priority": priority, "deadline": deadline, "callback": callback}
         return self.accept(body, key=key, owner=owner)
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
@@ -137,9 +151,10 @@ class Service:
             if self.shutting_down and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._only_one(owner, key) if key is not None else nullcontext():
-                packed, priority, deadline = check_request(body, self.settings, self.clock.now())
-                fingerprint = _fingerprint(packed, priority, body.get("deadline")) if key is not None else ""
-                ingestion, new = self.store.add(Submission(packed, priority, owner, key, fingerprint, deadline))
+                packed, priority, deadline, callback = check_request(body, self.settings, self.clock.now())
+                fingerprint = _fingerprint(packed, priority, body.get("deadline"), callback) if key is not None else ""
+                submission = Submission(packed, priority, owner, key, fingerprint, deadline, callback)
+                ingestion, new = self.store.add(submission)
         except IngestError as error:
             self.refused(error)
             raise
@@ -154,7 +169,7 @@ class Service:
 
     def quote(self, body: Any) -> dict[Priority, Quote]:
         """Returns when a request with this JSON would start and end at each priority; nothing is queued."""
-        packed, _, _ = check_request(body, self.settings, self.clock.now())
+        packed, *_ = check_request(body, self.settings, self.clock.now())
         return self.store.quote(batch_count(len(packed), self.settings.batch_size))
 
     def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
@@ -192,6 +207,23 @@ class Service:
         self.worker.wake()
         return ingestion
 
+    def latest_callback(self, ingestion_id: str) -> Callback | None:
+        """Returns what is told of the ingestion's latest end, None where there is nothing, or nobody, to tell."""
+        callbacks = self.store.outbox.of(ingestion_id) if self.courier else []
+        return callbacks[0] if callbacks else None
+
+    def redrive_callback(self, ingestion_id: str) -> Ingestion:
+        """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
+        ingestion = self.store.get(ingestion_id)
+        if not self.store.outbox.redrive(ingestion_id):
+            raise Conflict("No callback of the ingestion is pending or failed; there is nothing to send again.")
+        self._wake_courier()
+        return ingestion
+
+    def _wake_courier(self) -> None:
+        if self.courier:
+            self.courier.wake()
+
     def pause(self) -> None:
         """Stop starting batches until `resume`."""
         self.store.pause()
@@ -203,7 +235,7 @@ class Service:
         logger.warning("%r is resumed", self.name)
         self.worker.wake()
 
-    def _run_processor(self, ids: Sequence[int]) -> Sequence[Answer]:
+    def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
         processor = self._find_processor() or simulate
         own = list(ids)
         return encode_results(ids, processor(own), own)
@@ -222,7 +254,8 @@ class Service:
                 self._accepting.discard((owner, key))
 
 
-def _fingerprint(ids: array[int], priority: Priority, deadline: Any) -> str:
-    digest = hashlib.sha256(f"{priority.name} {deadline!r} ".encode())
-    digest.update(ids)
+def _fingerprint(ids: Ids, priority: Priority, deadline: Any, callback: str | None) -> str:
+    told = "" if callback is None else f"{callback} "
+    digest = hashlib.sha256(f"{priority.name} {deadline!r} {told}".encode())
+    digest.update(b"strings " + ids.lines if isinstance(ids, Strings) else ids)
     return digest.hexdigest()

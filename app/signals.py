@@ -41,11 +41,11 @@ class Emitter:
     def __init__(self, name: str, app: Sender) -> None:
         self.app = app
         self._name = name
-        self._own: dict[NamedSignal, Callable[..., None]] = {}
+        self._own: dict[NamedSignal, list[Callable[..., None]]] = {}
 
     def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
         """Call `observer` each time a signal is emitted, outside the app's context and without the keyword `name`."""
-        self._own[signal] = observer
+        self._own.setdefault(signal, []).append(observer)
 
     def is_heard(self, signal: NamedSignal) -> bool:
         """Returns whether a receiver of the host's is connected."""
@@ -53,11 +53,11 @@ class Emitter:
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
         """Call the observers and every receiver; an exception in one is logged and does not stop the others."""
-        try:
-            if observer := self._own.get(signal):
+        for observer in self._own.get(signal, ()):
+            try:
                 observer(**keywords)
-        except Exception:
-            logger.exception("an observer of %s raised", signal.name)
+            except Exception:
+                logger.exception("an observer of %s raised", signal.name)
         if not signal.receivers:
             return
         for receiver in signal.receivers_for(self.app):

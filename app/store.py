@@ -7,10 +7,10 @@ processes share does each of these calls in one transaction.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from .callbacks import Outbox
 from .core import (
     ANY,
     COMPLETED,
@@ -25,6 +25,8 @@ from .core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Quote,
@@ -39,15 +41,17 @@ class Submission(NamedTuple):
     """What a caller hands over.
 
     `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key. A
-    submission that cannot end by `deadline` (epoch seconds) is refused.
+    submission that cannot end by `deadline` (epoch seconds) is refused. `callback` is the URL that is told of its end;
+    without one, that is WEBHOOK_URL.
     """
 
-    ids: array[int]
+    ids: Ids
     priority: Priority
     owner: str | None = None
     key: str | None = None
     fingerprint: str = ""
     deadline: float | None = None
+    callback: str | None = None
 
 
 class Outcome(NamedTuple):
@@ -115,6 +119,9 @@ class Store(ABC):
     groups = False
     """Whether it serves concurrent calls together; otherwise each waits for the one before it."""
 
+    outbox: Outbox
+    """The callbacks; one is added in the step in which an ingestion ends, where somebody is to be told."""
+
     # -- accepting and reporting --
 
     @abstractmethod
@@ -140,7 +147,7 @@ class Store(ABC):
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
     @abstractmethod
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         """Yields each id that was answered with its data as JSON text, in the ingestion's order.
 
         With `failed`, each id that failed for good too, with its error.

@@ -5,55 +5,42 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import time
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from app.callbacks import Callback
+from app.callbacks.message import headers_of
 from app.config import Settings
-from tests.support.command import Command
-from tests.support.standalone import Service
+from app.receivers import parse_secrets
+from tests.support.sink import SECRET
 
 ROOT = Path(__file__).parents[1]
 
 
-def python_blocks() -> dict[str, str]:
-    """The README's examples in Python, each by a word that only it has."""
-    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    words = ("Client(", "@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
-    found = {word: next(block for block in blocks if word in block) for word in words}
-    assert len(blocks) == len(found)
-    return found
+def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
+    receiver: dict[str, Any] = {"__name__": "receiver"}
+    exec(program, receiver)
+    client = receiver["app"].test_client()
+    body = '{"type":"ingestion.completed","data":{"ingestion_id":"abc"}}'
+    callback = Callback("msg_1", "abc", None, body, 0.0, 0.0, 0.0)
 
+    def answer(age: float, secret: str, body: str) -> int:
+        headers = headers_of(callback, parse_secrets(secret), time.time() - age)
+        return int(client.post("/ingestion", data=body, headers=headers).status_code)
 
-def test_the_readmes_host_runs_and_says_when_an_ingestion_ends() -> None:
-    blocks = python_blocks()
-    program = "".join(
-        blocks[word] for word in ("@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
-    )
-    program += """
-import threading
-over = threading.Event()
-
-@ingestion_finished.connect
-def last(*_, **__):
-    over.set()
-
-accepted = app.test_client().post("/nightly").json["ingestion"]
-over.wait(20)
-print(accepted)
-print([rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/ingest")])
-"""
-    with Command("-W", "error", "-c", program) as command:
-        assert command.end() == 0, command.output
-    said, accepted, routes = command.lines[-3:]
-    assert said == f"ingest: {accepted} is completed"
-    assert routes == "['/ingestion/ingest', '/partner/ingest']"
-
-
-def test_the_readmes_client_prints_the_results() -> None:
-    with Service() as service:
-        program = python_blocks()["Client("].replace(":8000", f":{service.port}")
-        with Command("-W", "error", "-c", program) as command:
-            assert command.end() == 0, command.output
-    assert command.lines == [str({"id": one, "data": "processed"}) for one in (1, 2, 3)]
+    other = f"whsec_{'B' * 32}"
+    assert answer(0, f"{other},{SECRET}", body) == 204
+    assert answer(0, SECRET, body) == 204
+    assert (answer(0, other, body), answer(0, SECRET, f"{body} "), answer(301, SECRET, body)) == (401, 401, 401)
+    assert capsys.readouterr().out == "ingestion.completed abc\n"
 
 
 def table_row(field: dataclasses.Field[object]) -> str:
@@ -89,3 +76,10 @@ def test_where_to_change_what_names_files_that_are_there() -> None:
         paths = re.findall(r"`([^`]+)`", row)
         assert paths, row
         assert [path for path in paths if not (ROOT / path).is_file()] == [], row
+
+
+def test_every_setting_that_is_mentioned_is_there() -> None:
+    known = {Settings.key_of("ingest", field.name) for field in dataclasses.fields(Settings)}
+    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.*")):
+        mentioned = set(re.findall(r"\bINGEST_[A-Z_]+[A-Z]\b", file.read_text()))
+        assert mentioned <= known | {"INGEST_URL", "INGEST_KEY"}, file

@@ -1,54 +1,58 @@
-"""Which batch goes next, compared with a list that is too simple to be wrong."""
+"""The ready queue, compared with a list that is too simple to be wrong."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.queue import Entry, ReadyQueue
 
-STEPS = st.lists(
-    st.tuples(st.sampled_from(["put", "put", "pop", "follow", "jump"]), st.integers(0, 30)),
-    min_size=100,
-    max_size=300,
-)
+PLACES = st.permutations(range(64))
+STEPS = st.lists(st.sampled_from(["put", "pop", "pop and put"]), min_size=40, max_size=120)
 
 
-def entry(rank: int, number: int) -> Entry[int]:
-    """The entry of owner `rank`; no two have the same number."""
-    return Entry(float(rank), number, 0, 0.0, rank)
+@given(places=PLACES, steps=STEPS)
+def test_the_most_urgent_comes_first_whatever_went_before(places: list[int], steps: list[str]) -> None:
+    queue, model = ReadyQueue[None](), list[Entry[None]]()
+    made = [Entry(float(place % 3), place, 0, 0.0, None) for place in places]
+    # Half of them at once, so that the heap is several levels deep.
+    for entry in made[:32]:
+        queue.put(entry)
+        model.append(entry)
+    left = iter(made[32:])
+    for step in steps:
+        entry = next(left, None) if "put" in step else None
+        if "pop" in step and model:
+            model.remove(min(model))
+            queue.pop(entry)
+        elif entry:
+            queue.put(entry)
+        model += [entry] if entry else []
+        assert queue.first() == min(model, default=None)
+    assert list(queue.in_order()) == sorted(model)
 
 
-@given(steps=STEPS)
-def test_it_is_in_order_as_a_sorted_list_is(steps: Any) -> None:
-    queue, naive = ReadyQueue[int](), list[Entry[int]]()
-    for number, (step, rank) in enumerate(steps):
-        if step == "put":
-            queue.put(entry(rank, number))
-            naive.append(entry(rank, number))
-        elif naive:
-            first = naive.pop(0)
-            # The next batch of an ingestion stays in front, unless something else comes before it.
-            if step == "follow":
-                naive.append(first._replace(position=first.position + 1))
-            elif step == "jump":
-                naive.append(entry(first.owner + rank % 4, number))
-            queue.pop(None if step == "pop" else naive[-1])
-        naive.sort()
-        assert queue.first() == (naive[0] if naive else None)
-    assert list(queue.in_order()) == naive
-    for one in naive:
-        assert queue.first() == one
-        queue.pop()
-    assert list(queue.in_order()) == []
+def test_what_is_gone_is_dropped_before_it_is_half_of_all() -> None:
+    queue, gone = ReadyQueue[int](), set[int]()
+    for number in range(1000):
+        queue.put(Entry(1.0, number, 0, 0.0, number))
+    for number in range(500, 1000):
+        gone.add(number)
+        queue.note_gone(lambda owner: owner in gone)
+        left = list(queue.in_order())
+        assert len([entry for entry in left if entry.owner in gone]) <= len(left) / 2
+        assert [entry.owner for entry in left if entry.owner not in gone] == sorted({*range(1000)} - gone)
+
+
+def of(owner: int) -> Entry[int]:
+    """The entry of an owner that is ranked by its number."""
+    return Entry(float(owner), 1, 0, 0.0, owner)
 
 
 def test_void_entries_are_dropped_once_they_may_be_half_of_all_and_the_others_stay_in_order() -> None:
     queue, void = ReadyQueue[int](), set[int]()
     for rank in range(100):
-        queue.put(entry((rank * 37) % 100, rank))
+        queue.put(of((rank * 37) % 100))
     for rank in range(0, 100, 2):
         void.add(rank)
         queue.note_gone(void.__contains__)
@@ -65,11 +69,11 @@ def test_void_entries_are_dropped_once_they_may_be_half_of_all_and_the_others_st
 
 def test_of_a_few_entries_none_is_dropped_until_many_were_void() -> None:
     queue = ReadyQueue[int]()
-    queue.put(entry(1, 1))
+    queue.put(of(1))
     for _ in range(2):
         for _ in range(32):
             queue.note_gone(lambda _: True)
         assert queue.first() is not None
         queue.note_gone(lambda _: True)
         assert queue.first() is None
-        queue.put(entry(1, 1))
+        queue.put(of(1))

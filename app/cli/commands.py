@@ -8,20 +8,19 @@ where the service cannot be reached or refused.
 from __future__ import annotations
 
 import itertools
-from array import array
 from typing import IO
 
 import click
 
 from ..config import release
-from ..core import Priority, Status, ingestion_prefix
+from ..core import Id, Priority, Status, ingestion_prefix
 from ..limits import parse_limits
 from ..web import dispatch_document
 from . import display
 from .db import db
-from .idfile import parse_ids, read_ids
+from .idfile import READERS, parse_ids, read_ids
 from .keys import keys
-from .remote import Remote, fail, remote, say, wait_for
+from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify
 
@@ -31,7 +30,16 @@ _BATCHES = 20
 
 ids_to_submit = click.argument("ids", nargs=-1)
 file_of_ids = click.option(
-    "-f", "--file", type=click.File(encoding="utf-8-sig"), help="A file of ids, one a line or separated by commas."
+    "-f", "--file", type=click.File(encoding="utf-8-sig"), help="A file of ids, one a line; integers also with commas."
+)
+type_of_ids = click.option(
+    "--id-type",
+    type=click.Choice(list(READERS)),
+    envvar="INGEST_ID_TYPE",
+    default="integer",
+    show_default=True,
+    show_envvar=True,
+    help="As the service has it: with string, each line and each argument is one id.",
 )
 deadline_option = click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
 priority_choice = click.Choice([priority.name for priority in Priority], case_sensitive=False)
@@ -40,7 +48,8 @@ timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Secon
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(release(), prog_name="Flask-Ingestion")
-def ingestion() -> None:
+@service_options
+def ingestion(**_: str | None) -> None:
     """Submit ids, follow them, and control the queue."""
 
 
@@ -53,8 +62,10 @@ ingestion.add_command(worker)
 @ingestion.command()
 @ids_to_submit
 @file_of_ids
+@type_of_ids
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
 @deadline_option
+@click.option("--callback", help="A URL that is told when it ends; the service has to allow its host.")
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
@@ -63,8 +74,10 @@ def submit(
     to: Remote,
     ids: tuple[str, ...],
     file: IO[str] | None,
+    id_type: str,
     priority: str,
     deadline: str | None,
+    callback: str | None,
     idempotency_key: str | None,
     and_wait: bool,
     timeout: float | None,
@@ -72,10 +85,10 @@ def submit(
     """Submit IDS, those of a file, or with - those from stdin; prints the ingestion's id."""
     if timeout is not None and not and_wait:
         raise click.UsageError("--timeout needs --wait.")
-    numbers = _gather(ids, file)
+    found = _gather(ids, file, id_type)
     try:
         ingestion_id = to.client.submit(
-            numbers, priority, idempotency_key=idempotency_key, deadline=_deadline(deadline)
+            found, priority, idempotency_key=idempotency_key, deadline=_deadline(deadline), callback=callback
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -160,13 +173,22 @@ def redrive(to: Remote, ingestion_id: str) -> None:
 
 
 @ingestion.command()
+@click.argument("ingestion_id")
+@remote
+def redrive_callback(to: Remote, ingestion_id: str) -> None:
+    """Tell the receiver of an ingestion's end again, if that failed or waits."""
+    to.show(to.client.redrive_callback(ingestion_id), display.status_text)
+
+
+@ingestion.command()
 @ids_to_submit
 @file_of_ids
+@type_of_ids
 @deadline_option
 @remote
-def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, deadline: str | None) -> None:
+def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, id_type: str, deadline: str | None) -> None:
     """Say when these ids would start and end at each priority; nothing is queued."""
-    to.show(to.client.quote(_gather(ids, file), deadline=_deadline(deadline)), display.quote_text)
+    to.show(to.client.quote(_gather(ids, file, id_type), deadline=_deadline(deadline)), display.quote_text)
 
 
 @ingestion.command()
@@ -228,14 +250,15 @@ def verify_(
         raise click.exceptions.Exit(1)
 
 
-def _gather(words: tuple[str, ...], file: IO[str] | None) -> array[int]:
+def _gather(words: tuple[str, ...], file: IO[str] | None, id_type: str) -> list[Id]:
     """Returns the ids from arguments, files and stdin."""
+    reader = READERS[id_type]
     try:
-        ids = parse_ids(word for word in words if word != "-")
+        ids = parse_ids((word for word in words if word != "-"), reader)
         if file:
-            ids.extend(read_ids(file, getattr(file, "name", "stdin")))
+            ids.extend(read_ids(file, getattr(file, "name", "stdin"), reader))
         if "-" in words:
-            ids.extend(read_ids(click.open_file("-", encoding="utf-8-sig"), "stdin"))
+            ids.extend(read_ids(click.open_file("-", encoding="utf-8-sig"), "stdin", reader))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not ids:

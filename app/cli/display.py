@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ..core import printable
+
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
@@ -23,8 +25,17 @@ def status_text(status: Document) -> str:
         ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
         ("should start", status.get("estimated_start") if not status["started_at"] else None),
         ("should end", status.get("estimated_completion")),
+        ("callback", _callback(status["callback"]) if status.get("callback") else None),
     ]
     return "\n".join([_columns(rows), *map(_batch, status["batches"])])
+
+
+def _callback(callback: Document) -> str:
+    attempts = callback["attempts"]
+    said = f"{callback['state']} after {attempts} attempt{'s' * (attempts != 1)}"
+    if callback["next_attempt_at"]:
+        said += f", goes again at {callback['next_attempt_at']}"
+    return f"{said}: {callback['error']}" if callback["error"] else said
 
 
 def progress(status: Document) -> str:
@@ -134,11 +145,11 @@ def _batch(batch: Document) -> str:
     if again := batch.get("next_attempt_at"):
         line += f"  goes again at {again}"
     if error := batch.get("error"):
-        line += f"  {error['type']}: {error['message']}"
+        line += printable(f"  {error['type']}: {error['message']}")
     return line
 
 
-def _ids(ids: Sequence[int]) -> str:
+def _ids(ids: Sequence[Any]) -> str:
     shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
     return shown if len(ids) <= _IDS_SHOWN else f"{shown} and {len(ids) - _IDS_SHOWN} more"
 

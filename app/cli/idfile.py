@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeAlias
+
+from ..core import Id, string_fault
+
+Reader: TypeAlias = Callable[[str, str], Iterator[Id]]
+"""Takes a line or an argument, and where it was found; yields the ids in it. Raises ValueError, which names the place
+of what is not an id."""
 
 
-def read_ids(lines: Iterable[str], name: str) -> array[int]:
-    """Returns the ids in lines of text, one a line or separated by commas or spaces.
+def integers(text: str, where: str) -> Iterator[int]:
+    """Yields integers that are separated by commas or spaces."""
+    for word in text.replace(",", " ").split():
+        try:
+            if not word.isascii() or "_" in word or not -(2**63) <= (number := int(word)) < 2**63:
+                raise ValueError
+        except ValueError:
+            raise ValueError(
+                f"In {where}, {word!r:.40} is not an id: a whole number of up to 64 bits, unless --id-type is string."
+            ) from None
+        yield number
 
-    Raises ValueError, which names the line in `name` of the first word that is not an id.
-    """
-    ids = array("q")
+
+def string(text: str, where: str) -> Iterator[str]:
+    """Yields the text itself, which may hold commas and spaces, without the blanks around it."""
+    if word := text.strip():
+        if fault := string_fault(word):
+            raise ValueError(f"In {where}, {word!r:.40} is not an id: it {fault}")
+        yield word
+
+
+READERS: dict[str, Reader] = {"integer": integers, "string": string}
+"""By the type of the ids, as ID_TYPE has it."""
+
+
+def read_ids(lines: Iterable[str], name: str, reader: Reader) -> list[Id]:
+    """Returns the ids in the lines of `name`. Raises ValueError, which names the first line that is wrong."""
+    ids: list[Id] = []
     number = 0
     try:
         for number, line in enumerate(lines, 1):
-            _append(ids, line, f"{name}, line {number}")
+            ids.extend(reader(line, f"{name}, line {number}"))
     except UnicodeDecodeError:
         raise ValueError(f"{name} is not UTF-8 text somewhere after line {number}.") from None
     return ids
 
 
-def parse_ids(words: Iterable[str]) -> array[int]:
-    """Returns the ids in arguments, some of which may be lists separated by commas. Raises ValueError."""
-    ids = array("q")
-    for word in words:
-        _append(ids, word, "the arguments")
-    return ids
-
-
-def _append(ids: array[int], text: str, where: str) -> None:
-    for word in text.replace(",", " ").split():
-        try:
-            if not word.isascii() or "_" in word:
-                raise ValueError
-            ids.append(int(word))
-        except (ValueError, OverflowError):
-            raise ValueError(f"In {where}, {word!r:.40} is not an id: a whole number of up to 64 bits.") from None
+def parse_ids(words: Iterable[str], reader: Reader) -> list[Id]:
+    """Returns the ids in arguments. Raises ValueError."""
+    return [one for word in words for one in reader(word, "the arguments")]

@@ -11,10 +11,12 @@ from shutil import get_terminal_size
 from typing import Any, NamedTuple, NoReturn
 
 import click
+from click.core import ParameterSource
 
-from ..client import Client, ClientError, Refused, TimedOut
+from ..client import Client, ClientError, Refused, TimedOut, Unreachable
 from ..core import Status
 from . import display
+from .address import ALONE, presumed
 
 
 class Remote(NamedTuple):
@@ -38,15 +40,43 @@ def fail(message: str, code: int) -> NoReturn:
     raise click.exceptions.Exit(code)
 
 
-def remote(function: Callable[..., None]) -> Callable[..., None]:
-    """Add a service's options to a command, and turn its errors into exit codes."""
+def _as_before_the_verb(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Returns an option's value, or what stands before the verb where nothing stands behind it."""
+    name, group = option.name or "", context.parent
+    given = ParameterSource.COMMANDLINE
+    if group and group.get_parameter_source(name) is given and context.get_parameter_source(name) is not given:
+        return group.params[name]
+    return value
 
-    @click.option("--url", envvar="INGEST_URL", default="http://127.0.0.1:8000", show_default=True, show_envvar=True)
-    @click.option("--key", envvar="INGEST_KEY", show_envvar=True, help="Better set there: ps shows options.")
+
+def service_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which service to call, as whom; a group and its verbs both take them."""
+    url = click.option(
+        "--url",
+        envvar="INGEST_URL",
+        show_envvar=True,
+        help=f"Where the service is; {ALONE} if not given, or under `flask` where `flask run` serves the app.",
+        callback=_as_before_the_verb,
+    )
+    key = click.option(
+        "--key",
+        envvar="INGEST_KEY",
+        show_envvar=True,
+        help="Better set there: ps shows options.",
+        callback=_as_before_the_verb,
+    )
+    return url(key(function))
+
+
+def remote(function: Callable[..., None]) -> Callable[..., None]:
+    """Add a service's options to a verb, and turn its errors into exit codes."""
+
+    @service_options
     @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
-    def run(url: str, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
+    def run(url: str | None, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
+        url, why = (url, "") if url else presumed(click.get_current_context())
         try:
             client = Client(url, key=key, retries=retries, notice=say)
         except ValueError as error:
@@ -59,6 +89,8 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
             faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
             hint = ["Give a key with --key, or in INGEST_KEY."] if error.status == 401 else []
             fail("\n".join([error.detail, *faults, *hint]), 4)
+        except Unreachable as error:
+            fail("\n".join([str(error), why]).strip(), 4)
         except ClientError as error:
             fail(str(error), 4)
         except KeyboardInterrupt:

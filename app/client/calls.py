@@ -72,7 +72,7 @@ class Calls:
             try:
                 answer = self.transport.exchange(method, path, body, headers or {}, timeout)
             except Unreachable as lost:
-                error, again = lost, not (once and lost.sent)
+                error, again = lost, lost.again and not (once and lost.sent)
             else:
                 if answer.status == 200:
                     return answer
@@ -94,7 +94,8 @@ class Calls:
         try:
             return Refused(answer.status, json.loads(answer.body), answer.retry_after)
         except (ValueError, TypeError, KeyError, AttributeError):
-            return Unreachable(f"{self.transport.url} answers {answer.status}, but not as this service does.")
+            prefix = "; if it is embedded, its URL ends with its url_prefix" if answer.status == 404 else ""
+            return Unreachable(f"{self.transport.url} answers {answer.status}, but not as this service does{prefix}.")
 
     def sleep(self, seconds: float) -> None:
         self._clock.wait(threading.Event(), seconds)

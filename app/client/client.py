@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from ..core import Clock, Priority, Status, SystemClock
+from ..core import Clock, Id, Priority, Status, SystemClock
 from .calls import Calls
 from .transport import ClientError, Reply, Transport, Unreachable
 
@@ -53,21 +53,22 @@ class Client:
 
     def submit(
         self,
-        ids: Iterable[int],
+        ids: Iterable[Id],
         priority: Priority | str,
         *,
         idempotency_key: str | None = None,
         deadline: str | float | None = None,
+        callback: str | None = None,
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now. Even if the connection is lost, the ids are accepted
-        once: every attempt carries `idempotency_key`, or a random one.
+        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Even if the
+        connection is lost, the ids are accepted once: every attempt carries `idempotency_key`, or a random one.
         """
         key = str(uuid4()) if idempotency_key is None else idempotency_key
         if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
             raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
-        body = _body(ids, priority, deadline)
+        body = _body(ids, priority, deadline=deadline, callback=callback)
         answer = self._calls.call("POST", "/ingest", body, {"Idempotency-Key": f'"{key}"'})
         return str(self._document(answer, "ingestion_id")["ingestion_id"])
 
@@ -152,11 +153,18 @@ class Client:
         """
         return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
 
+    def redrive_callback(self, ingestion_id: str) -> dict[str, Any]:
+        """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
+
+        Never repeated once it may have taken effect.
+        """
+        return self._document(self._calls.call("POST", _of(ingestion_id) + "/callback/redrive", once=True))
+
     def quote(
-        self, ids: Iterable[int], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
     ) -> dict[str, Any]:
         """Returns when these ids would start and end at each priority; nothing is queued."""
-        return self._ask("POST", "/quote", _body(ids, priority, deadline))
+        return self._ask("POST", "/quote", _body(ids, priority, deadline=deadline))
 
     def pause(self) -> dict[str, Any]:
         """Start nothing until `resume`; returns the state of the queue."""
@@ -201,8 +209,7 @@ def _name(priority: Priority | str) -> str:
     return priority.name if isinstance(priority, Priority) else priority
 
 
-def _body(ids: Iterable[int], priority: Priority | str, deadline: str | float | None) -> bytes:
+def _body(ids: Iterable[Id], priority: Priority | str, **more: Any) -> bytes:
     members = {"ids": [*ids], "priority": _name(priority)}
-    return json.dumps(
-        members if deadline is None else {**members, "deadline": deadline}, separators=(",", ":")
-    ).encode()
+    given = {name: value for name, value in more.items() if value is not None}
+    return json.dumps(members | given, separators=(",", ":")).encode()

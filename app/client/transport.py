@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -22,12 +23,13 @@ class ClientError(IngestError):
 class Unreachable(ClientError):
     """No service answered: it is absent, too slow, was cut off, or something else answers there.
 
-    `sent` says whether the request may have taken effect.
+    `sent` says whether the request may have taken effect, `again` whether another attempt may succeed.
     """
 
-    def __init__(self, detail: str, *, sent: bool = True) -> None:
+    def __init__(self, detail: str, *, sent: bool = True, again: bool = True) -> None:
         super().__init__(detail)
         self.sent = sent
+        self.again = again
 
 
 class Reply(NamedTuple):
@@ -89,7 +91,8 @@ class Transport:
                     connection.request(method, self._path + path, body, {**self._headers, **headers})
                 yield connection.getresponse()
         except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
-            raise Unreachable(f"{self.url}: {_reason(error, timeout)}.", sent=sent) from error
+            again = isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError)
+            raise Unreachable(f"{self.url}: {_reason(error, timeout)}.", sent=sent, again=again) from error
 
 
 def _answer(response: http.client.HTTPResponse, body: bytes) -> Reply:
@@ -122,8 +125,12 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
 def _reason(error: Exception, timeout: float) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} s"
-    if isinstance(error, (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead)):
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, http.client.IncompleteRead)):
         return "the connection was lost before the answer was complete"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate cannot be trusted, {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and "ALERT" not in (error.reason or ""):
+        return "what answers there does not speak TLS; try http:// instead of https://"
     if isinstance(error, http.client.HTTPException):
         return "what answers there does not speak HTTP"
     return (getattr(error, "strerror", None) or str(error)).rstrip(".")

@@ -4,6 +4,8 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .documents import dumps, ingestion_document, timestamp
+from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
@@ -27,7 +29,7 @@ from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, check_request, shown
+from .validation import MEMBERS, are_ids, check_request, printable, shown
 
 __all__ = [
     "ANY",
@@ -35,6 +37,7 @@ __all__ = [
     "COMPLETED",
     "FAILED",
     "HOUR",
+    "LONGEST",
     "LOST",
     "MEMBERS",
     "NEW",
@@ -58,6 +61,8 @@ __all__ = [
     "Estimate",
     "Filter",
     "Gate",
+    "Id",
+    "Ids",
     "Ingestion",
     "Kind",
     "Level",
@@ -71,6 +76,7 @@ __all__ = [
     "Running",
     "Stats",
     "Status",
+    "Strings",
     "SystemClock",
     "Timeline",
     "Timing",
@@ -78,6 +84,7 @@ __all__ = [
     "Wait",
     "WorkerReport",
     "admit",
+    "are_ids",
     "batch_count",
     "batch_id",
     "batch_id_parts",
@@ -87,11 +94,14 @@ __all__ = [
     "check_redrive",
     "check_request",
     "count_statuses",
+    "dumps",
     "id_prefix",
     "id_range",
+    "ingestion_document",
     "ingestion_prefix",
     "is_last",
     "limiter_of",
+    "printable",
     "rank_of",
     "roll_up",
     "room_of",
@@ -99,4 +109,7 @@ __all__ = [
     "shown",
     "state_of",
     "statuses",
+    "string_fault",
+    "timestamp",
+    "to_lines",
 ]

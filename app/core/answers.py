@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .models import Batch, BatchError
 from .states import COMPLETED, FAILED, WAITING
@@ -40,7 +40,7 @@ class Answers(NamedTuple):
         """Returns the whole batch as a call has it, with only the ids that it asks."""
         if len(asked := self.asked) == self.size:
             return batch
-        ids = [batch.ids[nth] for nth in asked]
+        ids: list[Any] = [batch.ids[nth] for nth in asked]
         return batch._replace(ids=ids, asked=tuple(asked), alone=self.alone)
 
     def told(self, state: int, error: BatchError | None) -> Sequence[Answer]:

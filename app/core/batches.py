@@ -6,6 +6,7 @@ import re
 from array import array
 from collections.abc import Iterator, Mapping
 
+from .ids import Ids
 from .models import Batch, BatchError, Priority, Status
 from .states import COMPLETED, NEW, RUNNING, WAITING, statuses
 
@@ -28,7 +29,7 @@ class Batches:
         priority: Priority,
         batch_size: int,
         first: int,
-        ids: array[int],
+        ids: Ids,
         states: bytes,
         started: array[float],
         finished: array[float],

@@ -63,7 +63,7 @@ class Batch(NamedTuple):
 
     ingestion_id: str
     position: int
-    ids: list[int]
+    ids: list[int] | list[str]
     status: Status
     priority: Priority
     attempt: int = 0

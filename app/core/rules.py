@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -33,6 +33,8 @@ class Wait(NamedTuple):
 class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
+    `others` is the state of limits that this process does not know, because another has other settings.
+
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
 
@@ -41,6 +43,7 @@ class Gate:
     resumed_at: float = 0.0
     hold_until: float = 0.0
     pace: Pace = Pace()  # noqa: RUF009 - it is immutable
+    others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -50,7 +53,10 @@ class Gate:
         known = dict(levels or {})
         pace = Pace(*known.pop(_PACE, ()))
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
-        return cls(limiter_of(*limits, full_at, known, interval), pace=pace if interval else Pace())
+        limiter = limiter_of(*limits, full_at, known, interval)
+        for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
+            known.pop(name, None)
+        return cls(limiter, pace=pace if interval else Pace(), others=known)
 
     def at(self, settings: Settings, now: float) -> Gate:
         """Returns the gate with the pace of this moment."""
@@ -63,6 +69,7 @@ class Gate:
     def kept(self) -> tuple[float, dict[str, Any]]:
         """Returns what must survive a restart beside pauses and holds: a moment, and JSON."""
         full_at, levels = state_of(self.limiter)
+        levels |= self.others
         return full_at, levels | {_PACE: self.pace} if self.pace.interval else levels
 
     def slow_down(self, settings: Settings, claimed_at: float, now: float) -> float | None:

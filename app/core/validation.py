@@ -11,29 +11,35 @@ from urllib.parse import quote
 
 from ..config import Settings
 from ..errors import Fault, InvalidRequest
+from ..receivers import address_of
+from .ids import Ids, Strings, string_fault
 from .models import Priority
 
 _LISTED = 100
 """How many faults are listed individually."""
 
-MEMBERS = ("ids", "priority", "deadline")
+MEMBERS = ("ids", "priority", "deadline", "callback")
 """The members a submission may have."""
 
 _KNOWN = frozenset(MEMBERS)
 _REQUIRED = frozenset(MEMBERS[:2])
 
 
-def check_request(body: Any, settings: Settings, now: float) -> tuple[array[int], Priority, float | None]:
-    """Returns a request's ids, priority and deadline (epoch seconds). Raises InvalidRequest with every fault."""
+def check_request(body: Any, settings: Settings, now: float) -> tuple[Ids, Priority, float | None, str | None]:
+    """Returns a request's ids, priority, deadline (epoch seconds) and callback (a URL).
+
+    Raises InvalidRequest with every fault.
+    """
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
     faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
     ids = _check_ids(body["ids"], settings, faults) if "ids" in body else None
     priority = _check_priority(body["priority"], faults) if "priority" in body else None
     deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
+    callback = _check_callback(body["callback"], settings, faults) if body.get("callback") is not None else None
     if faults or ids is None or priority is None:
         raise InvalidRequest(faults)
-    return ids, priority, deadline
+    return ids, priority, deadline, callback
 
 
 def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
@@ -48,19 +54,26 @@ def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _check_ids(ids: Any, settings: Settings, faults: list[Fault]) -> array[int] | None:
-    if isinstance(ids, array):
+def are_ids(values: Sequence[Any], settings: Settings) -> bool:
+    """Returns whether there are values and each of them is an id."""
+    if settings.id_type == "string":
+        return bool(values) and all(isinstance(value, str) and string_fault(value) is None for value in values)
+    return set(map(type, values)) == {int} and min(values) >= settings.id_min and max(values) <= settings.id_max
+
+
+def _check_ids(ids: Any, settings: Settings, faults: list[Fault]) -> Ids | None:
+    if isinstance(ids, (array, Strings)):
         return ids
     if not isinstance(ids, list):
-        faults.append(Fault("#/ids", f"ids must be an array of integers, not {_kind(ids)}."))
+        faults.append(Fault("#/ids", f"ids must be an array of {settings.id_type}s, not {_kind(ids)}."))
     elif not ids:
         faults.append(Fault("#/ids", "ids is empty; at least one is needed."))
     elif len(ids) > settings.max_ids:
         faults.append(Fault("#/ids", f"ids has {len(ids)} members; at most {settings.max_ids} are accepted."))
-    elif set(map(type, ids)) != {int} or min(ids) < settings.id_min or max(ids) > settings.id_max:
-        faults.extend(_id_faults(ids, settings))
+    elif are_ids(ids, settings):
+        return Strings.of(ids) if settings.id_type == "string" else array("q", ids)
     else:
-        return array("q", ids)
+        faults.extend(_id_faults(ids, settings))
     return None
 
 
@@ -68,18 +81,25 @@ def _id_faults(ids: Sequence[Any], settings: Settings) -> list[Fault]:
     faults: list[Fault] = []
     found = 0
     for position, value in enumerate(ids):
-        if type(value) is not int:
-            detail = f"ids[{position}] must be an integer, not {_kind(value)}."
-        elif not settings.id_min <= value <= settings.id_max:
-            detail = f"ids[{position}] must be from {settings.id_min} to {settings.id_max}, not {_number(value)}."
-        else:
+        fault = _id_fault(value, settings)
+        if fault is None:
             continue
         found += 1
         if found <= _LISTED:
-            faults.append(Fault(f"#/ids/{position}", detail))
+            faults.append(Fault(f"#/ids/{position}", f"ids[{position}] {fault}"))
     if found > _LISTED:
         faults.append(Fault("#/ids", f"{found - _LISTED} more members of ids are wrong as well."))
     return faults
+
+
+def _id_fault(value: Any, settings: Settings) -> str | None:
+    if settings.id_type == "string":
+        return string_fault(value) if isinstance(value, str) else f"must be a string, not {_kind(value)}."
+    if type(value) is not int:
+        return f"must be an integer, not {_kind(value)}."
+    if not settings.id_min <= value <= settings.id_max:
+        return f"must be from {settings.id_min} to {settings.id_max}, not {_number(value)}."
+    return None
 
 
 def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
@@ -109,6 +129,22 @@ def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | N
     return None
 
 
+def _check_callback(callback: Any, settings: Settings, faults: list[Fault]) -> str | None:
+    if not settings.webhook_hosts:
+        faults.append(Fault("#/callback", "callback is refused: WEBHOOK_HOSTS, the hosts it may name, is not set."))
+        return None
+    try:
+        if not isinstance(callback, str):
+            raise ValueError(f"it must be a URL, not {_kind(callback)}")
+        host = address_of(callback)
+        if not host.is_among(settings.webhook_hosts):
+            raise ValueError(f"{shown(host.host)} is not among the hosts of WEBHOOK_HOSTS")
+    except ValueError as error:
+        faults.append(Fault("#/callback", f"callback cannot be told: {error}."))
+        return None
+    return callback
+
+
 def _kind(value: Any) -> str:
     """Returns the JSON name of a value's type."""
     if value is None:
@@ -132,6 +168,11 @@ def _number(value: float) -> str:
 def shown(text: str) -> str:
     """Returns a caller's text as a message quotes it: escaped and shortened."""
     return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=True)
+
+
+def printable(text: str) -> str:
+    """Returns text with its control characters as escapes, so that it can make no line and no colour of its own."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def _escaped(name: str) -> str:

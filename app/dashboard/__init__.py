@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..core import Priority, Status, batch_count
+from ..core import LONGEST, Priority, Status, batch_count, dumps
 from ..errors import Fault, InvalidRequest, StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
@@ -22,7 +22,6 @@ from ..web import (
     Caller,
     Guard,
     count_member,
-    dumps,
     filter_members,
     listing_document,
     needs,
@@ -108,7 +107,7 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/search")
     @needs(None)
     def search() -> AnyResponse:
-        text = request.args.get("id", "").strip()
+        text = request.args.get("id", "").replace("/", " ").strip()
         # Text around an id, as in a copied address or log line, is ignored.
         found = _ANY_ID.search(text.lower())
         return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)
@@ -145,7 +144,7 @@ def make_dashboard(service: Service) -> Blueprint:
         if who.role < Role.SUBMIT:
             why = f"The key of {who.name} may look, but not submit."
             return render("refusal", who, title="Not allowed", why=why), 403
-        return render("submit", who, priorities=list(Priority))
+        return render("submit", who, priorities=list(Priority), longest=LONGEST)
 
     @blueprint.get("/submit/quote")
     @needs(Role.SUBMIT, "ids")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..config import Settings
-from ..core import Stats
-from ..web import timestamp
+from ..core import Stats, timestamp
 
 _NEARLY = 0.9
 """The share of its limit from which on the backlog is worth a warning."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import HOUR, Batch, Stats, Status
+from ..core import HOUR, Batch, Stats, Status, ingestion_document, timestamp
 from ..service import Service
 from ..web import (
+    callback_document,
     estimate_document,
-    ingestion_document,
     queue_document,
-    timestamp,
 )
 from .alerts import alerts
 
@@ -85,6 +84,8 @@ def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any
         estimate = estimate._replace(start=None, completion=None)
     if estimate:
         document.update(estimate_document(estimate))
+    callback = service.latest_callback(ingestion_id)
+    document["callback"] = callback and callback_document(callback)
     document["batches"] = [_batch(batch) for batch in batches]
     document["offset"] = offset
     document["page_size"] = BATCHES

@@ -65,8 +65,8 @@ class Record:
     """
 
     __slots__ = (
-        "batch_size", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at", "id",
-        "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
+        "batch_size", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at",
+        "id", "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class Record:
         self.ids = submission.ids
         self.priority = submission.priority
         self.owner = submission.owner
+        self.callback = submission.callback
         self.key: tuple[str | None, str] | None = None
         self.kind: Kind | None = None
         self.lane_index: int

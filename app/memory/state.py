@@ -37,6 +37,7 @@ from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
 from .aside import Aside
 from .backlog import Backlog, place
+from .callbacks import MemoryOutbox
 from .holdings import Holdings
 from .identifiers import RandomIds
 from .minutes import Minutes
@@ -56,6 +57,7 @@ class MemoryState:
         self.aside = Aside()
         self.backlog = Backlog()
         self.registry = Registry(settings.retention)
+        self.outbox = MemoryOutbox(settings, clock)
         self.measured = Measured()
         self.leases: dict[tuple[str, int], Lease] = {}
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
@@ -277,6 +279,7 @@ class MemoryState:
         self.backlog.remove(record)
         self.registry.catalog.refile(record)
         self.registry.end(record, now)
+        self.outbox.add(record)
 
     def _recount(self, record: Record) -> None:
         if self._holdings:

@@ -17,6 +17,7 @@ from ..core import (
     Dispatch,
     Estimate,
     Filter,
+    Id,
     Ingestion,
     Priority,
     Quote,
@@ -44,6 +45,7 @@ class MemoryStore(Store):
         self._clock = clock
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
+        self.outbox = self._state.outbox
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         with self._lock:
@@ -67,20 +69,20 @@ class MemoryStore(Store):
             batches = record.batches(range(offset, len(record.states))[:limit])
             return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         with self._lock:
             record = self._state.record(ingestion_id)
         return self._results(record, (str, BatchError) if failed else str)
 
     def _results(
         self, record: Record, wanted: type[str] | tuple[type[str], type[BatchError]]
-    ) -> Iterator[tuple[int, str | BatchError]]:
+    ) -> Iterator[tuple[Id, str | BatchError]]:
         size = record.batch_size
         for first in range(0, len(record.states), _CHUNK):
             with self._lock:
                 done = list(record.answered_from(first, _CHUNK))
             for position, answers in done:
-                ids = record.ids[position * size : (position + 1) * size]
+                ids: Sequence[Id] = record.ids[position * size : (position + 1) * size]
                 yield from (
                     (one, answer) for one, answer in zip(ids, answers, strict=False) if isinstance(answer, wanted)
                 )

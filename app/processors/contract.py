@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from ..core import Answer, BatchError
+from ..core import Answer, BatchError, Id
 from ..errors import ConfigError, InvalidResult
 
 
@@ -23,16 +24,17 @@ class Failed:
 JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
 
-Processor: TypeAlias = Callable[[Sequence[int]], Mapping[int, JSON | Failed] | Sequence[JSON | Failed] | None]
-"""Takes the ids of one batch in a list of its own; returns the data of each: keyed by id, in the order of that list, or
-none at all. With Failed in place of an id's data, the batch fails, and the data of its other ids is kept.
+Processor: TypeAlias = Callable[[Sequence[Any]], Mapping[Any, JSON | Failed] | Sequence[JSON | Failed] | None]
+"""Takes the ids of one batch, integers or strings, in a list of its own; returns the data of each: keyed by id, in the
+order of that list, or none at all. With Failed in place of an id's data, the batch fails, and the data of its other ids
+is kept.
 
 Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
 which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
 """
 
 
-def simulate(ids: Sequence[int]) -> dict[int, JSON]:
+def simulate(ids: Sequence[Id]) -> dict[Id, JSON]:
     """Stands in where no processor is configured: calls nothing, and returns `"processed"` for every id."""
     return dict.fromkeys(ids, "processed")
 
@@ -73,7 +75,7 @@ def imported(path: str, key: str) -> Processor:
     return checked(found, f"{key} ({path})")
 
 
-def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | None = None) -> tuple[Answer, ...]:
+def encode_results(ids: Sequence[Id], returned: object, own: Sequence[Id] | None = None) -> tuple[Answer, ...]:
     """Returns the compact JSON text of each of `ids`, or why it failed, from what a processor returned.
 
     Empty where it returned None.
@@ -103,10 +105,10 @@ def encode_results(ids: Sequence[int], returned: object, own: Sequence[int] | No
     return tuple(_text(one, datum) for one, datum in zip(ids, data, strict=True))
 
 
-def _in_order(ids: Sequence[int], returned: Sequence[Any], own: Sequence[int]) -> list[Any]:
+def _in_order(ids: Sequence[Id], returned: Sequence[Any], own: Sequence[Id]) -> list[Any]:
     if list(own) == list(ids):
         return list(returned)
-    if sorted(own) != sorted(ids):
+    if Counter(own) != Counter(ids):
         raise InvalidResult(
             "The processor added or removed ids in its list, so it is unclear whose each result is; "
             "return a mapping keyed by id."
@@ -115,7 +117,7 @@ def _in_order(ids: Sequence[int], returned: Sequence[Any], own: Sequence[int]) -
     return [by_id[one] for one in ids]
 
 
-def _text(one: int, datum: object) -> Answer:
+def _text(one: Id, datum: object) -> Answer:
     if isinstance(datum, Failed):
         return BatchError("Failed", str(datum.reason)[:2000])
     try:

@@ -15,6 +15,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
 from waitress.task import ErrorTask, WSGITask
 from waitress.trigger import trigger
+from waitress.utilities import BadRequest
 
 from ..config import Settings
 from ..web import problem
@@ -31,6 +32,9 @@ _LIMITS: dict[str, Any] = {
     "ident": None,
     "clear_untrusted_proxy_headers": False,  # nothing here reads them
 }
+
+_TLS = b"\x16\x03"
+"""How a TLS handshake begins (RFC 8446, section 5.1)."""
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """localhost is often also ::1 on machines without IPv6."""
@@ -173,3 +177,18 @@ class _Problem(ErrorTask):  # type: ignore[misc]
 class _Channel(HTTPChannel):  # type: ignore[misc]
     task_class = _Request
     error_task_class = _Problem
+
+    def received(self, data: bytes) -> bool:
+        """Take what a client sent.
+
+        A TLS handshake is refused at once: as a request it has no end, so its client would wait until it gives up.
+        """
+        if self.request is not None or not data.startswith(_TLS):
+            return bool(super().received(data))
+        refused = self.parser_class(self.adj)
+        refused.error = BadRequest("This port takes http://, not https://.")
+        with self.requests_lock:
+            self.requests.append(refused)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
+        return True

@@ -10,7 +10,7 @@ import logging
 import time
 from typing import Any
 
-from ..web import timestamp
+from ..core import printable, timestamp
 
 _STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
@@ -39,16 +39,11 @@ class TextFormatter(logging.Formatter):
         self.converter = time.gmtime
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return _printable(super().formatMessage(record))
+        return printable(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:
         # Indented, so that no line of a traceback can pass for one of the log.
-        return "\n".join(f"  {_printable(line)}" for line in super().formatException(ei).split("\n"))
-
-
-def _printable(text: str) -> str:
-    """Returns text with its control characters as escapes."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+        return "\n".join(f"  {printable(line)}" for line in super().formatException(ei).split("\n"))
 
 
 def log_to_stderr(log_format: str) -> None:
@@ -56,5 +51,7 @@ def log_to_stderr(log_format: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(TextFormatter() if log_format == "text" else JSONFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    # Alembic tells of each of its own parts when it is imported.
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
     # waitress warns of every request that waits for a thread, which under load is every request.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)

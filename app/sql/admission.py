@@ -8,13 +8,13 @@ import uuid
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ..config import Settings
-from ..core import Ingestion, Prospect, Timeline, admit, batch_count, check_quota
+from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota
 from ..errors import KeyReused
 from ..store import Submission
 from .ends import clean
 from .forecast import ahead_of, line
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions
+from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
 from .turns import Turn
 
 _BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
@@ -39,6 +39,7 @@ _HOLDINGS = (
     .order_by(ingestions.c.rank, ingestions.c.order)
 )
 _ADD_IDS = insert(ids).values(all_of(ids))
+_ADD_STRINGS = insert(strings).values(all_of(strings))
 
 
 def add(
@@ -75,11 +76,17 @@ def add(
         len(submission.ids),
         settings.batch_size,
         owner,
+        isinstance(submission.ids, Strings),
+        submission.callback,
     )
     row.estimated_completion = timeline.completion(ahead, count, place)
     turn.wait(row, count, row.id_count)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
-    turn.connection.execute(_ADD_IDS, {"instance": queue.instance, "order": row.order, "ids": packed})
+    key_of_ids = {"instance": queue.instance, "order": row.order}
+    if row.strings:
+        turn.connection.execute(_ADD_STRINGS, key_of_ids | {"lines": packed})
+    else:
+        turn.connection.execute(_ADD_IDS, key_of_ids | {"ids": packed})
     return row.snapshot(), True
 
 

@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, select, update
 from ..config import Settings
 from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
 from ..store import Ended, Outcome
+from . import callbacks
 from .answers import answers_of, packed
-from .ids import slice_of, unpack
-from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION
+from .ids import slice_of
+from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
 from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
 from .turns import Turn
@@ -50,7 +51,7 @@ EXPIRED = (
         slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
     )
     .join_from(batches, ingestions, SAME_INGESTION)
-    .join(ids, OF_IDS)
+    .outerjoin(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
     .order_by(batches.c.lease_until)
     .limit(_MOST)
@@ -126,7 +127,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
         outcome = Outcome.lost(attempt, settings.max_attempts)
         after, state, _ = ends.end(columns, outcome)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
-        ids = unpack(part).tolist()
+        ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
     ends.write()
@@ -208,6 +209,7 @@ def settle(turn: Turn, row: IngestionRow) -> None:
     row.finished_at = turn.now
     if row.estimated_completion is not None and not row.cancelled:
         row.miss = abs(turn.now - row.estimated_completion)
+    callbacks.add(turn, row)
 
 
 def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:

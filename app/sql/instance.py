@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
 
 from ..config import Settings
-from ..core import Timeline
+from ..core import Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
 from .schema import BLOCK, IS_RUNNING, NOT_IN_LINE, THIS, batches, ingestions, lanes, queues
 from .shelf import Shelf
-from .tables import prepare
+from .tables import keep_out_older, prepare
 from .wire import Wire
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
@@ -54,9 +53,9 @@ class View:
         """Returns when the running batches started."""
         return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
-    def ids(self, row: IngestionRow, part: slice) -> array[int]:
-        """Returns a part of a large ingestion's ids."""
-        return self.shelf.slice(self.connection, self.queue.instance, row.order, part)
+    def ids(self, row: IngestionRow, part: slice) -> Ids:
+        """Returns a part of an ingestion's ids, which are strings, or many."""
+        return self.shelf.slice(self.connection, self.queue.instance, row, part)
 
 
 class Instance:
@@ -70,6 +69,7 @@ class Instance:
         self._name = name
         self._prepared = False
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
+        self.tells_all = bool(settings.webhook_url)
 
     def prepare(self) -> None:
         """Create the tables and this instance's row if they do not exist. Raises ConfigError."""
@@ -80,6 +80,8 @@ class Instance:
 
         def make(connection: Connection) -> None:
             prepare(connection, key, upgrade=self._settings.store_upgrade)
+            if self._settings.id_type == "string":
+                keep_out_older(connection)
             known = connection.execute(_LOCK[0], {"name": self._name}).first()
             if known is None:
                 connection.execute(insert(queues).values(name=self._name, aging=aging))

@@ -29,7 +29,7 @@ _OPEN = (
             else_=slice_of(_open.c.cursor * _open.c.batch_size, _open.c.batch_size * bindparam("limit")),
         ),
     )
-    .join_from(_open, ids, (ids.c.instance == THIS) & (ids.c.order == _open.c.order))
+    .outerjoin_from(_open, ids, (ids.c.instance == THIS) & (ids.c.order == _open.c.order))
     .order_by(_open.c.rank, _open.c.order)
 )
 BATCH_COLUMNS = [
@@ -55,7 +55,7 @@ _IN_LINE = (
         ),
     )
     .join_from(batches, ingestions, SAME_INGESTION)
-    .join(ids, OF_IDS)
+    .outerjoin(ids, OF_IDS)
     .where(batches.c.instance == THIS)
     .order_by(batches.c.rank, batches.c.order, batches.c.position)
     .limit(bindparam("limit"))
@@ -86,7 +86,7 @@ class Candidate(NamedTuple):
     attempt: int
     due: float
     error: BatchError | None
-    ids: list[int]
+    ids: list[int] | list[str]
     answers: Answers
 
     def batch(self, attempt: int, status: Status) -> Batch:
@@ -102,7 +102,7 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
     for *columns, packed in view.connection.execute(_OPEN, values).all():
         row = rows[columns[0]] = IngestionRow(*columns)
         size = row.batch_size
-        unpacked = _ids(view, row, row.cursor, limit, packed)
+        unpacked = ids_of(view, row, row.cursor, limit, packed)
         for nth, first in enumerate(range(0, len(unpacked), size)):
             position = row.cursor + nth
             part = unpacked[first : first + size]
@@ -130,14 +130,14 @@ def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> lis
         row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
         at, was, attempt, due, _, alone, known, error_type, message, packed = columns[len(INGESTION_NAMES) :]
         error = BatchError(error_type, message) if error_type else None
-        part = _ids(view, row, at, 1, packed)
+        part = ids_of(view, row, at, 1, packed)
         answers, place = answers_of(len(part), known, alone), (row.rank, row.order, at)
         candidates.append(Candidate(place, row, at, was, False, attempt, due, error, part, answers))
     return candidates
 
 
-def _ids(view: View, row: IngestionRow, position: int, count: int, packed: bytes | None) -> list[int]:
-    """Returns the ids of `count` batches from a position, read from the database if `packed` does not hold them."""
+def ids_of(view: View, row: IngestionRow, position: int, count: int, packed: bytes | None) -> list[int] | list[str]:
+    """Returns the ids of `count` batches from a position, off the shelf if `packed` does not hold them."""
     if packed is not None:
         return unpack(packed).tolist()
     size = row.batch_size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, or_, select
@@ -18,6 +18,8 @@ from ..core import (
     Batches,
     Dispatch,
     Filter,
+    Id,
+    Ids,
     Ingestion,
     Priority,
     Stats,
@@ -90,7 +92,8 @@ _DISPATCHES = (
 def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) -> Batches:
     """Returns the batches from `offset`, `limit` at most."""
     span = range(offset, row.batch_count)[:limit]
-    states, ids, started, finished = bytearray(len(span)), array("q"), array("d"), array("d")
+    states, started, finished = bytearray(len(span)), array("d"), array("d")
+    ids: Ids = array("q")
     attempts, errors, dues = dict[int, int](), dict[int, BatchError](), dict[int, float]()
     if span:
         values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
@@ -125,17 +128,17 @@ def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) ->
     )
 
 
-def results_of(view: View, row: IngestionRow, span: range, failed: bool) -> list[tuple[int, str | BatchError]]:
+def results_of(view: View, row: IngestionRow, span: range, failed: bool) -> list[tuple[Id, str | BatchError]]:
     """Returns each answered id of the batches in a span with its data; with `failed`, those that failed too."""
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()
     if not done:
         return []
-    numbers, size = _ids(view, row, span), row.batch_size
-    found: list[tuple[int, str | BatchError]] = []
+    of_span, size = _ids(view, row, span), row.batch_size
+    found: list[tuple[Id, str | BatchError]] = []
     for position, state, alone, results, error_type, message in done:
         first = (position - span.start) * size
-        part = numbers[first : first + size]
+        part: Sequence[Id] = of_span[first : first + size]
         if state == COMPLETED:
             found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
             continue
@@ -225,9 +228,9 @@ def dispatched(view: View, limit: int) -> list[Dispatch]:
     return log
 
 
-def _ids(view: View, row: IngestionRow, span: range) -> array[int]:
+def _ids(view: View, row: IngestionRow, span: range) -> Ids:
     size = row.batch_size
-    if row.id_count > view.shelf.large:
+    if row.strings or row.id_count > view.shelf.large:
         return view.ids(row, slice(span.start * size, span.stop * size))
     values = {
         "this": view.queue.instance,

@@ -109,7 +109,7 @@ class QueueRow:
 
 @dataclass(slots=True)
 class IngestionRow:
-    """One ingestion without its ids. Only the fields after `batch_size` can change."""
+    """One ingestion without its ids. Only the fields from `cursor` on can change."""
 
     order: int
     id: str
@@ -119,6 +119,8 @@ class IngestionRow:
     id_count: int
     batch_size: int
     owner: str | None
+    strings: bool = False
+    callback: str | None = None
     cursor: int = 0
     open: int = 1
     cancelled: bool = False
@@ -136,6 +138,7 @@ class IngestionRow:
 
     def __post_init__(self) -> None:
         self.cancelled = bool(self.cancelled)
+        self.strings = bool(self.strings)
         self._indexed = self._in_indexes()
 
     @property

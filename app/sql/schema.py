@@ -27,10 +27,13 @@ from sqlalchemy import (
 
 from ..core import COMPLETED, RUNNING
 
-VERSION = 1
-"""How far the tables can change before this release must not use them: a higher number in the database is refused."""
+VERSION = 2
+"""How far the tables can change before this release must not use them: a higher number in the database is refused.
 
-FIRST, REVISION = "0001", "0007"
+2 says that ids may be strings.
+"""
+
+FIRST, REVISION = "0001", "0009"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -88,6 +91,7 @@ ingestions = Table(
     Column("id_count", BigInteger, nullable=False),
     Column("batch_size", Integer, nullable=False),
     Column("owner", Text),
+    Column("strings", Boolean, nullable=False, server_default=text("false")),
     Column("key", Text),
     Column("fingerprint", Text, nullable=False),
     Column("cursor", BigInteger, nullable=False),
@@ -104,8 +108,10 @@ ingestions = Table(
     Column("finished_at", Double),
     Column("estimated_completion", Double),
     Column("miss", Double),
+    Column("callback", Text),
 )
-"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch.
+"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch. `strings`
+says that its ids are in the table of that name.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
@@ -166,6 +172,15 @@ ids = Table(
     Column("ids", LargeBinary, nullable=False),
 )
 """The ids of an ingestion, 8 bytes each; apart, because SQLite rewrites a whole row for any change to it."""
+
+strings = Table(
+    "ingest_strings",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("lines", LargeBinary, nullable=False),
+)
+"""The ids of an ingestion that are strings, as lines; apart, so that 0.1.0 finds none where it looks for integers."""
 
 batches = Table(
     "ingest_batches",
@@ -285,6 +300,29 @@ workers = Table(
     sqlite_with_rowid=False,
 )
 """The workers of each queue, until they leave or are not seen for a lease."""
+
+callbacks = Table(
+    "ingest_callbacks",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("ingestion_id", String(36), nullable=False),
+    Column("url", Text),
+    Column("body", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text),
+)
+"""What is to be told of ingestions that ended, and what was told for as long as RETENTION.
+
+It holds the whole of it, and so outlives its ingestion. `at` is when it is due, and once it is over, when it ended.
+"""
+
+Index("ingest_callbacks_by_state", callbacks.c.instance, callbacks.c.state, callbacks.c.at)
+Index("ingest_callbacks_of", callbacks.c.instance, callbacks.c.ingestion_id)
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

@@ -1,47 +1,55 @@
-"""A cache of the ids of large ingestions, for a database that reads all of them to return some."""
+"""A cache of ids, for those of which a database reads all to return some."""
 
 from __future__ import annotations
 
+import sys
 import threading
-from array import array
 from collections import OrderedDict
 
 from sqlalchemy import bindparam, select
 
+from ..core import Ids, Strings
 from .ids import unpack
-from .schema import THIS, ids
+from .rows import IngestionRow
+from .schema import THIS, ids, strings
 from .wire import Wire
 
-_ALL = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))
-_MOST = 4_000_000
-"""Most ids kept, 8 bytes each, not counting the latest ingestion."""
+_INTEGERS = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))
+_LINES = select(strings.c.lines).where(strings.c.instance == THIS, strings.c.order == bindparam("order"))
+_MOST = 32_000_000
+"""Bytes of ids kept at most, not counting the latest ingestion."""
 
 
 class Shelf:
     """An ingestion's ids never change, so what was read once stays valid.
 
-    Thread-safe. Ingestions with at least `large` ids are kept.
+    Thread-safe. It is for strings, and for more than `large` integers.
     """
 
     def __init__(self, *, is_sqlite: bool) -> None:
         # SQLite follows a chain of pages to any part of a row; PostgreSQL jumps straight to it.
         self.large = 4096 if is_sqlite else 2**62
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[int, int], array[int]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], Ids] = OrderedDict()
         self._total = 0
 
-    def slice(self, connection: Wire, instance: int, order: int, part: slice) -> array[int]:
+    def slice(self, connection: Wire, instance: int, row: IngestionRow, part: slice) -> Ids:
         """Returns a part of an ingestion's ids."""
-        key = instance, order
+        key = instance, row.order
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)
                 return kept[part]
-        found = unpack(connection.execute(_ALL, {"this": instance, "order": order}).scalar())
+        found = _read(connection, instance, row)
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = found
-                self._total += len(found)
+                self._total += sys.getsizeof(found)
             while self._total > _MOST and len(self._kept) > 1:
-                self._total -= len(self._kept.popitem(last=False)[1])
+                self._total -= sys.getsizeof(self._kept.popitem(last=False)[1])
         return found[part]
+
+
+def _read(connection: Wire, instance: int, row: IngestionRow) -> Ids:
+    stored = connection.execute(_LINES if row.strings else _INTEGERS, {"this": instance, "order": row.order}).scalar()
+    return Strings(stored) if row.strings else unpack(stored)

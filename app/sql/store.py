@@ -19,6 +19,7 @@ from ..core import (
     Estimate,
     Filter,
     Gate,
+    Id,
     Ingestion,
     Priority,
     Quote,
@@ -31,6 +32,7 @@ from ..store import Ended, Outcome, Store, Submission
 from . import claims, controls, ends, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
+from .callbacks import SQLOutbox
 from .database import Database
 from .ids import pack
 from .instance import Instance, View
@@ -62,6 +64,7 @@ class SQLStore(Store):
             now = time.time
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
+        self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self._waited = False
 
     def prepare(self) -> None:
@@ -94,11 +97,11 @@ class SQLStore(Store):
 
         return self._of(ingestion_id, told)
 
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[int, str | BatchError]]:
+    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
         row = self._of(ingestion_id, lambda _, row: row)
         return self._results(row, failed)
 
-    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[int, str | BatchError]]:
+    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
 

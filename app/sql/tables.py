@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy import URL, Connection, inspect, select, text, update
 
 from ..errors import ConfigError
 from .address import parse_url
@@ -54,6 +54,11 @@ def prepare(connection: Connection, key: str, *, upgrade: bool = True) -> None:
     from . import migrations  # Alembic is needed only where something changes.
 
     migrations.upgrade(connection, there)
+
+
+def keep_out_older(connection: Connection) -> None:
+    """Let no process of a release start that does not know what this one is about to store."""
+    connection.execute(update(version).where(version.c.version < VERSION).values(version=VERSION))
 
 
 def revision_of(store: str, key: str) -> str | None:

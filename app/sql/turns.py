@@ -39,8 +39,12 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 
 @dataclass
 class Turn(View):
-    """One transaction that holds the limiter's row. `now` is the time of the current work, in epoch seconds."""
+    """One transaction that holds the limiter's row. `now` is the time of the current work, in epoch seconds.
 
+    `tells_all` says that every ingestion's end is told, whether or not it names a receiver.
+    """
+
+    tells_all: bool = False
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
 
     def wait(self, row: IngestionRow, by: int, ids: int) -> None:
@@ -180,7 +184,7 @@ class Turns:
 
     def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> None:
         state, clock = self._instance.lock(wire)
-        turn, served = Turn(wire, state, clock(), self._instance.shelf), 0
+        turn, served = Turn(wire, state, clock(), self._instance.shelf, self._instance.tells_all), 0
         while True:
             if open_to_others:
                 jobs += self._next(len(jobs))

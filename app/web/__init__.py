@@ -6,20 +6,18 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    callback_document,
     dispatch_document,
-    dumps,
     estimate_document,
-    ingestion_document,
     listing_document,
     queue_document,
     quote_document,
     result_lines,
     status_head,
     status_page,
-    timestamp,
 )
 from .forgery import refuse_foreign
-from .index import add_index
+from .index import add_index, answer_unrouted
 from .metrics import add_metrics
 from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
 from .problems import from_error, from_http, problem
@@ -34,17 +32,17 @@ __all__ = [
     "add_login",
     "add_metrics",
     "add_reference",
+    "answer_unrouted",
+    "callback_document",
     "count_member",
     "current",
     "description",
     "dispatch_document",
-    "dumps",
     "estimate_document",
     "filter_members",
     "from_error",
     "from_http",
     "idempotency_key",
-    "ingestion_document",
     "listing_document",
     "needs",
     "parse_request",
@@ -58,6 +56,5 @@ __all__ = [
     "secure",
     "status_head",
     "status_page",
-    "timestamp",
     "with_failed",
 ]

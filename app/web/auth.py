@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 from flask import Blueprint, Request, Response, current_app, g, request
 
 from ..config import Settings
+from ..core import dumps
 from ..errors import ConfigError, Fault, InvalidRequest, UnknownIngestion
 from ..keys import Role, find_key
 from ..service import Service
 from .answers import Answer
 from .body import parse_request
-from .documents import dumps
 from .params import refuse_unknown, root_path
 from .problems import problem
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
+from ..callbacks import Callback, CallbackState
 from ..core import (
     Batch,
     BatchError,
     Batches,
     Dispatch,
     Estimate,
+    Id,
     Ingestion,
     Priority,
     Quote,
     Stats,
+    Strings,
     WorkerReport,
     batch_id_parts,
+    dumps,
+    ingestion_document,
+    timestamp,
 )
 
 _LINES = 1000
@@ -28,43 +32,6 @@ _LINES = 1000
 
 _MANY = 30
 """Batches from which on it pays to look for runs of equal states."""
-
-_LAST = 253_402_300_799_999
-"""The last millisecond of the year 9999, the latest that RFC 3339 can express."""
-
-
-dumps = json.JSONEncoder(separators=(",", ":")).encode
-"""JSON text without spaces."""
-
-
-def timestamp(seconds: float | None) -> str | None:
-    """Returns epoch seconds as an RFC 3339 time in UTC, to the millisecond; what is past the year 9999 as its end."""
-    if seconds is None:
-        return None
-    minute, milliseconds = divmod(min(round(seconds * 1000), _LAST), 60_000)
-    return f"{_minute(minute)}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}Z"
-
-
-@functools.lru_cache(1024)  # Neighbouring batches share their minute; a page may have 200,000 times.
-def _minute(minute: int) -> str:
-    return datetime.fromtimestamp(60 * minute, UTC).isoformat()[:16]
-
-
-def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
-    document = {
-        "ingestion_id": ingestion.id,
-        "status": ingestion.status.value,
-        "priority": ingestion.priority.name,
-        "id_count": ingestion.id_count,
-        "batch_count": ingestion.batch_count,
-        "counts": ingestion.counts._asdict(),
-        "created_at": timestamp(ingestion.created_at),
-        "started_at": timestamp(ingestion.started_at),
-        "finished_at": timestamp(ingestion.finished_at),
-    }
-    if ingestion.owner is not None:
-        document["owner"] = ingestion.owner
-    return document
 
 
 def listing_document(page: Sequence[Ingestion], limit: int) -> dict[str, Any]:
@@ -83,17 +50,30 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
+def callback_document(callback: Callback) -> dict[str, Any]:
+    pending = callback.state is CallbackState.PENDING
+    return {
+        "id": callback.id,
+        "state": callback.state.value,
+        "attempts": callback.attempts,
+        "error": callback.error,
+        "next_attempt_at": timestamp(callback.at) if pending else None,
+    }
+
+
+def status_head(ingestion: Ingestion, estimate: Estimate | None, callback: Callback | None) -> str:
     """Returns the start of the JSON text of a status page: everything but the batches."""
     # The text does not hold the next change, which is the present while a batch runs.
-    return _status_head(ingestion, estimate._replace(next_change=None) if estimate else None)
+    return _status_head(ingestion, estimate._replace(next_change=None) if estimate else None, callback)
 
 
 @functools.lru_cache(1024)  # A poll mostly finds nothing changed: 10 % of a status request on granian.
-def _status_head(ingestion: Ingestion, estimate: Estimate | None) -> str:
+def _status_head(ingestion: Ingestion, estimate: Estimate | None, callback: Callback | None) -> str:
     document = ingestion_document(ingestion)
     if estimate:
         document.update(estimate_document(estimate))
+    if callback:
+        document["callback"] = callback_document(callback)
     return dumps(document)[:-1]
 
 
@@ -110,7 +90,8 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
     """Yields the JSON texts of batches, each with a comma; a run of equal states from one template, 6 times as fast."""
     start, numbers = batch_id_parts(batches.ingestion_id)
     size, first = batches.batch_size, batches.first
-    places = ", ".join(["%d"] * size)
+    strings = isinstance(batches.ids, Strings)
+    places = ", ".join(["%s" if strings else "%d"] * size)
     for run in batches.runs():
         if isinstance(run, Batch):
             yield f"{_batch_text(run)},"
@@ -121,7 +102,8 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
         template = f'{{"batch_id":"{start}%012x","ids":[{places}],"status":"{status}"{_attempts(attempt)}{told}}},'
         for at in range(members.start, members.stop, _LINES):
             some = members[at - members.start :][:_LINES]
-            ids = iter(batches.ids[some.start * size : some.stop * size])
+            part = batches.ids[some.start * size : some.stop * size]
+            ids = map(dumps, part) if strings else iter(part)
             times = [map(timestamp, moment[some.start : some.stop]) for moment in moments]
             values = zip(numbers(range(first + some.start, first + some.stop)), *[ids] * size, *times, strict=True)
             yield template * len(some) % tuple(chain.from_iterable(values))
@@ -131,7 +113,8 @@ def _batch_text(batch: Batch) -> str:
     error = f',"error":{dumps(batch.error._asdict())}' if batch.error else ""
     moments = _moments(*map(timestamp, (batch.started_at, batch.finished_at, batch.next_attempt_at)))
     rest = f"{_attempts(batch.attempt)}{moments}{error}"
-    return f'{{"batch_id":"{batch.id}","ids":{batch.ids},"status":"{batch.status}"{rest}}}'
+    ids = batch.ids if isinstance(batch.ids[0], int) else dumps(batch.ids)
+    return f'{{"batch_id":"{batch.id}","ids":{ids},"status":"{batch.status}"{rest}}}'
 
 
 def _attempts(attempt: int) -> str:
@@ -211,12 +194,12 @@ def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
     }
 
 
-def result_lines(results: Iterable[tuple[int, str | BatchError]]) -> Iterator[str]:
+def result_lines(results: Iterable[tuple[Id, str | BatchError]]) -> Iterator[str]:
     """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
     for id_, told in results:
         member = f'"data":{told}' if isinstance(told, str) else f'"error":{dumps(told._asdict())}'
-        lines.append(f'{{"id":{id_},{member}}}\n')
+        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{member}}}\n')
         if len(lines) == _LINES:
             yield "".join(lines)
             lines.clear()

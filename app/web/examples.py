@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..config import Settings, release
-from .schemas import JSON
+from ..core import Id
+from .documents import result_lines
+from .schemas import JSON, some_ids
 
 INGESTION = "8889ca6d-5480-4139-b43e-d3e27fabaab1"
 _FIRST = "8889ca6d-5480-8139-b43e-d3e27fabaab2"
@@ -43,6 +46,20 @@ _CANCELLED = {
     "counts": _NONE | {"triggered": 1, "cancelled": 1},
     "estimated_start": None,
     "estimated_completion": "2027-01-15T08:00:02.500Z",
+    "batches": [],
+}
+_TOLD_AGAIN = {
+    **_INGESTION,
+    "status": "completed",
+    "counts": _NONE | {"completed": 2},
+    "finished_at": _END,
+    "callback": {
+        "id": "msg_5f1c8f0e2c6b4d0f9a7d3b1e8c4a6f20",
+        "state": "pending",
+        "attempts": 21,
+        "error": None,
+        "next_attempt_at": "2027-01-16T08:30:00.000Z",
+    },
     "batches": [],
 }
 _REDRIVEN = {
@@ -122,18 +139,22 @@ _LATER = {
 }
 
 
-def answers(*, keyed: bool) -> dict[str, Any]:
-    """Returns the answer to each operation by its name, as JSON or text; `keyed` says whether callers need keys."""
+def answers(settings: Settings) -> dict[str, Any]:
+    """Returns the answer to each operation by its name, as JSON or text."""
+    keyed = bool(settings.api_keys)
     owner = {"owner": "importer"} if keyed else {}
     caller = {"name": "importer", "role": "submit"} if keyed else {"name": None, "role": "operate"}
-    return {
+    ids: Sequence[Id] = some_ids(settings)
+    results = zip(ids, ['{"name":"record 1"}', "null", "null"], strict=False)
+    examples: dict[str, Any] = {
         "submit": {"ingestion_id": INGESTION},
         "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
         "getStatus": _STATUS | owner,
-        "getResults": '{"id":1,"data":{"name":"record 1"}}\n{"id":2,"data":null}\n{"id":3,"data":null}\n',
+        "getResults": "".join(result_lines(results)),
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
         "cancel": _CANCELLED | owner,
         "redrive": _REDRIVEN | owner,
+        "redriveCallback": _TOLD_AGAIN | owner,
         "pause": _PAUSED,
         "resume": _QUEUE,
         "getQueue": _QUEUE,
@@ -146,13 +167,28 @@ def answers(*, keyed: bool) -> dict[str, Any]:
         "signIn": caller,
         "getDescription": {"openapi": "3.1.0", "info": {"title": "Flask-Ingestion", "version": release()}, "paths": {}},
     }
+    return {name: _with_ids(example, ids) for name, example in examples.items()}
+
+
+def _with_ids(example: Any, ids: Sequence[Id]) -> Any:
+    """Returns an example with `ids` in place of 1, 2 and so on."""
+    if isinstance(example, list):
+        return [_with_ids(member, ids) for member in example]
+    if isinstance(example, dict):
+        return {
+            name: [ids[number - 1] for number in member] if name == "ids" else _with_ids(member, ids)
+            for name, member in example.items()
+        }
+    return example
 
 
 def requests(settings: Settings) -> JSON:
     """Returns each body of a request by the name of its schema; its ids are within the bounds of the settings."""
-    first = min(max(1, settings.id_min), settings.id_max)
-    ids = list(range(first, min(first + 4, settings.id_max) + 1))
+    ids: Sequence[Id] = some_ids(settings)
+    if settings.id_type == "integer":
+        first = min(max(1, settings.id_min), settings.id_max)
+        ids = range(first, min(first + 4, settings.id_max) + 1)
     return {
-        "Submission": {"ids": ids[: settings.max_ids], "priority": "HIGH"},
+        "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

@@ -1,15 +1,15 @@
-"""`/` of the standalone service, and what it says to a path or a method that it does not have."""
+"""What is said where no route leads: `/` of the standalone service, and paths that are not there."""
 
 from __future__ import annotations
 
-from flask import Flask, Response, redirect, request
+from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..config import release
+from ..core import dumps
 from .answers import Answer, secure
-from .documents import dumps
-from .problems import from_http, problem
+from .problems import from_http
 
 _LINKS = {
     "submit": "/ingest",
@@ -23,7 +23,7 @@ _LINKS = {
 
 
 def add_index(app: Flask) -> None:
-    """Send browsers from `/` to the dashboard, give programs a short index, and name what would be right."""
+    """Send browsers from `/` to the dashboard, give programs a short index, and point to it from unknown paths."""
 
     @app.get("/")
     def index() -> AnyResponse:
@@ -33,14 +33,16 @@ def add_index(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:
-        detail = None
-        if isinstance(error, NotFound) and error.description == NotFound.description:
-            detail = f"There is no {request.path} here; GET / lists what there is."
-        elif isinstance(error, MethodNotAllowed) and error.valid_methods:
-            detail = f"{request.path} takes {', '.join(sorted(error.valid_methods))}, not {request.method}."
-        if detail is None:
-            return secure(from_http(error))
-        response = problem(error.code or 500, detail)
-        if isinstance(error, MethodNotAllowed) and error.valid_methods:
-            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
-        return secure(response)
+        return secure(from_http(error, "/"))
+
+
+def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:
+    """Answer requests below the prefix of an instance, which is not empty, for which its host has no route either."""
+
+    @blueprint.before_app_request
+    def before() -> Response | None:
+        error = request.routing_exception
+        ours = f"{request.path}/".startswith(f"{prefix}/")
+        if not (ours and isinstance(error, (NotFound, MethodNotAllowed))):
+            return None
+        return secure(from_http(error, f"{request.script_root}{prefix}/openapi.json"))

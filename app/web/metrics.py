@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import errors, signals
+from ..callbacks import Backlog, Courier
 from ..core import Batch, Ingestion, Priority, Stats, Timing
 from ..errors import StoreUnavailable
 from ..keys import Role
@@ -145,6 +146,7 @@ class _Gauges:
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
             stats, dispatches, workers = service.store.stats(), service.store.dispatches(1), service.store.workers()
+            unsent = service.store.outbox.backlog() if service.courier else None
         except StoreUnavailable:
             yield self._gauge("store_up", "Whether the store can be reached.", 0)
             return
@@ -155,6 +157,19 @@ class _Gauges:
         if dispatches:
             about = "When the latest batch started."
             yield self._gauge("last_dispatch_timestamp_seconds", about, dispatches[-1].started_at)
+        if service.courier and unsent:
+            yield from self._callbacks(service.courier, unsent)
+
+    def _callbacks(self, courier: Courier, unsent: Backlog) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily
+
+        about = "Callbacks that are over, by outcome."
+        counted = CounterMetricFamily("ingestion_callbacks", about, labels=["queue", "outcome"])
+        for outcome, number in (("sent", courier.sent), ("failed", courier.failed)):
+            counted.add_metric([self._service.name, outcome], number)
+        yield counted
+        about = "Callbacks that are still to be sent, or have failed for good and can be redriven."
+        yield self._gauge("unsent_callbacks", about, unsent._asdict(), "state")
 
     def _queue(self, stats: Stats) -> Iterator[Metric]:
         yield self._gauge(

@@ -68,6 +68,9 @@ ROUTES = (
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
+    Route(
+        "redriveCallback", "post", "/status/{ingestion_id}/callback/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE
+    ),
     Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
     Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
     Route("getQueue", "get", "/queue", _READ, _json("Queue"), (503,)),
@@ -154,7 +157,7 @@ def _responses(route: Route, settings: Settings) -> JSON:
     if "content" in route.answer:
         content = dict(route.answer["content"])
         first = next(iter(content))
-        content[first] = {**content[first], "example": answers(keyed=bool(settings.api_keys))[route.name]}
+        content[first] = {**content[first], "example": answers(settings)[route.name]}
         found = {"200": {**route.answer, "content": content}}
     for status in sorted(_refusals(route, settings)):
         unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}

@@ -6,14 +6,16 @@ import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from .. import errors
+from ..core import dumps, timestamp
 from .answers import Answer
 from .body import MalformedJSON
-from .documents import dumps, timestamp
+from .params import current
 
 _STATUS: Mapping[type[errors.IngestError], int] = {
     MalformedJSON: 400,
@@ -27,6 +29,10 @@ _STATUS: Mapping[type[errors.IngestError], int] = {
     errors.BacklogFull: 503,
     errors.StoreUnavailable: 503,
 }
+
+
+_PATH = 200
+"""Characters of a path that an answer repeats."""
 
 
 def problem(status: int, detail: str, *, retry_after: float | None = None, **members: Any) -> Response:
@@ -60,13 +66,27 @@ def from_error(error: errors.IngestError) -> Response:
     return problem(status, str(error), retry_after=retry_after, **members)
 
 
-def from_http(error: HTTPException) -> Response:
-    """Returns the answer to an error of Werkzeug's, with its headers."""
+def from_http(error: HTTPException, index: str = "") -> Response:
+    """Returns the answer to an error of Werkzeug's, with its headers.
+
+    `index` is the path that lists what there is, to name where there is no such path.
+    """
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    response = problem(status, error.description or HTTPStatus(status).phrase)
+    response = problem(status, _detail(error, index))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
+
+
+def _detail(error: HTTPException, index: str) -> str:
+    this = current()
+    path = quote(this.script_root + this.path)[:_PATH]
+    if isinstance(error, NotFound) and error.description == NotFound.description:
+        return f"There is no {path} here; GET {index} lists what there is." if index else f"There is no {path} here."
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        error.valid_methods = sorted(error.valid_methods)
+        return f"{path} takes {', '.join(error.valid_methods)}, not {this.method}."
+    return error.description or HTTPStatus(error.code or 500).phrase

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from ..core import dumps
 from ..service import Service
 from .answers import Answer
 from .auth import needs
-from .documents import dumps
 from .openapi import describe
 from .params import root_path
 from .schemas import JSON

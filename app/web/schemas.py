@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import Counts, Priority, Status
+from ..core import LONGEST, Counts, Priority, Status
+from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
 
@@ -46,9 +48,29 @@ def _array(items: JSON) -> JSON:
     return {"type": "array", "items": items}
 
 
+def some_ids(settings: Settings) -> list[int] | list[str]:
+    """Returns the ids of every example."""
+    return [f"SKU-{number}" for number in range(1, 6)] if settings.id_type == "string" else [1, 2, 3, 4, 5]
+
+
+def _id(settings: Settings) -> JSON:
+    if settings.id_type == "integer":
+        return {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
+    about = "Printable characters, with no blank at the beginning or the end."
+    return {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$", "description": about}
+
+
+def _callback(settings: Settings) -> JSON:
+    """Returns the member by which a submission names its receiver, where it may name one."""
+    if not settings.webhook_hosts:
+        return {}
+    hosts = ", ".join(map(str, settings.webhook_hosts))
+    about = f"An http or https URL that is sent the status when the ingestion ends; its host is one of {hosts}."
+    return {"callback": {"type": ["string", "null"], "maxLength": LONGEST_URL, "description": about}}
+
+
 def schemas(settings: Settings) -> JSON:
     """Returns every schema by its name. The bounds of a request are those of the settings."""
-    id_: JSON = {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
     ingestion: JSON = {
         "ingestion_id": UUID,
         "status": STATUS,
@@ -68,7 +90,7 @@ def schemas(settings: Settings) -> JSON:
     }
     batch: JSON = {
         "batch_id": UUID,
-        "ids": _array({"type": "integer"}),
+        "ids": _array({"type": settings.id_type}),
         "status": STATUS,
         "attempts": {"type": "integer", "minimum": 1},
         "started_at": {**_TIME, "description": "When the latest attempt began."},
@@ -83,7 +105,7 @@ def schemas(settings: Settings) -> JSON:
             "required": ["ids", "priority"],
             "additionalProperties": False,
             "properties": {
-                "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": id_},
+                "ids": {"type": "array", "minItems": 1, "maxItems": settings.max_ids, "items": _id(settings)},
                 "priority": PRIORITY,
                 "deadline": {
                     "description": "When it must be able to end, else it is refused: a time, or seconds from now.",
@@ -93,15 +115,32 @@ def schemas(settings: Settings) -> JSON:
                         {"type": "null"},
                     ],
                 },
+                **_callback(settings),
             },
-            "example": {"ids": [1, 2, 3], "priority": "HIGH"},
+            "example": {"ids": some_ids(settings)[:3], "priority": "HIGH"},
         },
+        "Callback": _object(
+            {
+                "id": {**_TEXT, "description": "The webhook-id that the receiver is sent, the same in each attempt."},
+                "state": {"type": "string", "enum": [state.value for state in CallbackState]},
+                "attempts": COUNT,
+                "error": {"type": ["string", "null"], "description": "Why the latest attempt failed."},
+                "next_attempt_at": {**_TIME_OR_NULL, "description": "Null once it is sent or has failed."},
+            },
+            description="How the receiver was told of the ingestion's latest end.",
+        ),
         "Accepted": _object({"ingestion_id": UUID}),
         "Ingestion": _object(ingestion, "owner"),
         "Status": _object(
-            {**ingestion, **estimate, "batches": _array(ref("schemas", "Batch"))},
-            *("owner", *estimate),
-            description="The ingestion with a page of its batches; the estimate is there until it has ended.",
+            {
+                **ingestion,
+                **estimate,
+                "callback": ref("schemas", "Callback"),
+                "batches": _array(ref("schemas", "Batch")),
+            },
+            *("owner", "callback", *estimate),
+            description="The ingestion with a page of its batches; the estimate is there until it has ended, and the"
+            " callback from then on, if anybody is told.",
         ),
         "Batch": _object(batch, "attempts", "started_at", "finished_at", "next_attempt_at", "error"),
         "Page": _object({"ingestions": _array(ref("schemas", "Ingestion")), "next_cursor": _NAME_OR_NULL}),

@@ -51,6 +51,9 @@ OPERATIONS = {
         Cuts the ids into batches of at most `BATCH_SIZE`, in the order given, and queues them. It answers at once; the
         work is done later. A repeated id is processed as often as it is listed.
 
+        When it ends, its status is sent to the receiver that `WEBHOOK_URL` names, or to that of a `callback`, which is
+        refused unless `WEBHOOK_HOSTS` lists its host.
+
         An `Idempotency-Key` makes it safe to send a request again: under the same key, the same body is accepted once
         and answered with the same ingestion, and another body is refused with 422. The key is remembered as long as
         the ingestion.
@@ -127,6 +130,18 @@ OPERATIONS = {
 
         Where no batch failed, or the ingestion was cancelled, it is refused with 409, so a repeated redrive starts
         nothing twice. The answer is the status, without batches.
+        """,
+    ),
+    "redriveCallback": Words(
+        "Steer",
+        "Send a callback again",
+        """
+        Where `WEBHOOK_URL` is set, or a submission named a `callback`, a receiver is told of each end of an ingestion,
+        and `callback` in its status says how that went. What failed, or waits for its next attempt, goes again at once,
+        and is tried for another day. Its `webhook-id` stays the same, so the receiver can recognise what it has
+        processed before.
+
+        Where nothing is pending or failed, it is refused with 409. The answer is the status, without batches.
         """,
     ),
     "pause": Words(

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from .. import signals
 from ..config import Settings
-from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Ingestion, Status, Timing, Wait
+from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Id, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
 from ..processors import Attempt, attempting
 from ..store import Ended, Outcome, Store
@@ -24,7 +24,7 @@ T = TypeVar("T")
 TROUBLE_MAX = 10.0
 """Most seconds between two tries while the store cannot be reached."""
 
-Process: TypeAlias = Callable[[Sequence[int]], Sequence[Answer]]
+Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
 """Takes a batch's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
@@ -126,7 +126,7 @@ class Attempts:
         """Call the processor; nothing it raises ends this thread."""
         batch = hand.slot.claim.batch
         attempt = Attempt(batch, hold=partial(self._hold_queue, hand), slow_down=partial(self._slow_down, hand))
-        ids = tuple(batch.ids)  # a receiver may change the batch's list
+        ids: tuple[Id, ...] = tuple(batch.ids)  # a receiver may change the batch's list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context(), attempting(attempt):

@@ -41,6 +41,7 @@ ROUTES = {
     ("POST", "/quote"): Role.SUBMIT,
     ("POST", "/status/{id}/cancel"): Role.SUBMIT,
     ("POST", "/status/{id}/redrive"): Role.OPERATE,
+    ("POST", "/status/{id}/callback/redrive"): Role.OPERATE,
     ("POST", "/queue/pause"): Role.OPERATE,
     ("POST", "/queue/resume"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,

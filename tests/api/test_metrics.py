@@ -22,6 +22,7 @@ from app.errors import StoreUnavailable
 from app.keys import Role
 from tests.support.clock import START, FakeClock
 from tests.support.host import Host, eventually
+from tests.support.sink import SECRET
 from tests.support.web import Callers
 
 Serve = Callable[..., Host]
@@ -29,7 +30,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 needs_promtool = pytest.mark.skipif(
     not shutil.which("promtool"), reason="promtool is not here; Debian has it in the package prometheus"
 )
-LABELS = {"queue", "priority", "outcome", "reason", "statistic", "le"}
+LABELS = {"queue", "priority", "outcome", "reason", "state", "statistic", "le"}
 UNITS = ("_seconds", "_bytes", "_ids", "_batches")
 
 
@@ -96,7 +97,8 @@ def measured(serve: Serve) -> Host:
     def work(_: Any) -> None:
         clock.advance(2)
 
-    host = serve(clock=clock, limits="100/s burst 100", concurrency=1)
+    callbacks = {"webhook_url": "http://127.0.0.1:9/", "webhook_secret": SECRET}
+    host = serve(clock=clock, limits="100/s burst 100", concurrency=1, **callbacks)
     ingestion = host.submit([1, 2, 3, 4], "HIGH")
     clock.advance(10)
     host.ingestion.processor(work)

@@ -24,6 +24,7 @@ from app.keys import Role
 from app.store import Submission
 from tests.support.host import Host
 from tests.support.queueing import ack, bury
+from tests.support.sink import SECRET
 from tests.support.web import Callers, make_app
 
 CALLERS = Callers(("reader", Role.READ), ("one", Role.SUBMIT), ("operator", Role.OPERATE))
@@ -35,7 +36,8 @@ BODY = {"ids": [1, 2, 3, 4], "priority": "HIGH"}
 
 
 def key_host(**settings: Any) -> Host:
-    return Host(autostart=False, interval=0, **{"api_keys": CALLERS.keys, **settings})
+    callbacks = {"webhook_url": "http://127.0.0.1:9/", "webhook_secret": SECRET}
+    return Host(autostart=False, interval=0, **{"api_keys": CALLERS.keys, **callbacks, **settings})
 
 
 def failed(host: Host) -> str:
@@ -209,6 +211,12 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         409: about(completed),
     },
     ("post", "/status/{ingestion_id}/redrive"): {**LIMITED, 200: about(failed), 404: plainly, 409: about(completed)},
+    ("post", "/status/{ingestion_id}/callback/redrive"): {
+        **LIMITED,
+        200: about(completed),
+        404: plainly,
+        409: about(submitted),
+    },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
     ("get", "/queue"): {**KEYED, 200: busy},
@@ -400,7 +408,14 @@ def examples(part: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"api_keys": []}, {"id_min": -9, "id_max": -8, "max_ids": 1}, {"id_min": 2**40}, {"id_max": 1}],
+    [
+        {},
+        {"api_keys": []},
+        {"id_min": -9, "id_max": -8, "max_ids": 1},
+        {"id_min": 2**40},
+        {"id_max": 1},
+        {"id_type": "string"},
+    ],
     ids=str,
 )
 def test_every_example_is_as_described(settings: dict[str, Any]) -> None:
@@ -411,9 +426,10 @@ def test_every_example_is_as_described(settings: dict[str, Any]) -> None:
         validate(one["example"], one["schema"], document)
 
 
-def test_the_example_of_a_request_is_accepted() -> None:
-    host = key_host(api_keys=[])
-    media = described_by()["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]
+@pytest.mark.parametrize("id_type", ["integer", "string"])
+def test_the_example_of_a_request_is_accepted(id_type: str) -> None:
+    host = key_host(api_keys=[], id_type=id_type)
+    media = described_by(id_type=id_type)["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]
     assert host.client.post("/ingest", json=media["example"]).status_code == 200
 
 
@@ -431,6 +447,15 @@ def test_the_bounds_of_a_request_are_those_of_the_settings() -> None:
     document = key_host(max_ids=7, id_min=-5, id_max=99).client.get("/openapi.json").json
     ids = document["components"]["schemas"]["Submission"]["properties"]["ids"]
     assert (ids["maxItems"], ids["items"]["minimum"], ids["items"]["maximum"]) == (7, -5, 99)
+
+
+def test_where_ids_are_strings_every_id_is_one() -> None:
+    document = described_by(id_type="string")
+    schemas = document["components"]["schemas"]
+    allowed = schemas["Submission"]["properties"]["ids"]["items"]
+    assert (allowed["type"], allowed["minLength"], allowed["maxLength"]) == ("string", 1, 200)
+    for shown in (schemas["Batch"], schemas["Queue"]["properties"]["next"]["items"]):
+        assert shown["properties"]["ids"]["items"] == {"type": "string"}
 
 
 def test_under_a_prefix_the_description_says_so() -> None:

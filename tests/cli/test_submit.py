@@ -32,6 +32,25 @@ def test_submit_from_a_file_from_stdin_and_all_at_once(service: Service, tmp_pat
     assert service("submit", "-f", "-", stdin="1\n").exit_code == 0
 
 
+def test_strings_one_an_argument_and_one_a_line(serve: Callable[..., Host], tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text("SKU 1, red\n\u00fc\n", encoding="utf-8")
+    service = Service(serve(id_type="string"))
+    try:
+        typed = service("submit", "a/b", "007", "-f", str(file), "--id-type", "string")
+        by_environment = service("quote", "a", environ={"INGEST_ID_TYPE": "string"})
+        without = service("submit", "a/b")
+        shown = service("status", typed.stdout.strip())
+    finally:
+        service.close()
+    batches = service.host.store.batches(typed.stdout.strip())[1]
+    assert [one for batch in batches for one in batch.ids] == ["a/b", "007", "SKU 1, red", "\u00fc"]
+    assert "a/b, 007, SKU 1, red" in shown.stdout
+    assert by_environment.exit_code == 0
+    assert without.exit_code == 2
+    assert "'a/b' is not an id: a whole number of up to 64 bits, unless --id-type is string" in without.stderr
+
+
 def test_a_million_ids_from_a_file(serve: Callable[..., Host], tmp_path: Path) -> None:
     file = tmp_path / "million.txt"
     file.write_text("\n".join(map(str, range(10**12, 10**12 + 1_000_000))))

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from app import PermanentError
 from app.cli.verify import read, verify
 from app.config import release
 from app.core.clock import SystemClock
 from tests.support.cli import Service, lines, run
-from tests.support.host import Host
+from tests.support.host import Host, eventually
 from tests.support.queueing import claimed
 from tests.support.scripted import problem, scripted
+from tests.support.sink import SECRET, Sink
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -29,6 +31,16 @@ def test_status_for_people_and_for_machines(service: Service) -> None:
     assert [batch["ids"] for batch in document["batches"]] == [[1, 2, 3], [13]]
     second = service("status", ingestion_id, "--limit", "1", "--offset", "1", "--json")
     assert [batch["ids"] for batch in lines(second)[0]["batches"]] == [[13]]
+
+
+def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:
+    def process(_: Any) -> None:
+        raise PermanentError("bad\nluck\x1b[31m")
+
+    service = Service(serve(process, clock=SystemClock(), autostart=True))
+    text = service("status", service.submitted("1"), color=True).stdout
+    assert text.splitlines()[-1].endswith(r"  PermanentError: bad\nluck\x1b[31m")
+    service.close()
 
 
 def test_status_shows_the_first_batches_of_many(service: Service) -> None:
@@ -93,7 +105,7 @@ def test_quote_for_people_and_for_machines(service: Service, tmp_path: Path) -> 
     assert lines(service("list", "--json")) == []
 
 
-@pytest.mark.parametrize("verb", ["status", "wait", "results", "cancel", "redrive"])
+@pytest.mark.parametrize("verb", ["status", "wait", "results", "cancel", "redrive", "redrive-callback"])
 def test_an_unknown_ingestion_is_4(service: Service, verb: str) -> None:
     result = service(verb, UNKNOWN)
     assert (result.exit_code, result.stdout) == (4, "")
@@ -177,3 +189,24 @@ def test_several_limits_are_shown_and_proved(serve: Callable[..., Host]) -> None
     assert wrong.exit_code == 2
     assert "--limits must be limits such as 10/s" in wrong.stderr
     service.close()
+
+
+def test_a_callback_is_asked_for_shown_and_sent_again(serve: Callable[..., Host]) -> None:
+    with Sink() as sink:
+        sink.answer = lambda exchange: exchange.reply(status=410 if len(sink.told) == 1 else 204)
+        hosts = {"webhook_hosts": f"127.0.0.1:{sink.port}", "webhook_secret": SECRET}
+        service = Service(serve(lambda _: None, clock=SystemClock(), interval=0, **hosts))
+        service.host.ingestion.start()
+        ingestion_id = service.submitted("1", "--callback", f"{sink.url}/in")
+        eventually(lambda: "failed after 1 attempt:" in service("status", ingestion_id).stdout)
+        assert f"callback   failed after 1 attempt: 127.0.0.1:{sink.port} answered 410." in (
+            service("status", ingestion_id).stdout
+        )
+        assert service("redrive-callback", ingestion_id).exit_code == 0
+        eventually(lambda: "callback   sent after 2 attempts" in service("status", ingestion_id).stdout)
+        again = service("redrive-callback", ingestion_id)
+        assert (again.exit_code, "nothing to send again" in again.stderr) == (4, True)
+        refused = service("submit", "1", "--callback", "http://127.0.0.1/")
+        assert (refused.exit_code, "WEBHOOK_HOSTS" in refused.stderr) == (4, True)
+        service.host.ingestion.stop(0)
+        service.close()

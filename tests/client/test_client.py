@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
 import pytest
+import trustme
 
 from app.client import Client, ClientError, Refused, TimedOut, Unreachable
 from app.core.models import Priority
 from tests.support.scripted import answer, chunk, head, problem, reset, say_nothing, scripted, send
 from tests.support.sleeper import Sleeper
+from tests.support.upstream import Upstream
 
 ACCEPTED = answer(200, {"ingestion_id": "abc"})
 
@@ -39,13 +43,22 @@ def status(word: str, **more: Any) -> dict[str, Any]:
 
 def test_a_submit_is_one_request(client: Make) -> None:
     with scripted(ACCEPTED) as server:
-        assert client(server.url + "/", key=" secret\n").submit(range(1, 4), Priority.HIGH, deadline=60) == "abc"
+        assert (
+            client(server.url + "/", key=" secret\n").submit(range(1, 4), Priority.HIGH, deadline=60, callback="x")
+            == "abc"
+        )
     (request,) = server.requests
     assert (request.method, request.path) == ("POST", "/ingest")
-    assert request.json == {"ids": [1, 2, 3], "priority": "HIGH", "deadline": 60}
+    assert request.json == {"ids": [1, 2, 3], "priority": "HIGH", "deadline": 60, "callback": "x"}
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == "Bearer secret"
     assert len(request.headers["idempotency-key"]) == 38
+
+
+def test_strings_are_sent_as_they_are(client: Make) -> None:
+    with scripted(ACCEPTED) as server:
+        client(server.url).submit(["a/b", "\u00fc"], "LOW")
+    assert server.requests[0].json["ids"] == ["a/b", "\u00fc"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +191,28 @@ def test_nobody_there(client: Make, clock: Sleeper) -> None:
     with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
         client(f"http://127.0.0.1:{port}", retries=1).queue()
     assert len(clock.slept) == 1
+
+
+def test_what_is_wrong_with_tls_stays_wrong(client: Make, clock: Sleeper) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with Upstream(lambda exchange: exchange.reply({}), context) as server:
+        with pytest.raises(Unreachable, match="its certificate cannot be trusted"):
+            client(server.url).queue()
+        assert server.paths == []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def alert() -> None:
+            with listener.accept()[0] as connection:
+                connection.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+                connection.recv(65_536)
+
+        thread = threading.Thread(target=alert)
+        thread.start()
+        with pytest.raises(Unreachable, match="alert handshake failure"):
+            client(f"https://127.0.0.1:{listener.getsockname()[1]}").queue()
+        thread.join()
+    assert clock.slept == []
 
 
 def test_an_answer_that_does_not_come(client: Make) -> None:

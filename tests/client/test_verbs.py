@@ -136,6 +136,7 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.status("a", limit=10, offset=20), "GET /in/status/a?limit=10&offset=20"),
         (lambda one: one.cancel("a"), "POST /in/status/a/cancel"),
         (lambda one: one.redrive("a"), "POST /in/status/a/redrive"),
+        (lambda one: one.redrive_callback("a"), "POST /in/status/a/callback/redrive"),
         (lambda one: one.quote([7]), "POST /in/quote"),
         (lambda one: one.pause(), "POST /in/queue/pause"),
         (lambda one: one.resume(), "POST /in/queue/resume"),
@@ -146,4 +147,4 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         for call, _ in calls:
             assert call(client(server.url + "/in/")) == {"it": "is"}
     assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path in calls]
-    assert server.requests[4].json == {"ids": [7], "priority": "HIGH"}
+    assert server.requests[5].json == {"ids": [7], "priority": "HIGH"}

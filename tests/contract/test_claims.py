@@ -291,6 +291,17 @@ def test_an_hour_has_sixty_minutes(new_store: Callable[..., Store], clock: FakeC
     assert store.minutes() == {}
 
 
+def test_the_log_holds_the_latest_starts_all_of_them_at_any_time(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, dispatch_log=7)
+    submit(store, range(1, 1000))
+    started = 0
+    while started < 330:
+        started += len(claimed(store, 1 + started % 4))
+        log = store.dispatches(1000)
+        assert [one.position for one in log] == list(range(started))[-7:]
+        assert [one.position for one in store.dispatches(2)] == list(range(started))[-2:]
+
+
 def test_a_clock_that_is_set_back_loses_no_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=0)
     submit(store, range(1, 31))

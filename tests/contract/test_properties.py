@@ -18,39 +18,58 @@ from tests.support.simulation import EPSILON, Simulation, assert_limits, assert_
 PRIORITIES = st.sampled_from(Priority)
 SECONDS = st.integers(0, 400).map(lambda tenths: tenths / 10)
 ARRIVALS = st.lists(st.tuples(SECONDS, st.integers(1, 14), PRIORITIES), min_size=1, max_size=8)
+CROWD = st.lists(st.tuples(SECONDS, st.integers(1, 14), PRIORITIES), min_size=24, max_size=48)
+"""So many that the ready queue is a deep heap, of batches that wait for the first time and of retries."""
+
 LIMITS = st.sampled_from(
     ["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "1/7s", "30/min, 9/day at 08:01 UTC"]
 )
 WORK = st.tuples(
     st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0]),
-    st.one_of(st.just(True), st.just(True), st.just(False), st.sampled_from([0.0, 2.5, 30.0])),
+    st.one_of(st.just(True), st.just(True), st.just(False), st.none(), st.sampled_from([0.0, 2.5, 30.0])),
 )
 
 
-@given(
-    arrivals=ARRIVALS,
-    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3),
-    work=st.lists(WORK, min_size=1, max_size=6),
-    interval=st.sampled_from([0.5, 5.0]),
-    burst=st.integers(1, 3),
-    concurrency=st.integers(1, 4),
-    aging=st.sampled_from([0.0, 0.0, 3.0]),
-    limits=LIMITS,
-)
+SCHEDULE: dict[str, Any] = {
+    "work": st.lists(WORK, min_size=1, max_size=6),
+    "interval": st.sampled_from([0.5, 5.0]),
+    "burst": st.integers(1, 3),
+    "concurrency": st.integers(1, 4),
+    "priority_aging": st.sampled_from([0.0, 0.0, 3.0]),
+    "limits": LIMITS,
+}
+
+
+@given(arrivals=ARRIVALS, cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3), **SCHEDULE)
 def test_order_rate_status_and_roll_up_hold_whatever_happens(
     new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
 ) -> None:
-    clock.reset()
-    chosen["priority_aging"] = chosen.pop("aging")
-    attempts: dict[tuple[str, int], int] = {}
+    check_promises(new_store, clock, arrivals, cancels, work, **chosen)
 
-    def outcome(batch: Batch) -> tuple[float, bool | float]:
+
+@given(arrivals=CROWD, cancels=st.lists(st.tuples(SECONDS, st.integers(0, 47)), max_size=12), **SCHEDULE)
+def test_they_hold_in_a_crowd(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+) -> None:
+    check_promises(new_store, clock, arrivals, cancels, work, **chosen)
+
+
+def check_promises(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+) -> None:
+    clock.reset()
+    attempts: dict[tuple[str, int], int] = {}
+    tries: dict[tuple[str, int], int] = {}
+
+    def outcome(batch: Batch) -> tuple[float, bool | float | None]:
         key = (batch.ingestion_id, batch.position)
-        attempts[key] = attempts.get(key, 0) + 1
-        assert batch.attempt == attempts[key]
+        assert batch.attempt == attempts.get(key, 0) + 1
         seconds, ends = work[len(simulation.starts) % len(work)]
+        tries[key] = tries.get(key, 0) + 1
         # Eventually everything succeeds, or the schedule would never end.
-        return seconds, True if attempts[key] > 3 else ends
+        ends = True if tries[key] > 3 else ends
+        attempts[key] = batch.attempt - (ends is None)
+        return seconds, ends
 
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), outcome)
     cancelled = set()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from app.core.models import BatchError, Priority
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import bury, claimed, finish, retry, submit
+from tests.support.queueing import bury, claimed, finish, release, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 
@@ -64,3 +64,23 @@ def test_the_tokens_and_what_runs_are_told(new_store: Callable[..., Store], cloc
     stats = store.stats()
     assert (stats.tokens, stats.next_token_at, stats.running) == (0, now + 5, 1)
     assert (stats.now, stats.service_seconds) == (now + 4, 4.0)
+
+
+def test_how_long_a_batch_takes_is_learned_from_those_that_were_tried(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0)
+    submit(store, range(1, 13))
+    batches = claimed(store, 4)
+    clock.advance(100)
+    release(store, batches.pop())
+    assert store.stats().service_seconds == 0
+    finish(store, batches.pop())
+    assert store.stats().service_seconds == 100
+    clock.advance(100)
+    release(store, claimed(store)[0])
+    assert store.stats().service_seconds == 100
+    bury(store, batches.pop(), BOOM)
+    assert store.stats().service_seconds == 110
+    retry(store, batches.pop(), BOOM, 0)
+    assert store.stats().service_seconds == 119

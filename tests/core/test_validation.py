@@ -15,9 +15,9 @@ NOW = 1_800_000_000.0
 DEADLINE = "deadline must be an RFC 3339 time with its offset, or seconds from now, not "
 
 
-def checked(chosen: dict[str, Any] | None = None, **body: Any) -> tuple[list[int], Priority, float | None]:
-    ids, priority, deadline = check_request({"ids": [1], "priority": "LOW"} | body, settings(**chosen or {}), NOW)
-    return ids.tolist(), priority, deadline
+def checked(chosen: dict[str, Any] | None = None, **body: Any) -> tuple[list[Any], Priority, float | None]:
+    ids, priority, deadline, _ = check_request({"ids": [1], "priority": "LOW"} | body, settings(**chosen or {}), NOW)
+    return [*ids], priority, deadline
 
 
 def faults(chosen: dict[str, Any] | None = None, **body: Any) -> dict[str, str]:
@@ -30,6 +30,7 @@ def test_what_a_program_hands_over_is_taken_as_it_is() -> None:
     assert check_request({"ids": array("q", [3]), "priority": Priority.HIGH}, settings(), NOW) == (
         array("q", [3]),
         Priority.HIGH,
+        None,
         None,
     )
 

@@ -16,7 +16,9 @@ from app.service import Service
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, bury
 
-REFUSED = BatchError("UpstreamError", "GET https://upstream.example/items/4711 answered 500 Internal Server Error.")
+REFUSED = BatchError(
+    "PermanentError", 'The upstream upstream.example answered 404 to GET /items: {"error": "no such item"}'
+)
 
 
 class _Quiet(WSGIRequestHandler):

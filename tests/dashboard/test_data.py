@@ -90,7 +90,8 @@ def test_a_search_finds_the_id_in_what_was_pasted(new_site: NewSite, how: str) -
 @pytest.mark.parametrize("sought", ["nothing", "", "a/b", "<script>alert(1)</script>"])
 def test_a_search_for_what_is_not_there_says_so(new_site: NewSite, sought: str) -> None:
     answer = client(new_site()).get("/jobs/dashboard/search", query_string={"id": sought}, follow_redirects=True)
-    assert answer.status_code == 404
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "No such ingestion" in answer.text
     assert "<script>alert" not in answer.text
 
 

@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from app.callbacks import Callback, CallbackState, Delivery
 from app.core.models import Batch, BatchError, Status
 from tests.support.queueing import claimed, retry
+from tests.support.sink import SECRET
 
 from . import needs
 from .site import REFUSED, Site
@@ -105,6 +107,31 @@ def test_redriving_asks_first(new_site: NewSite, page: Any) -> None:
     expect(page.locator("#pills")).to_contain_text("triggered")
     expect(page.get_by_role("button", name="Redrive")).to_be_hidden()
     assert site.service.store.get(made).counts.failed == 0
+
+
+def test_a_callback_is_shown_and_sent_again(new_site: NewSite, page: Any) -> None:
+    site = new_site(interval=0, webhook_url="http://127.0.0.1:9/", webhook_secret=SECRET)
+    made = site.submit([1]).id
+    site.drive(1, seconds=1)
+    outbox = site.service.store.outbox
+    callback = outbox.claim(30)
+    assert isinstance(callback, Callback)
+    outbox.end(callback, Delivery(CallbackState.FAILED, "hooks.example.org answered 500."))
+    page.goto(f"{site.url}/ingestions/{made}")
+    facts = page.locator("#facts")
+    expect(facts).to_contain_text("Callbackfailed after 1 attempt: hooks.example.org answered 500.")
+    page.get_by_role("button", name="Send the callback again").click()
+    dialog = page.get_by_role("dialog", name="Send the callback again?")
+    dialog.get_by_role("button", name="Send it again").click()
+    expect(page.locator("#notices")).to_contain_text("The callback goes again.")
+    expect(facts).to_contain_text("Callbackpending after 1 attempt")
+    expect(facts).to_contain_text("Callback goes again")
+    assert outbox.backlog() == (1, 0)
+    callback = outbox.claim(30)
+    assert isinstance(callback, Callback)
+    outbox.end(callback, Delivery(CallbackState.SENT))
+    expect(facts).to_contain_text("Callbacksent after 2 attempts")
+    expect(page.get_by_role("button", name="Send the callback again")).to_be_hidden()
 
 
 def test_what_cannot_be_done_any_more_is_explained(new_site: NewSite, page: Any) -> None:

@@ -121,6 +121,18 @@ def test_a_stale_page_does_not_go_on_to_now(new_site: NewSite, page: Any) -> Non
     expect(page.locator("#countdown")).to_have_text("\N{EN DASH}")
 
 
+def test_a_time_loses_no_day_and_no_hour(new_site: NewSite, page: Any) -> None:
+    open_on_own_time(page, new_site())
+    told = page.evaluate(
+        """async (seconds) => {
+            const { about } = await import(document.querySelector("script").src.replace(/[^/]*$/, "time.js"));
+            return seconds.map(about);
+        }""",
+        [0, 59, 119, 3599, 7_199, 86_399, 172_799],
+    )
+    assert told == ["0 s", "59 s", "1 min", "59 min", "1 h 59 min", "23 h 59 min", "1 d 23 h"]
+
+
 def test_an_answer_that_never_comes_is_given_up(new_site: NewSite, page: Any) -> None:
     open_on_own_time(page, new_site())
     page.route(ASKED, lambda _: None)

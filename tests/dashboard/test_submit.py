@@ -26,7 +26,7 @@ def working(new_site: NewSite, **settings: Any) -> Site:
     return site
 
 
-def ids_of(site: Site) -> list[int]:
+def ids_of(site: Site) -> list[Any]:
     """The ids of the newest ingestion."""
     newest = site.service.store.ingestions(limit=1)[0]
     return [one for batch in site.service.store.batches(newest.id)[1] for one in batch.ids]
@@ -74,6 +74,30 @@ def test_a_fault_is_named_where_it_is(new_site: NewSite, page: Any) -> None:
         ("0", f"Line 1: “0” is not from 1 to {GREATEST}."),
         (str(2**63), f"Line 1: “{2**63}” is not from 1 to {GREATEST}."),
         ("1 2 3 4", "These are 4 ids; at most 3 are accepted."),
+    ]:
+        page.get_by_label("Ids").fill(text)
+        expect(page.locator("#ids-found")).to_have_text(fault)
+        expect(page.locator("#send")).to_be_disabled()
+
+
+def test_strings_one_a_line_are_submitted_exactly(new_site: NewSite, page: Any) -> None:
+    site = new_site(id_type="string")
+    ids = ['SKU "1", red', "a/b\\c", "\u00fc\U0001f600", "<b>007</b>"]
+    page.goto(f"{site.url}/submit")
+    page.get_by_label("Ids").fill("\n".join(["", *ids, "  a/b\\c "]))
+    expect(page.locator("#ids-found")).to_have_text("5 ids (1 repeated) in 2 batches.")
+    page.locator("#send").click()
+    expect(page.locator("h1")).to_contain_text("Ingestion")
+    assert ids_of(site) == [*ids, "a/b\\c"]
+    expect(page.locator("#batches .ids").first).to_have_text(", ".join(ids[:3]))
+
+
+def test_a_fault_in_a_string_is_named_where_it_is(new_site: NewSite, page: Any) -> None:
+    page.goto(f"{new_site(id_type='string', max_ids=2).url}/submit")
+    for text, fault in [
+        (f"a\n{'x' * 201}", f"Line 2: “{'x' * 40}” has more than 200 characters."),
+        ("a\u200bb", "Line 1: “a\u200bb” holds a character that is not printable."),
+        ("a\nb\nc", "These are 3 ids; at most 2 are accepted."),
     ]:
         page.get_by_label("Ids").fill(text)
         expect(page.locator("#ids-found")).to_have_text(fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from array import array
 from typing import Any
 
@@ -118,3 +119,18 @@ def test_one_that_is_redriven_is_the_oldest_until_it_starts() -> None:
     for one in records[2:]:
         end(lane, one)
     assert lane.oldest() is records[1]
+
+
+def test_what_has_ended_takes_no_memory() -> None:
+    lane = Lane()
+    tracemalloc.start()
+    for order in range(1, 5001):
+        one = record(order)
+        lane.add(one)
+        for position in range(3):
+            one.move(position, COMPLETED)
+            lane.change(one, -1)
+        lane.remove(one)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 50_000

@@ -166,6 +166,13 @@ def test_headers_are_nowhere_to_be_seen(serve: Serve, caplog: pytest.LogCaptureF
         assert SECRET[::-1] not in shown
 
 
+def test_the_password_in_the_url_is_masked_too(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(f"{exchange.headers['authorization']} is hunter2!".encode(), 401))
+    url = upstream.url.replace("//", "//joe:hunter2%21@") + "/{ids}"
+    with pytest.raises(PermanentError, match=r"GET /1: \*\*\* is \*\*\*$"):
+        HttpUpstream(settings(upstream_url=url))([1])
+
+
 # -- idempotency --
 
 

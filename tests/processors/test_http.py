@@ -24,6 +24,7 @@ from app.errors import ConfigError, HoldQueue, InvalidResult, PermanentError, Up
 from app.processors import encode_results
 from app.processors.http import HttpUpstream, retry_after
 from app.wiring import load_processor as load
+from tests.dashboard.site import REFUSED
 from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
 
@@ -161,6 +162,14 @@ def test_an_error_says_what_the_upstream_says(serve: Serve, body: bytes, shown: 
     with pytest.raises(PermanentError) as caught:
         processor(upstream, "/records/{id}?key=secret")([7])
     assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} answered 400 to GET /records/7 for id 7{shown}"
+
+
+def test_the_error_that_the_screenshots_show_comes_about(serve: Serve) -> None:
+    upstream = serve(always(REFUSED.message.partition("/items: ")[2].encode(), 404))
+    with pytest.raises(PermanentError) as caught:
+        processor(upstream, "/items?ids={ids}")([4710, 4711])
+    message = str(caught.value).replace(f"127.0.0.1:{upstream.port}", "upstream.example")
+    assert (type(caught.value).__name__, message) == REFUSED
 
 
 def test_an_error_whose_body_breaks_off_says_what_arrived(serve: Serve) -> None:
@@ -536,3 +545,30 @@ def test_a_certificate_is_trusted_for_its_own_name_only(
         with pytest.raises(UpstreamError, match="cannot be trusted over TLS"):
             processor(upstream)([1])
         assert upstream.paths == []
+
+
+# -- ids that are strings --
+
+STRINGS = ["a/b", "c,d", "e&f=g#h?", "me@example.org", "\u00fc %2F", "{ids}", "{id}"]
+
+
+def test_strings_are_percent_encoded_each_by_itself(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(dict.fromkeys(STRINGS, 1)))
+    assert processor(upstream, "/records?ids={ids}")(STRINGS) == dict.fromkeys(STRINGS, 1)
+    (path,) = upstream.paths
+    assert path.startswith("/records?ids=a%2Fb,c%2Cd,e%26f%3Dg%23h%3F,me%40example.org,%C3%BC%20%252F,")
+    assert [unquote(one) for one in path.partition("=")[2].split(",")] == STRINGS
+
+
+def test_one_string_a_request_stays_one_segment(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(unquote(exchange.path.split("/")[2])))
+    assert processor(upstream, "/records/{id}/data")(STRINGS) == {one: one for one in STRINGS}
+
+
+def test_a_template_is_tried_with_ids_of_their_type(serve: Serve) -> None:
+    upstream = serve(always(1))
+    path = "/{{ id[:2] }}/{{ id }}"
+    assert processor(upstream, path, id_type="string")(["c/d"]) == {"c/d": 1}
+    assert upstream.paths == ["/c%2F/c%2Fd"]
+    with pytest.raises(ConfigError, match="UPSTREAM_URL fails in line 1"):
+        processor(upstream, path)

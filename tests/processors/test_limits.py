@@ -42,6 +42,7 @@ SENT = 1_784_111_747
         # the convention before it
         ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "7"}, 7),
         ({"x-ratelimit-remaining": " 0 ", "x-ratelimit-reset": str(SENT + 90)}, 90),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(1000 * SENT + 90_000)}, 90),
         ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": str(SENT + 90)}, None),
         ({"x-ratelimit-reset": "7"}, None),
         ({"x-ratelimit-remaining": "none", "x-ratelimit-reset": "7"}, None),

@@ -1,6 +1,8 @@
-"""What the standalone service says at its root, and of what it does not have."""
+"""What the service says at its root, and of what it does not have, by itself and embedded."""
 
 from __future__ import annotations
+
+import re
 
 import pytest
 from flask import Flask
@@ -41,6 +43,12 @@ def test_a_path_that_is_not_there_is_named(client: FlaskClient) -> None:
     assert answer.json["detail"] == "There is no /statuses here; GET / lists what there is."
 
 
+def test_a_path_is_repeated_as_a_path_and_not_without_end(client: FlaskClient) -> None:
+    answer = client.get("/<b>%0A" + "x" * 5000)
+    assert answer.get_json()["detail"].startswith("There is no /%3Cb%3E%0Axxx")
+    assert len(answer.text) < 500
+
+
 def test_a_method_that_is_not_taken_is_named_with_those_that_are(client: FlaskClient) -> None:
     answer = client.get("/ingest")
     assert answer.status_code == 405
@@ -49,8 +57,58 @@ def test_a_method_that_is_not_taken_is_named_with_those_that_are(client: FlaskCl
     assert answer.headers["Allow"] == "OPTIONS, POST"
 
 
-def test_a_host_keeps_its_own_root(client: FlaskClient) -> None:
+def test_a_file_of_the_dashboard_that_is_not_there_is_named(client: FlaskClient) -> None:
+    answer = client.get("/dashboard/submit").text
+    (folder,) = set(re.findall(r"/dashboard/static-[0-9a-f]+", answer))
+    assert client.get(f"{folder}/nope.js").get_json()["detail"] == f"There is no {folder}/nope.js here."
 
+
+@pytest.fixture
+def host() -> FlaskClient:
+    app = Flask("host")
+    app.config["INGEST_AUTOSTART"] = app.config["TWO_AUTOSTART"] = False
+    IngestionAPI(app, url_prefix="/ingestion/")
+    IngestionAPI(app, name="two", url_prefix="/in/two")
+    app.add_url_rule("/ingestion/own/", view_func=lambda: "own", endpoint="own")
+    return app.test_client()
+
+
+@pytest.mark.parametrize("path", ["/ingestion", "/ingestion/", "/ingestion/statuses", "/ingestion/dashboard/nope"])
+def test_below_its_prefix_an_instance_names_a_path_that_is_not_there(host: FlaskClient, path: str) -> None:
+    answer = host.get(path, environ_overrides={"SCRIPT_NAME": "/mounted"})
+    assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+    assert answer.get_json()["detail"] == (
+        f"There is no /mounted{path} here; GET /mounted/ingestion/openapi.json lists what there is."
+    )
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert host.get("/ingestion/openapi.json").status_code == 200
+
+
+def test_below_its_prefix_an_instance_names_the_methods_that_are_taken(host: FlaskClient) -> None:
+    answer = host.get("/in/two/ingest")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "OPTIONS, POST")
+    assert answer.get_json()["detail"] == "/in/two/ingest takes OPTIONS, POST, not GET."
+
+
+def test_a_filter_that_is_not_there_is_named_below_a_prefix_too(host: FlaskClient) -> None:
+    answer = host.get("/ingestion/ingestions?stauts=failed")
+    assert answer.status_code == 422
+    assert "this takes status, priority, failed, limit, cursor" in answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/nope", "/ingestions", "/in", "/in/twofold"])
+def test_what_a_host_has_not_is_for_the_host_to_say(host: FlaskClient, path: str) -> None:
+    answer = host.get(path)
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+
+
+def test_what_a_host_has_below_a_prefix_is_its_own(host: FlaskClient) -> None:
+    assert host.get("/ingestion/own/").text == "own"
+    assert "Content-Security-Policy" not in host.get("/ingestion/own").headers
+    assert host.get("/ingestion/own", follow_redirects=True).text == "own"
+
+
+def test_a_host_keeps_its_own_root(client: FlaskClient) -> None:
     host = Flask("host")
     host.config["INGEST_AUTOSTART"] = False
     IngestionAPI(host)

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from app import create_app
+from app.client import Client, Unreachable
 from app.serving.httpd import listen
 from app.serving.server import StopSignals, serve
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
+from tests.support.sleeper import Sleeper
 from tests.support.standalone import Service
 
 SLOW = ("-m", "tests.support.slow_service")
@@ -211,7 +213,7 @@ LIMIT = 65_536 + 22 * 10
     ("sent", "status"),
     [
         (b"\x00\xff\xfe garbage\r\n\r\n", 400),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"GET /livez HTTP/1.1\r\nno colon\r\n\r\n", 400),
         (post(b"Content-Length: -1"), 400),
         (post(b"Transfer-Encoding: chunked", b"zz\r\n"), 400),
@@ -232,6 +234,17 @@ def test_every_refusal_is_a_problem_document(service: Service, sent: bytes, stat
     assert response.headers["Content-Type"] == "application/problem+json"
     assert len(problem["detail"]) > 10
     assert "Server" not in response.headers
+
+
+def test_tls_is_refused_at_once_with_the_reason(service: Service) -> None:
+    clock = Sleeper()
+    with pytest.raises(Unreachable, match="does not speak TLS; try http:// instead of https://"):
+        # Longer than a test may take.
+        Client(f"https://127.0.0.1:{service.port}", timeout=10 * PATIENCE, clock=clock).queue()
+    assert clock.slept == []
+    with service.raw(b"\x16\x03\x01\x07\xfe") as connection:
+        response, problem = answer_to(connection)
+    assert (response.status, problem["detail"]) == (400, "This port takes http://, not https://.")
 
 
 def test_a_half_sent_request_keeps_no_thread(service: Service) -> None:

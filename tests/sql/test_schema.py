@@ -76,6 +76,16 @@ def test_instances_share_a_database_without_seeing_each_other(open_sql: Open) ->
     assert two.dispatches(10) == []
 
 
+def test_the_log_is_trimmed_at_every_hundredth_start(open_sql: Open) -> None:
+    store, unbounded = open_sql(interval=0, dispatch_log=7), open_sql(dispatch_log=10_000)
+    submit(store, range(1, 1000))
+    started = 0
+    while started < 330:
+        before, started = started, started + len(claimed(store, 1 + started % 4))
+        if started // 100 > before // 100:
+            assert [one.position for one in unbounded.dispatches(1000)] == list(range(started))[-7:]
+
+
 def test_another_aging_puts_what_waits_in_its_new_order(open_sql: Open, clock: FakeClock) -> None:
     strict = open_sql(interval=0)
     low = submit(strict, range(1, 4), Priority.LOW)

@@ -40,11 +40,16 @@ class Service:
 
 
 def run(
-    *words: str, url: str, stdin: str | None = None, obj: Any = None, environ: Mapping[str, str] | None = None
+    *words: str,
+    url: str,
+    stdin: str | None = None,
+    obj: Any = None,
+    environ: Mapping[str, str] | None = None,
+    color: bool = False,
 ) -> Result:
-    """Run a command; `obj` is Flask's ScriptInfo, for those that load an app."""
+    """Run a command; `obj` is Flask's ScriptInfo, for those that load an app. `color`: terminal escapes get through."""
     return CliRunner(env={"INGEST_URL": url, **(environ or {})}).invoke(
-        ingestion, words, input=stdin, obj=obj, prog_name="flask-ingestion"
+        ingestion, words, input=stdin, obj=obj, color=color, prog_name="flask-ingestion"
     )
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -24,11 +24,15 @@ class Command:
     """`python *arguments` in the checkout; `lines` is its output so far, stdout and stderr together."""
 
     def __init__(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, cwd: Path = ROOT, python: str = sys.executable
+        self,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path = ROOT,
+        program: Sequence[str] = (sys.executable, "-u"),
     ) -> None:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(_OWN)}
         self.process = subprocess.Popen(
-            [python, "-u", *arguments],
+            [*program, *arguments],
             env={**inherited, **(environ or {})},
             cwd=cwd,
             stdin=subprocess.PIPE,

@@ -11,7 +11,7 @@ from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
 from app.limits import AnyLimit, Quota
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import bury, finish, proceed, retry, submit
+from tests.support.queueing import bury, finish, proceed, release, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 EPSILON = 1e-5
@@ -36,16 +36,22 @@ class Start:
 
 @dataclass
 class Simulation:
-    """`work` says how long each dispatch takes and how it ends: True (completed), False (failed), a delay (retried)."""
+    """`work` says how long each dispatch takes and how it ends.
+
+    True: completed, False: failed, a delay: retried, None: put back untouched.
+    """
 
     store: Store
     clock: FakeClock
     settings: Settings
-    work: Callable[[Batch], tuple[float, bool | float]]
+    work: Callable[[Batch], tuple[float, bool | float | None]]
     starts: list[Start] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
     # The model: every waiting batch, by its place, with the time from which it is due.
     waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
+    # The model of the mean service time: what was put back does not count.
+    service: float = 0.0
+    _touched: set[str] = field(default_factory=set)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
     _running: int = 0
@@ -59,12 +65,14 @@ class Simulation:
     def submit(self, ids: range, priority: Priority) -> Ingestion:
         ingestion = submit(self.store, ids, priority)
         self.ingestions.append(ingestion)
+        self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
             self.waiting[self.place(ingestion, position)] = self.clock.now()
         return ingestion
 
     def cancel(self, ingestion: Ingestion) -> None:
         self.store.cancel(ingestion.id)
+        self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
             self.waiting.pop(self.place(ingestion, position), None)
 
@@ -83,6 +91,9 @@ class Simulation:
                 event = begin + self._events[0][0] if self._events else None
                 moments = [moment for moment in (due, event) if moment is not None]
                 if not moments:
+                    self._touched = {ingestion.id for ingestion in self.ingestions}
+                    self.check_statuses()
+                    assert abs(self.store.stats().service_seconds - self.service) < EPSILON
                     return
                 self.clock.advance_to(min(moments))
                 while self._events and begin + self._events[0][0] <= self.clock.now():
@@ -102,11 +113,16 @@ class Simulation:
         assert place == min(due), "the most urgent due batch goes first"
         del self.waiting[place]
         self.starts.append(Start(now, batch))
+        self._touched.add(batch.ingestion_id)
         self._running += 1
         seconds, outcome = self.work(batch)
 
         def end() -> None:
             self._running -= 1
+            self._touched.add(batch.ingestion_id)
+            if outcome is not None:
+                took = self.clock.now() - now
+                self.service += (took - self.service) * (0.1 if self.service else 1.0)
             if outcome is True and batch.position % 2:
                 # Every other one also claims the next, if it is due.
                 after, answer = proceed(self.store, claim, ["true"] * len(batch.ids))
@@ -118,17 +134,20 @@ class Simulation:
             elif outcome is False:
                 assert bury(self.store, claim, BOOM) is not None
             else:
-                after = retry(self.store, claim, BOOM, outcome)
+                after = release(self.store, claim) if outcome is None else retry(self.store, claim, BOOM, outcome)
                 assert after is not None
                 if not after.counts.cancelled:
-                    self.waiting[place] = self.clock.now() + outcome
+                    self.waiting[place] = self.clock.now() + (outcome or 0.0)
 
         self.at(now - begin + seconds, end)
 
     def check_statuses(self) -> None:
-        """Every status only moved forward, and each ingestion's status follows from its batches."""
-        for one in self.ingestions:
-            ingestion, batches = self.store.batches(one.id)
+        """Every status only moved forward, and each ingestion's status follows from its batches.
+
+        Of those that something happened to since the last check; once nothing is left to do, of all.
+        """
+        while self._touched:
+            ingestion, batches = self.store.batches(self._touched.pop())
             statuses = [batch.status for batch in batches]
             for batch in batches:
                 before = self._seen.get(batch.id, Status.YET_TO_START)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.scaled import ScaledClock
@@ -21,6 +21,9 @@ MOST_IDLE = 10.0
 """Seconds of real time without a call after which a test gives up."""
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "upstreams.md").read_text()
+
+
+T = TypeVar("T", bound="StandIn")
 
 
 class Refused(NamedTuple):
@@ -98,22 +101,33 @@ def query_of(exchange: Exchange) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(exchange.path).query).items()}
 
 
-def answered(stand_in: StandIn, ids: Sequence[Any]) -> dict[Any, Any]:
+def answered(api: type[T], ids: Sequence[Any]) -> tuple[T, dict[Any, Any]]:
     """Run the real service with the recipe's settings until all ids are answered; returns data or Refused of each.
 
-    Fails if the stand-in noted a violation, or if less than 95 % of what it allows was used. The first id goes ahead,
-    for the first call of a process takes long enough to bring the second one closer than the margin of a fast clock.
+    Fails if the stand-in notes violations, or if less than 95 % of what it allows is used, three times in a row: a busy
+    machine may shift arrivals by more than the recipe's margin once, and a defect does so every time.
+    """
+    for _ in range(3):
+        stand_in = api()
+        found, log = run(stand_in, ids)
+        assert set(found) == set(ids), log
+        if not stand_in.violations and stand_in.share() >= 0.95:
+            return stand_in, found
+    raise AssertionError(f"{stand_in.violations}, {stand_in.share():.3f} of what is allowed; {log}")
+
+
+def run(stand_in: StandIn, ids: Sequence[Any]) -> tuple[dict[Any, Any], list[str]]:
+    """Returns data or Refused of each id, and the log's first warnings.
+
+    The first id goes ahead, for the first call of a process takes long enough to bring the second one closer than the
+    margin of a fast clock.
     """
     arguments = ("-m", "tests.support.scaled", str(stand_in.scale))
     with stand_in.serving(), Service(arguments, **stand_in.settings()) as service:
         first = finished(stand_in, service, ids[:1])
         stand_in.calls.clear()
         found = first | finished(stand_in, service, ids[1:])
-    trouble = [line for line in service.lines if " INFO " not in line]
-    assert stand_in.violations == [], trouble[:9]
-    assert set(found) == set(ids), trouble[:9]
-    assert stand_in.share() >= 0.95, f"{stand_in.share():.3f} of what is allowed"
-    return found
+    return found, [line for line in service.lines if " INFO " not in line][:9]
 
 
 def finished(stand_in: StandIn, service: Service, ids: Sequence[Any]) -> dict[Any, Any]:

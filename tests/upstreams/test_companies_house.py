@@ -45,8 +45,8 @@ class CompaniesHouse(StandIn):
 
 
 def test_every_company_is_fetched() -> None:
-    stand_in, unknown = CompaniesHouse(), "99999999"
+    unknown = "99999999"
     ids = [f"{'SC' if number % 5 else '00'}{number:06}" for number in range(620)]
-    found = answered(stand_in, [*ids, unknown])
+    stand_in, found = answered(CompaniesHouse, [*ids, unknown])
     assert found.pop(unknown) == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert {one: item["company_name"] for one, item in found.items()} == {one: f"{one} LIMITED" for one in ids}

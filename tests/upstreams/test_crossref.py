@@ -46,8 +46,8 @@ class Crossref(StandIn):
 
 
 def test_every_work_is_fetched() -> None:
-    stand_in, unknown = Crossref(), "10.9999/nobody"
+    unknown = "10.9999/nobody"
     ids = [f"10.1000/a&b<{number}>(1999)#{number % 7}?x=y" for number in range(9 * 20)]
-    found = answered(stand_in, [*ids, unknown])
+    stand_in, found = answered(Crossref, [*ids, unknown])
     assert found.pop(unknown) == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert {one: item["title"] for one, item in found.items()} == {one: [f"On {one}"] for one in ids}

@@ -62,7 +62,6 @@ class GitHub(StandIn):
 
 
 def test_every_issue_is_fetched_across_the_end_of_the_hour() -> None:
-    stand_in = GitHub()
-    found = answered(stand_in, [*range(1, 130), 1001])
+    stand_in, found = answered(GitHub, [*range(1, 130), 1001])
     assert found.pop(1001) == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert all(found[one]["title"] == f"Issue {one}" for one in found)

@@ -64,7 +64,7 @@ def read(ids: list[str], properties: list[str]) -> tuple[int, dict[str, Any]]:
 
 
 def test_every_contact_is_read() -> None:
-    ids, unknown, stand_in = range(1, 110 * 100), 1_000_001, HubSpot()
-    found = answered(stand_in, [*ids, unknown])
+    ids, unknown = range(1, 110 * 100), 1_000_001
+    stand_in, found = answered(HubSpot, [*ids, unknown])
     assert found[unknown] == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert all(found[one]["properties"]["email"] == f"email {one}" for one in ids)

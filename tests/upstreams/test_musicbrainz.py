@@ -20,7 +20,7 @@ class MusicBrainz(StandIn):
     """Takes the average of ten seconds."""
 
     recipe = "MusicBrainz"
-    scale = 6
+    scale = 7
     rate = 1
 
     def __init__(self) -> None:
@@ -42,8 +42,8 @@ class MusicBrainz(StandIn):
 
 
 def test_every_artist_is_fetched() -> None:
-    stand_in, unknown = MusicBrainz(), str(UUID(int=101))
+    unknown = str(UUID(int=101))
     ids = [str(UUID(int=number)) for number in range(1, 13)]
-    found = answered(stand_in, [*ids, unknown])
+    stand_in, found = answered(MusicBrainz, [*ids, unknown])
     assert found.pop(unknown) == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert [found[one]["name"] for one in ids] == [f"Artist {number}" for number in range(1, 13)]

@@ -45,8 +45,8 @@ class OpenAlex(StandIn):
 
 
 def test_every_work_is_fetched() -> None:
-    stand_in, unknown = OpenAlex(), "W1"
+    unknown = "W1"
     ids = [f"W{number}" for number in range(2_741_809_807, 2_741_809_807 + 18 * 50)]
-    found = answered(stand_in, [*ids, unknown])
+    stand_in, found = answered(OpenAlex, [*ids, unknown])
     assert found.pop(unknown) == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert {one: item["display_name"] for one, item in found.items()} == {one: f"On {one}" for one in ids}

@@ -41,7 +41,7 @@ class Shopify(StandIn):
 
 
 def test_every_product_is_fetched() -> None:
-    ids, unknown, stand_in = range(632_910_392, 632_910_392 + 90 * 250 - 1), 9_000_000_001, Shopify()
-    found = answered(stand_in, [*ids, unknown])
+    ids, unknown = range(632_910_392, 632_910_392 + 90 * 250 - 1), 9_000_000_001
+    stand_in, found = answered(Shopify, [*ids, unknown])
     assert found[unknown] == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert all(found[one] == {"id": one, "title": f"Product {one}"} for one in ids)

@@ -57,9 +57,8 @@ class Stripe(StandIn):
 
 
 def test_every_payment_is_captured_once() -> None:
-    stand_in = Stripe()
     ids = [f"pi_3MtwBwLkdIwHu7ix{number:04}" for number in range(66)]
-    found = answered(stand_in, [*ids, "pi_nobody"])
+    stand_in, found = answered(Stripe, [*ids, "pi_nobody"])
     assert found.pop("pi_nobody") == Refused(f"The upstream {stand_in.host} has nothing for it.")
     assert {item["status"] for item in found.values()} == {"succeeded"}
     assert sorted(stand_in.captured) == ids

@@ -55,7 +55,7 @@ def entity(one: str) -> dict[str, Any]:
 
 
 def test_every_entity_is_fetched() -> None:
-    ids, unknown = [f"Q{number}" for number in range(1, 8 * 50)], "Q1000001"
-    found = answered(Wikidata(), [*ids, unknown])
+    ids, unknown = [f"Q{number}" for number in range(1, 7 * 50)], "Q1000001"
+    _, found = answered(Wikidata, [*ids, unknown])
     assert found.pop(unknown) == Refused("there is no such entity")
     assert {one: item["labels"]["en"]["value"] for one, item in found.items()} == {one: f"item {one}" for one in ids}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core import Strings
 from app.core.validation import check_request
 from app.errors import InvalidRequest
 from app.web import body
@@ -24,16 +25,16 @@ def outcome(text: str, **changes: Any) -> Any:
     """What comes of a request: its ids, or its faults."""
     limits = settings(**changes)
     try:
-        ids, priority, deadline = check_request(parse_request(text.encode(), limits), limits, 0.0)
+        ids, priority, deadline, _ = check_request(parse_request(text.encode(), limits), limits, 0.0)
     except InvalidRequest as error:
         return error.faults
     return list(ids), priority, deadline
 
 
-def outcome_in_one_go(text: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+def outcome_in_one_go(text: str, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
     with monkeypatch.context() as patch:
         patch.setattr(body, "LARGE", len(text) + 1)
-        return outcome(text)
+        return outcome(text, **changes)
 
 
 def test_many_ids_are_packed_without_the_whole_list() -> None:
@@ -87,3 +88,64 @@ def test_a_slip_anywhere_has_the_same_outcome(place: int, new: str) -> None:
 
 def test_too_many_ids_are_counted() -> None:
     assert "20000 members; at most 10000" in outcome(json.dumps(BODY), max_ids=10_000)[0].detail
+
+
+WORDS = {"ids": [f"sku {number}, \u00fc" for number in range(1, 10_001)], "priority": "HIGH"}
+"""Ids with commas, blanks and what JSON escapes."""
+
+
+def test_many_strings_are_packed_without_the_whole_list() -> None:
+    parsed = parse_request(json.dumps(WORDS).encode(), settings(id_type="string"))
+    assert isinstance(parsed["ids"], Strings)
+    assert list(parsed["ids"]) == WORDS["ids"]
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": "), (" , ", " : "), (" ,\n", ":")])
+@pytest.mark.parametrize("odd", ['",', '"', "\\", ",", '","', "]", "[", '"]', '\\",', "{", "x" * 200])
+def test_ids_that_look_like_json_are_read_right(odd: str, separators: tuple[str, str]) -> None:
+    ids = [*WORDS["ids"], odd] * 2
+    text = json.dumps({"priority": "LOW", "ids": ids, "deadline": 60}, separators=separators)
+    assert outcome(text, id_type="string")[0] == ids
+    assert outcome(json.dumps({"ids": [odd] * 30_000, "priority": "LOW"}), id_type="string")[0] == [odd] * 30_000
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"]', '",]'),
+        ('"]', '", ]'),
+        ('"]', '", ""]'),
+        ('"]', '", " a"]'),
+        ('"]', '", "a\\n"]'),
+        ('"]', '", 7]'),
+        ('"]', '", null]'),
+        ('"]', '", ["b"]]'),
+        ('"]', '" "b"]'),
+        ('"]', '", "b]'),
+        ('"]', '", "\\ud800"]'),
+        ('"]', f'", "{201 * "x"}"]'),
+        ('["sku', '[["sku'),
+        ('["sku', '["\t'),
+        ('"HIGH"', '"HIGH", "ids": ["a"]'),
+        ('"HIGH"', '"HIGH", "deadline": "]"'),
+        ('{"ids"', '{"more": {"ids": ["a"]}, "ids"'),
+        ('{"ids"', '{"priority": "\\"ids\\":[", "ids"'),
+    ],
+)
+def test_of_strings_too_the_outcome_is_that_of_the_whole(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(WORDS)
+    assert old in text
+    changed = text.replace(old, new, 1)
+    expected = outcome_in_one_go(changed, monkeypatch, id_type="string")
+    assert outcome(changed, id_type="string") == expected
+
+
+@given(
+    place=st.integers(0, 240_000),
+    new=st.sampled_from(["", " ", ",", "]", "[", "1", "}", '"', '\\"', '",', "\\", "\n", "null"]),
+)
+def test_a_slip_anywhere_among_strings_has_the_same_outcome(place: int, new: str) -> None:
+    text = json.dumps(WORDS)
+    changed = text[:place] + new + text[place + 1 :]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert outcome(changed, id_type="string") == outcome_in_one_go(changed, monkeypatch, id_type="string")

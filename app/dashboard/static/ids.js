@@ -2,32 +2,49 @@
 
 const SEPARATORS = /[\s,;[\]"']+/;
 const WHOLE = /^[+-]?\d{1,30}$/;
+const UNPRINTABLE = /\p{C}|\p{Zl}|\p{Zp}|(?! )\p{Zs}/u;
+
+// How ids of each type are found in a line, what is wrong with one, and how JSON spells it.
+const TYPES = {
+  integer: {
+    words: (line) => line.split(SEPARATORS),
+    fault(word, { least, most }) {
+      if (!WHOLE.test(word)) return "is not a whole number";
+      return BigInt(word) < least || BigInt(word) > most ? `is not from ${least} to ${most}` : "";
+    },
+    spell: (word) => BigInt(word).toString(),
+  },
+  string: {
+    words: (line) => [line.trim()],
+    fault(word, { longest }) {
+      if ([...word].length > longest) return `has more than ${longest} characters`;
+      return UNPRINTABLE.test(word) ? "holds a character that is not printable" : "";
+    },
+    spell: JSON.stringify,
+  },
+};
 
 // The ids in a text, each in JSON's own spelling, or the `fault` in it.
-export function readIds(text, { least, most, count }) {
+export function readIds(text, bounds) {
+  const type = TYPES[bounds.type];
   const found = [];
-  const seen = new Set();
   let lineNumber = 0;
   for (const line of text.split("\n")) {
     lineNumber += 1;
-    for (const word of line.split(SEPARATORS)) {
+    for (const word of type.words(line)) {
       if (!word) continue;
-      const where = `Line ${lineNumber.toLocaleString()}: “${word.slice(0, 40)}”`;
-      if (!WHOLE.test(word)) return { fault: `${where} is not a whole number.` };
-      const value = BigInt(word);
-      if (value < least || value > most) return { fault: `${where} is not from ${least} to ${most}.` };
-      const id = value.toString();
-      found.push(id);
-      seen.add(id);
+      const fault = type.fault(word, bounds);
+      if (fault) return { fault: `Line ${lineNumber.toLocaleString()}: “${word.slice(0, 40)}” ${fault}.` };
+      found.push(type.spell(word));
     }
   }
-  if (found.length > count) {
-    return { fault: `These are ${found.length.toLocaleString()} ids; at most ${count.toLocaleString()} are accepted.` };
+  if (found.length > bounds.count) {
+    return { fault: `These are ${found.length.toLocaleString()} ids; at most ${bounds.count.toLocaleString()} are accepted.` };
   }
-  return { ids: found, repeated: found.length - seen.size };
+  return { ids: found, repeated: found.length - new Set(found).size };
 }
 
-// A request's body. Made by hand, because JSON.stringify would need numbers.
+// A request's body, of ids as JSON spells them. Made by hand, because JSON.stringify would need numbers.
 export const requestBody = (ids, priority) => `{"ids":[${ids.join(",")}],"priority":${JSON.stringify(priority)}}`;
 
 // A fresh idempotency key; randomUUID is there on HTTPS and loopback only.

@@ -50,6 +50,7 @@ function showSummary(data) {
   const over = data.finished_at !== null;
   if (byId("cancel")) byId("cancel").hidden = over || counts.cancelled > 0;
   if (byId("redrive")) byId("redrive").hidden = !counts.failed || counts.cancelled > 0;
+  if (byId("redrive-callback")) byId("redrive-callback").hidden = !data.callback || data.callback.state === "sent";
   byId("next-failed").hidden = !counts.failed;
 }
 
@@ -62,6 +63,7 @@ function facts(data) {
   if (data.finished_at) {
     found.push(["Finished", clock(data.finished_at), data.finished_at, "ago"]);
     if (data.started_at) found.push(["Took", duration((Date.parse(data.finished_at) - Date.parse(data.started_at)) / 1000)]);
+    if (data.callback) found.push(...told(data.callback));
     return found;
   }
   if (data.batches_ahead === undefined) return found;
@@ -70,6 +72,12 @@ function facts(data) {
     found.push(["Next start", ...estimated(data, data.estimated_start)]);
   }
   found.push(["Completion", ...estimated(data, data.estimated_completion)]);
+  return found;
+}
+
+function told({ state, attempts, error, next_attempt_at: next }) {
+  const found = [["Callback", `${state} after ${plural(attempts, "attempt")}${error ? `: ${error}` : ""}`]];
+  if (next) found.push(["Callback goes again", clock(next), next, "in"]);
   return found;
 }
 
@@ -163,6 +171,11 @@ action(byId("cancel"), () => ({
   no: "Keep it",
   danger: true,
 }), "The ingestion is cancelled.", poller);
+action(byId("redrive-callback"), () => ({
+  title: "Send the callback again?",
+  detail: "The receiver is told at once that this ingestion ended, under the same webhook-id, and then for another day until it answers well.",
+  yes: "Send it again",
+}), "The callback goes again.", poller);
 action(byId("redrive"), () => ({
   title: "Redrive the failed batches?",
   detail: `${plural(shown.counts.failed, "failed batch")} will be started over with fresh attempts, at this ingestion's place in the queue.`,

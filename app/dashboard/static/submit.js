@@ -11,6 +11,8 @@ const form = byId("submit");
 const text = byId("ids");
 const file = byId("file");
 const bounds = {
+  type: form.dataset.idType,
+  longest: Number(form.dataset.longest),
   least: BigInt(form.dataset.least),
   most: BigInt(form.dataset.most),
   count: Number(form.dataset.maxIds),

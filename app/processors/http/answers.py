@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...config import Settings
+from ...core import Id
 from ...errors import HoldQueue, InvalidResult
 from ..contract import Failed
 from .calling import Answer
 from .limits import retry_after
 from .queries import Query
 from .quotation import Quotation
-from .templates import Id
 
 
 class Answers:

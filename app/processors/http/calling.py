@@ -62,7 +62,8 @@ class Caller:
         if address.userinfo:
             self._headers["authorization"] = "Basic " + b64encode(address.userinfo.encode()).decode()
         self._headers |= dict(settings.upstream_headers)
-        self.quoted = Quotation(value for _, value in settings.upstream_headers)
+        keys = [value for _, value in settings.upstream_headers]
+        self.quoted = Quotation([*keys, self._headers.get("authorization", ""), address.userinfo.partition(":")[2]])
         self._open()
 
     def deadline(self) -> float:

@@ -10,8 +10,8 @@ from email.utils import parsedate_to_datetime
 
 _LEAST, _MOST = 1.0, 86_400.0
 
-_EPOCH = 1e9
-"""Seconds above which a reset is a moment since 1970, not a time from now."""
+_EPOCH, _EPOCH_MILLISECONDS = 1e9, 1e11
+"""Above which a reset is a moment, in seconds or milliseconds since 1970, not seconds from now."""
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _PARAMETER = rf";\s*([\w.*-]+)(?:=({_STRING}|[^,;\"\s]*))?"
@@ -36,7 +36,7 @@ def exhausted(headers: Mapping[str, str]) -> float | None:
 
     Read are `RateLimit` with `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, and the one member of its
     version 07), `RateLimit-Remaining` with `RateLimit-Reset` (versions 00 to 06, seconds), and the same two with `X-`
-    in front, in seconds or seconds since 1970. Of several limits the one that is reset last counts.
+    in front, in seconds or as a moment since 1970. Of several limits the one that is reset last counts.
     """
     waits = [*_current(headers), *_in_one(headers), *_in_two(headers)]
     return _bounded(max(waits)) if waits else None
@@ -64,6 +64,7 @@ def _in_two(headers: Mapping[str, str]) -> Iterator[float]:
     for name in ("ratelimit", "x-ratelimit"):
         reset = _number(headers.get(f"{name}-reset"))
         if _number(headers.get(f"{name}-remaining")) == 0 and reset is not None:
+            reset /= 1000 if reset > _EPOCH_MILLISECONDS else 1
             yield reset - _sent(headers) if reset > _EPOCH else reset
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, pass_context
@@ -12,9 +12,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from ...config import Settings
+from ...core import Id
 from ...errors import ConfigError, PermanentError
-
-Id: TypeAlias = int | str
 
 _NAMES = ("ids", "id")
 
@@ -48,7 +47,8 @@ class Asks:
                 f"{prefix}UPSTREAM_URL must hold either {{ids}} or {{id}}, at the place where the ids go{instead}."
             )
         self.each = names == {"id"}
-        for sample in ([1], [1, 2, 3]):
+        some: Sequence[Id] = ["a/1", 'b"2"', "c\\3"] if settings.id_type == "string" else [1, 2, 3]
+        for sample in (some[:1], some):
             self._try(sample[:1] if self.each else sample)
 
     def of(self, ids: Sequence[Id]) -> Ask:
@@ -71,8 +71,6 @@ class Asks:
     def _made(self, ids: Sequence[Id]) -> Ask:
         scope = {"id": ids[0]} if self.each else {"ids": list(ids)}
         target = self._url.render(scope)
-        if any(character <= " " for character in target):
-            raise TemplateFailed(self._url.key, 1, "it makes a URL with a space or a line break in it")
         if self._body is None:
             return Ask(target, None)
         body = self._body.render(scope)

@@ -7,12 +7,13 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ...config import Settings
+from ...core import Id
 from ...errors import ConfigError
 from ..current import current_batch
 from .address import address_of
 from .answers import Answers
 from .calling import Caller
-from .templates import Asks, Id
+from .templates import Asks
 
 _NOTHING = frozenset({204})
 _ABSENT = frozenset({204, 404, 410})

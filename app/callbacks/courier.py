@@ -1,0 +1,205 @@
+"""The courier: the daemon thread that sends callbacks, one after the other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from ..config import Settings
+from ..core import Clock
+from ..errors import StoreUnavailable
+from ..receivers import Address, address_of
+from .message import Callback, CallbackState, Delivery, headers_of
+from .outbox import Outbox
+from .post import Post
+from .schedule import DAY, wait_after
+
+logger = logging.getLogger("flask_ingestion")
+
+_MARGIN = 20.0
+"""Seconds beyond WEBHOOK_TIMEOUT after which an attempt counts as lost with its process."""
+
+_TROUBLE_MAX = 10.0
+"""Most seconds between two tries while the store cannot be reached."""
+
+_TEND = 60.0
+"""Seconds from one look for callbacks to forget to the next."""
+
+_REST = 300.0
+"""Most seconds for which a host that failed is left alone."""
+
+_GONE = 410
+"""The status by which a receiver says that it wants nothing more (RFC 9110, section 15.5.11)."""
+
+_STOPPED = "The service stopped before there was an answer."
+
+
+class Courier:
+    """Sends what is due in an outbox, beside the worker: it holds up no batch, whatever a receiver does.
+
+    A host at which an attempt failed rests for as long as that callback waits, 5 minutes at most; so one that hangs
+    costs the others one WEBHOOK_TIMEOUT now and then, however many callbacks it has. `sent` and `failed` count what
+    this process ended.
+    """
+
+    def __init__(
+        self, name: str, outbox: Outbox, settings: Settings, clock: Clock, wall: Callable[[], float] = time.time
+    ) -> None:
+        """`wall` gives the time of a signature: receivers hold it against their own clocks, and refuse old ones."""
+        self.sent = 0
+        self.failed = 0
+        self._name = name
+        self._outbox = outbox
+        self._settings = settings
+        self._clock = clock
+        self._wall = wall
+        self._lease = settings.webhook_timeout + _MARGIN
+        self._resting: dict[str, tuple[float, str]] = {}
+        self._tended_at = clock.now()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._post: Post | None = None
+
+    def start(self) -> None:
+        """Start the thread, unless it is running. Raises RuntimeError if no thread can be started."""
+        with self._lock:
+            self._stopping.clear()
+            if self._thread is not None and self._thread.is_alive():
+                return
+            thread = threading.Thread(target=self._run, name=f"{self._name}-courier", daemon=True)
+            thread.start()
+            self._thread = thread
+
+    def wake(self) -> None:
+        """Look for a callback now, because an ingestion ended or one is to be sent again."""
+        self._wake.set()
+
+    def stop(self, seconds: float) -> None:
+        """Begin nothing more, and cut off the attempt under way after `seconds`. What is pending stays so."""
+        with self._lock:
+            thread = self._thread
+            self._stopping.set()
+            self._wake.set()
+        if thread is None or thread is threading.current_thread():
+            return
+        thread.join(seconds)
+        if (post := self._post) is not None:
+            post.cut(_STOPPED)
+            thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except BaseException:
+            logger.critical("the courier of %r died; no callback is sent any more", self._name, exc_info=True)
+
+    def _loop(self) -> None:
+        trouble = 0.0
+        while True:
+            # Cleared before the check, so that a change during it is not missed.
+            self._wake.clear()
+            if self._ended():
+                return
+            try:
+                wait, trouble = self._next(), 0.0
+            except StoreUnavailable as error:
+                wait = trouble = min(_TROUBLE_MAX, trouble * 2 or 0.5)
+                logger.warning("callbacks wait for the store, next try in %g s: %s", wait, error)
+            except Exception:
+                # One callback must not keep the others; its lease passes before it comes again.
+                wait = _TROUBLE_MAX
+                logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
+            self._clock.wait(self._wake, wait)
+
+    def _ended(self) -> bool:
+        """Returns whether to stop; decided under the lock, so that a start comes either before or after."""
+        with self._lock:
+            if not self._stopping.is_set():
+                return False
+            self._thread = None
+            return True
+
+    def _next(self) -> float:
+        """Send one callback that is due, if there is one; returns in how many seconds to look again."""
+        now = self._clock.now()
+        if now >= self._tended_at + _TEND:
+            self._tended_at = now
+            self._outbox.prune()
+        found = self._outbox.claim(self._lease)
+        if not isinstance(found, Callback):
+            return _TEND if found is None else min(found, _TEND)
+        delivery = self._deliver(found)
+        if self._outbox.end(found, delivery):
+            self._report(found, delivery)
+        return 0.0
+
+    def _deliver(self, callback: Callback) -> Delivery:
+        elapsed = callback.at - self._lease - callback.since
+        try:
+            address = self._address(callback)
+        except ValueError as refusal:
+            return Delivery(CallbackState.FAILED, str(refusal))
+        now = self._clock.now()
+        until, why = self._resting.get(address.host, (now, ""))
+        if until > now and not callback.is_redriven:
+            return _again(elapsed, max(until - now, wait_after(elapsed)), why, counted=False)
+        status, error = self._send(callback, address)
+        if not error:
+            self._resting.pop(address.host, None)
+            return Delivery(CallbackState.SENT)
+        if status == _GONE:
+            return Delivery(CallbackState.FAILED, error)
+        wait = wait_after(elapsed)
+        self._resting[address.host] = self._clock.now() + min(wait, _REST), error
+        return _again(elapsed, wait, error)
+
+    def _address(self, callback: Callback) -> Address:
+        """Returns where to send it, by the settings of now. Raises ValueError if they do not allow it any more."""
+        if callback.url is None:
+            if not self._settings.webhook_url:
+                raise ValueError(f"{Settings.key_of(self._name, 'webhook_url')} is not set any more.")
+            return address_of(self._settings.webhook_url)
+        address = address_of(callback.url)
+        if not address.is_among(self._settings.webhook_hosts):
+            raise ValueError(f"{address.host} is not in {Settings.key_of(self._name, 'webhook_hosts')} any more.")
+        return address
+
+    def _send(self, callback: Callback, address: Address) -> tuple[int, str]:
+        """Returns the status of the answer, 0 for none, and what went wrong, nothing if all is well."""
+        if self._stopping.is_set():
+            return 0, _STOPPED
+        timeout = self._settings.webhook_timeout
+        headers = headers_of(callback, self._settings.webhook_secret, self._wall())
+        post = self._post = Post(address, headers, callback.body.encode(), timeout)
+        try:
+            post.start(f"{self._name}-callback")
+        except RuntimeError as error:
+            post.cut(f"No thread could be started: {error}.")
+        if not self._clock.wait(post.over, timeout):
+            post.cut(f"{address.host} did not answer within {timeout:g} s.")
+        self._post = None
+        return post.status, post.error
+
+    def _report(self, callback: Callback, delivery: Delivery) -> None:
+        level, outcome = logging.WARNING, f"goes again in {delivery.delay:.0f} s: {delivery.error}"
+        if delivery.state is CallbackState.SENT:
+            self.sent += 1
+            level, outcome = logging.INFO, "is sent"
+        elif delivery.state is CallbackState.FAILED:
+            self.failed += 1
+            level, outcome = logging.ERROR, f"failed: {delivery.error}"
+        elif not delivery.counted:
+            level = logging.DEBUG
+        more = {"ingestion_id": callback.ingestion_id}
+        logger.log(level, "callback %s of ingestion %s %s", callback.id, callback.ingestion_id, outcome, extra=more)
+
+
+def _again(elapsed: float, wait: float, error: str, *, counted: bool = True) -> Delivery:
+    """Returns that it is due again after a wait, or has failed if its day is over by then."""
+    if elapsed + wait > DAY:
+        return Delivery(CallbackState.FAILED, error, counted=counted)
+    return Delivery(CallbackState.PENDING, error, wait, counted)

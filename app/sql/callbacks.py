@@ -1,0 +1,136 @@
+"""The callbacks in the database: leased, so that one process sends each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
+
+from ..callbacks import Backlog, Callback, CallbackState, Delivery, Outbox
+from .database import Database
+from .instance import Instance, View
+from .rows import IngestionRow
+from .schema import THIS, all_of, callbacks
+from .turns import Turn, Turns
+
+_COLUMNS = [callbacks.c[name] for name in Callback._fields]
+_CHANGING = ("since", "at", "state", "attempts", "error")
+_here = callbacks.c.instance == THIS
+_pending = (_here, callbacks.c.state == CallbackState.PENDING.value)
+
+_ADD = insert(callbacks).values(all_of(callbacks))
+_FIRST = select(*_COLUMNS).where(*_pending).order_by(callbacks.c.at).limit(1)
+_ONE = select(*_COLUMNS).where(_here, callbacks.c.id == bindparam("of_id"))
+_OF = (
+    select(*_COLUMNS)
+    .where(_here, callbacks.c.ingestion_id == bindparam("of_ingestion"))
+    .order_by(callbacks.c.created_at.desc(), callbacks.c.id)
+)
+_SAVE = (
+    update(callbacks)
+    .where(_here, callbacks.c.id == bindparam("of_id"))
+    .values({name: bindparam(name) for name in _CHANGING})
+)
+_COUNT = select(func.count()).where(_here, callbacks.c.state == bindparam("of_state"))
+_old = (
+    _here,
+    text(f"state IN ('{CallbackState.SENT}', '{CallbackState.FAILED}')"),
+    callbacks.c.at <= bindparam("forgotten"),
+)
+_HAS_OLD = select(callbacks.c.id).where(*_old).limit(1)
+_PRUNE = delete(callbacks).where(*_old)
+
+
+def add(turn: Turn, row: IngestionRow) -> None:
+    """Add the callback of an ingestion that ends now, if anybody is to be told."""
+    if turn.tells_all or row.callback is not None:
+        callback = Callback.of(row.snapshot(), row.callback, turn.now)
+        turn.connection.execute(_ADD, {"instance": turn.queue.instance, **_values(callback)})
+
+
+class SQLOutbox(Outbox):
+    """Each change is a turn. Another process's callback is noticed after `poll` seconds, where that is not 0."""
+
+    def __init__(self, database: Database, instance: Instance, turns: Turns, poll: float) -> None:
+        self._database = database
+        self._instance = instance
+        self._turns = turns
+        self._poll = poll
+
+    def claim(self, lease: float) -> Callback | float | None:
+        queue, now = self._instance.look()
+        first = self._database.glance(_FIRST, {"this": queue.instance})
+        wait = None if first is None else _callback(first).at - now
+        if wait is not None and wait <= 0:
+            # None if another process was quicker; there may be more.
+            return self._turns.take(lambda turn: _claim(turn, lease)) or 0.0
+        if not self._poll:
+            return wait
+        return self._poll if wait is None else min(wait, self._poll)
+
+    def end(self, callback: Callback, delivery: Delivery) -> bool:
+        return self._turns.take(lambda turn: _end(turn, callback, delivery))
+
+    def of(self, ingestion_id: str) -> list[Callback]:
+        self._instance.ready()
+        return self._database.read(lambda wire: _of(self._instance.view(wire), ingestion_id))
+
+    def redrive(self, ingestion_id: str) -> int:
+        return self._turns.take(lambda turn: _redrive(turn, ingestion_id))
+
+    def backlog(self) -> Backlog:
+        queue, _ = self._instance.look()
+
+        def count(state: CallbackState) -> int:
+            found = self._database.glance(_COUNT, {"this": queue.instance, "of_state": state.value})
+            return int(found[0])
+
+        return Backlog(count(CallbackState.PENDING), count(CallbackState.FAILED))
+
+    def prune(self) -> None:
+        queue, now = self._instance.look()
+        values = {"this": queue.instance, "forgotten": self._instance.forgotten(now)}
+        if self._database.glance(_HAS_OLD, values) is not None:
+            self._turns.take(lambda turn: turn.connection.execute(_PRUNE, values))
+
+
+def _claim(turn: Turn, lease: float) -> Callback | None:
+    first = turn.connection.execute(_FIRST, {"this": turn.queue.instance}).first()
+    if first is None or (callback := _callback(first)).at > turn.now:
+        return None
+    return _save(turn, callback.claimed(turn.now, lease))
+
+
+def _end(turn: Turn, callback: Callback, delivery: Delivery) -> bool:
+    found = turn.connection.execute(_ONE, {"this": turn.queue.instance, "of_id": callback.id}).first()
+    if found is None or not (known := _callback(found)).is_latest(callback):
+        return False
+    _save(turn, known.after(delivery, turn.now))
+    return True
+
+
+def _of(view: View, ingestion_id: str) -> list[Callback]:
+    values = {"this": view.queue.instance, "of_ingestion": ingestion_id}
+    return [_callback(row) for row in view.connection.execute(_OF, values).all()]
+
+
+def _redrive(turn: Turn, ingestion_id: str) -> int:
+    again = [one for one in _of(turn, ingestion_id) if one.state is not CallbackState.SENT]
+    for callback in again:
+        _save(turn, callback.redriven(turn.now))
+    return len(again)
+
+
+def _save(turn: Turn, callback: Callback) -> Callback:
+    turn.connection.execute(_SAVE, {"this": turn.queue.instance, "of_id": callback.id, **_values(callback, _CHANGING)})
+    return callback
+
+
+def _callback(row: Any) -> Callback:
+    found = Callback(*row)
+    return found._replace(state=CallbackState(found.state))
+
+
+def _values(callback: Callback, names: Sequence[str] = Callback._fields) -> dict[str, Any]:
+    return {name: getattr(callback, name) for name in names} | {"state": callback.state.value}
