@@ -190,6 +190,7 @@ class TestSchedule:
             host.finished(ingestion.id)
         assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "token"]
         assert f"ingestion {ingestion.id} ended: completed" in caplog.text
+        assert f"of ingestion {ingestion.id}, attempt 1" in caplog.text
 
     def test_slow_work_is_not_added_to_the_interval(self, serve: Serve, gate: Gate) -> None:
         host = serve(gate, concurrency=2)
@@ -317,6 +318,15 @@ class TestProcessorFails:
             (0, 1), (30, 1), (30, 1), (30, 1),
         ]  # fmt: skip
         assert "429 from upstream; holding for 30 s" in caplog.text
+
+    def test_one_that_was_cancelled_ends_with_its_hold(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        host.ingestion.cancel(ingestion.id)
+        gate.error = HoldQueue(30)
+        gate.opened.set()
+        assert host.finished(ingestion.id).status == Status.CANCELLED
 
     @pytest.mark.parametrize(
         "returned",
