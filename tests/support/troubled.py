@@ -11,7 +11,7 @@ from app.store import Outcome
 
 _CALLS = (
     "ack", "add", "bury", "cancel", "claim", "get", "hold", "leave", "ping", "prune", "recover", "release", "renew",
-    "retry",
+    "report", "retry",
 )  # fmt: skip
 
 

@@ -617,6 +617,17 @@ def refuse_threads(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> th
     return last
 
 
+def test_it_reports_as_it_starts_and_each_third_of_a_lease(troubled: Serve) -> None:
+    host, reports = troubled(echo, lease=30, autostart=False), list[float]()
+    host.store.trouble["report"] = lambda: reports.append(host.clock.now() - START)
+    host.ingestion.start()
+    for _ in range(3):
+        host.finished(host.submit([1]).id)
+        host.advance(5)
+    eventually(lambda: len(reports) == 2)
+    assert reports == [0, 10]
+
+
 def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
     host, pruned = troubled(echo, lease=30), threading.Semaphore(0)
     host.store.trouble["prune"] = pruned.release
