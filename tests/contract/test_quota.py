@@ -86,6 +86,25 @@ def test_only_what_waits_counts(new_store: NewStore) -> None:
         submit(store, [1], owner="one")
 
 
+@pytest.mark.parametrize("failing", [[0], [1], [0, 1]])
+def test_a_redrive_counts_the_ids_that_go_again(new_store: NewStore, failing: list[int]) -> None:
+    store = new_store(key_quota=9, interval=0)
+    ingestion = submit(store, [1, 2, 3, 4], owner="one")
+    for position, claim in enumerate(claimed(store, 2)):
+        if position in failing:
+            bury(store, claim, BatchError("Boom", ""))
+        else:
+            finish(store, claim)
+    store.redrive(ingestion.id)
+    waiting = sum([3, 1][position] for position in failing)
+    submit(store, range(9 - waiting), owner="one")
+    with pytest.raises(QuotaFull, match="9 ids of yours are waiting"):
+        submit(store, [1], owner="one")
+    for claim in claimed(store, 9):
+        finish(store, claim)
+    submit(store, range(9), owner="one")
+
+
 def test_a_repeated_request_is_answered_whatever_the_quota(new_store: NewStore) -> None:
     store = new_store(key_quota=3)
     first = submit(store, [1, 2, 3], owner="one", key="k", fingerprint="f")
