@@ -18,6 +18,10 @@ from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, 
 BOOM = BatchError("RuntimeError", "boom")
 
 
+def test_a_store_says_whether_it_outlives_its_process(store: Store, address: str) -> None:
+    assert store.durable is (address != "memory://")
+
+
 def test_cancel_stops_what_has_not_started_and_lets_the_rest_end(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:

@@ -105,6 +105,14 @@ def test_a_redrive_counts_the_ids_that_go_again(new_store: NewStore, failing: li
     submit(store, range(9), owner="one")
 
 
+def test_what_is_cancelled_no_longer_counts_though_a_batch_of_it_runs(new_store: NewStore) -> None:
+    store = new_store(key_quota=9)
+    ingestion = submit(store, range(9), owner="one")
+    claimed(store)
+    store.cancel(ingestion.id)
+    submit(store, range(9), owner="one")
+
+
 def test_a_repeated_request_is_answered_whatever_the_quota(new_store: NewStore) -> None:
     store = new_store(key_quota=3)
     first = submit(store, [1, 2, 3], owner="one", key="k", fingerprint="f")
