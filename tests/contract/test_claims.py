@@ -51,6 +51,16 @@ def test_an_idle_hour_saves_up_no_more_than_the_burst(new_store: Callable[..., S
     assert blocked(store, 10) == Wait(5.0, "token")
 
 
+def test_each_batch_of_a_large_ingestion_has_its_own_ids_at_every_attempt(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    submit(store, range(9000))
+    first, second = claimed(store, 2)
+    assert (first.batch.ids, second.batch.ids) == ([0, 1, 2], [3, 4, 5])
+    retry(store, second, BOOM, 0.0)
+    retry(store, first, BOOM, 0.0)
+    assert [claim.batch.ids for claim in claimed(store, 3)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
 def test_a_failed_attempt_goes_again_at_its_rank(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=1)
     first = submit(store, range(1, 7))

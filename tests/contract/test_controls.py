@@ -31,12 +31,14 @@ def test_cancel_stops_what_has_not_started_and_lets_the_rest_end(
     cancelled, new = store.cancel(ingestion.id)
     assert new
     assert cancelled.status == Status.TRIGGERED
+    assert cancelled.counts == Counts(triggered=1, cancelled=2)
     assert store.cancel(ingestion.id)[1] is False
     clock.advance(1)
     assert blocked(store) == Wait(None, "empty")
     ended = finish(store, running)
     assert ended is not None
     assert ended.status == Status.CANCELLED
+    assert ended.counts == Counts(completed=1, cancelled=2)
     statuses = [batch.status for batch in store.batches(ingestion.id)[1]]
     assert statuses == [Status.COMPLETED, Status.CANCELLED, Status.CANCELLED]
     assert len(list(store.results(ingestion.id))) == 3
