@@ -124,6 +124,7 @@ def test_each_batch_of_a_page_tells_its_attempt_and_its_times(
 ) -> None:
     store, begin = new_store(interval=1), clock.now()
     ingestion = submit(store, range(1, 13))
+    assert ingestion.started_at is None
     for end in (finish, lambda *of: bury(*of, BOOM), release, lambda *of: retry(*of, BOOM, 60.0)):
         claim = claimed(store)[0]
         clock.advance(0.5)
@@ -137,6 +138,7 @@ def test_each_batch_of_a_page_tells_its_attempt_and_its_times(
         (Status.TRIGGERED, 1, BOOM),
         (Status.TRIGGERED, 1, None),
     ]
+    assert store.get(ingestion.id).started_at == begin
     # The one released started once more, a second later.
     assert [one.started_at for one in batches] == [begin, begin + 1, begin + 3, begin + 4]
     assert [one.finished_at for one in batches] == [begin + 0.5, begin + 1.5, None, None]
