@@ -63,12 +63,14 @@ class Trial:
             if time.monotonic() > ends:
                 break
             able = tuple(self.able(mutant.file))
-            concerned = [one for one in reached if one.test.startswith(able) and one.concerns(mutant)]
-            chosen = [(tests[one.test], one.seconds) for one in concerned]
+            every = [one for one in reached if one.test.startswith(able)]
+            concerned = [one for one in every if one.concerns(mutant)]
+            # What no test reaches may run while the package is imported.
+            chosen = [(tests[one.test], one.seconds) for one in concerned or every]
             chosen.sort(key=lambda pair: (store_of(pair[0]), pair[1]))
-            self.killed[mutant] = bool(chosen) and is_killed(mutant, chosen, functions)
+            self.killed[mutant] = is_killed(mutant, chosen, functions if concerned else {})
             if not self.killed[mutant]:
-                print(f"{'survived' if chosen else 'not reached'}: {mutant}", flush=True)
+                print(f"{'survived' if concerned else 'not reached'}: {mutant}", flush=True)
         return True
 
 
