@@ -937,27 +937,6 @@ class TestStop:
         assert wake.stop
         joined(wake.stop)
 
-    def test_nor_is_one_by_what_arrives_while_the_worker_looks(self, serve: Serve) -> None:
-        host = serve(echo, lease=9000)
-        host.finished(host.submit([1]).id)
-        # It waits for a token, and what arrives does not wake it.
-        token = host.submit([2])
-        late: list[str] = []
-        claim = host.store.claim
-
-        def look(*args: Any, **more: Any) -> Any:
-            answer = claim(*args, **more)
-            if not late and getattr(answer, "reason", "") == "empty":
-                late.append(host.submit([3]).id)
-            return answer
-
-        host.store.claim = look  # type: ignore[method-assign]
-        host.advance(5)
-        host.finished(token.id)
-        eventually(lambda: late)
-        host.clock.advance(5)
-        host.finished(late[0])
-
 
 class TestStart:
     def test_many_at_once_start_one(self, serve: Serve) -> None:
