@@ -25,6 +25,9 @@ OPTIONS = ["--hypothesis-profile=mutation", "-m", "not realtime and not soak", "
 MEMORY = 8 << 30
 """Bytes of address space for a mutant."""
 
+STORES = ("memory", "sqlite")
+"""The stores of which contract tests run, the quickest first; PostgreSQL takes too long."""
+
 Functions: TypeAlias = dict[tuple[str, CodeType], list[FunctionType]]
 """The living functions, by file and code."""
 
@@ -53,7 +56,7 @@ class Trial:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         files = {str(ROOT / mutant.file) for mutant in self.mutants}
-        stores = ("", "memory", "sqlite") if any("/sql/" in file for file in files) else ("", "memory")
+        stores = ("", *STORES) if any("/sql/" in file for file in files) else ("", STORES[0])
         tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not is_slow(item)}
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
@@ -75,8 +78,9 @@ class Trial:
 
 
 def store_of(item: Any) -> str:
-    """The store that a test is for; tests of one stay together, because opening it takes long."""
-    return str(getattr(getattr(item, "callspec", None), "params", {}).get("address", ""))
+    """The store of a contract test; tests of one stay together, because opening it takes long."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return str(params["address"]) if params.get("address") in STORES else ""
 
 
 def is_slow(item: pytest.Item) -> bool:
