@@ -58,6 +58,17 @@ def _seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], floa
     return parse
 
 
+def _share(least: float, most: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not least <= number <= most or number == 0:
+            raise ValueError
+        return number
+
+    parse.__doc__ = f"a number {'above' if not least else 'from'} {least:g}, {most:g} at most"
+    return parse
+
+
 def _text(value: Any) -> str:
     """text"""
     if not isinstance(value, str):
@@ -149,6 +160,13 @@ class Settings:
         "Further limits on starts, as 10/s, 600/min, 100/10s burst 20; INTERVAL is then 0 unless set.",
         explains=True,
     )
+    rate_least: float = _setting(
+        0.001, _share(0.0, 1.0), "The least share of the configured rate to which an operator may lower it."
+    )
+    rate_most: float = _setting(
+        1.0, _share(1.0, 1000.0), "How many times the configured rate an operator may raise it to; 1: never above it."
+    )
+    audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
     priority_aging: float = _setting(

@@ -160,25 +160,29 @@ class IngestionAPI:
         """
         return self.service.store.results(ingestion_id, failed=failed)
 
-    def cancel(self, ingestion_id: str) -> Ingestion:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""
-        return self.service.cancel(ingestion_id)
+        return self.service.cancel(ingestion_id, by)
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
-        return self.service.redrive(ingestion_id)
+        return self.service.redrive(ingestion_id, by)
 
     def redrive_callback(self, ingestion_id: str) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
         return self.service.redrive_callback(ingestion_id)
 
-    def pause(self) -> None:
-        """Stop starting batches until `resume`."""
-        self.service.pause()
+    def pause(self, by: str | None = None) -> None:
+        """Stop starting batches until `resume`; `by` is who the audit log names."""
+        self.service.pause(by)
 
-    def resume(self) -> None:
+    def resume(self, by: str | None = None) -> None:
         """End a pause."""
-        self.service.resume()
+        self.service.resume(by)
+
+    def end_hold(self, by: str | None = None) -> None:
+        """End a hold that the upstream asked for, if there is one."""
+        self.service.end_hold(by)
 
 
 def _before_fork() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,9 +20,11 @@ from .core import (
     Ingestion,
     Priority,
     Quote,
+    Rates,
     Strings,
     batch_count,
     batch_position,
+    check_rates,
     check_request,
     id_prefix,
     ingestion_prefix,
@@ -193,17 +196,17 @@ class Service:
                 return one.id, position
         raise UnknownIngestion(text)
 
-    def cancel(self, ingestion_id: str) -> Ingestion:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""
-        ingestion, new = self.store.cancel(ingestion_id)
+        ingestion, new = self.store.cancel(ingestion_id, by)
         if new and ingestion.finished_at is not None:
             announce(self.emitter, ingestion)
         self.worker.wake()
         return ingestion
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
-        ingestion = self.store.redrive(ingestion_id)
+        ingestion = self.store.redrive(ingestion_id, by)
         self.worker.wake()
         return ingestion
 
@@ -224,15 +227,36 @@ class Service:
         if self.courier:
             self.courier.wake()
 
-    def pause(self) -> None:
+    def pause(self, by: str | None = None) -> None:
         """Stop starting batches until `resume`."""
-        self.store.pause()
+        self.store.pause(by)
         logger.warning("%r is paused", self.name)
 
-    def resume(self) -> None:
+    def resume(self, by: str | None = None) -> None:
         """End a pause."""
-        self.store.resume()
+        self.store.resume(by)
         logger.warning("%r is resumed", self.name)
+        self.worker.wake()
+
+    def end_hold(self, by: str | None = None) -> None:
+        """End a hold that the upstream asked for, if there is one."""
+        if self.store.end_hold(by):
+            logger.warning("the hold of %r is ended", self.name)
+            self.worker.wake()
+
+    def change_rates(self, body: Any, by: str | None = None) -> None:
+        """Go by the rates in the JSON of a request, within RATE_LEAST and RATE_MOST, until `reset_rates`.
+
+        Raises InvalidRequest, and changes nothing then.
+        """
+        self.store.change_rates(check_rates(body, self.settings), by)
+        logger.warning("the rate of %r is changed: %s", self.name, json.dumps(body))
+        self.worker.wake()
+
+    def reset_rates(self, by: str | None = None) -> None:
+        """Go back to the rate that is configured."""
+        self.store.change_rates(Rates(), by)
+        logger.warning("the rate of %r is as configured", self.name)
         self.worker.wake()
 
     def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:

@@ -7,9 +7,9 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-_OPERATORS: dict[type[ast.AST], type[ast.AST]] = {
+_OPERATORS: dict[type[ast.AST], Any] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In,
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult,
@@ -113,8 +113,8 @@ def _variants(node: ast.AST, inside: bool) -> Iterator[ast.AST]:
             yield ast.Pass()
         case ast.Constant(value=bool()):
             yield ast.Constant(not node.value)
-        case ast.Constant(value=int() | float()):
-            yield ast.Constant(node.value + 1)
+        case ast.Constant(value=int() | float() as number):
+            yield ast.Constant(number + 1)
         case ast.If() | ast.While() | ast.IfExp() if not isinstance(node.test, (ast.Compare, ast.BoolOp, ast.UnaryOp)):
             changed = copy.copy(node)
             changed.test = ast.UnaryOp(ast.Not(), node.test)
@@ -133,8 +133,8 @@ def _variants(node: ast.AST, inside: bool) -> Iterator[ast.AST]:
 
 def _lines(statement: ast.stmt) -> range:
     """The lines of a statement, without those of the statements in it."""
-    body = getattr(statement, "body", None)
-    return range(statement.lineno, max(body[0].lineno if body else statement.end_lineno + 1, statement.lineno + 1))
+    body, first = getattr(statement, "body", None), statement.lineno
+    return range(first, max(body[0].lineno if body else (statement.end_lineno or first) + 1, first + 1))
 
 
 def _shown(parent: ast.AST, child: ast.AST, new: ast.AST) -> str:
@@ -159,6 +159,7 @@ def _text(node: ast.AST) -> str:
 def _put(parent: ast.AST, slot: tuple[str, int | None], new: ast.AST) -> ast.AST:
     """Fill a slot; returns what was in it."""
     field, index = slot
+    old: ast.AST
     if index is None:
         old = getattr(parent, field)
         setattr(parent, field, new)

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -85,9 +86,7 @@ def store_of(item: Any) -> str:
 
 def is_slow(item: pytest.Item) -> bool:
     """Returns whether a test needs what takes long to start, such as PostgreSQL or a browser."""
-    from tests.conftest import group_of
-
-    return group_of(item) is not None
+    return import_module("tests.conftest").group_of(item) is not None
 
 
 def functions_of(files: set[str]) -> Functions:
@@ -183,7 +182,7 @@ def run_alone(mutant: Mutant, tests: Sequence[str]) -> int:
     def changed(self: SourceFileLoader, name: str) -> Any:
         return mutant.code(path) if self.get_filename(name) == path else get_code(self, name)
 
-    SourceFileLoader.get_code = changed  # type: ignore[method-assign]
+    SourceFileLoader.get_code = changed  # type: ignore[assignment, method-assign]
     return int(pytest.main(["-x", *OPTIONS, *tests]))
 
 

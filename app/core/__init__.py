@@ -23,10 +23,12 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
+from .steering import Audit, Steering, steer
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, are_ids, check_request, printable, shown
@@ -50,6 +52,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Audit",
     "Batch",
     "BatchError",
     "Batches",
@@ -73,9 +76,11 @@ __all__ = [
     "Priority",
     "Prospect",
     "Quote",
+    "Rates",
     "Running",
     "Stats",
     "Status",
+    "Steering",
     "Strings",
     "SystemClock",
     "Timeline",
@@ -91,6 +96,7 @@ __all__ = [
     "batch_position",
     "check_cancel",
     "check_quota",
+    "check_rates",
     "check_redrive",
     "check_request",
     "count_statuses",
@@ -99,8 +105,10 @@ __all__ = [
     "id_range",
     "ingestion_document",
     "ingestion_prefix",
+    "interval_bounds",
     "is_last",
     "limiter_of",
+    "most_burst",
     "printable",
     "rank_of",
     "roll_up",
@@ -109,6 +117,7 @@ __all__ = [
     "shown",
     "state_of",
     "statuses",
+    "steer",
     "string_fault",
     "timestamp",
     "to_lines",

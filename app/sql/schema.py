@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0009"
+FIRST, REVISION = "0001", "0010"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -323,6 +323,22 @@ It holds the whole of it, and so outlives its ingestion. `at` is when it is due,
 
 Index("ingest_callbacks_by_state", callbacks.c.instance, callbacks.c.state, callbacks.c.at)
 Index("ingest_callbacks_of", callbacks.c.instance, callbacks.c.ingestion_id)
+
+
+audits = Table(
+    "ingest_audits",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("by", Text),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(36), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What people did to a queue: its latest AUDIT_LOG operations."""
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from ..config import Settings
 from ..core import (
     ANY,
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -24,12 +25,14 @@ from ..core import (
     Priority,
     Quote,
     Stats,
+    Steering,
     Wait,
     WorkerReport,
     room_of,
+    steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import claims, controls, ends, forecast, minutes, reads, retention, workers
+from . import audits, claims, controls, ends, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -184,17 +187,31 @@ class SQLStore(Store):
     def slow_down(self, claim: Claim) -> float | None:
         return self._change(lambda gate, now: gate.slow_down(self._settings, claim.claimed_at, now))
 
-    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
-        return self._turns.take(lambda turn: controls.cancel(turn, self._instance.find_in(turn, ingestion_id)))
+    def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
+        def cancelled(turn: Turn) -> tuple[Ingestion, bool]:
+            return controls.cancel(turn, self._settings, self._instance.find_in(turn, ingestion_id), by)
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
-        return self._turns.take(lambda turn: controls.redrive(turn, self._instance.find_in(turn, ingestion_id)))
+        return self._turns.take(cancelled)
 
-    def pause(self) -> None:
-        self._change(lambda gate, _: gate.pause())
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
+        def redriven(turn: Turn) -> Ingestion:
+            return controls.redrive(turn, self._settings, self._instance.find_in(turn, ingestion_id), by)
 
-    def resume(self) -> None:
-        self._change(Gate.resume)
+        return self._turns.take(redriven)
+
+    def steer(self, action: str, steering: Steering, by: str | None) -> bool:
+        def steered(turn: Turn) -> bool:
+            gate = turn.queue.gate(self._settings, turn.now)
+            before, after = steer(gate, self._settings, turn.now, steering)
+            turn.queue.keep(gate)
+            if after:
+                audits.note(turn, self._settings, by, action, "", before, after)
+            return bool(after)
+
+        return self._turns.take(steered)
+
+    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
+        return self._read(lambda view: audits.latest(view, limit, before))
 
     def _change(self, change: Callable[[Gate, float], T]) -> T:
         def changed(turn: Turn) -> T:

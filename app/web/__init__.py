@@ -6,12 +6,14 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    audit_document,
     callback_document,
     dispatch_document,
     estimate_document,
     listing_document,
     queue_document,
     quote_document,
+    rate_document,
     result_lines,
     status_head,
     status_page,
@@ -19,7 +21,7 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
 from .metrics import add_metrics
-from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
+from .params import FILTERS, count_member, current, filter_members, idempotency_key, lines_type, root_path, with_failed
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
@@ -33,6 +35,7 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "audit_document",
     "callback_document",
     "count_member",
     "current",
@@ -43,12 +46,14 @@ __all__ = [
     "from_error",
     "from_http",
     "idempotency_key",
+    "lines_type",
     "listing_document",
     "needs",
     "parse_request",
     "problem",
     "queue_document",
     "quote_document",
+    "rate_document",
     "refuse_foreign",
     "refuse_open",
     "result_lines",

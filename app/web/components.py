@@ -28,6 +28,9 @@ def parameters(ingestion_id: str) -> JSON:
             "limit", "Ingestions at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
         ),
         "latest": _query("limit", "Dispatches at most.", {"type": "integer", "minimum": 1, "maximum": INT64_MAX}),
+        "audited": _query(
+            "limit", "Entries at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
+        ),
         "cursor": _query("cursor", "The next_cursor of the page before.", {**COUNT, "maximum": INT64_MAX}),
         "status": _query("status", "Only those in this status.", STATUS),
         "priority": _query("priority", "Only those of this priority.", PRIORITY),

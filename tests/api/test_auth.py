@@ -44,11 +44,16 @@ ROUTES = {
     ("POST", "/status/{id}/callback/redrive"): Role.OPERATE,
     ("POST", "/queue/pause"): Role.OPERATE,
     ("POST", "/queue/resume"): Role.OPERATE,
+    ("POST", "/queue/hold/end"): Role.OPERATE,
+    ("POST", "/queue/rate"): Role.OPERATE,
+    ("POST", "/queue/rate/reset"): Role.OPERATE,
+    ("GET", "/audit"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
+    ("GET", "/dashboard/audit/data"): Role.OPERATE,
 }
 OPEN = {
     ("GET", "/"),
@@ -66,6 +71,7 @@ PAGES = {
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),
+    ("GET", "/dashboard/audit"),
 }
 
 

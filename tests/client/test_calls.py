@@ -10,26 +10,17 @@ from typing import Any
 import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
+from tests.support.documents import page, status
 from tests.support.scripted import answer, problem, reset, say_nothing, scripted
 from tests.support.sleeper import Sleeper
 
 Make = Callable[..., Client]
-QUEUE = answer(200, {"it": "is"})
-
-
-@pytest.fixture
-def clock() -> Sleeper:
-    return Sleeper()
-
-
-@pytest.fixture
-def client(clock: Sleeper) -> Make:
-    return lambda url, **more: Client(url, clock=clock, **more)
+ANSWER = answer(200, status("triggered"))
 
 
 def test_the_pauses_double_up_to_eight_seconds_less_up_to_half(client: Make, clock: Sleeper) -> None:
-    with scripted(*[reset] * 9, QUEUE) as server:
-        assert client(server.url, retries=9, patience=100).queue() == {"it": "is"}
+    with scripted(*[reset] * 9, ANSWER) as server:
+        assert client(server.url, retries=9, patience=100).cancel("abc")["status"] == "triggered"
     bounds = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]
     assert all(bound / 2 <= pause <= bound for pause, bound in zip(clock.slept, bounds, strict=True))
     assert len({round(pause / bound, 6) for pause, bound in zip(clock.slept, bounds, strict=True)}) > 1
@@ -41,19 +32,19 @@ def test_the_pauses_add_up_to_the_patience_at_most(
 ) -> None:
     later = problem(503, "Full.", Retry_After="25")
     with scripted(later, later, later) as server, pytest.raises(Refused):
-        client(server.url, patience=patience).queue()
+        client(server.url, patience=patience).cancel("abc")
     assert clock.slept == slept
 
 
 def test_by_default_a_call_goes_again_five_times(client: Make) -> None:
     with scripted(*[reset] * 7) as server, pytest.raises(Unreachable):
-        client(server.url).queue()
+        client(server.url).cancel("abc")
     assert len(server.requests) == 6
 
 
 def test_without_retries_it_goes_once(client: Make, clock: Sleeper) -> None:
-    with scripted(reset, QUEUE) as server, pytest.raises(Unreachable):
-        client(server.url, retries=0).queue()
+    with scripted(reset, ANSWER) as server, pytest.raises(Unreachable):
+        client(server.url, retries=0).cancel("abc")
     assert clock.slept == []
 
 
@@ -71,12 +62,12 @@ def test_without_retries_it_goes_once(client: Make, clock: Sleeper) -> None:
     ],
 )
 def test_what_is_worth_another_try(client: Make, code: int, headers: dict[str, str], again: bool) -> None:
-    with scripted(problem(code, "No.", **headers), QUEUE) as server:
+    with scripted(problem(code, "No.", **headers), ANSWER) as server:
         if again:
-            assert client(server.url).queue() == {"it": "is"}
+            assert client(server.url).cancel("abc")["status"] == "triggered"
         else:
             with pytest.raises(Refused):
-                client(server.url).queue()
+                client(server.url).cancel("abc")
 
 
 @pytest.mark.parametrize(
@@ -86,9 +77,9 @@ def test_what_is_worth_another_try(client: Make, code: int, headers: dict[str, s
 def test_a_redrive_only_if_it_surely_did_not_work(
     client: Make, code: int, headers: dict[str, str], again: bool
 ) -> None:
-    with scripted(problem(code, "No.", **headers), QUEUE) as server:
+    with scripted(problem(code, "No.", **headers), ANSWER) as server:
         if again:
-            assert client(server.url).redrive("abc") == {"it": "is"}
+            assert client(server.url).redrive("abc")["status"] == "triggered"
         else:
             with pytest.raises(Refused):
                 client(server.url).redrive("abc")
@@ -108,8 +99,8 @@ def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) 
 )
 def test_later_is_a_number_of_seconds_or_a_date(client: Make, clock: Sleeper, header: str, pause: float | None) -> None:
     said: list[str] = []
-    with scripted(problem(503, "Not now.", Retry_After=header), QUEUE) as server:
-        client(server.url, notice=said.append).queue()
+    with scripted(problem(503, "Not now.", Retry_After=header), ANSWER) as server:
+        client(server.url, notice=said.append).cancel("abc")
     assert clock.slept == [pause] if pause is not None else 0.1 < clock.slept[0] <= 0.25
     assert said == [f"Not now. Trying again in {clock.slept[0]:.1f} s."]
 
@@ -119,7 +110,7 @@ def test_a_redirect_says_where_to(client: Make, code: int) -> None:
     with scripted(answer(code, b"", Location="/there")) as server:
         url = server.url + "/in"
         with pytest.raises(Unreachable, match=f"^{url} redirects to /there; use that address instead"):
-            client(url + "/").queue()
+            client(url + "/").cancel("abc")
 
 
 @pytest.mark.parametrize(
@@ -130,13 +121,13 @@ def test_a_redirect_says_where_to(client: Make, code: int) -> None:
         answer(301, b""),
         answer(404, ["detail"]),
         answer(404, {"title": "No"}),
-        answer(201, {"it": "is"}),
+        answer(201, status("triggered")),
     ],
     ids=["400", "299", "no-location", "array", "no-detail", "201"],
 )
 def test_any_other_answer_is_not_the_services(client: Make, act: Any) -> None:
     with scripted(act) as server, pytest.raises(Unreachable, match=r"answers \d{3}, but not as this service does"):
-        client(server.url).queue()
+        client(server.url).cancel("abc")
 
 
 @pytest.mark.parametrize("length", [1, 255])
@@ -149,8 +140,8 @@ def test_a_key_has_up_to_255_characters(client: Make, length: int) -> None:
 def test_a_poll_comes_no_sooner_than_a_quarter_of_a_second_and_no_later_than_the_timeout(
     client: Make, clock: Sleeper
 ) -> None:
-    soon, late = ({"status": "triggered"}, "0"), ({"status": "triggered"}, "50")
-    acts = [answer(200, document, Retry_After=after) for document, after in (soon, late, late)]
+    soon, late = ("0", "50")
+    acts = [answer(200, status("triggered"), Retry_After=after) for after in (soon, late, late)]
     with scripted(*acts) as server, pytest.raises(TimedOut):
         client(server.url).wait("abc", timeout=40)
     assert clock.slept == [0.25, 39.75]
@@ -169,7 +160,7 @@ def test_the_last_answer_is_awaited_for_what_is_left_of_a_wait(client: Make, tim
 
 
 def test_the_listing_of_those_with_failed_batches(client: Make) -> None:
-    with scripted(answer(200, {"ingestions": [], "next_cursor": None})) as server:
+    with scripted(answer(200, page())) as server:
         assert list(client(server.url).list(failed=True)) == []
     assert server.requests[0].path == "/ingestions?failed=true&limit=100"
     with scripted(answer(200, {"ingestions": []})) as server, pytest.raises(Unreachable, match="not as this service"):
@@ -177,8 +168,8 @@ def test_the_listing_of_those_with_failed_batches(client: Make) -> None:
 
 
 def test_every_request_says_who_asks_and_for_what(client: Make) -> None:
-    with scripted(QUEUE) as server:
-        client(server.url).queue()
+    with scripted(ANSWER) as server:
+        client(server.url).cancel("abc")
     headers = server.requests[0].headers
     assert (headers["accept"], headers["user-agent"]) == ("application/json", "flask-ingestion")
     assert headers["connection"] == "close"
