@@ -42,7 +42,7 @@ SHOWS = {
 CHECK = ".venv/bin/python -c 'import os; from flask_ingestion.config import Settings; Settings.read(os.environ)'"
 """Fails where what the examples exported is not valid."""
 
-SERVES = ("INGEST_UPSTREAM_URL=",)
+SERVES = ("INGEST_UPSTREAM_URL='",)
 """How a line of those begins that go on until they are stopped."""
 
 NOT_RUN = {

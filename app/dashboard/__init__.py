@@ -21,6 +21,7 @@ from ..web import (
     Answer,
     Caller,
     Guard,
+    audit_document,
     count_member,
     filter_members,
     listing_document,
@@ -137,6 +138,19 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(Role.READ, "from")
     def failed(ingestion_id: str) -> Response:
         return _json({"position": data.next_failed(service, ingestion_id, count_member("from") or 0)})
+
+    @blueprint.get("/audit")
+    @page
+    def audit(who: Caller) -> Page:
+        if who.role < Role.OPERATE:
+            return render("refusal", who, title="Not allowed", why=f"The key of {who.name} does not operate."), 403
+        return render("audit", who)
+
+    @blueprint.get("/audit/data")
+    @needs(Role.OPERATE, "limit")
+    def audit_data() -> Response:
+        limit = count_member("limit", _ROWS, least=1, most=1000) or _ROWS
+        return _json({**data.state(service), **audit_document(service.store.audits(limit), limit)})
 
     @blueprint.get("/submit")
     @page

@@ -197,7 +197,13 @@ def rate_document(rates: Rates, settings: Settings) -> dict[str, Any]:
     """Returns the rate in force: limits as people write them, and since when (epoch seconds), 0 if never changed."""
     now = rates.apply(settings)
     limits = [rates.limits.get(one.name, one.name) for one in settings.limits]
-    return {"interval": now.interval, "burst": now.burst, "limits": limits, "rate_since": rates.since}
+    return {
+        "interval": now.interval,
+        "burst": now.burst,
+        "limits": limits,
+        "changed": rates.changed,
+        "rate_since": rates.since,
+    }
 
 
 def audit_document(page: Sequence[Audit], limit: int) -> dict[str, Any]:

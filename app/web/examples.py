@@ -77,7 +77,7 @@ _UPCOMING = {
 }
 _IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None}
 _DEPTH = {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
-_RATE = {"interval": 5.0, "burst": 1, "limits": [], "rate_since": 0.0}
+_RATE = {"interval": 5.0, "burst": 1, "limits": [], "changed": False, "rate_since": 0.0}
 _AUDIT = {
     "number": 1,
     "at": _STARTED,
@@ -169,7 +169,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "pause": _PAUSED,
         "resume": _QUEUE,
         "endHold": _QUEUE,
-        "changeRate": _QUEUE | {"rate": _RATE | {"interval": 10.0, "rate_since": 1800000000.0}},
+        "changeRate": _QUEUE | {"rate": _RATE | {"interval": 10.0, "changed": True, "rate_since": 1800000000.0}},
         "resetRate": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,

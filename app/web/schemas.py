@@ -38,6 +38,7 @@ _IN_FORCE: JSON = {
     "interval": _SECONDS,
     "burst": {"type": "integer", "minimum": 1},
     "limits": {"type": "array", "items": _TEXT, "description": "LIMITS, as they are in force."},
+    "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
     "rate_since": {**_SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
 }
 

@@ -53,6 +53,7 @@ ROUTES = {
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
+    ("GET", "/dashboard/audit/data"): Role.OPERATE,
 }
 OPEN = {
     ("GET", "/"),
@@ -70,6 +71,7 @@ PAGES = {
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),
+    ("GET", "/dashboard/audit"),
 }
 
 
