@@ -9,7 +9,8 @@ if __name__ == "app":  # a checkout: every module is made once, under its instal
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
@@ -30,9 +31,14 @@ from .signals import (
 )
 from .web import add_index
 
+if TYPE_CHECKING:
+    from .client import AsyncClient, Client
+
 __version__ = release()
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "ConfigError",
     "Failed",
     "HoldQueue",
@@ -55,6 +61,15 @@ __all__ = [
     "queue_held",
     "slow_down",
 ]
+
+_CLIENTS = ("AsyncClient", "Client")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a client when somebody asks for it: a service needs none."""
+    if name not in _CLIENTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".client", __name__), name)
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:

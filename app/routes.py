@@ -27,6 +27,7 @@ from .web import (
     from_error,
     from_http,
     idempotency_key,
+    lines_type,
     listing_document,
     needs,
     parse_request,
@@ -110,7 +111,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.READ, "include")
     def results(ingestion_id: str) -> Response:
         lines = result_lines(service.store.results(ingestion_id, failed=with_failed()))
-        return Response(stream_with_context(lines), mimetype="application/x-ndjson")
+        return Response(stream_with_context(lines), mimetype=lines_type())
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)

@@ -49,6 +49,8 @@ NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
     ".venv/bin/pip install -q granian": "granian is compiled, and only the benchmarks require it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
+    "pip install 'Flask-Ingestion[async]'": "it is installed by what runs this test",
+    "openapi-python-client generate": "tests/client/test_generated.py does, and uses what comes of it",
     "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
     "docker ": "it needs a Docker engine; tests/test_container.py tries what can be tried without",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
@@ -122,8 +124,11 @@ def test_a_session_prints_what_is_shown(clone: Clone, block: Block) -> None:
 
 
 def python_blocks() -> dict[str, str]:
-    """The examples in Python, each by a word that only it has; `tests/test_docs.py` runs the receiver of callbacks."""
-    found = [block for block in blocks("python") if "webhook-signature" not in block.text]
+    """The examples in Python, each by a word that only it has.
+
+    `tests/test_docs.py` runs the receiver of callbacks, `tests/client/test_docs.py` what is in client.md.
+    """
+    found = [one for one in blocks("python") if "webhook-signature" not in one.text and one.file != "docs/client.md"]
     words = ("Client(", "@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
     assert len(found) == len(words)
     return {word: next(block.text for block in found if word in block.text) for word in words}

@@ -31,7 +31,7 @@ CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitre
 BELOW_FLASK = {"blinker", "jinja2", "markupsafe"}
 """What Flask brings along, and what needs no Flask."""
 
-EXTRAS = {"urllib3", "jmespath", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
+EXTRAS = {"httpx", "jmespath", "urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
 
 
 class Import(NamedTuple):

@@ -21,7 +21,7 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
 from .metrics import add_metrics
-from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
+from .params import FILTERS, count_member, current, filter_members, idempotency_key, lines_type, root_path, with_failed
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
@@ -46,6 +46,7 @@ __all__ = [
     "from_error",
     "from_http",
     "idempotency_key",
+    "lines_type",
     "listing_document",
     "needs",
     "parse_request",

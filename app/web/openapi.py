@@ -55,6 +55,7 @@ _BODY = (400, 413, 415)
 _ACCEPTED = {**_json("Accepted", "Location"), "links": _links("getStatus", "cancel", "getResults")}
 _STATUS = _json("Status", "ETag", "Retry-After, if not ended")
 _METRICS = _text("text/plain", "application/openmetrics-text")
+_LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
 _PAGE = ("ingestion_id", "offset", "limit", "if_none_match")
@@ -64,7 +65,7 @@ ROUTES = (
     Route("submit", "post", "/ingest", _SUBMIT, _ACCEPTED, (*_BODY, 409, 429, 503), ("idempotency_key",), "Submission"),
     Route("quote", "post", "/quote", _SUBMIT, _json("Quote"), (*_BODY, 503), (), "Submission"),
     Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 503), _PAGE),
-    Route("getResults", "get", "/results/{ingestion_id}", _READ, _text("application/x-ndjson"), (404, 503), _RESULTS),
+    Route("getResults", "get", "/results/{ingestion_id}", _READ, _LINES, (404, 503), _RESULTS),
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),

@@ -171,8 +171,13 @@ def schemas(settings: Settings) -> JSON:
                 "now": _TIME,
                 "worker": _WORKER,
                 "waiting_on": {
-                    "type": ["string", "null"],
-                    "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token", None],
+                    "anyOf": [
+                        {
+                            "type": "string",
+                            "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token"],
+                        },
+                        {"type": "null"},
+                    ]
                 },
                 "paused": {"type": "boolean"},
                 "hold_until": _TIME_OR_NULL,
