@@ -205,6 +205,39 @@ def resume(to: Remote) -> None:
     to.show(to.client.resume(), display.queue_text)
 
 
+@ingestion.command("end-hold")
+@remote
+def end_hold(to: Remote) -> None:
+    """End a hold that the upstream asked for."""
+    to.show(to.client.end_hold(), display.queue_text)
+
+
+@ingestion.command()
+@click.option("--interval", type=click.FloatRange(0), help="Seconds from start to start.")
+@click.option("--burst", type=click.IntRange(1), help="Tokens saved up at most.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=LIMIT", help="Such as 10/s=5/s, for one of LIMITS.")
+@click.option("--reset", is_flag=True, help="Go back to what is configured.")
+@remote
+def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[str, ...], *, reset: bool) -> None:
+    """Change the rate, for all processes and until it is changed again; without an option, say what it is."""
+    if reset:
+        to.show(to.client.reset_rate(), display.rate_text)
+        return
+    named = dict(one.partition("=")[::2] for one in limits)
+    if interval is None and burst is None and not named:
+        to.show(to.client.queue(), display.rate_text)
+        return
+    to.show(to.client.change_rate(interval=interval, burst=burst, limits=named or None), display.rate_text)
+
+
+@ingestion.command()
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@remote
+def audit(to: Remote, limit: int) -> None:
+    """Say who did what, newest first."""
+    to.show(to.client.audit(limit=limit), display.audit_text)
+
+
 @ingestion.command()
 @remote
 def queue(to: Remote) -> None:

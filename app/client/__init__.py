@@ -10,6 +10,7 @@ from .asynchronous import AsyncClient
 from .client import Client
 from .documents import (
     Accuracy,
+    Audit,
     Batch,
     BatchError,
     Callback,
@@ -18,6 +19,7 @@ from .documents import (
     Depths,
     Dispatch,
     Dispatches,
+    Entry,
     Estimate,
     Ingestion,
     Limit,
@@ -35,6 +37,7 @@ from .submission import Submission
 __all__ = [
     "Accuracy",
     "AsyncClient",
+    "Audit",
     "Batch",
     "BatchError",
     "Callback",
@@ -45,6 +48,7 @@ __all__ = [
     "Depths",
     "Dispatch",
     "Dispatches",
+    "Entry",
     "Estimate",
     "Ingestion",
     "Limit",

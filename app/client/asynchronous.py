@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Self
 
@@ -10,7 +10,7 @@ from ..core import Id, Priority, Status
 from .async_transport import AsyncTransport
 from .base import Base
 from .calls import Pause, Steps, T, Told
-from .documents import Dispatches, Ingestion, Queue, Quote, Result, StatusPage
+from .documents import Audit, Dispatches, Ingestion, Queue, Quote, Result, StatusPage
 from .errors import Unreachable
 from .messages import Address, Reply, Request
 from .submission import Submission
@@ -163,6 +163,27 @@ class AsyncClient(Base):
     async def resume(self) -> Queue:
         """End a pause; returns the state of the queue."""
         return await self._run(self._verbs.resume())
+
+    async def end_hold(self) -> Queue:
+        """End a hold that the upstream asked for; returns the state of the queue."""
+        return await self._run(self._verbs.end_hold())
+
+    async def change_rate(
+        self, *, interval: float | None = None, burst: int | None = None, limits: Mapping[str, str] | None = None
+    ) -> Queue:
+        """Change the rate, within the bounds of the configuration; what is not given is as configured.
+
+        `limits` holds a limit for the name of each that it replaces. Returns the state of the queue.
+        """
+        return await self._run(self._verbs.change_rate(interval=interval, burst=burst, limits=limits))
+
+    async def reset_rate(self) -> Queue:
+        """Go back to the rate that is configured; returns the state of the queue."""
+        return await self._run(self._verbs.reset_rate())
+
+    async def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
+        """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""
+        return await self._run(self._verbs.audit(limit, cursor))
 
     async def queue(self) -> Queue:
         """Returns the state of the queue: depths, ages, tokens, what it waits on, the next batches."""

@@ -243,6 +243,27 @@ class Dispatch(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Entry(Document):
+    """One entry of the audit log. `subject` is an ingestion's id, or empty for the queue."""
+
+    number: int
+    at: datetime
+    by: str | None
+    action: str
+    subject: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Audit(Document):
+    """A page of the audit log, newest first."""
+
+    entries: tuple[Entry, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Dispatches(Document):
     """The latest dispatches, and the limit they were made under."""
 

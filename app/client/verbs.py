@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..core import Priority, Status
 from .calls import Calls, D, Steps
-from .documents import Accepted, Dispatches, Ingestion, Page, Queue, Quote, Result, StatusPage
+from .documents import Accepted, Audit, Dispatches, Ingestion, Page, Queue, Quote, Result, StatusPage
 from .errors import ClientError
 from .messages import Reply
 from .paths import query, results_path, status_path
@@ -97,6 +98,19 @@ class Verbs:
 
     def resume(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/resume")
+
+    def end_hold(self) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/hold/end")
+
+    def change_rate(self, **rate: Any) -> Steps[Queue]:
+        body = json.dumps({name: value for name, value in rate.items() if value is not None}).encode()
+        return self._ask(Queue, "POST", "/queue/rate", body)
+
+    def reset_rate(self) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/rate/reset")
+
+    def audit(self, limit: int, cursor: str | None) -> Steps[Audit]:
+        return self._ask(Audit, "GET", "/audit" + query(limit=limit, cursor=cursor))
 
     def queue(self) -> Steps[Queue]:
         return self._ask(Queue, "GET", "/queue")

@@ -8,13 +8,12 @@ import random
 import sqlite3
 import stat
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, Pool, create_engine, event
+from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -51,8 +50,7 @@ class _Stale(Exception):
 class Database:
     """One database, SQLite or PostgreSQL.
 
-    Its methods raise StoreUnavailable; nothing was written then, unless the answer to a commit was lost. Where nothing
-    refers to it any more, its connections are closed.
+    Its methods raise StoreUnavailable; nothing was written then, unless the answer to a commit was lost.
     """
 
     def __init__(self, url: URL, pool: int, timeout: float) -> None:
@@ -72,9 +70,7 @@ class Database:
         self._writer = Writer(self._engine.dialect)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         if self.is_sqlite:
-            event.listen(self._engine, "connect", _sqlite_set_up(timeout))
-        # Neither SQLAlchemy nor a driver closes what is merely dropped, and Python warns of it.
-        weakref.finalize(self, _close_own, self._engine, os.getpid()).atexit = False
+            event.listen(self._engine, "connect", self._on_sqlite_connect)
 
     def define(self, work: Callable[[Connection], None]) -> None:
         """A transaction through SQLAlchemy, for what is done once; it keeps other writers out of SQLite."""
@@ -82,7 +78,7 @@ class Database:
             if self.is_sqlite:
                 driver = connection.connection.driver_connection
                 assert isinstance(driver, sqlite3.Connection)
-                _insist(driver, "BEGIN IMMEDIATE", self._timeout)
+                self._insist(driver, "BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql("BEGIN")
             work(connection)
@@ -205,9 +201,13 @@ class Database:
             "application_name": "flask-ingestion",
         }
 
+    def _on_sqlite_connect(self, connection: sqlite3.Connection, _: Any) -> None:
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):
+            self._insist(connection, f"PRAGMA {pragma}")
+
     def _lock_sqlite(self, driver: sqlite3.Connection) -> None:
         with self._without_waiting(driver):
-            _insist(driver, "BEGIN IMMEDIATE", self._timeout)
+            self._insist(driver, "BEGIN IMMEDIATE")
 
     @contextmanager
     def _without_waiting(self, driver: sqlite3.Connection) -> Iterator[None]:
@@ -217,35 +217,20 @@ class Database:
         finally:
             driver.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
+    def _insist(self, driver: sqlite3.Connection, statement: str) -> None:
+        """Run what needs a lock as soon as the lock is free.
 
-def _close_own(engine: Engine, process: int) -> None:
-    """Close the connections of a Database that is gone, except in a fork of the process that made it."""
-    if os.getpid() == process:
-        engine.dispose()
-
-
-def _sqlite_set_up(timeout: float) -> Callable[[sqlite3.Connection, Any], None]:
-    def set_up(connection: sqlite3.Connection, _: Any) -> None:
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):
-            _insist(connection, f"PRAGMA {pragma}", timeout)
-
-    return set_up
-
-
-def _insist(driver: sqlite3.Connection, statement: str, timeout: float) -> None:
-    """Run what needs a lock as soon as the lock is free, for `timeout` seconds at most.
-
-    SQLite's own wait backs off to 100 ms, and so starves beside a busy process; for the change to WAL it has none.
-    """
-    give_up_at = time.monotonic() + timeout
-    while True:
-        try:
-            driver.execute(statement)
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= give_up_at:
-                raise
-        time.sleep(random.uniform(0.0001, 0.002))
+        SQLite's own wait backs off to 100 ms, and so starves beside a busy process; for the change to WAL it has none.
+        """
+        give_up_at = time.monotonic() + self._timeout
+        while True:
+            try:
+                driver.execute(statement)
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() >= give_up_at:
+                    raise
+            time.sleep(random.uniform(0.0001, 0.002))
 
 
 def _keep_private(file: Path) -> None:

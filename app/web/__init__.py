@@ -20,6 +20,7 @@ from .documents import (
 )
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
+from .joint import add_joint
 from .metrics import add_metrics
 from .params import FILTERS, count_member, current, filter_members, idempotency_key, lines_type, root_path, with_failed
 from .problems import from_error, from_http, problem
@@ -31,6 +32,7 @@ __all__ = [
     "Caller",
     "Guard",
     "add_index",
+    "add_joint",
     "add_login",
     "add_metrics",
     "add_reference",

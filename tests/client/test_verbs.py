@@ -143,6 +143,10 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.quote([7]), "POST /in/quote", "quote"),
         (lambda one: one.pause(), "POST /in/queue/pause", "pause"),
         (lambda one: one.resume(), "POST /in/queue/resume", "resume"),
+        (lambda one: one.end_hold(), "POST /in/queue/hold/end", "endHold"),
+        (lambda one: one.change_rate(interval=20, limits={"10/s": "5/s"}), "POST /in/queue/rate", "changeRate"),
+        (lambda one: one.reset_rate(), "POST /in/queue/rate/reset", "resetRate"),
+        (lambda one: one.audit(cursor="7"), "GET /in/audit?limit=50&cursor=7", "getAudit"),
         (lambda one: one.queue(), "GET /in/queue", "getQueue"),
         (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5", "listDispatches"),
     ]
@@ -151,3 +155,4 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
             assert call(client(server.url + "/in/")) == EXAMPLES[operation]
     assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path, _ in calls]
     assert server.requests[5].json == {"ids": [7], "priority": "HIGH"}
+    assert server.requests[9].json == {"interval": 20, "limits": {"10/s": "5/s"}}
