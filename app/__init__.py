@@ -30,7 +30,7 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
-from .web import add_index, add_joint
+from .web import add_index, add_joint, check_hosts
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
@@ -83,12 +83,14 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
     app.config.update(keys_of_queues({**os.environ, **app.config}))
-    if queues := Settings.read(app.config).queues:
-        services = [IngestionAPI(app, name=name, url_prefix=f"/{name}").service for name in queues]
+    whole = Settings.read(app.config)
+    if whole.queues:
+        services = [IngestionAPI(app, name=name, url_prefix=f"/{name}").service for name in whole.queues]
         add_joint(app, services)
     else:
         add_index(app)
         services = [IngestionAPI(app).service]
+    check_hosts(app, whole, keyed=all(service.settings.api_keys for service in services))
     for service in services:
         service.ensure_started()
     return app

@@ -292,6 +292,12 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting(
         (), _origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
     )
+    trusted_hosts: tuple[Host, ...] = _setting(
+        (),
+        parse_hosts,
+        "Hosts that a request may name; none: this machine's own, or any with API_KEYS or ALLOW_OPEN.",
+        explains=True,
+    )
     allow_open: bool = _setting(False, _flag, "Whether to serve other machines although there are no API_KEYS.")
 
     @property

@@ -13,7 +13,7 @@ from .errors import ConfigError
 
 logger = logging.getLogger("flask_ingestion")
 
-OF_THE_SERVICE = ("HOST", "PORT", "THREADS", "LOG_FORMAT", "ALLOW_OPEN", "QUEUES")
+OF_THE_SERVICE = ("HOST", "PORT", "THREADS", "LOG_FORMAT", "ALLOW_OPEN", "TRUSTED_HOSTS", "QUEUES")
 """Settings of the process that serves; what is left is each queue's own."""
 
 _OF_A_QUEUE = [name for field in dataclasses.fields(Settings) if (name := field.name.upper()) not in OF_THE_SERVICE]

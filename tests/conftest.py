@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.host import Host
 from tests.support.postgres import Postgres, Unavailable
@@ -21,6 +21,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.register_profile("soak", settings.get_profile("suite"), max_examples=1000)
+# For tools/mutate.py, which has to come to the same figure twice, and is content with any example that fails.
+settings.register_profile(
+    "mutation",
+    settings.get_profile("suite"),
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("suite")
 
 

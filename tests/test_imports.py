@@ -32,7 +32,18 @@ CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitre
 BELOW_FLASK = {"blinker", "jinja2", "markupsafe"}
 """What Flask brings along, and what needs no Flask."""
 
-EXTRAS = {"httpx", "jmespath", "urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client", "pytest"}
+EXTRAS = {
+    "alembic",
+    "httpx",
+    "jmespath",
+    "prometheus_client",
+    "psycopg",
+    "pytest",
+    "rich",
+    "sqlalchemy",
+    "textual",
+    "urllib3",
+}
 
 
 class Import(NamedTuple):

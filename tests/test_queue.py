@@ -42,3 +42,38 @@ def test_what_is_gone_is_dropped_before_it_is_half_of_all() -> None:
         left = list(queue.in_order())
         assert len([entry for entry in left if entry.owner in gone]) <= len(left) / 2
         assert [entry.owner for entry in left if entry.owner not in gone] == sorted({*range(1000)} - gone)
+
+
+def of(owner: int) -> Entry[int]:
+    """The entry of an owner that is ranked by its number."""
+    return Entry(float(owner), 1, 0, 0.0, owner)
+
+
+def test_void_entries_are_dropped_once_they_may_be_half_of_all_and_the_others_stay_in_order() -> None:
+    queue, void = ReadyQueue[int](), set[int]()
+    for rank in range(100):
+        queue.put(of((rank * 37) % 100))
+    for rank in range(0, 100, 2):
+        void.add(rank)
+        queue.note_gone(void.__contains__)
+        assert len(list(queue.in_order())) == 100
+    void.add(1)
+    queue.note_gone(void.__contains__)
+    assert [one.owner for one in queue.in_order()] == list(range(3, 100, 2))
+    for rank in range(3, 100, 2):
+        first = queue.first()
+        assert first is not None
+        assert first.owner == rank
+        queue.pop()
+
+
+def test_of_a_few_entries_none_is_dropped_until_many_were_void() -> None:
+    queue = ReadyQueue[int]()
+    queue.put(of(1))
+    for _ in range(2):
+        for _ in range(32):
+            queue.note_gone(lambda _: True)
+        assert queue.first() is not None
+        queue.note_gone(lambda _: True)
+        assert queue.first() is None
+        queue.put(of(1))

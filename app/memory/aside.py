@@ -75,7 +75,7 @@ class Aside:
         block = self._blocks[min(at, len(self._blocks) - 1)]
         block.add(entry)
         if len(block.dues) > 2 * _SIZE:
-            self._blocks.insert(min(at, len(self._blocks) - 1) + 1, block.split())
+            self._blocks.insert(at + 1, block.split())
 
     def take(self, now: float) -> Iterator[Entry[Record]]:
         """Remove and yield the due entries."""

@@ -62,7 +62,6 @@ class Lane:
         else:
             self._records[record.lane_index] = None
             self._gone += 1
-        record.lane_index = -1
         if self._gone > 32 and self._gone * 2 > len(self._records):
             self._rebuild()
 

@@ -42,10 +42,10 @@ class Block:
         self._kinds[kind] = self._kinds.get(kind, 0) + 1
 
     def find(self, where: Filter, before: int | None) -> Iterator[Record]:
-        """Yields the records with an order below `before` that a filter takes, newest first."""
+        """Yields the records below the order `before`, as the first one is, that a filter takes; the newest first."""
         if not any(map(where.takes, self._kinds)):
             return
-        for record in reversed(self._records if before is None else self._records[: max(0, before - self._first)]):
+        for record in reversed(self._records if before is None else self._records[: before - self._first]):
             if record is not None and record.kind is not None and where.takes(record.kind):
                 yield record
 

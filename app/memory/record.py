@@ -60,8 +60,8 @@ _NO_DETAILS = Details()
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, `kind` what the
-    catalog files it under.
+    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it,
+    `kind` what the catalog files it under.
     """
 
     __slots__ = (
@@ -83,7 +83,7 @@ class Record:
         self.callback = submission.callback
         self.key: tuple[str | None, str] | None = None
         self.kind: Kind | None = None
-        self.lane_index = -1
+        self.lane_index: int
         self.cursor = 0
         self.cancelled = False
         self.started_at: float | None = None
@@ -163,6 +163,10 @@ class Record:
     def attempt(self, position: int) -> int:
         """Returns the number of the latest attempt at a batch; only those other than the first are stored."""
         return self.details.attempts.get(position, 0 if self.states[position] == NEW else 1)
+
+    def in_line(self, position: int) -> range:
+        """Returns the batches that an entry stands for: all that were never dispatched, or a single one."""
+        return range(position, len(self.states) if position == self.cursor else position + 1)
 
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally

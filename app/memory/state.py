@@ -157,13 +157,15 @@ class MemoryState:
         return entry
 
     def next_batches(self, now: float) -> Iterator[tuple[Record, int]]:
-        """Yields the due batches in true order, each as its record and position."""
+        """Returns the due batches in true order, each as its record and position; `aside` then has no due ones."""
         self._first(now)
-        for entry in self.queue.in_order():
-            record, position = entry.owner, entry.position
-            if not record.cancelled:
-                last = len(record.states) if position == record.cursor else position + 1
-                yield from ((record, at) for at in range(position, last) for _ in range(record.starts(at)))
+        return (
+            (entry.owner, position)
+            for entry in self.queue.in_order()
+            if not entry.owner.cancelled
+            for position in entry.owner.in_line(entry.position)
+            for _ in range(entry.owner.starts(position))
+        )
 
     def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
         record, position = entry.owner, entry.position
@@ -258,7 +260,6 @@ class MemoryState:
         self.aside.remove(record)
         self.queue.note_gone(lambda owner: owner.cancelled)
         self._recount(record)
-        self.registry.catalog.refile(record)
         self._settle(record, self._clock.now())
         return True
 
@@ -282,7 +283,7 @@ class MemoryState:
 
     def _settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""
-        if not record.finished or record.finished_at is not None:
+        if not record.finished:
             return
         if record.estimated_completion is not None and not record.cancelled:
             self.measured.missed_by(now - record.estimated_completion)

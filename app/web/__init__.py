@@ -19,6 +19,7 @@ from .documents import (
     status_page,
 )
 from .forgery import refuse_foreign
+from .hosts import check_hosts
 from .index import add_index, answer_unrouted
 from .joint import add_joint
 from .metrics import add_metrics
@@ -39,6 +40,7 @@ __all__ = [
     "answer_unrouted",
     "audit_document",
     "callback_document",
+    "check_hosts",
     "count_member",
     "current",
     "description",

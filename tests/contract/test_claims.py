@@ -19,6 +19,7 @@ def test_batches_are_consecutive_ids_of_one_ingestion(store: Store) -> None:
     assert [batch.ids for batch in batches] == [[1, 2, 3], [4, 5]]
     assert [batch.status for batch in batches] == [Status.YET_TO_START] * 2
     assert len({batch.id for batch in batches}) == 2
+    assert list(store.status(ingestion.id)[2]) == list(batches)
 
 
 def test_the_first_goes_at_once_the_next_after_an_interval(store: Store, clock: FakeClock) -> None:
@@ -48,6 +49,16 @@ def test_an_idle_hour_saves_up_no_more_than_the_burst(new_store: Callable[..., S
     clock.advance(3600)
     assert len(claimed(store, 10)) == 2
     assert blocked(store, 10) == Wait(5.0, "token")
+
+
+def test_each_batch_of_a_large_ingestion_has_its_own_ids_at_every_attempt(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    submit(store, range(9000))
+    first, second = claimed(store, 2)
+    assert (first.batch.ids, second.batch.ids) == ([0, 1, 2], [3, 4, 5])
+    retry(store, second, BOOM, 0.0)
+    retry(store, first, BOOM, 0.0)
+    assert [claim.batch.ids for claim in claimed(store, 3)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
 def test_a_failed_attempt_goes_again_at_its_rank(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -92,6 +103,60 @@ def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Sto
     assert store.get(ingestion.id).status == Status.TRIGGERED
     assert finish(store, fresh) is not None
     assert store.get(ingestion.id).status == Status.COMPLETED
+
+
+def test_a_claim_is_not_lost_before_its_lease_has_run_out(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(lease=30)
+    submit(store, [1])
+    batch = claimed(store)[0]
+    assert store.recover() == []
+    clock.advance(29.9)
+    assert store.recover() == []
+    store.renew([batch])
+    clock.advance(29.9)
+    assert store.recover() == []
+    clock.advance(0.1)
+    assert [lost.batch.id for lost, _ in store.recover()] == [batch.batch.id]
+
+
+def test_each_batch_of_a_page_tells_its_attempt_and_its_times(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store, begin = new_store(interval=1), clock.now()
+    ingestion = submit(store, range(1, 13))
+    assert ingestion.started_at is None
+    for end in (finish, lambda *of: bury(*of, BOOM), release, lambda *of: retry(*of, BOOM, 60.0)):
+        claim = claimed(store)[0]
+        clock.advance(0.5)
+        end(store, claim)
+        clock.advance(0.5)
+    claimed(store)
+    batches = list(store.batches(ingestion.id)[1])
+    assert [(one.status, one.attempt, one.error) for one in batches] == [
+        (Status.COMPLETED, 1, None),
+        (Status.FAILED, 1, BOOM),
+        (Status.TRIGGERED, 1, BOOM),
+        (Status.TRIGGERED, 1, None),
+    ]
+    assert store.get(ingestion.id).started_at == begin
+    # The one released started once more, a second later.
+    assert [one.started_at for one in batches] == [begin, begin + 1, begin + 3, begin + 4]
+    assert [one.finished_at for one in batches] == [begin + 0.5, begin + 1.5, None, None]
+    assert [one.next_attempt_at for one in batches] == [None, None, begin + 63.5, None]
+    for first in range(4):
+        page = store.batches(ingestion.id, first, 2)[1]
+        assert list(page) == batches[first : first + 2]
+        assert len(page.started) == len(page.finished) == len(page)
+
+
+def test_batches_that_all_run_for_the_first_time_are_one_run_of_their_page(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    ingestion = submit(store, range(1, 10))
+    claims = claimed(store, 3)
+    assert list(store.batches(ingestion.id)[1].runs()) == [(range(3), Status.TRIGGERED, 1)]
+    for claim in claims:
+        finish(store, claim)
+    assert list(store.batches(ingestion.id)[1].runs()) == [(range(3), Status.COMPLETED, 1)]
 
 
 def test_what_is_lost_is_told_as_it_stands_afterwards(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -172,6 +237,20 @@ def test_an_outcome_of_a_claim_before_a_redrive_changes_nothing(
     assert store.get(ingestion.id).status == Status.FAILED
 
 
+def test_an_outcome_of_an_attempt_before_changes_nothing_though_both_began_at_one_moment(
+    new_store: Callable[..., Store],
+) -> None:
+    store = new_store(interval=0)
+    ingestion = submit(store, [1, 2, 3])
+    stale = claimed(store)[0]
+    retry(store, stale, BOOM, 0.0)
+    fresh = claimed(store)[0]
+    assert (fresh.batch.attempt, fresh.claimed_at) == (2, stale.claimed_at)
+    assert finish(store, stale) is None
+    assert store.get(ingestion.id).status == Status.TRIGGERED
+    assert finish(store, fresh) is not None
+
+
 def test_the_next_batch_can_be_claimed_with_an_ack(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=1)
     ingestion = submit(store, range(1, 9))
@@ -207,6 +286,21 @@ def test_starts_are_counted_by_the_minute_for_an_hour(new_store: Callable[..., S
     last = int(clock.now() // 60)
     expected = {first + minute + 2 * (minute > 50): 1 + minute % 3 + 4 * (minute == 40) for minute in range(70)}
     assert store.minutes() == {minute: count for minute, count in expected.items() if minute > last - 60}
+
+
+def test_an_hour_has_sixty_minutes(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, range(1, 190))
+    for _ in range(62):
+        claimed(store)
+        clock.advance(60)
+    clock.advance(-60)
+    last = int(clock.now() // 60)
+    assert store.minutes() == dict.fromkeys(range(last - 59, last + 1), 1)
+    clock.advance(59 * 60)
+    assert store.minutes() == {last: 1}
+    clock.advance(60)
+    assert store.minutes() == {}
 
 
 def test_the_log_holds_the_latest_starts_all_of_them_at_any_time(new_store: Callable[..., Store]) -> None:

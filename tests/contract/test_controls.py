@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from app.core import Filter, Wait
-from app.core.models import BatchError, Priority, Status
+from app.core import Filter, Ingestion, Wait
+from app.core.models import BatchError, Counts, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, QuotaFull, TooLate, UnknownIngestion
-from app.store import Store
+from app.store import Store, Submission
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
+
+
+def test_a_store_says_whether_it_outlives_its_process(store: Store, address: str) -> None:
+    assert store.durable is (address != "memory://")
 
 
 def test_cancel_stops_what_has_not_started_and_lets_the_rest_end(
@@ -25,12 +31,14 @@ def test_cancel_stops_what_has_not_started_and_lets_the_rest_end(
     cancelled, new = store.cancel(ingestion.id)
     assert new
     assert cancelled.status == Status.TRIGGERED
+    assert cancelled.counts == Counts(triggered=1, cancelled=2)
     assert store.cancel(ingestion.id)[1] is False
     clock.advance(1)
     assert blocked(store) == Wait(None, "empty")
     ended = finish(store, running)
     assert ended is not None
     assert ended.status == Status.CANCELLED
+    assert ended.counts == Counts(completed=1, cancelled=2)
     statuses = [batch.status for batch in store.batches(ingestion.id)[1]]
     assert statuses == [Status.COMPLETED, Status.CANCELLED, Status.CANCELLED]
     assert len(list(store.results(ingestion.id))) == 3
@@ -42,6 +50,17 @@ def test_a_finished_ingestion_cannot_be_cancelled(store: Store) -> None:
     finish(store, claimed(store)[0])
     with pytest.raises(Conflict, match="completed"):
         store.cancel(ingestion.id)
+
+
+def test_a_retry_waits_even_for_less_than_a_second(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, [1])
+    retry(store, claimed(store)[0], BOOM, 0.5)
+    assert blocked(store) == Wait(0.5, "retry")
+    assert store.stats().next_retry_at == clock.now() + 0.5
+    clock.advance(0.5)
+    retry(store, claimed(store)[0], BOOM, 0.0)
+    assert claimed(store)[0].batch.attempt == 3
 
 
 def test_a_cancelled_batch_that_waits_for_a_retry_does_not_go_again(store: Store, clock: FakeClock) -> None:
@@ -61,6 +80,8 @@ def test_an_attempt_that_fails_after_a_cancel_is_cancelled(store: Store, clock: 
     ended = retry(store, claim, BOOM, 1.0)
     assert ended is not None
     assert ended.status == Status.CANCELLED
+    assert store.stats().next_retry_at is None
+    assert store.stats().depths[Priority.MEDIUM].waiting == 0
     clock.advance(5)
     assert blocked(store) == Wait(None, "empty")
 
@@ -87,6 +108,21 @@ def test_redrive_starts_failed_batches_over_at_their_rank(new_store: Callable[..
     assert [batch.error for batch in batches] == [None, None]
     clock.advance(1)
     assert claimed(store)[0].batch.ids == [9]
+
+
+def test_a_batch_can_be_redriven_again_and_again(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    first, second = submit(store, [1]), submit(store, [2])
+    for _ in range(3):
+        claim = claimed(store)[0]
+        assert claim.batch.ingestion_id == first.id
+        bury(store, claim, BOOM)
+        assert store.stats().depths[Priority.MEDIUM].waiting == 1
+        assert store.redrive(first.id).counts == Counts(yet_to_start=1)
+        estimate = estimate_of(store, second.id)
+        assert estimate is not None
+        assert estimate.batches_ahead == 1
+    assert store.stats().depths[Priority.MEDIUM].waiting == 2
 
 
 def test_redrive_is_refused_where_nothing_failed_or_all_was_cancelled(new_store: Callable[..., Store]) -> None:
@@ -131,6 +167,9 @@ def test_the_queue_says_what_it_waits_on(new_store: Callable[..., Store], clock:
     store.hold(60)
     assert store.stats().waiting_on == "hold"
     assert store.stats().hold_until == clock.now() + 60
+    clock.advance(60)
+    assert store.stats().waiting_on is None
+    assert store.stats().hold_until is None
 
 
 def test_the_log_says_what_limited_each_start(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -157,6 +196,13 @@ def test_a_key_makes_a_submission_idempotent_for_its_owner(store: Store) -> None
     assert submit(store, [1, 2], owner="bob", key="k", fingerprint="a").id != first.id
     assert submit(store, [1, 2], key="k", fingerprint="a").id != first.id
     assert len(store.ingestions()) == 3
+
+
+def test_a_repeated_submission_is_not_new(store: Store) -> None:
+    one = Submission(array("q", [1]), Priority.LOW, key="k", fingerprint="a")
+    assert [store.add(one)[1] for _ in range(3)] == [True, False, False]
+    unnamed = Submission(array("q", [1]), Priority.LOW)
+    assert [store.add(unnamed)[1] for _ in range(2)] == [True, True]
 
 
 def test_a_key_is_remembered_as_long_as_its_ingestion(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -218,12 +264,35 @@ def test_what_ended_is_forgotten_after_a_while(new_store: Callable[..., Store], 
     ingestion, waiting = submit(store, [1]), submit(store, [2])
     finish(store, claimed(store)[0])
     clock.advance(59)
+    assert store.prune() == 0
     assert store.get(ingestion.id).status == Status.COMPLETED
     clock.advance(1)
-    store.prune()
+    assert store.prune() == 1
+    assert store.prune() == 0
     with pytest.raises(UnknownIngestion, match=ingestion.id):
         store.get(ingestion.id)
     assert [one.id for one in store.ingestions()] == [waiting.id]
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda store, _: store.ingestions(),
+        lambda store, one: store.find(one.id[:8]),
+        lambda store, one: store.cancel(one.id),
+        lambda store, one: store.status(one.id),
+    ],
+    ids=["list", "find", "cancel", "status"],
+)
+def test_nor_is_it_known_in_the_moment_before_it_is_pruned(
+    new_store: Callable[..., Store], clock: FakeClock, look: Callable[[Store, Ingestion], object]
+) -> None:
+    store = new_store(retention=60)
+    ingestion = submit(store, [1])
+    finish(store, claimed(store)[0])
+    clock.advance(60)
+    with suppress(UnknownIngestion):
+        assert look(store, ingestion) == []
 
 
 def test_a_redriven_ingestion_is_not_forgotten_for_its_first_end(
@@ -273,6 +342,28 @@ def test_upcoming_batches_are_in_true_order_with_their_times(store: Store, clock
     assert [batch.ids for batch, _ in store.upcoming(1)] == [[14, 15]]
 
 
+def test_a_retry_that_is_due_is_among_the_upcoming(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    submit(store, [1], Priority.HIGH)
+    retry(store, claimed(store)[0], BOOM, 10)
+    submit(store, [2], Priority.LOW)
+    assert [(batch.ids, at) for batch, at in store.upcoming(5)] == [([2], clock.now()), ([1], clock.now() + 10)]
+    clock.advance(10)
+    assert [(batch.ids, at) for batch, at in store.upcoming(5)] == [([1], clock.now()), ([2], clock.now())]
+
+
+def test_of_many_retries_that_are_due_the_most_urgent_is_the_next(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0)
+    for priority, delay in ((Priority.LOW, 10), (Priority.MEDIUM, 11), (Priority.HIGH, 12)):
+        submit(store, [1], priority)
+        retry(store, claimed(store)[0], BOOM, delay)
+    clock.advance(12)
+    assert [batch.priority for batch, _ in store.upcoming(1)] == [Priority.HIGH]
+    assert [batch.priority for batch, _ in store.upcoming(3)] == [Priority.HIGH, Priority.MEDIUM, Priority.LOW]
+
+
 def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) -> None:
     start = clock.now()
     submit(store, range(1, 6), Priority.LOW)
@@ -293,6 +384,17 @@ def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: 
     accuracy = store.stats().accuracy
     assert accuracy is not None
     assert (accuracy.ingestions, accuracy.mean, accuracy.p95) == (1, pytest.approx(3), pytest.approx(3))
+
+
+def test_how_far_off_a_cancelled_one_was_is_not_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=5)
+    waiting, running = submit(store, [1], Priority.LOW), submit(store, [1], Priority.HIGH)
+    claim = claimed(store)[0]
+    clock.advance(3)
+    for one in (waiting, running):
+        store.cancel(one.id)
+    finish(store, claim)
+    assert store.stats().accuracy is None
 
 
 def test_estimates_use_measured_service_times_and_the_slots(new_store: Callable[..., Store], clock: FakeClock) -> None:

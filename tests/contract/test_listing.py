@@ -125,3 +125,19 @@ def test_an_id_is_found_by_how_it_begins(new_store: Callable[..., Store], clock:
     store.cancel(made[0].id)
     clock.advance(61)
     assert store.find(made[0].id) == []
+
+
+def test_an_ingestion_is_listed_as_triggered_once_its_first_batch_starts(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    first, second = submit(store, range(1, 7)), submit(store, [9])
+    assert store.ingestions(Filter(Status.TRIGGERED)) == []
+    claimed(store)
+    assert [one.id for one in store.ingestions(Filter(Status.TRIGGERED))] == [first.id]
+    assert [one.id for one in store.ingestions(Filter(Status.YET_TO_START))] == [second.id]
+
+
+def test_a_page_has_fifty_unless_told_otherwise(store: Store) -> None:
+    for _ in range(51):
+        submit(store, [1])
+    assert [len(store.ingestions()), len(store.ingestions(limit=51)), len(store.ingestions(limit=1))] == [50, 51, 1]
+    assert [len(store.find("")), len(store.find("", limit=3))] == [2, 3]

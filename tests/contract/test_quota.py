@@ -46,6 +46,24 @@ def test_it_says_when_it_would_fit_and_then_it_fits(new_store: NewStore, clock: 
     submit(store, [1, 2, 3, 4], owner="one")
 
 
+def test_what_has_started_no_longer_counts_for_the_wait(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=6)
+    for owner in ("one", "two", "one"):
+        submit(store, [1, 2, 3], owner=owner)
+    for ids, fits in (([1, 2, 3], 0.0), ([1, 2, 3, 4], 10.0)):
+        with pytest.raises(QuotaFull) as refused:
+            submit(store, ids, owner="one")
+        assert refused.value.retry_after == pytest.approx(fits)
+    claimed(store)
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, [1, 2, 3, 4], owner="one")
+    assert refused.value.retry_after == pytest.approx(10.0)
+    for _ in range(2):
+        clock.advance(5.0)
+        claimed(store)
+    submit(store, [1, 2, 3, 4, 5, 6], owner="one")
+
+
 def test_what_never_fits_is_invalid(new_store: NewStore) -> None:
     with pytest.raises(InvalidRequest, match="never has over 10 waiting"):
         submit(new_store(key_quota=10), range(1, 12), owner="one")
@@ -67,6 +85,33 @@ def test_only_what_waits_counts(new_store: NewStore) -> None:
     assert store.redrive(first.id).counts.yet_to_start == 1
     with pytest.raises(QuotaFull, match="8 ids"):
         submit(store, [1], owner="one")
+
+
+@pytest.mark.parametrize("failing", [[0], [1], [0, 1]])
+def test_a_redrive_counts_the_ids_that_go_again(new_store: NewStore, failing: list[int]) -> None:
+    store = new_store(key_quota=9, interval=0)
+    ingestion = submit(store, [1, 2, 3, 4], owner="one")
+    for position, claim in enumerate(claimed(store, 2)):
+        if position in failing:
+            bury(store, claim, BatchError("Boom", ""))
+        else:
+            finish(store, claim)
+    store.redrive(ingestion.id)
+    waiting = sum([3, 1][position] for position in failing)
+    submit(store, range(9 - waiting), owner="one")
+    with pytest.raises(QuotaFull, match="9 ids of yours are waiting"):
+        submit(store, [1], owner="one")
+    for claim in claimed(store, 9):
+        finish(store, claim)
+    submit(store, range(9), owner="one")
+
+
+def test_what_is_cancelled_no_longer_counts_though_a_batch_of_it_runs(new_store: NewStore) -> None:
+    store = new_store(key_quota=9)
+    ingestion = submit(store, range(9), owner="one")
+    claimed(store)
+    store.cancel(ingestion.id)
+    submit(store, range(9), owner="one")
 
 
 def test_a_repeated_request_is_answered_whatever_the_quota(new_store: NewStore) -> None:

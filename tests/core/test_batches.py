@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import timestamp
-from app.core.batches import NEW, Batches
-from app.core.models import Batch, BatchError, Priority, batch_id
+from app.core.batches import NEW, RUNNING, Batches
+from app.core.models import Batch, BatchError, Priority, Status, batch_id
 from app.web.documents import status_page
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
@@ -84,11 +84,13 @@ LOOKS = st.builds(
 """Reads the same two batches."""
 
 
-def look_at(states: bytes, **more: Any) -> Batches:
+def look_at(
+    states: bytes, *, started: tuple[float, float] = (0.0, 0.0), finished: tuple[float, float] = (0.0, 0.0), **more: Any
+) -> Batches:
     """Two batches of an id each."""
-    unknown, ids = array("d", [0.0, 0.0]), array("q", [7, 8])
+    times, ids = (array("d", moments) for moments in (started, finished)), array("q", [7, 8])
     told = {"attempts": {}, "errors": {}, "dues": {}, "cancelled": False} | more
-    return Batches("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", Priority.LOW, 1, 0, ids, states, unknown, unknown, **told)
+    return Batches("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", Priority.LOW, 1, 0, ids, states, *times, **told)
 
 
 def document(batch: Batch) -> dict[str, Any]:
@@ -143,3 +145,24 @@ def test_the_id_of_a_batch_counts_on_from_the_one_before() -> None:
 def test_of_an_attempt_nothing_is_noted_until_it_is_not_the_first() -> None:
     batches = look_at(bytes([NEW, 3]))
     assert [batch.attempt for batch in batches] == [0, 1]
+
+
+def test_full_batches_of_equal_state_are_one_run_and_what_is_odd_comes_by_itself() -> None:
+    assert list(look_at(bytes([NEW, NEW])).runs()) == [(range(2), Status.YET_TO_START, 0)]
+    running = look_at(bytes([RUNNING, RUNNING]), started=(5.0, 6.0))
+    assert list(running.runs()) == [(range(2), Status.TRIGGERED, 1)]
+    ended = look_at(bytes([3, 3]), started=(5.0, 6.0), finished=(7.0, 0.0))
+    assert list(ended.runs()) == [(range(1), Status.COMPLETED, 1), ended[1]]
+    odd = look_at(bytes([NEW, 2]))
+    assert list(odd.runs()) == [(range(1), Status.YET_TO_START, 0), odd[1]]
+
+
+def test_a_time_that_is_not_known_is_none() -> None:
+    batch = look_at(bytes([3, NEW]))[0]
+    assert (batch.status, batch.started_at, batch.finished_at) == (Status.COMPLETED, None, None)
+
+
+def test_a_retry_that_was_cancelled_is_not_due() -> None:
+    waiting, cancelled = (look_at(bytes([2, NEW]), dues={0: 5.0}, cancelled=one)[0] for one in (False, True))
+    assert (waiting.status, waiting.next_attempt_at) == (Status.TRIGGERED, 5.0)
+    assert (cancelled.status, cancelled.next_attempt_at) == (Status.CANCELLED, None)

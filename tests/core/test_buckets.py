@@ -45,6 +45,7 @@ def test_the_closed_forms_are_what_comes_true(
     limiter, now = made(kinds, gaps)
     times = taken(made(kinds, gaps)[0], now, 20)
     assert [limiter.when(nth, now) for nth in range(20)] == pytest.approx(times)
+    assert max(now, limiter.ready_at) == times[0]
     rest = limiter.after(count, now)
     assert [rest.when(nth, times[count - 1]) for nth in range(20 - count)] == pytest.approx(times[count:])
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-9, 1e-9))
@@ -100,6 +101,17 @@ def test_the_least_time_is_that_of_full_buckets() -> None:
     limiter = Buckets({"a": TokenBucket(1.0, 3), "b": TokenBucket(5.0, 6)})
     assert [limiter.least_time(count) for count in (1, 3, 4, 6, 7, 8)] == [0.0, 0.0, 1.0, 3.0, 5.0, 10.0]
     assert taken(limiter, 0.0, 8)[-1] == 10.0
+
+
+def test_there_are_as_many_tokens_as_every_bucket_has() -> None:
+    limiter = Buckets({"a": TokenBucket(1.0, 3), "b": TokenBucket(5.0, 5)})
+    found = [limiter.tokens(0.0)]
+    for _ in range(3):
+        limiter.take(0.0)
+        found.append(limiter.tokens(0.0))
+    assert found == [3, 2, 1, 0]
+    assert [limiter.tokens(now) for now in (1.0, 2.0, 3.0, 5.0, 99.0)] == [1, 2, 2, 3, 3]
+    assert limiter.take(0.5) is False
 
 
 @pytest.mark.parametrize(

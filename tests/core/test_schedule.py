@@ -47,3 +47,10 @@ def test_they_are_the_starts_of_a_queue(ready: Any, retries: Any, burst: int, in
         assert run.last == found[-1][1]
     assert [group for group, _ in found] == [group for group, _ in expected]
     assert [at for _, at in found] == pytest.approx([at for _, at in expected], abs=1e-6)
+
+
+def test_starts_that_nothing_interrupts_are_one_run() -> None:
+    assert [run.size for run in runs(TokenBucket(5.0, 1), START, [10**6, 0], [])] == [10**6]
+    # The first goes at once, four more before the retry is due, and the rest after it.
+    made = list(runs(TokenBucket(5.0, 1), START, [0, 10**6], [(START + 22.0, 0)]))
+    assert [(run.group, run.size) for run in made] == [(1, 5), (0, 1), (1, 10**6 - 5)]

@@ -28,7 +28,7 @@ def record(number: int) -> Record:
 
 
 @pytest.mark.parametrize("size", [2, 512])
-@given(steps=st.lists(st.one_of(ADD, ADD, ADD, TAKE, REMOVE), max_size=60))
+@given(steps=st.lists(st.one_of(ADD, ADD, ADD, TAKE, REMOVE), min_size=20, max_size=100))
 def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch, size: int, steps: Any) -> None:
     monkeypatch.setattr(module, "_SIZE", size)
     records = [record(number) for number in range(8)]
@@ -63,3 +63,7 @@ def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch
             mine = [entry.due for entry in naive if entry.owner is owner]
             if mine:
                 assert aside.bounds(place, (place[0], place[1] + 1)) == (mine[0], mine[-1])
+        first, end = (0.0, 0), (1.0, 4)
+        among = [entry.due for entry in naive if first <= (entry.rank, entry.order) < end]
+        if among:
+            assert aside.bounds(first, end) == (among[0], among[-1])

@@ -6,6 +6,7 @@ import tracemalloc
 from array import array
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,50 @@ def test_many_redrives_among_many_more_are_all_counted() -> None:
         assert lane.ahead(place(records[500])) == number
         assert lane.oldest() is one
     assert lane.total == 500 + 4500 * 3
+
+
+def end(lane: Lane, one: Record) -> None:
+    """End an ingestion, whose batches are all new."""
+    lane.change(one, -one.waiting)
+    for position in range(3):
+        one.move(position, COMPLETED)
+    lane.remove(one)
+
+
+@pytest.mark.parametrize("count", [*range(1, 20), 64, 100])
+@pytest.mark.parametrize("order", ["from the first", "from the last", "every other one"])
+def test_while_they_end_one_by_one_the_others_are_counted(count: int, order: str) -> None:
+    lane, left = Lane(), [record(number) for number in range(1, count + 1)]
+    for one in left:
+        lane.add(one)
+    while left:
+        end(lane, left.pop({"from the first": 0, "from the last": -1}.get(order, len(left) // 2)))
+        assert lane.total == 3 * len(left)
+        assert lane.oldest() is (left[0] if left else None)
+        assert [lane.ahead(place(one)) for one in left] == [3 * nth for nth in range(len(left))]
+        assert lane.ahead((2.0, count + 1)) == lane.total
+
+
+def test_one_that_is_redriven_is_the_oldest_until_it_starts() -> None:
+    lane, records = Lane(), [record(number) for number in range(1, 9)]
+    for one in records:
+        lane.add(one)
+    for one in records[:2]:
+        end(lane, one)
+    assert lane.oldest() is records[2]
+    for one in reversed(records[:2]):
+        lane.add(one)
+        one.move(1, NEW)
+        lane.change(one, 1)
+        assert lane.oldest() is one
+    assert lane.ahead(place(records[1])) == 1
+    assert lane.ahead(place(records[2])) == 2
+    records[0].move(1, COMPLETED)
+    lane.change(records[0], -1)
+    assert lane.oldest() is records[1]
+    for one in records[2:]:
+        end(lane, one)
+    assert lane.oldest() is records[1]
 
 
 def test_what_has_ended_takes_no_memory() -> None:

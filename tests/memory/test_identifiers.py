@@ -12,4 +12,5 @@ def test_ids_are_distinct_random_uuids_across_fetches() -> None:
     made = [ids.next() for _ in range(1000)]
     assert len(set(made)) == 1000
     assert {(uuid.UUID(one).version, uuid.UUID(one).variant) for one in made} == {(4, uuid.RFC_4122)}
+    assert {one[19] for one in made} == set("89ab")
     assert RandomIds().next() not in made

@@ -101,6 +101,16 @@ def test_another_aging_puts_what_waits_in_its_new_order(open_sql: Open, clock: F
     assert [claim.batch.ingestion_id for claim in claimed(aged, 2)] == [low.id, high.id]
 
 
+def test_after_it_what_is_urgent_still_overtakes_what_is_a_little_older(open_sql: Open, clock: FakeClock) -> None:
+    strict = open_sql(interval=0)
+    low = submit(strict, [1], Priority.LOW)
+    clock.advance(15)
+    medium, high = submit(strict, [1], Priority.MEDIUM), submit(strict, [1], Priority.HIGH)
+    aged = open_sql(interval=0, priority_aging=10)
+    # They rank 30, 35 and 25 s after the first one came.
+    assert [claim.batch.ingestion_id for claim in claimed(aged, 3)] == [high.id, low.id, medium.id]
+
+
 def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, clock: FakeClock) -> None:
     strict = open_sql(interval=0)
     low = submit(strict, range(1, 4), Priority.LOW)

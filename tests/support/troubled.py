@@ -10,7 +10,8 @@ from app.memory.store import MemoryStore
 from app.store import Outcome
 
 _CALLS = (
-    "ack", "add", "bury", "cancel", "claim", "get", "hold", "ping", "prune", "recover", "release", "renew", "retry",
+    "ack", "add", "bury", "cancel", "claim", "get", "hold", "leave", "ping", "prune", "recover", "release", "renew",
+    "report", "retry",
 )  # fmt: skip
 
 

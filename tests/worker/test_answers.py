@@ -64,6 +64,8 @@ def test_bad_ids_take_no_neighbours_along(serve: Serve) -> None:
     assert len(found) == 102
     assert len(host.heard.all("started")) == 34 * 4
     assert len(host.heard.all("failed")) == 34
+    # The two parts that are fine end no batch, and neither does the first bad id's alone.
+    assert not host.heard.all("completed")
 
 
 def test_an_id_that_goes_alone_has_one_start(serve: Serve) -> None:

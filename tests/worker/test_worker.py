@@ -19,7 +19,7 @@ import pytest
 from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import StoreUnavailable
-from tests.support.clock import START
+from tests.support.clock import START, FakeClock
 from tests.support.host import BOUND, Host, eventually
 from tests.support.queueing import claimed
 from tests.support.troubled import TroubledStore
@@ -179,6 +179,19 @@ class TestSchedule:
         assert host.finished(medium.id).finished_at == START + 15
         assert host.finished(high.id).finished_at == START + 10
 
+    def test_the_first_start_waits_for_nothing_and_the_last_end_is_logged(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with caplog.at_level(logging.INFO, logger="flask_ingestion"):
+            host = serve(echo)
+            ingestion = host.submit([1, 2, 3, 4])
+            eventually(lambda: host.service.worker._waiting_on == "token")
+            host.advance(5)
+            host.finished(ingestion.id)
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "token"]
+        assert f"ingestion {ingestion.id} ended: completed" in caplog.text
+        assert f"of ingestion {ingestion.id}, attempt 1" in caplog.text
+
     def test_slow_work_is_not_added_to_the_interval(self, serve: Serve, gate: Gate) -> None:
         host = serve(gate, concurrency=2)
         host.submit(range(1, 10))
@@ -306,6 +319,15 @@ class TestProcessorFails:
         ]  # fmt: skip
         assert "429 from upstream; holding for 30 s" in caplog.text
 
+    def test_one_that_was_cancelled_ends_with_its_hold(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        host.ingestion.cancel(ingestion.id)
+        gate.error = HoldQueue(30)
+        gate.opened.set()
+        assert host.finished(ingestion.id).status == Status.CANCELLED
+
     @pytest.mark.parametrize(
         "returned",
         [
@@ -388,6 +410,28 @@ class TestThreads:
         assert host.ingestion.get(ingestion.id).status == Status.FAILED
         assert list(host.ingestion.results(ingestion.id)) == []
 
+    def test_what_waits_for_its_slot_was_limited_by_slots(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
+        host.submit([1])
+        gate.wait_for_a_call()
+        eventually(lambda: host.service.worker._waiting_on == "slots")
+        host.submit([2])
+        host.advance(60)
+        gate.wait_for_a_call()
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
+
+    @pytest.mark.parametrize("heard", [True, False])
+    def test_what_waits_for_the_only_slot_was_limited_by_slots(self, serve: Serve, gate: Gate, heard: bool) -> None:
+        host = serve(gate, interval=0, concurrency=1)
+        if not heard:
+            host.heard.stop_listening()
+        host.submit([1])
+        gate.wait_for_a_call()
+        host.submit([2])
+        gate.opened.set()
+        gate.wait_for_a_call()
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
+
     def test_a_receiver_that_hangs_after_a_time_out_holds_up_no_start(self, serve: Serve, gate: Gate) -> None:
         gate.held, released, reached = {1}, threading.Event(), threading.Event()
 
@@ -443,7 +487,9 @@ class TestThreads:
         assert ingestion.status == Status.FAILED
         assert host.error(ingestion.id) == ("Mute", f"its message cannot be had: {trouble.__name__}")
 
-    def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(self, serve: Serve, gate: Gate) -> None:
+    def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(
+        self, serve: Serve, gate: Gate, caplog: pytest.LogCaptureFixture
+    ) -> None:
         host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=60, lease=10_000)
         for number in range(1, 11):
             assert host.service.worker.state == "running"
@@ -455,6 +501,7 @@ class TestThreads:
         later = host.submit([11])
         assert host.service.worker.abandoned == 10
         assert host.service.worker.state == "stuck"
+        eventually(lambda: "'ingest' waits on: abandoned threads" in caplog.text)
         for path in ("/livez", "/readyz"):
             answer = host.client.get(path)
             assert (answer.status_code, answer.json and answer.json["detail"]) == (503, "The worker is stuck.")
@@ -483,6 +530,8 @@ class TestThreads:
         second.opened.set()
         eventually(lambda: host.ingestion.get(ingestion.id).finished_at is not None)
         assert host.ingestion.get(ingestion.id).status == Status.COMPLETED
+        host.ingestion.stop(0)
+        assert [one for one in threading.enumerate() if one.name == "ingest-announcer"] == []
 
     def test_a_thread_that_cannot_be_started_costs_no_attempt(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -568,6 +617,28 @@ def refuse_threads(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> th
     return last
 
 
+def test_it_reports_as_it_starts_and_each_third_of_a_lease(troubled: Serve) -> None:
+    host, reports = troubled(echo, lease=30, autostart=False), list[float]()
+    host.store.trouble["report"] = lambda: reports.append(host.clock.now() - START)
+    host.ingestion.start()
+    for _ in range(3):
+        host.finished(host.submit([1]).id)
+        host.advance(5)
+    eventually(lambda: len(reports) == 2)
+    assert reports == [0, 10]
+
+
+def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
+    host, pruned = troubled(echo, lease=30), threading.Semaphore(0)
+    host.store.trouble["prune"] = pruned.release
+    for _ in range(3):
+        host.advance(9.9)
+        host.finished(host.submit([1]).id)
+        assert not pruned.acquire(blocking=False)
+        host.advance(0.1)
+        assert pruned.acquire(timeout=BOUND)
+
+
 class TestStoreFails:
     def test_it_is_asked_again_until_it_is_back(self, troubled: Serve, caplog: pytest.LogCaptureFixture) -> None:
         host = troubled(echo, interval=0)
@@ -605,6 +676,35 @@ class TestStoreFails:
         assert len(host.store.dispatches(9)) == (2 if call == "retry" else 1)
         host.finished(ingestion.id)
 
+    def test_it_is_reported_again_after_twice_as_long_each_time_up_to_ten_seconds(self, troubled: Serve) -> None:
+        pauses: list[float | None] = []
+
+        class Impatient(FakeClock):
+            """No time passes where a batch's thread waits."""
+
+            def wait(self, event: threading.Event, seconds: float | None) -> bool:
+                if not threading.current_thread().name.endswith("-batch"):
+                    return super().wait(event, seconds)
+                pauses.append(seconds)
+                return event.is_set()
+
+        host = troubled(echo, interval=0, clock=Impatient())
+        host.store.fail(StoreUnavailable("gone"), "ack", times=7)
+        assert host.finished(host.submit([1]).id).status == Status.COMPLETED
+        assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
+
+    def test_one_that_is_given_up_in_the_meantime_ends_its_thread_without_a_word(
+        self, troubled: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = troubled(echo, interval=0)
+        host.heard.stop_listening()
+        host.store.fail(StoreUnavailable("gone"), "ack")
+        host.submit([1])
+        eventually(lambda: "waits for the store: gone" in caplog.text)
+        host.ingestion.stop(0)
+        eventually(lambda: not batch_threads(host))
+        assert "died" not in caplog.text
+
     def test_a_request_in_the_meantime_is_503(self, troubled: Serve) -> None:
         host = troubled(echo)
         host.store.fail(StoreUnavailable("disk full", retry_after=7.2), "add", "get")
@@ -621,9 +721,11 @@ class TestStoreFails:
         host.submit([1])
         gate.wait_for_a_call()
         host.store.fail(StoreUnavailable("gone"))
-        host.ingestion.stop(0)
+        with caplog.at_level(logging.INFO, logger="flask_ingestion"):
+            host.ingestion.stop(0)
         assert host.service.worker.state == "off"
         assert "is left to its lease: gone" in caplog.text
+        assert "the worker of 'ingest' is listed until its lease ends: gone" in caplog.text
 
 
 def waits_in(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -666,6 +768,7 @@ class TestWorkerDies:
         ingestion = host.submit([1])
         eventually(lambda: host.service.worker.state == "dead")
         host.ingestion.stop(0)
+        assert host.service.worker.state == "off"
         host.ingestion.start()
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.client.get("/readyz").status_code == 200
@@ -681,6 +784,38 @@ class TestStop:
         host.submit([2])
         assert host.service.worker.state == "off"
 
+    def test_of_the_worker_alone_it_ends_its_thread(self, serve: Serve) -> None:
+        host = serve(echo)
+        host.finished(host.submit([1]).id)
+        host.service.worker.stop(BOUND)
+        assert host.service.worker.state == "off"
+
+    def test_while_the_store_does_not_answer_it_goes_on_stopping(
+        self, troubled: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("app.worker.worker._LAST_CALL", 0.01)
+        host, asked, free = troubled(echo), threading.Event(), threading.Event()
+
+        def hang() -> None:
+            asked.set()
+            assert free.wait(BOUND)
+
+        host.store.trouble["claim"] = hang
+        host.submit([1])
+        assert asked.wait(BOUND)
+        host.ingestion.stop(0)
+        assert host.service.worker.state == "stopping"
+        host.store.heal()
+        free.set()
+        eventually(lambda: host.service.worker.state == "off")
+
+    def test_from_inside_the_workers_own_thread_it_does_not_wait_for_itself(self, troubled: Serve) -> None:
+        host = troubled(echo)
+        host.store.trouble["claim"] = lambda: host.ingestion.stop(BOUND)
+        host.submit([1])
+        eventually(lambda: host.service.worker.state == "off")
+        assert host.heard.all("started") == []
+
     def test_before_a_start_it_stays_stopped(self, serve: Serve) -> None:
         host = serve()
         host.ingestion.stop()
@@ -689,8 +824,12 @@ class TestStop:
         host.ingestion.start()
         host.heard.until("finished")
 
-    def test_a_running_batch_may_end_within_the_grace(self, serve: Serve, gate: Gate) -> None:
+    @pytest.mark.parametrize("started", [1, 2])
+    def test_a_running_batch_may_end_within_the_grace(self, serve: Serve, gate: Gate, started: int) -> None:
         host = serve(gate, interval=0, concurrency=1)
+        for _ in range(started - 1):
+            host.ingestion.stop()
+            host.ingestion.start()
         ingestion = host.submit(range(1, 6))
         gate.wait_for_a_call()
         stopping = in_a_thread(lambda: host.ingestion.stop(10))
@@ -810,7 +949,8 @@ class TestStart:
 
         for thread in [in_a_thread(start) for _ in range(8)]:
             joined(thread)
-        assert [thread.name for thread in threading.enumerate()].count("twins-worker") == 1
+        (thread,) = (one for one in threading.enumerate() if one.name == "twins-worker")
+        assert thread.daemon
 
     def test_stop_and_start_by_turns_leaves_one(self, serve: Serve) -> None:
         host = serve(name="turns", interval=0)

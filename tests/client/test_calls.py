@@ -1,0 +1,187 @@
+"""Which calls go again, when, and how often: to the last attempt and the last second."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+
+from app.client import Client, Refused, TimedOut, Unreachable
+from tests.support.documents import page, status
+from tests.support.scripted import answer, problem, reset, say_nothing, scripted
+from tests.support.sleeper import Sleeper
+
+Make = Callable[..., Client]
+ANSWER = answer(200, status("triggered"))
+
+
+def test_the_pauses_double_up_to_eight_seconds_less_up_to_half(client: Make, clock: Sleeper) -> None:
+    with scripted(*[reset] * 9, ANSWER) as server:
+        assert client(server.url, retries=9, patience=100).cancel("abc")["status"] == "triggered"
+    bounds = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]
+    assert all(bound / 2 <= pause <= bound for pause, bound in zip(clock.slept, bounds, strict=True))
+    assert len({round(pause / bound, 6) for pause, bound in zip(clock.slept, bounds, strict=True)}) > 1
+
+
+@pytest.mark.parametrize(("patience", "slept"), [(50, [25, 25]), (49.9, [25]), (25, [25]), (24.9, [])])
+def test_the_pauses_add_up_to_the_patience_at_most(
+    client: Make, clock: Sleeper, patience: float, slept: list[float]
+) -> None:
+    later = problem(503, "Full.", Retry_After="25")
+    with scripted(later, later, later) as server, pytest.raises(Refused):
+        client(server.url, patience=patience).cancel("abc")
+    assert clock.slept == slept
+
+
+def test_by_default_a_call_goes_again_five_times(client: Make) -> None:
+    with scripted(*[reset] * 7) as server, pytest.raises(Unreachable):
+        client(server.url).cancel("abc")
+    assert len(server.requests) == 6
+
+
+def test_without_retries_it_goes_once(client: Make, clock: Sleeper) -> None:
+    with scripted(reset, ANSWER) as server, pytest.raises(Unreachable):
+        client(server.url, retries=0).cancel("abc")
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "again"),
+    [
+        (429, {}, True),
+        (502, {}, True),
+        (503, {}, True),
+        (504, {}, True),
+        (409, {"Retry_After": "1"}, True),
+        (409, {}, False),
+        (404, {"Retry_After": "1"}, False),
+        (500, {}, False),
+    ],
+)
+def test_what_is_worth_another_try(client: Make, code: int, headers: dict[str, str], again: bool) -> None:
+    with scripted(problem(code, "No.", **headers), ANSWER) as server:
+        if again:
+            assert client(server.url).cancel("abc")["status"] == "triggered"
+        else:
+            with pytest.raises(Refused):
+                client(server.url).cancel("abc")
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "again"),
+    [(429, {}, True), (503, {}, True), (409, {"Retry_After": "1"}, True), (502, {}, False), (504, {}, False)],
+)
+def test_a_redrive_only_if_it_surely_did_not_work(
+    client: Make, code: int, headers: dict[str, str], again: bool
+) -> None:
+    with scripted(problem(code, "No.", **headers), ANSWER) as server:
+        if again:
+            assert client(server.url).redrive("abc")["status"] == "triggered"
+        else:
+            with pytest.raises(Refused):
+                client(server.url).redrive("abc")
+
+
+def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with pytest.raises(Unreachable):
+        client(f"http://127.0.0.1:{port}", retries=2).redrive("abc")
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "pause"),
+    [("17", 17.0), (" 0 ", 0.0), (formatdate(0, usegmt=True), 0.0), ("soon", None), ("-5", None), ("1.5", None)],
+)
+def test_later_is_a_number_of_seconds_or_a_date(client: Make, clock: Sleeper, header: str, pause: float | None) -> None:
+    said: list[str] = []
+    with scripted(problem(503, "Not now.", Retry_After=header), ANSWER) as server:
+        client(server.url, notice=said.append).cancel("abc")
+    assert clock.slept == [pause] if pause is not None else 0.1 < clock.slept[0] <= 0.25
+    assert said == [f"Not now. Trying again in {clock.slept[0]:.1f} s."]
+
+
+@pytest.mark.parametrize("code", [300, 301, 308, 399])
+def test_a_redirect_says_where_to(client: Make, code: int) -> None:
+    with scripted(answer(code, b"", Location="/there")) as server:
+        url = server.url + "/in"
+        with pytest.raises(Unreachable, match=f"^{url} redirects to /there; use that address instead"):
+            client(url + "/").cancel("abc")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        answer(400, b"", Location="/there"),
+        answer(299, b"", Location="/there"),
+        answer(301, b""),
+        answer(404, ["detail"]),
+        answer(404, {"title": "No"}),
+        answer(201, status("triggered")),
+    ],
+    ids=["400", "299", "no-location", "array", "no-detail", "201"],
+)
+def test_any_other_answer_is_not_the_services(client: Make, act: Any) -> None:
+    with scripted(act) as server, pytest.raises(Unreachable, match=r"answers \d{3}, but not as this service does"):
+        client(server.url).cancel("abc")
+
+
+@pytest.mark.parametrize("length", [1, 255])
+def test_a_key_has_up_to_255_characters(client: Make, length: int) -> None:
+    with scripted(answer(200, {"ingestion_id": "abc"})) as server:
+        client(server.url).submit([1], "LOW", idempotency_key="k" * length)
+    assert server.requests[0].headers["idempotency-key"] == '"' + "k" * length + '"'
+
+
+def test_a_poll_comes_no_sooner_than_a_quarter_of_a_second_and_no_later_than_the_timeout(
+    client: Make, clock: Sleeper
+) -> None:
+    soon, late = ("0", "50")
+    acts = [answer(200, status("triggered"), Retry_After=after) for after in (soon, late, late)]
+    with scripted(*acts) as server, pytest.raises(TimedOut):
+        client(server.url).wait("abc", timeout=40)
+    assert clock.slept == [0.25, 39.75]
+
+
+def test_while_nobody_answers_a_wait_takes_no_longer_than_its_timeout(client: Make, clock: Sleeper) -> None:
+    with scripted(*[reset] * 20) as server, pytest.raises(Unreachable):
+        client(server.url, retries=20).wait("abc", timeout=3)
+    assert 1.5 < sum(clock.slept) <= 3
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(0.02, "0.1"), (0.2, "0.2")])
+def test_the_last_answer_is_awaited_for_what_is_left_of_a_wait(client: Make, timeout: float, told: str) -> None:
+    with scripted(say_nothing) as server, pytest.raises(Unreachable, match=f"no answer within {told} s"):
+        client(server.url, retries=0).wait("abc", timeout=timeout)
+
+
+def test_the_listing_of_those_with_failed_batches(client: Make) -> None:
+    with scripted(answer(200, page())) as server:
+        assert list(client(server.url).list(failed=True)) == []
+    assert server.requests[0].path == "/ingestions?failed=true&limit=100"
+    with scripted(answer(200, {"ingestions": []})) as server, pytest.raises(Unreachable, match="not as this service"):
+        list(client(server.url).list())
+
+
+def test_every_request_says_who_asks_and_for_what(client: Make) -> None:
+    with scripted(ANSWER) as server:
+        client(server.url).cancel("abc")
+    headers = server.requests[0].headers
+    assert (headers["accept"], headers["user-agent"]) == ("application/json", "flask-ingestion")
+    assert headers["connection"] == "close"
+    assert not {"authorization", "content-type"} & headers.keys()
+
+
+@pytest.mark.parametrize("url", ["https://h:1/a", "HTTP://h", "http://[::1]:8000/a/"])
+def test_a_url_may_have_any_scheme_of_http_and_a_path(url: str) -> None:
+    Client(url)
+
+
+@pytest.mark.parametrize("url", ["http://h/?q=1", "http://h/#f", "http://u@h/", "h:80", "ftp://h"])
+def test_and_nothing_else(url: str) -> None:
+    with pytest.raises(ValueError, match="looks like http://127"):
+        Client(url)

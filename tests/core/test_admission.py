@@ -1,0 +1,90 @@
+"""What is refused at the door, to the last batch and the last second that is allowed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.core import Timeline, admit, check_quota
+from app.errors import BacklogFull, InvalidRequest, QuotaFull, TooLate
+from tests.support.queueing import settings
+from tests.support.timeline import FIRST, NOW, timeline
+
+
+def ask(made: Timeline, count: int, deadline: float | None = None, ahead: int | None = None, **chosen: Any) -> None:
+    ahead = made.waiting if ahead is None else ahead
+    admit(settings(**chosen), made, count=count, ahead=ahead, place=FIRST, deadline=deadline)
+
+
+def test_a_queue_takes_exactly_as_many_batches_as_it_may_hold() -> None:
+    waiting = timeline(interval=5.0, waiting=3)
+    ask(waiting, 2, max_pending=5)
+    with pytest.raises(BacklogFull) as refused:
+        ask(waiting, 3, max_pending=5)
+    assert refused.value.retry_after == 0.0
+    assert str(refused.value) == (
+        "3 batches are waiting, which takes 10.0 s, and at most 5 may; 3 more will fit in 0.0 s."
+    )
+    with pytest.raises(BacklogFull) as refused:
+        ask(waiting, 5, max_pending=5)
+    assert refused.value.retry_after == 10.0
+    with pytest.raises(InvalidRequest, match="6 batches, but the queue never holds over 5"):
+        ask(waiting, 6, max_pending=5)
+    ask(waiting, 6, max_pending=0)
+
+
+def test_a_backlog_may_be_exactly_as_long_as_it_may_be() -> None:
+    waiting = timeline(interval=5.0, waiting=3)
+    ask(waiting, 2, max_backlog_seconds=20)
+    with pytest.raises(BacklogFull, match=r"would be 20\.0 s long and at most 19\.5 s .* fit in 0\.5 s") as refused:
+        ask(waiting, 2, max_backlog_seconds=19.5)
+    assert refused.value.retry_after == 0.5
+    with pytest.raises(BacklogFull):
+        ask(waiting, 5, max_backlog_seconds=20)
+    with pytest.raises(InvalidRequest, match="ids alone takes 25 s to drain, but the backlog may be 20 s long"):
+        ask(waiting, 6, max_backlog_seconds=20)
+
+
+def test_retries_to_come_count_for_the_backlog() -> None:
+    later = timeline((NOW + 60, FIRST), interval=5.0, waiting=2)
+    ask(later, 1, max_backlog_seconds=60)
+    with pytest.raises(BacklogFull) as refused:
+        ask(later, 1, max_backlog_seconds=50)
+    assert refused.value.retry_after == 10.0
+
+
+def test_while_the_queue_is_paused_nobody_knows_when_there_is_room() -> None:
+    paused = timeline(interval=5.0, waiting=3, paused=True)
+    for bound in ({"max_pending": 3}, {"max_backlog_seconds": 10}):
+        with pytest.raises(BacklogFull, match="it is not known when") as refused:
+            ask(paused, 1, **bound)
+        assert refused.value.retry_after == 5.0
+
+
+def test_a_deadline_is_for_the_end_and_not_for_the_last_start() -> None:
+    waiting = timeline(interval=5.0, waiting=3, service=2.0, slots=9)
+    ask(waiting, 2, deadline=NOW + 22.0)
+    with pytest.raises(TooLate, match=r"would end 0\.5 s after it") as refused:
+        ask(waiting, 2, deadline=NOW + 21.5)
+    assert refused.value.earliest == NOW + 22.0
+    ask(waiting, 2, deadline=NOW + 7.0, ahead=0)
+
+
+def test_a_quota_takes_exactly_as_many_ids_as_it_has() -> None:
+    asked: list[int] = []
+
+    def until_started(ids: int) -> float:
+        asked.append(ids)
+        return 7.0
+
+    check_quota(10, 10, 0, until_started)
+    check_quota(10, 4, 6, until_started)
+    with pytest.raises(QuotaFull, match=r"6 ids of yours are waiting and at most 10 may; 5 more will fit in 7\.0 s"):
+        check_quota(10, 5, 6, until_started)
+    assert asked == [1]
+    with pytest.raises(InvalidRequest, match="11 members"):
+        check_quota(10, 11, 0, until_started)
+    with pytest.raises(QuotaFull, match="it is not known when") as refused:
+        check_quota(10, 5, 6, lambda _: None)
+    assert refused.value.retry_after == 5.0

@@ -1,0 +1,73 @@
+"""What a queue measures and reports about itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.core import Batch, Claim, Gate, Level, Measured, Priority, Stats, Status, Timing, TokenBucket
+
+CLAIM = Claim(Batch("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", 0, [1], Status.TRIGGERED, Priority.LOW), 10.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("started_at", "now", "timing"),
+    [(12.0, 15.0, (3.0, 2.0)), (10.0, 10.0, (0.0, 0.0)), (9.0, 8.0, (0.0, 0.0)), (12.0, 11.0, (0.0, 2.0))],
+)
+def test_a_timing_is_never_negative_even_if_two_clocks_disagree(
+    started_at: float, now: float, timing: tuple[float, float]
+) -> None:
+    assert Timing.of(CLAIM, started_at, now) == timing
+
+
+def stats(*limits: Level) -> Stats:
+    made = Stats.of(
+        Gate(TokenBucket(5.0, 1)),
+        100.0,
+        first_due=None,
+        slots=1,
+        room=1,
+        pace=0.0,
+        running=0,
+        service=0.0,
+        depths={},
+        accuracy=None,
+        failed=0,
+        next_retry_at=None,
+    )
+    return made._replace(limits=limits)
+
+
+def test_the_limit_that_binds_is_the_one_whose_token_comes_last() -> None:
+    assert stats().binding_limit is None
+    assert stats(Level("a", 1, 100.0), Level("b", 2, 99.0)).binding_limit is None
+    assert stats(Level("a", 0, 100.5), Level("b", 0, 107.0), Level("c", 1, 100.0)).binding_limit == "b"
+
+
+@pytest.mark.parametrize(("count", "p95"), [(1, 1.0), (2, 2.0), (19, 19.0), (20, 19.0), (21, 20.0), (100, 95.0)])
+def test_the_accuracy_is_that_of_the_misses_either_way(count: int, p95: float) -> None:
+    measured = Measured()
+    assert measured.accuracy() is None
+    for miss in range(count, 0, -1):
+        measured.missed_by(float(miss if miss % 2 else -miss))
+    assert measured.accuracy() == (count, (count + 1) / 2, p95)
+
+
+def test_of_more_than_a_thousand_misses_the_latest_count() -> None:
+    measured = Measured()
+    for miss in [5.0, *[1.0] * 999]:
+        measured.missed_by(miss)
+    accuracy = measured.accuracy()
+    assert accuracy is not None
+    assert (accuracy.ingestions, accuracy.mean) == (1000, 1.004)
+    measured.missed_by(1.0)
+    assert measured.accuracy() == (1000, 1.0, 1.0)
+
+
+def test_the_mean_service_time_follows_a_change_by_a_tenth_at_a_time() -> None:
+    measured = Measured()
+    measured.took(10.0)
+    assert measured.service == 10.0
+    measured.took(20.0)
+    assert measured.service == pytest.approx(11.0)
+    measured.took(1.0)
+    assert measured.service == pytest.approx(10.0)

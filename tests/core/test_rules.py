@@ -1,0 +1,77 @@
+"""What may start and why not, and what a command refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.core import Gate, Priority, Status, TokenBucket, Wait, check_cancel, check_redrive, is_last, rank_of
+from app.core.states import count_statuses
+from app.errors import Conflict
+from tests.support.queueing import settings
+
+NOW = 1000.0
+
+
+def gate() -> Gate:
+    return Gate(TokenBucket(5.0, 1))
+
+
+def test_nothing_starts_for_the_first_reason_there_is() -> None:
+    one = gate()
+    assert one.wait(NOW, due=NOW, slots=1) is None
+    assert one.limiter.take(NOW)
+    assert one.wait(NOW, due=NOW, slots=1) == Wait(5.0, "token")
+    assert one.wait(NOW, due=NOW, slots=0) == Wait(None, "slots")
+    assert one.wait(NOW, due=NOW + 2, slots=0) == Wait(2.0, "retry")
+    assert one.wait(NOW, due=None, slots=0) == Wait(None, "empty")
+    one.hold(NOW + 7)
+    one.hold(NOW + 3)
+    assert one.wait(NOW, due=None, slots=0) == Wait(7.0, "hold")
+    one.pause()
+    assert one.wait(NOW, due=None, slots=0) == Wait(None, "paused")
+    one.resume(NOW)
+    assert one.wait(NOW + 7, due=NOW, slots=1) is None
+
+
+def test_a_start_is_limited_by_what_came_last() -> None:
+    one = gate()
+    told = [one.limited_by(fresh=fresh, due=NOW, token_at=NOW - 1, was_full=False) for fresh in (True, False)]
+    assert told == ["arrival", "retry"]
+    assert one.limited_by(fresh=True, due=NOW, token_at=NOW + 1, was_full=False) == "token"
+    one.resume(NOW + 9)
+    assert one.limited_by(fresh=True, due=NOW, token_at=NOW - 1, was_full=False) == "arrival"
+    one.hold(NOW + 2)
+    assert one.limited_by(fresh=True, due=NOW, token_at=NOW + 1, was_full=False) == "hold"
+    one.pause()
+    one.resume(NOW + 3)
+    assert one.limited_by(fresh=True, due=NOW, token_at=NOW + 1, was_full=False) == "paused"
+    assert one.limited_by(fresh=True, due=NOW, token_at=NOW + 1, was_full=True) == "slots"
+
+
+def test_the_rank_is_the_weight_or_with_aging_the_time_moved_by_it() -> None:
+    assert rank_of(settings(), Priority.LOW, NOW) == 3.0
+    assert rank_of(settings(priority_aging=60), Priority.LOW, NOW) == NOW + 180
+
+
+def test_the_last_attempt_is_the_one_of_that_number() -> None:
+    assert [is_last(attempt, 3) for attempt in (1, 2, 3, 4)] == [False, False, True, True]
+
+
+def test_a_cancel_changes_what_has_not_ended_and_is_refused_for_what_has() -> None:
+    assert check_cancel(Status.TRIGGERED, cancelled=False) is True
+    assert check_cancel(Status.CANCELLED, cancelled=True) is False
+    with pytest.raises(Conflict, match="is failed"):
+        check_cancel(Status.FAILED, cancelled=False)
+
+
+def test_a_redrive_is_refused_where_nothing_failed_or_all_was_cancelled() -> None:
+    check_redrive(1, cancelled=False)
+    with pytest.raises(Conflict, match="No batch"):
+        check_redrive(0, cancelled=False)
+    with pytest.raises(Conflict, match="was cancelled"):
+        check_redrive(1, cancelled=True)
+
+
+def test_a_cancel_counts_for_what_has_not_started_and_for_what_waits_for_its_retry() -> None:
+    assert count_statuses(1, 2, 4, 8, 16, cancelled=False) == (1, 6, 8, 16, 0)
+    assert count_statuses(1, 2, 4, 8, 16, cancelled=True) == (0, 2, 8, 16, 5)

@@ -1,0 +1,152 @@
+"""When waiting batches start where slots and service times count, against a queue that starts one batch at a time."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import Prospect, Timeline
+from tests.support.timeline import FIRST, NOW, timeline
+
+
+@given(
+    started=st.lists(st.floats(NOW - 10, NOW), max_size=8),
+    slots=st.integers(1, 6),
+    service=st.sampled_from([10.0, 13.5]),
+)
+def test_a_batch_starts_when_a_slot_is_free(started: list[float], slots: int, service: float) -> None:
+    """Where more run than there are slots, a worker has left, and its batches' ends make no room."""
+    ends = sorted(start + service for start in started)
+    free = [NOW] * (slots - len(ends)) + ends[max(0, len(ends) - slots) :]
+    made, found = timeline(started=started, slots=slots, service=service), list[float]()
+    for _ in range(20):
+        found.append(heapq.heappop(free))
+        heapq.heappush(free, found[-1] + service)
+    assert [made.start(nth) for nth in range(20)] == pytest.approx(found)
+
+
+def test_a_batch_that_has_outlasted_the_mean_is_expected_to_take_as_long_again_as_it_is_late() -> None:
+    made = timeline(started=[NOW - 25, NOW - 12], slots=2, service=10.0)
+    assert [made.start(nth) for nth in range(4)] == [NOW + 2, NOW + 15, NOW + 12, NOW + 25]
+
+
+def test_what_slots_allow_waits_for_the_limiter_and_for_a_hold() -> None:
+    assert [timeline(interval=7.0, service=5.0).start(nth) for nth in range(3)] == [NOW, NOW + 7, NOW + 14]
+    assert [timeline(interval=7.0, service=9.0).start(nth) for nth in range(3)] == [NOW, NOW + 9, NOW + 18]
+    assert [timeline(interval=7.0, service=9.0, hold=10.0).start(nth) for nth in range(3)] == [
+        NOW + 10,
+        NOW + 17,
+        NOW + 24,
+    ]
+    assert timeline(interval=7.0, hold=-10.0).start(0) == NOW
+
+
+def test_the_last_start_is_that_of_the_last_of_all_that_wait() -> None:
+    made = timeline((NOW + 60, FIRST), (NOW + 60, FIRST), interval=5.0, waiting=4)
+    assert made.last_start() == NOW + 65
+    # Two more are ready at once, so four go before the retries are due, and the last is still the second retry.
+    assert made.last_start(2) == NOW + 65
+    assert [made.overall(nth, 2) for nth in range(6)] == [NOW, NOW + 5, NOW + 10, NOW + 15, NOW + 60, NOW + 65]
+    assert timeline(interval=5.0, waiting=4).last_start() == NOW + 15
+    assert timeline(interval=5.0, waiting=4).last_start(3) == NOW + 30
+
+
+def test_a_start_behind_a_gap_waits_for_the_hold_and_for_a_slot_too() -> None:
+    made = timeline((NOW + 60, FIRST), hold=90.0, interval=5.0, waiting=2)
+    assert [made.overall(nth) for nth in range(2)] == [NOW + 90, NOW + 95]
+    made = timeline((NOW + 60, FIRST), interval=5.0, service=100.0, waiting=2)
+    assert [made.overall(nth) for nth in range(2)] == [NOW, NOW + 100]
+
+
+def prospect(ahead: int, waiting: int, retrying: int, *started: float) -> Prospect:
+    return Prospect(FIRST, ahead, waiting, retrying, started)
+
+
+def test_while_all_that_is_left_runs_the_end_is_that_of_the_last() -> None:
+    made = timeline(started=[NOW - 1, NOW - 4], slots=2, service=10.0)
+    assert made.estimate(prospect(3, 0, 0, NOW - 4, NOW - 1)) == (0, None, NOW + 9, NOW)
+
+
+def test_the_status_can_change_at_any_time_while_a_batch_runs() -> None:
+    made = timeline(interval=5.0, waiting=3)
+    assert made.estimate(prospect(1, 2, 0)) == (1, NOW + 5, NOW + 10, NOW + 5)
+    assert made.estimate(prospect(1, 2, 0, NOW - 1)) == (1, NOW + 5, NOW + 10, NOW)
+    paused = made._replace(paused=True)
+    assert paused.estimate(prospect(1, 2, 0)) == (1, None, None, None)
+    assert paused.estimate(prospect(1, 2, 0, NOW - 1)) == (1, None, None, NOW)
+
+
+def test_a_batch_that_runs_longer_than_those_that_wait_ends_the_ingestion() -> None:
+    made = timeline(started=[NOW - 50], slots=2, service=10.0, waiting=1)
+    assert made.estimate(prospect(0, 1, 0, NOW - 50, NOW - 50)) == (0, NOW, NOW + 40, NOW)
+
+
+def test_an_ingestions_own_retries_wait_for_a_slot_like_what_is_ahead_of_them() -> None:
+    made = timeline((NOW + 5, FIRST), (NOW + 6, FIRST), service=10.0, waiting=5)
+    # Three are ahead: one slot has room for the fourth and fifth in 30 s and in 40 s.
+    assert made.estimate(prospect(3, 2, 2)) == (3, NOW + 30, NOW + 50, NOW + 5)
+    made = timeline((NOW + 5, FIRST), (NOW + 65, FIRST), service=10.0, waiting=5)
+    assert made.estimate(prospect(3, 2, 2)) == (3, NOW + 30, NOW + 75, NOW + 5)
+
+
+def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
+    own, next_one = (NOW + 60, FIRST), (NOW + 600, (FIRST[0], FIRST[1] + 1))
+    made = timeline(own, next_one, interval=5.0, waiting=3)
+    assert made.estimate(prospect(0, 2, 1)) == (0, NOW, NOW + 60, NOW)
+    assert made.until_started(prospect(0, 2, 1), 0) == 60
+    assert timeline(next_one, interval=5.0, waiting=2).until_started(prospect(0, 1, 0), 0) == 0
+    assert timeline(next_one, interval=5.0, waiting=3).until_started(prospect(1, 1, 0), 0) == 5
+    assert made._replace(paused=True).until_started(prospect(0, 2, 1), 0) is None
+
+
+@pytest.mark.parametrize(("retries", "last"), [(500, NOW + 600 + 499), (501, NOW + 600)])
+def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float) -> None:
+    made = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2)
+    assert made.estimate(prospect(2, retries, retries)) == (2, NOW + 600, last, NOW + 600)
+    ready_too = made._replace(waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
+    assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
+
+
+def test_beyond_that_the_retries_ahead_are_left_out_of_the_bound() -> None:
+    others = [(NOW + 30, (1.0, 0))] * 501
+    made = timeline(*others, (NOW + 600, FIRST), interval=2.0, waiting=504)
+    assert made.estimate(prospect(503, 1, 1)) == (2, NOW + 600, NOW + 600, NOW + 600)
+    made = timeline(*others, (NOW + 3, FIRST), interval=2.0, waiting=504)
+    assert made.estimate(prospect(503, 1, 1)) == (2, NOW + 4, NOW + 4, NOW + 4)
+
+
+def upcoming(made: Timeline, ready: list[str], retries: list[tuple[float, str]], limit: int = 10) -> Any:
+    line = iter([((2.0, 1, at), name) for at, name in enumerate(ready)])
+    found = made.upcoming(line, [(due, (1.0, 1, at), name) for at, (due, name) in enumerate(retries)], limit)
+    return [(name, at and at - NOW) for name, at in found]
+
+
+def test_retries_that_fall_due_together_follow_one_another_and_those_to_come_wait() -> None:
+    retries = [(NOW + 60, "a"), (NOW + 60, "b"), (NOW + 61, "c"), (NOW + 200, "d")]
+    told = [("x", 0), ("a", 60), ("b", 65), ("c", 70), ("d", 200)]
+    assert upcoming(timeline(interval=5.0), ["x"], retries) == told
+    assert upcoming(timeline(interval=5.0), ["x"], retries, 3) == told[:3]
+    assert upcoming(timeline(interval=5.0, hold=62.0), ["x"], retries) == [
+        ("a", 62), ("b", 67), ("c", 72), ("x", 77), ("d", 200)
+    ]  # fmt: skip
+    assert upcoming(timeline(interval=5.0), [], retries[:2]) == told[1:3]
+    assert upcoming(timeline(interval=5.0, paused=True), ["x"], retries[:1]) == [("x", None), ("a", None)]
+
+
+def test_what_is_to_come_waits_for_a_slot() -> None:
+    made = timeline(started=[NOW - 4], service=10.0)
+    assert upcoming(made, ["x", "y"], [(NOW + 7, "a")]) == [("x", 6), ("y", 16), ("a", 26)]
+
+
+def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
+    made = timeline(interval=5.0, service=2.0, slots=9, waiting=4)
+    quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9)), 2)
+    assert [tuple(quote) for quote in quotes.values()] == [
+        (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
+    ]  # fmt: skip
+    assert made.completion(1, 2, (2.0, 9)) == NOW + 12
+    assert made.depth(2, NOW - 7, 3, (2.0, 9)) == (2, NOW - 7, NOW + 12)

@@ -1,0 +1,39 @@
+"""Listings of very many ingestions, which are kept in blocks."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from app.core import Filter, Priority, Status
+from app.memory.catalog import Block
+from app.memory.store import MemoryStore
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, settings, submit
+
+
+@pytest.mark.parametrize("where", [Filter(), Filter(priority=Priority.LOW), Filter(Status.YET_TO_START, owner="me")])
+def test_pages_neither_skip_nor_repeat(where: Filter) -> None:
+    store = MemoryStore(settings(), FakeClock())
+    made = [submit(store, [1], Priority(1 + number % 3), owner=["me", None][number % 2]) for number in range(1000)]
+    seen = store.ingestions(where, limit=37)
+    while page := store.ingestions(where, before=seen[-1].order, limit=37):
+        seen += page
+    expected = [
+        one for one in made if where.priority in (None, one.priority) and (where.owner is None or one.owner == "me")
+    ]
+    assert [one.id for one in seen] == [one.id for one in reversed(expected)]
+
+
+def test_blocks_whose_ingestions_are_forgotten_are_let_go() -> None:
+    gc.collect()
+    before = sum(isinstance(one, Block) for one in gc.get_objects())
+    clock = FakeClock()
+    store = MemoryStore(settings(interval=0, retention=1), clock)
+    for _ in range(2000):
+        submit(store, [1])
+        finish(store, claimed(store)[0])
+        clock.advance(1)
+    gc.collect()
+    assert sum(isinstance(one, Block) for one in gc.get_objects()) - before <= 2

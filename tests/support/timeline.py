@@ -1,0 +1,45 @@
+"""Timelines as no store supplies them: every number is chosen by the test."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from app.core import Place, Running, Timeline, TokenBucket
+
+NOW = 1000.0
+FIRST: Place = (2.0, 1)
+"""The place of an ingestion; the next one's is (2.0, 2)."""
+
+
+class ListAside:
+    """The retries as their due time and place."""
+
+    def __init__(self, *retries: tuple[float, Place]) -> None:
+        self.retries = sorted(retries)
+
+    def due_by(self, moment: float, before: Place | None) -> int:
+        return sum(due <= moment and (before is None or place < before) for due, place in self.retries)
+
+    def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
+        return self.retries[:limit]
+
+    def bounds(self, first: Place, end: Place) -> tuple[float, float]:
+        dues = [due for due, place in self.retries if first <= place < end]
+        return (dues[0], dues[-1]) if dues else (math.nan, math.nan)
+
+
+def timeline(
+    *retries: tuple[float, Place],
+    interval: float = 0.0,
+    burst: int = 1,
+    hold: float = 0.0,
+    started: Sequence[float] = (),
+    slots: int = 1,
+    service: float = 0.0,
+    paused: bool = False,
+    waiting: int = 0,
+) -> Timeline:
+    running = Running(len(started), lambda: started)
+    limiter = TokenBucket(interval, burst)
+    return Timeline(NOW, limiter, NOW + hold, running, slots, service, paused, waiting, ListAside(*retries))

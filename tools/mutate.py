@@ -1,0 +1,95 @@
+"""Finds what no test would notice: plants one fault at a time, and runs the tests that reach its line.
+
+    python tools/mutate.py app/queue.py                 every mutant of a file; without a file, of all that decide
+    python tools/mutate.py --changed main --minutes 9   of the files changed since main, at random until the time is up
+    python tools/mutate.py app/queue.py --only 17       one of them, to see which test notices
+
+Tests are collected once, and each mutant is tried in a fork, where it replaces the code of the functions it changes;
+what stands outside of functions is tried in a process of its own. tools/equivalent.txt lists what no test can notice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import pytest
+from mutants import Mutant, mutants_of
+from trial import OPTIONS, ROOT, Trial, run_alone
+
+TESTS = {
+    "app/queue.py": "tests/test_queue.py tests/contract",
+    "app/core/": "tests/core tests/memory tests/contract",
+    "app/core/admission.py": "tests/core tests/contract tests/api/test_backpressure.py",
+    "app/core/validation.py": "tests/core tests/api/test_bad_input.py",
+    "app/memory/": "tests/memory tests/contract",
+    "app/worker/": "tests/worker",
+    "app/client/": "tests/client",
+    "app/sql/": "tests/sql tests/contract",
+}
+"""What decides, so that a fault in it is a wrong order, rate, status or answer, and the tests that have to notice.
+
+The longest beginning of a file's name counts.
+"""
+
+UNTRIED = ("__init__.py", "app/core/clock.py", "app/sql/schema.py", "app/sql/migrations/")
+EQUIVALENT = ROOT / "tools" / "equivalent.txt"
+
+
+def tests_for(file: str) -> list[str]:
+    return TESTS[max((begin for begin in TESTS if file.startswith(begin)), key=len)].split()
+
+
+def files_that_decide(revision: str | None) -> list[str]:
+    """Returns those that changed since a revision, or all."""
+    git = ["diff", "--name-only", "--diff-filter=d", revision] if revision else ["ls-files"]
+    told = subprocess.run(["git", *git, "--", *TESTS], check=True, text=True, stdout=subprocess.PIPE).stdout
+    return [file for file in told.split() if not any(one in file for one in UNTRIED)]
+
+
+def report(killed: Mapping[Mutant, bool], every: Sequence[Mutant], equivalent: set[str]) -> int:
+    """Print how many were killed, by file, and what is out of date in the list; returns how many were not."""
+    files = {mutant.file for mutant in every}
+    listed = {key for key in equivalent if key.partition(" ")[0] in files}
+    for stale in sorted(listed - {mutant.key for mutant in every}):
+        print(f"listed in {EQUIVALENT.name}, but no mutant any more: {stale}")
+    tried, dead = (Counter(one.file for one in killed if state in (killed[one], None)) for state in (None, True))
+    for file in sorted(tried):
+        print(f"{file}: {dead[file]} of {tried[file]} killed")
+    equal = sum(mutant.key in equivalent for mutant in every)
+    left = len(every) - equal - len(killed)
+    share = 100 * dead.total() / max(1, len(killed))
+    print(f"{dead.total()} of {len(killed)} killed, {share:.1f} %; {left} not tried; {equal} more are equivalent")
+    return len(killed) - dead.total()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", help="source files")
+    parser.add_argument("--changed", metavar="REVISION", help="the files that decide and changed since")
+    parser.add_argument("--minutes", type=float, default=1e6, help="stop then; the order is random, the same each time")
+    parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutant of one file")
+    parser.add_argument("--tests", nargs="+", default=[], help="other tests than those that have to notice")
+    chosen = parser.parse_args()
+    os.chdir(ROOT)
+    files = chosen.files or files_that_decide(chosen.changed)
+    tests = chosen.tests or sorted({test for file in files for test in tests_for(file)})
+    mutants = [mutant for file in files for mutant in mutants_of(ROOT, file)]
+    if chosen.only is not None:
+        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests)
+    equivalent = {line for line in EQUIVALENT.read_text("utf-8").splitlines() if line.startswith("app/")}
+    tried = [mutant for mutant in mutants if mutant.key not in equivalent]
+    random.Random(0).shuffle(tried)
+    trial = Trial(tried, lambda file: chosen.tests or tests_for(file), chosen.minutes)
+    if tried:
+        pytest.main([*OPTIONS, *tests], plugins=[trial])
+    return min(1, report(trial.killed, mutants, equivalent))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""Tries mutants in a pytest session: which tests reach each line, then a fork for each mutant, until a test fails."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import resource
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any, NamedTuple, TypeAlias
+
+import pytest
+from mutants import Mutant, replaced
+
+ROOT = Path(__file__).parents[1]
+OPTIONS = ["--hypothesis-profile=mutation", "-m", "not realtime and not soak", "-p", "no:cacheprovider", "-s"]
+MEMORY = 8 << 30
+"""Bytes of address space for a mutant."""
+
+STORES = ("memory", "sqlite")
+"""The stores of which contract tests run, the quickest first; PostgreSQL takes too long."""
+
+Functions: TypeAlias = dict[tuple[str, CodeType], list[FunctionType]]
+"""The living functions, by file and code."""
+
+
+class Reach(NamedTuple):
+    """How long a test takes, and which lines it reaches, by file."""
+
+    test: str
+    seconds: float
+    lines: dict[str, set[int]]
+
+    def concerns(self, mutant: Mutant) -> bool:
+        """Returns whether the test reaches a mutant; nobody knows who uses what is outside of functions."""
+        return not mutant.in_function or not self.lines.get(str(ROOT / mutant.file), set()).isdisjoint(mutant.lines)
+
+
+class Trial:
+    """A pytest plugin that tries mutants where the tests would run; `able` says which tests have to notice a file's."""
+
+    def __init__(self, mutants: Sequence[Mutant], able: Callable[[str], Sequence[str]], minutes: float) -> None:
+        self.mutants = mutants
+        self.able = able
+        self.minutes = minutes
+        self.killed: dict[Mutant, bool] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        files = {str(ROOT / mutant.file) for mutant in self.mutants}
+        stores = ("", *STORES) if any("/sql/" in file for file in files) else ("", STORES[0])
+        tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not is_slow(item)}
+        reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
+        functions = functions_of(files)
+        gc.freeze()
+        ends = time.monotonic() + self.minutes * 60
+        for mutant in self.mutants:
+            if time.monotonic() > ends:
+                break
+            able = tuple(self.able(mutant.file))
+            every = [one for one in reached if one.test.startswith(able)]
+            concerned = [one for one in every if one.concerns(mutant)]
+            # What no test reaches may run while the package is imported.
+            chosen = [(tests[one.test], one.seconds) for one in concerned or every]
+            chosen.sort(key=lambda pair: (store_of(pair[0]), pair[1]))
+            self.killed[mutant] = is_killed(mutant, chosen, functions if concerned else {})
+            if not self.killed[mutant]:
+                print(f"{'survived' if concerned else 'not reached'}: {mutant}", flush=True)
+        return True
+
+
+def store_of(item: Any) -> str:
+    """The store of a contract test; tests of one stay together, because opening it takes long."""
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    return str(params["address"]) if params.get("address") in STORES else ""
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Returns whether a test needs what takes long to start, such as PostgreSQL or a browser."""
+    return import_module("tests.conftest").group_of(item) is not None
+
+
+def functions_of(files: set[str]) -> Functions:
+    found: Functions = {}
+    for one in gc.get_objects():
+        if isinstance(one, FunctionType) and one.__code__.co_filename in files:
+            found.setdefault((one.__code__.co_filename, one.__code__), []).append(one)
+    return found
+
+
+def trace(items: Sequence[Any], files: set[str]) -> list[Reach]:
+    """Returns what each test reaches, except for those that fail without a mutant."""
+    found: list[Reach] = []
+    lines: dict[str, set[int]] = {}
+
+    def follow(frame: FrameType, *_: Any) -> Any:
+        path = frame.f_code.co_filename
+        if path not in files:
+            return None
+        lines.setdefault(path, set()).add(frame.f_lineno)
+        return follow
+
+    threading.settrace(follow)
+    sys.settrace(follow)
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        lines.clear()
+        begin = time.monotonic()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if item.session.testsfailed:
+            print(f"left out, because it fails without a mutant: {item.nodeid}", file=sys.__stderr__)
+            item.session.testsfailed = 0
+        else:
+            reached = {path: set(numbers) for path, numbers in list(lines.items())}
+            found.append(Reach(item.nodeid, time.monotonic() - begin, reached))
+    sys.settrace(None)
+    return found
+
+
+def in_fork(work: Callable[[], Any]) -> Any:
+    """Returns what `work` returns in a fork of this process, which it therefore leaves as it was."""
+    with tempfile.NamedTemporaryFile() as file:
+        if not (child := os.fork()):
+            silence(1)
+            Path(file.name).write_bytes(pickle.dumps(work()))
+            os._exit(0)
+        if os.waitpid(child, 0)[1]:
+            sys.exit("Without a mutant the tests do not run to their end.")
+        return pickle.loads(Path(file.name).read_bytes())
+
+
+def is_killed(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions) -> bool:
+    """Returns whether a test fails with a mutant, or takes far too long."""
+    if not (child := os.fork()):
+        silence(1, 2)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        if plant(mutant, functions):
+            os._exit(run(tests))
+        signal.alarm(int(30 + 5 * sum(seconds for _, seconds in tests)))
+        nodes = [item.nodeid for item, _ in tests]
+        command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--tests", *nodes]
+        os.execv(sys.executable, command)
+    return os.waitpid(child, 0)[1] != 0
+
+
+def plant(mutant: Mutant, functions: Functions) -> bool:
+    """Change the functions that a mutant changes; returns whether that was possible."""
+    path, changed = str(ROOT / mutant.file), False
+    for old, new in replaced(mutant.original(path), mutant.code(path)) if mutant.in_function else ():
+        for function in functions.get((path, old), ()):
+            if old.co_freevars != new.co_freevars:
+                return False
+            function.__code__ = new
+            changed = True
+    return changed
+
+
+def run(tests: list[tuple[Any, float]]) -> int:
+    """Returns 1 as soon as a test fails, else 0. What takes far too long is ended by a signal."""
+    following = [item for item, _ in tests[1:]]
+    for (item, seconds), after in zip(tests, [*following, None], strict=True):
+        signal.alarm(int(6 + 10 * seconds))
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+        if item.session.testsfailed:
+            item.session._setupstate.teardown_exact(None)
+            return 1
+    return 0
+
+
+def run_alone(mutant: Mutant, tests: Sequence[str]) -> int:
+    """Returns pytest's exit status in this process, which has not imported the file yet."""
+    path, get_code = str(ROOT / mutant.file), SourceFileLoader.get_code
+
+    def changed(self: SourceFileLoader, name: str) -> Any:
+        return mutant.code(path) if self.get_filename(name) == path else get_code(self, name)
+
+    SourceFileLoader.get_code = changed  # type: ignore[assignment, method-assign]
+    return int(pytest.main(["-x", *OPTIONS, *tests]))
+
+
+def silence(*streams: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for stream in streams:
+        os.dup2(null, stream)
