@@ -16,9 +16,9 @@ logger = logging.getLogger("flask_ingestion")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt at a batch, with what holds the queue that it comes from, and what slows it down for a reason."""
+    """An attempt: returns its batch, holds the queue that it comes from, and slows it down for a reason."""
 
-    batch: Batch
+    batch: Callable[[], Batch]
     hold: Callable[[HoldQueue], None]
     slow_down: Callable[[str], None]
 
@@ -37,12 +37,12 @@ def attempting(attempt: Attempt) -> Iterator[None]:
 
 
 def current_batch() -> Batch:
-    """Returns the batch that is being processed, the same id at each attempt. Raises RuntimeError outside a processor.
+    """Returns the batch that this thread works on, the same id at each attempt. Raises RuntimeError in any other one.
 
-    A thread that the processor starts is outside it.
+    A thread that the processor starts is another.
     """
     try:
-        return _attempt.get().batch
+        return _attempt.get().batch()
     except LookupError:
         raise RuntimeError("There is no current batch: this thread runs no processor.") from None
 

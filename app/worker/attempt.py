@@ -88,8 +88,9 @@ class Attempts:
         Raises StoreUnavailable where a worker's thread would wait for the store.
         """
         hand = Hand(Slot(claim, self._clock.now()))
-        result = self._attempt(hand)
-        self._settle(hand, result)
+        with attempting(self._asked_by(hand)):
+            result = self._attempt(hand)
+            self._settle(hand, result)
         return result.error if isinstance(result, Failed) else None
 
     def put_back(self, claim: Claim) -> None:
@@ -103,14 +104,20 @@ class Attempts:
     def _work(self, hand: Hand) -> None:
         """Run a batch, then whatever else is already due, which saves a thread switch."""
         try:
-            while claim := self._live(hand):
-                if not self._crew.go_on(hand, Slot(claim, self._clock.now())):
-                    self.put_back(claim)
-                    return
+            with attempting(self._asked_by(hand)):
+                while claim := self._live(hand):
+                    if not self._crew.go_on(hand, Slot(claim, self._clock.now())):
+                        self.put_back(claim)
+                        return
         except BaseException:
             logger.critical(
                 "a batch thread of %r died", self._crew.name, exc_info=True, extra=fields(hand.slot.claim.batch)
             )
+
+    def _asked_by(self, hand: Hand) -> Attempt:
+        """Returns what the processor may ask while it works in a hand's thread."""
+        hold, slow_down = partial(self._hold_queue, hand), partial(self._slow_down, hand)
+        return Attempt(lambda: hand.slot.claim.batch, hold, slow_down)
 
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
@@ -139,11 +146,10 @@ class Attempts:
         batch = hand.slot.claim.batch
         if logger.isEnabledFor(logging.INFO):
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        attempt = Attempt(batch, hold=partial(self._hold_queue, hand), slow_down=partial(self._slow_down, hand))
         ids: tuple[Id, ...] = tuple(batch.ids)  # a receiver may change the batch's list
         try:
             self._emitter.emit(signals.batch_started, batch=batch)
-            with self._emitter.app.app_context(), attempting(attempt):
+            with self._emitter.app.app_context():
                 return Completed(self._process(ids))
         except HoldQueue as hold:
             return Held(hold)
@@ -161,7 +167,8 @@ class Attempts:
     def _complete(self, hand: Hand, results: Sequence[Answer]) -> Claim | None:
         claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.answered(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
-        heard = self._emitter.is_heard(signals.batch_completed) or self._emitter.is_heard(signals.ingestion_finished)
+        likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
+        heard = self._emitter.is_heard(likely) or self._emitter.is_heard(signals.ingestion_finished)
         together = not heard and self._crew.stays(hand)
         claimed: list[Claim] | Wait = []
         if together:
