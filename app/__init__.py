@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from .config import release
+from .config import Settings, release
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
 from .processors import Failed, current_batch, hold_queue, slow_down
+from .several import keys_of_queues
 from .signals import (
     batch_completed,
     batch_failed,
@@ -29,7 +30,7 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
-from .web import add_index
+from .web import add_index, add_joint, check_hosts
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
@@ -75,12 +76,21 @@ def __getattr__(name: str) -> Any:
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Returns the standalone service. Settings come from `INGEST_` keys in `config`, else from the environment.
 
-    Starts the worker, where this process is one that serves. Raises ConfigError for a wrong setting.
+    With INGEST_QUEUES it has several queues, each with settings under its own name. Starts the workers, where this
+    process is one that serves. Raises ConfigError for a wrong setting.
     """
     app = Flask("flask_ingestion", static_folder=None)
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
-    add_index(app)
-    ingestion = IngestionAPI(app)
-    ingestion.service.ensure_started()
+    app.config.update(keys_of_queues({**os.environ, **app.config}))
+    whole = Settings.read(app.config)
+    if whole.queues:
+        services = [IngestionAPI(app, name=name, url_prefix=f"/{name}").service for name in whole.queues]
+        add_joint(app, services)
+    else:
+        add_index(app)
+        services = [IngestionAPI(app).service]
+    check_hosts(app, whole, keyed=all(service.settings.api_keys for service in services))
+    for service in services:
+        service.ensure_started()
     return app

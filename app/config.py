@@ -104,6 +104,22 @@ def _origins(value: Any) -> tuple[str, ...]:
     return origins
 
 
+_QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
+_TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
+"""What the service has at its root, or names otherwise."""
+
+
+def _queues(value: Any) -> tuple[str, ...]:
+    """names such as crm,geo, in lower case, each once"""
+    names = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
+    for name in names:
+        if not _QUEUE.fullmatch(name) or name in _TAKEN:
+            raise ValueError(f"{name!r} cannot be one")
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is there twice")
+    return names
+
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = {"connection", "content-length", "host", "transfer-encoding"}
 
@@ -256,6 +272,15 @@ class Settings:
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
     autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")
+    eager: bool = _setting(
+        False, _flag, "For tests: nothing runs but what run_until_idle() runs; so it is under Flask's TESTING anyway."
+    )
+    queues: tuple[str, ...] = _setting(
+        (),
+        _queues,
+        "Queues of the standalone service, as crm,geo: each below its name, with keys such as CRM_INTERVAL; none: one.",
+        explains=True,
+    )
     host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
@@ -266,6 +291,12 @@ class Settings:
     key_quota: int = _setting(0, _integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
     allowed_origins: tuple[str, ...] = _setting(
         (), _origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
+    )
+    trusted_hosts: tuple[Host, ...] = _setting(
+        (),
+        parse_hosts,
+        "Hosts that a request may name; none: this machine's own, or any with API_KEYS or ALLOW_OPEN.",
+        explains=True,
     )
     allow_open: bool = _setting(False, _flag, "Whether to serve other machines although there are no API_KEYS.")
 
@@ -315,6 +346,10 @@ class Settings:
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
         if values.get("limits"):
             values.setdefault("interval", 0.0)
+        if values.get("eager") and values.get("autostart"):
+            raise ConfigError(
+                f"{prefix}EAGER and {prefix}AUTOSTART are both set; with the first, nothing starts by itself."
+            )
         settings = cls(**values)
         settings._check(prefix)
         return settings

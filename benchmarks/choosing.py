@@ -39,7 +39,7 @@ def _measure(plan: Plan, kind: str, shape: str) -> dict[str, Series]:
         contenders: dict[str, Contender] = {}
         for count in COUNTS:
             if plan.wants(name := f"{kind} {shape} {count}"):
-                child = Child(__name__, kind, shape, count)
+                child = Child(sys.executable, "-m", __name__, kind, shape, count)
                 stack.callback(child.end)
                 contenders[name] = child.ask
         return interleave(plan, contenders)

@@ -108,15 +108,17 @@ def program(name: str) -> str:
 
 
 class Child:
-    """A module of this package in a separate process, which answers every line it receives with a figure."""
+    """A command in a separate process, which answers every line it receives with a figure."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
+    def __init__(self, *command: str, environment: Mapping[str, str] | None = None) -> None:
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - `end` closes it
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             cwd=ROOT,
-            env=environment_of_child(),
+            env=environment_of_child(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._log,
             text=True,
         )
 
@@ -131,10 +133,11 @@ class Child:
         try:
             return float(answer)
         except ValueError:
-            raise Unavailable(answer or "the process ended without a word") from None
+            raise Unavailable(answer or f"the process ended without a figure{_tail(self._log)}") from None
 
     def end(self) -> None:
         self._process.communicate()
+        self._log.close()
 
 
 def answer(measure: Callable[[], float]) -> None:

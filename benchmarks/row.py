@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from statistics import median
 from typing import NamedTuple
@@ -63,7 +64,7 @@ class Row(NamedTuple):
         if not self.theirs:
             return Outcome(self, ours, None, ours)
         theirs = _highest([series[name] for name in self._others])
-        return Outcome(self, ours, theirs, [one / other for one, other in zip(ours, theirs, strict=True)])
+        return Outcome(self, ours, theirs, [_ratio(one, other) for one, other in zip(ours, theirs, strict=True)])
 
 
 class Outcome(NamedTuple):
@@ -86,6 +87,13 @@ class Outcome(NamedTuple):
         if aim.met(self.ratio):
             return "met"
         return f"missed by {abs(self.ratio - aim.bound) / aim.bound:.0%}" if aim.bound else "missed"
+
+
+def _ratio(one: float, other: float) -> float:
+    """Of two counts of 0 it is 1."""
+    if other:
+        return one / other
+    return math.inf if one else 1.0
 
 
 def _taken(series: Series) -> list[float]:

@@ -6,7 +6,7 @@ from .row import Row, least, most
 
 PEERS = ("celery", "rq", "dramatiq", "huey-redis", "huey-sqlite", "procrastinate")
 
-RATE, IDS, MS = "requests/s", "ids/s", "ms"
+RATE, IDS, MS, CALLS = "requests/s", "ids/s", "ms", "calls"
 
 ROWS = [
     Row("http.submit-floor", "submit 5: waitress / floor", RATE, "submit waitress", "submit floor", least(0.85)),
@@ -49,6 +49,32 @@ ROWS = [
     Row("precision.0.01s-p99", "0.01 s p99 / Condition.wait", MS, "0.01s ours p99", "0.01s wait p99", most(1.5)),
     Row("precision.0.01s-early", "starts too early at 0.01 s", "starts", "0.01s ours early", aim=most(0)),
     Row("precision.0.01s-call", "until the processor's first line", MS, "0.01s ours call", "0.01s wait p50"),
+
+    Row("allowance.one-violations", "calls too many: one process, in memory", CALLS, "one violations", aim=most(0)),
+    Row("allowance.one-used", "share of the allowance used", "%", "one used", aim=least(98)),
+    Row("allowance.one-high", "wait of a HIGH behind 1,000 LOW", MS, "one high", aim=most(50)),
+    Row("allowance.one-early", "starts too early, by its log", "starts", "one early", aim=most(0)),
+    Row("allowance.four-violations", "calls too many: four on PostgreSQL", CALLS, "four violations", aim=most(0)),
+    Row("allowance.four-used", "share of the allowance used", "%", "four used", aim=least(98)),
+    Row("allowance.four-high", "wait of a HIGH behind 1,000 LOW", MS, "four high", aim=most(50)),
+    Row("allowance.four-early", "starts too early, by their log", "starts", "four early", aim=most(0)),
+    Row("allowance.celery-two-violations", "too many: four / Celery's two", CALLS,
+        "four violations", "celery-two violations"),
+    Row("allowance.celery-two-used", "used: four / Celery's two", "%", "four used", "celery-two used"),
+    Row("allowance.celery-two-high", "HIGH: four / Celery's two", MS, "four high", "celery-two high"),
+    Row("allowance.celery-one-violations", "too many: four / one of Celery", CALLS,
+        "four violations", "celery-one violations"),
+    Row("allowance.celery-one-used", "used: four / one of Celery", "%", "four used", "celery-one used"),
+    Row("allowance.celery-one-high", "HIGH: four / one of Celery", MS, "four high", "celery-one high"),
+    Row("allowance.dramatiq-violations", "too many: four / Dramatiq", CALLS, "four violations", "dramatiq violations"),
+    Row("allowance.dramatiq-used", "used: four / Dramatiq", "%", "four used", "dramatiq used"),
+    Row("allowance.dramatiq-high", "HIGH: four / Dramatiq", MS, "four high", "dramatiq high"),
+    Row("allowance.huey-violations", "too many: four / Huey with limits", CALLS, "four violations", "huey violations"),
+    Row("allowance.huey-used", "used: four / Huey with limits", "%", "four used", "huey used"),
+    Row("allowance.huey-high", "HIGH: four / Huey with limits", MS, "four high", "huey high"),
+    Row("allowance.bullmq-violations", "too many: four / BullMQ", CALLS, "four violations", "bullmq violations"),
+    Row("allowance.bullmq-used", "used: four / BullMQ", "%", "four used", "bullmq used"),
+    Row("allowance.bullmq-high", "HIGH: four / BullMQ", MS, "four high", "bullmq high"),
 
     Row("choosing.memory-one", "a claim: 1m / 1k waiting", "us", "memory one 1m", "memory one 1k", most(1.25)),
     Row("choosing.memory-many", "the same, of many ingestions", "us", "memory many 1m", "memory many 1k", most(1.25)),

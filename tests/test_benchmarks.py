@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import importlib.util
+import json
+import math
+import shutil
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks import allowance, npm
+from benchmarks.processes import Child
 from benchmarks.report import line, plain
 from benchmarks.row import Row, least, most
 from benchmarks.rows import ROWS
 from benchmarks.series import Plan, Unavailable, interleave, percentile
+from benchmarks.upstream import serving, used, violations
 
 
 def test_a_row_is_the_median_of_its_rounds_ratios() -> None:
@@ -85,3 +97,66 @@ def test_every_row_has_a_name_of_its_own_and_a_module_that_measures_it() -> None
     assert len({row.name for row in ROWS}) == len(ROWS)
     for family in {row.family for row in ROWS}:
         assert importlib.util.find_spec(f"benchmarks.{family}"), family
+
+
+@pytest.mark.parametrize(("ours", "theirs", "ratio"), [(0.0, 80.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, math.inf)])
+def test_counts_of_zero_have_a_ratio(ours: float, theirs: float, ratio: float) -> None:
+    outcome = Row("x.y", "", "", "ours", "theirs").outcome({"ours": [ours], "theirs": [theirs]})
+    assert outcome.ratio == ratio
+    assert plain(line(outcome.row, outcome))
+
+
+def test_calls_that_are_evenly_spaced_violate_nothing_and_use_the_allowance() -> None:
+    moments = [1000 + number / 20 for number in range(200)]
+    assert violations(moments, 20) == 0
+    assert used(moments, 20, 10) == pytest.approx(1)
+
+
+def test_one_burst_a_second_uses_as_much_of_the_allowance_as_even_calls() -> None:
+    assert used([second + 0.01 for second in range(10) for _ in range(20)], 20, 10) == pytest.approx(1)
+    assert used([1.25 * nth for nth in range(8) for _ in range(20)], 20, 10) == pytest.approx(0.8, abs=0.03)
+
+
+def test_every_call_with_as_many_as_are_allowed_in_the_second_before_is_a_violation() -> None:
+    assert violations([0.0, 0.1, 0.2, 0.9, 1.3], allowed=2) == 2
+    assert violations([0.0] * 5, allowed=2) == 3
+
+
+def test_calls_may_come_closer_than_a_second_by_the_tolerance() -> None:
+    assert violations([0.0, 0.0, 0.981], allowed=2) == 0
+    assert violations([0.0, 0.0, 0.979], allowed=2) == 1
+
+
+def test_the_upstream_notes_number_and_moment_of_every_call() -> None:
+    before = time.time()
+    with serving() as upstream, contextlib.closing(_connection(upstream.url)) as connection:
+        for number in (7, 8, 7):
+            connection.request("GET", f"/{number}")
+            with connection.getresponse() as answer:
+                assert json.load(answer) == {}
+    assert [number for number, _ in upstream.calls] == [7, 8, 7]
+    assert before <= upstream.moments()[0] <= upstream.moments()[-1] <= time.time()
+    assert upstream.arrivals() == dict(reversed(upstream.calls))
+
+
+def _connection(url: str) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+
+def test_without_node_a_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(Unavailable, match="no node"), npm.installed("bullmq"):
+        pass
+
+
+def test_a_child_that_fails_says_why() -> None:
+    child = Child(sys.executable, "-c", "raise SystemExit('no such queue')")
+    with pytest.raises(Unavailable, match="no such queue"):
+        child.ask()
+    child.end()
+
+
+def test_every_peer_with_a_limit_is_there() -> None:
+    peers = Path(allowance.__file__).parent / "peers"
+    for peer in allowance.PEERS.values():
+        assert (peers / f"{peer.module}{'.js' if peer.npm else '.py'}").exists()

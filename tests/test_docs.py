@@ -17,6 +17,7 @@ from app.config import Settings
 from app.receivers import parse_secrets
 from tests.support.sink import SECRET
 from tools.reference import PAGES
+from tools.release import form_faults
 
 ROOT = Path(__file__).parents[1]
 
@@ -119,4 +120,8 @@ def test_every_setting_that_is_mentioned_is_there() -> None:
     known = {Settings.key_of("ingest", field.name) for field in dataclasses.fields(Settings)}
     for file in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").glob("*.*")):
         mentioned = set(re.findall(r"\bINGEST_[A-Z_]+[A-Z]\b", file.read_text()))
-        assert mentioned <= known | {"INGEST_URL", "INGEST_KEY"}, file
+        assert mentioned <= known | {"INGEST_URL", "INGEST_KEY", "INGEST_PROFILE"}, file
+
+
+def test_the_changelog_has_the_form_that_a_release_needs() -> None:
+    assert list(form_faults((ROOT / "CHANGELOG.md").read_text())) == []

@@ -17,7 +17,6 @@ from tests.support.postgres import Postgres, free_port
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 SERVE = "python3 -m venv .venv && .venv/bin/pip install -q '.[all]'"
 """The first line of the example that starts the service with which the others speak."""
@@ -29,7 +28,7 @@ SHOWS = {
     "ID=$(curl -s localhost:8000/ingest": rf'HTTP/1.1 200 OK\n(.*\n)*\n{{"ingestion_id":"{UUID}","status":"',
     "curl -s localhost:8000/results/$ID": r'^({"id":6,"data":"processed"}\n{"id":7,"data":"processed"})?$',
     ".venv/bin/flask-ingestion submit": (
-        rf"^{UUID}\n(.*\n)*completed: 2 completed\nHIGH +0 batches ahead, starts {TIME}, .*\n(.*\n)*"
+        rf"^{UUID}\n(.*\n)*completed: 2 completed\nHIGH +0 batches ahead, starts (now|in [^,]+), ends .*\n(.*\n)*"
         r"worker +running\n(.*\n)*\d+ dispatches, no limit: the rate and the order were kept$"
     ),
     "export INGEST_LIMITS='10/s, 600/min": "^$",
@@ -42,12 +41,12 @@ SHOWS = {
 CHECK = ".venv/bin/python -c 'import os; from flask_ingestion.config import Settings; Settings.read(os.environ)'"
 """Fails where what the examples exported is not valid."""
 
-SERVES = ("INGEST_UPSTREAM_URL='",)
+SERVES = ("INGEST_UPSTREAM_URL='", "INGEST_QUEUES=")
 """How a line of those begins that go on until they are stopped."""
 
 NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
-    ".venv/bin/pip install -q granian": "granian is compiled, and only the benchmarks require it",
+    ".venv/bin/pip install -q granian": "tests/hosts runs a host under it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
     "pip install 'Flask-Ingestion[async]'": "it is installed by what runs this test",
     "openapi-python-client generate": "tests/client/test_generated.py does, and uses what comes of it",
@@ -61,8 +60,8 @@ NOT_RUN = {
 OTHER = {"": "drawings", "ini": "systemd or Docker Compose", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
 
-SHOWN = {"text", "json", "{eval-rst}"}
-"""Languages of the reference, which is written from the code and has nothing to run."""
+SHOWN = {"text", "json", "toml", "{eval-rst}"}
+"""Languages of the reference, which is written from the code and has nothing to run; of files, as TOML, too."""
 
 DATABASE = "ingest@db.internal/ingest"
 """The database of the sessions that need one."""
@@ -175,14 +174,16 @@ def run_session(text: str, clone: Clone) -> None:
 
 ELSEWHERE = {
     "docs/client.md": "tests/client/test_docs.py runs each",
+    "docs/testing.md": "tests/test_plugin.py runs it",
     "docs/operations.md": "tests/test_docs.py runs the receiver of callbacks",
 }
 """The pages whose examples in Python are run by another test."""
 
 
 def program_of(file: str) -> str:
-    """A page's examples in Python, one after another."""
-    return "".join(block.text for block in blocks("python") if block.file == file)
+    """A page's examples in Python, one after another; `tests/test_plugin.py` runs those that are tests of a host."""
+    found = (block.text for block in blocks("python") if block.file == file)
+    return "".join(text for text in found if "ingestion_upstream" not in text)
 
 
 def test_every_example_in_python_is_run_below_or_elsewhere() -> None:

@@ -18,8 +18,9 @@ APP = ROOT / "app"
 DRAWING = (ROOT / "docs" / "architecture.md").read_text()
 
 LINE = """
-errors, keys, limits, naming, queue, receivers <- config <- core <- callbacks <- store, signals, processors, client
-<- memory, sql, worker <- service, wiring <- web <- routes, dashboard, serving <- extension, cli <- __init__ <- __main__
+errors, keys, limits, naming, queue, receivers <- config <- core <- callbacks <- store, several, signals, processors,
+client <- memory, sql, worker <- service, wiring <- web <- routes, dashboard, serving <- extension, cli, plugin
+<- __init__ <- __main__
 """
 """A room, or a module beside the rooms, imports only from its left; those between two arrows know nothing of each
 other."""
@@ -31,7 +32,18 @@ CORE = {"flask", "werkzeug", "click", "blinker", "jinja2", "markupsafe", "waitre
 BELOW_FLASK = {"blinker", "jinja2", "markupsafe"}
 """What Flask brings along, and what needs no Flask."""
 
-EXTRAS = {"httpx", "jmespath", "urllib3", "sqlalchemy", "alembic", "psycopg", "prometheus_client"}
+EXTRAS = {
+    "alembic",
+    "httpx",
+    "jmespath",
+    "prometheus_client",
+    "psycopg",
+    "pytest",
+    "rich",
+    "sqlalchemy",
+    "textual",
+    "urllib3",
+}
 
 
 class Import(NamedTuple):

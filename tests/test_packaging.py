@@ -172,6 +172,7 @@ def test_every_module_of_the_wheel_can_be_imported(wheel: Path, environment: Pat
     pip_install(environment, f"{wheel}[all]")
     with zipfile.ZipFile(wheel) as archive:
         files = [name for name in archive.namelist() if name.endswith(".py")]
+    files.remove("flask_ingestion/plugin.py")  # it is pytest that imports it
     modules = sorted({file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in files})
     source = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
     source += "print(len([name for name in sys.modules if name.startswith('flask_ingestion')]))"

@@ -23,6 +23,7 @@ from .keys import keys
 from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify
+from .watch import keep_showing
 
 _BATCHES = 20
 """Batches that `status` shows unless told otherwise."""
@@ -43,6 +44,9 @@ type_of_ids = click.option(
 )
 deadline_option = click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
 priority_choice = click.Choice([priority.name for priority in Priority], case_sensitive=False)
+every_option = click.option(
+    "--every", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between two looks."
+)
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
 
 
@@ -93,7 +97,7 @@ def submit(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     if not and_wait:
-        to.show({"ingestion_id": ingestion_id}, lambda document: str(document["ingestion_id"]))
+        to.show({"ingestion_id": ingestion_id}, lambda document, _: str(document["ingestion_id"]))
         return
     if not to.as_json:
         click.echo(ingestion_id)
@@ -221,13 +225,16 @@ def end_hold(to: Remote) -> None:
 def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[str, ...], *, reset: bool) -> None:
     """Change the rate, for all processes and until it is changed again; without an option, say what it is."""
     if reset:
-        to.show(to.client.reset_rate(), display.rate_text)
+        to.show(to.client.reset_rate(), lambda queue, _: display.rate_text(queue))
         return
     named = dict(one.partition("=")[::2] for one in limits)
     if interval is None and burst is None and not named:
-        to.show(to.client.queue(), display.rate_text)
+        to.show(to.client.queue(), lambda queue, _: display.rate_text(queue))
         return
-    to.show(to.client.change_rate(interval=interval, burst=burst, limits=named or None), display.rate_text)
+    to.show(
+        to.client.change_rate(interval=interval, burst=burst, limits=named or None),
+        lambda queue, _: display.rate_text(queue),
+    )
 
 
 @ingestion.command()
@@ -239,10 +246,29 @@ def audit(to: Remote, limit: int) -> None:
 
 
 @ingestion.command()
+@click.option("--watch", is_flag=True, help="Show it again and again, until Ctrl-C.")
+@every_option
 @remote
-def queue(to: Remote) -> None:
+def queue(to: Remote, *, watch: bool, every: float) -> None:
     """Show what waits, what it waits for, and what goes next."""
-    to.show(to.client.queue(), display.queue_text)
+    if watch:
+        keep_showing(to, to.client.queue, display.queue_text, every)
+    else:
+        to.show(to.client.queue(), display.queue_text)
+
+
+@ingestion.command()
+@every_option
+@remote
+def top(to: Remote, every: float) -> None:
+    """Show the queue and its ingestions live, with keys to pause, to end a hold and to open an ingestion."""
+    try:
+        from .top import Top
+    except ImportError as error:
+        raise click.ClickException(
+            f"{error.name} is not installed: pip install 'Flask-Ingestion[tui]'; queue --watch needs no more than this."
+        ) from None
+    Top(to.client, every, in_full=to.in_full).run()
 
 
 @ingestion.command("verify")
@@ -278,7 +304,7 @@ def verify_(
     ]
     limit = {"interval": interval, "burst": burst, "limits": [one.name for one in further]}
     proof = {"dispatches": len(log.dispatches), **limit, "violations": found}
-    to.show(proof, display.proof_text)
+    to.show(proof, lambda proof, _: display.proof_text(proof))
     if violations:
         raise click.exceptions.Exit(1)
 

@@ -6,36 +6,47 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import printable
+import click
+
+from ..core import Status, printable
+from .times import Times
 
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
+_COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
-def status_text(status: Document) -> str:
+def status_text(status: Document, times: Times) -> str:
     """Returns an ingestion, and the batches that came with it."""
+    began, ended = status["started_at"], status["finished_at"]
+    start, end = status.get("estimated_start"), status.get("estimated_completion")
     rows = [
         ("ingestion", status["ingestion_id"]),
-        ("status", status["status"]),
+        ("status", coloured(status["status"])),
         ("priority", status["priority"]),
         ("ids", f"{status['id_count']} in {count(status['batch_count'])}: {progress(status)}"),
-        ("created", status["created_at"]),
-        ("started", status["started_at"]),
-        ("finished", status["finished_at"]),
+        ("created", times.ago(status["created_at"])),
+        ("started", began and times.ago(began)),
+        ("finished", ended and times.ago(ended)),
         ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
-        ("should start", status.get("estimated_start") if not status["started_at"] else None),
-        ("should end", status.get("estimated_completion")),
-        ("callback", _callback(status["callback"]) if status.get("callback") else None),
+        ("should start", times.due(start) if start and not began else None),
+        ("should end", end and times.due(end)),
+        ("callback", _callback(status["callback"], times) if status.get("callback") else None),
     ]
-    return "\n".join([_columns(rows), *map(_batch, status["batches"])])
+    return "\n".join([_columns(rows), *(_batch(one, times) for one in status["batches"])])
 
 
-def _callback(callback: Document) -> str:
+def coloured(status: str, width: int = 0) -> str:
+    """Returns a status in its colour, which `click.echo` takes off again where it does not go to a terminal."""
+    return click.style(f"{status:<{width}}", fg=_COLOURS.get(Status(status)))
+
+
+def _callback(callback: Document, times: Times) -> str:
     attempts = callback["attempts"]
     said = f"{callback['state']} after {attempts} attempt{'s' * (attempts != 1)}"
     if callback["next_attempt_at"]:
-        said += f", goes again at {callback['next_attempt_at']}"
+        said += f", goes again {times.due(callback['next_attempt_at'])}"
     return f"{said}: {callback['error']}" if callback["error"] else said
 
 
@@ -49,32 +60,32 @@ def finished(status: Document) -> int:
     return sum(status["counts"][word] for word in ("completed", "failed", "cancelled"))
 
 
-def ending(status: Document) -> str:
+def ending(status: Document, times: Times) -> str:
     """Returns when an ingestion should end, if it has not yet."""
     if "estimated_completion" not in status:
         return str(status["status"])
-    return f"should end {status['estimated_completion'] or 'some time after the queue is resumed'}"
+    end = status["estimated_completion"]
+    return f"should end {times.due(end) if end else 'some time after the queue is resumed'}"
 
 
 LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
 
 
-def listing_line(status: Document) -> str:
+def listing_line(status: Document, times: Times) -> str:
     """Returns an ingestion in one line."""
-    done = f"{finished(status)}/{status['batch_count']}"
-    return (
-        f"{status['ingestion_id']}  {status['status']:<12}  {status['priority']:<8}  {done:>11}  {status['created_at']}"
-    )
+    done, created = f"{finished(status)}/{status['batch_count']}", times.ago(status["created_at"])
+    word = coloured(status["status"], 12)
+    return f"{status['ingestion_id']}  {word}  {status['priority']:<8}  {done:>11}  {created}"
 
 
-def quote_text(quotes: Document) -> str:
+def quote_text(quotes: Document, times: Times) -> str:
     """Returns when a request would start and end at each priority."""
     return _columns(
         (
             priority,
             f"{count(quote['batches_ahead'])} ahead, "
             + (
-                f"starts {quote['estimated_start']}, ends {quote['estimated_completion']}"
+                f"starts {times.due(quote['estimated_start'])}, ends {times.due(quote['estimated_completion'])}"
                 if quote["estimated_start"]
                 else "starts when the queue is resumed"
             ),
@@ -83,22 +94,23 @@ def quote_text(quotes: Document) -> str:
     )
 
 
-def queue_text(queue: Document) -> str:
+def queue_text(queue: Document, times: Times) -> str:
     """Returns the state of the queue."""
-    error = queue.get("estimate_error")
+    times = times.as_of(queue["now"])
+    error, held = queue.get("estimate_error"), queue["hold_until"]
     rows = [
         ("worker", queue["worker"]),
-        ("paused", "yes" if queue["paused"] else "no"),
+        ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
         ("waiting on", queue["waiting_on"] or "nothing"),
-        ("held until", queue["hold_until"]),
+        ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", count(queue["running"])),
-        ("tokens", f"{queue['tokens']}, the next at {queue['next_token_at']}"),
+        ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
         ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
-        *((priority, _depth(depth)) for priority, depth in queue["priorities"].items()),
+        *((priority, _depth(depth, times)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
-        *(("next", _next(batch)) for batch in queue["next"]),
-        *(("at work", _worker(one)) for one in queue.get("workers", ())),
+        *(("next", _next(batch, times)) for batch in queue["next"]),
+        *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
     ]
     return _columns(rows)
 
@@ -111,17 +123,17 @@ def rate_text(queue: Document) -> str:
     return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
 
 
-def audit_text(page: Document) -> str:
+def audit_text(page: Document, times: Times) -> str:
     """Returns the entries of the audit log, a line each."""
-    return "\n".join(map(_entry, page["entries"])) or "Nobody has changed anything yet."
+    return "\n".join(_entry(one, times) for one in page["entries"]) or "Nobody has changed anything yet."
 
 
-def _entry(entry: Document) -> str:
+def _entry(entry: Document, times: Times) -> str:
     changes = ", ".join(
         f"{name} {json.dumps(entry['before'][name])} -> {json.dumps(value)}" for name, value in entry["after"].items()
     )
     subject = f" {entry['subject']}" if entry["subject"] else ""
-    return f"{entry['at']} {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
+    return f"{times.ago(entry['at'])}, {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
 
 
 def _limits(queue: Document) -> str | None:
@@ -133,10 +145,10 @@ def _limits(queue: Document) -> str | None:
     return ", ".join(told) or None
 
 
-def _worker(worker: Document) -> str:
+def _worker(worker: Document, times: Times) -> str:
     hung = f", {worker['abandoned']} hung" if worker["abandoned"] else ""
     slots = f"{worker['busy']} of {worker['slots']} slots busy{hung}"
-    return f"{worker['host']}, process {worker['process']}, {slots}, seen {worker['seen_at']}"
+    return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
 
 
 def proof_text(proof: Document) -> str:
@@ -148,24 +160,25 @@ def proof_text(proof: Document) -> str:
     return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])
 
 
-def _depth(depth: Document) -> str:
+def _depth(depth: Document, times: Times) -> str:
     if not depth["waiting"]:
         return "nothing waits"
-    drained = f", the last should start {depth['drained_at']}" if depth["drained_at"] else ""
-    return f"{count(depth['waiting'])} waiting, the oldest since {depth['oldest_at']}{drained}"
+    last = f", last goes {times.due(depth['drained_at'])}" if depth["drained_at"] else ""
+    return f"{count(depth['waiting'])}, oldest {times.ago(depth['oldest_at'])}{last}"
 
 
-def _next(batch: Document) -> str:
-    when = batch["estimated_start"] or "when resumed"
-    return f"{when}  {batch['priority']:<6}  {batch['batch_id']}  {_ids(batch['ids'])}"
+def _next(batch: Document, times: Times) -> str:
+    start = batch["estimated_start"]
+    when = times.due(start) if start else "when resumed"
+    return f"{when:<12}  {batch['priority']:<6}  {batch['batch_id']}  {_ids(batch['ids'])}"
 
 
-def _batch(batch: Document) -> str:
-    line = f"  {batch['batch_id']}  {batch['status']:<12}  {_ids(batch['ids'])}"
+def _batch(batch: Document, times: Times) -> str:
+    line = f"  {batch['batch_id']}  {coloured(batch['status'], 12)}  {_ids(batch['ids'])}"
     if batch.get("attempts", 1) > 1:
         line += f"  ({batch['attempts']} attempts)"
     if again := batch.get("next_attempt_at"):
-        line += f"  goes again at {again}"
+        line += f"  goes again {times.due(again)}"
     if error := batch.get("error"):
         line += printable(f"  {error['type']}: {error['message']}")
     return line

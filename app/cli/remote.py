@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +18,8 @@ from ..client import Client, ClientError, Refused, TimedOut, Unreachable
 from ..core import Status
 from . import display
 from .address import ALONE, presumed
+from .profiles import Profile, complete_profile, profile_file, read_profile
+from .times import Times
 
 
 class Remote(NamedTuple):
@@ -24,9 +27,15 @@ class Remote(NamedTuple):
 
     client: Client
     as_json: bool
+    in_full: bool
 
-    def show(self, document: Any, text: Callable[[Any], str]) -> None:
-        click.echo(json.dumps(document) if self.as_json else text(document))
+    @property
+    def times(self) -> Times:
+        """What writes times as of now."""
+        return Times.local(in_full=self.in_full)
+
+    def show(self, document: Any, text: Callable[[Any, Times], str]) -> None:
+        click.echo(json.dumps(document) if self.as_json else text(document, self.times))
 
 
 def say(message: str) -> None:
@@ -65,7 +74,27 @@ def service_options(function: Callable[..., None]) -> Callable[..., None]:
         help="Better set there: ps shows options.",
         callback=_as_before_the_verb,
     )
-    return url(key(function))
+    queue = click.option(
+        "--queue", help="Which queue, where the service has several (INGEST_QUEUES).", callback=_as_before_the_verb
+    )
+    profile = click.option(
+        "--profile",
+        envvar="INGEST_PROFILE",
+        show_envvar=True,
+        help=f"A table of {profile_file().name} with the url and key of a service.",
+        callback=_as_before_the_verb,
+        shell_complete=complete_profile,
+    )
+    return url(queue(key(profile(function))))
+
+
+def _reach(url: str | None, key: str | None, profile: str | None) -> tuple[str | None, str | None]:
+    """Returns the URL and the key to use: those given, else the profile's, whose key goes to no other URL than its."""
+    chosen = read_profile(profile) if profile else Profile()
+    if key is None and chosen.key and url and chosen.url and url.rstrip("/") != chosen.url.rstrip("/"):
+        say(f"The key of profile {profile!r} is for {chosen.url}, and is not sent to {url}.")
+        return url, None
+    return url or chosen.url, chosen.key if key is None else key
 
 
 def remote(function: Callable[..., None]) -> Callable[..., None]:
@@ -74,20 +103,34 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
     @service_options
     @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @click.option("--utc", "in_full", is_flag=True, help="Print times in full, in UTC, not how long ago or how soon.")
     @functools.wraps(function)
-    def run(url: str | None, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
-        url, why = (url, "") if url else presumed(click.get_current_context())
+    def run(
+        url: str | None,
+        queue: str | None,
+        key: str | None,
+        profile: str | None,
+        retries: int,
+        as_json: bool,
+        in_full: bool,
+        **values: Any,
+    ) -> None:
+        context = click.get_current_context()
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            context.color = False
+        url, key = _reach(url, key, profile)
+        url, why = (f"{url.rstrip('/')}/{queue}" if queue else url, "") if url else presumed(context, queue)
         try:
             client = Client(url, key=key, retries=retries, notice=say)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         try:
-            function(Remote(client, as_json), **values)
+            function(Remote(client, as_json, in_full), **values)
         except TimedOut as error:
             fail(str(error), 3)
         except Refused as error:
             faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
-            hint = ["Give a key with --key, or in INGEST_KEY."] if error.status == 401 else []
+            hint = ["Give a key with --key, in INGEST_KEY, or in a profile."] if error.status == 401 else []
             fail("\n".join([error.detail, *faults, *hint]), 4)
         except Unreachable as error:
             fail("\n".join([str(error), why]).strip(), 4)
@@ -116,7 +159,7 @@ def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
                 label=ingestion_id[:8] if sys.stderr.isatty() else whole,
                 width=max(4, min(36, get_terminal_size().columns - 68)),
                 show_eta=False,
-                item_show_func=lambda _: display.ending(latest),
+                item_show_func=lambda _: display.ending(latest, to.times),
                 update_min_steps=0,
                 file=sys.stderr,
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import LONGEST, Priority, Status, batch_count, dumps
@@ -82,6 +82,7 @@ def make_dashboard(service: Service) -> Blueprint:
             view=view,
             name=service.name,
             settings=service.settings,
+            queues=current_app.extensions.get("ingestion_queues", ()),
             api=(request.blueprint or "").rpartition(".")[0],
             caller=who and who.name,
             may_look=role is not None,

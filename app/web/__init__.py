@@ -19,7 +19,9 @@ from .documents import (
     status_page,
 )
 from .forgery import refuse_foreign
+from .hosts import check_hosts
 from .index import add_index, answer_unrouted
+from .joint import add_joint
 from .metrics import add_metrics
 from .params import FILTERS, count_member, current, filter_members, idempotency_key, lines_type, root_path, with_failed
 from .problems import from_error, from_http, problem
@@ -31,12 +33,14 @@ __all__ = [
     "Caller",
     "Guard",
     "add_index",
+    "add_joint",
     "add_login",
     "add_metrics",
     "add_reference",
     "answer_unrouted",
     "audit_document",
     "callback_document",
+    "check_hosts",
     "count_member",
     "current",
     "description",

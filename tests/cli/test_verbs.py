@@ -89,10 +89,19 @@ def test_pause_resume_and_queue(service: Service) -> None:
     (document,) = lines(service("queue", "--json"))
     assert (document["paused"], document["waiting_on"], document["waiting"]) == (True, "paused", 2)
     text = service("queue").stdout
-    assert "LOW         2 batches waiting, the oldest since" in text
+    assert "LOW         2 batches, oldest " in text
     assert "1, 2, 3" in text
     assert "starts when the queue is resumed" in service("quote", "5").stdout
     assert "\npaused      no\n" in service("resume").stdout
+
+
+def test_a_hold_is_shown_and_ended(service: Service) -> None:
+    service.host.store.hold(300)
+    text = service("queue").stdout
+    assert "\nhold ends   in 4 min 5" in text or "\nhold ends   in 5 min" in text
+    (document,) = lines(service("end-hold", "--json"))
+    assert document["hold_until"] is None
+    assert "hold ends" not in service("queue").stdout
 
 
 def test_quote_for_people_and_for_machines(service: Service, tmp_path: Path) -> None:
@@ -176,7 +185,7 @@ def test_without_a_key_it_says_where_one_goes() -> None:
     with scripted(problem(401, "Send a key of this service as Authorization: Bearer <key>.")) as server:
         result = run("queue", url=server.url)
     assert result.exit_code == 4
-    assert "Give a key with --key, or in INGEST_KEY." in result.stderr
+    assert "Give a key with --key, in INGEST_KEY, or in a profile." in result.stderr
 
 
 def test_several_limits_are_shown_and_proved(serve: Callable[..., Host]) -> None:
@@ -221,7 +230,7 @@ def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
     assert refused.exit_code == 4
     assert "'10/s' is none of the configured limits; there are none." in refused.stderr
     assert service("rate", "--reset").stdout == before
-    assert "held until" not in service("end-hold").stdout
+    assert "hold ends" not in service("end-hold").stdout
     log = service("audit").stdout.splitlines()
     assert [line.split(" ", 1)[1].split(":")[1] for line in log] == [" change_rates", " change_rates"]
     assert "-> 20.0" in log[1]

@@ -1,0 +1,274 @@
+"""The queue and its ingestions on a terminal, live. Needs Textual, the extra `tui`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import DataTable, Footer, Static
+
+from ..client import Client, ClientError
+from . import display
+from .times import Times, about
+
+_NEXT = 3
+"""Batches that are about to start."""
+
+_LATEST = 50
+"""Ingestions in the table, and batches of the one that is open."""
+
+
+class Live(Screen[None]):
+    """A screen that asks the service, shows the answer, and asks again some time after it came.
+
+    It asks one question at a time, and none while another screen is above it. The thread that asks is a daemon, so that
+    a service that hangs does not keep the program from ending.
+    """
+
+    class Answered(Message):
+        """What the service said."""
+
+        def __init__(self, answer: Any) -> None:
+            super().__init__()
+            self.answer = answer
+
+    class Lost(Message):
+        """Why it said nothing."""
+
+        def __init__(self, error: ClientError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(self, client: Client, every: float) -> None:
+        super().__init__()
+        self.client = client
+        self._every = every
+        self._answered_at = time.monotonic()
+        self._problem = ""
+        self._asks = False
+        self._timer: Timer | None = None
+
+    def on_mount(self) -> None:
+        """Begin to say how old the answer is."""
+        self.set_interval(1.0, self._say_age)
+
+    def on_screen_resume(self) -> None:
+        """Ask at once, at the start and when it comes to the top again."""
+        self._look()
+
+    def _look(self) -> None:
+        if self._timer:
+            self._timer.stop()
+        if self.is_current and not self._asks:
+            self._asks = True
+            threading.Thread(target=self._ask, daemon=True).start()
+
+    def _ask(self) -> None:
+        try:
+            self.post_message(self.Answered(self.ask()))
+        except ClientError as error:
+            self.post_message(self.Lost(error))
+
+    def ask(self) -> Any:
+        """Returns what the service says; in a thread."""
+        raise NotImplementedError
+
+    def show(self, answer: Any) -> None:
+        """Show what it said."""
+        raise NotImplementedError
+
+    @on(Answered)
+    def _found(self, message: Answered) -> None:
+        self._answered_at = time.monotonic()
+        self.show(message.answer)
+        self._go_on()
+
+    @on(Lost)
+    def _nothing(self, message: Lost) -> None:
+        self._go_on(str(message.error))
+
+    def _go_on(self, problem: str = "") -> None:
+        self._problem, self._asks = problem, False
+        self._say_age()
+        self._timer = self.set_timer(self._every, self._look)
+
+    def _say_age(self) -> None:
+        age = time.monotonic() - self._answered_at
+        stale = bool(self._problem) or age > 3 * self._every + 5
+        line = self.query_one("#stale", Static)
+        line.display = stale
+        if stale:
+            line.update(Text(f"This is {about(age)} old. {self._problem}".strip()))
+
+
+class Overview(Live):
+    """What waits, what it waits for, what goes next, and the latest ingestions."""
+
+    class Done(Message):
+        """An order was carried out."""
+
+        def __init__(self, queue: Mapping[str, Any]) -> None:
+            super().__init__()
+            self.queue = queue
+
+    class NotDone(Message):
+        """An order was not carried out."""
+
+        def __init__(self, error: ClientError) -> None:
+            super().__init__()
+            self.error = error
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "Pause/resume"),
+        Binding("e", "end_hold", "End the hold"),
+        Binding("enter", "open", "Open", priority=True),
+        Binding("q", "app.quit", "Quit"),
+    ]
+
+    def __init__(self, client: Client, every: float, *, in_full: bool) -> None:
+        super().__init__(client, every)
+        self._in_full = in_full
+        self.queue: Mapping[str, Any] = {}
+
+    def compose(self) -> ComposeResult:
+        """Yields the figures above the table."""
+        yield Static(id="stale")
+        yield Static(id="figures")
+        yield DataTable(cursor_type="row", zebra_stripes=True)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Head the table."""
+        self._table.add_columns("INGESTION", "STATUS", "PRIORITY", "ENDED", "CREATED")
+        super().on_mount()
+
+    @property
+    def _table(self) -> DataTable[Any]:
+        return self.query_one(DataTable)
+
+    def ask(self) -> Any:
+        """Returns the queue, and the latest ingestions."""
+        return self.client.queue(), list(islice(self.client.list(page=_LATEST), _LATEST))
+
+    def show(self, answer: Any) -> None:
+        """Show them; the cursor stays with its ingestion."""
+        self.queue, ingestions = answer
+        times = Times(0.0, self._in_full).as_of(self.queue["now"])
+        few = {**self.queue, "next": self.queue["next"][:_NEXT]}
+        self.query_one("#figures", Static).update(Text.from_ansi(display.queue_text(few, times)))
+        chosen, table = self._chosen(), self._table
+        table.clear()
+        for one in ingestions:
+            done = f"{display.finished(one)}/{one['batch_count']}"
+            status = Text.from_ansi(display.coloured(one["status"]))
+            cells = one["ingestion_id"][:8], status, one["priority"], done, times.ago(one["created_at"])
+            table.add_row(*cells, key=one["ingestion_id"])
+        if chosen in table.rows:
+            table.move_cursor(row=table.get_row_index(chosen), animate=False)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Returns whether there is a hold to end, an ingestion to open."""
+        if action == "end_hold":
+            return bool(self.queue.get("hold_until"))
+        return action != "open" or self._chosen() is not None
+
+    def action_pause(self) -> None:
+        """Pause, or resume where it is paused."""
+        if self.queue:
+            self._order(self.client.resume if self.queue["paused"] else self.client.pause)
+
+    def action_end_hold(self) -> None:
+        """End the hold."""
+        self._order(self.client.end_hold)
+
+    def action_open(self) -> None:
+        """Open the ingestion under the cursor."""
+        if chosen := self._chosen():
+            self.app.push_screen(Opened(self.client, self._every, chosen, in_full=self._in_full))
+
+    def _order(self, verb: Callable[[], Mapping[str, Any]]) -> None:
+        threading.Thread(target=self._give, args=(verb,), daemon=True).start()
+
+    def _give(self, verb: Callable[[], Mapping[str, Any]]) -> None:
+        try:
+            self.post_message(self.Done(verb()))
+        except ClientError as error:
+            self.post_message(self.NotDone(error))
+
+    @on(Done)
+    def _done(self, message: Done) -> None:
+        self.queue = queue = message.queue
+        state = "held" if queue["hold_until"] else "not held"
+        self.notify(f"The queue is {'paused' if queue['paused'] else 'not paused'}, and {state}.")
+        self.refresh_bindings()
+
+    @on(NotDone)
+    def _not_done(self, message: NotDone) -> None:
+        self.notify(str(message.error), severity="error", markup=False)
+
+    def _chosen(self) -> Any:
+        table = self._table
+        if not table.row_count:
+            return None
+        return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
+
+
+class Opened(Live):
+    """One ingestion with its first batches."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,backspace", "app.pop_screen", "Back"),
+        Binding("q", "app.quit", "Quit"),
+    ]
+
+    def __init__(self, client: Client, every: float, ingestion_id: str, *, in_full: bool) -> None:
+        super().__init__(client, every)
+        self._ingestion_id = ingestion_id
+        self._in_full = in_full
+
+    def compose(self) -> ComposeResult:
+        """Yields its text, which may be longer than the screen."""
+        yield Static(id="stale")
+        with VerticalScroll():
+            yield Static(id="status")
+        yield Footer()
+
+    def ask(self) -> Any:
+        """Returns its status."""
+        return self.client.status(self._ingestion_id, limit=_LATEST)
+
+    def show(self, answer: Any) -> None:
+        """Show it."""
+        text = display.status_text(answer, Times.local(in_full=self._in_full))
+        self.query_one("#status", Static).update(Text.from_ansi(text))
+
+
+class Top(App[None]):
+    """The app: the overview, and above it the ingestion that is open."""
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #stale { color: $text-error; text-style: bold; }
+    #figures { height: auto; margin-bottom: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    DataTable { height: 1fr; }
+    """
+
+    def __init__(self, client: Client, every: float, *, in_full: bool) -> None:
+        super().__init__(ansi_color=True)
+        self._overview = Overview(client, every, in_full=in_full)
+
+    def on_mount(self) -> None:
+        """Open the overview."""
+        self.push_screen(self._overview)

@@ -1,0 +1,60 @@
+"""Refuses requests for a host that is not the service's, as pages send them that rebind their name (DNS rebinding)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Flask, Response, request
+
+from ..config import Settings
+from ..core import shown
+from ..receivers import Host
+from .answers import secure
+from .problems import problem
+
+_PROBES = frozenset({"livez", "readyz"})
+"""An orchestrator asks them at an address that nobody knows beforehand, and they say only how the worker is."""
+
+
+def check_hosts(app: Flask, settings: Settings, *, keyed: bool) -> None:
+    """Let the standalone service answer 421 (RFC 9110, section 15.5.20) to a request for a host it does not know.
+
+    A page elsewhere can have its own name resolve to this machine, so that its browser takes the service for a part of
+    the page's site. The name is still in `Host`, which no page can change. A request without one comes from no browser.
+    An app that embeds the service has Flask's TRUSTED_HOSTS for this. `keyed` says that callers need keys.
+    """
+    known = settings.trusted_hosts or (() if keyed else own_hosts(settings))
+    if not known:
+        return
+    names = Names(known)
+
+    @app.before_request
+    def before() -> Response | None:
+        host, port = request.environ.get("HTTP_HOST"), request.environ["SERVER_PORT"]
+        if host is None or names.include(host, port) or (request.endpoint or "").rpartition(".")[2] in _PROBES:
+            return None
+        detail = f"This service does not answer to the host {shown(host)}; if it should, add it to "
+        return secure(problem(421, f"{detail}{Settings.key_of('ingest', 'trusted_hosts')}."))
+
+
+def own_hosts(settings: Settings) -> tuple[Host, ...]:
+    """Returns the names of this machine that a service open to everybody on it answers to; none where it need not."""
+    if settings.allow_open:
+        return ()
+    address = settings.host.strip("[]").lower()
+    names = "localhost", "127.0.0.1", "[::1]", f"[{address}]" if ":" in address else address
+    return tuple(Host(name, None) for name in names)
+
+
+class Names:
+    """Hosts as requests may name them: one without a port at the service's own port or none, others as they stand."""
+
+    def __init__(self, hosts: Iterable[Host]) -> None:
+        self._bare = {host.name for host in hosts if host.port is None}
+        self._whole = {str(host) for host in hosts}
+
+    def include(self, text: str, own_port: str) -> bool:
+        """Returns whether a Host header names one of them."""
+        text = text.lower()
+        name, _, port = text.rpartition(":")
+        return text in self._whole or (name in self._bare and port == own_port)
