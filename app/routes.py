@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, dumps
+from .core import ASK_AGAIN, Estimate, Status, dumps
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
@@ -37,6 +37,7 @@ from .web import (
     root_path,
     secure,
     status_head,
+    status_member,
     status_page,
     with_failed,
 )
@@ -80,11 +81,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
-    @needs(Role.READ, "offset", "limit")
+    @needs(Role.READ, "status", "offset", "limit")
     def status(ingestion_id: str) -> Response:
         batch: int | None = g.ingestion_batch  # named by its own id
-        offset, limit = (0, None) if batch is None else (batch, 1)
-        return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit))
+        only = status_member()
+        offset, limit = (0, None) if batch is None or only else (batch, 1)
+        return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit), only)
 
     @blueprint.post("/status/<ingestion_id>/cancel")
     @needs(Role.SUBMIT)
@@ -183,8 +185,10 @@ def _body(settings: Settings) -> Any:
     return parse_request(this.get_data(cache=False), settings)
 
 
-def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
-    ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit)
+def _status(
+    service: Service, ingestion_id: str, offset: int, limit: int | None, only: Status | None = None
+) -> Response:
+    ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit, only=only)
     head = status_head(ingestion, estimate, service.latest_callback(ingestion_id))
     tag = hashlib.sha1(head.encode() + batches.mark(), usedforsecurity=False).hexdigest()[:20]
     headers = [("ETag", f'W/"{tag}"')]

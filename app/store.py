@@ -31,6 +31,7 @@ from .core import (
     Priority,
     Quote,
     Stats,
+    Status,
     Wait,
     WorkerReport,
     is_last,
@@ -137,12 +138,17 @@ class Store(ABC):
         """Returns the ingestion."""
 
     @abstractmethod
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
-        """Returns the ingestion and at most `limit` of its batches from `offset`, both of the same moment."""
+    def batches(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
+    ) -> tuple[Ingestion, Batches]:
+        """Returns the ingestion and at most `limit` of its batches from `offset`, both of the same moment.
+
+        With `only`, of its batches in that status.
+        """
 
     @abstractmethod
     def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 

@@ -43,6 +43,7 @@ type_of_ids = click.option(
 )
 deadline_option = click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
 priority_choice = click.Choice([priority.name for priority in Priority], case_sensitive=False)
+status_choice = click.Choice([status.value for status in Status])
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
 
 
@@ -104,18 +105,20 @@ def submit(
 @click.argument("ingestion_id")
 @click.option("--limit", type=click.IntRange(0), help=f"Batches to show; {_BATCHES} unless --json, which shows all.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="The first batch to show.")
+@click.option("--status", "only", type=status_choice, help="Only batches in this status.")
 @remote
-def status(to: Remote, ingestion_id: str, limit: int | None, offset: int) -> None:
+def status(to: Remote, ingestion_id: str, limit: int | None, offset: int, only: str | None) -> None:
     """Show an ingestion and its batches, or the one batch whose id is given.
 
     Of an ingestion's id, here as everywhere, its beginning is enough.
     """
-    of_batch = ingestion_prefix(ingestion_id) is not None
+    of_batch = ingestion_prefix(ingestion_id) is not None and only is None
     if limit is None and not to.as_json and not of_batch:
         limit = _BATCHES
-    document = to.client.status(ingestion_id, limit=limit, offset=offset)
+    document = to.client.status(ingestion_id, limit=limit, offset=offset, status=only)
     to.show(document, display.status_text)
-    left = document["batch_count"] - offset - len(document["batches"])
+    total = document["counts"][only] if only else document["batch_count"]
+    left = total - offset - len(document["batches"])
     if left > 0 and not of_batch:
         say(f"{left} more batches; see --limit and --offset.")
 
@@ -140,7 +143,7 @@ def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
 
 
 @ingestion.command("list")
-@click.option("--status", "wanted", type=click.Choice([status.value for status in Status]))
+@click.option("--status", "wanted", type=status_choice)
 @click.option("--priority", type=priority_choice)
 @click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)

@@ -72,9 +72,15 @@ class Client:
         answer = self._calls.call("POST", "/ingest", body, {"Idempotency-Key": f'"{key}"'})
         return str(self._document(answer, "ingestion_id")["ingestion_id"])
 
-    def status(self, ingestion_id: str, *, limit: int | None = None, offset: int = 0) -> dict[str, Any]:
-        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`."""
-        return self._ask("GET", _of(ingestion_id) + _query(limit=limit, offset=offset or None))
+    def status(
+        self, ingestion_id: str, *, limit: int | None = None, offset: int = 0, status: Status | str | None = None
+    ) -> dict[str, Any]:
+        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`.
+
+        With `status`, of the batches in that status.
+        """
+        only = status and Status(status).value
+        return self._ask("GET", _of(ingestion_id) + _query(status=only, limit=limit, offset=offset or None))
 
     def wait(
         self,

@@ -5,7 +5,7 @@ from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
-from .ids import LONGEST, Id, Ids, Strings, string_fault, to_lines
+from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
@@ -26,7 +26,7 @@ from .pace import STEP, Pace
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
-from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, statuses
+from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, are_ids, check_request, printable, shown
@@ -97,6 +97,7 @@ __all__ = [
     "dumps",
     "id_prefix",
     "id_range",
+    "ids_at",
     "ingestion_document",
     "ingestion_prefix",
     "is_last",
@@ -108,6 +109,7 @@ __all__ = [
     "runs",
     "shown",
     "state_of",
+    "states_of",
     "statuses",
     "string_fault",
     "timestamp",

@@ -26,6 +26,7 @@ from ..web import (
     listing_document,
     needs,
     quote_document,
+    status_member,
 )
 from . import data
 from .docs import add_docs
@@ -126,12 +127,12 @@ def make_dashboard(service: Service) -> Blueprint:
         if batch is not None:
             offset = batch - batch % data.BATCHES
             return redirect(url_for(".ingestion", ingestion_id=found, offset=offset, batch=batch + 1), 303)
-        return render("ingestion", who, ingestion_id=found)
+        return render("ingestion", who, ingestion_id=found, statuses=list(Status))
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
-    @needs(Role.READ, "offset")
+    @needs(Role.READ, "offset", "status")
     def ingestion_data(ingestion_id: str) -> Response:
-        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0))
+        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0, status_member()))
 
     @blueprint.get("/ingestions/<ingestion_id>/failed")
     @needs(Role.READ, "from")

@@ -76,9 +76,9 @@ def chart(starts: Mapping[int, int], now: float) -> dict[str, Any]:
     }
 
 
-def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
-    """Returns one ingestion with a page of its batches. Raises UnknownIngestion."""
-    found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES)
+def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | None = None) -> dict[str, Any]:
+    """Returns one ingestion with a page of its batches, of those in a status if given. Raises UnknownIngestion."""
+    found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES, only=only)
     document = {**state(service), **ingestion_document(found)}
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
@@ -89,6 +89,7 @@ def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any
     document["batches"] = [_batch(batch) for batch in batches]
     document["offset"] = offset
     document["page_size"] = BATCHES
+    document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
     return document
 
 

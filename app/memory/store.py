@@ -22,6 +22,7 @@ from ..core import (
     Priority,
     Quote,
     Stats,
+    Status,
     Wait,
     WorkerReport,
     batch_id,
@@ -56,17 +57,19 @@ class MemoryStore(Store):
         with self._lock:
             return self._state.record(ingestion_id).snapshot()
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
+    def batches(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
+    ) -> tuple[Ingestion, Batches]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            return record.snapshot(), record.batches(range(offset, len(record.states))[:limit])
+            return record.snapshot(), record.page(offset, limit, only)
 
     def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            batches = record.batches(range(offset, len(record.states))[:limit])
+            batches = record.page(offset, limit, only)
             return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
     def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:

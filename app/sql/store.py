@@ -24,6 +24,7 @@ from ..core import (
     Priority,
     Quote,
     Stats,
+    Status,
     Wait,
     WorkerReport,
     room_of,
@@ -82,18 +83,20 @@ class SQLStore(Store):
     def get(self, ingestion_id: str) -> Ingestion:
         return self._of(ingestion_id, lambda _, row: row.snapshot())
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
+    def batches(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
+    ) -> tuple[Ingestion, Batches]:
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Batches]:
-            return row.snapshot(), reads.batches_of(view, row, offset, limit)
+            return row.snapshot(), reads.batches_of(view, row, offset, limit, only)
 
         return self._of(ingestion_id, told)
 
     def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Estimate | None, Batches]:
             estimate = forecast.estimate(view, self._settings, row)
-            return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit)
+            return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit, only)
 
         return self._of(ingestion_id, told)
 

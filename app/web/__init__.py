@@ -19,7 +19,16 @@ from .documents import (
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
 from .metrics import add_metrics
-from .params import FILTERS, count_member, current, filter_members, idempotency_key, root_path, with_failed
+from .params import (
+    FILTERS,
+    count_member,
+    current,
+    filter_members,
+    idempotency_key,
+    root_path,
+    status_member,
+    with_failed,
+)
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
@@ -55,6 +64,7 @@ __all__ = [
     "root_path",
     "secure",
     "status_head",
+    "status_member",
     "status_page",
     "with_failed",
 ]

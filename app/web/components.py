@@ -30,6 +30,7 @@ def parameters(ingestion_id: str) -> JSON:
         "latest": _query("limit", "Dispatches at most.", {"type": "integer", "minimum": 1, "maximum": INT64_MAX}),
         "cursor": _query("cursor", "The next_cursor of the page before.", {**COUNT, "maximum": INT64_MAX}),
         "status": _query("status", "Only those in this status.", STATUS),
+        "of_status": _query("status", "Only batches in this status; `offset` and `limit` count these.", STATUS),
         "priority": _query("priority", "Only those of this priority.", PRIORITY),
         "failed": _query(
             "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}

@@ -89,7 +89,7 @@ def status_page(head: str, batches: Batches) -> list[str]:
 def _batch_texts(batches: Batches) -> Iterator[str]:
     """Yields the JSON texts of batches, each with a comma; a run of equal states from one template, 6 times as fast."""
     start, numbers = batch_id_parts(batches.ingestion_id)
-    size, first = batches.batch_size, batches.first
+    size = batches.batch_size
     strings = isinstance(batches.ids, Strings)
     places = ", ".join(["%s" if strings else "%d"] * size)
     for run in batches.runs():
@@ -105,7 +105,7 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
             part = batches.ids[some.start * size : some.stop * size]
             ids = map(dumps, part) if strings else iter(part)
             times = [map(timestamp, moment[some.start : some.stop]) for moment in moments]
-            values = zip(numbers(range(first + some.start, first + some.stop)), *[ids] * size, *times, strict=True)
+            values = zip(numbers(batches.positions[some.start : some.stop]), *[ids] * size, *times, strict=True)
             yield template * len(some) % tuple(chain.from_iterable(values))
 
 

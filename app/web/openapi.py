@@ -57,7 +57,7 @@ _STATUS = _json("Status", "ETag", "Retry-After, if not ended")
 _METRICS = _text("text/plain", "application/openmetrics-text")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
-_PAGE = ("ingestion_id", "offset", "limit", "if_none_match")
+_PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
 _LISTED = ("status", "priority", "failed", "page", "cursor")
 
 ROUTES = (

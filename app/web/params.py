@@ -39,11 +39,16 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
 def filter_members(owner: str | None) -> Filter:
     """Returns the filter that the query describes, for the ingestions of an owner. Raises InvalidRequest."""
     return Filter(
-        status=_word_member("status", _STATUSES),
+        status=status_member(),
         priority=_word_member("priority", Priority.__members__),
         owner=owner,
         failed=_word_member("failed", {"true": True}) or False,
     )
+
+
+def status_member() -> Status | None:
+    """Returns the status that the query names. Raises InvalidRequest."""
+    return _word_member("status", _STATUSES)
 
 
 def with_failed() -> bool:

@@ -82,6 +82,8 @@ OPERATIONS = {
         """
         Named by the id of a batch, the answer holds that batch alone, unless `offset` or `limit` asks for others.
 
+        With `status`, only the batches in that status; `counts` says how many there are.
+
         Without `limit` the answer holds every batch, which is tens of megabytes for a million ids: ask for a page of
         them, or for none with `limit=0`.
 

@@ -50,6 +50,17 @@ def test_status_shows_the_first_batches_of_many(service: Service) -> None:
     assert result.stderr == "14 more batches; see --limit and --offset.\n"
 
 
+def test_status_shows_only_the_batches_in_one_status(service: Service) -> None:
+    ingestion_id = service.submitted("1", "2", "3", "13")
+    (document,) = lines(service("status", ingestion_id, "--status", "failed", "--json"))
+    assert [batch["ids"] for batch in document["batches"]] == [[13]]
+    (document,) = lines(service("status", document["batches"][0]["batch_id"], "--status", "completed", "--json"))
+    assert [batch["ids"] for batch in document["batches"]] == [[1, 2, 3]]
+    many = service.submitted(*map(str, range(100, 200)))
+    assert service("status", many, "--status", "completed").stderr == "14 more batches; see --limit and --offset.\n"
+    assert service("status", many, "--status", "failed").stderr == ""
+
+
 def test_results_are_ndjson(service: Service) -> None:
     ingestion_id = service.submitted("7", "8", "7")
     result = service("results", ingestion_id)

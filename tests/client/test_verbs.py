@@ -142,6 +142,7 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.resume(), "POST /in/queue/resume"),
         (lambda one: one.queue(), "GET /in/queue"),
         (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5"),
+        (lambda one: one.status("a", status="failed"), "GET /in/status/a?status=failed"),
     ]
     with scripted(*[answer(200, {"it": "is"})] * len(calls)) as server:
         for call, _ in calls:
