@@ -10,11 +10,12 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, Status, dumps
+from .core import ASK_AGAIN, Estimate, Status, dumps, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
+    FAILURE_FILTERS,
     FILTERS,
     Answer,
     Guard,
@@ -22,6 +23,9 @@ from .web import (
     count_member,
     current,
     dispatch_document,
+    failure_filter,
+    failure_lines,
+    failures_document,
     filter_members,
     from_error,
     from_http,
@@ -36,6 +40,7 @@ from .web import (
     result_lines,
     root_path,
     secure,
+    spot_member,
     status_head,
     status_member,
     status_page,
@@ -127,6 +132,20 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             limit=limit,
         )
         return _json(listing_document(page, limit))
+
+    @blueprint.get("/failures")
+    @needs(Role.READ, *FAILURE_FILTERS, "limit", "cursor")
+    def failures() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
+        return _json(failures_document(*grouped(service.store.failures(where), limit, spot_member())))
+
+    @blueprint.get("/failures/ids")
+    @needs(Role.READ, *FAILURE_FILTERS)
+    def failed_ids() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        lines = failure_lines(service.store.failures(where, ids=True))
+        return Response(stream_with_context(lines), mimetype="application/x-ndjson")
 
     @blueprint.get("/queue")
     @needs(Role.READ)

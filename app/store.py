@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
+    ALL_FAILURES,
     ANY,
     COMPLETED,
     FAILED,
@@ -24,6 +25,8 @@ from .core import (
     Claim,
     Dispatch,
     Estimate,
+    Failure,
+    FailureFilter,
     Filter,
     Id,
     Ids,
@@ -164,6 +167,13 @@ class Store(ABC):
         """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`.
 
         A filter by status or priority costs no more than none, however rare what it takes is.
+        """
+
+    @abstractmethod
+    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        """Yields the batches that failed for good, the latest first, each as it is when it is reached.
+
+        With `ids`, each with its ids that failed. A database reads it in pages, by an index.
         """
 
     @abstractmethod

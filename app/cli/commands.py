@@ -20,6 +20,7 @@ from . import display
 from .db import db
 from .idfile import READERS, parse_ids, read_ids
 from .keys import keys
+from .moments import MOMENT, moment
 from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .verify import log_of, read, verify
@@ -157,6 +158,29 @@ def list_(to: Remote, wanted: str | None, priority: str | None, *, with_failed: 
         say(display.LISTING_HEAD if found else "No such ingestion." if filtered else "No ingestion.")
     for document in found:
         to.show(document, display.listing_line)
+
+
+@ingestion.command()
+@click.option("--ids", "each", is_flag=True, help="Print every id that failed, with its error, as NDJSON.")
+@click.option("--group", help="Only this group, by its id.")
+@click.option("--priority", type=priority_choice)
+@click.option("--owner", help="Only this caller's ingestions.")
+@click.option("--since", help=f"Only what failed then or later: {MOMENT}.")
+@click.option("--until", help=f"Only what failed then or earlier: {MOMENT}.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Groups to show.")
+@remote
+def failures(to: Remote, *, each: bool, since: str | None, until: str | None, limit: int, **where: str | None) -> None:
+    """Show what failed over all ingestions, grouped by error."""
+    times = {"since": moment("--since", since), "until": moment("--until", until)}
+    if each:
+        for line in to.client.failed_id_lines(**where, **times):
+            click.echo(line)
+        return
+    found = list(itertools.islice(to.client.failures(page=min(limit, 100), **where, **times), limit))
+    if not found and not to.as_json:
+        say("No failed batch.")
+    for group in found:
+        to.show(group, display.group_text)
 
 
 @ingestion.command()

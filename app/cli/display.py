@@ -66,6 +66,20 @@ def listing_line(status: Document) -> str:
     )
 
 
+def group_text(group: Document) -> str:
+    """Returns a group of failures in three lines."""
+    sample = group["sample"]
+    return printable(
+        f"{group['group']}  {count(group['count'])}, from {group['first_at']} to {group['last_at']}"
+    ) + "".join(
+        f"\n  {printable(line)}"
+        for line in (
+            f"{group['type']}: {group['message']}",
+            f"the latest: {sample['batch_id']}  {sample['error']['message']}",
+        )
+    )
+
+
 def quote_text(quotes: Document) -> str:
     """Returns when a request would start and end at each priority."""
     return _columns(

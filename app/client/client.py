@@ -118,7 +118,9 @@ class Client:
 
     def result_lines(self, ingestion_id: str, *, failed: bool = False) -> Iterator[str]:
         """Yields the results as the lines of NDJSON that the service sends."""
-        path = f"/results/{quote(ingestion_id, safe='')}{_query(include='failed' if failed else None)}"
+        return self._lines(f"/results/{quote(ingestion_id, safe='')}{_query(include='failed' if failed else None)}")
+
+    def _lines(self, path: str) -> Iterator[str]:
         with self._calls.transport.stream(path, self._calls.timeout) as (answer, lines):
             if answer.status != 200:
                 raise self._calls.error(answer)
@@ -137,16 +139,34 @@ class Client:
             "status": status and Status(status).value,
             "priority": priority and _name(priority),
             "failed": "true" if failed else None,
-            "limit": page,
         }
+        return self._pages("/ingestions", "ingestions", page, filters)
+
+    def _pages(self, path: str, member: str, page: int, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         cursor = None
         while True:
-            answer = self._calls.call("GET", "/ingestions" + _query(**filters, cursor=cursor))
-            document = self._document(answer, "ingestions", "next_cursor")
-            yield from document["ingestions"]
+            answer = self._calls.call("GET", path + _query(**filters, limit=page, cursor=cursor))
+            document = self._document(answer, member, "next_cursor")
+            yield from document[member]
             cursor = document["next_cursor"]
             if cursor is None:
                 return
+
+    def failures(self, *, page: int = 100, **where: Any) -> Iterator[dict[str, Any]]:
+        """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
+
+        `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
+        or seconds ago.
+        """
+        return self._pages("/failures", "groups", page, _failed(**where))
+
+    def failed_ids(self, **where: Any) -> Iterator[dict[str, Any]]:
+        """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`. Never retried."""
+        return map(json.loads, self.failed_id_lines(**where))
+
+    def failed_id_lines(self, **where: Any) -> Iterator[str]:
+        """Yields the same as the lines of NDJSON that the service sends."""
+        return self._lines(f"/failures/ids{_query(**_failed(**where))}")
 
     def cancel(self, ingestion_id: str) -> dict[str, Any]:
         """Cancel what has not started; returns the new status, without batches."""
@@ -209,6 +229,19 @@ def _of(ingestion_id: str) -> str:
 def _query(**members: Any) -> str:
     given = {name: value for name, value in members.items() if value is not None}
     return f"?{urlencode(given)}" if given else ""
+
+
+def _failed(
+    *,
+    group: str | None = None,
+    priority: Priority | str | None = None,
+    owner: str | None = None,
+    since: str | float | None = None,
+    until: str | float | None = None,
+) -> dict[str, Any]:
+    """Returns a filter of failures as members of a query."""
+    of = priority and _name(priority)
+    return {"group": group, "priority": of, "owner": owner, "since": since, "until": until}
 
 
 def _name(priority: Priority | str) -> str:

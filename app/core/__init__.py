@@ -5,6 +5,7 @@ from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
+from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
@@ -29,9 +30,10 @@ from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, are_ids, check_request, printable, shown
+from .validation import MEMBERS, are_ids, check_request, past_moment, printable, shown
 
 __all__ = [
+    "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
     "COMPLETED",
@@ -59,8 +61,11 @@ __all__ = [
     "Depth",
     "Dispatch",
     "Estimate",
+    "Failure",
+    "FailureFilter",
     "Filter",
     "Gate",
+    "Group",
     "Id",
     "Ids",
     "Ingestion",
@@ -74,6 +79,7 @@ __all__ = [
     "Prospect",
     "Quote",
     "Running",
+    "Spot",
     "Stats",
     "Status",
     "Strings",
@@ -95,6 +101,8 @@ __all__ = [
     "check_request",
     "count_statuses",
     "dumps",
+    "group_of",
+    "grouped",
     "id_prefix",
     "id_range",
     "ids_at",
@@ -102,6 +110,7 @@ __all__ = [
     "ingestion_prefix",
     "is_last",
     "limiter_of",
+    "past_moment",
     "printable",
     "rank_of",
     "roll_up",

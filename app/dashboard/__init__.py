@@ -17,11 +17,13 @@ from ..errors import Fault, InvalidRequest, StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
 from ..web import (
+    FAILURE_FILTERS,
     FILTERS,
     Answer,
     Caller,
     Guard,
     count_member,
+    failure_filter,
     filter_members,
     listing_document,
     needs,
@@ -104,6 +106,17 @@ def make_dashboard(service: Service) -> Blueprint:
             limit=_ROWS,
         )
         return _json({**data.queue(service, guard.caller().scope), **listing_document(listed, _ROWS)})
+
+    @blueprint.get("/failures")
+    @page
+    def failures(who: Caller) -> Page:
+        return render("failures", who, priorities=list(Priority))
+
+    @blueprint.get("/failures/data")
+    @needs(Role.READ, *FAILURE_FILTERS)
+    def failures_data() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        return _json({**data.state(service), **data.failures(service, where)})
 
     @blueprint.get("/search")
     @needs(None)

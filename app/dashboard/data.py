@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import HOUR, Batch, Stats, Status, ingestion_document, timestamp
+from ..core import HOUR, Batch, FailureFilter, Stats, Status, grouped, ingestion_document, timestamp
 from ..service import Service
 from ..web import (
     callback_document,
     estimate_document,
+    failures_document,
     queue_document,
 )
 from .alerts import alerts
@@ -19,6 +20,9 @@ _NEXT = 10
 
 _IDS = 5
 """Ids shown of a batch."""
+
+_GROUPS = 50
+"""Groups of failures shown."""
 
 BATCHES = 50
 """Batches on a page of an ingestion."""
@@ -91,6 +95,12 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
     document["page_size"] = BATCHES
     document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
     return document
+
+
+def failures(service: Service, where: FailureFilter) -> dict[str, Any]:
+    """Returns the groups of failures, those that failed last."""
+    groups, following = grouped(service.store.failures(where), _GROUPS)
+    return failures_document(groups, following)
 
 
 def next_failed(service: Service, ingestion_id: str, position: int) -> int | None:

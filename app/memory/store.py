@@ -8,6 +8,7 @@ from itertools import islice
 
 from ..config import Settings
 from ..core import (
+    ALL_FAILURES,
     ANY,
     Batch,
     BatchError,
@@ -16,6 +17,8 @@ from ..core import (
     Clock,
     Dispatch,
     Estimate,
+    Failure,
+    FailureFilter,
     Filter,
     Id,
     Ingestion,
@@ -30,6 +33,7 @@ from ..core import (
     statuses,
 )
 from ..store import Ended, Outcome, Store, Submission
+from .failures import failures
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
@@ -101,6 +105,13 @@ class MemoryStore(Store):
             if len(found) == limit:
                 break
         return found
+
+    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        with self._lock:
+            self._state.registry.forget(self._clock.now())
+            only = None if where.ingestion_id is None else self._state.record(where.ingestion_id)
+            blocks = self._state.registry.catalog.blocks(None)
+        return failures(self._lock, blocks if only is None else [], only, where, ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         with self._lock:

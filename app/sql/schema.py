@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from ..core import COMPLETED, RUNNING
+from ..core import COMPLETED, FAILED, RUNNING
 
 VERSION = 2
 """How far the tables can change before this release must not use them: a higher number in the database is refused.
@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0009"
+FIRST, REVISION = "0001", "0010"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -210,6 +210,7 @@ batches = Table(
 
 IS_RUNNING = text(f"state = {RUNNING}")
 IS_LIVE = text(f"state < {COMPLETED}")
+HAS_FAILED_AT = text(f"state = {FAILED} AND finished_at IS NOT NULL")
 IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
 Index(
@@ -237,6 +238,16 @@ Index(
     batches.c.position,
     sqlite_where=IS_READY,
     postgresql_where=IS_READY,
+)
+
+Index(
+    "ingest_failures",
+    batches.c.instance,
+    batches.c.finished_at,
+    batches.c.order,
+    batches.c.position,
+    sqlite_where=HAS_FAILED_AT,
+    postgresql_where=HAS_FAILED_AT,
 )
 
 THIS_BATCH = (

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..config import Settings
 from ..core import (
+    ALL_FAILURES,
     ANY,
     Batch,
     BatchError,
@@ -17,6 +18,8 @@ from ..core import (
     Clock,
     Dispatch,
     Estimate,
+    Failure,
+    FailureFilter,
     Filter,
     Gate,
     Id,
@@ -30,7 +33,7 @@ from ..core import (
     room_of,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import claims, controls, ends, forecast, minutes, reads, retention, workers
+from . import claims, controls, ends, failures, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -111,6 +114,22 @@ class SQLStore(Store):
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
         return self._read(lambda view: reads.listing(view, forgotten(view.now), where, before, limit))
+
+    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        # What is wrong must be known before the first is asked for.
+        if where.ingestion_id is None:
+            self.ping()
+        else:
+            self.get(where.ingestion_id)
+        return self._failures(where, failures.page_with_ids if ids else failures.page)
+
+    def _failures(self, where: FailureFilter, page: Callable[..., list[Failure]]) -> Iterator[Failure]:
+        forgotten, after = self._instance.forgotten, None
+        while some := self._read(lambda view: page(view, where, after, forgotten(view.now))):  # noqa: B023
+            yield from filter(where.takes, some)
+            if len(some) < failures.PAGE:
+                return
+            after = some[-1].spot
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         forgotten = self._instance.forgotten

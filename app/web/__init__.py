@@ -9,6 +9,8 @@ from .documents import (
     callback_document,
     dispatch_document,
     estimate_document,
+    failure_lines,
+    failures_document,
     listing_document,
     queue_document,
     quote_document,
@@ -20,12 +22,15 @@ from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
 from .metrics import add_metrics
 from .params import (
+    FAILURE_FILTERS,
     FILTERS,
     count_member,
     current,
+    failure_filter,
     filter_members,
     idempotency_key,
     root_path,
+    spot_member,
     status_member,
     with_failed,
 )
@@ -33,6 +38,7 @@ from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
 __all__ = [
+    "FAILURE_FILTERS",
     "FILTERS",
     "Answer",
     "Caller",
@@ -48,6 +54,9 @@ __all__ = [
     "description",
     "dispatch_document",
     "estimate_document",
+    "failure_filter",
+    "failure_lines",
+    "failures_document",
     "filter_members",
     "from_error",
     "from_http",
@@ -63,6 +72,7 @@ __all__ = [
     "result_lines",
     "root_path",
     "secure",
+    "spot_member",
     "status_head",
     "status_member",
     "status_page",

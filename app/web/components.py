@@ -6,6 +6,9 @@ from http import HTTPStatus
 
 from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, ref
 
+_TEXT: JSON = {"type": "string"}
+_WHEN = "an RFC 3339 time with its offset, or seconds ago"
+
 
 def _query(name: str, about: str, schema: JSON) -> JSON:
     return {"name": name, "in": "query", "description": about, "schema": schema}
@@ -35,6 +38,12 @@ def parameters(ingestion_id: str) -> JSON:
         "failed": _query(
             "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
         ),
+        "group": _query("group", "Only failures of this group.", _TEXT),
+        "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "since": _query("since", f"Only those that failed then or later: {_WHEN}.", _TEXT),
+        "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", _TEXT),
+        "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
+        "group_cursor": _query("cursor", "The next_cursor of the page before.", _TEXT),
         "include": _query(
             "include",
             "With `failed`, a line with `error` for each id that failed, too.",

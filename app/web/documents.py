@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Any
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from ..callbacks import Callback, CallbackState
 from ..core import (
@@ -14,10 +14,13 @@ from ..core import (
     Batches,
     Dispatch,
     Estimate,
+    Failure,
+    Group,
     Id,
     Ingestion,
     Priority,
     Quote,
+    Spot,
     Stats,
     Strings,
     WorkerReport,
@@ -26,6 +29,8 @@ from ..core import (
     ingestion_document,
     timestamp,
 )
+
+T = TypeVar("T")
 
 _LINES = 1000
 """Lines of results, or batches, written at a time."""
@@ -40,6 +45,48 @@ def listing_document(page: Sequence[Ingestion], limit: int) -> dict[str, Any]:
         "ingestions": [ingestion_document(ingestion) for ingestion in page],
         "next_cursor": str(page[-1].order) if len(page) == limit else None,
     }
+
+
+def failures_document(groups: Sequence[Group], following: Spot | None) -> dict[str, Any]:
+    """Returns a page of groups of failures; `following` is where the next one begins, None for the last."""
+    cursor = None if following is None else "_".join(map(repr, following))
+    return {"groups": [_group_document(group) for group in groups], "next_cursor": cursor}
+
+
+def _group_document(group: Group) -> dict[str, Any]:
+    latest = group.latest
+    return {
+        "group": group.key.id,
+        "type": group.key.type,
+        "message": group.key.message,
+        "count": group.count,
+        "first_at": timestamp(group.first_at),
+        "last_at": timestamp(latest.at),
+        "sample": {
+            "ingestion_id": latest.ingestion_id,
+            "batch_id": latest.batch_id,
+            "error": latest.error._asdict(),
+        },
+        "ingestions": group.ingestions,
+    }
+
+
+def failure_lines(failures: Iterable[Failure]) -> Iterator[str]:
+    """Yields a line of NDJSON for each id that failed, those of many batches at a time."""
+    for some in _some(failures, _LINES // 10):
+        yield "".join(
+            f'{{"id":{dumps(id_)},"ingestion_id":"{one.ingestion_id}","batch_id":"{one.batch_id}",'
+            f'"failed_at":"{timestamp(one.at)}","error":{dumps(error._asdict())}}}\n'
+            for one in some
+            for id_, error in one.ids
+        )
+
+
+def _some(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    """Yields items, `count` at a time."""
+    rest = iter(items)
+    while some := list(islice(rest, count)):
+        yield some
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:

@@ -58,6 +58,7 @@ _METRICS = _text("text/plain", "application/openmetrics-text")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
 _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
+_FAILED = ("group", "priority", "owner", "since", "until")
 _LISTED = ("status", "priority", "failed", "page", "cursor")
 
 ROUTES = (
@@ -66,6 +67,8 @@ ROUTES = (
     Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 503), _PAGE),
     Route("getResults", "get", "/results/{ingestion_id}", _READ, _text("application/x-ndjson"), (404, 503), _RESULTS),
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
+    Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
+    Route("listFailedIds", "get", "/failures/ids", _READ, _text("application/x-ndjson"), (503,), _FAILED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
     Route(

@@ -144,6 +144,22 @@ def schemas(settings: Settings) -> JSON:
         ),
         "Batch": _object(batch, "attempts", "started_at", "finished_at", "next_attempt_at", "error"),
         "Page": _object({"ingestions": _array(ref("schemas", "Ingestion")), "next_cursor": _NAME_OR_NULL}),
+        "Failures": _object({"groups": _array(ref("schemas", "Group")), "next_cursor": _NAME_OR_NULL}),
+        "Group": _object(
+            {
+                "group": {**_TEXT, "description": "What the query member `group` takes."},
+                "type": _TEXT,
+                "message": {**_TEXT, "description": "With ids, numbers, addresses and secrets masked."},
+                "count": {**COUNT, "description": "Batches."},
+                "first_at": _TIME,
+                "last_at": _TIME,
+                "sample": _object(
+                    {"ingestion_id": UUID, "batch_id": UUID, "error": _ERROR}, description="The one that failed last."
+                ),
+                "ingestions": {**_array(UUID), "description": "Theirs, those that failed last first; ten at most."},
+            },
+            description="Batches that failed by errors that read alike.",
+        ),
         "Quote": _object({priority.name: ref("schemas", "Estimate") for priority in Priority}),
         "Estimate": _object(estimate),
         "Queue": _object(

@@ -112,6 +112,25 @@ OPERATIONS = {
         page is the last. What is submitted in between does not shift the pages.
         """,
     ),
+    "listFailures": Words(
+        "Follow",
+        "See what failed, grouped by error",
+        """
+        The batches that failed for good, over all ingestions, in groups of errors that differ in ids, numbers and
+        addresses at most. The group that failed last comes first; for the next page, send `next_cursor` as `cursor`. A
+        batch leaves its group when it is redriven, or forgotten with its ingestion.
+
+        All failures in the time asked for are read, a million in some seconds: `since` makes it quick.
+        """,
+    ),
+    "listFailedIds": Words(
+        "Follow",
+        "Fetch every id that failed, with its error",
+        """
+        A line of JSON for each id that failed, those that failed last first: `id`, `ingestion_id`, `batch_id`,
+        `failed_at` and `error`. It takes the filters of `GET /failures`, and may be of any length.
+        """,
+    ),
     "cancel": Words(
         "Steer",
         "Cancel what has not started",

@@ -35,6 +35,8 @@ ROUTES = {
     ("GET", "/status/{id}"): Role.READ,
     ("GET", "/results/{id}"): Role.READ,
     ("GET", "/ingestions"): Role.READ,
+    ("GET", "/failures"): Role.READ,
+    ("GET", "/failures/ids"): Role.READ,
     ("GET", "/queue"): Role.READ,
     ("GET", "/metrics"): Role.READ,
     ("POST", "/ingest"): Role.SUBMIT,
@@ -46,6 +48,7 @@ ROUTES = {
     ("POST", "/queue/resume"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
+    ("GET", "/dashboard/failures/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
@@ -63,6 +66,7 @@ OPEN = {
 # These hold nothing of anybody's, and show the form to sign in where there is no key.
 PAGES = {
     ("GET", "/dashboard"),
+    ("GET", "/dashboard/failures"),
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),

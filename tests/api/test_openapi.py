@@ -58,7 +58,7 @@ def away(host: Host) -> None:
     def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the database is away")
 
-    calls = "add get batches status results cancel redrive quote ingestions stats upcoming"
+    calls = "add get batches status results cancel redrive quote ingestions failures stats upcoming"
     for name in calls.split():
         setattr(host.store, name, unavailable)
     for name in ("dispatches", "pause", "resume", "ping"):
@@ -219,6 +219,8 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
+    ("get", "/failures"): {**KEYED, 200: busy, 422: sending(query_string={"since": "soon"})},
+    ("get", "/failures/ids"): {**KEYED, 200: busy, 422: sending(query_string={"until": "yesterday"})},
     ("get", "/queue"): {**KEYED, 200: busy},
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},

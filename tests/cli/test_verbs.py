@@ -85,6 +85,22 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert line.split()[:4] == [failed, "failed", "MEDIUM", "1/1"]
 
 
+def test_failures_for_people_and_for_machines(service: Service) -> None:
+    assert service("failures").stderr == "No failed batch.\n"
+    first, second = service.submitted("13", "-p", "low"), service.submitted("13", "-p", "high")
+    text = service("failures", "--since", "2h").stdout
+    assert "2 batches, from " in text
+    assert "  PermanentError: … is bad luck\n" in text
+    assert "13 is bad luck" in text
+    (group,) = lines(service("failures", "--json", "--priority", "low"))
+    assert (group["count"], group["ingestions"]) == (1, [first])
+    found = lines(service("failures", "--ids", "--group", group["group"]))
+    assert [(line["id"], line["ingestion_id"]) for line in found] == [(13, second), (13, first)]
+    wrong = service("failures", "--since", "yesterday")
+    assert wrong.exit_code == 2
+    assert "--since must be an RFC 3339 time, or how long ago, as 90s, 30m, 8h or 2d, not 'yesterday'." in wrong.stderr
+
+
 def test_redrive_starts_over_what_failed(service: Service) -> None:
     ingestion_id = service.submitted("13")
     (document,) = lines(service("redrive", ingestion_id, "--json"))

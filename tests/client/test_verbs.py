@@ -130,6 +130,18 @@ def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None
     ]
 
 
+def test_failures_come_page_by_page_with_their_filter(client: Make) -> None:
+    pages = [
+        answer(200, {"groups": [{"group": "a"}], "next_cursor": "5.5_1_2"}),
+        answer(200, {"groups": [{"group": "b"}], "next_cursor": None}),
+    ]
+    with scripted(*pages) as server:
+        found = list(client(server.url).failures(priority="LOW", owner="web", since=600, until="2027", page=1))
+    assert found == [{"group": "a"}, {"group": "b"}]
+    query = "/failures?priority=LOW&owner=web&since=600&until=2027&limit=1"
+    assert [request.path for request in server.requests] == [query, f"{query}&cursor=5.5_1_2"]
+
+
 def test_every_other_verb_is_its_request(client: Make) -> None:
     calls: list[tuple[Callable[[Client], Any], str]] = [
         (lambda one: one.status("a"), "GET /in/status/a"),
