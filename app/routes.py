@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, Status, dumps, grouped
+from .core import ASK_AGAIN, Estimate, Status, check_sweep, dumps, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
@@ -18,6 +18,7 @@ from .web import (
     FAILURE_FILTERS,
     FILTERS,
     Answer,
+    Caller,
     Guard,
     add_login,
     count_member,
@@ -44,6 +45,7 @@ from .web import (
     status_head,
     status_member,
     status_page,
+    sweep_document,
     with_failed,
 )
 
@@ -51,6 +53,9 @@ _PAGE = 50
 """Ingestions on a page of the listing, where the caller does not say."""
 
 _PAGE_MAX = 1000
+_SWEEPS = 20
+"""Sweeps listed, where the caller does not say."""
+
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
 
@@ -133,6 +138,30 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         )
         return _json(listing_document(page, limit))
 
+    @blueprint.post("/ingestions/redrive")
+    @needs(Role.OPERATE)
+    def redrive_all() -> Response:
+        return _sweep(service, guard.caller(), "redrive")
+
+    @blueprint.post("/ingestions/cancel")
+    @needs(Role.OPERATE)
+    def cancel_all() -> Response:
+        return _sweep(service, guard.caller(), "cancel")
+
+    @blueprint.get("/sweeps")
+    @needs(Role.OPERATE, "limit")
+    def sweeps() -> Response:
+        limit = count_member("limit", _SWEEPS, least=1, most=_PAGE_MAX) or _SWEEPS
+        return _json({"sweeps": [sweep_document(sweep) for sweep in service.store.sweeps.latest(limit)]})
+
+    @blueprint.get("/sweeps/<sweep_id>")
+    @needs(Role.OPERATE)
+    def sweep(sweep_id: str) -> Response:
+        found = service.store.sweeps.get(sweep_id)
+        if found is None:
+            abort(404, "There is no such sweep; finished ones are forgotten after a while.")
+        return _json(sweep_document(found))
+
     @blueprint.get("/failures")
     @needs(Role.READ, *FAILURE_FILTERS, "limit", "cursor")
     def failures() -> Response:
@@ -202,6 +231,15 @@ def _body(settings: Settings) -> Any:
     if kind != "application/json" and not kind.endswith("+json"):
         abort(415, f"Send application/json, not {kind or 'a body without a Content-Type'}.")
     return parse_request(this.get_data(cache=False), settings)
+
+
+def _sweep(service: Service, who: Caller, verb: str) -> Response:
+    key, request = idempotency_key(), _body(service.settings)
+    where, dry_run = check_sweep(verb, request, service.clock.now())
+    if dry_run:
+        ingestions, batches = service.count_sweep(verb, where)
+        return _json({"ingestions": ingestions, "batches": batches})
+    return _json(sweep_document(service.sweep(verb, where, request, by=who.name, key=key)))
 
 
 def _status(

@@ -35,6 +35,7 @@ from .core import (
     Quote,
     Stats,
     Status,
+    Sweep,
     Wait,
     WorkerReport,
     is_last,
@@ -114,6 +115,46 @@ class Ended(NamedTuple):
     error: BatchError | None = None
 
 
+class Sweeps(ABC):
+    """The sweeps that a store keeps. Thread-safe; every call may raise StoreUnavailable."""
+
+    @abstractmethod
+    def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
+        """Add a sweep over what has been submitted by now; returns it, and whether it is new.
+
+        One that was added under its key before is returned instead. Raises KeyReused if that was another. Forgets what
+        finished more than `RETENTION` seconds ago.
+        """
+
+    @abstractmethod
+    def claim(self, lease: float) -> Sweep | float | None:
+        """Take an unfinished sweep that nobody holds for `lease` seconds; returns it, or in how many seconds to ask
+        again, None where there is none.
+        """
+
+    @abstractmethod
+    def act(
+        self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
+    ) -> tuple[Sweep, list[Ingestion]] | None:
+        """Redrive or cancel these ingestions and record how far the sweep is, in one step, and hold it for longer.
+
+        Returns the sweep and what was redriven or cancelled, without those that refuse it; None if another holds it by
+        now, which changes nothing.
+        """
+
+    @abstractmethod
+    def release(self, sweep: Sweep) -> None:
+        """Let another process go on with it."""
+
+    @abstractmethod
+    def get(self, sweep_id: str) -> Sweep | None:
+        """Returns a sweep, None if it is not known."""
+
+    @abstractmethod
+    def latest(self, limit: int) -> list[Sweep]:
+        """Returns the latest sweeps, newest first."""
+
+
 class Store(ABC):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
@@ -125,6 +166,9 @@ class Store(ABC):
 
     outbox: Outbox
     """The callbacks; one is added in the step in which an ingestion ends, where somebody is to be told."""
+
+    sweeps: Sweeps
+    """The sweeps: redrives and cancels of all that match."""
 
     # -- accepting and reporting --
 

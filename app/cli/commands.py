@@ -23,6 +23,7 @@ from .keys import keys
 from .moments import MOMENT, moment
 from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
+from .sweeps import carry_out, sweep_filter, sweep_options
 from .verify import log_of, read, verify
 
 _BATCHES = 20
@@ -184,19 +185,30 @@ def failures(to: Remote, *, each: bool, since: str | None, until: str | None, li
 
 
 @ingestion.command()
-@click.argument("ingestion_id")
+@click.argument("ingestion_id", required=False)
+@sweep_options
 @remote
-def cancel(to: Remote, ingestion_id: str) -> None:
-    """Cancel what has not started of an ingestion."""
-    to.show(to.client.cancel(ingestion_id), display.status_text)
+def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
+    """Cancel what has not started of an ingestion, or of all that match."""
+    if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
+        carry_out(to, to.client.cancel_all, "cancel", chosen, dry_run=dry_run, yes=yes)
+    else:
+        to.show(to.client.cancel(str(ingestion_id)), display.status_text)
 
 
 @ingestion.command()
-@click.argument("ingestion_id")
+@click.argument("ingestion_id", required=False)
+@sweep_options
 @remote
-def redrive(to: Remote, ingestion_id: str) -> None:
-    """Start the failed batches of an ingestion over."""
-    to.show(to.client.redrive(ingestion_id), display.status_text)
+def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
+    """Start the failed batches over, of an ingestion or of all that match.
+
+    For example: redrive --status failed --since 8h
+    """
+    if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
+        carry_out(to, to.client.redrive_all, "redrive", chosen, dry_run=dry_run, yes=yes)
+    else:
+        to.show(to.client.redrive(str(ingestion_id)), display.status_text)
 
 
 @ingestion.command()

@@ -179,6 +179,27 @@ class Client:
         """
         return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
 
+    def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> dict[str, Any]:
+        """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
+
+        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
+        and `until` are RFC 3339 times, or seconds ago. With `dry_run=True` it returns the count alone.
+        """
+        return self._sweep("redrive", idempotency_key, where)
+
+    def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> dict[str, Any]:
+        """Cancel all that match, as `redrive_all` redrives them."""
+        return self._sweep("cancel", idempotency_key, where)
+
+    def _sweep(self, verb: str, key: str | None, where: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in where.items() if value is not None}
+        headers = {"Idempotency-Key": f'"{uuid4() if key is None else key}"'}
+        return self._document(self._calls.call("POST", f"/ingestions/{verb}", json.dumps(given).encode(), headers))
+
+    def sweep(self, sweep_id: str) -> dict[str, Any]:
+        """Returns how far a redrive or cancel of all that match is."""
+        return self._ask("GET", f"/sweeps/{quote(sweep_id, safe='')}")
+
     def redrive_callback(self, ingestion_id: str) -> dict[str, Any]:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 

@@ -28,6 +28,7 @@ from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Ti
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
+from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, are_ids, check_request, past_moment, printable, shown
@@ -47,6 +48,8 @@ __all__ = [
     "OF_UPSTREAM",
     "RUNNING",
     "STEP",
+    "SWEEP_MEMBERS",
+    "VERBS",
     "WAITING",
     "Accuracy",
     "Answer",
@@ -83,6 +86,8 @@ __all__ = [
     "Stats",
     "Status",
     "Strings",
+    "Sweep",
+    "SweepFilter",
     "SystemClock",
     "Timeline",
     "Timing",
@@ -99,6 +104,7 @@ __all__ = [
     "check_quota",
     "check_redrive",
     "check_request",
+    "check_sweep",
     "count_statuses",
     "dumps",
     "group_of",
@@ -116,10 +122,12 @@ __all__ = [
     "roll_up",
     "room_of",
     "runs",
+    "same_sweep",
     "shown",
     "state_of",
     "states_of",
     "statuses",
+    "steps",
     "string_fault",
     "timestamp",
     "to_lines",

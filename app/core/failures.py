@@ -47,7 +47,6 @@ class FailureFilter(NamedTuple):
     group: str | None = None
     since: float | None = None
     until: float | None = None
-    ingestion_id: str | None = None
 
     def takes(self, failure: Failure) -> bool:
         """Returns whether a batch is among those wanted."""
@@ -56,7 +55,6 @@ class FailureFilter(NamedTuple):
             and self.owner in (None, failure.owner)
             and (self.since is None or failure.at >= self.since)
             and (self.until is None or failure.at <= self.until)
-            and self.ingestion_id in (None, failure.ingestion_id)
             and (self.group is None or self.group == group_of(failure.error).id)
         )
 

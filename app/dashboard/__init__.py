@@ -116,7 +116,8 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(Role.READ, *FAILURE_FILTERS)
     def failures_data() -> Response:
         where = failure_filter(guard.caller().scope, service.clock.now())
-        return _json({**data.state(service), **data.failures(service, where)})
+        sees_all = guard.caller().scope is None
+        return _json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
 
     @blueprint.get("/search")
     @needs(None)

@@ -12,6 +12,7 @@ from ..web import (
     estimate_document,
     failures_document,
     queue_document,
+    sweep_document,
 )
 from .alerts import alerts
 
@@ -20,6 +21,9 @@ _NEXT = 10
 
 _IDS = 5
 """Ids shown of a batch."""
+
+_SWEEPS = 5
+"""Sweeps shown."""
 
 _GROUPS = 50
 """Groups of failures shown."""
@@ -101,6 +105,12 @@ def failures(service: Service, where: FailureFilter) -> dict[str, Any]:
     """Returns the groups of failures, those that failed last."""
     groups, following = grouped(service.store.failures(where), _GROUPS)
     return failures_document(groups, following)
+
+
+def sweeps(service: Service, *, shown: bool) -> dict[str, Any]:
+    """Returns the latest redrives and cancels of all that match, which are an operator's business."""
+    latest = service.store.sweeps.latest(_SWEEPS) if shown else ()
+    return {"sweeps": [sweep_document(sweep) for sweep in latest]}
 
 
 def next_failed(service: Service, ingestion_id: str, position: int) -> int | None:

@@ -13,14 +13,10 @@ _CHUNK = 1000
 """Batches read under one hold of the lock."""
 
 
-def failures(
-    lock: threading.Lock, blocks: Sequence[Block], only: Record | None, where: FailureFilter, *, ids: bool
-) -> Iterator[Failure]:
-    """Yields the failed batches among the records in the blocks, or in the one given, the latest first."""
+def failures(lock: threading.Lock, blocks: Sequence[Block], where: FailureFilter, *, ids: bool) -> Iterator[Failure]:
+    """Yields the failed batches among the records in the blocks, the latest first."""
     kind = Filter(priority=where.priority, owner=where.owner, failed=True)
     found: list[tuple[Spot, Record]] = []
-    with lock:
-        found += _spots(only) if only else ()
     for block in blocks:
         with lock:
             for record in block.find(kind, None):

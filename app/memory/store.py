@@ -37,6 +37,7 @@ from .failures import failures
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
+from .sweeps import MemorySweeps
 
 _CHUNK = 1000
 """Batches read under one hold of the lock."""
@@ -51,6 +52,7 @@ class MemoryStore(Store):
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
+        self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         with self._lock:
@@ -109,9 +111,8 @@ class MemoryStore(Store):
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         with self._lock:
             self._state.registry.forget(self._clock.now())
-            only = None if where.ingestion_id is None else self._state.record(where.ingestion_id)
             blocks = self._state.registry.catalog.blocks(None)
-        return failures(self._lock, blocks if only is None else [], only, where, ids=ids)
+        return failures(self._lock, blocks, where, ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         with self._lock:

@@ -89,6 +89,3 @@ def _wanted(view: View, where: FailureFilter, forgotten: float) -> Iterator[Any]
         yield batches.c.finished_at >= where.since
     if where.until is not None:
         yield batches.c.finished_at <= where.until
-    if where.ingestion_id is not None:
-        order = select(ingestions.c.order).where(ingestions.c.instance == this, ingestions.c.id == where.ingestion_id)
-        yield batches.c.order == order.scalar_subquery()

@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0010"
+FIRST, REVISION = "0001", "0011"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -334,6 +334,26 @@ It holds the whole of it, and so outlives its ingestion. `at` is when it is due,
 
 Index("ingest_callbacks_by_state", callbacks.c.instance, callbacks.c.state, callbacks.c.at)
 Index("ingest_callbacks_of", callbacks.c.instance, callbacks.c.ingestion_id)
+
+
+sweeps = Table(
+    "ingest_sweeps",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("verb", String(16), nullable=False),
+    Column("where", Text, nullable=False),
+    Column("by", Text),
+    Column("key", Text),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("matched", BigInteger, nullable=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("acted", BigInteger, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("finished_at", Double),
+)
+"""Redrives and cancels of all that match `where`, as JSON; kept for RETENTION after their end. They are few."""
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

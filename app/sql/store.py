@@ -41,6 +41,7 @@ from .database import Database
 from .ids import pack
 from .instance import Instance, View
 from .rows import IngestionRow
+from .sweeps import SQLSweeps
 from .turns import Turn, Turns
 
 T = TypeVar("T")
@@ -69,6 +70,7 @@ class SQLStore(Store):
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
+        self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings.store_poll)
         self._waited = False
 
     def prepare(self) -> None:
@@ -116,11 +118,8 @@ class SQLStore(Store):
         return self._read(lambda view: reads.listing(view, forgotten(view.now), where, before, limit))
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
-        # What is wrong must be known before the first is asked for.
-        if where.ingestion_id is None:
-            self.ping()
-        else:
-            self.get(where.ingestion_id)
+        # Whether the store can be reached must be known before the first is asked for.
+        self.ping()
         return self._failures(where, failures.page_with_ids if ids else failures.page)
 
     def _failures(self, where: FailureFilter, page: Callable[..., list[Failure]]) -> Iterator[Failure]:

@@ -17,6 +17,7 @@ from .documents import (
     result_lines,
     status_head,
     status_page,
+    sweep_document,
 )
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
@@ -76,5 +77,6 @@ __all__ = [
     "status_head",
     "status_member",
     "status_page",
+    "sweep_document",
     "with_failed",
 ]

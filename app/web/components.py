@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, ref
+from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
 _WHEN = "an RFC 3339 time with its offset, or seconds ago"
@@ -14,8 +14,8 @@ def _query(name: str, about: str, schema: JSON) -> JSON:
     return {"name": name, "in": "query", "description": about, "schema": schema}
 
 
-def parameters(ingestion_id: str) -> JSON:
-    """Returns the parameters; `ingestion_id` is the example of one."""
+def parameters(ingestion_id: str, sweep_id: str) -> JSON:
+    """Returns the parameters; the ids are examples."""
     return {
         "ingestion_id": {
             "name": "ingestion_id",
@@ -44,6 +44,15 @@ def parameters(ingestion_id: str) -> JSON:
         "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", _TEXT),
         "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
         "group_cursor": _query("cursor", "The next_cursor of the page before.", _TEXT),
+        "sweep_id": {
+            "name": "sweep_id",
+            "in": "path",
+            "required": True,
+            "description": "A sweep's id.",
+            "schema": UUID,
+            "example": sweep_id,
+        },
+        "sweeps": _query("limit", "Sweeps at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
         "include": _query(
             "include",
             "With `failed`, a line with `error` for each id that failed, too.",

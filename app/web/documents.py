@@ -23,6 +23,7 @@ from ..core import (
     Spot,
     Stats,
     Strings,
+    Sweep,
     WorkerReport,
     batch_id_parts,
     dumps,
@@ -87,6 +88,20 @@ def _some(items: Iterable[T], count: int) -> Iterator[list[T]]:
     rest = iter(items)
     while some := list(islice(rest, count)):
         yield some
+
+
+def sweep_document(sweep: Sweep) -> dict[str, Any]:
+    return {
+        "sweep_id": sweep.id,
+        "verb": sweep.verb,
+        "filter": sweep.where.document(),
+        "by": sweep.by,
+        "state": "running" if sweep.finished_at is None else "finished",
+        "matched": sweep.matched,
+        "acted": sweep.acted,
+        "created_at": timestamp(sweep.created_at),
+        "finished_at": timestamp(sweep.finished_at),
+    }
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:

@@ -117,6 +117,18 @@ _PAUSED = {
 }
 
 _ERROR = BatchError("UpstreamError", "GET https://api.example.org/records/4711 answered 503: try later")
+SWEEP = "3b1a1f0e-7c55-4a8e-9d0b-5a6c7d8e9f01"
+_SWEEP = {
+    "sweep_id": SWEEP,
+    "verb": "redrive",
+    "filter": {"status": "failed", "since": _CREATED},
+    "by": None,
+    "state": "running",
+    "matched": 1200,
+    "acted": 350,
+    "created_at": _STARTED,
+    "finished_at": None,
+}
 _GROUP = {
     "group": "6c05ea42b4a8",
     "type": _ERROR.type,
@@ -168,6 +180,10 @@ def answers(settings: Settings) -> dict[str, Any]:
         "getStatus": _STATUS | owner,
         "getResults": "".join(result_lines(results)),
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "redriveAll": _SWEEP | {"by": owner.get("owner")},
+        "cancelAll": {"ingestions": 12, "batches": 340},
+        "listSweeps": {"sweeps": [_SWEEP]},
+        "getSweep": _SWEEP,
         "listFailures": {"groups": [_GROUP], "next_cursor": None},
         "listFailedIds": "".join(failure_lines([_failure(ids[0])])),
         "cancel": _CANCELLED | owner,
@@ -208,5 +224,6 @@ def requests(settings: Settings) -> JSON:
         ids = range(first, min(first + 4, settings.id_max) + 1)
     return {
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
+        "SweepFilter": {"status": "failed", "since": 28_800},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

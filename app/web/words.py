@@ -112,6 +112,36 @@ OPERATIONS = {
         page is the last. What is submitted in between does not shift the pages.
         """,
     ),
+    "redriveAll": Words(
+        "Steer",
+        "Redrive all that match",
+        """
+        Starts the failed batches over of every ingestion that matches, as a redrive of each would: all of its failed
+        batches, whichever error brought it in. With `dry_run` it only counts.
+
+        It goes on in the background, latest ingestion first, and `GET /sweeps/{sweep_id}` says how far it is; after a
+        restart it goes on where it was, if the store is durable. What is submitted later is left alone. Under an
+        `Idempotency-Key` the same request is carried out once.
+        """,
+    ),
+    "cancelAll": Words(
+        "Steer",
+        "Cancel all that match",
+        """
+        Cancels every unfinished ingestion that matches, as a cancel of each would. It cannot be undone, so ask with
+        `dry_run` first. Apart from that it is like the redrive of all that match.
+        """,
+    ),
+    "listSweeps": Words(
+        "Steer",
+        "List redrives and cancels of all that match",
+        "The latest first. Finished ones are forgotten after `RETENTION` seconds.",
+    ),
+    "getSweep": Words(
+        "Steer",
+        "See how far such a redrive or cancel is",
+        "`acted` counts what it has redriven or cancelled, without what had changed by its turn and was refused.",
+    ),
     "listFailures": Words(
         "Follow",
         "See what failed, grouped by error",

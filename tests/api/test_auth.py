@@ -46,6 +46,10 @@ ROUTES = {
     ("POST", "/status/{id}/callback/redrive"): Role.OPERATE,
     ("POST", "/queue/pause"): Role.OPERATE,
     ("POST", "/queue/resume"): Role.OPERATE,
+    ("POST", "/ingestions/redrive"): Role.OPERATE,
+    ("POST", "/ingestions/cancel"): Role.OPERATE,
+    ("GET", "/sweeps"): Role.OPERATE,
+    ("GET", "/sweeps/{id}"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
     ("GET", "/dashboard/failures/data"): Role.READ,
@@ -90,7 +94,7 @@ def client(app: Flask) -> FlaskClient:
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:
     return {
-        (method, re.sub(r"<(?:\w+:)?ingestion_id>", "{id}", rule.rule))
+        (method, re.sub(r"<(?:\w+:)?(?:ingestion|sweep)_id>", "{id}", rule.rule))
         for rule in app.url_map.iter_rules()
         if not rule.endpoint.endswith(".static")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -101,6 +101,24 @@ def test_failures_for_people_and_for_machines(service: Service) -> None:
     assert "--since must be an RFC 3339 time, or how long ago, as 90s, 30m, 8h or 2d, not 'yesterday'." in wrong.stderr
 
 
+def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
+    for _ in range(3):
+        service.submitted("13")
+    chosen = ["--status", "failed", "--since", "8h"]
+    assert service("redrive", *chosen, "--dry-run").stdout == "3 ingestions, 3 batches\n"
+    done = service("redrive", *chosen, "--json")
+    (document,) = lines(done)
+    assert (document["state"], document["acted"]) == ("finished", 3)
+    assert service("cancel", "--status", "yet_to_start", "--owner", "x").stdout == "cancel of 0 ingestions is done\n"
+    for words, said in (
+        (["redrive"], "Give an ingestion's id, or options that choose some"),
+        (["redrive", UNKNOWN, "--status", "failed"], "Give either an ingestion's id, or options that choose some."),
+        (["redrive", "--since", "soon"], "--since must be an RFC 3339 time"),
+    ):
+        wrong = service(*words)
+        assert (wrong.exit_code, said in wrong.stderr) == (2, True)
+
+
 def test_redrive_starts_over_what_failed(service: Service) -> None:
     ingestion_id = service.submitted("13")
     (document,) = lines(service("redrive", ingestion_id, "--json"))

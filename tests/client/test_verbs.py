@@ -155,9 +155,14 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.queue(), "GET /in/queue"),
         (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5"),
         (lambda one: one.status("a", status="failed"), "GET /in/status/a?status=failed"),
+        (lambda one: one.redrive_all(status="failed", since=60), "POST /in/ingestions/redrive"),
+        (lambda one: one.cancel_all(owner="web", dry_run=True), "POST /in/ingestions/cancel"),
+        (lambda one: one.sweep("a"), "GET /in/sweeps/a"),
     ]
     with scripted(*[answer(200, {"it": "is"})] * len(calls)) as server:
         for call, _ in calls:
             assert call(client(server.url + "/in/")) == {"it": "is"}
     assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path in calls]
     assert server.requests[5].json == {"ids": [7], "priority": "HIGH"}
+    assert server.requests[11].json == {"status": "failed", "since": 60}
+    assert server.requests[12].json == {"owner": "web", "dry_run": True}

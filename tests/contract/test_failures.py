@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import BatchError, FailureFilter, Priority, Status, Strings
-from app.errors import UnknownIngestion
 from app.store import Outcome, Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, claimed, ended, submit
@@ -26,7 +25,6 @@ FILTERS = st.builds(
     st.none(),
     st.none() | st.integers(0, 400).map(lambda after: START + after),
     st.none() | st.integers(0, 400).map(lambda after: START + after),
-    st.none(),
 )
 
 
@@ -69,16 +67,6 @@ def test_each_id_that_failed_has_its_error(new_store: Callable[..., Store], ids:
     assert later.ids == [(ids[3], BOOM)]
     assert earlier.ids == [(ids[1], GONE), (ids[2], BOOM)]
     assert not any(one.ids for one in store.failures())
-
-
-def test_those_of_one_ingestion(store: Store, clock: FakeClock) -> None:
-    one, _ = submit(store, [1]), submit(store, [2])
-    for _ in range(2):
-        bury(store, claimed(store)[0], BOOM)
-        clock.advance(5)
-    assert [failure.ingestion_id for failure in store.failures(FailureFilter(ingestion_id=one.id))] == [one.id]
-    with pytest.raises(UnknownIngestion):
-        next(store.failures(FailureFilter(ingestion_id="00000000-0000-4000-8000-000000000000")))
 
 
 def test_many_are_read_in_pages_and_what_changes_meanwhile_is_left_out(new_store: Callable[..., Store]) -> None:

@@ -16,6 +16,25 @@ expect = needs.module("playwright.sync_api", "Playwright").expect
 NewSite = Callable[..., Site]
 
 
+def test_all_with_one_error_are_redriven_once_the_count_is_confirmed(new_site: NewSite, page: Any) -> None:
+    site = new_site(interval=0, batch_size=1)
+    made = [site.submit([number]).id for number in range(1, 31)]
+    site.drive(30, end=lambda batch, _: BatchError("Gone", f"no record {batch.ids[0]}"), seconds=1)
+    page.goto(f"{site.url}/failures")
+    page.get_by_role("button", name="Redrive ingestions with Gone: no record").click()
+    dialog = page.get_by_role("dialog", name="Redrive 30 ingestions?")
+    expect(dialog).to_contain_text("30 failed batches")
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert site.service.store.get(made[0]).counts.failed == 1
+    page.get_by_role("button", name="Redrive ingestions with Gone: no record").click()
+    dialog.get_by_role("button", name="Redrive", exact=True).click()
+    expect(page.locator("#notices")).to_contain_text("The redrive is under way.")
+    expect(page.locator("#sweeps tr")).to_have_text(re.compile("redrive.*group .*finished: 30 of 30 ingestions$"))
+    expect(page.locator("#groups tr")).to_have_count(0)
+    assert all(site.service.store.get(one).counts.yet_to_start == 1 for one in made)
+
+
 def test_it_groups_what_failed_and_leads_to_it(new_site: NewSite, page: Any) -> None:
     site = new_site(interval=0, batch_size=1)
     made = site.submit(range(1, 6), Priority.LOW)

@@ -23,7 +23,12 @@ def store(tmp_path: Path) -> SQLStore:
 
 @pytest.mark.parametrize("page", [failures.page, failures.page_with_ids])
 @pytest.mark.parametrize(
-    "where", [FailureFilter(), FailureFilter(since=1.0), FailureFilter(Priority.LOW, "web", "a", 1.0, 2.0)]
+    "where",
+    [
+        FailureFilter(),
+        FailureFilter(since=1.0),
+        FailureFilter(Priority.LOW, "web", "a", 1.0, 2.0),
+    ],
 )
 def test_they_are_read_in_the_order_of_their_index(
     store: SQLStore, tmp_path: Path, where: FailureFilter, page: Callable[..., list[Failure]]
