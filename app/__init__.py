@@ -9,14 +9,17 @@ if __name__ == "app":  # a checkout: every module is made once, under its instal
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from .config import Settings, release
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
 from .processors import Failed, current_batch, hold_queue, slow_down
+from .several import keys_of_queues
 from .signals import (
     batch_completed,
     batch_failed,
@@ -27,9 +30,16 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
-from .web import add_index
+from .web import add_index, add_joint
+
+if TYPE_CHECKING:
+    from .client import AsyncClient, Client
+
+__version__ = release()
 
 __all__ = [
+    "AsyncClient",
+    "Client",
     "ConfigError",
     "Failed",
     "HoldQueue",
@@ -38,6 +48,7 @@ __all__ = [
     "PermanentError",
     "Priority",
     "Status",
+    "__version__",
     "batch_completed",
     "batch_failed",
     "batch_retried",
@@ -52,16 +63,32 @@ __all__ = [
     "slow_down",
 ]
 
+_CLIENTS = ("AsyncClient", "Client")
+
+
+def __getattr__(name: str) -> Any:
+    """Import a client when somebody asks for it: a service needs none."""
+    if name not in _CLIENTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(".client", __name__), name)
+
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Returns the standalone service. Settings come from `INGEST_` keys in `config`, else from the environment.
 
-    Starts the worker, where this process is one that serves. Raises ConfigError for a wrong setting.
+    With INGEST_QUEUES it has several queues, each with settings under its own name. Starts the workers, where this
+    process is one that serves. Raises ConfigError for a wrong setting.
     """
     app = Flask("flask_ingestion", static_folder=None)
     app.config.update({key: value for key, value in os.environ.items() if key.startswith("INGEST_")})
     app.config.update(config or {})
-    add_index(app)
-    ingestion = IngestionAPI(app)
-    ingestion.service.ensure_started()
+    app.config.update(keys_of_queues({**os.environ, **app.config}))
+    if queues := Settings.read(app.config).queues:
+        services = [IngestionAPI(app, name=name, url_prefix=f"/{name}").service for name in queues]
+        add_joint(app, services)
+    else:
+        add_index(app)
+        services = [IngestionAPI(app).service]
+    for service in services:
+        service.ensure_started()
     return app

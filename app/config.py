@@ -58,6 +58,17 @@ def _seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], floa
     return parse
 
 
+def _share(least: float, most: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not least <= number <= most or number == 0:
+            raise ValueError
+        return number
+
+    parse.__doc__ = f"a number {'above' if not least else 'from'} {least:g}, {most:g} at most"
+    return parse
+
+
 def _text(value: Any) -> str:
     """text"""
     if not isinstance(value, str):
@@ -91,6 +102,22 @@ def _origins(value: Any) -> tuple[str, ...]:
         if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
             raise ValueError
     return origins
+
+
+_QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
+_TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
+"""What the service has at its root, or names otherwise."""
+
+
+def _queues(value: Any) -> tuple[str, ...]:
+    """names such as crm,geo, in lower case, each once"""
+    names = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
+    for name in names:
+        if not _QUEUE.fullmatch(name) or name in _TAKEN:
+            raise ValueError(f"{name!r} cannot be one")
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is there twice")
+    return names
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -149,6 +176,13 @@ class Settings:
         "Further limits on starts, as 10/s, 600/min, 100/10s burst 20; INTERVAL is then 0 unless set.",
         explains=True,
     )
+    rate_least: float = _setting(
+        0.001, _share(0.0, 1.0), "The least share of the configured rate to which an operator may lower it."
+    )
+    rate_most: float = _setting(
+        1.0, _share(1.0, 1000.0), "How many times the configured rate an operator may raise it to; 1: never above it."
+    )
+    audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
     priority_aging: float = _setting(
@@ -238,6 +272,15 @@ class Settings:
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
     autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")
+    eager: bool = _setting(
+        False, _flag, "For tests: nothing runs but what run_until_idle() runs; so it is under Flask's TESTING anyway."
+    )
+    queues: tuple[str, ...] = _setting(
+        (),
+        _queues,
+        "Queues of the standalone service, as crm,geo: each below its name, with keys such as CRM_INTERVAL; none: one.",
+        explains=True,
+    )
     host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
@@ -297,6 +340,10 @@ class Settings:
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
         if values.get("limits"):
             values.setdefault("interval", 0.0)
+        if values.get("eager") and values.get("autostart"):
+            raise ConfigError(
+                f"{prefix}EAGER and {prefix}AUTOSTART are both set; with the first, nothing starts by itself."
+            )
         settings = cls(**values)
         settings._check(prefix)
         return settings

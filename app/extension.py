@@ -48,7 +48,8 @@ class IngestionAPI:
         """Add the routes and the worker to an app.
 
         The worker starts once there is a processor: at once if one is configured, else with `@processor`,
-        else with the first request, whose ids are then only simulated.
+        else with the first request, whose ids are then only simulated. Under Flask's TESTING nothing starts by itself,
+        unless AUTOSTART is set; see `run_until_idle`.
         Raises ConfigError for a wrong setting, RuntimeError where the app already has an instance of this name, or
         other routes where its routes would be.
         """
@@ -60,6 +61,9 @@ class IngestionAPI:
             raise RuntimeError(f"This app already has a route {root}/ingest; give {name!r} a url_prefix of its own.")
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
+        asked = settings.autostart and f"{prefix}AUTOSTART" in app.config
+        if settings.queues:
+            raise ConfigError(f"{prefix}QUEUES is for the standalone service; here, each queue is an IngestionAPI.")
         configured = load_processor(settings, prefix)
         if configured and self._processor:
             raise ConfigError(
@@ -73,6 +77,7 @@ class IngestionAPI:
             open_store=lambda: open_store(settings, time, name),
             find_processor=lambda: configured or self._processor,
             autostart=settings.autostart and will_serve(),
+            is_tested=lambda: settings.eager or bool(app.config["TESTING"] and not asked),
         )
         blueprint = make_blueprint(name, service)
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
@@ -132,6 +137,10 @@ class IngestionAPI:
         """Stop dispatching; running batches have `grace` seconds to end (SHUTDOWN_GRACE where None). Idempotent."""
         self.service.stop(grace)
 
+    def run_until_idle(self, *, raises: bool = False, seconds: float | None = None) -> int:
+        """In a test, run everything that waits, here and now, while time jumps; see `Service.run_until_idle`."""
+        return self.service.run_until_idle(raises=raises, seconds=seconds)
+
     def submit(
         self,
         ids: Iterable[Id],
@@ -160,25 +169,29 @@ class IngestionAPI:
         """
         return self.service.store.results(ingestion_id, failed=failed)
 
-    def cancel(self, ingestion_id: str) -> Ingestion:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""
-        return self.service.cancel(ingestion_id)
+        return self.service.cancel(ingestion_id, by)
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
-        return self.service.redrive(ingestion_id)
+        return self.service.redrive(ingestion_id, by)
 
     def redrive_callback(self, ingestion_id: str) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
         return self.service.redrive_callback(ingestion_id)
 
-    def pause(self) -> None:
-        """Stop starting batches until `resume`."""
-        self.service.pause()
+    def pause(self, by: str | None = None) -> None:
+        """Stop starting batches until `resume`; `by` is who the audit log names."""
+        self.service.pause(by)
 
-    def resume(self) -> None:
+    def resume(self, by: str | None = None) -> None:
         """End a pause."""
-        self.service.resume()
+        self.service.resume(by)
+
+    def end_hold(self, by: str | None = None) -> None:
+        """End a hold that the upstream asked for, if there is one."""
+        self.service.end_hold(by)
 
 
 def _before_fork() -> None:

@@ -21,6 +21,7 @@ from .web import (
     Caller,
     Guard,
     add_login,
+    audit_document,
     count_member,
     current,
     dispatch_document,
@@ -31,12 +32,14 @@ from .web import (
     from_error,
     from_http,
     idempotency_key,
+    lines_type,
     listing_document,
     needs,
     parse_request,
     problem,
     queue_document,
     quote_document,
+    rate_document,
     refuse_foreign,
     result_lines,
     root_path,
@@ -101,13 +104,13 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/status/<ingestion_id>/cancel")
     @needs(Role.SUBMIT)
     def cancel(ingestion_id: str) -> Response:
-        service.cancel(ingestion_id)
+        service.cancel(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/redrive")
     @needs(Role.OPERATE)
     def redrive(ingestion_id: str) -> Response:
-        service.redrive(ingestion_id)
+        service.redrive(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
@@ -120,7 +123,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.READ, "include")
     def results(ingestion_id: str) -> Response:
         lines = result_lines(service.store.results(ingestion_id, failed=with_failed()))
-        return Response(stream_with_context(lines), mimetype="application/x-ndjson")
+        return Response(stream_with_context(lines), mimetype=lines_type())
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
@@ -174,7 +177,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def failed_ids() -> Response:
         where = failure_filter(guard.caller().scope, service.clock.now())
         lines = failure_lines(service.store.failures(where, ids=True))
-        return Response(stream_with_context(lines), mimetype="application/x-ndjson")
+        return Response(stream_with_context(lines), mimetype=lines_type())
 
     @blueprint.get("/queue")
     @needs(Role.READ)
@@ -184,23 +187,46 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/queue/pause")
     @needs(Role.OPERATE)
     def pause() -> Response:
-        service.pause()
+        service.pause(guard.caller().name)
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/resume")
     @needs(Role.OPERATE)
     def resume() -> Response:
-        service.resume()
+        service.resume(guard.caller().name)
         return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/hold/end")
+    @needs(Role.OPERATE)
+    def end_hold() -> Response:
+        service.end_hold(guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/rate")
+    @needs(Role.OPERATE)
+    def change_rates() -> Response:
+        service.change_rates(_body(service.settings), guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/rate/reset")
+    @needs(Role.OPERATE)
+    def reset_rates() -> Response:
+        service.reset_rates(guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.get("/audit")
+    @needs(Role.OPERATE, "limit", "cursor")
+    def audit() -> Response:
+        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
+        return _json(audit_document(service.store.audits(limit, count_member("cursor")), limit))
 
     @blueprint.get("/dispatches")
     @needs(Role.OPERATE, "limit")
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        settings = service.settings
-        limits = [limit.name for limit in settings.limits]
-        return _json({"interval": settings.interval, "burst": settings.burst, "limits": limits, "dispatches": log})
+        rates = service.store.stats().rates
+        return _json({**rate_document(rates, service.settings), "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)
@@ -271,7 +297,7 @@ def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
     # Hosts and processes are an operator's business.
     workers = [] if scope else service.store.workers()
-    return _json(queue_document(service.store.stats(), upcoming, service.worker.state, workers))
+    return _json(queue_document(service.settings, service.store.stats(), upcoming, service.worker.state, workers))
 
 
 def _health(state: str, *bad: str) -> Response:

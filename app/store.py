@@ -19,6 +19,7 @@ from .core import (
     LOST,
     WAITING,
     Answer,
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -33,8 +34,10 @@ from .core import (
     Ingestion,
     Priority,
     Quote,
+    Rates,
     Stats,
     Status,
+    Steering,
     Sweep,
     Wait,
     WorkerReport,
@@ -285,23 +288,42 @@ class Store(ABC):
     # -- controlling --
 
     @abstractmethod
-    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         """Cancel what has not started; returns the ingestion and whether this call, not an earlier one, cancelled it.
 
         Raises Conflict if the ingestion ended in another way.
         """
 
     @abstractmethod
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over, at their rank. Raises Conflict if none failed, or on a cancelled ingestion."""
 
     @abstractmethod
-    def pause(self) -> None:
+    def steer(self, action: str, steering: Steering, by: str | None) -> bool:
+        """Change the gate, for all processes and until it is changed again; returns whether anything differs.
+
+        What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
+        """
+
+    def pause(self, by: str | None = None) -> None:
         """Start nothing until `resume`; submissions are still accepted."""
+        self.steer("pause", lambda gate, *_: gate.pause(), by)
+
+    def resume(self, by: str | None = None) -> None:
+        """End a pause."""
+        self.steer("resume", lambda gate, _, now: gate.resume(now), by)
+
+    def end_hold(self, by: str | None = None) -> bool:
+        """End a hold; returns whether there was one."""
+        return self.steer("end_hold", lambda gate, _, now: gate.end_hold(now), by)
+
+    def change_rates(self, rates: Rates, by: str | None = None) -> None:
+        """Go by these rates; `Rates()` goes back to what is configured."""
+        self.steer("change_rates", lambda gate, settings, now: gate.change_rates(settings, rates, now), by)
 
     @abstractmethod
-    def resume(self) -> None:
-        """End a pause."""
+    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
+        """Returns the latest entries of the audit log, newest first; those with `number` below `before`."""
 
     # -- observing --
 

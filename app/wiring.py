@@ -30,8 +30,9 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
     try:
         from .sql import SQLStore
 
-        # Processes that share a queue share the database's clock; another one is for tests.
-        store = SQLStore(settings, None if isinstance(clock, SystemClock) else clock, name)
+        # Processes that share a queue share the database's clock; another one, or one that stands still, is for tests.
+        runs = isinstance(clock, SystemClock) and not clock.stands_still
+        store = SQLStore(settings, None if runs else clock, name)
     except ImportError as error:
         raise ConfigError(
             f"{key} names {scheme}: but {error.name} is not installed: pip install Flask-Ingestion[{extra}]"

@@ -16,6 +16,7 @@ from app.callbacks.message import headers_of
 from app.config import Settings
 from app.receivers import parse_secrets
 from tests.support.sink import SECRET
+from tools.reference import PAGES
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,14 +44,50 @@ def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else
     assert capsys.readouterr().out == "ingestion.completed abc\n"
 
 
-def table_row(field: dataclasses.Field[object]) -> str:
-    default = "" if field.default in ("", ()) else f"`{field.default}`"
-    return f"| `{field.name.upper()}` | {default} | {field.metadata['about']} |"
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_written_from_the_code_is_as_written(name: str) -> None:
+    assert (ROOT / name).read_text() == PAGES[name](), f"run: python -m tools.reference, which writes {name}"
 
 
-def test_every_setting_is_in_the_readme_with_its_default_and_meaning() -> None:
-    rows = re.findall(r"^\| `[A-Z_]+` \|.*\|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert rows == [table_row(field) for field in dataclasses.fields(Settings)]
+def test_every_setting_is_in_the_reference_with_its_default_and_meaning() -> None:
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text()
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`(.*?)`)? \| (.*) \| .+ \|$", text, re.MULTILINE)
+    known = [
+        (one.name.upper(), "" if one.default in ("", ()) else str(one.default), one.metadata["about"])
+        for one in dataclasses.fields(Settings)
+    ]
+    assert rows == known
+
+
+def test_the_readme_is_short_and_has_the_six_settings_that_matter() -> None:
+    readme = (ROOT / "README.md").read_text()
+    reference = (ROOT / "docs" / "reference" / "settings.md").read_text()
+    rows = re.findall(r"^\| `[A-Z_]+` \|.*\|$", readme, re.MULTILINE)
+    assert len(rows) == 6
+    assert [row for row in rows if f"\n{row}" not in reference] == []
+    assert len(readme.splitlines()) <= 120
+
+
+def test_every_link_between_files_has_a_target() -> None:
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")):
+        links = re.findall(r"\]\((?!\w+:)([^)#\s]+)", page.read_text())
+        assert [link for link in links if not (page.parent / link).exists()] == [], page
+
+
+def test_every_page_is_on_the_site() -> None:
+    contents = (ROOT / "docs" / "index.md").read_text()
+    pages = [page.relative_to(ROOT / "docs").with_suffix("") for page in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if page.name != "index" and f"\n{page.as_posix()}\n" not in contents] == []
+
+
+def test_the_comparison_names_a_source_for_each_claim() -> None:
+    text = (ROOT / "docs" / "comparison.md").read_text()
+    tables = re.findall(r"^\|.*\| source \|\n\|[- |]+\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert len(tables) == 3
+    for row in "".join(tables).splitlines():
+        *_, source, _ = row.split("|")
+        own = "cron job" in row or "A thread" in row
+        assert own or re.fullmatch(r" \[[^]]+\]\(https://\S+\)(, \[[^]]+\]\(https://\S+\))* ", source), row
 
 
 def test_every_test_that_security_is_shown_by_is_there() -> None:
@@ -80,6 +117,6 @@ def test_where_to_change_what_names_files_that_are_there() -> None:
 
 def test_every_setting_that_is_mentioned_is_there() -> None:
     known = {Settings.key_of("ingest", field.name) for field in dataclasses.fields(Settings)}
-    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.*")):
+    for file in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").glob("*.*")):
         mentioned = set(re.findall(r"\bINGEST_[A-Z_]+[A-Z]\b", file.read_text()))
         assert mentioned <= known | {"INGEST_URL", "INGEST_KEY"}, file

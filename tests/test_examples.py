@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.clone import Block, Clone, blocks
+from tests.support.clone import MARK, WHOLE, Block, Clone, Session, blocks
 from tests.support.command import Command
+from tests.support.postgres import Postgres, free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
 
@@ -30,8 +32,6 @@ SHOWS = {
         rf"^{UUID}\n(.*\n)*completed: 2 completed\nHIGH +0 batches ahead, starts {TIME}, .*\n(.*\n)*"
         r"worker +running\n(.*\n)*\d+ dispatches, no limit: the rate and the order were kept$"
     ),
-    ".venv/bin/flask-ingestion keys new importer": r"^\S{43}\n.*INGEST_API_KEYS:\nimporter:submit:[0-9a-f]{64}$",
-    ".venv/bin/flask-ingestion db current": r"^none \(this release needs (\d+)\)\nnone -> \1$",
     "export INGEST_LIMITS='10/s, 600/min": "^$",
     "export INGEST_WEBHOOK_URL=": "^$",
     "export INGEST_WEBHOOK_HOSTS=": "^$",
@@ -42,21 +42,41 @@ SHOWS = {
 CHECK = ".venv/bin/python -c 'import os; from flask_ingestion.config import Settings; Settings.read(os.environ)'"
 """Fails where what the examples exported is not valid."""
 
-SERVES = ("INGEST_UPSTREAM_URL=",)
+SERVES = ("INGEST_UPSTREAM_URL='", "INGEST_QUEUES=")
 """How a line of those begins that go on until they are stopped."""
 
 NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
-    ".venv/bin/pip install -q granian": "granian is compiled, and only the benchmarks require it",
+    ".venv/bin/pip install -q granian": "tests/hosts runs a host under it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
+    "pip install 'Flask-Ingestion[async]'": "it is installed by what runs this test",
+    "openapi-python-client generate": "tests/client/test_generated.py does, and uses what comes of it",
     "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
+    "docker ": "it needs a Docker engine; tests/test_container.py tries what can be tried without",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
     ".venv/bin/python -m benchmarks.store_throughput": "it takes minutes",
 }
 """Why an example is not run here, by how one of its lines begins."""
 
-OTHER = {"": "drawings", "ini": "systemd", "dockerfile": "Docker", "nginx": "nginx", "yaml": "Prometheus"}
+OTHER = {"": "drawings", "ini": "systemd or Docker Compose", "nginx": "nginx", "yaml": "Prometheus"}
 """Languages that need a program which is not here."""
+
+SHOWN = {"text", "json", "{eval-rst}"}
+"""Languages of the reference, which is written from the code and has nothing to run."""
+
+DATABASE = "ingest@db.internal/ingest"
+"""The database of the sessions that need one."""
+
+QUICKLY = {
+    "/path/to/Flask-Ingestion": ".",
+    "INTERVAL = 0.5\n": "INTERVAL = 0.0\n",
+    "INGEST_INTERVAL=0.6": "INGEST_INTERVAL=0.02",
+    "INGEST_INTERVAL=0.5\n": "INGEST_INTERVAL=0.05\n",
+    "sleep 0.5\n": "sleep 0.05\n",
+    '"CRM_INTERVAL"] = 2': '"CRM_INTERVAL"] = 0.5',
+    "10/s, 1000/min": "100/s, 10000/min",
+}
+"""What is replaced in a session so that it takes seconds. The ports 8000 and 8001 become free ones, too."""
 
 
 def key_of(block: Block, keys: Iterable[str]) -> str | None:
@@ -86,16 +106,17 @@ def test_every_example_is_run_or_says_why_it_is_not() -> None:
 
 
 def test_other_languages_need_programs_that_are_not_here() -> None:
-    assert {block.language for block in blocks()} <= {"sh", "python", "console", *OTHER}
+    assert {block.language for block in blocks()} <= {"sh", "python", "console", *OTHER, *SHOWN}
+    assert {block.language for block in blocks(files=WHOLE)} <= {"sh", "python", "text"}
 
 
 def test_the_commands_print_what_they_should(clone: Clone, url: str) -> None:
     found = [block for block in blocks("sh") if key_of(block, SHOWS)]
     port = f":{urlsplit(url).port}"
-    script = "\necho; echo '-- next --'\n".join(block.text.replace(":8000", port) for block in found)
+    script = f"\necho; echo '{MARK}'\n".join(block.text.replace(":8000", port) for block in found)
     with clone.run(f"{script}\n{CHECK}", INGEST_URL=url) as command:
         code = command.end()
-    printed = [part.strip() for part in command.output.split("-- next --")]
+    printed = [part.strip() for part in command.output.split(MARK)]
     for block, text in zip(found, printed, strict=False):
         key = key_of(block, SHOWS)
         assert key is not None
@@ -120,20 +141,78 @@ def test_a_session_prints_what_is_shown(clone: Clone, block: Block) -> None:
     assert re.fullmatch(pattern, command.output), f"{pattern}\n{command.output}"
 
 
-def python_blocks() -> dict[str, str]:
-    """The examples in Python, each by a word that only it has; `tests/test_docs.py` runs the receiver of callbacks."""
-    found = [block for block in blocks("python") if "webhook-signature" not in block.text]
-    words = ("Client(", "@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
-    assert len(found) == len(words)
-    return {word: next(block.text for block in found if word in block.text) for word in words}
+NEEDS_POSTGRES = [page for page in WHOLE if DATABASE in page.read_text()]
 
 
-def test_the_readmes_host_runs_and_says_when_an_ingestion_ends() -> None:
-    found = python_blocks()
-    program = "".join(
-        found[word] for word in ("@ingestion.processor", "partner.init_app", "@ingestion_finished.connect")
+@pytest.mark.parametrize("page", [page for page in WHOLE if page not in NEEDS_POSTGRES], ids=lambda page: page.stem)
+def test_a_session_runs_from_the_first_command_to_the_last(page: Path, tmp_path: Path) -> None:
+    run_session(page.read_text(), Clone(tmp_path))
+
+
+@pytest.mark.parametrize("page", NEEDS_POSTGRES, ids=lambda page: page.stem)
+def test_so_does_one_with_a_database(page: Path, tmp_path: Path, postgres: Postgres) -> None:
+    clone = Clone(tmp_path)
+    for name in ("pg_dump", "pg_restore"):
+        (clone.folder / "bin" / name).symlink_to(postgres.binaries / name)
+    run_session(page.read_text().replace(DATABASE, postgres.new_database().partition("://")[2]), clone)
+
+
+def run_session(text: str, clone: Clone) -> None:
+    first, second = free_port(), free_port()
+    for written, instead in {**QUICKLY, "8000": str(first), "8001": str(second)}.items():
+        text = text.replace(written, instead)
+    session = Session.of(text)
+    settings = {"INGEST_PORT": str(first), "INGEST_URL": f"http://127.0.0.1:{first}", "INGEST_LEASE": "2"}
+    with clone.run(session.script, **settings) as command:
+        code = command.end(within=120)
+    printed = [part.strip() for part in command.output.split(MARK)[:-1]]
+    for shown, output in zip(session.shown, printed, strict=False):
+        if shown is not None:
+            pattern = re.escape(shown).replace("…", "(.|\n)*?")
+            assert re.fullmatch(pattern, output), f"{shown}\nis shown, but this was printed:\n{output}"
+    assert (code, len(printed)) == (0, len(session.shown)), command.output
+
+
+ELSEWHERE = {
+    "docs/client.md": "tests/client/test_docs.py runs each",
+    "docs/testing.md": "tests/test_plugin.py runs it",
+    "docs/operations.md": "tests/test_docs.py runs the receiver of callbacks",
+}
+"""The pages whose examples in Python are run by another test."""
+
+
+def program_of(file: str) -> str:
+    """A page's examples in Python, one after another; `tests/test_plugin.py` runs those that are tests of a host."""
+    found = (block.text for block in blocks("python") if block.file == file)
+    return "".join(text for text in found if "ingestion_upstream" not in text)
+
+
+def test_every_example_in_python_is_run_below_or_elsewhere() -> None:
+    below = {"README.md", "docs/embedding.md"}
+    assert {block.file for block in blocks("python")} == below | ELSEWHERE.keys()
+
+
+def test_the_readmes_host_processes_what_it_accepts() -> None:
+    program = (
+        program_of("README.md")
+        + """
+answer = app.test_client().post("/ingestion/ingest", json={"ids": [7], "priority": "HIGH"})
+ingestion_id = answer.json["ingestion_id"]
+with app.app_context():
+    while not ingestion.get(ingestion_id).status.final:
+        pass
+print(app.test_client().get(f"/ingestion/results/{ingestion_id}").text)
+"""
     )
-    program += """
+    with Command("-W", "error", "-c", program) as command:
+        assert command.end() == 0, command.output
+    assert '{"id":7,"data":{"name":"record 7"}}' in command.lines
+
+
+def test_the_embedding_host_says_when_an_ingestion_ends() -> None:
+    program = (
+        program_of("docs/embedding.md")
+        + """
 import threading
 over = threading.Event()
 
@@ -146,15 +225,9 @@ over.wait(20)
 print(accepted)
 print([rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/ingest")])
 """
+    )
     with Command("-W", "error", "-c", program) as command:
         assert command.end() == 0, command.output
     said, accepted, routes = command.lines[-3:]
     assert said == f"ingest: {accepted} is completed"
     assert routes == "['/ingestion/ingest', '/partner/ingest']"
-
-
-def test_the_readmes_client_prints_the_results(url: str) -> None:
-    program = python_blocks()["Client("].replace("http://127.0.0.1:8000", url)
-    with Command("-W", "error", "-c", program) as command:
-        assert command.end() == 0, command.output
-    assert command.lines == [str({"id": one, "data": "processed"}) for one in (1, 2, 3)]

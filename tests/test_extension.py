@@ -37,7 +37,6 @@ def stopping() -> Any:
 
 def make_app(**config: Any) -> Flask:
     app = Flask("host")
-    app.testing = True
     app.config.update(config)
     return app
 

@@ -1,20 +1,23 @@
-"""The wheel as a host gets it: in a fresh virtual environment, beside a package of its own that is called app too."""
+"""What is uploaded: the source distribution is the whole project, and the wheel is what a host gets: in a fresh virtual
+environment, beside a package of its own that is called app too."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
+from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
+import flask_ingestion
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.checkout import copy, kept
 
 HOST = """
 import json, sys, threading
@@ -71,23 +74,35 @@ def python_of(environment: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what is needed to build, so that the real one stays clean."""
-    copy = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(ROOT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "wsgi.py"):
-        shutil.copy(ROOT / name, copy)
-    return copy
+    """A copy to build from, so that the real one stays clean."""
+    return copy(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(scope="module")
-def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source distribution, as an installer without the checkout would."""
+def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the source distribution, and the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--outdir", folder, checkout, cwd=folder)
-    (sdist,) = folder.glob("*.tar.gz")
-    assert sdist.name == "flask_ingestion-0.1.0.tar.gz"
-    (built,) = folder.glob("*.whl")
-    return built
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sdist(built: Path) -> Path:
+    (file,) = built.glob("*.tar.gz")
+    return file
+
+
+@pytest.fixture(scope="module")
+def wheel(built: Path) -> Path:
+    (file,) = built.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        return BytesParser().parsebytes(archive.read(name))
 
 
 @pytest.fixture(scope="module")
@@ -108,13 +123,37 @@ def test_the_wheel_holds_the_folder_app_whole_as_flask_ingestion(wheel: Path, ch
     assert "flask_ingestion/py.typed" in held
 
 
-def test_the_core_requires_flask_and_waitress_alone(wheel: Path) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = BytesParser().parsebytes(archive.read(name))
+def test_the_core_requires_flask_and_waitress_alone(metadata: Message) -> None:
     requires = metadata.get_all("Requires-Dist") or []
     assert sorted(one for one in requires if "extra ==" not in one) == ["flask>=3.1", "waitress>=3.0.1"]
     assert {"all", "http", "metrics", "postgres", "sql", "test"} <= set(metadata.get_all("Provides-Extra") or [])
+
+
+def test_its_licence_is_told_and_comes_with_it(metadata: Message, wheel: Path, checkout: Path) -> None:
+    assert metadata["License-Expression"] == "BSD-3-Clause"
+    with zipfile.ZipFile(wheel) as archive:
+        (held,) = (name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE"))
+        assert archive.read(held) == (checkout / "LICENSE").read_bytes()
+
+
+def test_the_package_knows_its_version(metadata: Message) -> None:
+    assert flask_ingestion.__version__ == metadata["Version"]
+
+
+def test_the_source_distribution_is_the_repository(sdist: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        held = [member.name.partition("/")[2] for member in archive if member.isfile()]
+    made = [name for name in held if name == "PKG-INFO" or name.startswith("Flask_Ingestion.egg-info/")]
+    assert sorted(set(held) - set(made)) == kept()
+
+
+def test_its_tests_pass_where_it_is_unpacked(sdist: Path, tmp_path: Path) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+    run(sys.executable, "-m", "pytest", "--collect-only", cwd=unpacked)
+    quick = ("tests/core/test_limiter.py", "tests/test_docs.py", "tests/test_imports.py")
+    run(sys.executable, "-m", "pytest", *quick, cwd=unpacked)
 
 
 def test_a_host_with_an_app_package_of_its_own_embeds_it(wheel: Path, environment: Path, tmp_path: Path) -> None:
@@ -133,6 +172,7 @@ def test_every_module_of_the_wheel_can_be_imported(wheel: Path, environment: Pat
     pip_install(environment, f"{wheel}[all]")
     with zipfile.ZipFile(wheel) as archive:
         files = [name for name in archive.namelist() if name.endswith(".py")]
+    files.remove("flask_ingestion/plugin.py")  # it is pytest that imports it
     modules = sorted({file.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for file in files})
     source = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
     source += "print(len([name for name in sys.modules if name.startswith('flask_ingestion')]))"

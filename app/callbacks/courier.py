@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 from ..config import Settings
@@ -63,6 +64,12 @@ class Courier:
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._post: Post | None = None
+        self._trouble = 0.0
+
+    @property
+    def alarm(self) -> Callable[[], None]:
+        """What wakes its thread, and does not keep it alive."""
+        return self._wake.set
 
     def start(self) -> None:
         """Start the thread, unless it is running. Raises RuntimeError if no thread can be started."""
@@ -70,7 +77,8 @@ class Courier:
             self._stopping.clear()
             if self._thread is not None and self._thread.is_alive():
                 return
-            thread = threading.Thread(target=self._run, name=f"{self._name}-courier", daemon=True)
+            work = (weakref.ref(self), self._wake, self._clock)
+            thread = threading.Thread(target=_run, args=work, name=f"{self._name}-courier", daemon=True)
             thread.start()
             self._thread = thread
 
@@ -91,29 +99,29 @@ class Courier:
             post.cut(_STOPPED)
             thread.join(seconds)
 
-    def _run(self) -> None:
+    def _turn(self) -> float | None:
+        """Do what is due; returns in how many seconds to look again, None once it is over."""
         try:
-            self._loop()
+            return self._look()
         except BaseException:
             logger.critical("the courier of %r died; no callback is sent any more", self._name, exc_info=True)
+            return None
 
-    def _loop(self) -> None:
-        trouble = 0.0
-        while True:
-            # Cleared before the check, so that a change during it is not missed.
-            self._wake.clear()
-            if self._ended():
-                return
-            try:
-                wait, trouble = self._next(), 0.0
-            except StoreUnavailable as error:
-                wait = trouble = min(_TROUBLE_MAX, trouble * 2 or 0.5)
-                logger.warning("callbacks wait for the store, next try in %g s: %s", wait, error)
-            except Exception:
-                # One callback must not keep the others; its lease passes before it comes again.
-                wait = _TROUBLE_MAX
-                logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
-            self._clock.wait(self._wake, wait)
+    def _look(self) -> float | None:
+        # Cleared before the check, so that a change during it is not missed.
+        self._wake.clear()
+        if self._ended():
+            return None
+        try:
+            wait, self._trouble = self._next(), 0.0
+        except StoreUnavailable as error:
+            wait = self._trouble = min(_TROUBLE_MAX, self._trouble * 2 or 0.5)
+            logger.warning("callbacks wait for the store, next try in %g s: %s", wait, error)
+        except Exception:
+            # One callback must not keep the others; its lease passes before it comes again.
+            wait = _TROUBLE_MAX
+            logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
+        return wait
 
     def _ended(self) -> bool:
         """Returns whether to stop; decided under the lock, so that a start comes either before or after."""
@@ -196,6 +204,16 @@ class Courier:
             level = logging.DEBUG
         more = {"ingestion_id": callback.ingestion_id}
         logger.log(level, "callback %s of ingestion %s %s", callback.id, callback.ingestion_id, outcome, extra=more)
+
+
+def _run(reference: weakref.ref[Courier], wake: threading.Event, clock: Clock) -> None:
+    """Have a courier take its turns, until it is over or its app is dropped: nothing here keeps it while it waits."""
+    while (courier := reference()) is not None:
+        seconds = courier._turn()
+        del courier
+        if seconds is None:
+            return
+        clock.wait(wake, seconds)
 
 
 def _again(elapsed: float, wait: float, error: str, *, counted: bool = True) -> Delivery:

@@ -17,15 +17,15 @@ ALONE = "http://127.0.0.1:8000"
 _SET = "INGEST_URL, or --url"
 
 
-def presumed(context: click.Context) -> tuple[str, str]:
-    """Returns the URL of the service that a verb calls, and a sentence that says why this one.
+def presumed(context: click.Context, queue: str | None = None) -> tuple[str, str]:
+    """Returns the URL of the service that a verb calls, or of one of its queues, and a sentence that says why this one.
 
     Under `flask ingestion` it is the instance of the app beside it, at the address at which `flask run` would serve it.
     Raises UsageError where that is not one instance.
     """
     script = context.find_object(ScriptInfo)
     if script is None or context.parent is None or context.parent.parent is None:
-        return ALONE, f"This is the default; if the service is elsewhere, set {_SET}."
+        return f"{ALONE}/{queue}" if queue else ALONE, f"This is the default; if the service is elsewhere, set {_SET}."
     try:
         app = script.load_app()
     except NoAppException as error:
@@ -33,10 +33,11 @@ def presumed(context: click.Context) -> tuple[str, str]:
     except ConfigError as error:
         raise click.UsageError(f"{error} Or set {_SET}, to where a service runs.") from None
     found = _instances(app)
-    name = next(iter(found)) if len(found) == 1 else "ingest"
+    name = queue or (next(iter(found)) if len(found) == 1 else "ingest")
     if name not in found:
         listed = ", ".join(f"{name!r} at {url}" for name, url in found.items())
-        raise click.UsageError(f"This app has {listed or 'no ingestion'}; set {_SET}, to the one to call.")
+        hint = "" if queue else ("name one with --queue, or " if listed else "")
+        raise click.UsageError(f"This app has {listed or 'no ingestion'}; {hint}set {_SET}, to the one to call.")
     why = f"This is where `flask run` serves {name!r} of this app; if it is served elsewhere, set {_SET}."
     return found[name], why
 

@@ -191,7 +191,7 @@ def failures(to: Remote, *, each: bool, since: str | None, until: str | None, li
 def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
     """Cancel what has not started of an ingestion, or of all that match."""
     if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
-        carry_out(to, to.client.cancel_all, "cancel", chosen, dry_run=dry_run, yes=yes)
+        carry_out(to, "cancel", chosen, dry_run=dry_run, yes=yes)
     else:
         to.show(to.client.cancel(str(ingestion_id)), display.status_text)
 
@@ -206,7 +206,7 @@ def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, *
     For example: redrive --status failed --since 8h
     """
     if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
-        carry_out(to, to.client.redrive_all, "redrive", chosen, dry_run=dry_run, yes=yes)
+        carry_out(to, "redrive", chosen, dry_run=dry_run, yes=yes)
     else:
         to.show(to.client.redrive(str(ingestion_id)), display.status_text)
 
@@ -244,6 +244,39 @@ def resume(to: Remote) -> None:
     to.show(to.client.resume(), display.queue_text)
 
 
+@ingestion.command("end-hold")
+@remote
+def end_hold(to: Remote) -> None:
+    """End a hold that the upstream asked for."""
+    to.show(to.client.end_hold(), display.queue_text)
+
+
+@ingestion.command()
+@click.option("--interval", type=click.FloatRange(0), help="Seconds from start to start.")
+@click.option("--burst", type=click.IntRange(1), help="Tokens saved up at most.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=LIMIT", help="Such as 10/s=5/s, for one of LIMITS.")
+@click.option("--reset", is_flag=True, help="Go back to what is configured.")
+@remote
+def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[str, ...], *, reset: bool) -> None:
+    """Change the rate, for all processes and until it is changed again; without an option, say what it is."""
+    if reset:
+        to.show(to.client.reset_rate(), display.rate_text)
+        return
+    named = dict(one.partition("=")[::2] for one in limits)
+    if interval is None and burst is None and not named:
+        to.show(to.client.queue(), display.rate_text)
+        return
+    to.show(to.client.change_rate(interval=interval, burst=burst, limits=named or None), display.rate_text)
+
+
+@ingestion.command()
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@remote
+def audit(to: Remote, limit: int) -> None:
+    """Say who did what, newest first."""
+    to.show(to.client.audit(limit=limit), display.audit_text)
+
+
 @ingestion.command()
 @remote
 def queue(to: Remote) -> None:
@@ -277,7 +310,7 @@ def verify_(
     burst = log.burst if burst is None else burst
     if interval is None or burst is None:
         raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
-    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace)
+    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace, since=log.since)
     found = [
         {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
         for one in violations

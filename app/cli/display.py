@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -114,6 +115,27 @@ def queue_text(queue: Document) -> str:
         *(("at work", _worker(one)) for one in queue.get("workers", ())),
     ]
     return _columns(rows)
+
+
+def rate_text(queue: Document) -> str:
+    """Returns the rate in force."""
+    rate = queue["rate"]
+    one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
+    text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
+    return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
+
+
+def audit_text(page: Document) -> str:
+    """Returns the entries of the audit log, a line each."""
+    return "\n".join(map(_entry, page["entries"])) or "Nobody has changed anything yet."
+
+
+def _entry(entry: Document) -> str:
+    changes = ", ".join(
+        f"{name} {json.dumps(entry['before'][name])} -> {json.dumps(value)}" for name, value in entry["after"].items()
+    )
+    subject = f" {entry['subject']}" if entry["subject"] else ""
+    return f"{entry['at']} {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
 
 
 def _limits(queue: Document) -> str | None:

@@ -65,7 +65,10 @@ def service_options(function: Callable[..., None]) -> Callable[..., None]:
         help="Better set there: ps shows options.",
         callback=_as_before_the_verb,
     )
-    return url(key(function))
+    queue = click.option(
+        "--queue", help="Which queue, where the service has several (INGEST_QUEUES).", callback=_as_before_the_verb
+    )
+    return url(queue(key(function)))
 
 
 def remote(function: Callable[..., None]) -> Callable[..., None]:
@@ -75,8 +78,12 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
     @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @functools.wraps(function)
-    def run(url: str | None, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
-        url, why = (url, "") if url else presumed(click.get_current_context())
+    def run(url: str | None, queue: str | None, key: str | None, retries: int, as_json: bool, **values: Any) -> None:
+        url, why = (
+            (f"{url.rstrip('/')}/{queue}" if queue else url, "")
+            if url
+            else presumed(click.get_current_context(), queue)
+        )
         try:
             client = Client(url, key=key, retries=retries, notice=say)
         except ValueError as error:

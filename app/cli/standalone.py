@@ -22,16 +22,19 @@ def serve(context: click.Context) -> None:
 
     def create_app() -> Flask:
         app = _app(context)
-        service = _service(app, "ingest")
-        if service.settings.autostart:
-            service.start()
+        services = [one for one in app.extensions.values() if isinstance(one, Service)]
+        if not services:
+            raise click.UsageError("This app has no ingestion.")
+        for service in services:
+            if service.settings.autostart:
+                service.start()
         return app
 
     context.exit(run(create_app))
 
 
 @click.command()
-@click.option("--name", default="ingest", show_default=True, help="The instance to work for.")
+@click.option("--name", "--queue", default="ingest", show_default=True, help="The instance to work for.")
 @click.pass_context
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""

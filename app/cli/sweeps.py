@@ -46,24 +46,23 @@ def sweep_filter(ingestion_id: str | None, where: Mapping[str, str | None], *, d
     return chosen
 
 
-def carry_out(
-    to: Remote, call: Callable[..., dict[str, Any]], verb: str, where: dict[str, Any], *, dry_run: bool, yes: bool
-) -> None:
+def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, yes: bool) -> None:
     """Say how many match, ask on a terminal, and show the progress until all is done."""
-    count = call(dry_run=True, **where)
+    client = to.client
+    count = client.count_redrive(**where) if verb == "redrive" else client.count_cancel(**where)
+    told = f"{_ingestions(count.ingestions)}, {display.count(count.batches)}"
     if dry_run:
-        to.show(count, lambda found: f"{_ingestions(found['ingestions'])}, {display.count(found['batches'])}")
+        to.show(count, lambda _: told)
         return
     if not yes and sys.stdin.isatty():
-        told = f"{_ingestions(count['ingestions'])}, {display.count(count['batches'])}"
         click.confirm(f"{verb.capitalize()} {told}?", abort=True, err=True)
-    sweep, said = call(**where), -1
-    while sweep["state"] == "running":
-        if sweep["acted"] != said:
-            said = sweep["acted"]
-            say(f"{said} of {_ingestions(sweep['matched'])}")
+    sweep, said = client.redrive_all(**where) if verb == "redrive" else client.cancel_all(**where), -1
+    while sweep.state == "running":
+        if sweep.acted != said:
+            said = sweep.acted
+            say(f"{said} of {_ingestions(sweep.matched)}")
         time.sleep(_PAUSE)
-        sweep = to.client.sweep(sweep["sweep_id"])
+        sweep = client.sweep(sweep.sweep_id)
     to.show(sweep, lambda done: f"{verb} of {_ingestions(done['acted'])} is done")
 
 

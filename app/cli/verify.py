@@ -29,12 +29,13 @@ class Violation(NamedTuple):
 
 
 class Log(NamedTuple):
-    """Dispatches with the limit they kept to, as far as the log says."""
+    """Dispatches with the limit that those from `since` on kept to (epoch seconds), as far as the log says."""
 
     dispatches: Sequence[Dispatch]
     interval: float | None = None
     burst: int | None = None
     limits: tuple[AnyLimit, ...] = ()
+    since: float = 0.0
 
 
 def verify(
@@ -44,18 +45,21 @@ def verify(
     burst: int = 1,
     limits: Iterable[AnyLimit] = (),
     grace: float = 0.0,
+    since: float = 0.0,
 ) -> list[Violation]:
     """Returns the first violation of each limit and the first of the order; empty where all held. O(n log n).
 
     The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
-    due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others.
+    due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others. The rate is
+    that of the starts from `since` on, when it was last changed.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
+    limited = [dispatch for dispatch in starts if dispatch.started_at >= since]
     rates = (
-        _too_many(starts, one) if isinstance(one, Quota) else _too_close(starts, one.interval, one.burst)
+        _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.burst)
         for one in limits
     )
-    found = (_too_close(starts, interval, burst), *rates, _overtaken(starts, grace))
+    found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace))
     return [violation for violation in found if violation]
 
 
@@ -76,10 +80,11 @@ def read(text: str) -> Log:
 def log_of(document: Any) -> Log:
     """Returns the log in parsed JSON: an answer of GET /dispatches, an array, or one dispatch. Raises ValueError."""
     if isinstance(document, Mapping) and "dispatches" in document:
-        limit = document.get("interval"), document.get("burst")
-        if not all(one is None or _is_number(one) for one in limit):
-            raise ValueError("interval and burst must be numbers.")
-        return Log(log_of(document["dispatches"]).dispatches, *limit, parse_limits(document.get("limits", ())))
+        limit, since = (document.get("interval"), document.get("burst")), document.get("rate_since", 0.0)
+        if not all(one is None or _is_number(one) for one in (*limit, since)):
+            raise ValueError("interval, burst and rate_since must be numbers.")
+        limits = parse_limits(document.get("limits", ()))
+        return Log(log_of(document["dispatches"]).dispatches, *limit, limits, since or 0.0)
     items = [document] if isinstance(document, Mapping) else document
     if not isinstance(items, list):
         raise ValueError(f"A list of dispatches is needed, not {document!r:.40}.")

@@ -1,13 +1,66 @@
-"""The API of a running service, from Python. Needs the standard library alone.
+"""The API of a running service, from Python. Needs the standard library alone, AsyncClient httpx too.
 
 ClientError
 ├── Unreachable    no service answered: absent, too slow, cut off, or something other than this service
 ├── Refused        the service answered no, and says why
-└── TimedOut       the ingestion had not ended when time ran out
+└── TimedOut       what was waited for had not ended when time ran out
 """
 
-from .calls import Refused
-from .client import Client, TimedOut
-from .transport import ClientError, Unreachable
+from .asynchronous import AsyncClient
+from .client import Client
+from .documents import (
+    Accuracy,
+    Audit,
+    Batch,
+    BatchError,
+    Callback,
+    Counts,
+    Depth,
+    Depths,
+    Dispatch,
+    Dispatches,
+    Entry,
+    Estimate,
+    Ingestion,
+    Limit,
+    Queue,
+    Quote,
+    Rate,
+    Result,
+    StatusPage,
+    Upcoming,
+    Worker,
+)
+from .errors import ClientError, Refused, TimedOut, Unreachable
+from .submission import Submission
 
-__all__ = ["Client", "ClientError", "Refused", "TimedOut", "Unreachable"]
+__all__ = [
+    "Accuracy",
+    "AsyncClient",
+    "Audit",
+    "Batch",
+    "BatchError",
+    "Callback",
+    "Client",
+    "ClientError",
+    "Counts",
+    "Depth",
+    "Depths",
+    "Dispatch",
+    "Dispatches",
+    "Entry",
+    "Estimate",
+    "Ingestion",
+    "Limit",
+    "Queue",
+    "Quote",
+    "Rate",
+    "Refused",
+    "Result",
+    "StatusPage",
+    "Submission",
+    "TimedOut",
+    "Unreachable",
+    "Upcoming",
+    "Worker",
+]

@@ -1,55 +1,58 @@
-"""Calls that get through: retries what is worth another try, and turns answers into results or errors."""
+"""What to repeat and when, and what an answer means: decided here, performed by whoever drives the steps.
+
+Nothing here waits or connects. A call is a generator: it yields a Request and is sent its Reply, or the Unreachable
+that came instead, and yields a Pause where time should pass.
+"""
 
 from __future__ import annotations
 
 import json
 import random
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from typing import NamedTuple, TypeAlias, TypeVar
 
-from ..core import Clock
-from .transport import ClientError, Reply, Transport, Unreachable
+from .document import Document, Unlike
+from .errors import ClientError, Refused, Unreachable
+from .messages import Address, Reply, Request
+
+T = TypeVar("T")
+D = TypeVar("D", bound=Document)
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0
 """Seconds before the second attempt, which double with each attempt, and their upper bound."""
 
 
-class Refused(ClientError):
-    """The service answered no; the message is its reason.
+class Pause(NamedTuple):
+    """Let so many seconds pass."""
 
-    `status` is the HTTP status, `errors` the faults it lists, each with `pointer` and `detail`, `problem` the whole
-    RFC 9457 document, and `retry_after` the seconds after which to ask again, where it gives them.
-    """
+    seconds: float
 
-    def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None) -> None:
-        self.status = status
-        self.detail = str(problem["detail"])
-        self.errors: Sequence[Mapping[str, str]] = problem.get("errors", [])
-        self.problem = problem
-        self.retry_after = retry_after
-        super().__init__(self.detail)
+
+Told: TypeAlias = Reply | Unreachable | None
+"""What came of a step; None of a pause."""
+
+Steps: TypeAlias = Generator[Request | Pause, Told, T]
 
 
 class Calls:
-    """Makes a client's calls; takes the arguments of `Client`."""
+    """Makes a client's calls; takes the arguments of `Client`, and `now`, which tells the time in seconds."""
 
     def __init__(
         self,
-        transport: Transport,
+        address: Address,
         *,
         timeout: float,
         retries: int,
         patience: float,
         notice: Callable[[str], object] | None,
-        clock: Clock,
+        now: Callable[[], float],
     ) -> None:
-        self.transport = transport
-        self.timeout = timeout
+        self._url = address.url
+        self._timeout = timeout
         self._retries = retries
         self._patience = patience
         self._notice = notice
-        self._clock = clock
+        self.now = now
 
     def call(
         self,
@@ -60,23 +63,24 @@ class Calls:
         *,
         once: bool = False,
         until: float | None = None,
-    ) -> Reply:
+    ) -> Steps[Reply]:
         """Returns the good answer to a request, by `until` where given; `once`: not repeated if it may have worked."""
+        sent = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
         attempt, patience = 0, self._patience
         while True:
-            timeout, pause = self.timeout, min(_BACKOFF_MAX, _BACKOFF * 2**attempt) * random.uniform(0.5, 1.0)
+            timeout, pause = self._timeout, min(_BACKOFF_MAX, _BACKOFF * 2**attempt) * random.uniform(0.5, 1.0)
             if until is not None:
-                left = until - self._clock.now()
+                left = until - self.now()
                 timeout, patience = min(timeout, max(0.1, left)), min(patience, left)
+            answer = yield Request(method, path, body, sent, timeout)
             error: ClientError
-            try:
-                answer = self.transport.exchange(method, path, body, headers or {}, timeout)
-            except Unreachable as lost:
-                error, again = lost, lost.again and not (once and lost.sent)
+            if isinstance(answer, Unreachable):
+                error, again = answer, answer.again and not (once and answer.sent)
             else:
+                assert answer is not None, "a request has an answer"
                 if answer.status == 200:
                     return answer
-                error = self.error(answer)
+                error = self._error(answer)
                 again = answer.status in ((429, 503) if once else (429, 502, 503, 504))
                 if answer.retry_after is not None:
                     again, pause = again or answer.status == 409, answer.retry_after
@@ -85,17 +89,23 @@ class Calls:
             attempt, patience = attempt + 1, patience - pause
             if self._notice:
                 self._notice(f"{error} Trying again in {pause:.1f} s.")
-            self.sleep(pause)
+            yield Pause(pause)
 
-    def error(self, answer: Reply) -> ClientError:
+    def document(self, kind: type[D], text: bytes | str) -> D:
+        """Returns the document that JSON text holds. Raises Unreachable for anything else."""
+        try:
+            return kind(json.loads(text))
+        except Unlike as error:
+            raise Unreachable(f"{self._url} answers, but not as this service does: {error}.") from None
+        except (ValueError, TypeError):
+            raise Unreachable(f"{self._url} answers, but not as this service does.") from None
+
+    def _error(self, answer: Reply) -> ClientError:
         """Returns what an answer other than 200 means."""
         if answer.location is not None and 300 <= answer.status < 400:
-            return Unreachable(f"{self.transport.url} redirects to {answer.location}; use that address instead.")
+            return Unreachable(f"{self._url} redirects to {answer.location}; use that address instead.")
         try:
             return Refused(answer.status, json.loads(answer.body), answer.retry_after)
         except (ValueError, TypeError, KeyError, AttributeError):
             prefix = "; if it is embedded, its URL ends with its url_prefix" if answer.status == 404 else ""
-            return Unreachable(f"{self.transport.url} answers {answer.status}, but not as this service does{prefix}.")
-
-    def sleep(self, seconds: float) -> None:
-        self._clock.wait(threading.Event(), seconds)
+            return Unreachable(f"{self._url} answers {answer.status}, but not as this service does{prefix}.")

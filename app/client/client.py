@@ -1,55 +1,44 @@
-"""The verbs of a client."""
+"""The client that blocks, on http.client."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
-from urllib.parse import quote, urlencode
-from uuid import uuid4
 
-from ..core import Clock, Id, Priority, Status, SystemClock
-from .calls import Calls
-from .transport import ClientError, Reply, Transport, Unreachable
+from ..core import Id, Priority, Status
+from .base import Base
+from .calls import Pause, Steps, T, Told
+from .documents import (
+    Audit,
+    Dispatches,
+    FailedId,
+    FailureGroup,
+    Ingestion,
+    Queue,
+    Quote,
+    Result,
+    StatusPage,
+    Sweep,
+    SweepCount,
+)
+from .errors import Unreachable
+from .messages import Address, Reply, Request
+from .submission import Submission
+from .transport import Transport
 
-_LOOK_MIN, _LOOK_MAX = 0.25, 60.0
-"""Bounds of the seconds between two polls of an ingestion; an operator can change what no estimate foresaw."""
 
-
-class TimedOut(ClientError):
-    """The ingestion had not ended in time. `status` is the last one known."""
-
-    def __init__(self, timeout: float, status: Mapping[str, Any]) -> None:
-        super().__init__(f"The ingestion is {status['status']} after {timeout:g} s, and continues.")
-        self.status = status
-
-
-class Client:
+class Client(Base):
     """A service at `url`, such as `http://127.0.0.1:8000`, or with a path where it is embedded under one.
 
     `key` is sent as a bearer token. Each wait for the network takes `timeout` seconds at most. If the connection is
     lost, or the service says "later", a call that is safe to repeat is tried up to `retries` more times, as long as
     the waits in between add up to `patience` seconds at most; `notice` is called with each reason in words.
 
-    Every call may raise Unreachable or Refused, and returns documents as the service sends them. Safe to share among
-    threads.
+    Every call may raise Unreachable or Refused. Documents are the dicts that the service sends, with their members as
+    typed attributes. Safe to share among threads.
     """
-
-    def __init__(
-        self,
-        url: str = "http://127.0.0.1:8000",
-        *,
-        key: str | None = None,
-        timeout: float = 30.0,
-        retries: int = 5,
-        patience: float = 60.0,
-        notice: Callable[[str], object] | None = None,
-        clock: Clock | None = None,
-    ) -> None:
-        self._clock = clock or SystemClock()
-        self._calls = Calls(
-            Transport(url, key), timeout=timeout, retries=retries, patience=patience, notice=notice, clock=self._clock
-        )
 
     def submit(
         self,
@@ -65,65 +54,87 @@ class Client:
         `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Even if the
         connection is lost, the ids are accepted once: every attempt carries `idempotency_key`, or a random one.
         """
-        key = str(uuid4()) if idempotency_key is None else idempotency_key
-        if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
-            raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
-        body = _body(ids, priority, deadline=deadline, callback=callback)
-        answer = self._calls.call("POST", "/ingest", body, {"Idempotency-Key": f'"{key}"'})
-        return str(self._document(answer, "ingestion_id")["ingestion_id"])
+        submission = Submission.of(ids, priority, idempotency_key, deadline=deadline, callback=callback)
+        return self._run(self._verbs.submit(submission))
+
+    def submit_many(
+        self,
+        submissions: Iterable[Submission],
+        *,
+        progress: Callable[[Sequence[str]], object] | None = None,
+    ) -> Sequence[str]:
+        """Submit one after the other, in this order; returns the ingestions' ids, and calls `progress` with those so
+        far after each.
+
+        Stops at the first that is refused. To go on, submit the same objects again: those that were accepted are not
+        accepted twice, because each has its key.
+        """
+        return self._run(self._verbs.submit_many(submissions, progress))
 
     def status(
         self, ingestion_id: str, *, limit: int | None = None, offset: int = 0, status: Status | str | None = None
-    ) -> dict[str, Any]:
+    ) -> StatusPage:
         """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`.
 
         With `status`, of the batches in that status.
         """
-        only = status and Status(status).value
-        return self._ask("GET", _of(ingestion_id) + _query(status=only, limit=limit, offset=offset or None))
+        return self._run(self._verbs.status(ingestion_id, limit, offset, status))
 
     def wait(
         self,
         ingestion_id: str,
         *,
         timeout: float | None = None,
-        progress: Callable[[dict[str, Any]], object] | None = None,
-    ) -> dict[str, Any]:
+        progress: Callable[[StatusPage], object] | None = None,
+    ) -> StatusPage:
         """Wait until the ingestion has ended; returns its last status, without batches.
 
         Polls as seldom as the service advises; calls `progress` with every status. Raises TimedOut after
         `timeout` seconds.
         """
-        until = None if timeout is None else self._clock.now() + timeout
-        while True:
-            answer = self._calls.call("GET", _of(ingestion_id) + "?limit=0", until=until)
-            status = self._document(answer, "status")
-            if progress:
-                progress(status)
-            if Status(status["status"]).final:
-                return status
-            pause = min(_LOOK_MAX, 5.0 if answer.retry_after is None else max(_LOOK_MIN, answer.retry_after))
-            if timeout is not None and until is not None:
-                pause = min(pause, until - self._clock.now())
-                if pause <= 0:
-                    raise TimedOut(timeout, status)
-            self._calls.sleep(pause)
+        return self._run(self._verbs.wait(ingestion_id, timeout, progress))
 
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[dict[str, Any]]:
-        """Yields `{"id", "data"}` for each answered id, in the ingestion's order, as they arrive. Never retried.
+    def wait_all(
+        self,
+        ingestion_ids: Iterable[str],
+        *,
+        timeout: float | None = None,
+        progress: Callable[[Sequence[Ingestion]], object] | None = None,
+    ) -> Sequence[Ingestion]:
+        """Wait until all of these ingestions have ended; returns their last statuses, in the same order.
 
-        With `failed`, `{"id", "error"}` too for each id that failed.
+        A poll takes two requests for all ingestions that are on one page of the listing, however many they are, and
+        is made as seldom as the service advises for the last of them; `progress` is called with the statuses of each
+        poll. Raises TimedOut after `timeout` seconds.
         """
-        return map(json.loads, self.result_lines(ingestion_id, failed=failed))
+        return self._run(self._verbs.wait_all(ingestion_ids, timeout, progress))
+
+    def iter_results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[Result]:
+        """Yields each answered id with its data, in the ingestion's order, as they arrive.
+
+        With `failed`, each id that failed with its error too. Repeated until the first one is there, never after it.
+        """
+        for line in self.result_lines(ingestion_id, failed=failed):
+            yield self._verbs.result(line)
+
+    results = iter_results
 
     def result_lines(self, ingestion_id: str, *, failed: bool = False) -> Iterator[str]:
         """Yields the results as the lines of NDJSON that the service sends."""
-        return self._lines(f"/results/{quote(ingestion_id, safe='')}{_query(include='failed' if failed else None)}")
+        yield from self._stream(self._verbs.results(ingestion_id, failed=failed))
 
-    def _lines(self, path: str) -> Iterator[str]:
-        with self._calls.transport.stream(path, self._calls.timeout) as (answer, lines):
-            if answer.status != 200:
-                raise self._calls.error(answer)
+    def _stream(self, head: Steps[Reply]) -> Iterator[str]:
+        """Yields the lines that follow the head of an answer."""
+        lines: Iterator[str] = iter(())
+        with ExitStack() as opened:
+
+            def begin(request: Request) -> Reply:
+                nonlocal lines
+                opened.close()
+                reply, lines = opened.enter_context(self._transport.stream(request))
+                return reply
+
+            self._run(head, begin)
             yield from lines
 
     def list(
@@ -133,143 +144,142 @@ class Client:
         priority: Priority | str | None = None,
         failed: bool = False,
         page: int = 100,
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[Ingestion]:
         """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches."""
-        filters = {
-            "status": status and Status(status).value,
-            "priority": priority and _name(priority),
-            "failed": "true" if failed else None,
-        }
-        return self._pages("/ingestions", "ingestions", page, filters)
-
-    def _pages(self, path: str, member: str, page: int, filters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         cursor = None
         while True:
-            answer = self._calls.call("GET", path + _query(**filters, limit=page, cursor=cursor))
-            document = self._document(answer, member, "next_cursor")
-            yield from document[member]
-            cursor = document["next_cursor"]
+            found = self._run(self._verbs.page(status, priority, failed=failed, limit=page, cursor=cursor))
+            yield from found.ingestions
+            cursor = found.next_cursor
             if cursor is None:
                 return
 
-    def failures(self, *, page: int = 100, **where: Any) -> Iterator[dict[str, Any]]:
+    def failures(self, *, page: int = 100, **where: Any) -> Iterator[FailureGroup]:
         """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
 
         `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
         or seconds ago.
         """
-        return self._pages("/failures", "groups", page, _failed(**where))
+        cursor = None
+        while True:
+            found = self._run(self._verbs.failures(where, page, cursor))
+            yield from found.groups
+            cursor = found.next_cursor
+            if cursor is None:
+                return
 
-    def failed_ids(self, **where: Any) -> Iterator[dict[str, Any]]:
-        """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`. Never retried."""
-        return map(json.loads, self.failed_id_lines(**where))
+    def failed_ids(self, **where: Any) -> Iterator[FailedId]:
+        """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
+        for line in self.failed_id_lines(**where):
+            yield self._verbs.failed_id(line)
 
     def failed_id_lines(self, **where: Any) -> Iterator[str]:
         """Yields the same as the lines of NDJSON that the service sends."""
-        return self._lines(f"/failures/ids{_query(**_failed(**where))}")
+        yield from self._stream(self._verbs.failed_ids(where))
 
-    def cancel(self, ingestion_id: str) -> dict[str, Any]:
+    def count_redrive(self, **where: Any) -> SweepCount:
+        """Returns how much `redrive_all` would act on."""
+        return self._run(self._verbs.count_sweep("redrive", where))
+
+    def count_cancel(self, **where: Any) -> SweepCount:
+        """Returns how much `cancel_all` would act on."""
+        return self._run(self._verbs.count_sweep("cancel", where))
+
+    def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
+
+        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
+        and `until` are RFC 3339 times, or seconds ago.
+        """
+        return self._run(self._verbs.sweep("redrive", where, idempotency_key))
+
+    def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Cancel all that match, as `redrive_all` redrives them."""
+        return self._run(self._verbs.sweep("cancel", where, idempotency_key))
+
+    def sweep(self, sweep_id: str) -> Sweep:
+        """Returns how far a redrive or cancel of all that match is."""
+        return self._run(self._verbs.look_up_sweep(sweep_id))
+
+    def cancel(self, ingestion_id: str) -> StatusPage:
         """Cancel what has not started; returns the new status, without batches."""
-        return self._ask("POST", _of(ingestion_id) + "/cancel")
+        return self._run(self._verbs.cancel(ingestion_id))
 
-    def redrive(self, ingestion_id: str) -> dict[str, Any]:
+    def redrive(self, ingestion_id: str) -> StatusPage:
         """Start the failed batches over; returns the new status, without batches.
 
         Never repeated once it may have taken effect.
         """
-        return self._document(self._calls.call("POST", _of(ingestion_id) + "/redrive", once=True))
+        return self._run(self._verbs.redrive(ingestion_id))
 
-    def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> dict[str, Any]:
-        """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
-
-        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
-        and `until` are RFC 3339 times, or seconds ago. With `dry_run=True` it returns the count alone.
-        """
-        return self._sweep("redrive", idempotency_key, where)
-
-    def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> dict[str, Any]:
-        """Cancel all that match, as `redrive_all` redrives them."""
-        return self._sweep("cancel", idempotency_key, where)
-
-    def _sweep(self, verb: str, key: str | None, where: Mapping[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in where.items() if value is not None}
-        headers = {"Idempotency-Key": f'"{uuid4() if key is None else key}"'}
-        return self._document(self._calls.call("POST", f"/ingestions/{verb}", json.dumps(given).encode(), headers))
-
-    def sweep(self, sweep_id: str) -> dict[str, Any]:
-        """Returns how far a redrive or cancel of all that match is."""
-        return self._ask("GET", f"/sweeps/{quote(sweep_id, safe='')}")
-
-    def redrive_callback(self, ingestion_id: str) -> dict[str, Any]:
+    def redrive_callback(self, ingestion_id: str) -> StatusPage:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 
         Never repeated once it may have taken effect.
         """
-        return self._document(self._calls.call("POST", _of(ingestion_id) + "/callback/redrive", once=True))
+        return self._run(self._verbs.redrive_callback(ingestion_id))
 
     def quote(
         self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
-    ) -> dict[str, Any]:
+    ) -> Quote:
         """Returns when these ids would start and end at each priority; nothing is queued."""
-        return self._ask("POST", "/quote", _body(ids, priority, deadline=deadline))
+        return self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
-    def pause(self) -> dict[str, Any]:
+    def pause(self) -> Queue:
         """Start nothing until `resume`; returns the state of the queue."""
-        return self._ask("POST", "/queue/pause")
+        return self._run(self._verbs.pause())
 
-    def resume(self) -> dict[str, Any]:
+    def resume(self) -> Queue:
         """End a pause; returns the state of the queue."""
-        return self._ask("POST", "/queue/resume")
+        return self._run(self._verbs.resume())
 
-    def queue(self) -> dict[str, Any]:
+    def end_hold(self) -> Queue:
+        """End a hold that the upstream asked for; returns the state of the queue."""
+        return self._run(self._verbs.end_hold())
+
+    def change_rate(
+        self, *, interval: float | None = None, burst: int | None = None, limits: Mapping[str, str] | None = None
+    ) -> Queue:
+        """Change the rate, within the bounds of the configuration; what is not given is as configured.
+
+        `limits` holds a limit for the name of each that it replaces. Returns the state of the queue.
+        """
+        return self._run(self._verbs.change_rate(interval=interval, burst=burst, limits=limits))
+
+    def reset_rate(self) -> Queue:
+        """Go back to the rate that is configured; returns the state of the queue."""
+        return self._run(self._verbs.reset_rate())
+
+    def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
+        """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""
+        return self._run(self._verbs.audit(limit, cursor))
+
+    def queue(self) -> Queue:
         """Returns the state of the queue: depths, ages, tokens, what it waits on, the next batches."""
-        return self._ask("GET", "/queue")
+        return self._run(self._verbs.queue())
 
-    def dispatches(self, *, limit: int | None = None) -> dict[str, Any]:
+    def dispatches(self, *, limit: int | None = None) -> Dispatches:
         """Returns the latest dispatches, oldest first, and the limit they were made under."""
-        return self._ask("GET", "/dispatches" + _query(limit=limit))
+        return self._run(self._verbs.dispatches(limit))
 
-    def _ask(self, method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
-        return self._document(self._calls.call(method, path, body))
+    def _open(self, address: Address) -> None:
+        self._transport = Transport(address)
 
-    def _document(self, answer: Reply, *members: str) -> dict[str, Any]:
-        """Returns the object in an answer, which must have these members."""
-        try:
-            document = json.loads(answer.body)
-        except ValueError:
-            document = None
-        if not isinstance(document, dict) or not document.keys() >= set(members):
-            raise Unreachable(f"{self._calls.transport.url} answers, but not as this service does.")
-        return document
-
-
-def _of(ingestion_id: str) -> str:
-    return f"/status/{quote(ingestion_id, safe='')}"
-
-
-def _query(**members: Any) -> str:
-    given = {name: value for name, value in members.items() if value is not None}
-    return f"?{urlencode(given)}" if given else ""
-
-
-def _failed(
-    *,
-    group: str | None = None,
-    priority: Priority | str | None = None,
-    owner: str | None = None,
-    since: str | float | None = None,
-    until: str | float | None = None,
-) -> dict[str, Any]:
-    """Returns a filter of failures as members of a query."""
-    of = priority and _name(priority)
-    return {"group": group, "priority": of, "owner": owner, "since": since, "until": until}
-
-
-def _name(priority: Priority | str) -> str:
-    return priority.name if isinstance(priority, Priority) else priority
-
-
-def _body(ids: Iterable[Id], priority: Priority | str, **more: Any) -> bytes:
-    members = {"ids": [*ids], "priority": _name(priority)}
-    given = {name: value for name, value in more.items() if value is not None}
-    return json.dumps(members | given, separators=(",", ":")).encode()
+    def _run(self, steps: Steps[T], exchange: Callable[[Request], Reply] | None = None) -> T:
+        """Take the steps of a verb; returns its outcome."""
+        exchange = exchange or self._transport.exchange
+        told: Told = None
+        while True:
+            try:
+                step = steps.send(told)
+            except StopIteration as end:
+                outcome: T = end.value
+                return outcome
+            if isinstance(step, Pause):
+                told = None
+                self._clock.wait(threading.Event(), step.seconds)
+                continue
+            try:
+                told = exchange(step)
+            except Unreachable as lost:
+                told = lost

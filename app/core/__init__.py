@@ -24,10 +24,12 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
+from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
@@ -55,6 +57,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Audit",
     "Batch",
     "BatchError",
     "Batches",
@@ -81,10 +84,12 @@ __all__ = [
     "Priority",
     "Prospect",
     "Quote",
+    "Rates",
     "Running",
     "Spot",
     "Stats",
     "Status",
+    "Steering",
     "Strings",
     "Sweep",
     "SweepFilter",
@@ -102,6 +107,7 @@ __all__ = [
     "batch_position",
     "check_cancel",
     "check_quota",
+    "check_rates",
     "check_redrive",
     "check_request",
     "check_sweep",
@@ -114,8 +120,10 @@ __all__ = [
     "ids_at",
     "ingestion_document",
     "ingestion_prefix",
+    "interval_bounds",
     "is_last",
     "limiter_of",
+    "most_burst",
     "past_moment",
     "printable",
     "rank_of",
@@ -127,6 +135,7 @@ __all__ = [
     "state_of",
     "states_of",
     "statuses",
+    "steer",
     "steps",
     "string_fault",
     "timestamp",

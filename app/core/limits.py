@@ -43,6 +43,16 @@ def limiter_of(
     return Quotas(Buckets(buckets), used) if used else Buckets(buckets)
 
 
+def buckets_of(limiter: Limiter) -> Mapping[str, TokenBucket]:
+    """Returns the token buckets of a limiter by their names."""
+    if isinstance(limiter, TokenBucket):
+        return {OF_INTERVAL: limiter}
+    if isinstance(limiter, Quotas):
+        limiter = limiter.limiter
+    assert isinstance(limiter, Buckets)
+    return limiter.buckets
+
+
 def state_of(limiter: Limiter) -> tuple[float, dict[str, Any]]:
     """Returns when the bucket of INTERVAL would be full, and the state of each other limit by its name, as JSON."""
     if isinstance(limiter, TokenBucket):
@@ -50,8 +60,6 @@ def state_of(limiter: Limiter) -> tuple[float, dict[str, Any]]:
     levels: dict[str, Any] = {}
     if isinstance(limiter, Quotas):
         levels = {one.quota.name: [one.since, one.starts] for one in limiter.used if one.starts}
-        limiter = limiter.limiter
-    assert isinstance(limiter, Buckets)
-    full_at = {name: bucket.full_at for name, bucket in limiter.buckets.items()}
+    full_at = {name: bucket.full_at for name, bucket in buckets_of(limiter).items()}
     own = full_at.pop(OF_INTERVAL)
     return own, levels | {name: moment for name, moment in full_at.items() if moment > -math.inf}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .limiter import Level
 from .models import Claim, Priority
+from .rates import Rates
 from .rules import Gate
 
 HOUR = 60
@@ -52,7 +53,7 @@ class Stats(NamedTuple):
 
     `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
     None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
-    which refusals of the upstream lead, 0 where there are none.
+    which refusals of the upstream lead, 0 where there are none, and `rates` what an operator changed.
     """
 
     now: float
@@ -69,6 +70,7 @@ class Stats(NamedTuple):
     next_retry_at: float | None
     limits: Sequence[Level] = ()
     pace: float = 0.0
+    rates: Rates = Rates()
 
     @property
     def binding_limit(self) -> str | None:
@@ -110,6 +112,7 @@ class Stats(NamedTuple):
             next_retry_at,
             gate.limiter.levels(now),
             pace,
+            gate.rates,
         )
 
 

@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 
 from ..config import Settings
 from ..errors import Conflict
+from ..limits import Limit
 from .limiter import Limiter
-from .limits import OF_UPSTREAM, limiter_of, state_of
+from .limits import OF_INTERVAL, OF_UPSTREAM, buckets_of, limiter_of, state_of
 from .models import Priority, Status
 from .pace import Pace
+from .rates import Rates, carried
 
-_PACE = "pace"
+_PACE, _RATES = "pace", "rates"
 
 
 class Wait(NamedTuple):
@@ -43,6 +45,7 @@ class Gate:
     resumed_at: float = 0.0
     hold_until: float = 0.0
     pace: Pace = Pace()  # noqa: RUF009 - it is immutable
+    rates: Rates = Rates()  # noqa: RUF009
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -51,12 +54,13 @@ class Gate:
     ) -> Gate:
         """Returns the gate whose limits are as `kept` told, neither paused nor held."""
         known = dict(levels or {})
-        pace = Pace(*known.pop(_PACE, ()))
+        pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
+        settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
         for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
             known.pop(name, None)
-        return cls(limiter, pace=pace if interval else Pace(), others=known)
+        return cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
 
     def at(self, settings: Settings, now: float) -> Gate:
         """Returns the gate with the pace of this moment."""
@@ -70,7 +74,23 @@ class Gate:
         """Returns what must survive a restart beside pauses and holds: a moment, and JSON."""
         full_at, levels = state_of(self.limiter)
         levels |= self.others
-        return full_at, levels | {_PACE: self.pace} if self.pace.interval else levels
+        if self.pace.interval:
+            levels[_PACE] = self.pace
+        if self.rates.since:
+            levels[_RATES] = self.rates
+        return full_at, levels
+
+    def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
+        """Go by other rates from now on; each limit keeps the tokens that it has."""
+        before, after = buckets_of(self.limiter), rates.apply(settings)
+        full_at, levels = self.kept()
+        if after.interval != before[OF_INTERVAL].interval or after.burst != before[OF_INTERVAL].burst:
+            full_at = carried(before[OF_INTERVAL], after.interval, after.burst, now)
+        for one in after.limits:
+            if isinstance(one, Limit) and one.name in rates.limits.keys() | self.rates.limits.keys():
+                levels[one.name] = carried(before[one.name], one.interval, one.burst, now)
+        self.rates = rates._replace(since=now)
+        self.limiter = Gate.of(settings, now, full_at, levels | {_RATES: self.rates}).limiter
 
     def slow_down(self, settings: Settings, claimed_at: float, now: float) -> float | None:
         """Halve the rate, because a batch claimed at `claimed_at` was refused; returns the seconds per start then.
@@ -79,9 +99,9 @@ class Gate:
         """
         if claimed_at <= self.pace.since:
             return None
-        full_at, levels = state_of(self.limiter)
-        self.pace = self.pace.slower(settings, now)
-        levels |= {_PACE: self.pace, OF_UPSTREAM: now + self.pace.interval}
+        self.pace = self.pace.slower(self.rates.apply(settings), now)
+        full_at, levels = self.kept()
+        levels[OF_UPSTREAM] = now + self.pace.interval
         self.limiter = Gate.of(settings, now, full_at, levels).limiter
         return self.pace.interval
 
@@ -97,6 +117,10 @@ class Gate:
     def hold(self, until: float) -> None:
         """Start nothing before `until`; never shortens a hold."""
         self.hold_until = max(self.hold_until, until)
+
+    def end_hold(self, now: float) -> None:
+        """End a hold, if any."""
+        self.hold_until = min(self.hold_until, now)
 
     def wait(self, now: float, *, due: float | None, slots: int, room: int = 1) -> Wait | None:
         """Returns why nothing may start now, or None if something may.

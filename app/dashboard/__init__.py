@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import LONGEST, Priority, Status, batch_count, dumps
@@ -22,6 +22,7 @@ from ..web import (
     Answer,
     Caller,
     Guard,
+    audit_document,
     count_member,
     failure_filter,
     filter_members,
@@ -84,6 +85,7 @@ def make_dashboard(service: Service) -> Blueprint:
             view=view,
             name=service.name,
             settings=service.settings,
+            queues=current_app.extensions.get("ingestion_queues", ()),
             api=(request.blueprint or "").rpartition(".")[0],
             caller=who and who.name,
             may_look=role is not None,
@@ -152,6 +154,19 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(Role.READ, "from")
     def failed(ingestion_id: str) -> Response:
         return _json({"position": data.next_failed(service, ingestion_id, count_member("from") or 0)})
+
+    @blueprint.get("/audit")
+    @page
+    def audit(who: Caller) -> Page:
+        if who.role < Role.OPERATE:
+            return render("refusal", who, title="Not allowed", why=f"The key of {who.name} does not operate."), 403
+        return render("audit", who)
+
+    @blueprint.get("/audit/data")
+    @needs(Role.OPERATE, "limit")
+    def audit_data() -> Response:
+        limit = count_member("limit", _ROWS, least=1, most=1000) or _ROWS
+        return _json({**data.state(service), **audit_document(service.store.audits(limit), limit)})
 
     @blueprint.get("/submit")
     @page

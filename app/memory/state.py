@@ -13,6 +13,7 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
+    Audit,
     BatchError,
     Claim,
     Clock,
@@ -22,6 +23,7 @@ from ..core import (
     Priority,
     Prospect,
     Running,
+    Status,
     Timeline,
     Wait,
     WorkerReport,
@@ -63,6 +65,7 @@ class MemoryState:
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
         self.workers: dict[str, WorkerReport] = {}
+        self.audits: deque[Audit] = deque(maxlen=settings.audit_log)
         self.order = 0
         self._settings = settings
         self._clock = clock
@@ -239,10 +242,17 @@ class MemoryState:
         self._settle(record, now)
         return record, state, error
 
-    def cancel(self, record: Record) -> bool:
+    def note(self, by: str | None, action: str, subject: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Record in the audit log who did what."""
+        number = self.audits[-1].number + 1 if self.audits else 1
+        self.audits.append(Audit(number, self._clock.now(), by, action, subject, before, after))
+
+    def cancel(self, record: Record, by: str | None) -> bool:
         """Cancel an ingestion; returns whether it was not cancelled before. Raises Conflict."""
-        if not check_cancel(record.snapshot().status, cancelled=record.cancelled):
+        status = record.status
+        if not check_cancel(status, cancelled=record.cancelled):
             return False
+        self.note(by, "cancel", record.id, {"status": status}, {"status": Status.CANCELLED})
         self.backlog.change(record, -record.waiting)
         record.cancelled = True
         self.aside.remove(record)
@@ -252,9 +262,10 @@ class MemoryState:
         self._settle(record, self._clock.now())
         return True
 
-    def redrive(self, record: Record) -> None:
+    def redrive(self, record: Record, by: str | None) -> None:
         """Start an ingestion's failed batches over. Raises Conflict."""
         check_redrive(record.tally[FAILED], cancelled=record.cancelled)
+        self.note(by, "redrive", record.id, {"failed": record.tally[FAILED]}, {"failed": 0})
         now = self._clock.now()
         if record.finished_at is not None:
             record.finished_at = record.estimated_completion = None

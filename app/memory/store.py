@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -26,11 +27,13 @@ from ..core import (
     Quote,
     Stats,
     Status,
+    Steering,
     Wait,
     WorkerReport,
     batch_id,
     room_of,
     statuses,
+    steer,
 )
 from ..store import Ended, Outcome, Store, Submission
 from .failures import failures
@@ -175,25 +178,29 @@ class MemoryStore(Store):
         with self._lock:
             self._state.workers.pop(worker_id, None)
 
-    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
+    def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            new = self._state.cancel(record)
+            new = self._state.cancel(record, by)
             return record.snapshot(), new
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         with self._lock:
             record = self._state.record(ingestion_id)
-            self._state.redrive(record)
+            self._state.redrive(record, by)
             return record.snapshot()
 
-    def pause(self) -> None:
+    def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
-            self._state.gate.pause()
+            before, after = steer(self._state.gate, self._settings, self._clock.now(), steering)
+            if after:
+                self._state.note(by, action, "", before, after)
+            return bool(after)
 
-    def resume(self) -> None:
+    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         with self._lock:
-            self._state.gate.resume(self._clock.now())
+            log = list(self._state.audits)
+        return [one for one in reversed(log) if before is None or one.number < before][:limit]
 
     def stats(self) -> Stats:
         with self._lock:

@@ -54,8 +54,8 @@ class MemorySweeps(Sweeps):
                 try:
                     record = self._state.record(ingestion_id)
                     if sweep.verb == "redrive":
-                        self._state.redrive(record)
-                    elif not self._state.cancel(record):
+                        self._state.redrive(record, known.by)
+                    elif not self._state.cancel(record, known.by):
                         continue
                 except Refusal:
                     continue

@@ -17,7 +17,6 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.trigger import trigger
 from waitress.utilities import BadRequest
 
-from ..config import Settings
 from ..web import problem
 
 _UPLOAD_PATIENCE = 2.0
@@ -83,15 +82,15 @@ def url(listening: socket.socket) -> str:
 class Server:
     """waitress and its loop, which `turn` advances by one step."""
 
-    def __init__(self, app: Flask, sockets: Sequence[socket.socket], settings: Settings) -> None:
+    def __init__(self, app: Flask, sockets: Sequence[socket.socket], threads: int, max_body: int) -> None:
         self._map: dict[int, Any] = {}
         server = create_server(
             app,
             map=self._map,
             sockets=list(sockets),
-            threads=settings.threads,
+            threads=threads,
             # A body only somewhat too large is read whole, so that the client is ready to read the answer.
-            max_request_body_size=2 * settings.max_body,
+            max_request_body_size=2 * max_body,
             **_LIMITS,
         )
         self._dispatcher = server.task_dispatcher

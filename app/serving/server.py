@@ -17,6 +17,7 @@ from flask import Flask
 from ..config import Settings
 from ..errors import ConfigError, IngestError, StoreUnavailable
 from ..service import Service
+from ..several import settings_of_queues
 from ..web import refuse_open
 from .allocator import return_large_blocks
 from .httpd import Server, listen, url
@@ -41,7 +42,7 @@ def run(create_app: Callable[[], Flask]) -> int:
         try:
             settings = Settings.read(os.environ)
             log_to_stderr(settings.log_format)
-            refuse_open(settings)
+            refuse_open(settings, settings_of_queues(os.environ))
             sockets = listen(settings.host, settings.port)
             app = create_app()
         except ConfigError as error:
@@ -57,32 +58,42 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     Claiming stops at once and no connections are accepted. Running batches have SHUTDOWN_GRACE to end, and as long
     as they run, requests that were sent by then are answered.
     """
-    service: Service = app.extensions["ingest"]
-    server = Server(app, sockets, service.settings)
+    services = [one for one in app.extensions.values() if isinstance(one, Service)]
+    server = Server(app, sockets, Settings.read(app.config).threads, max(one.settings.max_body for one in services))
     signals.wake = server.wake
     logger.info("serving on %s", ", ".join(map(url, sockets)))
     while not signals.received:
         server.turn(1.0)
 
-    service.begin_shutdown()
+    for service in services:
+        service.begin_shutdown()
     server.stop_listening()
     server.close_idle()
-    grace = service.settings.shutdown_grace
-    logger.info(
-        "%s: stopping; %s in process, with %g s to end", signals.received, _batches(service.worker.running), grace
-    )
+    grace = max(service.settings.shutdown_grace for service in services)
+    running = sum(service.worker.running for service in services)
+    logger.info("%s: stopping; %s in process, with %g s to end", signals.received, _batches(running), grace)
     failed = threading.Event()
-    stopper = threading.Thread(target=_stop, args=(service, failed, server.wake), name="ingest-stop", daemon=True)
-    stopper.start()
+    stoppers = [
+        threading.Thread(target=_stop, args=(service, failed, server.wake), name=f"{service.name}-stop", daemon=True)
+        for service in services
+    ]
+    for stopper in stoppers:
+        stopper.start()
     deadline = time.monotonic() + max(grace, _REQUEST_GRACE)
-    while (server.close_idle() or stopper.is_alive()) and (left := deadline - time.monotonic()) > 0:
+    while (server.close_idle() or _any_alive(stoppers)) and (left := deadline - time.monotonic()) > 0:
         server.turn(min(1.0, left))
-    stopper.join(_REQUEST_GRACE)
+    for stopper in stoppers:
+        stopper.join(_REQUEST_GRACE)
     server.close()
-    if stopper.is_alive():
+    if late := _any_alive(stoppers):
         logger.error("the worker did not stop in time")
-    _say_what_is_left(service)
-    return 1 if failed.is_set() or stopper.is_alive() else 0
+    for service in services:
+        _say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
+    return 1 if failed.is_set() or late else 0
+
+
+def _any_alive(threads: Sequence[threading.Thread]) -> bool:
+    return any(thread.is_alive() for thread in threads)
 
 
 def _stop(service: Service, failed: threading.Event, wake: Callable[[], None]) -> None:
@@ -95,18 +106,18 @@ def _stop(service: Service, failed: threading.Event, wake: Callable[[], None]) -
         wake()
 
 
-def _say_what_is_left(service: Service) -> None:
+def _say_what_is_left(service: Service, which: str) -> None:
     try:
         waiting = sum(depth.waiting for depth in service.store.stats().depths.values())
     except StoreUnavailable as error:
-        logger.warning("stopped; what is still queued is not known: %s", error)
+        logger.warning("%sstopped; what is still queued is not known: %s", which, error)
         return
     if not waiting:
-        logger.info("stopped; nothing was queued")
+        logger.info("%sstopped; nothing was queued", which)
     elif not service.store.durable:
-        logger.warning("stopped; lost with the memory: %s still queued", _batches(waiting))
+        logger.warning("%sstopped; lost with the memory: %s still queued", which, _batches(waiting))
     else:
-        logger.info("stopped; %s still queued, and kept", _batches(waiting))
+        logger.info("%sstopped; %s still queued, and kept", which, _batches(waiting))
 
 
 def _batches(count: int) -> str:

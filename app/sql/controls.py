@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
-from ..core import FAILED, NEW, Ingestion, check_cancel, check_redrive
+from ..config import Settings
+from ..core import FAILED, NEW, Ingestion, Status, check_cancel, check_redrive
 from .answers import STARTS
+from .audits import note
 from .ends import settle
 from .rows import IngestionRow
 from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
@@ -27,13 +29,15 @@ _PARTLY_FAILED = select(func.count(batches.c.left), func.coalesce(func.sum(batch
 )
 
 
-def cancel(turn: Turn, row: IngestionRow) -> tuple[Ingestion, bool]:
+def cancel(turn: Turn, settings: Settings, row: IngestionRow, by: str | None) -> tuple[Ingestion, bool]:
     """Cancel what has not started; returns the ingestion and whether this call cancelled it. Raises Conflict.
 
     Writes only the ingestion's row and those of its batches that wait for another attempt.
     """
-    if not check_cancel(row.snapshot().status, cancelled=row.cancelled):
+    status = row.snapshot().status
+    if not check_cancel(status, cancelled=row.cancelled):
         return row.snapshot(), False
+    note(turn, settings, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
     values = {"this": turn.queue.instance, "of_order": row.order}
     if in_line := turn.connection.execute(_IN_LINE, values).scalar():
         turn.queue.lined -= in_line
@@ -45,9 +49,10 @@ def cancel(turn: Turn, row: IngestionRow) -> tuple[Ingestion, bool]:
     return row.snapshot(), True
 
 
-def redrive(turn: Turn, row: IngestionRow) -> Ingestion:
+def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None) -> Ingestion:
     """Start the failed batches over. Raises Conflict."""
     check_redrive(row.failed, cancelled=row.cancelled)
+    note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
     if row.finished_at is not None:
         row.finished_at = row.estimated_completion = None
     values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now}

@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0011"
+FIRST, REVISION = "0001", "0012"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -354,6 +354,21 @@ sweeps = Table(
     Column("finished_at", Double),
 )
 """Redrives and cancels of all that match `where`, as JSON; kept for RETENTION after their end. They are few."""
+
+audits = Table(
+    "ingest_audits",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False),
+    Column("by", Text),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(36), nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What people did to a queue: its latest AUDIT_LOG operations."""
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -28,12 +29,14 @@ from ..core import (
     Quote,
     Stats,
     Status,
+    Steering,
     Wait,
     WorkerReport,
     room_of,
+    steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -70,7 +73,7 @@ class SQLStore(Store):
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
-        self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings.store_poll)
+        self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -205,17 +208,31 @@ class SQLStore(Store):
     def slow_down(self, claim: Claim) -> float | None:
         return self._change(lambda gate, now: gate.slow_down(self._settings, claim.claimed_at, now))
 
-    def cancel(self, ingestion_id: str) -> tuple[Ingestion, bool]:
-        return self._turns.take(lambda turn: controls.cancel(turn, self._instance.find_in(turn, ingestion_id)))
+    def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
+        def cancelled(turn: Turn) -> tuple[Ingestion, bool]:
+            return controls.cancel(turn, self._settings, self._instance.find_in(turn, ingestion_id), by)
 
-    def redrive(self, ingestion_id: str) -> Ingestion:
-        return self._turns.take(lambda turn: controls.redrive(turn, self._instance.find_in(turn, ingestion_id)))
+        return self._turns.take(cancelled)
 
-    def pause(self) -> None:
-        self._change(lambda gate, _: gate.pause())
+    def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
+        def redriven(turn: Turn) -> Ingestion:
+            return controls.redrive(turn, self._settings, self._instance.find_in(turn, ingestion_id), by)
 
-    def resume(self) -> None:
-        self._change(Gate.resume)
+        return self._turns.take(redriven)
+
+    def steer(self, action: str, steering: Steering, by: str | None) -> bool:
+        def steered(turn: Turn) -> bool:
+            gate = turn.queue.gate(self._settings, turn.now)
+            before, after = steer(gate, self._settings, turn.now, steering)
+            turn.queue.keep(gate)
+            if after:
+                audits.note(turn, self._settings, by, action, "", before, after)
+            return bool(after)
+
+        return self._turns.take(steered)
+
+    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
+        return self._read(lambda view: audits.latest(view, limit, before))
 
     def _change(self, change: Callable[[Gate, float], T]) -> T:
         def changed(turn: Turn) -> T:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from ..config import Settings
 from ..core import Ingestion, Priority, Status, Sweep, SweepFilter, same_sweep
 from ..errors import Refusal
 from ..store import Sweeps
@@ -34,13 +35,14 @@ _FORGET = delete(sweeps).where(_here, sweeps.c.finished_at <= bindparam("forgott
 
 
 class SQLSweeps(Sweeps):
-    """Each change is a turn. Another process's sweep is noticed after `poll` seconds, where that is not 0."""
+    """Each change is a turn. Another process's sweep is noticed after STORE_POLL, where that is not 0."""
 
-    def __init__(self, database: Database, instance: Instance, turns: Turns, poll: float) -> None:
+    def __init__(self, database: Database, instance: Instance, turns: Turns, settings: Settings) -> None:
         self._database = database
         self._instance = instance
         self._turns = turns
-        self._poll = poll
+        self._settings = settings
+        self._poll = settings.store_poll
 
     def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
         return self._turns.take(lambda turn: _add(turn, sweep, self._instance.forgotten(turn.now)))
@@ -62,18 +64,18 @@ class SQLSweeps(Sweeps):
             known = _get(turn, sweep.id)
             if known is None or known.lease_until != sweep.lease_until:
                 return None
-            acted = [one for ingestion_id in ids if (one := self._on(turn, sweep.verb, ingestion_id))]
+            acted = [one for ingestion_id in ids if (one := self._on(turn, known, ingestion_id))]
             return _save(turn, known.after(len(acted), cursor, turn.now, lease, last=last)), acted
 
         return self._turns.take(act)
 
-    def _on(self, turn: Turn, verb: str, ingestion_id: str) -> Ingestion | None:
+    def _on(self, turn: Turn, sweep: Sweep, ingestion_id: str) -> Ingestion | None:
         """Redrive or cancel an ingestion; returns None where it is refused, which changes nothing."""
         try:
             row = self._instance.find_in(turn, ingestion_id)
-            if verb == "redrive":
-                return controls.redrive(turn, row)
-            ingestion, new = controls.cancel(turn, row)
+            if sweep.verb == "redrive":
+                return controls.redrive(turn, self._settings, row, sweep.by)
+            ingestion, new = controls.cancel(turn, self._settings, row, sweep.by)
         except Refusal:
             return None
         return ingestion if new else None

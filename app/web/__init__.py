@@ -6,6 +6,7 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    audit_document,
     callback_document,
     dispatch_document,
     estimate_document,
@@ -14,6 +15,7 @@ from .documents import (
     listing_document,
     queue_document,
     quote_document,
+    rate_document,
     result_lines,
     status_head,
     status_page,
@@ -21,6 +23,7 @@ from .documents import (
 )
 from .forgery import refuse_foreign
 from .index import add_index, answer_unrouted
+from .joint import add_joint
 from .metrics import add_metrics
 from .params import (
     FAILURE_FILTERS,
@@ -30,6 +33,7 @@ from .params import (
     failure_filter,
     filter_members,
     idempotency_key,
+    lines_type,
     root_path,
     spot_member,
     status_member,
@@ -45,10 +49,12 @@ __all__ = [
     "Caller",
     "Guard",
     "add_index",
+    "add_joint",
     "add_login",
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "audit_document",
     "callback_document",
     "count_member",
     "current",
@@ -62,12 +68,14 @@ __all__ = [
     "from_error",
     "from_http",
     "idempotency_key",
+    "lines_type",
     "listing_document",
     "needs",
     "parse_request",
     "problem",
     "queue_document",
     "quote_document",
+    "rate_document",
     "refuse_foreign",
     "refuse_open",
     "result_lines",

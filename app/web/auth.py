@@ -81,7 +81,7 @@ class Guard:
         needed = getattr(view, "needed_role", Role.OPERATE)
         if needed is None or endpoint.endswith(".static"):
             return None
-        if self._keys and (refusal := self._check_key(needed)):
+        if refusal := self.refusal(needed):
             return refusal
         if request.query_string:
             refuse_unknown(request, getattr(view, "query_members", ()))
@@ -89,7 +89,10 @@ class Guard:
             arguments["ingestion_id"], g.ingestion_batch = self.find(arguments["ingestion_id"], self.caller())
         return None
 
-    def _check_key(self, needed: Role) -> Response | None:
+    def refusal(self, needed: Role) -> Response | None:
+        """Returns the refusal of the current request for want of a role, None where its caller has it."""
+        if not self._keys:
+            return None
         who = self.identify()
         if who is None:
             return self._who_are_you()
@@ -181,17 +184,20 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
         return guard.sign_out()
 
 
-def refuse_open(settings: Settings, prefix: str = "INGEST_") -> None:
-    """Raise ConfigError if the standalone service would answer other machines without asking for a key.
+def refuse_open(settings: Settings, queues: Mapping[str, Settings] | None = None) -> None:
+    """Raise ConfigError if the standalone service, or one of its queues, would answer other machines without a key.
 
     An app that embeds the service decides itself who reaches which route.
     """
-    if settings.api_keys or settings.allow_open or _is_loopback(settings.host):
+    if settings.allow_open or _is_loopback(settings.host):
         return
-    raise ConfigError(
-        f"{prefix}HOST is {settings.host!r}, which other machines can reach, and there are no {prefix}API_KEYS: make "
-        f"one with `flask ingestion keys new NAME`, or set {prefix}ALLOW_OPEN=1 where a proxy in front asks who calls."
-    )
+    for name, one in (queues or {"ingest": settings}).items():
+        if not one.api_keys:
+            raise ConfigError(
+                f"INGEST_HOST is {settings.host!r}, which other machines can reach, and there are no "
+                f"{Settings.key_of(name, 'api_keys')}: make one with `flask ingestion keys new NAME`, "
+                "or set INGEST_ALLOW_OPEN=1 where a proxy in front asks who calls."
+            )
 
 
 def _is_loopback(host: str) -> bool:

@@ -31,6 +31,9 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "limit", "Ingestions at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
         ),
         "latest": _query("limit", "Dispatches at most.", {"type": "integer", "minimum": 1, "maximum": INT64_MAX}),
+        "audited": _query(
+            "limit", "Entries at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
+        ),
         "cursor": _query("cursor", "The next_cursor of the page before.", {**COUNT, "maximum": INT64_MAX}),
         "status": _query("status", "Only those in this status.", STATUS),
         "of_status": _query("status", "Only batches in this status; `offset` and `limit` count these.", STATUS),

@@ -8,7 +8,9 @@ from itertools import chain, islice
 from typing import Any, TypeVar
 
 from ..callbacks import Callback, CallbackState
+from ..config import Settings
 from ..core import (
+    Audit,
     Batch,
     BatchError,
     Batches,
@@ -20,6 +22,7 @@ from ..core import (
     Ingestion,
     Priority,
     Quote,
+    Rates,
     Spot,
     Stats,
     Strings,
@@ -207,7 +210,11 @@ def worker_document(worker: WorkerReport) -> dict[str, Any]:
 
 
 def queue_document(
-    stats: Stats, upcoming: Iterable[tuple[Batch, float | None]], worker: str, workers: Iterable[WorkerReport]
+    settings: Settings,
+    stats: Stats,
+    upcoming: Iterable[tuple[Batch, float | None]],
+    worker: str,
+    workers: Iterable[WorkerReport],
 ) -> dict[str, Any]:
     """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all."""
     return {
@@ -221,6 +228,7 @@ def queue_document(
         "limits": [one._asdict() | {"next_at": timestamp(one.next_at)} for one in stats.limits],
         "binding_limit": stats.binding_limit,
         "slowed_to": stats.pace or None,
+        "rate": rate_document(stats.rates, settings),
         "running": stats.running,
         "waiting": sum(depth.waiting for depth in stats.depths.values()),
         "priorities": {
@@ -244,6 +252,27 @@ def queue_document(
             for batch, start in upcoming
         ],
         "workers": [worker_document(one) for one in workers],
+    }
+
+
+def rate_document(rates: Rates, settings: Settings) -> dict[str, Any]:
+    """Returns the rate in force: limits as people write them, and since when (epoch seconds), 0 if never changed."""
+    now = rates.apply(settings)
+    limits = [rates.limits.get(one.name, one.name) for one in settings.limits]
+    return {
+        "interval": now.interval,
+        "burst": now.burst,
+        "limits": limits,
+        "changed": rates.changed,
+        "rate_since": rates.since,
+    }
+
+
+def audit_document(page: Sequence[Audit], limit: int) -> dict[str, Any]:
+    """Returns a page of the audit log and the cursor of the next one."""
+    return {
+        "entries": [one._asdict() | {"at": timestamp(one.at)} for one in page],
+        "next_cursor": str(page[-1].number) if len(page) == limit else None,
     }
 
 

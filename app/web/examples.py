@@ -77,6 +77,16 @@ _UPCOMING = {
 }
 _IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None}
 _DEPTH = {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
+_RATE = {"interval": 5.0, "burst": 1, "limits": [], "changed": False, "rate_since": 0.0}
+_AUDIT = {
+    "number": 1,
+    "at": _STARTED,
+    "by": "importer",
+    "action": "pause",
+    "subject": "",
+    "before": {"paused": False},
+    "after": {"paused": True},
+}
 _QUEUE = {
     "now": _STARTED,
     "worker": "running",
@@ -88,6 +98,7 @@ _QUEUE = {
     "limits": [],
     "binding_limit": None,
     "slowed_to": None,
+    "rate": _RATE,
     "running": 1,
     "waiting": 1,
     "priorities": {"HIGH": _DEPTH, "MEDIUM": _IDLE, "LOW": _IDLE},
@@ -191,8 +202,12 @@ def answers(settings: Settings) -> dict[str, Any]:
         "redriveCallback": _TOLD_AGAIN | owner,
         "pause": _PAUSED,
         "resume": _QUEUE,
+        "endHold": _QUEUE,
+        "changeRate": _QUEUE | {"rate": _RATE | {"interval": 10.0, "changed": True, "rate_since": 1800000000.0}},
+        "resetRate": _QUEUE,
+        "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
-        "listDispatches": {"interval": 5.0, "burst": 1, "limits": [], "dispatches": [_DISPATCH]},
+        "listDispatches": {**_RATE, "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,
@@ -224,6 +239,7 @@ def requests(settings: Settings) -> JSON:
         ids = range(first, min(first + 4, settings.id_max) + 1)
     return {
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
-        "SweepFilter": {"status": "failed", "since": 28_800},
+        "SweepRequest": {"status": "failed", "since": 28_800},
+        "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

@@ -27,9 +27,20 @@ def add_index(app: Flask) -> None:
 
     @app.get("/")
     def index() -> AnyResponse:
-        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+        if wants_html():
             return redirect(_LINKS["dashboard"])
         return secure(Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": _LINKS})))
+
+    refuse_unrouted(app)
+
+
+def wants_html() -> bool:
+    """Returns whether the current request comes from a browser, rather than from a program."""
+    return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
+
+
+def refuse_unrouted(app: Flask) -> None:
+    """Point from unknown paths to the index."""
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:

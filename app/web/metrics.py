@@ -7,7 +7,7 @@ so every process that shares it reports the same.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
@@ -18,7 +18,7 @@ from ..callbacks import Backlog, Courier
 from ..core import Batch, Ingestion, Priority, Stats, Timing
 from ..errors import StoreUnavailable
 from ..keys import Role
-from ..service import Service
+from ..service import Collector, Service
 from .auth import needs
 from .body import MalformedJSON
 from .problems import problem
@@ -221,18 +221,39 @@ class _Gauges:
 def add_metrics(blueprint: Blueprint, service: Service) -> None:
     """Add the route for Prometheus; it answers 501 without the extra."""
     try:
-        metrics = Metrics(service)
+        service.collector = Metrics(service).registry
     except ModuleNotFoundError as error:
         if error.name != "prometheus_client":
             raise
-        metrics = None
 
     @blueprint.get("/metrics", endpoint="metrics")
     @needs(Role.READ)
     def scrape() -> Response:
-        if metrics is None:
-            return problem(501, "Metrics need prometheus-client: pip install 'Flask-Ingestion[metrics]'.")
-        from prometheus_client.exposition import choose_encoder
+        return exposed([service])
 
-        encode, media_type = choose_encoder(request.headers.get("Accept", ""))
-        return Response(encode(metrics.registry), content_type=media_type)
+
+def exposed(services: Sequence[Service]) -> Response:
+    """Returns the metrics of some instances in the format that the current request asks for; 501 without the extra."""
+    collectors = [service.collector for service in services if service.collector]
+    if not collectors:
+        return problem(501, "Metrics need prometheus-client: pip install 'Flask-Ingestion[metrics]'.")
+    from prometheus_client.exposition import choose_encoder
+
+    encode, media_type = choose_encoder(request.headers.get("Accept", ""))
+    return Response(encode(_Union(collectors)), content_type=media_type)
+
+
+class _Union:
+    """The metrics of several instances, each family once: they differ in the label `queue`."""
+
+    def __init__(self, collectors: Sequence[Collector]) -> None:
+        self._collectors = collectors
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for collector in self._collectors:
+            for family in collector.collect():
+                known = families.setdefault(family.name, family)
+                if known is not family:
+                    known.samples += family.samples
+        return families.values()

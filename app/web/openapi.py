@@ -55,6 +55,7 @@ _BODY = (400, 413, 415)
 _ACCEPTED = {**_json("Accepted", "Location"), "links": _links("getStatus", "cancel", "getResults")}
 _STATUS = _json("Status", "ETag", "Retry-After, if not ended")
 _METRICS = _text("text/plain", "application/openmetrics-text")
+_LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
 _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
@@ -67,14 +68,14 @@ ROUTES = (
     Route("submit", "post", "/ingest", _SUBMIT, _ACCEPTED, (*_BODY, 409, 429, 503), ("idempotency_key",), "Submission"),
     Route("quote", "post", "/quote", _SUBMIT, _json("Quote"), (*_BODY, 503), (), "Submission"),
     Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 503), _PAGE),
-    Route("getResults", "get", "/results/{ingestion_id}", _READ, _text("application/x-ndjson"), (404, 503), _RESULTS),
+    Route("getResults", "get", "/results/{ingestion_id}", _READ, _LINES, (404, 503), _RESULTS),
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
-    Route("redriveAll", "post", "/ingestions/redrive", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "SweepFilter"),
-    Route("cancelAll", "post", "/ingestions/cancel", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "SweepFilter"),
+    Route("redriveAll", "post", "/ingestions/redrive", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "SweepRequest"),
+    Route("cancelAll", "post", "/ingestions/cancel", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "SweepRequest"),
     Route("listSweeps", "get", "/sweeps", _OPERATE, _json("Sweeps"), (503,), ("sweeps",)),
     Route("getSweep", "get", "/sweeps/{sweep_id}", _OPERATE, _json("Sweep"), (404, 503), ("sweep_id",)),
     Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
-    Route("listFailedIds", "get", "/failures/ids", _READ, _text("application/x-ndjson"), (503,), _FAILED),
+    Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
     Route(
@@ -82,6 +83,10 @@ ROUTES = (
     ),
     Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
     Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
+    Route("endHold", "post", "/queue/hold/end", _OPERATE, _json("Queue"), (503,)),
+    Route("changeRate", "post", "/queue/rate", _OPERATE, _json("Queue"), (*_BODY, 503), (), "Rate"),
+    Route("resetRate", "post", "/queue/rate/reset", _OPERATE, _json("Queue"), (503,)),
+    Route("getAudit", "get", "/audit", _OPERATE, _json("Audit"), (503,), ("audited", "cursor")),
     Route("getQueue", "get", "/queue", _READ, _json("Queue"), (503,)),
     Route("listDispatches", "get", "/dispatches", _OPERATE, _json("Dispatches"), (503,), ("latest",)),
     Route("getMetrics", "get", "/metrics", _READ, _METRICS, (501,)),

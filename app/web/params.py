@@ -106,6 +106,11 @@ def idempotency_key() -> str | None:
     return key
 
 
+def lines_type() -> str:
+    """Returns the media type of NDJSON for this request: its own, or plain text for a program that asks for that."""
+    return current().accept_mimetypes.best_match(("application/x-ndjson", "text/plain"), "application/x-ndjson")
+
+
 def refuse_unknown(this: Request, known: Sequence[str]) -> None:
     """Raise InvalidRequest for members of the query that its route does not know."""
     takes = f"this takes {', '.join(known)}" if known else "this takes none"

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, VERBS, Counts, Priority, Status
+from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -35,6 +35,15 @@ _ERROR: JSON = {
 }
 
 
+_IN_FORCE: JSON = {
+    "interval": _SECONDS,
+    "burst": {"type": "integer", "minimum": 1},
+    "limits": {"type": "array", "items": _TEXT, "description": "LIMITS, as they are in force."},
+    "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
+    "rate_since": {**_SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
+}
+
+
 def ref(kind: str, name: str) -> JSON:
     return {"$ref": f"#/components/{kind}/{name}"}
 
@@ -47,6 +56,17 @@ def _object(properties: JSON, *optional: str, **more: Any) -> JSON:
 
 def _array(items: JSON) -> JSON:
     return {"type": "array", "items": items}
+
+
+def _rate(settings: Settings) -> JSON:
+    least, most = interval_bounds(settings)
+    limits: JSON = {one.name: {**_TEXT, "example": one.name} for one in settings.limits}
+    members: JSON = {
+        "interval": {"type": ["number", "null"], "minimum": least, "maximum": most},
+        "burst": {"type": ["integer", "null"], "minimum": 1, "maximum": most_burst(settings)},
+        "limits": {"type": ["object", "null"], "properties": limits, "additionalProperties": False},
+    }
+    return _object(members, *members, additionalProperties=False)
 
 
 def some_ids(settings: Settings) -> list[int] | list[str]:
@@ -161,7 +181,7 @@ def schemas(settings: Settings) -> JSON:
             },
             description="Batches that failed by errors that read alike.",
         ),
-        "SweepFilter": {
+        "SweepRequest": {
             "type": "object",
             "additionalProperties": False,
             "minProperties": 1,
@@ -199,8 +219,13 @@ def schemas(settings: Settings) -> JSON:
                 "now": _TIME,
                 "worker": _WORKER,
                 "waiting_on": {
-                    "type": ["string", "null"],
-                    "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token", None],
+                    "anyOf": [
+                        {
+                            "type": "string",
+                            "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token"],
+                        },
+                        {"type": "null"},
+                    ]
                 },
                 "paused": {"type": "boolean"},
                 "hold_until": _TIME_OR_NULL,
@@ -216,6 +241,7 @@ def schemas(settings: Settings) -> JSON:
                     "type": ["number", "null"],
                     "description": "Seconds per start after the upstream refused; null at the configured rate.",
                 },
+                "rate": _object(_IN_FORCE),
                 "running": COUNT,
                 "waiting": COUNT,
                 "priorities": _object({priority.name: ref("schemas", "Depth") for priority in Priority}),
@@ -255,14 +281,7 @@ def schemas(settings: Settings) -> JSON:
             }
         ),
         "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
-        "Dispatches": _object(
-            {
-                "interval": _SECONDS,
-                "burst": {"type": "integer", "minimum": 1},
-                "limits": {**_array(_TEXT), "description": "LIMITS, as they are set."},
-                "dispatches": _array(ref("schemas", "Dispatch")),
-            }
-        ),
+        "Dispatches": _object({**_IN_FORCE, "dispatches": _array(ref("schemas", "Dispatch"))}),
         "Dispatch": _object(
             {
                 "started_at": _SECONDS,
@@ -278,6 +297,22 @@ def schemas(settings: Settings) -> JSON:
                 "wait": _SECONDS,
             },
             description="One start of a batch; times are seconds since the epoch.",
+        ),
+        "Rate": _rate(settings),
+        "Audit": _object({"entries": _array(ref("schemas", "Entry")), "next_cursor": _NAME_OR_NULL}),
+        "Entry": _object(
+            {
+                "number": {"type": "integer", "minimum": 1},
+                "at": _TIME,
+                "by": {**_NAME_OR_NULL, "description": "The name of the caller's key."},
+                "action": {
+                    "type": "string",
+                    "enum": ["pause", "resume", "end_hold", "change_rates", "cancel", "redrive"],
+                },
+                "subject": {"type": "string", "description": "An ingestion's id, or empty for the queue."},
+                "before": {"type": "object"},
+                "after": {"type": "object"},
+            }
         ),
         "Health": _object({"status": {"const": "ok"}, "worker": _WORKER}),
         "Login": _object({"key": {"type": "string"}}, additionalProperties=False),

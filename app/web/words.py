@@ -101,7 +101,8 @@ OPERATIONS = {
         A line of JSON for each id that was answered, in the order of the submission. `data` is what the processor
         returned for the id, or null. With `include=failed`, each id that failed has a line too, with `error`.
 
-        It can be read at any time, and again. Ids that wait, run or were cancelled have no line.
+        It can be read at any time, and again. Ids that wait, run or were cancelled have no line. With
+        `Accept: text/plain` the same lines come as text.
         """,
     ),
     "listIngestions": Words(
@@ -210,6 +211,40 @@ OPERATIONS = {
         """
         Work starts again under the same rate limit. A hold that the upstream asked for stays in force. Where the queue
         is not paused, this changes nothing.
+        """,
+    ),
+    "endHold": Words(
+        "Steer",
+        "End a hold that the upstream asked for",
+        """
+        Work starts again at once, under the same rate limit. Where there is no hold, this changes nothing.
+        """,
+    ),
+    "changeRate": Words(
+        "Steer",
+        "Change the rate",
+        """
+        `interval` and `burst` stand in for `INTERVAL` and `BURST`, and `limits` holds a limit for the name of each of
+        `LIMITS` that it replaces, such as `{"10/s": "5/s"}`; what is not given is as configured. A rate may be
+        `RATE_LEAST` to `RATE_MOST` times what is configured, and is refused with 422 beyond.
+
+        It applies from the next start on to every process that shares the store, forecasts follow at once, and with a
+        durable store it lasts through restarts, until it is changed again or reset.
+        """,
+    ),
+    "resetRate": Words(
+        "Steer",
+        "Go back to the rate that is configured",
+        """
+        Where the rate is as configured, this changes nothing.
+        """,
+    ),
+    "getAudit": Words(
+        "Watch",
+        "See who did what, newest first",
+        """
+        Pauses, ended holds, changes of the rate, cancels and redrives, each with the name of the caller's key and with
+        what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send `next_cursor` as `cursor`.
         """,
     ),
     "getQueue": Words(

@@ -29,7 +29,9 @@ class Announcer:
                 self._calls.put(call)
                 return
             calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-            thread = threading.Thread(target=self._run, args=(calls,), name=f"{self._name}-announcer", daemon=True)
+            thread = threading.Thread(
+                target=_run, args=(self._name, calls), name=f"{self._name}-announcer", daemon=True
+            )
             calls.put(call)
             try:
                 thread.start()
@@ -49,9 +51,11 @@ class Announcer:
         if thread is not None and thread is not threading.current_thread():
             thread.join(seconds)
 
-    def _run(self, calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-        while call := calls.get():
-            try:
-                call()
-            except BaseException:
-                logger.critical("an announcement of %r was cut off", self._name, exc_info=True)
+
+def _run(name: str, calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+    while call := calls.get():
+        try:
+            call()
+        except BaseException:
+            logger.critical("an announcement of %r was cut off", name, exc_info=True)
+        del call  # it holds the app, which this thread must not keep while it waits

@@ -82,6 +82,16 @@ class Attempts:
             self.put_back(claim)
             self._store.hold(1.0)
 
+    def run_here(self, claim: Claim) -> BaseException | None:
+        """Run a claimed batch in the calling thread; returns what the processor raised, unless that was a hold.
+
+        Raises StoreUnavailable where a worker's thread would wait for the store.
+        """
+        hand = Hand(Slot(claim, self._clock.now()))
+        result = self._attempt(hand)
+        self._settle(hand, result)
+        return result.error if isinstance(result, Failed) else None
+
     def put_back(self, claim: Claim) -> None:
         """Undo a claim."""
         try:
@@ -105,13 +115,15 @@ class Attempts:
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
         batch = hand.slot.claim.batch
-        if logger.isEnabledFor(logging.INFO):
-            logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
         result = self._attempt(hand)
         if hand.given_up.is_set():
             # The batch was put back or failed, and may already run elsewhere under the same attempt number.
             logger.info("the late outcome of %s is dropped", named(batch), extra=fields(batch))
             return None
+        return self._settle(hand, result)
+
+    def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
+        """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
         if isinstance(result, Completed):
             return self._complete(hand, result.results)
         if isinstance(result, Held):
@@ -125,6 +137,8 @@ class Attempts:
     def _attempt(self, hand: Hand) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
         batch = hand.slot.claim.batch
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
         attempt = Attempt(batch, hold=partial(self._hold_queue, hand), slow_down=partial(self._slow_down, hand))
         ids: tuple[Id, ...] = tuple(batch.ids)  # a receiver may change the batch's list
         try:
@@ -249,6 +263,8 @@ class Attempts:
             try:
                 return report()
             except StoreUnavailable as error:
+                if hand.thread is None:  # it is its caller's own, who should know
+                    raise
                 batch = hand.slot.claim.batch
                 logger.warning("the outcome of %s waits for the store: %s", named(batch), error, extra=fields(batch))
                 if self._clock.wait(hand.given_up, pause):

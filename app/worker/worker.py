@@ -6,6 +6,8 @@ import logging
 import os
 import socket
 import threading
+import weakref
+from collections.abc import Callable
 from uuid import uuid4
 
 from ..config import Settings, release
@@ -67,8 +69,9 @@ class Worker:
         self._looking = True
         self._waiting_on = ""
         self._tended_at = clock.now()
-        self._id = str(uuid4())
+        self.id = str(uuid4())
         self._known = False
+        self._trouble = 0.0
 
     @property
     def state(self) -> str:
@@ -92,6 +95,11 @@ class Worker:
         """How many batches run in this process."""
         return len(self._crew)
 
+    @property
+    def alarm(self) -> Callable[[], None]:
+        """What wakes its thread, and does not keep it alive."""
+        return self._wake.set
+
     def start(self) -> None:
         """Start the thread, unless it is running. Raises RuntimeError if no thread can be started."""
         with self._lock:
@@ -100,7 +108,8 @@ class Worker:
             if self._thread is not None and self._thread.is_alive():
                 return
             self._over.clear()
-            thread = threading.Thread(target=self._run, name=f"{self._name}-worker", daemon=True)
+            work = (weakref.ref(self), self._wake, self._clock)
+            thread = threading.Thread(target=_run, args=work, name=f"{self._name}-worker", daemon=True)
             thread.start()
             self._thread = thread
 
@@ -150,43 +159,44 @@ class Worker:
             if self._thread is thread and not thread.is_alive():
                 self._thread = None
 
-    def _run(self) -> None:
+    def _turn(self) -> float | None:
+        """Do what is due; returns in how many seconds to look again, None once it is over."""
         try:
-            self._loop()
+            wait = self._look()
         except BaseException:
             logger.critical("the worker of %r died; nothing is dispatched any more", self._name, exc_info=True)
-        finally:
+            wait = None
+        if wait is None:
             self._crew.close()
             self._leave()
             self._over.set()
+        return wait
 
     def _report(self) -> WorkerReport:
         slots, host, process = self._settings.concurrency, socket.gethostname(), os.getpid()
-        return WorkerReport(self._id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
+        return WorkerReport(self.id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
 
     def _leave(self) -> None:
         self._known = False
         try:
-            self._store.leave(self._id)
+            self._store.leave(self.id)
         except StoreUnavailable as error:
             logger.info("the worker of %r is listed until its lease ends: %s", self._name, error)
 
-    def _loop(self) -> None:
-        trouble = 0.0
-        while True:
-            # Cleared before the check, so that a change during it is not missed.
-            self._wake.clear()
-            if self._ended():
-                return
-            try:
-                self._tend()
-                wait = None if self._stopping.is_set() else self._dispatch()
-                trouble = 0.0
-            except StoreUnavailable as error:
-                wait = trouble = min(TROUBLE_MAX, trouble * 2 or 0.5)
-                logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
-            tend = max(0.0, self._tending_due() - self._clock.now())
-            self._clock.wait(self._wake, tend if wait is None else min(wait, tend))
+    def _look(self) -> float | None:
+        # Cleared before the check, so that a change during it is not missed.
+        self._wake.clear()
+        if self._ended():
+            return None
+        try:
+            self._tend()
+            wait = None if self._stopping.is_set() else self._dispatch()
+            self._trouble = 0.0
+        except StoreUnavailable as error:
+            wait = self._trouble = min(TROUBLE_MAX, self._trouble * 2 or 0.5)
+            logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
+        tend = max(0.0, self._tending_due() - self._clock.now())
+        return tend if wait is None else min(wait, tend)
 
     def _ended(self) -> bool:
         """Returns whether a stop is complete; decided under the lock, so that a start comes either before or after."""
@@ -254,3 +264,13 @@ class Worker:
             self._attempts.lose(claim, ingestion)
         self._store.prune()
         self._attempts.watch_pace()
+
+
+def _run(reference: weakref.ref[Worker], wake: threading.Event, clock: Clock) -> None:
+    """Have a worker take its turns, until it is over or its app is dropped: nothing here keeps it while it waits."""
+    while (worker := reference()) is not None:
+        seconds = worker._turn()
+        del worker
+        if seconds is None:
+            return
+        clock.wait(wake, seconds)

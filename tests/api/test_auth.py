@@ -50,12 +50,17 @@ ROUTES = {
     ("POST", "/ingestions/cancel"): Role.OPERATE,
     ("GET", "/sweeps"): Role.OPERATE,
     ("GET", "/sweeps/{id}"): Role.OPERATE,
+    ("POST", "/queue/hold/end"): Role.OPERATE,
+    ("POST", "/queue/rate"): Role.OPERATE,
+    ("POST", "/queue/rate/reset"): Role.OPERATE,
+    ("GET", "/audit"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
     ("GET", "/dashboard/failures/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
+    ("GET", "/dashboard/audit/data"): Role.OPERATE,
 }
 OPEN = {
     ("GET", "/"),
@@ -74,6 +79,7 @@ PAGES = {
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),
+    ("GET", "/dashboard/audit"),
 }
 
 

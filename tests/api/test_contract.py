@@ -263,6 +263,23 @@ class TestResults:
         lines = [json.loads(line) for line in host.client.get(f"/results/{ingestion_id}").text.splitlines()]
         assert [(line["id"], line["data"]) for line in lines] == [(9, 1), (1, 2), (5, 3), (9, {"town": "Å"}), (2, None)]
 
+    @pytest.mark.parametrize(
+        ("accept", "kind"),
+        [
+            ("*/*", "application/x-ndjson"),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/x-ndjson"),
+            ("application/json", "application/x-ndjson"),
+            ("text/plain, application/x-ndjson", "application/x-ndjson"),
+            ("text/plain", "text/plain"),
+            ("text/*", "text/plain"),
+        ],
+    )
+    def test_it_is_text_for_who_asks_for_text(self, host: Host, accept: str, kind: str) -> None:
+        ingestion_id = ingest(host, {"ids": [1], "priority": "LOW"})
+        ack(host.store, claimed(host.store)[0], ["1"])
+        response = host.client.get(f"/results/{ingestion_id}", headers={"Accept": accept})
+        assert (response.mimetype, response.text) == (kind, '{"id":1,"data":1}\n')
+
     def test_of_what_failed_there_are_none(self, host: Host) -> None:
         ingestion_id = ingest(host)
         bury(host.store, claimed(host.store)[0], BatchError("X", "y"))

@@ -75,6 +75,8 @@ def test_reading_is_left_alone(client: FlaskClient) -> None:
     assert client.get("/queue", headers={"Sec-Fetch-Site": "cross-site", "Origin": "null"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/ingest", "/quote", "/status/x/cancel", "/status/x/redrive", "/queue/resume"])
+@pytest.mark.parametrize(
+    "path", ["/ingest", "/quote", "/status/x/cancel", "/status/x/redrive", "/queue/resume", "/queue/rate"]
+)
 def test_every_change_is_guarded(client: FlaskClient, path: str) -> None:
     assert client.post(path, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403

@@ -63,7 +63,7 @@ def away(host: Host) -> None:
     for name in calls.split():
         setattr(host.store, name, unavailable)
     host.store.sweeps.get = host.store.sweeps.latest = unavailable  # type: ignore[method-assign]
-    for name in ("dispatches", "pause", "resume", "ping"):
+    for name in ("dispatches", "steer", "audits", "ping"):
         setattr(host.store, name, unavailable)
 
 
@@ -95,6 +95,11 @@ def from_elsewhere(_: Host, client: FlaskClient, method: str, path: str) -> Test
 def while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     away(host)
     return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=OPERATOR, json=BODY)
+
+
+def rate_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    away(host)
+    return client.open(path, method=method, headers=OPERATOR, json={"interval": 20})
 
 
 def sending(**options: Any) -> Scenario:
@@ -242,6 +247,16 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("get", "/queue"): {**KEYED, 200: busy},
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},
+    ("post", "/queue/hold/end"): {**LIMITED, 200: busy},
+    ("post", "/queue/rate"): {
+        **LIMITED,
+        **BODIES,
+        503: rate_while_away,
+        200: sending(json={"interval": 20}),
+        422: sending(json=[]),
+    },
+    ("post", "/queue/rate/reset"): {**LIMITED, 200: busy},
+    ("get", "/audit"): {**LIMITED, 200: busy, 422: sending(query_string={"cursor": "x"})},
     ("get", "/dispatches"): {**LIMITED, 200: busy, 422: sending(query_string={"limit": "0"})},
     ("get", "/metrics"): {401: without_key, 422: misspelt, 200: busy, 501: without_prometheus},
     ("get", "/livez"): {200: plainly, 503: dead},

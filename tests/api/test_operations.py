@@ -149,6 +149,7 @@ class TestQueue:
             "limits": [],
             "binding_limit": None,
             "slowed_to": None,
+            "rate": {"interval": 5.0, "burst": 1, "limits": [], "changed": False, "rate_since": 0.0},
             "running": 0,
             "waiting": 0,
             "priorities": {"HIGH": nothing, "MEDIUM": nothing, "LOW": nothing},

@@ -24,7 +24,7 @@ def process(ids: Sequence[int]) -> dict[int, Any]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.client.client.SystemClock", Sleeper)
+    monkeypatch.setattr("app.client.base.SystemClock", Sleeper)
 
 
 @pytest.fixture

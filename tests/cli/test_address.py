@@ -80,7 +80,7 @@ def test_of_several_instances_one_has_to_be_named() -> None:
     assert result.exit_code == 2
     assert (
         "This app has 'one' at http://127.0.0.1:5000/one, 'two' at http://127.0.0.1:5000/two; "
-        "set INGEST_URL, or --url, to the one to call." in result.stderr
+        "name one with --queue, or set INGEST_URL, or --url, to the one to call." in result.stderr
     )
     assert "This app has no ingestion; set INGEST_URL" in beside(Flask("host"), "queue").stderr
 

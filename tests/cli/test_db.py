@@ -40,7 +40,7 @@ def test_the_sql_can_be_read() -> None:
         (("current", "--store", "mysql://x/y"), 1, "INGEST_STORE names mysql://"),
         (("upgrade", "--store", "memory://"), 1, "INGEST_STORE is memory://, which has no tables"),
         (("upgrade", "--store", "postgresql+psycopg://nobody@127.0.0.1:1/none"), 1, "cannot be reached"),
-        (("sql", "--from", "0009"), 2, "0009"),
+        (("sql", "--from", "9999"), 2, "9999"),
     ],
 )
 def test_what_is_wrong_is_a_sentence(words: tuple[str, ...], code: int, sentence: str) -> None:

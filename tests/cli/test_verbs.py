@@ -255,3 +255,18 @@ def test_a_callback_is_asked_for_shown_and_sent_again(serve: Callable[..., Host]
         assert (refused.exit_code, "WEBHOOK_HOSTS" in refused.stderr) == (4, True)
         service.host.ingestion.stop(0)
         service.close()
+
+
+def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
+    assert service("audit").stdout == "Nobody has changed anything yet.\n"
+    before = service("rate").stdout
+    assert before.endswith("(as configured)\n")
+    assert service("rate", "--interval", "20", "--burst", "1").stdout == "one every 20 s with a burst of 1 (changed)\n"
+    refused = service("rate", "--limit", "10/s=5/s")
+    assert refused.exit_code == 4
+    assert "'10/s' is none of the configured limits; there are none." in refused.stderr
+    assert service("rate", "--reset").stdout == before
+    assert "held until" not in service("end-hold").stdout
+    log = service("audit").stdout.splitlines()
+    assert [line.split(" ", 1)[1].split(":")[1] for line in log] == [" change_rates", " change_rates"]
+    assert "-> 20.0" in log[1]

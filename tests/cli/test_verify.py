@@ -234,7 +234,7 @@ def test_every_form_of_a_log_is_read() -> None:
     [
         ("", "This is not JSON"),
         ("start,due", "This is not JSON"),
-        ('{"interval": "5", "dispatches": []}', "interval and burst must be numbers"),
+        ('{"interval": "5", "dispatches": []}', "interval, burst and rate_since must be numbers"),
         ('{"dispatches": 7}', "A list of dispatches is needed, not 7"),
         ("[7]", "Dispatch 1 must be an object, not 7"),
         (json.dumps(as_json(dispatch(0))) + "\n{oops\n", "Line 2 is not JSON"),
@@ -267,6 +267,16 @@ def test_a_quota_is_proved_from_reset_to_reset() -> None:
     assert verify(kept, interval=0, limits=quota) == []
     (violation,) = verify([*kept, dispatch(62.0, order=5)], interval=0, limits=quota)
     assert "is start number 3 since 2027-01-15 08:01+00:00; 2/day at 08:01 UTC allows 2." in violation.detail
+
+
+def test_a_rate_is_proved_from_its_change_on() -> None:
+    log = log_of({"interval": 10, "burst": 1, "rate_since": START + 7, "dispatches": []})
+    assert log.since == START + 7
+    starts = [dispatch(at, order=number) for number, at in enumerate([0.0, 5.0, 8.0, 18.0], 1)]
+    assert verify(starts, interval=10, since=log.since) == []
+    assert rules(verify(starts, interval=10)) == ["rate"]
+    (violation,) = verify([*starts, dispatch(27.0, order=5)], interval=10, since=log.since)
+    assert violation.later.started_at == START + 27
 
 
 def test_the_limits_are_in_the_log() -> None:

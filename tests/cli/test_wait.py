@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Service, lines
+from tests.support.documents import status
 from tests.support.scripted import answer, scripted
 
 
@@ -51,13 +52,7 @@ def test_waiting_in_vain_is_3(service: Service) -> None:
 def test_the_progress_off_a_terminal_is_one_line(service: Service) -> None:
     counts = {"yet_to_start": 0, "triggered": 0, "completed": 0, "failed": 0, "cancelled": 0}
     steps = [
-        {
-            "ingestion_id": "abc",
-            "status": word,
-            "batch_count": 4,
-            "counts": {**counts, "completed": done},
-            "batches": [],
-        }
+        status(word, batch_count=4, counts={**counts, "completed": done})
         for word, done in [("triggered", 0), ("triggered", 2), ("triggered", 3), ("completed", 4)]
     ]
     with scripted(*(answer(200, step) for step in steps)) as server:
@@ -69,8 +64,8 @@ def test_the_progress_off_a_terminal_is_one_line(service: Service) -> None:
 @pytest.mark.parametrize("columns", [80, 150])
 def test_the_progress_on_a_terminal_says_when_and_fits_it(tmp_path: Path, columns: int) -> None:
     counts = {"yet_to_start": 0, "triggered": 2, "completed": 2, "failed": 0, "cancelled": 0}
-    running = {"ingestion_id": "abc", "status": "triggered", "batch_count": 4, "counts": counts, "batches": []}
-    running["estimated_completion"] = "2030-01-01T00:00:00.000Z"
+    end = "2030-01-01T00:00:00.000Z"
+    running = status("triggered", batch_count=4, counts=counts, estimated_completion=end)
     ended = {**running, "status": "completed", "counts": {**counts, "triggered": 0, "completed": 4}}
     del ended["estimated_completion"]
     ours, theirs = pty.openpty()

@@ -17,6 +17,7 @@ import trustme
 
 from app.client import Client, ClientError, Refused, TimedOut, Unreachable
 from app.core.models import Priority
+from tests.support.documents import status
 from tests.support.scripted import answer, chunk, head, problem, reset, say_nothing, scripted, send
 from tests.support.sleeper import Sleeper
 from tests.support.upstream import Upstream
@@ -24,21 +25,7 @@ from tests.support.upstream import Upstream
 ACCEPTED = answer(200, {"ingestion_id": "abc"})
 
 
-@pytest.fixture
-def clock() -> Sleeper:
-    return Sleeper()
-
-
-@pytest.fixture
-def client(clock: Sleeper) -> Callable[..., Client]:
-    return lambda url, **more: Client(url, clock=clock, **more)
-
-
 Make = Callable[..., Client]
-
-
-def status(word: str, **more: Any) -> dict[str, Any]:
-    return {"ingestion_id": "abc", "status": word, "batches": [], **more}
 
 
 def test_a_submit_is_one_request(client: Make) -> None:
@@ -175,7 +162,7 @@ def test_a_redrive_that_surely_did_not_is(client: Make) -> None:
         (answer(404, b"<h1>Not Found</h1>"), "answers 404, but not as this service does"),
         (answer(200, b"<h1>Welcome</h1>"), "but not as this service does"),
         (answer(200, ["ingestion_id"]), "but not as this service does"),
-        (answer(200, {"status": "triggered"}), "but not as this service does"),
+        (answer(200, {"status": "triggered"}), "but not as this service does: ingestion_id is missing"),
         (send(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "does not speak HTTP"),
     ],
     ids=["redirect", "html-404", "html-200", "array", "other-service", "ssh"],
@@ -186,10 +173,11 @@ def test_something_else_is_not_the_service(client: Make, act: Any, message: str)
 
 
 def test_nobody_there(client: Make, clock: Sleeper) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
-        client(f"http://127.0.0.1:{port}", retries=1).queue()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens
+        port = silent.getsockname()[1]
+        with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
+            client(f"http://127.0.0.1:{port}", retries=1).queue()
     assert len(clock.slept) == 1
 
 

@@ -11,27 +11,14 @@ import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
 from app.core.models import Priority
+from tests.support.documents import EXAMPLES, ingestion, page, status
 from tests.support.scripted import answer, chunk, head, problem, reset, scripted, send
 from tests.support.sleeper import Sleeper
 
 ACCEPTED = answer(200, {"ingestion_id": "abc"})
 
 
-@pytest.fixture
-def clock() -> Sleeper:
-    return Sleeper()
-
-
-@pytest.fixture
-def client(clock: Sleeper) -> Callable[..., Client]:
-    return lambda url, **more: Client(url, clock=clock, **more)
-
-
 Make = Callable[..., Client]
-
-
-def status(word: str, **more: Any) -> dict[str, Any]:
-    return {"ingestion_id": "abc", "status": word, "batches": [], **more}
 
 
 def test_waiting_looks_as_seldom_as_advised(client: Make, clock: Sleeper) -> None:
@@ -108,6 +95,22 @@ def test_results_that_break_off_say_so(client: Make, act: Any) -> None:
             list(results)
 
 
+def test_results_are_asked_for_again_until_they_come(client: Make, clock: Sleeper) -> None:
+    lines = send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n') + chunk(b""))
+    with scripted(reset, problem(503, "Not now.", Retry_After="3"), lines) as server:
+        assert [one.data for one in client(server.url).iter_results("abc", failed=True)] == ["a"]
+    assert {request.path for request in server.requests} == {"/results/abc?include=failed"}
+    assert clock.slept[1:] == [3]
+
+
+def test_results_of_something_else_are_not_the_services(client: Make) -> None:
+    with (
+        scripted(answer(200, b"<h1>Welcome</h1>\n")) as server,
+        pytest.raises(Unreachable, match="not as this service"),
+    ):
+        list(client(server.url).iter_results("abc"))
+
+
 def test_results_of_nothing_known(client: Make) -> None:
     with scripted(problem(404, "There is no ingestion 'abc'.")) as server, pytest.raises(Refused, match="no ingestion"):
         list(client(server.url).results("abc"))
@@ -115,8 +118,8 @@ def test_results_of_nothing_known(client: Make) -> None:
 
 def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None:
     pages = [
-        answer(200, {"ingestions": [{"ingestion_id": "c"}, {"ingestion_id": "b"}], "next_cursor": "2"}),
-        answer(200, {"ingestions": [{"ingestion_id": "a"}], "next_cursor": None}),
+        answer(200, page(ingestion("c"), ingestion("b"), cursor="2")),
+        answer(200, page(ingestion("a"))),
     ]
     with scripted(*pages) as server:
         listing = client(server.url).list(status="failed", priority=Priority.LOW, page=2)
@@ -131,38 +134,43 @@ def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None
 
 
 def test_failures_come_page_by_page_with_their_filter(client: Make) -> None:
-    pages = [
-        answer(200, {"groups": [{"group": "a"}], "next_cursor": "5.5_1_2"}),
-        answer(200, {"groups": [{"group": "b"}], "next_cursor": None}),
-    ]
+    (group,) = EXAMPLES["listFailures"]["groups"]
+    pages = [answer(200, {"groups": [group], "next_cursor": cursor}) for cursor in ("5.5_1_2", None)]
     with scripted(*pages) as server:
         found = list(client(server.url).failures(priority="LOW", owner="web", since=600, until="2027", page=1))
-    assert found == [{"group": "a"}, {"group": "b"}]
+    assert found == [group, group]
     query = "/failures?priority=LOW&owner=web&since=600&until=2027&limit=1"
     assert [request.path for request in server.requests] == [query, f"{query}&cursor=5.5_1_2"]
 
 
 def test_every_other_verb_is_its_request(client: Make) -> None:
-    calls: list[tuple[Callable[[Client], Any], str]] = [
-        (lambda one: one.status("a"), "GET /in/status/a"),
-        (lambda one: one.status("a", limit=10, offset=20), "GET /in/status/a?limit=10&offset=20"),
-        (lambda one: one.cancel("a"), "POST /in/status/a/cancel"),
-        (lambda one: one.redrive("a"), "POST /in/status/a/redrive"),
-        (lambda one: one.redrive_callback("a"), "POST /in/status/a/callback/redrive"),
-        (lambda one: one.quote([7]), "POST /in/quote"),
-        (lambda one: one.pause(), "POST /in/queue/pause"),
-        (lambda one: one.resume(), "POST /in/queue/resume"),
-        (lambda one: one.queue(), "GET /in/queue"),
-        (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5"),
-        (lambda one: one.status("a", status="failed"), "GET /in/status/a?status=failed"),
-        (lambda one: one.redrive_all(status="failed", since=60), "POST /in/ingestions/redrive"),
-        (lambda one: one.cancel_all(owner="web", dry_run=True), "POST /in/ingestions/cancel"),
-        (lambda one: one.sweep("a"), "GET /in/sweeps/a"),
+    calls: list[tuple[Callable[[Client], Any], str, str]] = [
+        (lambda one: one.status("a"), "GET /in/status/a", "getStatus"),
+        (lambda one: one.status("a", limit=10, offset=20), "GET /in/status/a?limit=10&offset=20", "getStatus"),
+        (lambda one: one.cancel("a"), "POST /in/status/a/cancel", "cancel"),
+        (lambda one: one.redrive("a"), "POST /in/status/a/redrive", "redrive"),
+        (lambda one: one.redrive_callback("a"), "POST /in/status/a/callback/redrive", "redriveCallback"),
+        (lambda one: one.quote([7]), "POST /in/quote", "quote"),
+        (lambda one: one.pause(), "POST /in/queue/pause", "pause"),
+        (lambda one: one.resume(), "POST /in/queue/resume", "resume"),
+        (lambda one: one.end_hold(), "POST /in/queue/hold/end", "endHold"),
+        (lambda one: one.change_rate(interval=20, limits={"10/s": "5/s"}), "POST /in/queue/rate", "changeRate"),
+        (lambda one: one.reset_rate(), "POST /in/queue/rate/reset", "resetRate"),
+        (lambda one: one.audit(cursor="7"), "GET /in/audit?limit=50&cursor=7", "getAudit"),
+        (lambda one: one.queue(), "GET /in/queue", "getQueue"),
+        (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5", "listDispatches"),
+        (lambda one: one.status("a", status="failed"), "GET /in/status/a?status=failed", "getStatus"),
+        (lambda one: one.redrive_all(status="failed", since=60), "POST /in/ingestions/redrive", "redriveAll"),
+        (lambda one: one.count_cancel(owner="web"), "POST /in/ingestions/cancel", "cancelAll"),
+        (lambda one: one.cancel_all(priority=Priority.LOW), "POST /in/ingestions/cancel", "redriveAll"),
+        (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
     ]
-    with scripted(*[answer(200, {"it": "is"})] * len(calls)) as server:
-        for call, _ in calls:
-            assert call(client(server.url + "/in/")) == {"it": "is"}
-    assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path in calls]
+    with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
+        for call, _, operation in calls:
+            assert call(client(server.url + "/in/")) == EXAMPLES[operation]
+    assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path, _ in calls]
     assert server.requests[5].json == {"ids": [7], "priority": "HIGH"}
-    assert server.requests[11].json == {"status": "failed", "since": 60}
-    assert server.requests[12].json == {"owner": "web", "dry_run": True}
+    assert server.requests[15].json == {"status": "failed", "since": 60}
+    assert server.requests[16].json == {"owner": "web", "dry_run": True}
+    assert server.requests[17].json == {"priority": "LOW"}
+    assert server.requests[9].json == {"interval": 20, "limits": {"10/s": "5/s"}}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.verify import verify
-from app.core import Wait
+from app.core import Rates, Wait
 from app.core.models import BatchError, Status
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
@@ -171,3 +171,31 @@ def test_several_limits_hold_over_processes_and_restarts(open_sql: Open, clock: 
     # Without the setting nothing of it is left; with it again it goes on from where it was.
     assert len(claimed(open_sql(interval=0), 1)) == 1
     assert blocked(open_sql(**chosen)).seconds == 50
+
+
+def test_what_runs_at_once_is_bounded_over_processes(open_sql: Open) -> None:
+    one, other = (open_sql(interval=0, upstream_connections=3, store_poll=2) for _ in range(2))
+    submit(one, range(1, 30))
+    mine, others = claimed(one, 2), claimed(other, 8)
+    assert len(others) == 1
+    for store in (one, other):
+        # Another process may end a batch, so it is asked for again.
+        assert blocked(store, 8) == Wait(2.0, "connections")
+    finish(other, others[0])
+    assert len(claimed(one, 8)) == 1
+    finish(one, mine[0])
+
+
+def test_a_rate_and_a_slow_down_hold_for_every_process_and_the_next(open_sql: Open, clock: FakeClock) -> None:
+    one, other = (open_sql(interval=5) for _ in range(2))
+    submit(one, range(1, 30))
+    (claim,) = claimed(one)
+    one.change_rates(Rates(interval=8))
+    assert other.slow_down(claim) == 16.0
+    clock.advance(15)
+    assert blocked(open_sql(interval=5)) == Wait(1.0, "token")
+    clock.advance(1)
+    claimed(other)
+    other.change_rates(Rates(), "ann")
+    assert [entry.by for entry in one.audits(9)] == ["ann", None]
+    assert one.stats().pace == 16.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +23,53 @@ class Block(NamedTuple):
         return self.text.partition("\n")[0]
 
 
-def blocks(*languages: str) -> list[Block]:
+FENCE = re.compile(r"^```(\{?[\w-]*\}?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+WHOLE = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
+"""The pages whose examples are one session, from the first to the last."""
+
+PAGES = [ROOT / "README.md", *(file for file in sorted((ROOT / "docs").rglob("*.md")) if file not in WHOLE)]
+"""The others, whose examples each stand alone."""
+
+
+def blocks(*languages: str, files: Iterable[Path] = PAGES) -> list[Block]:
     """The blocks in these languages, or in any, of the README and then of each page of docs."""
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     return [
         Block(str(file.relative_to(ROOT)), language, text)
         for file in files
-        for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", file.read_text(), re.MULTILINE | re.DOTALL)
+        for language, text in FENCE.findall(file.read_text())
         if language in languages or not languages
     ]
+
+
+class Session(NamedTuple):
+    """A page's commands in one script, which prints MARK after each block, and what each block shows (or None).
+
+    A Python block is saved as the file that the text before it names last, and a text block is what the commands before
+    it show; `…` stands for anything.
+    """
+
+    script: str
+    shown: list[str | None]
+
+    @classmethod
+    def of(cls, page: str) -> Session:
+        script: list[str] = []
+        shown: list[str | None] = []
+        for found in FENCE.finditer(page):
+            language, text = found.groups()
+            if language == "sh":
+                script.append(f"{text}echo; echo '{MARK}'\n")
+                shown.append(None)
+            elif language == "python":
+                name = re.findall(r"`(\w+\.py)`", page[: found.start()])[-1]
+                script.append(f"cat > {name} <<'{MARK}'\n{text}{MARK}\n")
+            elif language == "text":
+                shown[-1] = text.strip()
+        return cls("".join(script), shown)
+
+
+MARK = "-- next --"
 
 
 class Clone:
@@ -42,7 +81,8 @@ class Clone:
             (folder / name).symlink_to(ROOT / name)
         scripts = folder / ".venv" / "bin"
         scripts.mkdir(parents=True)
-        (scripts / "flask-ingestion").symlink_to(Path(sys.executable).parent / "flask-ingestion")
+        for name in ("flask", "flask-ingestion"):
+            (scripts / name).symlink_to(Path(sys.executable).parent / name)
         self._script(scripts / "python", f'exec "{sys.executable}" -u "$@"')
         # What they install is installed already; tests/test_packaging.py installs the wheel.
         (folder / "bin").mkdir()

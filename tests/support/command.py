@@ -63,11 +63,11 @@ class Command:
             raise AssertionError(f"it does not say {text!r}:\n{self.output}") from None
         raise AssertionError(f"it ended without saying {text!r}:\n{self.output}")
 
-    def end(self) -> int:
-        """Waits for its end, and returns the exit code."""
+    def end(self, within: float = PATIENCE) -> int:
+        """Waits for its end, `within` seconds at most, and returns the exit code."""
         if self.process.stdin and not self.process.stdin.closed:
             self.process.stdin.close()
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait(within)
         self._reader.join(PATIENCE)
         with contextlib.suppress(queue.Empty):
             while True:

@@ -89,6 +89,7 @@ class Host:
         self.clock: Any = clock or FakeClock()
         self.app = Flask("host")
         self.app.testing = True
+        settings.setdefault("autostart", True)  # under TESTING nothing starts by itself
         self.app.config.update({f"{name.upper()}_{key.upper()}": value for key, value in settings.items()})
         self.heard = Heard(self.app)
         self.ingestion = IngestionAPI(name=name)

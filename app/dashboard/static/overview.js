@@ -1,14 +1,13 @@
 // The queue's page.
 
-import { get } from "./api.js";
+import { get, post } from "./api.js";
 import { draw } from "./chart.js";
 import { byId, keyed, make, row, write } from "./dom.js";
 import { finished, idList, number, pill, plural, progressBar, repaint, setProgress } from "./parts.js";
-import { action, run } from "./shell.js";
+import { action, ask, notice, run } from "./shell.js";
 import { clock, duration, now, relative } from "./time.js";
 
 const root = byId("overview");
-const interval = Number(root.dataset.interval);
 const steady = Number(root.dataset.steady);
 const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
 const filters = byId("filters");
@@ -38,11 +37,14 @@ function showNext(data) {
   const none = data.stalled ? "stopped" : data.paused ? "paused" : data.waiting ? "–" : "idle";
   relative(byId("countdown"), data.next_dispatch_at, "left", none);
   write(byId("held"), held(data));
-  const every = interval ? `one every ${duration(interval).replace(".0 s", " s")}` : "no limit";
+  const every = data.rate.interval ? `one every ${duration(data.rate.interval).replace(".0 s", " s")}` : "no limit";
   const each = data.limits.map(({ limit, tokens }) => `${limit}: ${number(tokens)}${limit === data.binding_limit ? " (binds)" : ""}`);
-  write(byId("tokens"), each.length ? `Tokens left of ${each.join(", ")}` : `Tokens: ${data.tokens} of ${root.dataset.burst}, ${every}`);
+  write(byId("tokens"), each.length ? `Tokens left of ${each.join(", ")}` : `Tokens: ${data.tokens} of ${data.rate.burst}, ${every}`);
   if (byId("pause")) byId("pause").hidden = data.paused;
   if (byId("resume")) byId("resume").hidden = !data.paused;
+  if (byId("end-hold")) byId("end-hold").hidden = !data.hold_until;
+  if (byId("reset-rate")) byId("reset-rate").hidden = !data.rate.changed;
+  if (byId("interval") && document.activeElement !== byId("interval")) byId("interval").value = data.rate.interval;
 }
 
 function held(data) {
@@ -234,3 +236,26 @@ action(byId("resume"), () => ({
   detail: "Dispatching continues at once, at the usual rate.",
   yes: "Resume",
 }), "The queue is resumed.", poller);
+action(byId("end-hold"), () => ({
+  title: "End the hold?",
+  detail: "The upstream asked for quiet. Dispatching continues at once, at the usual rate.",
+  yes: "End it",
+}), "The hold is ended.", poller);
+action(byId("reset-rate"), () => ({
+  title: "Use the configured rate?",
+  detail: "Every process on this queue goes back to it from the next start on.",
+  yes: "Use it",
+}), "The rate is as configured.", poller);
+byId("rate")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const seconds = Number(byId("interval").value);
+  const question = { title: "Change the rate?", detail: `One start every ${seconds} s, in every process on this queue, until it is changed again.`, yes: "Change it" };
+  if (!(await ask(question))) return;
+  try {
+    await post(byId("rate").dataset.post, JSON.stringify({ interval: seconds }));
+    notice("done", "The rate is changed.");
+  } catch (error) {
+    notice("error", error.title, error.message);
+  }
+  poller.now();
+});

@@ -1,0 +1,107 @@
+"""One request to a service and its answer, on httpx, which the extra `async` installs."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from .errors import Unreachable
+from .losses import LOST, NOT_HTTP, may_pass, too_slow, why
+from .messages import Address, CutOff, Lines, Reply, Request
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class AsyncTransport:
+    """Opens a connection for each request, follows no redirect and uses no proxy, like `Transport`.
+
+    However a request ends, cancelled too, its connection is closed. Raises ImportError without httpx.
+    """
+
+    def __init__(self, address: Address) -> None:
+        try:
+            import httpx
+        except ImportError:
+            raise ImportError("AsyncClient needs httpx: pip install 'Flask-Ingestion[async]'.", name="httpx") from None
+        self._address = address
+        self._httpx = httpx
+        self._client = httpx.AsyncClient(
+            headers=address.headers,
+            # The certificates of the system, which http.client trusts, not those that httpx brings along.
+            verify=ssl.create_default_context() if address.secure else False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def exchange(self, request: Request) -> Reply:
+        """Send a request and read the whole answer. Raises Unreachable."""
+        async with self._response(request) as response:
+            return _reply(response)._replace(body=await response.aread())
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncGenerator[str, None]]]:
+        """Send a request; gives the answer, and the lines of its body as they arrive if it is 200.
+
+        Raises Unreachable.
+        """
+        async with self._response(request) as response:
+            reply = _reply(response)
+            if reply.status != 200:
+                reply = reply._replace(body=await response.aread())
+            yield reply, _lines(response)
+
+    @asynccontextmanager
+    async def _response(self, request: Request) -> AsyncIterator[httpx.Response]:
+        httpx, url = self._httpx, self._address.url
+        try:
+            async with self._client.stream(
+                request.method,
+                url + request.path,
+                content=request.body,
+                headers=dict(request.headers),
+                timeout=request.timeout,
+            ) as response:
+                yield response
+        except (httpx.HTTPError, UnicodeDecodeError, CutOff) as error:
+            sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+            reason = f"{url}: {self._reason(error, request.timeout)}."
+            raise Unreachable(reason, sent=sent, again=may_pass(_cause(error))) from error
+
+    def _reason(self, error: Exception, timeout: float) -> str:
+        httpx = self._httpx
+        if isinstance(error, httpx.TimeoutException):
+            return too_slow(timeout)
+        if cause := _cause(error):
+            return why(cause)
+        if isinstance(error, (httpx.NetworkError, CutOff)):
+            return LOST
+        # httpx does not tell the two apart.
+        return f"{LOST}, or {NOT_HTTP}"
+
+
+def _reply(response: httpx.Response) -> Reply:
+    return Reply.of(response.status_code, response.headers.get)
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
+    lines = Lines()
+    # A generator that is given up would be closed later, in a task of its own.
+    async with aclosing(response.aiter_raw()) as blocks:  # type: ignore[type-var]
+        async for block in blocks:
+            for line in lines.of(block):
+                yield line
+    lines.end()
+
+
+def _cause(error: BaseException) -> OSError | None:
+    """Returns the system's error that one of httpx is about."""
+    cause: BaseException | None = error
+    while cause is not None and not (isinstance(cause, OSError) and cause.errno is not None):
+        cause = cause.__cause__ or cause.__context__
+    return cause

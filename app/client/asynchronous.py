@@ -1,0 +1,304 @@
+"""The client for asyncio, on httpx."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, Self
+
+from ..core import Id, Priority, Status
+from .async_transport import AsyncTransport
+from .base import Base
+from .calls import Pause, Steps, T, Told
+from .documents import (
+    Audit,
+    Dispatches,
+    FailedId,
+    FailureGroup,
+    Ingestion,
+    Queue,
+    Quote,
+    Result,
+    StatusPage,
+    Sweep,
+    SweepCount,
+)
+from .errors import Unreachable
+from .messages import Address, Reply, Request
+from .submission import Submission
+
+
+class AsyncClient(Base):
+    """`Client` for asyncio: the same options and verbs, awaited; needs the extra `async`.
+
+    Any call may be cancelled: it leaves no connection behind, and what it may have done is safe to repeat as after a
+    lost connection. Use it in an `async with`, or call `close`.
+    """
+
+    async def submit(
+        self,
+        ids: Iterable[Id],
+        priority: Priority | str,
+        *,
+        idempotency_key: str | None = None,
+        deadline: str | float | None = None,
+        callback: str | None = None,
+    ) -> str:
+        """Submit ids; returns the ingestion's id.
+
+        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Even if the
+        connection is lost, the ids are accepted once: every attempt carries `idempotency_key`, or a random one.
+        """
+        submission = Submission.of(ids, priority, idempotency_key, deadline=deadline, callback=callback)
+        return await self._run(self._verbs.submit(submission))
+
+    async def submit_many(
+        self,
+        submissions: Iterable[Submission],
+        *,
+        progress: Callable[[Sequence[str]], object] | None = None,
+    ) -> Sequence[str]:
+        """Submit one after the other, in this order; returns the ingestions' ids, and calls `progress` with those so
+        far after each.
+
+        Stops at the first that is refused. To go on, submit the same objects again: those that were accepted are not
+        accepted twice, because each has its key.
+        """
+        return await self._run(self._verbs.submit_many(submissions, progress))
+
+    async def status(
+        self, ingestion_id: str, *, limit: int | None = None, offset: int = 0, status: Status | str | None = None
+    ) -> StatusPage:
+        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`.
+
+        With `status`, of the batches in that status.
+        """
+        return await self._run(self._verbs.status(ingestion_id, limit, offset, status))
+
+    async def wait(
+        self,
+        ingestion_id: str,
+        *,
+        timeout: float | None = None,
+        progress: Callable[[StatusPage], object] | None = None,
+    ) -> StatusPage:
+        """Wait until the ingestion has ended; returns its last status, without batches.
+
+        Polls as seldom as the service advises; calls `progress` with every status. Raises TimedOut after
+        `timeout` seconds.
+        """
+        return await self._run(self._verbs.wait(ingestion_id, timeout, progress))
+
+    async def wait_all(
+        self,
+        ingestion_ids: Iterable[str],
+        *,
+        timeout: float | None = None,
+        progress: Callable[[Sequence[Ingestion]], object] | None = None,
+    ) -> Sequence[Ingestion]:
+        """Wait until all of these ingestions have ended; returns their last statuses, in the same order.
+
+        A poll takes two requests for all ingestions that are on one page of the listing, however many they are, and
+        is made as seldom as the service advises for the last of them; `progress` is called with the statuses of each
+        poll. Raises TimedOut after `timeout` seconds.
+        """
+        return await self._run(self._verbs.wait_all(ingestion_ids, timeout, progress))
+
+    async def iter_results(self, ingestion_id: str, *, failed: bool = False) -> AsyncGenerator[Result, None]:
+        """Yields each answered id with its data, in the ingestion's order, as they arrive.
+
+        With `failed`, each id that failed with its error too. Repeated until the first one is there, never after it.
+        """
+        async with aclosing(self.result_lines(ingestion_id, failed=failed)) as lines:
+            async for line in lines:
+                yield self._verbs.result(line)
+
+    results = iter_results
+
+    async def result_lines(self, ingestion_id: str, *, failed: bool = False) -> AsyncGenerator[str, None]:
+        """Yields the results as the lines of NDJSON that the service sends."""
+        async with aclosing(self._stream(self._verbs.results(ingestion_id, failed=failed))) as lines:
+            async for line in lines:
+                yield line
+
+    async def _stream(self, head: Steps[Reply]) -> AsyncGenerator[str, None]:
+        """Yields the lines that follow the head of an answer."""
+        lines: AsyncGenerator[str, None]
+        async with AsyncExitStack() as opened:
+
+            async def begin(request: Request) -> Reply:
+                nonlocal lines
+                await opened.aclose()
+                reply, lines = await opened.enter_async_context(self._transport.stream(request))
+                return reply
+
+            await self._run(head, begin)
+            async with aclosing(lines):
+                async for line in lines:
+                    yield line
+
+    async def list(
+        self,
+        *,
+        status: Status | str | None = None,
+        priority: Priority | str | None = None,
+        failed: bool = False,
+        page: int = 100,
+    ) -> AsyncGenerator[Ingestion, None]:
+        """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches."""
+        cursor = None
+        while True:
+            found = await self._run(self._verbs.page(status, priority, failed=failed, limit=page, cursor=cursor))
+            for one in found.ingestions:
+                yield one
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    async def failures(self, *, page: int = 100, **where: Any) -> AsyncGenerator[FailureGroup, None]:
+        """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
+
+        `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
+        or seconds ago.
+        """
+        cursor = None
+        while True:
+            found = await self._run(self._verbs.failures(where, page, cursor))
+            for one in found.groups:
+                yield one
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    async def failed_ids(self, **where: Any) -> AsyncGenerator[FailedId, None]:
+        """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
+        async for line in self.failed_id_lines(**where):
+            yield self._verbs.failed_id(line)
+
+    async def failed_id_lines(self, **where: Any) -> AsyncGenerator[str, None]:
+        """Yields the same as the lines of NDJSON that the service sends."""
+        async with aclosing(self._stream(self._verbs.failed_ids(where))) as lines:
+            async for line in lines:
+                yield line
+
+    async def count_redrive(self, **where: Any) -> SweepCount:
+        """Returns how much `redrive_all` would act on."""
+        return await self._run(self._verbs.count_sweep("redrive", where))
+
+    async def count_cancel(self, **where: Any) -> SweepCount:
+        """Returns how much `cancel_all` would act on."""
+        return await self._run(self._verbs.count_sweep("cancel", where))
+
+    async def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
+
+        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
+        and `until` are RFC 3339 times, or seconds ago.
+        """
+        return await self._run(self._verbs.sweep("redrive", where, idempotency_key))
+
+    async def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Cancel all that match, as `redrive_all` redrives them."""
+        return await self._run(self._verbs.sweep("cancel", where, idempotency_key))
+
+    async def sweep(self, sweep_id: str) -> Sweep:
+        """Returns how far a redrive or cancel of all that match is."""
+        return await self._run(self._verbs.look_up_sweep(sweep_id))
+
+    async def cancel(self, ingestion_id: str) -> StatusPage:
+        """Cancel what has not started; returns the new status, without batches."""
+        return await self._run(self._verbs.cancel(ingestion_id))
+
+    async def redrive(self, ingestion_id: str) -> StatusPage:
+        """Start the failed batches over; returns the new status, without batches.
+
+        Never repeated once it may have taken effect.
+        """
+        return await self._run(self._verbs.redrive(ingestion_id))
+
+    async def redrive_callback(self, ingestion_id: str) -> StatusPage:
+        """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
+
+        Never repeated once it may have taken effect.
+        """
+        return await self._run(self._verbs.redrive_callback(ingestion_id))
+
+    async def quote(
+        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+    ) -> Quote:
+        """Returns when these ids would start and end at each priority; nothing is queued."""
+        return await self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
+
+    async def pause(self) -> Queue:
+        """Start nothing until `resume`; returns the state of the queue."""
+        return await self._run(self._verbs.pause())
+
+    async def resume(self) -> Queue:
+        """End a pause; returns the state of the queue."""
+        return await self._run(self._verbs.resume())
+
+    async def end_hold(self) -> Queue:
+        """End a hold that the upstream asked for; returns the state of the queue."""
+        return await self._run(self._verbs.end_hold())
+
+    async def change_rate(
+        self, *, interval: float | None = None, burst: int | None = None, limits: Mapping[str, str] | None = None
+    ) -> Queue:
+        """Change the rate, within the bounds of the configuration; what is not given is as configured.
+
+        `limits` holds a limit for the name of each that it replaces. Returns the state of the queue.
+        """
+        return await self._run(self._verbs.change_rate(interval=interval, burst=burst, limits=limits))
+
+    async def reset_rate(self) -> Queue:
+        """Go back to the rate that is configured; returns the state of the queue."""
+        return await self._run(self._verbs.reset_rate())
+
+    async def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
+        """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""
+        return await self._run(self._verbs.audit(limit, cursor))
+
+    async def queue(self) -> Queue:
+        """Returns the state of the queue: depths, ages, tokens, what it waits on, the next batches."""
+        return await self._run(self._verbs.queue())
+
+    async def dispatches(self, *, limit: int | None = None) -> Dispatches:
+        """Returns the latest dispatches, oldest first, and the limit they were made under."""
+        return await self._run(self._verbs.dispatches(limit))
+
+    async def close(self) -> None:
+        """Close what is still open."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _open(self, address: Address) -> None:
+        self._transport = AsyncTransport(address)
+
+    async def _sleep(self, seconds: float) -> None:
+        import asyncio  # the command line, which starts often, needs none of it
+
+        await asyncio.sleep(seconds)
+
+    async def _run(self, steps: Steps[T], exchange: Callable[[Request], Awaitable[Reply]] | None = None) -> T:
+        """Take the steps of a verb; returns its outcome."""
+        exchange = exchange or self._transport.exchange
+        told: Told = None
+        while True:
+            try:
+                step = steps.send(told)
+            except StopIteration as end:
+                outcome: T = end.value
+                return outcome
+            if isinstance(step, Pause):
+                told = None
+                await self._sleep(step.seconds)
+                continue
+            try:
+                told = await exchange(step)
+            except Unreachable as lost:
+                told = lost

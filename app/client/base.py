@@ -1,0 +1,52 @@
+"""What the two clients have in common: where the service is, and how patient to be with it."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Self
+
+from ..core import Clock, SystemClock
+from .calls import Calls
+from .messages import Address
+from .verbs import Verbs
+
+_HERE = "http://127.0.0.1:8000"
+
+
+class Base(ABC):
+    """A client's address, options and verbs; `Client` describes them."""
+
+    def __init__(
+        self,
+        url: str = _HERE,
+        *,
+        key: str | None = None,
+        timeout: float = 30.0,
+        retries: int = 5,
+        patience: float = 60.0,
+        notice: Callable[[str], object] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        address = Address(url, key)
+        self._verbs = Verbs(
+            Calls(address, timeout=timeout, retries=retries, patience=patience, notice=notice, now=self._clock.now)
+        )
+        self._open(address)
+
+    @abstractmethod
+    def _open(self, address: Address) -> None:
+        """Make what carries requests to this address."""
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Returns a client of the service at `INGEST_URL`, with the key in `INGEST_KEY`; takes all other options.
+
+        Raises ValueError for a wrong value.
+        """
+        try:
+            return cls(os.environ.get("INGEST_URL") or _HERE, key=os.environ.get("INGEST_KEY") or None, **options)
+        except ValueError as error:
+            raise ValueError(f"INGEST_URL and INGEST_KEY name no service: {error}") from None

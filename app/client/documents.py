@@ -1,0 +1,340 @@
+"""The documents of the service, typed.
+
+`status.created_at` is an attribute, known to a type checker; `status["created_at"]` is the member as it was sent. A
+member whose attribute has a default is not always sent, or not by an older service.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..core import Id, Priority, Status
+from .document import Document
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Accepted(Document):
+    """The answer to a submission."""
+
+    ingestion_id: str
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Counts(Document):
+    """How many batches are in each status."""
+
+    yet_to_start: int
+    triggered: int
+    completed: int
+    failed: int
+    cancelled: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class BatchError(Document):
+    """Why an attempt or an id failed."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Batch(Document):
+    """One batch of an ingestion."""
+
+    batch_id: str
+    ids: tuple[Id, ...]
+    status: Status
+    attempts: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    error: BatchError | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Ingestion(Document):
+    """An ingestion, as a listing has it."""
+
+    ingestion_id: str
+    status: Status
+    priority: Priority
+    id_count: int
+    batch_count: int
+    counts: Counts
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Callback(Document):
+    """How the receiver was told of an ingestion's end."""
+
+    id: str
+    state: str
+    attempts: int
+    error: str | None
+    next_attempt_at: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class StatusPage(Ingestion):
+    """An ingestion with a page of its batches, and an estimate until it has ended."""
+
+    batches: tuple[Batch, ...] = ()
+    batches_ahead: int | None = None
+    estimated_start: datetime | None = None
+    estimated_completion: datetime | None = None
+    callback: Callback | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Page(Document):
+    """A page of the listing, and the cursor of the next one."""
+
+    ingestions: tuple[Ingestion, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FailureSample(Document):
+    """The batch of a group that failed last."""
+
+    ingestion_id: str
+    batch_id: str
+    error: BatchError
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FailureGroup(Document):
+    """Batches that failed by errors that read alike."""
+
+    group: str
+    type: str
+    message: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    sample: FailureSample
+    ingestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Failures(Document):
+    """A page of groups, and the cursor of the next one."""
+
+    groups: tuple[FailureGroup, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FailedId(Document):
+    """An id that failed, and why."""
+
+    id: Id
+    ingestion_id: str
+    batch_id: str
+    failed_at: datetime
+    error: BatchError
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class SweepCount(Document):
+    """How much a redrive or cancel of all that match would act on."""
+
+    ingestions: int
+    batches: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Sweep(Document):
+    """A redrive or cancel of all that match, and how far it is."""
+
+    sweep_id: str
+    verb: str
+    filter: dict[str, Any]
+    by: str | None
+    state: str
+    matched: int
+    acted: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Result(Document):
+    """What an id brought: its data, or with `failed`, the error of one that failed."""
+
+    id: Id
+    data: Any = None
+    error: BatchError | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Estimate(Document):
+    """When something would start and end; None while the queue is paused."""
+
+    batches_ahead: int
+    estimated_start: datetime | None
+    estimated_completion: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Quote(Document):
+    """An estimate for each priority."""
+
+    HIGH: Estimate
+    MEDIUM: Estimate
+    LOW: Estimate
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Depth(Document):
+    """What waits at one priority."""
+
+    waiting: int
+    oldest_at: datetime | None
+    drained_at: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Depths(Document):
+    """What waits at each priority."""
+
+    HIGH: Depth
+    MEDIUM: Depth
+    LOW: Depth
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Limit(Document):
+    """How one of several limits stands."""
+
+    limit: str
+    tokens: int
+    next_at: datetime
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Rate(Document):
+    """The limits in force; `changed` says whether others are configured, `rate_since` when they were last changed, in
+    seconds since the epoch, 0 if never."""
+
+    interval: float
+    burst: int
+    limits: tuple[str, ...]
+    changed: bool
+    rate_since: float
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Accuracy(Document):
+    """By how many seconds the estimates of so many ingestions were off."""
+
+    ingestions: int
+    mean: float
+    p95: float
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Upcoming(Document):
+    """A batch that is about to start."""
+
+    batch_id: str
+    ingestion_id: str
+    ids: tuple[Id, ...]
+    priority: Priority
+    estimated_start: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Worker(Document):
+    """A process that works on the queue."""
+
+    id: str
+    host: str
+    process: int
+    version: str
+    slots: int
+    busy: int
+    abandoned: int
+    started_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Queue(Document):
+    """The state of the queue."""
+
+    now: datetime
+    worker: str
+    waiting_on: str | None
+    paused: bool
+    hold_until: datetime | None
+    tokens: int
+    next_token_at: datetime
+    running: int
+    waiting: int
+    priorities: Depths
+    service_seconds: float
+    estimate_error: Accuracy | None
+    next: tuple[Upcoming, ...]
+    limits: tuple[Limit, ...] = ()
+    binding_limit: str | None = None
+    slowed_to: float | None = None
+    rate: Rate | None = None
+    workers: tuple[Worker, ...] = ()
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Dispatch(Document):
+    """One start of a batch; times are in seconds since the epoch."""
+
+    started_at: float
+    due_at: float
+    batch_id: str
+    ingestion_id: str
+    position: int
+    attempt: int
+    priority: Priority
+    rank: float
+    order: int
+    limited_by: str
+    wait: float
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Entry(Document):
+    """One entry of the audit log. `subject` is an ingestion's id, or empty for the queue."""
+
+    number: int
+    at: datetime
+    by: str | None
+    action: str
+    subject: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Audit(Document):
+    """A page of the audit log, newest first."""
+
+    entries: tuple[Entry, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Dispatches(Document):
+    """The latest dispatches, and the limit they were made under."""
+
+    interval: float
+    burst: int
+    dispatches: tuple[Dispatch, ...]
+    limits: tuple[str, ...] = ()
+    changed: bool = False
+    rate_since: float = 0.0

@@ -1,0 +1,89 @@
+"""What goes to a service and comes back, whatever carries it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+
+class Address:
+    """Where a service is, and what every request to it carries. Raises ValueError for what is no URL or key."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:
+            raise ValueError(f"The URL of a service looks like http://127.0.0.1:8000, not {url!r}.")
+        self.url = url.rstrip("/")
+        self.secure = parts.scheme == "https"
+        self.host, self.port, self.path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self.headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "User-Agent": "flask-ingestion",
+        }
+        if key is not None:
+            if not key.strip().isascii() or not key.strip().isprintable():
+                raise ValueError("The key holds a character that no header may hold.")
+            self.headers["Authorization"] = f"Bearer {key.strip()}"
+
+
+class Request(NamedTuple):
+    """A request to a path below the service's; its body is JSON. Each wait for the network takes `timeout` seconds
+    at most."""
+
+    method: str
+    path: str
+    body: bytes | None
+    headers: Mapping[str, str]
+    timeout: float
+
+
+class Reply(NamedTuple):
+    """An answer. `retry_after` is in seconds; `body` is empty while it is still to be read."""
+
+    status: int
+    retry_after: float | None
+    location: str | None
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, status: int, header: Callable[[str], str | None]) -> Reply:
+        """Returns an answer whose headers `header` gives by their names."""
+        return cls(status, _seconds(header("Retry-After")), header("Location"))
+
+
+class CutOff(Exception):
+    """A body ended in the middle of a line."""
+
+
+class Lines:
+    """Cuts the blocks of a body into lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def of(self, block: bytes) -> list[str]:
+        """Returns the lines that a block completes."""
+        *lines, self._rest = (self._rest + block).split(b"\n")
+        return [line.decode() for line in lines]
+
+    def end(self) -> None:
+        """Raises CutOff if the last line is not complete."""
+        if self._rest:
+            raise CutOff
+
+
+def _seconds(header: str | None) -> float | None:
+    """Returns the seconds of Retry-After (RFC 9110, section 10.2.3), a number of seconds or a date."""
+    if header is None:
+        return None
+    try:
+        return max(
+            0.0, float(header) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - time.time()
+        )
+    except ValueError:
+        return None

@@ -1,0 +1,52 @@
+"""What is submitted, and the key that makes it safe to submit it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+from uuid import uuid4
+
+from ..core import Id, Priority
+
+
+@dataclass(frozen=True)
+class Submission:
+    """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
+
+    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Raises ValueError for
+    an idempotency key that no header can carry.
+    """
+
+    ids: Iterable[Id]
+    priority: Priority | str
+    idempotency_key: str = field(default_factory=lambda: str(uuid4()))
+    deadline: str | float | None = None
+    callback: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ids", tuple(self.ids))  # an iterator would be empty the second time
+        key = self.idempotency_key
+        if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
+            raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
+
+    @classmethod
+    def of(cls, ids: Iterable[Id], priority: Priority | str, idempotency_key: str | None = None, **more: Any) -> Self:
+        """Returns a submission with this key, or a random one where it is None."""
+        return cls(ids, priority, **({} if idempotency_key is None else {"idempotency_key": idempotency_key}), **more)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Idempotency-Key": f'"{self.idempotency_key}"'}
+
+    @property
+    def body(self) -> bytes:
+        members: dict[str, Any] = {"ids": self.ids, "priority": name_of(self.priority)}
+        more = {"deadline": self.deadline, "callback": self.callback}
+        members |= {name: value for name, value in more.items() if value is not None}
+        return json.dumps(members, separators=(",", ":")).encode()
+
+
+def name_of(priority: Priority | str) -> str:
+    return priority.name if isinstance(priority, Priority) else priority

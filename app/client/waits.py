@@ -1,0 +1,105 @@
+"""Waiting for ingestions, in as few requests as the service makes possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from .calls import Calls, Pause, Steps
+from .documents import Ingestion, Page, StatusPage
+from .errors import TimedOut
+from .paths import query, status_path
+
+_LOOK_MIN, _LOOK_MAX = 0.25, 60.0
+"""Bounds of the seconds between two polls of an ingestion; an operator can change what no estimate foresaw."""
+
+_UNADVISED = 5.0
+"""Seconds between two polls where the service does not say."""
+
+_PAGE_MIN, _PAGE_MAX = 100, 1000
+"""Bounds of the ingestions on a page of the listing."""
+
+
+class Waits:
+    """One wait, with the moment at which it ends."""
+
+    def __init__(self, calls: Calls, timeout: float | None) -> None:
+        self._calls = calls
+        self._timeout = timeout
+        self._until = None if timeout is None else calls.now() + timeout
+        self._cursor: str | None = None
+        self._limit = _PAGE_MIN
+
+    def for_one(self, ingestion_id: str, progress: Callable[[StatusPage], object] | None) -> Steps[StatusPage]:
+        """Polls as seldom as the service advises. Raises TimedOut."""
+        while True:
+            status, advice = yield from self._look(ingestion_id)
+            if progress:
+                progress(status)
+            if status.status.final:
+                return status
+            yield from self._pause(advice, [status])
+
+    def for_all(
+        self, ingestion_ids: Iterable[str], progress: Callable[[Sequence[Ingestion]], object] | None
+    ) -> Steps[tuple[Ingestion, ...]]:
+        """Polls all of them through the listing, as seldom as the service advises for the last of them."""
+        asked = tuple(ingestion_ids)
+        self._limit = max(_PAGE_MIN, min(2 * len(asked), _PAGE_MAX))
+        known: dict[str, Ingestion] = {}
+        while True:
+            # What was asked for by the beginning of an id, or by the id of a batch, now goes by its own.
+            names = [known[one].ingestion_id if one in known else one for one in asked]
+            todo = {name for one, name in zip(asked, names, strict=True) if one not in known or not _ended(known[one])}
+            found = yield from self._round(todo)
+            known |= {one: found[name] for one, name in zip(asked, names, strict=True) if name in found}
+            statuses = tuple(known[one] for one in asked)
+            if progress:
+                progress(statuses)
+            waiting = [one for one in statuses if not _ended(one)]
+            if not waiting:
+                return statuses
+            last, advice = yield from self._look(max(waiting, key=_order).ingestion_id)
+            known |= {one: last for one in asked if known[one].ingestion_id == last.ingestion_id}
+            if not _ended(last):
+                yield from self._pause(advice, statuses)
+
+    def _round(self, wanted: set[str]) -> Steps[dict[str, Ingestion]]:
+        """Returns each of these ingestions, in no more than two requests for each, and in one for all if they are
+        neighbours in the listing."""
+        found: dict[str, Ingestion] = {}
+        cursor = self._cursor
+        for _ in range(len(wanted) if len(wanted) > 1 else 0):
+            answer = yield from self._calls.call(
+                "GET", "/ingestions" + query(limit=self._limit, cursor=cursor), until=self._until
+            )
+            page = self._calls.document(Page, answer.body)
+            here = {one.ingestion_id: one for one in page.ingestions if one.ingestion_id in wanted}
+            if here and not found:
+                self._cursor = cursor  # Those before it are newer than all that are waited for.
+            found |= here
+            cursor = page.next_cursor
+            if cursor is None or len(found) == len(wanted):
+                break
+        for one in wanted - found.keys():
+            found[one], _ = yield from self._look(one)
+        return found
+
+    def _look(self, ingestion_id: str) -> Steps[tuple[StatusPage, float | None]]:
+        answer = yield from self._calls.call("GET", status_path(ingestion_id, limit=0), until=self._until)
+        return self._calls.document(StatusPage, answer.body), answer.retry_after
+
+    def _pause(self, advice: float | None, statuses: Sequence[Ingestion]) -> Steps[None]:
+        seconds = min(_LOOK_MAX, _UNADVISED if advice is None else max(_LOOK_MIN, advice))
+        if self._timeout is not None and self._until is not None:
+            seconds = min(seconds, self._until - self._calls.now())
+            if seconds <= 0:
+                raise TimedOut(self._timeout, statuses)
+        yield Pause(seconds)
+
+
+def _ended(ingestion: Ingestion) -> bool:
+    return ingestion.status.final
+
+
+def _order(ingestion: Ingestion) -> tuple[int, object]:
+    return ingestion.priority, ingestion.created_at

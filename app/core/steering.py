@@ -1,0 +1,48 @@
+"""What people do to the queue, and what the audit log says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from ..config import Settings
+from .rules import Gate
+
+Steering: TypeAlias = Callable[[Gate, Settings, float], None]
+"""Changes a gate, by the settings, at a moment."""
+
+
+class Audit(NamedTuple):
+    """Who did what, and when: the caller's name (None where there are no keys), and what changed.
+
+    `subject` is an ingestion's id, or empty for the queue. Times are epoch seconds.
+    """
+
+    number: int
+    at: float
+    by: str | None
+    action: str
+    subject: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def steer(gate: Gate, settings: Settings, now: float, steering: Steering) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Change a gate; returns what it was before and is afterwards, as far as that differs."""
+    before = _told(gate, settings, now)
+    steering(gate, settings, now)
+    after = _told(gate, settings, now)
+    changed = [name for name in before if before[name] != after[name]]
+    return {name: before[name] for name in changed}, {name: after[name] for name in changed}
+
+
+def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
+    rates = gate.rates.apply(settings)
+    limits = {one.name: gate.rates.limits.get(one.name, one.name) for one in settings.limits}
+    return {
+        "paused": gate.paused,
+        "hold_until": gate.hold_until if gate.hold_until > now else None,
+        "interval": rates.interval,
+        "burst": rates.burst,
+        "limits": limits,
+    }

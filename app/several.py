@@ -1,0 +1,58 @@
+"""The settings of a service with several queues: INGEST_ for the whole, `<NAME>_` for each queue."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from .config import Settings
+from .errors import ConfigError
+
+logger = logging.getLogger("flask_ingestion")
+
+OF_THE_SERVICE = ("HOST", "PORT", "THREADS", "LOG_FORMAT", "ALLOW_OPEN", "QUEUES")
+"""Settings of the process that serves; what is left is each queue's own."""
+
+_OF_A_QUEUE = [name for field in dataclasses.fields(Settings) if (name := field.name.upper()) not in OF_THE_SERVICE]
+
+
+def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the keys of the queues that INGEST_QUEUES names, to be read with a prefix of `<NAME>_` each.
+
+    Raises ConfigError for an INGEST_ key that should be a queue's. Logs a key that looks like that of a misspelt queue,
+    and one of a queue that only the service has: neither need be ours, for the environment is everybody's.
+    """
+    prefixes = [Settings.key_of(name, "") for name in Settings.read(config).queues]
+    if not prefixes:
+        return {}
+    for field in _OF_A_QUEUE:
+        if f"INGEST_{field}" in config:
+            listed = ", ".join(f"{prefix}{field}" for prefix in prefixes)
+            raise ConfigError(f"INGEST_{field} says nothing beside INGEST_QUEUES; each queue has its own: {listed}.")
+    found = {}
+    for key, value in config.items():
+        prefix = next((one for one in prefixes if key.startswith(one)), None)
+        if prefix is None:
+            _look_for_a_misspelt_queue(key, prefixes)
+        elif (field := key.removeprefix(prefix)) in OF_THE_SERVICE:
+            logger.warning("%s is not read: INGEST_%s is for all queues", key, field)
+        else:
+            found[key] = value
+    return found
+
+
+def settings_of_queues(config: Mapping[str, Any]) -> dict[str, Settings]:
+    """Returns the settings of each queue by its name; nothing where INGEST_QUEUES names none. Raises ConfigError."""
+    keys = keys_of_queues(config)
+    return {name: Settings.read(keys, Settings.key_of(name, "")) for name in Settings.read(config).queues}
+
+
+def _look_for_a_misspelt_queue(key: str, prefixes: list[str]) -> None:
+    for field in _OF_A_QUEUE:
+        if not key.startswith("INGEST_") and key.endswith(f"_{field}"):
+            if near := difflib.get_close_matches(key.removesuffix(field), prefixes, n=1, cutoff=0.7):
+                logger.warning("%s is a key of no queue; did you mean %s%s?", key, near[0], field)
+            return

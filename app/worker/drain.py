@@ -1,0 +1,64 @@
+"""A host's tests: everything that waits is run in the calling thread, and time jumps to each start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ..config import Settings
+from ..core import Clock, Wait
+from ..signals import Emitter
+from ..store import Store
+from .announcer import Announcer
+from .attempt import Attempts, Process
+from .crew import Crew
+
+
+class Drain:
+    """Runs batches one after the other as a worker with one slot would, with `advance` in place of its waits."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        process: Process,
+        emitter: Emitter,
+        advance: Callable[[float], None],
+    ) -> None:
+        crew = Crew(name, 1, group=False, on_idle=lambda: None)
+        crew.close()  # so that no attempt claims the batch after its own
+        self._store = store
+        self._clock = clock
+        self._advance = advance
+        self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name))
+
+    def run(self, *, raises: bool, seconds: float | None) -> int:
+        """Run what waits until nothing does, or what starts within so many seconds; returns how many attempts ran.
+
+        With `raises`, what a processor raised is raised once the store knows of it. A KeyboardInterrupt, or the end
+        that a test's framework calls for, always is.
+        """
+        until = math.inf if seconds is None else self._clock.now() + seconds
+        count = 0
+        while True:
+            answer = self._store.claim(1)
+            if not isinstance(answer, Wait):
+                count += 1
+                error = self._attempts.run_here(answer[0])
+                if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
+                    raise error
+            elif self._will_end(answer) and self._clock.now() + (answer.seconds or 0.0) <= until:
+                self._advance(answer.seconds or 0.0)
+            else:
+                break
+        if seconds is not None:
+            self._advance(max(0.0, until - self._clock.now()))
+        return count
+
+    def _will_end(self, wait: Wait) -> bool:
+        """Returns whether a batch may start once time has passed."""
+        if wait.reason == "hold":
+            return any(depth.waiting for depth in self._store.stats().depths.values())
+        return wait.reason in ("token", "retry")

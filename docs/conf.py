@@ -1,0 +1,44 @@
+"""How the site is built from the Markdown of this repository.
+
+The sources are the repository's root, so that a link from one page to another is the same here and on a forge.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as version_of
+
+project = "Flask-Ingestion"
+release = version = version_of("Flask-Ingestion")
+author = "the Flask-Ingestion contributors"
+copyright = author  # noqa: A001 - as Sphinx names it
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+root_doc = "docs/index"
+include_patterns = [
+    "docs/**.md",
+    "benchmarks/*.md",
+    "examples/**.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+]
+exclude_patterns = [".*", "app", "site", "tests", "**/.venv"]
+
+# Links to headings, as forges make them.
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+
+# Docstrings put code between single backticks.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+
+html_theme = "furo"
+html_title = f"Flask-Ingestion {release}"
+html_copy_source = False
+html_show_sphinx = False
+html_favicon = "../app/dashboard/static/icon.svg"
+html_additional_pages = {"index": "start.html"}
+templates_path = ["_templates"]

@@ -1,0 +1,146 @@
+"""The service's documents as dicts with typed attributes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import Priority, Status
+from app.client import Dispatches, Queue, Quote, Result, StatusPage, documents
+from app.client.document import Document
+from app.config import Settings
+from app.web.examples import answers
+from tests.support.documents import EXAMPLES, status
+from tests.support.web import make_app
+
+PLAIN = {"Status": "StatusPage"}
+"""Documents whose class has another name than their schema."""
+
+
+def kinds() -> dict[str, type[Document]]:
+    found = (one for one in vars(documents).values() if isinstance(one, type) and issubclass(one, Document))
+    return {one.__name__: one for one in found if one is not Document}
+
+
+DESCRIBED = "Accepted Batch Callback Depth Dispatch Dispatches Estimate Ingestion Page Queue Quote Status"
+
+
+@pytest.mark.parametrize("name", DESCRIBED.split())
+def test_a_document_has_the_members_that_the_description_has(name: str) -> None:
+    schema = make_app().test_client().get("/openapi.json").json["components"]["schemas"][name]
+    kind: Any = kinds()[PLAIN.get(name, name)]
+    assert {one.name for one in fields(kind)} == schema["properties"].keys()
+
+
+@pytest.mark.parametrize("kind", [StatusPage, Quote, Queue, Dispatches])
+def test_every_example_can_be_read(kind: type[Document]) -> None:
+    names = {StatusPage: "getStatus", Quote: "quote", Queue: "getQueue", Dispatches: "listDispatches"}
+    assert kind(EXAMPLES[names[kind]]).extra == {}
+
+
+def test_attributes_are_typed_and_members_as_they_were_sent() -> None:
+    page = StatusPage(EXAMPLES["getStatus"])
+    assert (page.status, page.priority) == (Status.TRIGGERED, Priority.HIGH)
+    assert page.created_at == datetime(2027, 1, 15, 8, tzinfo=UTC)
+    assert [batch.ids for batch in page.batches] == [(1, 2, 3), (4, 5)]
+    assert page.batches[1].started_at is None
+    assert page.counts.triggered == 1
+    assert (page["priority"], page["created_at"]) == ("HIGH", "2027-01-15T08:00:00.000Z")
+    assert page["batches"][0]["ids"] == [1, 2, 3]
+    assert page == EXAMPLES["getStatus"]
+    assert json.loads(json.dumps(page)) == {**page} == EXAMPLES["getStatus"]
+    assert StatusPage(status("completed")).batches == ()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda page: pickle.loads(pickle.dumps(page))])
+def test_a_copy_has_both(copied: Any) -> None:
+    page = copied(StatusPage(EXAMPLES["getStatus"]))
+    assert (page, page.priority, type(page)) == (EXAMPLES["getStatus"], Priority.HIGH, StatusPage)
+
+
+def test_what_a_newer_service_adds_is_kept() -> None:
+    page = StatusPage({**EXAMPLES["getStatus"], "mood": "good"})
+    assert page.extra == {"mood": "good"}
+    assert page["mood"] == "good"
+    with pytest.raises(AttributeError):
+        page.mood  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_what_an_older_service_does_not_send_has_its_default() -> None:
+    newer = ("limits", "binding_limit", "slowed_to", "rate", "workers")
+    queue = Queue({name: member for name, member in EXAMPLES["getQueue"].items() if name not in newer})
+    assert (queue.limits, queue.binding_limit, queue.slowed_to, queue.workers) == ((), None, None, ())
+    assert "limits" not in queue
+
+
+def test_attributes_cannot_be_set() -> None:
+    page = StatusPage(status("completed"))
+    with pytest.raises(FrozenInstanceError):
+        page.status = Status.FAILED  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"priority": "URGENT"}, "priority is 'URGENT'"),
+        ({"status": 7}, "status is 7"),
+        ({"created_at": None}, "created_at is None"),
+        ({"created_at": "yesterday"}, "created_at is 'yesterday'"),
+        ({"id_count": "5"}, "id_count is '5'"),
+        ({"counts": {}}, "yet_to_start is missing"),
+        ({"batches": {}}, "batches is {}"),
+        ({"batches": [{"batch_id": 7}]}, "batch_id is 7"),
+        ({"batches": [7]}, r"batches is \[7\]"),
+    ],
+)
+def test_another_documents_members_are_named(change: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        StatusPage(status("completed", **change))
+
+
+def test_ids_may_be_strings() -> None:
+    example = answers(Settings.read({"INGEST_ID_TYPE": "string"}))["getStatus"]
+    assert StatusPage(example).batches[0].ids == ("SKU-1", "SKU-2", "SKU-3")
+
+
+def test_a_result_has_data_or_an_error() -> None:
+    assert Result({"id": "a/b", "data": {"x": 1}}).data == {"x": 1}
+    failed = Result({"id": 7, "error": {"type": "KeyError", "message": "7"}})
+    assert failed.error is not None
+    assert (failed.error.type, failed.data) == ("KeyError", None)
+
+
+TYPED = {
+    "client.status('a').status": None,
+    "client.status('a')['status']": None,
+    "client.status('a').stauts": '"StatusPage" has no attribute "stauts"; maybe "status"?',
+    "client.queue().priorities.HIGH.waitin": '"Depth" has no attribute "waitin"; maybe "waiting"?',
+    "client.wait_all(['a'])[0].batches": '"Ingestion" has no attribute "batches"',
+    "[one.data for one in client.iter_results('a')]": None,
+    "client.submit([1.5], 'HIGH')": 'List item 0 has incompatible type "float"',
+    "other.status('a').status": '"Coroutine[Any, Any, StatusPage]" has no attribute "status"',
+}
+"""Expressions, and what a type checker says of them."""
+
+
+def test_a_type_checker_knows_them(tmp_path: Path) -> None:
+    program = ["from app import AsyncClient, Client", "client, other = Client(), AsyncClient()", *TYPED]
+    (tmp_path / "program.py").write_text("\n".join(program))
+    root = Path(__file__).parents[2]  # whose cache spares it most of the time
+    words = [sys.executable, "-m", "mypy", tmp_path / "program.py"]
+    environ = {**os.environ, "MYPYPATH": str(root)}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=root, env=environ, check=False)
+    told = [line for line in done.stdout.splitlines() if ": error: " in line]
+    for number, (expression, error) in enumerate(TYPED.items(), 3):
+        found = [line for line in told if f"program.py:{number}: error: {error or ''}" in line]
+        assert len(found) == (error is not None), (expression, done.stdout)

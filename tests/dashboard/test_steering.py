@@ -1,0 +1,62 @@
+"""What an operator changes on the page, and the log of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from . import needs
+from .site import Site
+
+expect = needs.module("playwright.sync_api", "Playwright").expect
+
+NewSite = Callable[..., Site]
+
+
+def test_a_hold_can_be_ended(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    site.submit([1])
+    site.service.store.hold(90)
+    page.goto(site.url)
+    page.get_by_role("button", name="End the hold").click()
+    page.get_by_role("dialog", name="End the hold?").get_by_role("button", name="End it").click()
+    expect(page.locator("#alerts")).not_to_contain_text("On hold")
+    assert site.service.store.stats().hold_until is None
+
+
+def test_the_rate_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    page.goto(site.url)
+    expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 5 s")
+    expect(page.get_by_role("button", name="Use the configured rate")).to_be_hidden()
+    for seconds in ("20", "0.1"):
+        page.get_by_label("Seconds from start to start").fill(seconds)
+        page.get_by_role("button", name="Change the rate").click()
+        page.get_by_role("dialog", name="Change the rate?").get_by_role("button", name="Change it").click()
+    expect(page.locator("#notices")).to_contain_text("interval must be from 5 to 5000 seconds.")
+    expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 20 s")
+    page.get_by_role("button", name="Use the configured rate").click()
+    page.get_by_role("dialog").get_by_role("button", name="Use it").click()
+    expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 5 s")
+
+
+def test_the_log_says_who_did_what(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    ingestion = site.submit([1])
+    site.service.pause("ann")
+    site.service.cancel(ingestion.id, "<b>bob</b>")
+    page.goto(f"{site.url}/audit")
+    expect(page.locator("#entries tr")).to_have_text(
+        [
+            re.compile(rf"<b>bob</b>cancelled{ingestion.id[:8]}status: yet to startstatus: cancelled$"),
+            re.compile("annpausedthe queuepaused: falsepaused: true$"),
+        ]
+    )
+    page.locator("#entries a").click()
+    expect(page).to_have_url(re.compile(ingestion.id))
+
+
+def test_an_empty_log_says_so(new_site: NewSite, page: Any) -> None:
+    page.goto(f"{new_site().url}/audit")
+    expect(page.locator("#entries-none")).to_have_text("Nobody has changed anything yet.")

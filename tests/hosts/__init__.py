@@ -1,0 +1,1 @@
+"""Whole hosts beside other extensions, under the servers that people use."""
