@@ -10,19 +10,24 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, dumps
+from .core import ASK_AGAIN, Estimate, Status, check_sweep, dumps, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
+    FAILURE_FILTERS,
     FILTERS,
     Answer,
+    Caller,
     Guard,
     add_login,
     audit_document,
     count_member,
     current,
     dispatch_document,
+    failure_filter,
+    failure_lines,
+    failures_document,
     filter_members,
     from_error,
     from_http,
@@ -39,8 +44,11 @@ from .web import (
     result_lines,
     root_path,
     secure,
+    spot_member,
     status_head,
+    status_member,
     status_page,
+    sweep_document,
     with_failed,
 )
 
@@ -48,6 +56,9 @@ _PAGE = 50
 """Ingestions on a page of the listing, where the caller does not say."""
 
 _PAGE_MAX = 1000
+_SWEEPS = 20
+"""Sweeps listed, where the caller does not say."""
+
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
 
@@ -83,11 +94,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
     @blueprint.get("/status/<ingestion_id>")
-    @needs(Role.READ, "offset", "limit")
+    @needs(Role.READ, "status", "offset", "limit")
     def status(ingestion_id: str) -> Response:
         batch: int | None = g.ingestion_batch  # named by its own id
-        offset, limit = (0, None) if batch is None else (batch, 1)
-        return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit))
+        only = status_member()
+        offset, limit = (0, None) if batch is None or only else (batch, 1)
+        return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit), only)
 
     @blueprint.post("/status/<ingestion_id>/cancel")
     @needs(Role.SUBMIT)
@@ -128,6 +140,44 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             limit=limit,
         )
         return _json(listing_document(page, limit))
+
+    @blueprint.post("/ingestions/redrive")
+    @needs(Role.OPERATE)
+    def redrive_all() -> Response:
+        return _sweep(service, guard.caller(), "redrive")
+
+    @blueprint.post("/ingestions/cancel")
+    @needs(Role.OPERATE)
+    def cancel_all() -> Response:
+        return _sweep(service, guard.caller(), "cancel")
+
+    @blueprint.get("/sweeps")
+    @needs(Role.OPERATE, "limit")
+    def sweeps() -> Response:
+        limit = count_member("limit", _SWEEPS, least=1, most=_PAGE_MAX) or _SWEEPS
+        return _json({"sweeps": [sweep_document(sweep) for sweep in service.store.sweeps.latest(limit)]})
+
+    @blueprint.get("/sweeps/<sweep_id>")
+    @needs(Role.OPERATE)
+    def sweep(sweep_id: str) -> Response:
+        found = service.store.sweeps.get(sweep_id)
+        if found is None:
+            abort(404, "There is no such sweep; finished ones are forgotten after a while.")
+        return _json(sweep_document(found))
+
+    @blueprint.get("/failures")
+    @needs(Role.READ, *FAILURE_FILTERS, "limit", "cursor")
+    def failures() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
+        return _json(failures_document(*grouped(service.store.failures(where), limit, spot_member())))
+
+    @blueprint.get("/failures/ids")
+    @needs(Role.READ, *FAILURE_FILTERS)
+    def failed_ids() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        lines = failure_lines(service.store.failures(where, ids=True))
+        return Response(stream_with_context(lines), mimetype=lines_type())
 
     @blueprint.get("/queue")
     @needs(Role.READ)
@@ -209,8 +259,19 @@ def _body(settings: Settings) -> Any:
     return parse_request(this.get_data(cache=False), settings)
 
 
-def _status(service: Service, ingestion_id: str, offset: int, limit: int | None) -> Response:
-    ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit)
+def _sweep(service: Service, who: Caller, verb: str) -> Response:
+    key, request = idempotency_key(), _body(service.settings)
+    where, dry_run = check_sweep(verb, request, service.clock.now())
+    if dry_run:
+        ingestions, batches = service.count_sweep(verb, where)
+        return _json({"ingestions": ingestions, "batches": batches})
+    return _json(sweep_document(service.sweep(verb, where, request, by=who.name, key=key)))
+
+
+def _status(
+    service: Service, ingestion_id: str, offset: int, limit: int | None, only: Status | None = None
+) -> Response:
+    ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit, only=only)
     head = status_head(ingestion, estimate, service.latest_callback(ingestion_id))
     tag = hashlib.sha1(head.encode() + batches.mark(), usedforsecurity=False).hexdigest()[:20]
     headers = [("ETag", f'W/"{tag}"')]

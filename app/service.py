@@ -11,6 +11,7 @@ from _thread import start_new_thread
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Protocol
+from uuid import uuid4
 
 from .callbacks import Callback, Courier
 from .config import Settings
@@ -24,6 +25,8 @@ from .core import (
     Quote,
     Rates,
     Strings,
+    Sweep,
+    SweepFilter,
     SystemClock,
     batch_count,
     batch_position,
@@ -31,18 +34,22 @@ from .core import (
     check_request,
     id_prefix,
     ingestion_prefix,
+    steps,
 )
 from .errors import Conflict, IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_finished, ingestion_refused
 from .store import Forkable, Store, Submission
-from .worker import Drain, Worker, announce
+from .worker import Drain, Sweeper, Worker, announce
 
 logger = logging.getLogger("flask_ingestion")
 
 
 _CANDIDATES = 3
 """Ids that the refusal of an ambiguous one names."""
+
+_LAST_STEP = 5.0
+"""Seconds that a step of a sweep has to end when the service stops."""
 
 _LAST_POST = 1.0
 """Seconds that a callback on its way has to be answered when the service stops."""
@@ -99,8 +106,9 @@ class Service:
         self._accepting: set[tuple[str | None, str]] = set()
         self.store = self._open_store()
         self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
+        self.sweeper = Sweeper(self.name, self.store, self.clock, self.emitter, self.worker.wake)
         self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
-        alarms = [one.alarm for one in (self.worker, self.courier) if one]
+        alarms = [one.alarm for one in (self.worker, self.sweeper, self.courier) if one]
         self._parting = weakref.finalize(self, _part_apart, self.store, self.worker.id, *alarms)
         self._parting.atexit = False
 
@@ -130,6 +138,8 @@ class Service:
             self.worker.start()
             if self.courier:
                 self.courier.start()
+            if self.store.durable:
+                self.sweeper.start()
             self._active, self._autostart = True, False
         if self.find_processor() is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
@@ -185,6 +195,7 @@ class Service:
         self._is_asked = False
         self._stop_claiming()
         self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
+        self.sweeper.stop(_LAST_STEP)
         if self.courier:
             self.courier.stop(_LAST_POST)
 
@@ -277,6 +288,31 @@ class Service:
         ingestion = self.store.redrive(ingestion_id, by)
         self.worker.wake()
         return ingestion
+
+    def count_sweep(self, verb: str, where: SweepFilter) -> tuple[int, int]:
+        """Returns how many ingestions a sweep would act on now, and how many of their batches."""
+        ingestions = batches = 0
+        for some, _ in steps(verb, where, self.store.ingestions, self.store.failures):
+            ingestions += len(some)
+            for one in some:
+                batches += one.counts.failed if verb == "redrive" else one.counts.unfinished
+        return ingestions, batches
+
+    def sweep(
+        self, verb: str, where: SweepFilter, request: Any, *, by: str | None = None, key: str | None = None
+    ) -> Sweep:
+        """Redrive or cancel all that match, in the background; returns the sweep, whose progress the store knows.
+
+        Under the same key, the same `request`, which the filter comes from, is started once. Raises KeyReused.
+        """
+        fingerprint = hashlib.sha256(f"{verb} {json.dumps(request, sort_keys=True)}".encode()).hexdigest()
+        matched, _ = self.count_sweep(verb, where)
+        asked = Sweep(str(uuid4()), verb, where, by, key, fingerprint, self.clock.now(), matched)
+        sweep, new = self.store.sweeps.add(asked)
+        if new:
+            logger.warning("%r: %s of %d ingestions is asked for by %s", self.name, verb, matched, by or "somebody")
+        self.sweeper.start()
+        return sweep
 
     def latest_callback(self, ingestion_id: str) -> Callback | None:
         """Returns what is told of the ingestion's latest end, None where there is nothing, or nobody, to tell."""

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
+    ALL_FAILURES,
     ANY,
     COMPLETED,
     FAILED,
@@ -25,6 +26,8 @@ from .core import (
     Claim,
     Dispatch,
     Estimate,
+    Failure,
+    FailureFilter,
     Filter,
     Id,
     Ids,
@@ -33,7 +36,9 @@ from .core import (
     Quote,
     Rates,
     Stats,
+    Status,
     Steering,
+    Sweep,
     Wait,
     WorkerReport,
     is_last,
@@ -113,6 +118,46 @@ class Ended(NamedTuple):
     error: BatchError | None = None
 
 
+class Sweeps(ABC):
+    """The sweeps that a store keeps. Thread-safe; every call may raise StoreUnavailable."""
+
+    @abstractmethod
+    def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
+        """Add a sweep over what has been submitted by now; returns it, and whether it is new.
+
+        One that was added under its key before is returned instead. Raises KeyReused if that was another. Forgets what
+        finished more than `RETENTION` seconds ago.
+        """
+
+    @abstractmethod
+    def claim(self, lease: float) -> Sweep | float | None:
+        """Take an unfinished sweep that nobody holds for `lease` seconds; returns it, or in how many seconds to ask
+        again, None where there is none.
+        """
+
+    @abstractmethod
+    def act(
+        self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
+    ) -> tuple[Sweep, list[Ingestion]] | None:
+        """Redrive or cancel these ingestions and record how far the sweep is, in one step, and hold it for longer.
+
+        Returns the sweep and what was redriven or cancelled, without those that refuse it; None if another holds it by
+        now, which changes nothing.
+        """
+
+    @abstractmethod
+    def release(self, sweep: Sweep) -> None:
+        """Let another process go on with it."""
+
+    @abstractmethod
+    def get(self, sweep_id: str) -> Sweep | None:
+        """Returns a sweep, None if it is not known."""
+
+    @abstractmethod
+    def latest(self, limit: int) -> list[Sweep]:
+        """Returns the latest sweeps, newest first."""
+
+
 class Store(ABC):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
@@ -124,6 +169,9 @@ class Store(ABC):
 
     outbox: Outbox
     """The callbacks; one is added in the step in which an ingestion ends, where somebody is to be told."""
+
+    sweeps: Sweeps
+    """The sweeps: redrives and cancels of all that match."""
 
     # -- accepting and reporting --
 
@@ -140,12 +188,17 @@ class Store(ABC):
         """Returns the ingestion."""
 
     @abstractmethod
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
-        """Returns the ingestion and at most `limit` of its batches from `offset`, both of the same moment."""
+    def batches(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
+    ) -> tuple[Ingestion, Batches]:
+        """Returns the ingestion and at most `limit` of its batches from `offset`, both of the same moment.
+
+        With `only`, of its batches in that status.
+        """
 
     @abstractmethod
     def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         """Returns the same, with the ingestion's estimate, which is None once it has ended."""
 
@@ -161,6 +214,13 @@ class Store(ABC):
         """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`.
 
         A filter by status or priority costs no more than none, however rare what it takes is.
+        """
+
+    @abstractmethod
+    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        """Yields the batches that failed for good, the latest first, each as it is when it is reached.
+
+        With `ids`, each with its ids that failed. A database reads it in pages, by an index.
         """
 
     @abstractmethod

@@ -20,8 +20,10 @@ from . import display
 from .db import db
 from .idfile import READERS, parse_ids, read_ids
 from .keys import keys
+from .moments import MOMENT, moment
 from .remote import Remote, fail, remote, say, service_options, wait_for
 from .standalone import serve, worker
+from .sweeps import carry_out, sweep_filter, sweep_options
 from .verify import log_of, read, verify
 from .watch import keep_showing
 
@@ -47,6 +49,7 @@ priority_choice = click.Choice([priority.name for priority in Priority], case_se
 every_option = click.option(
     "--every", type=click.FloatRange(0.1), default=2.0, show_default=True, help="Seconds between two looks."
 )
+status_choice = click.Choice([status.value for status in Status])
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
 
 
@@ -108,18 +111,20 @@ def submit(
 @click.argument("ingestion_id")
 @click.option("--limit", type=click.IntRange(0), help=f"Batches to show; {_BATCHES} unless --json, which shows all.")
 @click.option("--offset", type=click.IntRange(0), default=0, help="The first batch to show.")
+@click.option("--status", "only", type=status_choice, help="Only batches in this status.")
 @remote
-def status(to: Remote, ingestion_id: str, limit: int | None, offset: int) -> None:
+def status(to: Remote, ingestion_id: str, limit: int | None, offset: int, only: str | None) -> None:
     """Show an ingestion and its batches, or the one batch whose id is given.
 
     Of an ingestion's id, here as everywhere, its beginning is enough.
     """
-    of_batch = ingestion_prefix(ingestion_id) is not None
+    of_batch = ingestion_prefix(ingestion_id) is not None and only is None
     if limit is None and not to.as_json and not of_batch:
         limit = _BATCHES
-    document = to.client.status(ingestion_id, limit=limit, offset=offset)
+    document = to.client.status(ingestion_id, limit=limit, offset=offset, status=only)
     to.show(document, display.status_text)
-    left = document["batch_count"] - offset - len(document["batches"])
+    total = document["counts"][only] if only else document["batch_count"]
+    left = total - offset - len(document["batches"])
     if left > 0 and not of_batch:
         say(f"{left} more batches; see --limit and --offset.")
 
@@ -144,7 +149,7 @@ def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
 
 
 @ingestion.command("list")
-@click.option("--status", "wanted", type=click.Choice([status.value for status in Status]))
+@click.option("--status", "wanted", type=status_choice)
 @click.option("--priority", type=priority_choice)
 @click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
@@ -161,19 +166,53 @@ def list_(to: Remote, wanted: str | None, priority: str | None, *, with_failed: 
 
 
 @ingestion.command()
-@click.argument("ingestion_id")
+@click.option("--ids", "each", is_flag=True, help="Print every id that failed, with its error, as NDJSON.")
+@click.option("--group", help="Only this group, by its id.")
+@click.option("--priority", type=priority_choice)
+@click.option("--owner", help="Only this caller's ingestions.")
+@click.option("--since", help=f"Only what failed then or later: {MOMENT}.")
+@click.option("--until", help=f"Only what failed then or earlier: {MOMENT}.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Groups to show.")
 @remote
-def cancel(to: Remote, ingestion_id: str) -> None:
-    """Cancel what has not started of an ingestion."""
-    to.show(to.client.cancel(ingestion_id), display.status_text)
+def failures(to: Remote, *, each: bool, since: str | None, until: str | None, limit: int, **where: str | None) -> None:
+    """Show what failed over all ingestions, grouped by error."""
+    times = {"since": moment("--since", since), "until": moment("--until", until)}
+    if each:
+        for line in to.client.failed_id_lines(**where, **times):
+            click.echo(line)
+        return
+    found = list(itertools.islice(to.client.failures(page=min(limit, 100), **where, **times), limit))
+    if not found and not to.as_json:
+        say("No failed batch.")
+    for group in found:
+        to.show(group, display.group_text)
 
 
 @ingestion.command()
-@click.argument("ingestion_id")
+@click.argument("ingestion_id", required=False)
+@sweep_options
 @remote
-def redrive(to: Remote, ingestion_id: str) -> None:
-    """Start the failed batches of an ingestion over."""
-    to.show(to.client.redrive(ingestion_id), display.status_text)
+def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
+    """Cancel what has not started of an ingestion, or of all that match."""
+    if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
+        carry_out(to, "cancel", chosen, dry_run=dry_run, yes=yes)
+    else:
+        to.show(to.client.cancel(str(ingestion_id)), display.status_text)
+
+
+@ingestion.command()
+@click.argument("ingestion_id", required=False)
+@sweep_options
+@remote
+def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
+    """Start the failed batches over, of an ingestion or of all that match.
+
+    For example: redrive --status failed --since 8h
+    """
+    if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
+        carry_out(to, "redrive", chosen, dry_run=dry_run, yes=yes)
+    else:
+        to.show(to.client.redrive(str(ingestion_id)), display.status_text)
 
 
 @ingestion.command()

@@ -78,6 +78,17 @@ def listing_line(status: Document, times: Times) -> str:
     return f"{status['ingestion_id']}  {word}  {status['priority']:<8}  {done:>11}  {created}"
 
 
+def group_text(group: Document, times: Times) -> str:
+    """Returns a group of failures in three lines."""
+    sample, when = group["sample"], f"{times.ago(group['first_at'])} to {times.ago(group['last_at'])}"
+    lines = (
+        f"{group['group']}  {count(group['count'])}, from {when}",
+        f"  {group['type']}: {group['message']}",
+        f"  the latest: {sample['batch_id']}  {sample['error']['message']}",
+    )
+    return "\n".join(map(printable, lines))
+
+
 def quote_text(quotes: Document, times: Times) -> str:
     """Returns when a request would start and end at each priority."""
     return _columns(

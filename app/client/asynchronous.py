@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from typing import Self
+from typing import Any, Self
 
 from ..core import Id, Priority, Status
 from .async_transport import AsyncTransport
 from .base import Base
 from .calls import Pause, Steps, T, Told
-from .documents import Audit, Dispatches, Ingestion, Queue, Quote, Result, StatusPage
+from .documents import (
+    Audit,
+    Dispatches,
+    FailedId,
+    FailureGroup,
+    Ingestion,
+    Queue,
+    Quote,
+    Result,
+    StatusPage,
+    Sweep,
+    SweepCount,
+)
 from .errors import Unreachable
 from .messages import Address, Reply, Request
 from .submission import Submission
@@ -54,9 +66,14 @@ class AsyncClient(Base):
         """
         return await self._run(self._verbs.submit_many(submissions, progress))
 
-    async def status(self, ingestion_id: str, *, limit: int | None = None, offset: int = 0) -> StatusPage:
-        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`."""
-        return await self._run(self._verbs.status(ingestion_id, limit, offset))
+    async def status(
+        self, ingestion_id: str, *, limit: int | None = None, offset: int = 0, status: Status | str | None = None
+    ) -> StatusPage:
+        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`.
+
+        With `status`, of the batches in that status.
+        """
+        return await self._run(self._verbs.status(ingestion_id, limit, offset, status))
 
     async def wait(
         self,
@@ -100,6 +117,12 @@ class AsyncClient(Base):
 
     async def result_lines(self, ingestion_id: str, *, failed: bool = False) -> AsyncGenerator[str, None]:
         """Yields the results as the lines of NDJSON that the service sends."""
+        async with aclosing(self._stream(self._verbs.results(ingestion_id, failed=failed))) as lines:
+            async for line in lines:
+                yield line
+
+    async def _stream(self, head: Steps[Reply]) -> AsyncGenerator[str, None]:
+        """Yields the lines that follow the head of an answer."""
         lines: AsyncGenerator[str, None]
         async with AsyncExitStack() as opened:
 
@@ -109,7 +132,7 @@ class AsyncClient(Base):
                 reply, lines = await opened.enter_async_context(self._transport.stream(request))
                 return reply
 
-            await self._run(self._verbs.results(ingestion_id, failed=failed), begin)
+            await self._run(head, begin)
             async with aclosing(lines):
                 async for line in lines:
                     yield line
@@ -131,6 +154,56 @@ class AsyncClient(Base):
             cursor = found.next_cursor
             if cursor is None:
                 return
+
+    async def failures(self, *, page: int = 100, **where: Any) -> AsyncGenerator[FailureGroup, None]:
+        """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
+
+        `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
+        or seconds ago.
+        """
+        cursor = None
+        while True:
+            found = await self._run(self._verbs.failures(where, page, cursor))
+            for one in found.groups:
+                yield one
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    async def failed_ids(self, **where: Any) -> AsyncGenerator[FailedId, None]:
+        """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
+        async for line in self.failed_id_lines(**where):
+            yield self._verbs.failed_id(line)
+
+    async def failed_id_lines(self, **where: Any) -> AsyncGenerator[str, None]:
+        """Yields the same as the lines of NDJSON that the service sends."""
+        async with aclosing(self._stream(self._verbs.failed_ids(where))) as lines:
+            async for line in lines:
+                yield line
+
+    async def count_redrive(self, **where: Any) -> SweepCount:
+        """Returns how much `redrive_all` would act on."""
+        return await self._run(self._verbs.count_sweep("redrive", where))
+
+    async def count_cancel(self, **where: Any) -> SweepCount:
+        """Returns how much `cancel_all` would act on."""
+        return await self._run(self._verbs.count_sweep("cancel", where))
+
+    async def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
+
+        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
+        and `until` are RFC 3339 times, or seconds ago.
+        """
+        return await self._run(self._verbs.sweep("redrive", where, idempotency_key))
+
+    async def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Cancel all that match, as `redrive_all` redrives them."""
+        return await self._run(self._verbs.sweep("cancel", where, idempotency_key))
+
+    async def sweep(self, sweep_id: str) -> Sweep:
+        """Returns how far a redrive or cancel of all that match is."""
+        return await self._run(self._verbs.look_up_sweep(sweep_id))
 
     async def cancel(self, ingestion_id: str) -> StatusPage:
         """Cancel what has not started; returns the new status, without batches."""

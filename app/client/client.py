@@ -5,11 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from ..core import Id, Priority, Status
 from .base import Base
 from .calls import Pause, Steps, T, Told
-from .documents import Audit, Dispatches, Ingestion, Queue, Quote, Result, StatusPage
+from .documents import (
+    Audit,
+    Dispatches,
+    FailedId,
+    FailureGroup,
+    Ingestion,
+    Queue,
+    Quote,
+    Result,
+    StatusPage,
+    Sweep,
+    SweepCount,
+)
 from .errors import Unreachable
 from .messages import Address, Reply, Request
 from .submission import Submission
@@ -58,9 +71,14 @@ class Client(Base):
         """
         return self._run(self._verbs.submit_many(submissions, progress))
 
-    def status(self, ingestion_id: str, *, limit: int | None = None, offset: int = 0) -> StatusPage:
-        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`."""
-        return self._run(self._verbs.status(ingestion_id, limit, offset))
+    def status(
+        self, ingestion_id: str, *, limit: int | None = None, offset: int = 0, status: Status | str | None = None
+    ) -> StatusPage:
+        """Returns the ingestion's status, with `limit` of its batches (all where None) from `offset`.
+
+        With `status`, of the batches in that status.
+        """
+        return self._run(self._verbs.status(ingestion_id, limit, offset, status))
 
     def wait(
         self,
@@ -103,6 +121,10 @@ class Client(Base):
 
     def result_lines(self, ingestion_id: str, *, failed: bool = False) -> Iterator[str]:
         """Yields the results as the lines of NDJSON that the service sends."""
+        yield from self._stream(self._verbs.results(ingestion_id, failed=failed))
+
+    def _stream(self, head: Steps[Reply]) -> Iterator[str]:
+        """Yields the lines that follow the head of an answer."""
         lines: Iterator[str] = iter(())
         with ExitStack() as opened:
 
@@ -112,7 +134,7 @@ class Client(Base):
                 reply, lines = opened.enter_context(self._transport.stream(request))
                 return reply
 
-            self._run(self._verbs.results(ingestion_id, failed=failed), begin)
+            self._run(head, begin)
             yield from lines
 
     def list(
@@ -131,6 +153,53 @@ class Client(Base):
             cursor = found.next_cursor
             if cursor is None:
                 return
+
+    def failures(self, *, page: int = 100, **where: Any) -> Iterator[FailureGroup]:
+        """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
+
+        `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
+        or seconds ago.
+        """
+        cursor = None
+        while True:
+            found = self._run(self._verbs.failures(where, page, cursor))
+            yield from found.groups
+            cursor = found.next_cursor
+            if cursor is None:
+                return
+
+    def failed_ids(self, **where: Any) -> Iterator[FailedId]:
+        """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
+        for line in self.failed_id_lines(**where):
+            yield self._verbs.failed_id(line)
+
+    def failed_id_lines(self, **where: Any) -> Iterator[str]:
+        """Yields the same as the lines of NDJSON that the service sends."""
+        yield from self._stream(self._verbs.failed_ids(where))
+
+    def count_redrive(self, **where: Any) -> SweepCount:
+        """Returns how much `redrive_all` would act on."""
+        return self._run(self._verbs.count_sweep("redrive", where))
+
+    def count_cancel(self, **where: Any) -> SweepCount:
+        """Returns how much `cancel_all` would act on."""
+        return self._run(self._verbs.count_sweep("cancel", where))
+
+    def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
+
+        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
+        and `until` are RFC 3339 times, or seconds ago.
+        """
+        return self._run(self._verbs.sweep("redrive", where, idempotency_key))
+
+    def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+        """Cancel all that match, as `redrive_all` redrives them."""
+        return self._run(self._verbs.sweep("cancel", where, idempotency_key))
+
+    def sweep(self, sweep_id: str) -> Sweep:
+        """Returns how far a redrive or cancel of all that match is."""
+        return self._run(self._verbs.look_up_sweep(sweep_id))
 
     def cancel(self, ingestion_id: str) -> StatusPage:
         """Cancel what has not started; returns the new status, without batches."""

@@ -101,6 +101,71 @@ class Page(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class FailureSample(Document):
+    """The batch of a group that failed last."""
+
+    ingestion_id: str
+    batch_id: str
+    error: BatchError
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FailureGroup(Document):
+    """Batches that failed by errors that read alike."""
+
+    group: str
+    type: str
+    message: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    sample: FailureSample
+    ingestions: tuple[str, ...]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Failures(Document):
+    """A page of groups, and the cursor of the next one."""
+
+    groups: tuple[FailureGroup, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class FailedId(Document):
+    """An id that failed, and why."""
+
+    id: Id
+    ingestion_id: str
+    batch_id: str
+    failed_at: datetime
+    error: BatchError
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class SweepCount(Document):
+    """How much a redrive or cancel of all that match would act on."""
+
+    ingestions: int
+    batches: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Sweep(Document):
+    """A redrive or cancel of all that match, and how far it is."""
+
+    sweep_id: str
+    verb: str
+    filter: dict[str, Any]
+    by: str | None
+    state: str
+    matched: int
+    acted: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Result(Document):
     """What an id brought: its data, or with `failed`, the error of one that failed."""
 

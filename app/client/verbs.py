@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core import Priority, Status
 from .calls import Calls, D, Steps
-from .documents import Accepted, Audit, Dispatches, Ingestion, Page, Queue, Quote, Result, StatusPage
+from .documents import (
+    Accepted,
+    Audit,
+    Dispatches,
+    FailedId,
+    Failures,
+    Ingestion,
+    Page,
+    Queue,
+    Quote,
+    Result,
+    StatusPage,
+    Sweep,
+    SweepCount,
+)
 from .errors import ClientError
+from .filters import of_failures, sweep_request
 from .messages import Reply
-from .paths import query, results_path, status_path
+from .paths import path_of, query, results_path, status_path
 from .submission import Submission, name_of
 from .waits import Waits
 
@@ -41,8 +56,9 @@ class Verbs:
                 progress(accepted)
         return accepted
 
-    def status(self, ingestion_id: str, limit: int | None, offset: int) -> Steps[StatusPage]:
-        return self._ask(StatusPage, "GET", status_path(ingestion_id, limit=limit, offset=offset or None))
+    def status(self, ingestion_id: str, limit: int | None, offset: int, only: Status | str | None) -> Steps[StatusPage]:
+        members: dict[str, Any] = {"status": only and Status(only).value, "limit": limit, "offset": offset or None}
+        return self._ask(StatusPage, "GET", status_path(ingestion_id, **members))
 
     def wait(
         self, ingestion_id: str, timeout: float | None, progress: Callable[[StatusPage], object] | None
@@ -80,6 +96,28 @@ class Verbs:
             "failed": "true" if failed else None,
         }
         return self._ask(Page, "GET", "/ingestions" + query(**filters, limit=limit, cursor=cursor))
+
+    def failures(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Failures]:
+        return self._ask(Failures, "GET", "/failures" + query(**of_failures(**where), limit=limit, cursor=cursor))
+
+    def failed_ids(self, where: Mapping[str, Any]) -> Steps[Reply]:
+        """Returns the head of the answer; the lines follow."""
+        return self._calls.call("GET", "/failures/ids" + query(**of_failures(**where)))
+
+    def failed_id(self, line: str) -> FailedId:
+        """Returns what a line of failed ids says."""
+        return self._calls.document(FailedId, line)
+
+    def sweep(self, verb: str, where: Mapping[str, Any], key: str | None) -> Steps[Sweep]:
+        body, headers = sweep_request(where, key)
+        return self._ask(Sweep, "POST", f"/ingestions/{verb}", body, headers)
+
+    def count_sweep(self, verb: str, where: Mapping[str, Any]) -> Steps[SweepCount]:
+        body, headers = sweep_request({**where, "dry_run": True}, None)
+        return self._ask(SweepCount, "POST", f"/ingestions/{verb}", body, headers)
+
+    def look_up_sweep(self, sweep_id: str) -> Steps[Sweep]:
+        return self._ask(Sweep, "GET", path_of("sweeps", sweep_id))
 
     def cancel(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/cancel"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 
 from .ids import Ids
 from .models import Batch, BatchError, Priority, Status
@@ -18,9 +19,9 @@ _RUN = re.compile(rb"(.)\1*", re.DOTALL)
 class Batches:
     """A sequence of Batch in columns, because there may be 100,000 of them; each Batch is made when it is read.
 
-    `first` is the position of the first one. `ids` and `states` (a byte each) cover only this page, `started` and
-    `finished` its beginning up to the last batch that ever started, 0 where unknown. The rest is keyed by position; a
-    batch that is not in `attempts` is at its first attempt, or has yet to start.
+    `positions` are theirs, in order; those of a page that is filtered have gaps. `ids` and `states` (a byte each) cover
+    only this page, `started` and `finished` its beginning up to the last batch that ever started, 0 where unknown. The
+    rest is keyed by position; a batch that is not in `attempts` is at its first attempt, or has yet to start.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Batches:
         ingestion_id: str,
         priority: Priority,
         batch_size: int,
-        first: int,
+        positions: Sequence[int],
         ids: Ids,
         states: bytes,
         started: array[float],
@@ -42,7 +43,7 @@ class Batches:
         self.ingestion_id = ingestion_id
         self.priority = priority
         self.batch_size = batch_size
-        self.first = first
+        self.positions = positions
         self.ids = ids
         self.started = started
         self.finished = finished
@@ -70,7 +71,7 @@ class Batches:
         """
         kinds = bytearray(self._states).replace(_WAITING, _AN_ODD)
         for position in self._attempts.keys() | self._errors.keys():
-            kinds[position - self.first] = _ODD
+            kinds[bisect_left(self.positions, position)] = _ODD
         for times, least in ((self.started, RUNNING), (self.finished, COMPLETED)):
             if 0.0 in times:
                 for nth, moment in enumerate(times):
@@ -89,12 +90,12 @@ class Batches:
     def mark(self) -> bytes:
         """Returns bytes that identify what the page shows: two pages of one ingestion with the same mark are equal."""
         odd = [sorted(told.items()) for told in (self._attempts, self._errors, self._dues)]
-        rest = repr((self.first, odd, self._cancelled))
+        rest = repr((self.positions, odd, self._cancelled))
         times = self.started.tobytes() + self.finished.tobytes()
         return self._states + times + rest.encode("utf-8", "backslashreplace")
 
     def _batch(self, nth: int) -> Batch:
-        size, position, state = self.batch_size, self.first + nth, self._states[nth]
+        size, position, state = self.batch_size, self.positions[nth], self._states[nth]
         status = self._status_of[state]
         attempt = self._attempts.get(position, int(state != NEW))
         return Batch(

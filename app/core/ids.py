@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TypeAlias, overload
 
 Id: TypeAlias = int | str
@@ -82,6 +82,16 @@ class Strings(Sequence[str]):
 
 Ids: TypeAlias = "array[int] | Strings"
 """All ids of an ingestion are of one type."""
+
+
+def ids_at(ids: Ids, positions: Sequence[int], batch_size: int, first: int = 0) -> Ids:
+    """Returns the ids of the batches at some positions; `first` is the position of the batch that `ids` begins with."""
+    if isinstance(positions, range):
+        return ids[(positions.start - first) * batch_size : (positions.stop - first) * batch_size]
+    starts = [(position - first) * batch_size for position in positions]
+    if isinstance(ids, Strings):
+        return Strings(b"".join([ids[start : start + batch_size].lines for start in starts]))
+    return array("q", chain.from_iterable(ids[start : start + batch_size] for start in starts))
 
 
 def to_lines(ids: Iterable[str]) -> bytes:

@@ -18,6 +18,11 @@ def statuses(*, cancelled: bool) -> Sequence[Status]:
     return _CANCELLED if cancelled else _STATUS_OF
 
 
+def states_of(status: Status, *, cancelled: bool) -> tuple[int, ...]:
+    """Returns the states that mean a status, depending on whether the ingestion was cancelled."""
+    return tuple(state for state, meant in enumerate(statuses(cancelled=cancelled)) if meant is status)
+
+
 def count_statuses(new: int, running: int, waiting: int, completed: int, failed: int, *, cancelled: bool) -> Counts:
     """Returns how many batches are in each status, given how many are in each state."""
     if cancelled:

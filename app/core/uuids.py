@@ -17,13 +17,14 @@ def batch_id(ingestion_id: str, position: int) -> str:
     return f"{ingestion_id[:14]}8{ingestion_id[15:24]}{number:012x}"
 
 
-def batch_id_parts(ingestion_id: str) -> tuple[str, Callable[[range], Sequence[int]]]:
+def batch_id_parts(ingestion_id: str) -> tuple[str, Callable[[Sequence[int]], Sequence[int]]]:
     """Returns the common prefix of all batch ids, and a function from positions to the 48-bit numbers they end in."""
     last = int(ingestion_id[24:], 16) + 1
 
-    def numbers(positions: range) -> Sequence[int]:
-        of_these = range(last + positions.start, last + positions.stop)
-        return of_these if of_these.stop <= _NODE else [number % _NODE for number in of_these]
+    def numbers(positions: Sequence[int]) -> Sequence[int]:
+        if isinstance(positions, range) and last + positions.stop <= _NODE:
+            return range(last + positions.start, last + positions.stop)
+        return [(last + position) % _NODE for position in positions]
 
     return f"{ingestion_id[:14]}8{ingestion_id[15:24]}", numbers
 

@@ -15,6 +15,9 @@ from ..receivers import address_of
 from .ids import Ids, Strings, string_fault
 from .models import Priority
 
+_LONG_AGO = 1e10
+"""Seconds."""
+
 _LISTED = 100
 """How many faults are listed individually."""
 
@@ -115,18 +118,29 @@ def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
 def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | None:
     if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < 1e10:
         return now + deadline
-    if isinstance(deadline, str):
-        try:
-            moment = datetime.fromisoformat(deadline.upper().replace("Z", "+00:00"))
-        except ValueError:
-            moment = datetime.min
-        if moment.tzinfo is not None:
-            return moment.timestamp()
+    if isinstance(deadline, str) and (moment := moment_of(deadline)) is not None:
+        return moment
     what = shown(deadline) if isinstance(deadline, str) else _kind(deadline)
     faults.append(
         Fault("#/deadline", f"deadline must be an RFC 3339 time with its offset, or seconds from now, not {what}.")
     )
     return None
+
+
+def moment_of(text: str) -> float | None:
+    """Returns an RFC 3339 time with its offset in epoch seconds, None for any other text."""
+    try:
+        moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()
+
+
+def past_moment(value: Any, now: float) -> float | None:
+    """Returns a time that is an RFC 3339 time or seconds ago, in epoch seconds; None if it is neither."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return now - value if 0 <= value < _LONG_AGO else None
+    return moment_of(value) if isinstance(value, str) else None
 
 
 def _check_callback(callback: Any, settings: Settings, faults: list[Fault]) -> str | None:

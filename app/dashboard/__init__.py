@@ -17,16 +17,19 @@ from ..errors import Fault, InvalidRequest, StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
 from ..web import (
+    FAILURE_FILTERS,
     FILTERS,
     Answer,
     Caller,
     Guard,
     audit_document,
     count_member,
+    failure_filter,
     filter_members,
     listing_document,
     needs,
     quote_document,
+    status_member,
 )
 from . import data
 from .docs import add_docs
@@ -106,6 +109,18 @@ def make_dashboard(service: Service) -> Blueprint:
         )
         return _json({**data.queue(service, guard.caller().scope), **listing_document(listed, _ROWS)})
 
+    @blueprint.get("/failures")
+    @page
+    def failures(who: Caller) -> Page:
+        return render("failures", who, priorities=list(Priority))
+
+    @blueprint.get("/failures/data")
+    @needs(Role.READ, *FAILURE_FILTERS)
+    def failures_data() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        sees_all = guard.caller().scope is None
+        return _json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
+
     @blueprint.get("/search")
     @needs(None)
     def search() -> AnyResponse:
@@ -128,12 +143,12 @@ def make_dashboard(service: Service) -> Blueprint:
         if batch is not None:
             offset = batch - batch % data.BATCHES
             return redirect(url_for(".ingestion", ingestion_id=found, offset=offset, batch=batch + 1), 303)
-        return render("ingestion", who, ingestion_id=found)
+        return render("ingestion", who, ingestion_id=found, statuses=list(Status))
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
-    @needs(Role.READ, "offset")
+    @needs(Role.READ, "offset", "status")
     def ingestion_data(ingestion_id: str) -> Response:
-        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0))
+        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0, status_member()))
 
     @blueprint.get("/ingestions/<ingestion_id>/failed")
     @needs(Role.READ, "from")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import HOUR, Batch, Stats, Status, ingestion_document, timestamp
+from ..core import HOUR, Batch, FailureFilter, Stats, Status, grouped, ingestion_document, timestamp
 from ..service import Service
 from ..web import (
     callback_document,
     estimate_document,
+    failures_document,
     queue_document,
+    sweep_document,
 )
 from .alerts import alerts
 
@@ -19,6 +21,12 @@ _NEXT = 10
 
 _IDS = 5
 """Ids shown of a batch."""
+
+_SWEEPS = 5
+"""Sweeps shown."""
+
+_GROUPS = 50
+"""Groups of failures shown."""
 
 BATCHES = 50
 """Batches on a page of an ingestion."""
@@ -76,9 +84,9 @@ def chart(starts: Mapping[int, int], now: float) -> dict[str, Any]:
     }
 
 
-def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any]:
-    """Returns one ingestion with a page of its batches. Raises UnknownIngestion."""
-    found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES)
+def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | None = None) -> dict[str, Any]:
+    """Returns one ingestion with a page of its batches, of those in a status if given. Raises UnknownIngestion."""
+    found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES, only=only)
     document = {**state(service), **ingestion_document(found)}
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
@@ -89,7 +97,20 @@ def ingestion(service: Service, ingestion_id: str, offset: int) -> dict[str, Any
     document["batches"] = [_batch(batch) for batch in batches]
     document["offset"] = offset
     document["page_size"] = BATCHES
+    document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
     return document
+
+
+def failures(service: Service, where: FailureFilter) -> dict[str, Any]:
+    """Returns the groups of failures, those that failed last."""
+    groups, following = grouped(service.store.failures(where), _GROUPS)
+    return failures_document(groups, following)
+
+
+def sweeps(service: Service, *, shown: bool) -> dict[str, Any]:
+    """Returns the latest redrives and cancels of all that match, which are an operator's business."""
+    latest = service.store.sweeps.latest(_SWEEPS) if shown else ()
+    return {"sweeps": [sweep_document(sweep) for sweep in latest]}
 
 
 def next_failed(service: Service, ingestion_id: str, position: int) -> int | None:

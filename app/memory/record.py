@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TypeVar
 
 from ..core import (
@@ -24,7 +25,9 @@ from ..core import (
     Status,
     batch_count,
     count_statuses,
+    ids_at,
     roll_up,
+    states_of,
 )
 from ..store import Submission
 
@@ -52,6 +55,9 @@ class Details:
 
 
 _IN_LINE = (NEW, WAITING)
+
+_NEVER = array("d", (0.0, 0.0))
+"""The times of a batch that never started."""
 
 _NO_DETAILS = Details()
 """Shared by all records in which nothing has started, because there may be very many; never written to."""
@@ -195,22 +201,37 @@ class Record:
             batch = answers.asking(batch)
         return Claim(batch, due_at, now)
 
-    def batches(self, span: range) -> Batches:
-        """Returns the batches at the positions in `span`."""
+    def page(self, offset: int, limit: int | None, only: Status | None) -> Batches:
+        """Returns at most `limit` batches from `offset`, of those in a status if one is given."""
+        if only is None:
+            return self.batches(range(offset, len(self.states))[:limit])
+        wanted = states_of(only, cancelled=self.cancelled)
+        found = (position for position, state in enumerate(self.states) if state in wanted)
+        return self.batches(list(islice(found, offset, None if limit is None else offset + limit)))
+
+    def batches(self, positions: Sequence[int]) -> Batches:
+        """Returns the batches at some positions."""
         size, details = self.batch_size, self.details
-        times = details.times[2 * span.start : 2 * span.stop]
+        if isinstance(positions, range):
+            states = bytes(self.states[positions.start : positions.stop])
+            times = details.times[2 * positions.start : 2 * positions.stop]
+        else:
+            states = bytes(map(self.states.__getitem__, positions))
+            times = array("d")
+            for position in positions:
+                times += details.times[2 * position : 2 * position + 2] or _NEVER
         return Batches(
             self.id,
             self.priority,
             size,
-            span.start,
-            self.ids[span.start * size : span.stop * size],
-            bytes(self.states[span.start : span.stop]),
+            positions,
+            ids_at(self.ids, positions, size),
+            states,
             times[::2],
             times[1::2],
-            attempts=_within(details.attempts, span),
-            errors=_within(details.errors, span),
-            dues=_within(details.dues, span),
+            attempts=_within(details.attempts, positions),
+            errors=_within(details.errors, positions),
+            dues=_within(details.dues, positions),
             cancelled=self.cancelled,
         )
 
@@ -235,5 +256,5 @@ class Lease:
         self.until = until
 
 
-def _within(told: dict[int, T], span: range) -> dict[int, T]:
-    return {position: told[position] for position in span if position in told} if told else {}
+def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:
+    return {position: told[position] for position in positions if position in told} if told else {}

@@ -8,6 +8,7 @@ from itertools import islice
 
 from ..config import Settings
 from ..core import (
+    ALL_FAILURES,
     ANY,
     Audit,
     Batch,
@@ -17,12 +18,15 @@ from ..core import (
     Clock,
     Dispatch,
     Estimate,
+    Failure,
+    FailureFilter,
     Filter,
     Id,
     Ingestion,
     Priority,
     Quote,
     Stats,
+    Status,
     Steering,
     Wait,
     WorkerReport,
@@ -32,9 +36,11 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
+from .failures import failures
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
+from .sweeps import MemorySweeps
 
 _CHUNK = 1000
 """Batches read under one hold of the lock."""
@@ -49,6 +55,7 @@ class MemoryStore(Store):
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
+        self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         with self._lock:
@@ -59,17 +66,19 @@ class MemoryStore(Store):
         with self._lock:
             return self._state.record(ingestion_id).snapshot()
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
+    def batches(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
+    ) -> tuple[Ingestion, Batches]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            return record.snapshot(), record.batches(range(offset, len(record.states))[:limit])
+            return record.snapshot(), record.page(offset, limit, only)
 
     def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            batches = record.batches(range(offset, len(record.states))[:limit])
+            batches = record.page(offset, limit, only)
             return record.snapshot(), estimate(self._state, record, self._clock.now()), batches
 
     def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
@@ -101,6 +110,12 @@ class MemoryStore(Store):
             if len(found) == limit:
                 break
         return found
+
+    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        with self._lock:
+            self._state.registry.forget(self._clock.now())
+            blocks = self._state.registry.catalog.blocks(None)
+        return failures(self._lock, blocks, where, ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         with self._lock:

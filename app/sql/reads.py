@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from ..config import Settings
 from ..core import (
@@ -26,7 +27,9 @@ from ..core import (
     Status,
     batch_id,
     id_range,
+    ids_at,
     room_of,
+    states_of,
 )
 from .answers import answers_of
 from .forecast import accuracy, depths
@@ -48,7 +51,7 @@ _span = (
     batches.c.position >= bindparam("start"),
     batches.c.position < bindparam("stop"),
 )
-_TOLD = select(
+_told = select(
     batches.c.position,
     batches.c.state,
     batches.c.attempt,
@@ -57,7 +60,8 @@ _TOLD = select(
     batches.c.due,
     batches.c.error_type,
     batches.c.error_message,
-).where(*_span)
+)
+_TOLD = _told.where(*_span)
 _RESULTS = (
     select(
         batches.c.position,
@@ -89,19 +93,17 @@ _DISPATCHES = (
 )
 
 
-def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) -> Batches:
-    """Returns the batches from `offset`, `limit` at most."""
-    span = range(offset, row.batch_count)[:limit]
-    states, started, finished = bytearray(len(span)), array("d"), array("d")
+def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None, only: Status | None = None) -> Batches:
+    """Returns the batches from `offset`, `limit` at most, of those in a status if one is given."""
+    positions, told = _page(view, row, offset, limit) if only is None else _in(view, row, only, offset, limit)
+    states, started, finished = bytearray(len(positions)), array("d"), array("d")
     ids: Ids = array("q")
     attempts, errors, dues = dict[int, int](), dict[int, BatchError](), dict[int, float]()
-    if span:
-        values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
-        told = view.connection.execute(_TOLD, values).all()
+    if positions:
         if told:
-            started, finished = (array("d", bytes(8 * len(span))) for _ in range(2))
+            started, finished = (array("d", bytes(8 * len(positions))) for _ in range(2))
         for position, state, attempt, started_at, finished_at, due, error_type, message in told:
-            nth = position - span.start
+            nth = bisect_left(positions, position)
             states[nth] = state
             started[nth] = started_at or 0.0
             finished[nth] = finished_at or 0.0
@@ -111,12 +113,13 @@ def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) ->
                 dues[position] = due
             if error_type:
                 errors[position] = BatchError(error_type, message)
-        ids = _ids(view, row, span)
+        span = range(positions[0], positions[-1] + 1)
+        ids = ids_at(_ids(view, row, span), positions, row.batch_size, span.start)
     return Batches(
         row.id,
         Priority(row.priority),
         row.batch_size,
-        offset,
+        positions,
         ids,
         bytes(states),
         started,
@@ -126,6 +129,33 @@ def batches_of(view: View, row: IngestionRow, offset: int, limit: int | None) ->
         dues=dues,
         cancelled=row.cancelled,
     )
+
+
+def _page(view: View, row: IngestionRow, offset: int, limit: int | None) -> tuple[Sequence[int], Sequence[Any]]:
+    """Returns a page's positions, and what is stored of those of its batches that ever started."""
+    span = range(offset, row.batch_count)[:limit]
+    values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
+    return span, view.connection.execute(_TOLD, values).all() if span else ()
+
+
+def _in(
+    view: View, row: IngestionRow, status: Status, offset: int, limit: int | None
+) -> tuple[Sequence[int], Sequence[Any]]:
+    """Returns the same of a page of the batches in a status. Those from the cursor on never started."""
+    states = states_of(status, cancelled=row.cancelled)
+    if not states:
+        return (), ()
+    among = or_(*(batches.c.state == state for state in states))
+    wanted = (batches.c.instance == view.queue.instance, batches.c.order == row.order, among)
+    page = _told.where(*wanted).order_by(batches.c.position).offset(offset)
+    # SQLite takes no offset without a limit.
+    told = view.connection.execute(page.limit(row.batch_count if limit is None else limit), {}, keep=False).all()
+    positions = [one[0] for one in told]
+    if NEW in states:
+        before = view.connection.execute(select(func.count()).where(*wanted), {}, keep=False).scalar()
+        fresh = range(row.cursor, row.batch_count)[max(0, offset - before) :]
+        positions += fresh if limit is None else fresh[: limit - len(positions)]
+    return positions, told
 
 
 def results_of(view: View, row: IngestionRow, span: range, failed: bool) -> list[tuple[Id, str | BatchError]]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
     text,
 )
 
-from ..core import COMPLETED, RUNNING
+from ..core import COMPLETED, FAILED, RUNNING
 
 VERSION = 2
 """How far the tables can change before this release must not use them: a higher number in the database is refused.
@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0010"
+FIRST, REVISION = "0001", "0012"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -210,6 +210,7 @@ batches = Table(
 
 IS_RUNNING = text(f"state = {RUNNING}")
 IS_LIVE = text(f"state < {COMPLETED}")
+HAS_FAILED_AT = text(f"state = {FAILED} AND finished_at IS NOT NULL")
 IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
 Index(
@@ -237,6 +238,16 @@ Index(
     batches.c.position,
     sqlite_where=IS_READY,
     postgresql_where=IS_READY,
+)
+
+Index(
+    "ingest_failures",
+    batches.c.instance,
+    batches.c.finished_at,
+    batches.c.order,
+    batches.c.position,
+    sqlite_where=HAS_FAILED_AT,
+    postgresql_where=HAS_FAILED_AT,
 )
 
 THIS_BATCH = (
@@ -324,6 +335,25 @@ It holds the whole of it, and so outlives its ingestion. `at` is when it is due,
 Index("ingest_callbacks_by_state", callbacks.c.instance, callbacks.c.state, callbacks.c.at)
 Index("ingest_callbacks_of", callbacks.c.instance, callbacks.c.ingestion_id)
 
+
+sweeps = Table(
+    "ingest_sweeps",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("verb", String(16), nullable=False),
+    Column("where", Text, nullable=False),
+    Column("by", Text),
+    Column("key", Text),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("matched", BigInteger, nullable=False),
+    Column("cursor", BigInteger, nullable=False),
+    Column("acted", BigInteger, nullable=False),
+    Column("lease_until", Double, nullable=False),
+    Column("finished_at", Double),
+)
+"""Redrives and cancels of all that match `where`, as JSON; kept for RETENTION after their end. They are few."""
 
 audits = Table(
     "ingest_audits",

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..config import Settings
 from ..core import (
+    ALL_FAILURES,
     ANY,
     Audit,
     Batch,
@@ -18,6 +19,8 @@ from ..core import (
     Clock,
     Dispatch,
     Estimate,
+    Failure,
+    FailureFilter,
     Filter,
     Gate,
     Id,
@@ -25,6 +28,7 @@ from ..core import (
     Priority,
     Quote,
     Stats,
+    Status,
     Steering,
     Wait,
     WorkerReport,
@@ -32,7 +36,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, claims, controls, ends, forecast, minutes, reads, retention, workers
+from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -40,6 +44,7 @@ from .database import Database
 from .ids import pack
 from .instance import Instance, View
 from .rows import IngestionRow
+from .sweeps import SQLSweeps
 from .turns import Turn, Turns
 
 T = TypeVar("T")
@@ -68,6 +73,7 @@ class SQLStore(Store):
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
+        self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -85,18 +91,20 @@ class SQLStore(Store):
     def get(self, ingestion_id: str) -> Ingestion:
         return self._of(ingestion_id, lambda _, row: row.snapshot())
 
-    def batches(self, ingestion_id: str, offset: int = 0, limit: int | None = None) -> tuple[Ingestion, Batches]:
+    def batches(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
+    ) -> tuple[Ingestion, Batches]:
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Batches]:
-            return row.snapshot(), reads.batches_of(view, row, offset, limit)
+            return row.snapshot(), reads.batches_of(view, row, offset, limit, only)
 
         return self._of(ingestion_id, told)
 
     def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Estimate | None, Batches]:
             estimate = forecast.estimate(view, self._settings, row)
-            return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit)
+            return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit, only)
 
         return self._of(ingestion_id, told)
 
@@ -111,6 +119,19 @@ class SQLStore(Store):
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
         return self._read(lambda view: reads.listing(view, forgotten(view.now), where, before, limit))
+
+    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        # Whether the store can be reached must be known before the first is asked for.
+        self.ping()
+        return self._failures(where, failures.page_with_ids if ids else failures.page)
+
+    def _failures(self, where: FailureFilter, page: Callable[..., list[Failure]]) -> Iterator[Failure]:
+        forgotten, after = self._instance.forgotten, None
+        while some := self._read(lambda view: page(view, where, after, forgotten(view.now))):  # noqa: B023
+            yield from filter(where.takes, some)
+            if len(some) < failures.PAGE:
+                return
+            after = some[-1].spot
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         forgotten = self._instance.forgotten

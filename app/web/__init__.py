@@ -10,6 +10,8 @@ from .documents import (
     callback_document,
     dispatch_document,
     estimate_document,
+    failure_lines,
+    failures_document,
     listing_document,
     queue_document,
     quote_document,
@@ -17,17 +19,32 @@ from .documents import (
     result_lines,
     status_head,
     status_page,
+    sweep_document,
 )
 from .forgery import refuse_foreign
 from .hosts import check_hosts
 from .index import add_index, answer_unrouted
 from .joint import add_joint
 from .metrics import add_metrics
-from .params import FILTERS, count_member, current, filter_members, idempotency_key, lines_type, root_path, with_failed
+from .params import (
+    FAILURE_FILTERS,
+    FILTERS,
+    count_member,
+    current,
+    failure_filter,
+    filter_members,
+    idempotency_key,
+    lines_type,
+    root_path,
+    spot_member,
+    status_member,
+    with_failed,
+)
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
 
 __all__ = [
+    "FAILURE_FILTERS",
     "FILTERS",
     "Answer",
     "Caller",
@@ -46,6 +63,9 @@ __all__ = [
     "description",
     "dispatch_document",
     "estimate_document",
+    "failure_filter",
+    "failure_lines",
+    "failures_document",
     "filter_members",
     "from_error",
     "from_http",
@@ -63,7 +83,10 @@ __all__ = [
     "result_lines",
     "root_path",
     "secure",
+    "spot_member",
     "status_head",
+    "status_member",
     "status_page",
+    "sweep_document",
     "with_failed",
 ]

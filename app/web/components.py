@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, ref
+from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, UUID, ref
+
+_TEXT: JSON = {"type": "string"}
+_WHEN = "an RFC 3339 time with its offset, or seconds ago"
 
 
 def _query(name: str, about: str, schema: JSON) -> JSON:
     return {"name": name, "in": "query", "description": about, "schema": schema}
 
 
-def parameters(ingestion_id: str) -> JSON:
-    """Returns the parameters; `ingestion_id` is the example of one."""
+def parameters(ingestion_id: str, sweep_id: str) -> JSON:
+    """Returns the parameters; the ids are examples."""
     return {
         "ingestion_id": {
             "name": "ingestion_id",
@@ -33,10 +36,26 @@ def parameters(ingestion_id: str) -> JSON:
         ),
         "cursor": _query("cursor", "The next_cursor of the page before.", {**COUNT, "maximum": INT64_MAX}),
         "status": _query("status", "Only those in this status.", STATUS),
+        "of_status": _query("status", "Only batches in this status; `offset` and `limit` count these.", STATUS),
         "priority": _query("priority", "Only those of this priority.", PRIORITY),
         "failed": _query(
             "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
         ),
+        "group": _query("group", "Only failures of this group.", _TEXT),
+        "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "since": _query("since", f"Only those that failed then or later: {_WHEN}.", _TEXT),
+        "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", _TEXT),
+        "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
+        "group_cursor": _query("cursor", "The next_cursor of the page before.", _TEXT),
+        "sweep_id": {
+            "name": "sweep_id",
+            "in": "path",
+            "required": True,
+            "description": "A sweep's id.",
+            "schema": UUID,
+            "example": sweep_id,
+        },
+        "sweeps": _query("limit", "Sweeps at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
         "include": _query(
             "include",
             "With `failed`, a line with `error` for each id that failed, too.",

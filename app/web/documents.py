@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
-from typing import Any
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from ..callbacks import Callback, CallbackState
 from ..config import Settings
@@ -16,19 +16,25 @@ from ..core import (
     Batches,
     Dispatch,
     Estimate,
+    Failure,
+    Group,
     Id,
     Ingestion,
     Priority,
     Quote,
     Rates,
+    Spot,
     Stats,
     Strings,
+    Sweep,
     WorkerReport,
     batch_id_parts,
     dumps,
     ingestion_document,
     timestamp,
 )
+
+T = TypeVar("T")
 
 _LINES = 1000
 """Lines of results, or batches, written at a time."""
@@ -42,6 +48,62 @@ def listing_document(page: Sequence[Ingestion], limit: int) -> dict[str, Any]:
     return {
         "ingestions": [ingestion_document(ingestion) for ingestion in page],
         "next_cursor": str(page[-1].order) if len(page) == limit else None,
+    }
+
+
+def failures_document(groups: Sequence[Group], following: Spot | None) -> dict[str, Any]:
+    """Returns a page of groups of failures; `following` is where the next one begins, None for the last."""
+    cursor = None if following is None else "_".join(map(repr, following))
+    return {"groups": [_group_document(group) for group in groups], "next_cursor": cursor}
+
+
+def _group_document(group: Group) -> dict[str, Any]:
+    latest = group.latest
+    return {
+        "group": group.key.id,
+        "type": group.key.type,
+        "message": group.key.message,
+        "count": group.count,
+        "first_at": timestamp(group.first_at),
+        "last_at": timestamp(latest.at),
+        "sample": {
+            "ingestion_id": latest.ingestion_id,
+            "batch_id": latest.batch_id,
+            "error": latest.error._asdict(),
+        },
+        "ingestions": group.ingestions,
+    }
+
+
+def failure_lines(failures: Iterable[Failure]) -> Iterator[str]:
+    """Yields a line of NDJSON for each id that failed, those of many batches at a time."""
+    for some in _some(failures, _LINES // 10):
+        yield "".join(
+            f'{{"id":{dumps(id_)},"ingestion_id":"{one.ingestion_id}","batch_id":"{one.batch_id}",'
+            f'"failed_at":"{timestamp(one.at)}","error":{dumps(error._asdict())}}}\n'
+            for one in some
+            for id_, error in one.ids
+        )
+
+
+def _some(items: Iterable[T], count: int) -> Iterator[list[T]]:
+    """Yields items, `count` at a time."""
+    rest = iter(items)
+    while some := list(islice(rest, count)):
+        yield some
+
+
+def sweep_document(sweep: Sweep) -> dict[str, Any]:
+    return {
+        "sweep_id": sweep.id,
+        "verb": sweep.verb,
+        "filter": sweep.where.document(),
+        "by": sweep.by,
+        "state": "running" if sweep.finished_at is None else "finished",
+        "matched": sweep.matched,
+        "acted": sweep.acted,
+        "created_at": timestamp(sweep.created_at),
+        "finished_at": timestamp(sweep.finished_at),
     }
 
 
@@ -92,7 +154,7 @@ def status_page(head: str, batches: Batches) -> list[str]:
 def _batch_texts(batches: Batches) -> Iterator[str]:
     """Yields the JSON texts of batches, each with a comma; a run of equal states from one template, 6 times as fast."""
     start, numbers = batch_id_parts(batches.ingestion_id)
-    size, first = batches.batch_size, batches.first
+    size = batches.batch_size
     strings = isinstance(batches.ids, Strings)
     places = ", ".join(["%s" if strings else "%d"] * size)
     for run in batches.runs():
@@ -108,7 +170,7 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
             part = batches.ids[some.start * size : some.stop * size]
             ids = map(dumps, part) if strings else iter(part)
             times = [map(timestamp, moment[some.start : some.stop]) for moment in moments]
-            values = zip(numbers(range(first + some.start, first + some.stop)), *[ids] * size, *times, strict=True)
+            values = zip(numbers(batches.positions[some.start : some.stop]), *[ids] * size, *times, strict=True)
             yield template * len(some) % tuple(chain.from_iterable(values))
 
 

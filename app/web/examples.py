@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..config import Settings, release
-from ..core import Id
-from .documents import result_lines
+from ..core import BatchError, Failure, Id, Priority
+from .documents import failure_lines, result_lines
 from .schemas import JSON, some_ids
 
 INGESTION = "8889ca6d-5480-4139-b43e-d3e27fabaab1"
@@ -127,6 +127,30 @@ _PAUSED = {
     "next": [{**_UPCOMING, "estimated_start": None}],
 }
 
+_ERROR = BatchError("UpstreamError", "GET https://api.example.org/records/4711 answered 503: try later")
+SWEEP = "3b1a1f0e-7c55-4a8e-9d0b-5a6c7d8e9f01"
+_SWEEP = {
+    "sweep_id": SWEEP,
+    "verb": "redrive",
+    "filter": {"status": "failed", "since": _CREATED},
+    "by": None,
+    "state": "running",
+    "matched": 1200,
+    "acted": 350,
+    "created_at": _STARTED,
+    "finished_at": None,
+}
+_GROUP = {
+    "group": "6c05ea42b4a8",
+    "type": _ERROR.type,
+    "message": "GET https://api.example.org/records/… answered 503: try later",
+    "count": 1,
+    "first_at": _STARTED,
+    "last_at": _STARTED,
+    "sample": {"ingestion_id": INGESTION, "batch_id": _FIRST, "error": _ERROR._asdict()},
+    "ingestions": [INGESTION],
+}
+
 _DISPATCH = {
     "started_at": 1800000001.0,
     "due_at": 1800000000.0,
@@ -150,6 +174,10 @@ _LATER = {
 }
 
 
+def _failure(id_: Id) -> Failure:
+    return Failure((1_800_000_001.0, 1, 0), INGESTION, Priority.HIGH, None, _ERROR, [(id_, _ERROR)])
+
+
 def answers(settings: Settings) -> dict[str, Any]:
     """Returns the answer to each operation by its name, as JSON or text."""
     keyed = bool(settings.api_keys)
@@ -163,6 +191,12 @@ def answers(settings: Settings) -> dict[str, Any]:
         "getStatus": _STATUS | owner,
         "getResults": "".join(result_lines(results)),
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "redriveAll": _SWEEP | {"by": owner.get("owner")},
+        "cancelAll": {"ingestions": 12, "batches": 340},
+        "listSweeps": {"sweeps": [_SWEEP]},
+        "getSweep": _SWEEP,
+        "listFailures": {"groups": [_GROUP], "next_cursor": None},
+        "listFailedIds": "".join(failure_lines([_failure(ids[0])])),
         "cancel": _CANCELLED | owner,
         "redrive": _REDRIVEN | owner,
         "redriveCallback": _TOLD_AGAIN | owner,
@@ -205,6 +239,7 @@ def requests(settings: Settings) -> JSON:
         ids = range(first, min(first + 4, settings.id_max) + 1)
     return {
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
+        "SweepRequest": {"status": "failed", "since": 28_800},
         "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

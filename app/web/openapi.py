@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..config import Settings, release
 from ..keys import Role
 from .components import HEADERS, parameters, responses
-from .examples import INGESTION, answers, requests
+from .examples import INGESTION, SWEEP, answers, requests
 from .schemas import JSON, ref, schemas
 from .words import ABOUT, GROUPS, KEYED, NEEDED, OPEN, OPERATIONS
 
@@ -58,7 +58,10 @@ _METRICS = _text("text/plain", "application/openmetrics-text")
 _LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
-_PAGE = ("ingestion_id", "offset", "limit", "if_none_match")
+_PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
+_KEY = ("idempotency_key",)
+_SWEEP = _json("SweepOrCount")
+_FAILED = ("group", "priority", "owner", "since", "until")
 _LISTED = ("status", "priority", "failed", "page", "cursor")
 
 ROUTES = (
@@ -67,6 +70,12 @@ ROUTES = (
     Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 503), _PAGE),
     Route("getResults", "get", "/results/{ingestion_id}", _READ, _LINES, (404, 503), _RESULTS),
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
+    Route("redriveAll", "post", "/ingestions/redrive", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "SweepRequest"),
+    Route("cancelAll", "post", "/ingestions/cancel", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "SweepRequest"),
+    Route("listSweeps", "get", "/sweeps", _OPERATE, _json("Sweeps"), (503,), ("sweeps",)),
+    Route("getSweep", "get", "/sweeps/{sweep_id}", _OPERATE, _json("Sweep"), (404, 503), ("sweep_id",)),
+    Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
+    Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
     Route(
@@ -111,7 +120,7 @@ def describe(settings: Settings, name: str, root: str) -> JSON:
         "paths": paths,
         "components": {
             "schemas": schemas(settings),
-            "parameters": parameters(INGESTION),
+            "parameters": parameters(INGESTION, SWEEP),
             "responses": responses(keyed=keyed),
         },
         "x-settings": [

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from flask import Request, request
 from werkzeug.urls import iri_to_uri
 
-from ..core import Filter, Priority, Status, shown
+from ..core import FailureFilter, Filter, Priority, Spot, Status, past_moment, shown
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
 
 FILTERS = ("status", "priority", "failed")
 """The members of a query that filter a listing."""
+
+FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
+"""The members of a query that filter failures."""
+
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})")
 
 _MOST = 2**63 - 1
 _STATUSES = {status.value: status for status in Status}
@@ -39,11 +46,44 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
 def filter_members(owner: str | None) -> Filter:
     """Returns the filter that the query describes, for the ingestions of an owner. Raises InvalidRequest."""
     return Filter(
-        status=_word_member("status", _STATUSES),
+        status=status_member(),
         priority=_word_member("priority", Priority.__members__),
         owner=owner,
         failed=_word_member("failed", {"true": True}) or False,
     )
+
+
+def status_member() -> Status | None:
+    """Returns the status that the query names. Raises InvalidRequest."""
+    return _word_member("status", _STATUSES)
+
+
+def failure_filter(scope: str | None, now: float) -> FailureFilter:
+    """Returns the filter of failures that the query describes, for a caller who sees those of `scope`, None for all.
+
+    Raises InvalidRequest.
+    """
+    owner = _member("owner")
+    if scope is not None and owner not in (None, scope):
+        raise InvalidRequest([Fault("query owner", "owner can be nobody but you, unless your key may operate.")])
+    return FailureFilter(
+        priority=_word_member("priority", Priority.__members__),
+        owner=owner if scope is None else scope,
+        group=_member("group"),
+        since=_moment_member("since", now),
+        until=_moment_member("until", now),
+    )
+
+
+def spot_member() -> Spot | None:
+    """Returns the cursor of a page of groups. Raises InvalidRequest."""
+    text = _member("cursor")
+    if text is None:
+        return None
+    found = _SPOT.fullmatch(text)
+    if found is None:
+        raise InvalidRequest([Fault("query cursor", "cursor must be the next_cursor of the page before.")])
+    return float(found[1]), int(found[2]), int(found[3])
 
 
 def with_failed() -> bool:
@@ -87,6 +127,17 @@ def root_path() -> str:
     """Returns the path of the instance, with a slash at its end, in a request for a route directly below it."""
     this = current()
     return iri_to_uri(this.script_root + this.path.rpartition("/")[0] + "/")
+
+
+def _moment_member(name: str, now: float) -> float | None:
+    text = _member(name)
+    if text is None:
+        return None
+    moment = past_moment(float(text) if _NUMBER.fullmatch(text) else text, now)
+    if moment is None:
+        what = f"{name} must be an RFC 3339 time with its offset, or seconds ago, not {shown(text)}."
+        raise InvalidRequest([Fault(f"query {name}", what)])
+    return moment
 
 
 def _word_member(name: str, meanings: Mapping[str, M]) -> M | None:

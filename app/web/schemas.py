@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, Counts, Priority, Status, interval_bounds, most_burst
+from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -22,6 +22,7 @@ _TEXT: JSON = {"type": "string"}
 _TIME: JSON = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: JSON = {"type": ["string", "null"], "format": "date-time"}
 _NAME_OR_NULL: JSON = {"type": ["string", "null"]}
+_MOMENT: JSON = {"anyOf": [{"type": "number", "minimum": 0}, _TIME]}
 _SECONDS: JSON = {"type": "number"}
 PRIORITY: JSON = {"type": "string", "enum": [priority.name for priority in Priority]}
 STATUS: JSON = {"type": "string", "enum": [status.value for status in Status]}
@@ -164,6 +165,53 @@ def schemas(settings: Settings) -> JSON:
         ),
         "Batch": _object(batch, "attempts", "started_at", "finished_at", "next_attempt_at", "error"),
         "Page": _object({"ingestions": _array(ref("schemas", "Ingestion")), "next_cursor": _NAME_OR_NULL}),
+        "Failures": _object({"groups": _array(ref("schemas", "Group")), "next_cursor": _NAME_OR_NULL}),
+        "Group": _object(
+            {
+                "group": {**_TEXT, "description": "What the query member `group` takes."},
+                "type": _TEXT,
+                "message": {**_TEXT, "description": "With ids, numbers, addresses and secrets masked."},
+                "count": {**COUNT, "description": "Batches."},
+                "first_at": _TIME,
+                "last_at": _TIME,
+                "sample": _object(
+                    {"ingestion_id": UUID, "batch_id": UUID, "error": _ERROR}, description="The one that failed last."
+                ),
+                "ingestions": {**_array(UUID), "description": "Theirs, those that failed last first; ten at most."},
+            },
+            description="Batches that failed by errors that read alike.",
+        ),
+        "SweepRequest": {
+            "type": "object",
+            "additionalProperties": False,
+            "minProperties": 1,
+            "properties": {
+                "status": {**STATUS, "description": "The ingestion's."},
+                "priority": PRIORITY,
+                "owner": {**_TEXT, "description": "Whose ingestions."},
+                "group": {**_TEXT, "description": "Those with a failure of this group."},
+                "since": {**_MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
+                "until": {**_MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},
+                "dry_run": {"type": "boolean", "description": "Only count."},
+            },
+        },
+        "SweepOrCount": {"anyOf": [ref("schemas", "Sweep"), ref("schemas", "SweepCount")]},
+        "SweepCount": _object({"ingestions": COUNT, "batches": COUNT}, description="The answer to `dry_run`."),
+        "Sweeps": _object({"sweeps": _array(ref("schemas", "Sweep"))}),
+        "Sweep": _object(
+            {
+                "sweep_id": UUID,
+                "verb": {"type": "string", "enum": [*VERBS]},
+                "filter": {"type": "object"},
+                "by": {**_NAME_OR_NULL, "description": "The name of the key that asked for it."},
+                "state": {"type": "string", "enum": ["running", "finished"]},
+                "matched": {**COUNT, "description": "Ingestions that matched when it was asked for."},
+                "acted": {**COUNT, "description": "Ingestions redriven or cancelled so far."},
+                "created_at": _TIME,
+                "finished_at": _TIME_OR_NULL,
+            },
+            description="A redrive or a cancel of all ingestions that match.",
+        ),
         "Quote": _object({priority.name: ref("schemas", "Estimate") for priority in Priority}),
         "Estimate": _object(estimate),
         "Queue": _object(

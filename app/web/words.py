@@ -82,6 +82,8 @@ OPERATIONS = {
         """
         Named by the id of a batch, the answer holds that batch alone, unless `offset` or `limit` asks for others.
 
+        With `status`, only the batches in that status; `counts` says how many there are.
+
         Without `limit` the answer holds every batch, which is tens of megabytes for a million ids: ask for a page of
         them, or for none with `limit=0`.
 
@@ -109,6 +111,55 @@ OPERATIONS = {
         """
         A page of them, without their batches. For the next page, send `next_cursor` as `cursor`; null says that this
         page is the last. What is submitted in between does not shift the pages.
+        """,
+    ),
+    "redriveAll": Words(
+        "Steer",
+        "Redrive all that match",
+        """
+        Starts the failed batches over of every ingestion that matches, as a redrive of each would: all of its failed
+        batches, whichever error brought it in. With `dry_run` it only counts.
+
+        It goes on in the background, latest ingestion first, and `GET /sweeps/{sweep_id}` says how far it is; after a
+        restart it goes on where it was, if the store is durable. What is submitted later is left alone. Under an
+        `Idempotency-Key` the same request is carried out once.
+        """,
+    ),
+    "cancelAll": Words(
+        "Steer",
+        "Cancel all that match",
+        """
+        Cancels every unfinished ingestion that matches, as a cancel of each would. It cannot be undone, so ask with
+        `dry_run` first. Apart from that it is like the redrive of all that match.
+        """,
+    ),
+    "listSweeps": Words(
+        "Steer",
+        "List redrives and cancels of all that match",
+        "The latest first. Finished ones are forgotten after `RETENTION` seconds.",
+    ),
+    "getSweep": Words(
+        "Steer",
+        "See how far such a redrive or cancel is",
+        "`acted` counts what it has redriven or cancelled, without what had changed by its turn and was refused.",
+    ),
+    "listFailures": Words(
+        "Follow",
+        "See what failed, grouped by error",
+        """
+        The batches that failed for good, over all ingestions, in groups of errors that differ in ids, numbers and
+        addresses at most. The group that failed last comes first; for the next page, send `next_cursor` as `cursor`. A
+        batch leaves its group when it is redriven, or forgotten with its ingestion.
+
+        All failures in the time asked for are read, a million in some seconds: `since` makes it quick.
+        """,
+    ),
+    "listFailedIds": Words(
+        "Follow",
+        "Fetch every id that failed, with its error",
+        """
+        A line of JSON for each id that failed, those that failed last first: `id`, `ingestion_id`, `batch_id`,
+        `failed_at` and `error`. It takes the filters of `GET /failures`, and may be of any length.
         """,
     ),
     "cancel": Words(

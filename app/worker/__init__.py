@@ -1,7 +1,8 @@
-"""Claims batches in a daemon thread, and runs the processor on them in a crew of threads."""
+"""Claims batches in a daemon thread, and runs the processor on them in a crew of threads; carries out sweeps."""
 
 from .attempt import announce
 from .drain import Drain
+from .sweeper import Sweeper
 from .worker import Worker
 
-__all__ = ["Drain", "Worker", "announce"]
+__all__ = ["Drain", "Sweeper", "Worker", "announce"]

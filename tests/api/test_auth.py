@@ -35,6 +35,8 @@ ROUTES = {
     ("GET", "/status/{id}"): Role.READ,
     ("GET", "/results/{id}"): Role.READ,
     ("GET", "/ingestions"): Role.READ,
+    ("GET", "/failures"): Role.READ,
+    ("GET", "/failures/ids"): Role.READ,
     ("GET", "/queue"): Role.READ,
     ("GET", "/metrics"): Role.READ,
     ("POST", "/ingest"): Role.SUBMIT,
@@ -44,12 +46,17 @@ ROUTES = {
     ("POST", "/status/{id}/callback/redrive"): Role.OPERATE,
     ("POST", "/queue/pause"): Role.OPERATE,
     ("POST", "/queue/resume"): Role.OPERATE,
+    ("POST", "/ingestions/redrive"): Role.OPERATE,
+    ("POST", "/ingestions/cancel"): Role.OPERATE,
+    ("GET", "/sweeps"): Role.OPERATE,
+    ("GET", "/sweeps/{id}"): Role.OPERATE,
     ("POST", "/queue/hold/end"): Role.OPERATE,
     ("POST", "/queue/rate"): Role.OPERATE,
     ("POST", "/queue/rate/reset"): Role.OPERATE,
     ("GET", "/audit"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
+    ("GET", "/dashboard/failures/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
@@ -68,6 +75,7 @@ OPEN = {
 # These hold nothing of anybody's, and show the form to sign in where there is no key.
 PAGES = {
     ("GET", "/dashboard"),
+    ("GET", "/dashboard/failures"),
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),
@@ -92,7 +100,7 @@ def client(app: Flask) -> FlaskClient:
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:
     return {
-        (method, re.sub(r"<(?:\w+:)?ingestion_id>", "{id}", rule.rule))
+        (method, re.sub(r"<(?:\w+:)?(?:ingestion|sweep)_id>", "{id}", rule.rule))
         for rule in app.url_map.iter_rules()
         if not rule.endpoint.endswith(".static")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -147,6 +147,32 @@ def test_pages_of_a_big_ingestion_join_up(serve: Callable[..., Host]) -> None:
     assert len(whole) == 2501
 
 
+def test_only_the_batches_in_one_status(serve: Callable[..., Host]) -> None:
+    host = serve(interval=0)
+    ingestion_id = host.submit(range(1, 13)).id
+    for claim in claimed(host.store, 2):
+        bury(host.store, claim, BatchError("Failed", "gone"))
+    url = f"/status/{ingestion_id}"
+    whole = host.client.get(url).json["batches"]
+    failed = host.client.get(f"{url}?status=failed").json
+    assert failed["batches"] == whole[:2]
+    assert failed["counts"]["failed"] == 2
+    assert host.client.get(f"{url}?status=failed&offset=1&limit=1").json["batches"] == whole[1:2]
+    assert host.client.get(f"{url}?status=yet_to_start").json["batches"] == whole[2:]
+    assert host.client.get(f"/status/{whole[3]['batch_id']}?status=failed").json["batches"] == whole[:2]
+    refused = host.client.get(f"{url}?status=broken")
+    assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "query status")
+
+
+def test_a_filtered_page_changes_its_tag_with_what_it_shows(host: Host) -> None:
+    url = f"/status/{host.submit(range(1, 13)).id}?status=failed&limit=1"
+    before = host.client.get(url).headers["ETag"]
+    bury(host.store, claimed(host.store)[0], BatchError("Failed", "gone"))
+    after = host.client.get(url).headers["ETag"]
+    assert before != after
+    assert host.client.get(url, headers={"If-None-Match": after}).status_code == 304
+
+
 @pytest.mark.parametrize("query", ["limit=-1", "limit=x", "limit=", "offset=1.5", "offset=99999999999999999999"])
 def test_a_bad_page_is_refused_by_name(host: Host, query: str) -> None:
     response = host.client.get(f"/status/{ingest(host)}?{query}")

@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.config import Settings
+from app.core import Status, SweepFilter
 from app.core.models import BatchError
 from app.errors import StoreUnavailable
 from app.keys import Role
@@ -58,9 +59,10 @@ def away(host: Host) -> None:
     def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the database is away")
 
-    calls = "add get batches status results cancel redrive quote ingestions stats upcoming"
+    calls = "add get batches status results cancel redrive quote ingestions failures stats upcoming"
     for name in calls.split():
         setattr(host.store, name, unavailable)
+    host.store.sweeps.get = host.store.sweeps.latest = unavailable  # type: ignore[method-assign]
     for name in ("dispatches", "steer", "audits", "ping"):
         setattr(host.store, name, unavailable)
 
@@ -171,6 +173,17 @@ def busy(host: Host, client: FlaskClient, method: str, path: str) -> TestRespons
     return client.open(path, method=method, headers=OPERATOR)
 
 
+def sweep_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    away(host)
+    return client.open(path, method=method, headers=OPERATOR, json={"owner": "one"})
+
+
+def swept(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    failed(host)
+    sweep = host.service.sweep("redrive", SweepFilter(Status.FAILED), {}, by="operator")
+    return client.open(path.replace("{sweep_id}", sweep.id), method=method, headers=OPERATOR)
+
+
 def dead(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     host.service.worker = Dead()  # type: ignore[assignment]
     return client.open(path, method=method)
@@ -196,6 +209,7 @@ BODIES: dict[int, Scenario] = {
     415: sending(data=b"1", content_type="text/plain"),
     422: sending(json={"ids": []}),
 }
+SWEEP_BODIES = {**BODIES, 422: sending(json={}), 503: sweep_while_away}
 KEYED: dict[int, Scenario] = {401: without_key, 422: misspelt, 503: while_away}
 LIMITED: dict[int, Scenario] = {**KEYED, 403: as_reader}
 
@@ -224,6 +238,12 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
+    ("post", "/ingestions/redrive"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"status": "failed"})},
+    ("post", "/ingestions/cancel"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"owner": "one", "dry_run": True})},
+    ("get", "/sweeps"): {**LIMITED, 200: swept, 422: sending(query_string={"limit": "0"})},
+    ("get", "/sweeps/{sweep_id}"): {**LIMITED, 200: swept, 404: plainly},
+    ("get", "/failures"): {**KEYED, 200: busy, 422: sending(query_string={"since": "soon"})},
+    ("get", "/failures/ids"): {**KEYED, 200: busy, 422: sending(query_string={"until": "yesterday"})},
     ("get", "/queue"): {**KEYED, 200: busy},
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},

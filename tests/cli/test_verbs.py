@@ -50,6 +50,17 @@ def test_status_shows_the_first_batches_of_many(service: Service) -> None:
     assert result.stderr == "14 more batches; see --limit and --offset.\n"
 
 
+def test_status_shows_only_the_batches_in_one_status(service: Service) -> None:
+    ingestion_id = service.submitted("1", "2", "3", "13")
+    (document,) = lines(service("status", ingestion_id, "--status", "failed", "--json"))
+    assert [batch["ids"] for batch in document["batches"]] == [[13]]
+    (document,) = lines(service("status", document["batches"][0]["batch_id"], "--status", "completed", "--json"))
+    assert [batch["ids"] for batch in document["batches"]] == [[1, 2, 3]]
+    many = service.submitted(*map(str, range(100, 200)))
+    assert service("status", many, "--status", "completed").stderr == "14 more batches; see --limit and --offset.\n"
+    assert service("status", many, "--status", "failed").stderr == ""
+
+
 def test_results_are_ndjson(service: Service) -> None:
     ingestion_id = service.submitted("7", "8", "7")
     result = service("results", ingestion_id)
@@ -72,6 +83,40 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert head.index("STATUS") == line.index("failed")
     assert service("list", "--status", "cancelled").stderr == "No such ingestion.\n"
     assert line.split()[:4] == [failed, "failed", "MEDIUM", "1/1"]
+
+
+def test_failures_for_people_and_for_machines(service: Service) -> None:
+    assert service("failures").stderr == "No failed batch.\n"
+    first, second = service.submitted("13", "-p", "low"), service.submitted("13", "-p", "high")
+    text = service("failures", "--since", "2h").stdout
+    assert "2 batches, from " in text
+    assert "  PermanentError: … is bad luck\n" in text
+    assert "13 is bad luck" in text
+    (group,) = lines(service("failures", "--json", "--priority", "low"))
+    assert (group["count"], group["ingestions"]) == (1, [first])
+    found = lines(service("failures", "--ids", "--group", group["group"]))
+    assert [(line["id"], line["ingestion_id"]) for line in found] == [(13, second), (13, first)]
+    wrong = service("failures", "--since", "yesterday")
+    assert wrong.exit_code == 2
+    assert "--since must be an RFC 3339 time, or how long ago, as 90s, 30m, 8h or 2d, not 'yesterday'." in wrong.stderr
+
+
+def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
+    for _ in range(3):
+        service.submitted("13")
+    chosen = ["--status", "failed", "--since", "8h"]
+    assert service("redrive", *chosen, "--dry-run").stdout == "3 ingestions, 3 batches\n"
+    done = service("redrive", *chosen, "--json")
+    (document,) = lines(done)
+    assert (document["state"], document["acted"]) == ("finished", 3)
+    assert service("cancel", "--status", "yet_to_start", "--owner", "x").stdout == "cancel of 0 ingestions is done\n"
+    for words, said in (
+        (["redrive"], "Give an ingestion's id, or options that choose some"),
+        (["redrive", UNKNOWN, "--status", "failed"], "Give either an ingestion's id, or options that choose some."),
+        (["redrive", "--since", "soon"], "--since must be an RFC 3339 time"),
+    ):
+        wrong = service(*words)
+        assert (wrong.exit_code, said in wrong.stderr) == (2, True)
 
 
 def test_redrive_starts_over_what_failed(service: Service) -> None:

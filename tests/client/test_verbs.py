@@ -133,6 +133,16 @@ def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None
     ]
 
 
+def test_failures_come_page_by_page_with_their_filter(client: Make) -> None:
+    (group,) = EXAMPLES["listFailures"]["groups"]
+    pages = [answer(200, {"groups": [group], "next_cursor": cursor}) for cursor in ("5.5_1_2", None)]
+    with scripted(*pages) as server:
+        found = list(client(server.url).failures(priority="LOW", owner="web", since=600, until="2027", page=1))
+    assert found == [group, group]
+    query = "/failures?priority=LOW&owner=web&since=600&until=2027&limit=1"
+    assert [request.path for request in server.requests] == [query, f"{query}&cursor=5.5_1_2"]
+
+
 def test_every_other_verb_is_its_request(client: Make) -> None:
     calls: list[tuple[Callable[[Client], Any], str, str]] = [
         (lambda one: one.status("a"), "GET /in/status/a", "getStatus"),
@@ -149,10 +159,18 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.audit(cursor="7"), "GET /in/audit?limit=50&cursor=7", "getAudit"),
         (lambda one: one.queue(), "GET /in/queue", "getQueue"),
         (lambda one: one.dispatches(limit=5), "GET /in/dispatches?limit=5", "listDispatches"),
+        (lambda one: one.status("a", status="failed"), "GET /in/status/a?status=failed", "getStatus"),
+        (lambda one: one.redrive_all(status="failed", since=60), "POST /in/ingestions/redrive", "redriveAll"),
+        (lambda one: one.count_cancel(owner="web"), "POST /in/ingestions/cancel", "cancelAll"),
+        (lambda one: one.cancel_all(priority=Priority.LOW), "POST /in/ingestions/cancel", "redriveAll"),
+        (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
         for call, _, operation in calls:
             assert call(client(server.url + "/in/")) == EXAMPLES[operation]
     assert [f"{request.method} {request.path}" for request in server.requests] == [path for _, path, _ in calls]
     assert server.requests[5].json == {"ids": [7], "priority": "HIGH"}
+    assert server.requests[15].json == {"status": "failed", "since": 60}
+    assert server.requests[16].json == {"owner": "web", "dry_run": True}
+    assert server.requests[17].json == {"priority": "LOW"}
     assert server.requests[9].json == {"interval": 20, "limits": {"10/s": "5/s"}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from array import array
+from itertools import accumulate
 from typing import Any
 
 from hypothesis import given
@@ -27,7 +28,9 @@ def stretches(draw: st.DrawFn) -> Batches:
     states = b"".join(bytes([state]) * count for state, count in draw(_RUNS))
     short = draw(st.integers(0, size - 1)) if states else 0
     ids = array("q", range(1, len(states) * size + 1 - short))
-    positions = st.integers(first, first + max(0, len(states) - 1))
+    gaps = draw(st.lists(st.integers(1, 3), min_size=len(states), max_size=len(states)))
+    places = draw(st.sampled_from([range(first, first + len(states)), list(accumulate(gaps, initial=first))[:-1]]))
+    positions = st.sampled_from(places or [first])
     attempts = draw(st.dictionaries(positions, st.integers(0, 5), max_size=3)) if states else {}
     errors = draw(st.dictionaries(positions, st.just(ERROR), max_size=3)) if states else {}
     dues = draw(st.dictionaries(positions, TIMES, max_size=3)) if states else {}
@@ -42,7 +45,7 @@ def stretches(draw: st.DrawFn) -> Batches:
         ingestion_id,
         Priority.LOW,
         size,
-        first,
+        places,
         ids,
         states,
         started,
@@ -63,7 +66,7 @@ LOOKS = st.builds(
         "8d0b2a4e-1c3f-4a5b-9c7d-000000000000",
         Priority.LOW,
         1,
-        0,
+        range(2),
         array("q", [7, 8]),
         bytes(states),
         array("d", started),
@@ -90,7 +93,8 @@ def look_at(
     """Two batches of an id each."""
     times, ids = (array("d", moments) for moments in (started, finished)), array("q", [7, 8])
     told = {"attempts": {}, "errors": {}, "dues": {}, "cancelled": False} | more
-    return Batches("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", Priority.LOW, 1, 0, ids, states, *times, **told)
+    id_ = "8d0b2a4e-1c3f-4a5b-9c7d-000000000000"
+    return Batches(id_, Priority.LOW, 1, range(2), ids, states, *times, **told)
 
 
 def document(batch: Batch) -> dict[str, Any]:
@@ -129,7 +133,7 @@ def test_the_mark_stays_while_nothing_changes() -> None:
 @given(stretches())
 def test_every_batch_has_its_place_and_its_ids(batches: Batches) -> None:
     listed = list(batches)
-    assert [batch.position for batch in listed] == list(range(batches.first, batches.first + len(batches)))
+    assert [batch.position for batch in listed] == list(batches.positions)
     assert [one for batch in listed for one in batch.ids] == batches.ids.tolist()
     assert [batches[nth] for nth in range(len(batches))] == listed
     assert len({batch.id for batch in listed}) == len(listed)

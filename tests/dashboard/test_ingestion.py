@@ -79,6 +79,30 @@ def test_pages_and_the_way_to_the_next_failed_batch(new_site: NewSite, page: Any
     expect(page.locator("tr.sought")).to_be_in_viewport()
 
 
+def test_only_the_batches_in_one_status(new_site: NewSite, page: Any) -> None:
+    site, made = failing(new_site, 7, 130, batches=160, steps=150)
+    page.goto(f"{site.url}/ingestions/{made}")
+    only = page.get_by_label("Status")
+    expect(only.locator("option", has_text="failed")).to_have_text("failed (2)")
+    only.select_option("failed")
+    rows = page.locator("#batches tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_have_text(re.compile("^131failed"))
+    expect(page.locator("#pager")).to_be_hidden()
+    only.select_option("completed")
+    expect(page.locator("#where")).to_have_text("1 to 50 of 148")
+    page.get_by_role("button", name="Last").click()
+    expect(page.locator("#where")).to_have_text("101 to 148 of 148")
+    page.reload()
+    expect(page.locator("#where")).to_have_text("101 to 148 of 148")
+    expect(only).to_have_value("completed")
+    page.go_back()
+    page.go_back()
+    expect(rows).to_have_count(2)
+    only.select_option("cancelled")
+    expect(page.get_by_text("No batch is in this status now.")).to_be_visible()
+
+
 def test_cancelling_asks_first(new_site: NewSite, page: Any) -> None:
     site, made = failing(new_site, batches=10, steps=2)
     page.goto(f"{site.url}/ingestions/{made}")

@@ -11,12 +11,15 @@ const bar = byId("progress").appendChild(progressBar());
 let shown;
 
 // The page's address says which batches are listed.
+const only = () => new URLSearchParams(location.search).get("status") ?? "";
 const offset = () => Math.max(0, Number.parseInt(new URLSearchParams(location.search).get("offset"), 10) || 0);
 
 let sought = Number.parseInt(new URLSearchParams(location.search).get("batch"), 10);
 
+byId("only").value = only();
+
 const poller = run(
-  (signal) => get(`${root.dataset.source}?offset=${offset()}`, signal),
+  (signal) => get(`${root.dataset.source}?${query(offset())}`, signal),
   (data) => {
     shown = data;
     showSummary(data);
@@ -51,7 +54,10 @@ function showSummary(data) {
   if (byId("cancel")) byId("cancel").hidden = over || counts.cancelled > 0;
   if (byId("redrive")) byId("redrive").hidden = !counts.failed || counts.cancelled > 0;
   if (byId("redrive-callback")) byId("redrive-callback").hidden = !data.callback || data.callback.state === "sent";
-  byId("next-failed").hidden = !counts.failed;
+  byId("next-failed").hidden = !counts.failed || Boolean(only());
+  for (const option of byId("only").options) {
+    if (option.value) write(option, `${words(option.value)} (${number(counts[option.value])})`);
+  }
 }
 
 function facts(data) {
@@ -105,11 +111,13 @@ function showBatches(data) {
     },
   );
   const last = lastPage(data);
-  byId("pager").hidden = data.batch_count <= data.page_size && !data.offset;
+  byId("batches").parentElement.hidden = !data.batches.length;
+  byId("batches-none").hidden = data.batches.length > 0 || data.offset > 0;
+  byId("pager").hidden = data.listed <= data.page_size && !data.offset;
   byId("first").disabled = byId("previous").disabled = data.offset === 0;
   byId("next").disabled = byId("last").disabled = data.offset >= last;
-  const end = Math.min(data.offset + data.page_size, data.batch_count);
-  write(byId("where"), `${number(Math.min(data.offset + 1, end))} to ${number(end)} of ${number(data.batch_count)}`);
+  const end = Math.min(data.offset + data.page_size, data.listed);
+  write(byId("where"), `${number(Math.min(data.offset + 1, end))} to ${number(end)} of ${number(data.listed)}`);
 }
 
 function moment(batch) {
@@ -119,12 +127,20 @@ function moment(batch) {
   return `${clock(batch.finished_at)}, took ${duration((Date.parse(batch.finished_at) - Date.parse(batch.started_at)) / 1000)}`;
 }
 
-const lastPage = (data) => Math.floor((data.batch_count - 1) / data.page_size) * data.page_size;
+const lastPage = (data) => Math.max(0, Math.floor((data.listed - 1) / data.page_size) * data.page_size);
+
+function query(to) {
+  const asked = new URLSearchParams({ offset: Math.max(0, to) });
+  if (byId("only").value) asked.set("status", byId("only").value);
+  return asked;
+}
 
 function go(to) {
-  history.pushState(null, "", `?offset=${Math.max(0, to)}`);
+  history.pushState(null, "", `?${query(to)}`);
   poller.now();
 }
+
+byId("only").addEventListener("change", () => go(0));
 
 for (const [id, to] of [
   ["first", () => 0],
@@ -132,7 +148,10 @@ for (const [id, to] of [
   ["next", () => offset() + shown.page_size],
   ["last", () => lastPage(shown)],
 ]) byId(id).addEventListener("click", () => go(to()));
-window.addEventListener("popstate", () => poller.now());
+window.addEventListener("popstate", () => {
+  byId("only").value = only();
+  poller.now();
+});
 
 byId("next-failed").addEventListener("click", async () => {
   const marked = byId("batches").querySelector(".sought");

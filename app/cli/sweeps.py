@@ -1,0 +1,70 @@
+"""A redrive or a cancel of all that match: which, how many, and how far."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from ..core import Priority, Status
+from . import display
+from .moments import MOMENT, moment
+from .remote import Remote, say
+
+_PAUSE = 0.5
+"""Seconds from one look at the progress to the next."""
+
+
+def sweep_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose ingestions."""
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--dry-run", is_flag=True, help="Only say how many match."),
+        click.option("--until", help=f"All submitted then or earlier: {MOMENT}."),
+        click.option("--since", help=f"All submitted then or later: {MOMENT}."),
+        click.option("--group", help="All with a failure of this group, as failures shows it."),
+        click.option("--owner", help="All of this caller."),
+        click.option("--priority", type=click.Choice([one.name for one in Priority], case_sensitive=False)),
+        click.option("--status", type=click.Choice([one.value for one in Status]), help="All in this status."),
+    ):
+        function = option(function)
+    return function
+
+
+def sweep_filter(ingestion_id: str | None, where: Mapping[str, str | None], *, dry_run: bool) -> dict[str, Any]:
+    """Returns what was chosen, nothing if that is one ingestion. Raises UsageError for both and for neither."""
+    chosen: dict[str, Any] = {name: value for name, value in where.items() if value is not None}
+    for name in {"since", "until"} & chosen.keys():
+        chosen[name] = moment(f"--{name}", chosen[name])
+    if ingestion_id is None and not chosen:
+        raise click.UsageError("Give an ingestion's id, or options that choose some, such as --status and --since.")
+    if ingestion_id is not None and (chosen or dry_run):
+        raise click.UsageError("Give either an ingestion's id, or options that choose some.")
+    return chosen
+
+
+def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, yes: bool) -> None:
+    """Say how many match, ask on a terminal, and show the progress until all is done."""
+    client = to.client
+    count = client.count_redrive(**where) if verb == "redrive" else client.count_cancel(**where)
+    told = f"{_ingestions(count.ingestions)}, {display.count(count.batches)}"
+    if dry_run:
+        to.show(count, lambda *_: told)
+        return
+    if not yes and sys.stdin.isatty():
+        click.confirm(f"{verb.capitalize()} {told}?", abort=True, err=True)
+    sweep, said = client.redrive_all(**where) if verb == "redrive" else client.cancel_all(**where), -1
+    while sweep.state == "running":
+        if sweep.acted != said:
+            said = sweep.acted
+            say(f"{said} of {_ingestions(sweep.matched)}")
+        time.sleep(_PAUSE)
+        sweep = client.sweep(sweep.sweep_id)
+    to.show(sweep, lambda done, _: f"{verb} of {_ingestions(done['acted'])} is done")
+
+
+def _ingestions(count: int) -> str:
+    return f"{count} ingestion{'s' * (count != 1)}"

@@ -1,0 +1,37 @@
+"""What failures, and redrives and cancels of all that match, are filtered by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from ..core import Priority
+from .submission import name_of
+
+
+def of_failures(
+    *,
+    group: str | None = None,
+    priority: Priority | str | None = None,
+    owner: str | None = None,
+    since: str | float | None = None,
+    until: str | float | None = None,
+) -> dict[str, Any]:
+    """Returns a filter of failures as members of a query."""
+    return {
+        "group": group,
+        "priority": priority and name_of(priority),
+        "owner": owner,
+        "since": since,
+        "until": until,
+    }
+
+
+def sweep_request(where: Mapping[str, Any], key: str | None) -> tuple[bytes, dict[str, str]]:
+    """Returns body and headers of a redrive or cancel of all that match; under a random key, unless one is given."""
+    given = {name: value for name, value in where.items() if value is not None}
+    if isinstance(priority := given.get("priority"), Priority):
+        given["priority"] = priority.name
+    return json.dumps(given).encode(), {"Idempotency-Key": f'"{uuid4() if key is None else key}"'}

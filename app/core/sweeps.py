@@ -1,0 +1,156 @@
+"""Sweeps: a redrive or a cancel of all ingestions that match, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from ..errors import Fault, InvalidRequest, KeyReused
+from .documents import timestamp
+from .failures import Failure, FailureFilter
+from .listing import Filter
+from .models import Ingestion, Priority, Status
+from .validation import past_moment, shown
+
+T = TypeVar("T")
+
+VERBS = ("redrive", "cancel")
+
+SWEEP_MEMBERS = ("status", "priority", "owner", "group", "since", "until")
+"""By what a sweep can choose."""
+
+_PAGE = 25
+"""Ingestions looked at in one step."""
+
+
+class SweepFilter(NamedTuple):
+    """None stands for any. `since` and `until` bound when they were submitted, in epoch seconds; `group` takes those
+    with a failure of that group.
+    """
+
+    status: Status | None = None
+    priority: Priority | None = None
+    owner: str | None = None
+    group: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Returns its members that are set, as JSON."""
+        told = self._replace(since=None, until=None)._asdict() | {
+            "priority": self.priority and self.priority.name,
+            "since": timestamp(self.since),
+            "until": timestamp(self.until),
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+class Sweep(NamedTuple):
+    """An order to redrive or cancel, and how far it is.
+
+    It has looked at what was submitted before it, from the latest down to the order `cursor`. `matched` is what the
+    filter took when it was asked for, `acted` how many were redriven or cancelled since. Whoever works on it holds it
+    until `lease_until`.
+    """
+
+    id: str
+    verb: str
+    where: SweepFilter
+    by: str | None
+    key: str | None
+    fingerprint: str
+    created_at: float
+    matched: int
+    cursor: int = 0
+    acted: int = 0
+    lease_until: float = 0.0
+    finished_at: float | None = None
+
+    def after(self, acted: int, cursor: int, now: float, lease: float, *, last: bool) -> Sweep:
+        """Returns the sweep after a step that acted on so many."""
+        finished_at, until = (now, 0.0) if last else (None, now + lease)
+        acted += self.acted
+        return self._replace(cursor=cursor, acted=acted, lease_until=until, finished_at=finished_at)
+
+
+def same_sweep(known: Sweep, asked: Sweep) -> Sweep:
+    """Returns what was asked for under the same key before. Raises KeyReused if that was something else."""
+    if (known.verb, known.fingerprint) != (asked.verb, asked.fingerprint):
+        raise KeyReused(f"The idempotency key {asked.key!r} was used with another request.")
+    return known
+
+
+Listing = Callable[..., list[Ingestion]]
+Failures = Callable[[FailureFilter], Iterator[Failure]]
+
+
+def steps(
+    verb: str, where: SweepFilter, listing: Listing, failures: Failures, before: int | None = None
+) -> Iterator[tuple[list[Ingestion], int]]:
+    """Yields what a sweep acts on step by step, latest first, each with the order down to which it has looked then."""
+    of_group = None
+    if where.group is not None:
+        # One pass over what failed, where a look at each ingestion's failures would take ten times as long.
+        of_group = {failure.spot[1] for failure in failures(FailureFilter(where.priority, where.owner, where.group))}
+    wanted = Filter(where.status, where.priority, where.owner, failed=verb == "redrive")
+    while page := listing(wanted, before=before, limit=_PAGE):
+        before = page[-1].order
+        yield [one for one in page if _takes(verb, where, one) and (of_group is None or one.order in of_group)], before
+        if len(page) < _PAGE or (where.since is not None and page[-1].created_at < where.since):
+            return
+
+
+def _takes(verb: str, where: SweepFilter, one: Ingestion) -> bool:
+    counts = one.counts
+    open_to_it = not one.status.final if verb == "cancel" else counts.failed > 0
+    return (
+        open_to_it
+        and not counts.cancelled
+        and (where.since is None or one.created_at >= where.since)
+        and (where.until is None or one.created_at <= where.until)
+    )
+
+
+def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
+    """Returns the filter of a sweep and whether it is to be counted only. Raises InvalidRequest with every fault."""
+    if not isinstance(body, Mapping):
+        raise InvalidRequest([Fault("#", f"The body must be an object of {', '.join(SWEEP_MEMBERS)} and dry_run.")])
+    faults = [
+        Fault(f"#/{name[:60]}", f"{shown(name)} is not a member of this request; those are {_MEMBERS}.")
+        for name in body
+        if name not in (*SWEEP_MEMBERS, "dry_run")
+    ]
+    given = {name: body[name] for name in SWEEP_MEMBERS if body.get(name) is not None}
+    if not given and not faults:
+        faults.append(Fault("#", f"Say which: give at least one of {', '.join(SWEEP_MEMBERS)}."))
+    dry_run = body.get("dry_run", False)
+    if not isinstance(dry_run, bool):
+        faults.append(Fault("#/dry_run", "dry_run must be true or false."))
+    for name in ("owner", "group"):
+        if not isinstance(given.get(name, ""), str):
+            faults.append(Fault(f"#/{name}", f"{name} must be a string."))
+    status = _one_of("status", {one.value: one for one in Status}, given, faults)
+    priority = _one_of("priority", Priority.__members__, given, faults)
+    if verb == "cancel" and status is not None and status.final:
+        faults.append(Fault("#/status", f"What is {status.value} cannot be cancelled."))
+    times: dict[str, float | None] = {}
+    for name in ("since", "until"):
+        times[name] = past_moment(given[name], now) if name in given else None
+        if name in given and times[name] is None:
+            faults.append(Fault(f"#/{name}", f"{name} must be an RFC 3339 time with its offset, or seconds ago."))
+    if faults:
+        raise InvalidRequest(faults)
+    return SweepFilter(status, priority, given.get("owner"), given.get("group"), **times), dry_run
+
+
+_MEMBERS = ", ".join((*SWEEP_MEMBERS, "dry_run"))
+
+
+def _one_of(name: str, meanings: Mapping[str, T], given: Mapping[str, Any], faults: list[Fault]) -> T | None:
+    word = given.get(name)
+    if word is None:
+        return None
+    if not isinstance(word, str) or word not in meanings:
+        faults.append(Fault(f"#/{name}", f"{name} must be one of {', '.join(meanings)}."))
+        return None
+    return meanings[word]

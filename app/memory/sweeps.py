@@ -1,0 +1,78 @@
+"""The sweeps in this process, lost when it ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ..core import Clock, Ingestion, Sweep, same_sweep
+from ..errors import Refusal
+from ..store import Sweeps
+from .state import MemoryState
+
+
+class MemorySweeps(Sweeps):
+    """Behind the lock of their store."""
+
+    def __init__(self, lock: threading.Lock, state: MemoryState, clock: Clock, retention: float) -> None:
+        self._lock = lock
+        self._state = state
+        self._clock = clock
+        self._retention = retention
+        self._all: dict[str, Sweep] = {}
+
+    def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
+        with self._lock:
+            now = self._clock.now()
+            for known in list(self._all.values()):
+                if known.finished_at is not None and known.finished_at <= now - self._retention:
+                    del self._all[known.id]
+                elif known.key == sweep.key is not None and known.by == sweep.by:
+                    return same_sweep(known, sweep), False
+            added = self._all[sweep.id] = sweep._replace(created_at=now, cursor=self._state.order + 1)
+            return added, True
+
+    def claim(self, lease: float) -> Sweep | float | None:
+        with self._lock:
+            now = self._clock.now()
+            pending = [one for one in self._all.values() if one.finished_at is None]
+            for one in pending:
+                if one.lease_until <= now:
+                    claimed = self._all[one.id] = one._replace(lease_until=now + lease)
+                    return claimed
+            return min((one.lease_until - now for one in pending), default=None)
+
+    def act(
+        self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
+    ) -> tuple[Sweep, list[Ingestion]] | None:
+        with self._lock:
+            now, known = self._clock.now(), self._all.get(sweep.id)
+            if known is None or known.lease_until != sweep.lease_until:
+                return None
+            acted: list[Ingestion] = []
+            for ingestion_id in ids:
+                try:
+                    record = self._state.record(ingestion_id)
+                    if sweep.verb == "redrive":
+                        self._state.redrive(record, known.by)
+                    elif not self._state.cancel(record, known.by):
+                        continue
+                except Refusal:
+                    continue
+                acted.append(record.snapshot())
+            after = self._all[sweep.id] = known.after(len(acted), cursor, now, lease, last=last)
+            return after, acted
+
+    def release(self, sweep: Sweep) -> None:
+        with self._lock:
+            known = self._all.get(sweep.id)
+            if known is not None and known.lease_until == sweep.lease_until:
+                self._all[sweep.id] = known._replace(lease_until=0.0)
+
+    def get(self, sweep_id: str) -> Sweep | None:
+        with self._lock:
+            return self._all.get(sweep_id)
+
+    def latest(self, limit: int) -> list[Sweep]:
+        with self._lock:
+            return list(reversed(self._all.values()))[:limit]

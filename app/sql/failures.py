@@ -1,0 +1,91 @@
+"""The batches that failed, latest first, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, case, literal_column, or_, select, tuple_
+
+from ..core import FAILED, BatchError, Failure, FailureFilter, Id, Priority, Spot
+from .answers import answers_of
+from .ids import slice_of
+from .instance import View
+from .picks import OF_IDS, SAME_INGESTION, ids_of
+from .rows import INGESTION_COLUMNS, IngestionRow
+from .schema import batches, ids, ingestions
+
+PAGE = 1000
+"""Batches read at once."""
+
+_spot = (batches.c.finished_at, batches.c.order, batches.c.position)
+_error = (batches.c.error_type, batches.c.error_message)
+_of = (ingestions.c.id, ingestions.c.priority, ingestions.c.owner)
+
+
+def page(view: View, where: FailureFilter, after: Spot | None, forgotten: float) -> list[Failure]:
+    """Returns the failed batches that come after a spot."""
+    statement = select(*_spot, *_error, *_of).join_from(batches, ingestions, SAME_INGESTION)
+    return [
+        Failure((at, order, position), ingestion_id, Priority(priority), owner, BatchError(error_type, message))
+        for at, order, position, error_type, message, ingestion_id, priority, owner in _read(
+            view, statement, where, after, forgotten
+        )
+    ]
+
+
+def page_with_ids(view: View, where: FailureFilter, after: Spot | None, forgotten: float) -> list[Failure]:
+    """Returns the same, with the ids that failed."""
+    first = batches.c.position * ingestions.c.batch_size
+    # Of many ids, a row's are not cut out in SQLite but taken off the shelf.
+    packed = case((ingestions.c.id_count > view.shelf.large, None), else_=slice_of(first, ingestions.c.batch_size))
+    statement = (
+        select(*_spot, *_error, batches.c.results, batches.c.alone, packed, *INGESTION_COLUMNS)
+        .join_from(batches, ingestions, SAME_INGESTION)
+        .outerjoin(ids, OF_IDS)
+    )
+    return [_with_ids(view, *row) for row in _read(view, statement, where, after, forgotten)]
+
+
+def _with_ids(
+    view: View,
+    at: float,
+    order: int,
+    position: int,
+    error_type: str,
+    message: str,
+    results: str | None,
+    alone: bool | None,
+    packed: bytes | None,
+    *columns: Any,
+) -> Failure:
+    row, error = IngestionRow(*columns), BatchError(error_type, message)
+    part: Sequence[Id] = ids_of(view, row, position, 1, packed)
+    told = answers_of(len(part), results, alone).told(FAILED, error)
+    failed = [(one, answer) for one, answer in zip(part, told, strict=True) if isinstance(answer, BatchError)]
+    return Failure((at, order, position), row.id, Priority(row.priority), row.owner, error, failed)
+
+
+def _read(view: View, statement: Select[Any], where: FailureFilter, after: Spot | None, forgotten: float) -> list[Any]:
+    wanted = [*_wanted(view, where, forgotten)]
+    if after is not None:
+        wanted.append(tuple_(*_spot) < tuple_(*after))
+    statement = statement.where(*wanted).order_by(*(column.desc() for column in _spot)).limit(PAGE)
+    return view.connection.execute(statement, {}, keep=False).all()
+
+
+def _wanted(view: View, where: FailureFilter, forgotten: float) -> Iterator[Any]:
+    this = view.queue.instance
+    remembered = or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > forgotten)
+    # Spelled out, not bound, so that the index of such batches is used.
+    yield from (batches.c.instance == this, batches.c.state == literal_column(str(FAILED)), remembered)
+    yield batches.c.finished_at.is_not(None)
+    equal: tuple[tuple[ColumnElement[Any], Any], ...] = (
+        (ingestions.c.priority, where.priority and where.priority.value),
+        (ingestions.c.owner, where.owner),
+    )
+    yield from (column == value for column, value in equal if value is not None)
+    if where.since is not None:
+        yield batches.c.finished_at >= where.since
+    if where.until is not None:
+        yield batches.c.finished_at <= where.until
