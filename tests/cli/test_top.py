@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -48,7 +49,9 @@ def drive(url: str, steps: Callable[[Top, Pilot[None]], Awaitable[None]], key: s
         async with app.run_test(size=(80, 24)) as pilot:
             await steps(app, pilot)
 
-    asyncio.run(live())
+    # In a thread of its own: this one may have the event loop of a browser's driver.
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, live()).result()
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
