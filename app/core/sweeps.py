@@ -66,6 +66,11 @@ class Sweep(NamedTuple):
     lease_until: float = 0.0
     finished_at: float | None = None
 
+    @property
+    def audit(self) -> tuple[str | None, str, str, dict[str, Any], dict[str, Any]]:
+        """What the audit log says of it: who, did what, to which sweep, and how many it takes by which filter."""
+        return self.by, f"{self.verb}_all", self.id, {}, {"matched": self.matched, **self.where.document()}
+
     def after(self, acted: int, cursor: int, now: float, lease: float, *, last: bool) -> Sweep:
         """Returns the sweep after a step that acted on so many."""
         finished_at, until = (now, 0.0) if last else (None, now + lease)

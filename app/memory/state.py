@@ -249,12 +249,13 @@ class MemoryState:
         number = self.audits[-1].number + 1 if self.audits else 1
         self.audits.append(Audit(number, self._clock.now(), by, action, subject, before, after))
 
-    def cancel(self, record: Record, by: str | None) -> bool:
+    def cancel(self, record: Record, by: str | None, *, audited: bool = True) -> bool:
         """Cancel an ingestion; returns whether it was not cancelled before. Raises Conflict."""
         status = record.status
         if not check_cancel(status, cancelled=record.cancelled):
             return False
-        self.note(by, "cancel", record.id, {"status": status}, {"status": Status.CANCELLED})
+        if audited:
+            self.note(by, "cancel", record.id, {"status": status}, {"status": Status.CANCELLED})
         self.backlog.change(record, -record.waiting)
         record.cancelled = True
         self.aside.remove(record)
@@ -263,10 +264,11 @@ class MemoryState:
         self._settle(record, self._clock.now())
         return True
 
-    def redrive(self, record: Record, by: str | None) -> None:
+    def redrive(self, record: Record, by: str | None, *, audited: bool = True) -> None:
         """Start an ingestion's failed batches over. Raises Conflict."""
         check_redrive(record.tally[FAILED], cancelled=record.cancelled)
-        self.note(by, "redrive", record.id, {"failed": record.tally[FAILED]}, {"failed": 0})
+        if audited:
+            self.note(by, "redrive", record.id, {"failed": record.tally[FAILED]}, {"failed": 0})
         now = self._clock.now()
         if record.finished_at is not None:
             record.finished_at = record.estimated_completion = None

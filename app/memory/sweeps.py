@@ -30,6 +30,7 @@ class MemorySweeps(Sweeps):
                 elif known.key == sweep.key is not None and known.by == sweep.by:
                     return same_sweep(known, sweep), False
             added = self._all[sweep.id] = sweep._replace(created_at=now, cursor=self._state.order + 1)
+            self._state.note(*added.audit)
             return added, True
 
     def claim(self, lease: float) -> Sweep | float | None:
@@ -54,8 +55,8 @@ class MemorySweeps(Sweeps):
                 try:
                     record = self._state.record(ingestion_id)
                     if sweep.verb == "redrive":
-                        self._state.redrive(record, known.by)
-                    elif not self._state.cancel(record, known.by):
+                        self._state.redrive(record, known.by, audited=False)
+                    elif not self._state.cancel(record, known.by, audited=False):
                         continue
                 except Refusal:
                     continue

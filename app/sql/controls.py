@@ -29,7 +29,9 @@ _PARTLY_FAILED = select(func.count(batches.c.left), func.coalesce(func.sum(batch
 )
 
 
-def cancel(turn: Turn, settings: Settings, row: IngestionRow, by: str | None) -> tuple[Ingestion, bool]:
+def cancel(
+    turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *, audited: bool = True
+) -> tuple[Ingestion, bool]:
     """Cancel what has not started; returns the ingestion and whether this call cancelled it. Raises Conflict.
 
     Writes only the ingestion's row and those of its batches that wait for another attempt.
@@ -37,7 +39,8 @@ def cancel(turn: Turn, settings: Settings, row: IngestionRow, by: str | None) ->
     status = row.snapshot().status
     if not check_cancel(status, cancelled=row.cancelled):
         return row.snapshot(), False
-    note(turn, settings, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
+    if audited:
+        note(turn, settings, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
     values = {"this": turn.queue.instance, "of_order": row.order}
     if in_line := turn.connection.execute(_IN_LINE, values).scalar():
         turn.queue.lined -= in_line
@@ -49,10 +52,11 @@ def cancel(turn: Turn, settings: Settings, row: IngestionRow, by: str | None) ->
     return row.snapshot(), True
 
 
-def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None) -> Ingestion:
+def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *, audited: bool = True) -> Ingestion:
     """Start the failed batches over. Raises Conflict."""
     check_redrive(row.failed, cancelled=row.cancelled)
-    note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
+    if audited:
+        note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
     if row.finished_at is not None:
         row.finished_at = row.estimated_completion = None
     values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now}

@@ -13,6 +13,7 @@ from ..core import Ingestion, Priority, Status, Sweep, SweepFilter, same_sweep
 from ..errors import Refusal
 from ..store import Sweeps
 from . import controls
+from .audits import note
 from .database import Database
 from .instance import Instance
 from .schema import THIS, all_of, sweeps
@@ -45,7 +46,7 @@ class SQLSweeps(Sweeps):
         self._poll = settings.store_poll
 
     def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
-        return self._turns.take(lambda turn: _add(turn, sweep, self._instance.forgotten(turn.now)))
+        return self._turns.take(lambda turn: _add(turn, self._settings, sweep, self._instance.forgotten(turn.now)))
 
     def claim(self, lease: float) -> Sweep | float | None:
         queue, now = self._instance.look()
@@ -74,8 +75,8 @@ class SQLSweeps(Sweeps):
         try:
             row = self._instance.find_in(turn, ingestion_id)
             if sweep.verb == "redrive":
-                return controls.redrive(turn, self._settings, row, sweep.by)
-            ingestion, new = controls.cancel(turn, self._settings, row, sweep.by)
+                return controls.redrive(turn, self._settings, row, sweep.by, audited=False)
+            ingestion, new = controls.cancel(turn, self._settings, row, sweep.by, audited=False)
         except Refusal:
             return None
         return ingestion if new else None
@@ -99,7 +100,7 @@ class SQLSweeps(Sweeps):
         return [_sweep(row) for row in self._database.read(lambda wire: wire.execute(_LATEST, values).all())]
 
 
-def _add(turn: Turn, sweep: Sweep, forgotten: float) -> tuple[Sweep, bool]:
+def _add(turn: Turn, settings: Settings, sweep: Sweep, forgotten: float) -> tuple[Sweep, bool]:
     this = turn.queue.instance
     turn.connection.execute(_FORGET, {"this": this, "forgotten": forgotten})
     key = None if sweep.key is None else json.dumps([sweep.by, sweep.key])
@@ -111,6 +112,7 @@ def _add(turn: Turn, sweep: Sweep, forgotten: float) -> tuple[Sweep, bool]:
     where = sweep.where
     told = where._asdict() | {"priority": where.priority and where.priority.name}
     turn.connection.execute(_ADD, {"instance": this, **added._asdict(), "key": key, "where": json.dumps(told)})
+    note(turn, settings, *added.audit)
     return added, True
 
 

@@ -307,9 +307,18 @@ def schemas(settings: Settings) -> JSON:
                 "by": {**_NAME_OR_NULL, "description": "The name of the caller's key."},
                 "action": {
                     "type": "string",
-                    "enum": ["pause", "resume", "end_hold", "change_rates", "cancel", "redrive"],
+                    "enum": [
+                        "pause",
+                        "resume",
+                        "end_hold",
+                        "change_rates",
+                        "cancel",
+                        "redrive",
+                        "cancel_all",
+                        "redrive_all",
+                    ],
                 },
-                "subject": {"type": "string", "description": "An ingestion's id, or empty for the queue."},
+                "subject": {"type": "string", "description": "An ingestion's or a sweep's id, or empty for the queue."},
                 "before": {"type": "object"},
                 "after": {"type": "object"},
             }

@@ -162,3 +162,13 @@ def test_finished_ones_are_forgotten(new_store: Callable[..., Store], clock: Fak
     store.sweeps.add(sweep(owner="web"))
     assert store.sweeps.get(old.id) is None
     assert len(store.sweeps.latest(10)) == 1
+
+
+def test_the_audit_log_has_one_entry_for_all(store: Store) -> None:
+    for _ in range(3):
+        failed(store, priority=Priority.LOW)
+    order = sweep(by="ann", status=Status.FAILED, priority=Priority.LOW)
+    carry_out(store, order)
+    (entry,) = store.audits(9)
+    assert (entry.by, entry.action, entry.subject) == ("ann", "redrive_all", order.id)
+    assert entry.after == {"matched": 7, "status": "failed", "priority": "LOW"}

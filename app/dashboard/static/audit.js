@@ -8,15 +8,16 @@ import { clock } from "./time.js";
 const root = byId("audit");
 const WORDS = {
   pause: "paused", resume: "resumed", end_hold: "ended the hold", change_rates: "changed the rate",
-  cancel: "cancelled", redrive: "redrove",
+  cancel: "cancelled", redrive: "redrove", cancel_all: "cancelled all", redrive_all: "redrove all",
 };
 
 let limit = 50;
 const told = (values) => Object.entries(values).map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(value)}`).join(", ");
 const shown = (value) => (value && typeof value === "object" ? Object.values(value).join(", ") : String(value ?? "none").replaceAll("_", " "));
 
-function subject(id) {
+function subject({ subject: id, action }) {
   if (!id) return "the queue";
+  if (action.endsWith("_all")) return "what matches";
   return make("a", { href: root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id) }, id.slice(0, 8));
 }
 
@@ -26,7 +27,7 @@ const poller = run((signal) => get(`${root.dataset.source}?limit=${limit}`, sign
     data.entries,
     (entry) => String(entry.number),
     (entry) => row(["When", clock(entry.at)], ["Who", entry.by ?? "anybody"], ["Did", WORDS[entry.action] ?? entry.action],
-      ["To", subject(entry.subject)], ["Before", told(entry.before)], ["After", told(entry.after)]),
+      ["To", subject(entry)], ["Before", told(entry.before)], ["After", told(entry.after)]),
     () => {},
   );
   byId("entries-none").hidden = data.entries.length > 0;
