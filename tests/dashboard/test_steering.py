@@ -30,6 +30,7 @@ def test_the_rate_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> N
     page.goto(site.url)
     expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 5 s")
     expect(page.get_by_role("button", name="Use the configured rate")).to_be_hidden()
+    page.get_by_text("Another rate").click()
     for seconds in ("20", "0.1"):
         page.get_by_label("Seconds from start to start").fill(seconds)
         page.get_by_role("button", name="Change the rate").click()
