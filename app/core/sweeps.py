@@ -125,7 +125,7 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
         for name in body
         if name not in (*SWEEP_MEMBERS, "dry_run")
     ]
-    given = {name: body[name] for name in SWEEP_MEMBERS if body.get(name) is not None}
+    given = {name: body[name] for name in SWEEP_MEMBERS if name in body}
     if not given and not faults:
         faults.append(Fault("#", f"Say which: give at least one of {', '.join(SWEEP_MEMBERS)}."))
     dry_run = body.get("dry_run", False)
@@ -152,9 +152,9 @@ _MEMBERS = ", ".join((*SWEEP_MEMBERS, "dry_run"))
 
 
 def _one_of(name: str, meanings: Mapping[str, T], given: Mapping[str, Any], faults: list[Fault]) -> T | None:
-    word = given.get(name)
-    if word is None:
+    if name not in given:
         return None
+    word = given[name]
     if not isinstance(word, str) or word not in meanings:
         faults.append(Fault(f"#/{name}", f"{name} must be one of {', '.join(meanings)}."))
         return None

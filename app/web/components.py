@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from .schemas import COUNT, INT64_MAX, JSON, PRIORITY, STATUS, UUID, ref
+from .schemas import COUNT, INT64_MAX, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
 _WHEN = "an RFC 3339 time with its offset, or seconds ago"
@@ -43,10 +43,14 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         ),
         "group": _query("group", "Only failures of this group.", _TEXT),
         "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
-        "since": _query("since", f"Only those that failed then or later: {_WHEN}.", _TEXT),
-        "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", _TEXT),
+        "since": _query("since", f"Only those that failed then or later: {_WHEN}.", MOMENT),
+        "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", MOMENT),
         "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
-        "group_cursor": _query("cursor", "The next_cursor of the page before.", _TEXT),
+        "group_cursor": _query(
+            "cursor",
+            "The next_cursor of the page before.",
+            {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,17})?_[0-9]{1,18}_[0-9]{1,18}$"},
+        ),
         "sweep_id": {
             "name": "sweep_id",
             "in": "path",

@@ -239,7 +239,8 @@ def requests(settings: Settings) -> JSON:
         ids = range(first, min(first + 4, settings.id_max) + 1)
     return {
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
-        "SweepRequest": {"status": "failed", "since": 28_800},
+        "RedriveAll": {"status": "failed", "since": 28_800},
+        "CancelAll": {"priority": "LOW"},
         "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

@@ -20,7 +20,7 @@ FILTERS = ("status", "priority", "failed")
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
 
-_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
 _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})")
 
 _MOST = 2**63 - 1

@@ -22,7 +22,7 @@ _TEXT: JSON = {"type": "string"}
 _TIME: JSON = {"type": "string", "format": "date-time"}
 _TIME_OR_NULL: JSON = {"type": ["string", "null"], "format": "date-time"}
 _NAME_OR_NULL: JSON = {"type": ["string", "null"]}
-_MOMENT: JSON = {"anyOf": [{"type": "number", "minimum": 0}, _TIME]}
+MOMENT: JSON = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 9_999_999_999}, _TIME]}
 _SECONDS: JSON = {"type": "number"}
 PRIORITY: JSON = {"type": "string", "enum": [priority.name for priority in Priority]}
 STATUS: JSON = {"type": "string", "enum": [status.value for status in Status]}
@@ -56,6 +56,20 @@ def _object(properties: JSON, *optional: str, **more: Any) -> JSON:
 
 def _array(items: JSON) -> JSON:
     return {"type": "array", "items": items}
+
+
+def _sweep(status: JSON) -> JSON:
+    members: JSON = {
+        "status": {**status, "description": "The ingestion's."},
+        "priority": PRIORITY,
+        "owner": {**_TEXT, "description": "Whose ingestions."},
+        "group": {**_TEXT, "description": "Those with a failure of this group."},
+        "since": {**MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
+        "until": {**MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},
+    }
+    which = [{"required": [name]} for name in members]
+    members["dry_run"] = {"type": "boolean", "description": "Only count."}
+    return {"type": "object", "additionalProperties": False, "anyOf": which, "properties": members}
 
 
 def _rate(settings: Settings) -> JSON:
@@ -181,20 +195,8 @@ def schemas(settings: Settings) -> JSON:
             },
             description="Batches that failed by errors that read alike.",
         ),
-        "SweepRequest": {
-            "type": "object",
-            "additionalProperties": False,
-            "minProperties": 1,
-            "properties": {
-                "status": {**STATUS, "description": "The ingestion's."},
-                "priority": PRIORITY,
-                "owner": {**_TEXT, "description": "Whose ingestions."},
-                "group": {**_TEXT, "description": "Those with a failure of this group."},
-                "since": {**_MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
-                "until": {**_MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},
-                "dry_run": {"type": "boolean", "description": "Only count."},
-            },
-        },
+        "RedriveAll": _sweep(STATUS),
+        "CancelAll": _sweep({**STATUS, "enum": [status.value for status in Status if not status.final]}),
         "SweepOrCount": {"anyOf": [ref("schemas", "Sweep"), ref("schemas", "SweepCount")]},
         "SweepCount": _object({"ingestions": COUNT, "batches": COUNT}, description="The answer to `dry_run`."),
         "Sweeps": _object({"sweeps": _array(ref("schemas", "Sweep"))}),
