@@ -92,6 +92,10 @@ class Gate:
         self.rates = rates._replace(since=now)
         self.limiter = Gate.of(settings, now, full_at, levels | {_RATES: self.rates}).limiter
 
+    def slowed_to(self, settings: Settings, now: float) -> float:
+        """Returns the seconds per start to which refusals led, 0 once the rate is back at what is in force."""
+        return self.pace.at(self.rates.apply(settings), now)
+
     def slow_down(self, settings: Settings, claimed_at: float, now: float) -> float | None:
         """Halve the rate, because a batch claimed at `claimed_at` was refused; returns the seconds per start then.
 

@@ -212,7 +212,7 @@ class MemoryStore(Store):
                 first_due=state.first_due(now),
                 slots=state.slots(now),
                 room=room_of(self._settings, len(state.leases)),
-                pace=gate.pace.at(self._settings, now),
+                pace=gate.slowed_to(self._settings, now),
                 running=len(state.leases),
                 service=state.measured.service,
                 depths=depths(state, now),

@@ -238,7 +238,7 @@ def stats(view: View, settings: Settings) -> Stats:
         first_due=first_due(view),
         slots=queue.most_running(settings),
         room=room_of(settings, queue.running),
-        pace=gate.pace.at(settings, view.now),
+        pace=gate.slowed_to(settings, view.now),
         running=queue.running,
         service=queue.service,
         depths=depths(view, settings),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import OF_UPSTREAM, STEP, Level, Wait
+from app.core import OF_UPSTREAM, STEP, Level, Rates, Wait
 from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import blocked, claimed, estimate_of, finish, submit
@@ -106,6 +106,20 @@ def test_no_start_is_sooner_than_the_rate_of_its_moment(
         assert later - earlier >= 2.0 - EPSILON
         if number in refused:
             assert later - earlier >= min(paces[number], STEP) - EPSILON
+
+
+def test_it_recovers_to_the_rate_that_an_operator_set(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=6)
+    submit(store, range(1, 1000))
+    store.change_rates(Rates(interval=60))
+    (claim,) = claimed(store)
+    assert store.slow_down(claim) == 120.0
+    clock.advance(STEP)
+    stats = store.stats()
+    assert stats.pace == pytest.approx(60 / 0.6)
+    assert stats.binding_limit == OF_UPSTREAM
+    clock.advance(5 * STEP)
+    assert (store.stats().pace, store.stats().limits) == (0.0, ())
 
 
 class TestConnections:
