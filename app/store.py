@@ -32,6 +32,7 @@ from .core import (
     Id,
     Ids,
     Ingestion,
+    Minute,
     Priority,
     Quote,
     Rates,
@@ -347,8 +348,8 @@ class Store(ABC):
         """Returns the latest dispatches, oldest first."""
 
     @abstractmethod
-    def minutes(self) -> dict[int, int]:
-        """Returns how many batches started in each minute of the last hour, by minutes since the epoch."""
+    def minutes(self) -> dict[int, Minute]:
+        """Returns the figures of each minute of the last hour in which something happened, by minutes since the epoch."""
 
     @abstractmethod
     def prune(self) -> int:

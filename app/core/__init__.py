@@ -11,6 +11,7 @@ from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
+from .minutes import CHANGES, HOUR, Change, Minute, add_stops, wait_quantile
 from .models import (
     LOST,
     Batch,
@@ -25,7 +26,7 @@ from .models import (
 )
 from .pace import STEP, Pace
 from .rates import Rates, check_rates, interval_bounds, most_burst
-from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
@@ -39,6 +40,7 @@ __all__ = [
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
+    "CHANGES",
     "COMPLETED",
     "FAILED",
     "HOUR",
@@ -61,6 +63,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "Batches",
+    "Change",
     "Claim",
     "Clock",
     "Counts",
@@ -79,6 +82,7 @@ __all__ = [
     "Level",
     "Limiter",
     "Measured",
+    "Minute",
     "Pace",
     "Place",
     "Priority",
@@ -99,6 +103,7 @@ __all__ = [
     "TokenBucket",
     "Wait",
     "WorkerReport",
+    "add_stops",
     "admit",
     "are_ids",
     "batch_count",
@@ -140,4 +145,5 @@ __all__ = [
     "string_fault",
     "timestamp",
     "to_lines",
+    "wait_quantile",
 ]

@@ -10,10 +10,6 @@ from .models import Claim, Priority
 from .rates import Rates
 from .rules import Gate
 
-HOUR = 60
-"""Minutes for which starts are counted, including the current one."""
-
-
 class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 

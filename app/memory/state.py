@@ -192,7 +192,10 @@ class MemoryState:
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
-        self.minutes.add(now)
+        minute = self.minutes.at(now)
+        if not minute.starts:
+            minute.interval = self.gate.steady_interval(self._settings, now)
+        minute.start(record.priority, now - entry.due)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
         return claim
 
@@ -220,6 +223,7 @@ class MemoryState:
             details.times[2 * position + 1] = now
         if state == FAILED:
             self.registry.failed += 1
+            self.minutes.at(now).failed += 1
             self.registry.catalog.refile(record)
         if error is not None:
             details.errors[position] = error
@@ -289,6 +293,7 @@ class MemoryState:
             return
         if record.estimated_completion is not None and not record.cancelled:
             self.measured.missed_by(now - record.estimated_completion)
+            self.minutes.at(now).miss(now - record.estimated_completion)
         self.backlog.remove(record)
         self.registry.catalog.refile(record)
         self.registry.end(record, now)

@@ -23,6 +23,7 @@ from ..core import (
     Filter,
     Id,
     Ingestion,
+    Minute,
     Priority,
     Quote,
     Stats,
@@ -162,7 +163,9 @@ class MemoryStore(Store):
 
     def hold(self, seconds: float) -> None:
         with self._lock:
-            self._state.gate.hold(self._clock.now() + seconds)
+            now, state = self._clock.now(), self._state
+            state.gate.hold(now + seconds)
+            state.minutes.changed(state.gate, now)
 
     def slow_down(self, claim: Claim) -> float | None:
         with self._lock:
@@ -192,9 +195,11 @@ class MemoryStore(Store):
 
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
-            before, after = steer(self._state.gate, self._settings, self._clock.now(), steering)
+            now, state = self._clock.now(), self._state
+            before, after = steer(state.gate, self._settings, now, steering)
             if after:
-                self._state.note(by, action, "", before, after)
+                state.note(by, action, "", before, after)
+                state.minutes.changed(state.gate, now)
             return bool(after)
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
@@ -234,7 +239,7 @@ class MemoryStore(Store):
             log = list(self._state.dispatches)[-limit:]
         return [Dispatch(at, due, batch_id(of, position), of, position, *more) for at, due, of, position, *more in log]
 
-    def minutes(self) -> dict[int, int]:
+    def minutes(self) -> dict[int, Minute]:
         with self._lock:
             return self._state.minutes.last_hour(self._clock.now())
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from ..config import Settings
 from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
 from ..store import Ended, Outcome
-from . import callbacks
+from . import callbacks, minutes
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -164,6 +164,7 @@ class _Ends:
         elif state == FAILED:
             row.failed += 1
             queue.failed += 1
+            minutes.fail(turn)
         elif not row.cancelled:
             due = turn.now + delay
             line = ASIDE if due > turn.now else READY
@@ -209,6 +210,7 @@ def settle(turn: Turn, row: IngestionRow) -> None:
     row.finished_at = turn.now
     if row.estimated_completion is not None and not row.cancelled:
         row.miss = abs(turn.now - row.estimated_completion)
+        minutes.miss(turn, row.miss)
     callbacks.add(turn, row)
 
 

@@ -34,7 +34,7 @@ class QueueRow:
     """The state of one instance's queue.
 
     The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of the other limits as JSON.
+    state of the other limits as JSON, `figures` what else happened in the minute, packed.
     """
 
     instance: int
@@ -57,6 +57,7 @@ class QueueRow:
     minute: int
     starts: int
     levels: str | None
+    figures: bytes | None
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.

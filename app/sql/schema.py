@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0012"
+FIRST, REVISION = "0001", "0019"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -76,6 +76,7 @@ queues = Table(
     Column("minute", BigInteger, nullable=False, server_default="0"),
     Column("starts", BigInteger, nullable=False, server_default="0"),
     Column("levels", Text),
+    Column("figures", LargeBinary),
 )
 """One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
 
@@ -291,9 +292,24 @@ minutes = Table(
     Column("instance", Integer, primary_key=True),
     Column("minute", BigInteger, primary_key=True, autoincrement=False),
     Column("starts", BigInteger, nullable=False),
+    Column("figures", LargeBinary),
     sqlite_with_rowid=False,
 )
-"""How many batches started in a minute, once it is over; the limiter's row counts the current one."""
+"""How many batches started in a minute, and its other figures as `minutes` packs them, once it is over.
+
+The limiter's row has those of the current one.
+"""
+
+changes = Table(
+    "ingest_changes",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("at", Double, primary_key=True, autoincrement=False),
+    Column("paused", Boolean, nullable=False),
+    Column("hold_until", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What the latest pauses, resumes and holds led to, each from `at` on."""
 
 workers = Table(
     "ingest_workers",

@@ -25,6 +25,7 @@ from ..core import (
     Gate,
     Id,
     Ingestion,
+    Minute,
     Priority,
     Quote,
     Stats,
@@ -224,7 +225,7 @@ class SQLStore(Store):
         def steered(turn: Turn) -> bool:
             gate = turn.queue.gate(self._settings, turn.now)
             before, after = steer(gate, self._settings, turn.now, steering)
-            turn.queue.keep(gate)
+            minutes.keep(turn, gate)
             if after:
                 audits.note(turn, self._settings, by, action, "", before, after)
             return bool(after)
@@ -238,7 +239,7 @@ class SQLStore(Store):
         def changed(turn: Turn) -> T:
             gate = turn.queue.gate(self._settings, turn.now)
             found = change(gate, turn.now)
-            turn.queue.keep(gate)
+            minutes.keep(turn, gate)
             return found
 
         return self._turns.take(changed)
@@ -255,7 +256,7 @@ class SQLStore(Store):
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
 
-    def minutes(self) -> dict[int, int]:
+    def minutes(self) -> dict[int, Minute]:
         return self._read(minutes.last_hour)
 
     def prune(self) -> int:
