@@ -135,7 +135,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def ingestions() -> Response:
         limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
-            filter_members(guard.caller().scope),
+            filter_members(guard.caller().scope, service.clock.now()),
             before=count_member("cursor"),
             limit=limit,
         )

@@ -218,6 +218,13 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        """Returns how many of the ingestions that a filter takes, were it not for its status, are in each status.
+
+        Counts to `most` in each; with an owner or `failed`, a database looks at the latest 10 times `most` only.
+        """
+
+    @abstractmethod
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         """Yields the batches that failed for good, the latest first, each as it is when it is reached.
 
@@ -349,7 +356,7 @@ class Store(ABC):
 
     @abstractmethod
     def minutes(self) -> dict[int, Minute]:
-        """Returns the figures of each minute of the last hour in which something happened, by minutes since the epoch."""
+        """Returns figures of the last hour by minutes since the epoch, of those in which something happened."""
 
     @abstractmethod
     def prune(self) -> int:

@@ -152,14 +152,26 @@ def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
 @click.option("--status", "wanted", type=status_choice)
 @click.option("--priority", type=priority_choice)
 @click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
+@click.option("--since", help=f"Only what was submitted then or later: {MOMENT}.")
+@click.option("--until", help=f"Only what was submitted then or earlier: {MOMENT}.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @remote
-def list_(to: Remote, wanted: str | None, priority: str | None, *, with_failed: bool, limit: int) -> None:
+def list_(
+    to: Remote,
+    wanted: str | None,
+    priority: str | None,
+    *,
+    with_failed: bool,
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> None:
     """List ingestions, newest first, with how many of their batches have ended."""
-    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100))
+    times = {"since": moment("--since", since), "until": moment("--until", until)}
+    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100), **times)
     found = list(itertools.islice(pages, limit))
     if not to.as_json:
-        filtered = wanted or priority or with_failed
+        filtered = wanted or priority or with_failed or since or until
         say(display.LISTING_HEAD if found else "No such ingestion." if filtered else "No ingestion.")
     for document in found:
         to.show(document, display.listing_line)

@@ -24,6 +24,7 @@ from .documents import (
     SweepCount,
 )
 from .errors import Unreachable
+from .filters import of_listing
 from .messages import Address, Reply, Request
 from .submission import Submission
 
@@ -143,12 +144,17 @@ class AsyncClient(Base):
         status: Status | str | None = None,
         priority: Priority | str | None = None,
         failed: bool = False,
+        since: str | float | None = None,
+        until: str | float | None = None,
         page: int = 100,
     ) -> AsyncGenerator[Ingestion, None]:
-        """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches."""
-        cursor = None
+        """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches.
+
+        `since` and `until` bound when they were submitted: RFC 3339 times, or seconds ago.
+        """
+        where, cursor = of_listing(status, priority, failed=failed, since=since, until=until), None
         while True:
-            found = await self._run(self._verbs.page(status, priority, failed=failed, limit=page, cursor=cursor))
+            found = await self._run(self._verbs.page(where, page, cursor))
             for one in found.ingestions:
                 yield one
             cursor = found.next_cursor

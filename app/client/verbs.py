@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import Priority, Status
+from ..core import Status
 from .calls import Calls, D, Steps
 from .documents import (
     Accepted,
@@ -27,7 +27,7 @@ from .errors import ClientError
 from .filters import of_failures, sweep_request
 from .messages import Reply
 from .paths import path_of, query, results_path, status_path
-from .submission import Submission, name_of
+from .submission import Submission
 from .waits import Waits
 
 
@@ -81,21 +81,8 @@ class Verbs:
         """Returns what a line of results says."""
         return self._calls.document(Result, line)
 
-    def page(
-        self,
-        status: Status | str | None,
-        priority: Priority | str | None,
-        *,
-        failed: bool,
-        limit: int,
-        cursor: str | None,
-    ) -> Steps[Page]:
-        filters: dict[str, Any] = {
-            "status": status and Status(status).value,
-            "priority": priority and name_of(priority),
-            "failed": "true" if failed else None,
-        }
-        return self._ask(Page, "GET", "/ingestions" + query(**filters, limit=limit, cursor=cursor))
+    def page(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Page]:
+        return self._ask(Page, "GET", "/ingestions" + query(**where, limit=limit, cursor=cursor))
 
     def failures(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Failures]:
         return self._ask(Failures, "GET", "/failures" + query(**of_failures(**where), limit=limit, cursor=cursor))

@@ -17,7 +17,7 @@ HOUR = 60
 CHANGES = 500
 """Changes of the gate that are kept: the latest."""
 
-_BOUNDS = tuple(2.0**power for power in range(-4, 19))
+_BOUNDS: tuple[float, ...] = tuple(2.0**power for power in range(-4, 19))
 """Waits are counted in buckets between these seconds, and one on either side: under 1/16 s, and 3 days and more."""
 
 _BUCKETS = len(_BOUNDS) + 1
@@ -73,7 +73,7 @@ def wait_quantile(counts: Iterable[Sequence[int]], share: float) -> float | None
     `counts` are those of one priority, minute by minute. It is right to the bucket and linear within, so it is off by a
     factor of two at most, and by 1/16 s.
     """
-    summed = [sum(column) for column in zip(*counts, strict=True)]
+    summed: list[int] = [sum(column) for column in zip(*counts, strict=True)]
     left = share * sum(summed)
     if not left:
         return None

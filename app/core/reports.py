@@ -10,6 +10,7 @@ from .models import Claim, Priority
 from .rates import Rates
 from .rules import Gate
 
+
 class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 

@@ -98,7 +98,7 @@ class Gate:
 
     def steady_interval(self, settings: Settings, now: float) -> float:
         """Returns the seconds from one start to the next in the long run, by the rate in force; 0 for no limit."""
-        return max(self.rates.apply(settings).steady_interval, self.slowed_to(settings, now))
+        return self.rates.steady_interval(settings, self.slowed_to(settings, now))
 
     def slow_down(self, settings: Settings, claimed_at: float, now: float) -> float | None:
         """Halve the rate, because a batch claimed at `claimed_at` was refused; returns the seconds per start then.

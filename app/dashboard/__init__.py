@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import LONGEST, Priority, Status, batch_count, dumps
@@ -33,6 +33,7 @@ from ..web import (
 )
 from . import data
 from .docs import add_docs
+from .queues import queues_document, services
 
 __all__ = ["add_docs", "make_dashboard"]
 
@@ -42,6 +43,9 @@ _ANY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _ROWS = 25
 """Ingestions on a page."""
+
+_COUNTED = 1000
+"""Ingestions counted in each status: with more, a page would take a part of each look to count them."""
 
 Page: TypeAlias = "str | tuple[str, int] | AnyResponse"
 
@@ -85,7 +89,7 @@ def make_dashboard(service: Service) -> Blueprint:
             view=view,
             name=service.name,
             settings=service.settings,
-            queues=current_app.extensions.get("ingestion_queues", ()),
+            queues=[one.name for one in services()],
             api=(request.blueprint or "").rpartition(".")[0],
             caller=who and who.name,
             may_look=role is not None,
@@ -102,12 +106,22 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/data")
     @needs(Role.READ, *FILTERS, "cursor")
     def overview_data() -> Response:
-        listed = service.store.ingestions(
-            filter_members(guard.caller().scope),
-            before=count_member("cursor"),
-            limit=_ROWS,
-        )
-        return _json({**data.queue(service, guard.caller().scope), **listing_document(listed, _ROWS)})
+        scope = guard.caller().scope
+        where = filter_members(scope, service.clock.now())
+        listed = service.store.ingestions(where, before=count_member("cursor"), limit=_ROWS)
+        counts = service.store.count(where, most=_COUNTED)
+        listing = {**listing_document(listed, _ROWS), "counts": counts, "counted": _COUNTED}
+        return _json({**data.queue(service, scope), **listing})
+
+    @blueprint.get("/queues")
+    @page
+    def queues(who: Caller) -> Page:
+        return render("queues", who)
+
+    @blueprint.get("/queues/data")
+    @needs(Role.READ)
+    def queues_data() -> Response:
+        return _json(queues_document(guard.shown(), service.clock.now()))
 
     @blueprint.get("/failures")
     @page

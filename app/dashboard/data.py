@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ..core import HOUR, Batch, FailureFilter, Stats, Status, grouped, ingestion_document, timestamp
+from ..core import Batch, FailureFilter, Stats, Status, grouped, ingestion_document, timestamp
 from ..service import Service
 from ..web import (
     callback_document,
@@ -15,6 +15,7 @@ from ..web import (
     sweep_document,
 )
 from .alerts import alerts
+from .hour import hour_document
 
 _NEXT = 10
 """Upcoming batches shown."""
@@ -43,7 +44,7 @@ def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
         "now": timestamp(stats.now),
         "worker": worker,
         "paused": stats.paused,
-        "stalled": _stalled(service, worker),
+        "stalled": stalled(service, worker),
         "alerts": alerts(service.settings, stats, worker),
     }
 
@@ -52,7 +53,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     """Returns the whole queue; with a `scope`, only that owner's among the next batches."""
     settings, stats = service.settings, service.store.stats()
     upcoming = service.store.upcoming(_NEXT)
-    next_dispatch_at = _next_dispatch(stats, upcoming)
+    next_dispatch_at = next_dispatch(stats, upcoming)
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
@@ -71,17 +72,8 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming
     ]
-    document["chart"] = chart(service.store.minutes(), stats.now)
+    document["hour"] = hour_document(service.store.minutes(), stats, settings)
     return document
-
-
-def chart(starts: Mapping[int, int], now: float) -> dict[str, Any]:
-    """Returns the dispatches in each of the last 60 minutes of the clock, including the current one."""
-    first = int(now // 60) - HOUR + 1
-    return {
-        "first_minute": timestamp(60 * first),
-        "counts": [starts.get(minute, 0) for minute in range(first, first + HOUR)],
-    }
 
 
 def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | None = None) -> dict[str, Any]:
@@ -125,12 +117,12 @@ def next_failed(service: Service, ingestion_id: str, position: int) -> int | Non
         position += _SCAN
 
 
-def _stalled(service: Service, worker: str) -> bool:
+def stalled(service: Service, worker: str) -> bool:
     """Returns whether nothing will start at all: no worker here, and a store that no other process shares."""
     return worker != "running" and service.settings.store == "memory://"
 
 
-def _next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
+def next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
     """Returns when the next batch should start; None where nothing waits, or nothing may start."""
     if upcoming:
         return upcoming[0][1]

@@ -112,6 +112,17 @@ class MemoryStore(Store):
                 break
         return found
 
+    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        with self._lock:
+            self._state.registry.forget(self._clock.now())
+            blocks = self._state.registry.catalog.blocks(None)
+        counts = dict.fromkeys(Status, 0)
+        for block in blocks:
+            with self._lock:
+                for status, count in block.count(where._replace(status=None)):
+                    counts[status] = min(most, counts[status] + count)
+        return counts
+
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         with self._lock:
             self._state.registry.forget(self._clock.now())

@@ -113,9 +113,9 @@ def _keep(turn: Turn, minute: Minute) -> None:
 
 
 def _unpack(number: int, starts: int, figures: bytes | None) -> Minute:
-    minute = Minute(starts)
-    # A process of an earlier release leaves those of an earlier minute.
-    if figures and _FIGURES.unpack_from(figures)[0] == number:
-        _, minute.failed, minute.judged, minute.missed, minute.interval = _FIGURES.unpack_from(figures)
-        minute.waits = array("I", figures[_FIGURES.size :])
-    return minute
+    if figures:
+        known, *told = _FIGURES.unpack_from(figures)
+        # A process of an earlier release leaves those of an earlier minute.
+        if known == number:
+            return Minute(starts, *told, array("I", figures[_FIGURES.size :]))
+    return Minute(starts)

@@ -37,7 +37,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import audits, catalog, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -119,7 +119,11 @@ class SQLStore(Store):
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: reads.listing(view, forgotten(view.now), where, before, limit))
+        return self._read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
+
+    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        forgotten = self._instance.forgotten
+        return self._read(lambda view: catalog.count(view, forgotten(view.now), where, most))
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.

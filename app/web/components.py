@@ -41,6 +41,8 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "failed": _query(
             "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
         ),
+        "submitted_since": _query("since", f"Only those submitted then or later: {_WHEN}.", MOMENT),
+        "submitted_until": _query("until", f"Only those submitted then or earlier: {_WHEN}.", MOMENT),
         "group": _query("group", "Only failures of this group.", _TEXT),
         "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
         "since": _query("since", f"Only those that failed then or later: {_WHEN}.", MOMENT),

@@ -62,7 +62,7 @@ _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
 _KEY = ("idempotency_key",)
 _SWEEP = _json("SweepOrCount")
 _FAILED = ("group", "priority", "owner", "since", "until")
-_LISTED = ("status", "priority", "failed", "page", "cursor")
+_LISTED = ("status", "priority", "failed", "submitted_since", "submitted_until", "page", "cursor")
 
 ROUTES = (
     Route("submit", "post", "/ingest", _SUBMIT, _ACCEPTED, (*_BODY, 409, 429, 503), ("idempotency_key",), "Submission"),

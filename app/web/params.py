@@ -14,7 +14,7 @@ from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
 
-FILTERS = ("status", "priority", "failed")
+FILTERS = ("status", "priority", "failed", "since", "until")
 """The members of a query that filter a listing."""
 
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
@@ -43,13 +43,15 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     return int(text)
 
 
-def filter_members(owner: str | None) -> Filter:
+def filter_members(owner: str | None, now: float) -> Filter:
     """Returns the filter that the query describes, for the ingestions of an owner. Raises InvalidRequest."""
     return Filter(
         status=status_member(),
         priority=_word_member("priority", Priority.__members__),
         owner=owner,
         failed=_word_member("failed", {"true": True}) or False,
+        since=_moment_member("since", now),
+        until=_moment_member("until", now),
     )
 
 
