@@ -56,6 +56,7 @@ ROUTES = {
     ("GET", "/audit"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
+    ("GET", "/dashboard/queues/data"): Role.READ,
     ("GET", "/dashboard/failures/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
@@ -76,6 +77,7 @@ OPEN = {
 PAGES = {
     ("GET", "/dashboard"),
     ("GET", "/dashboard/failures"),
+    ("GET", "/dashboard/queues"),
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),

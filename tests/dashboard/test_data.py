@@ -102,9 +102,9 @@ def test_counts_are_by_the_minutes_of_the_last_hour(new_site: NewSite) -> None:
     site.drive(3, seconds=30)
     site.clock.advance(60 * 57)
     site.drive(2, seconds=10)
-    chart = data(site)["chart"]
-    assert sum(chart["counts"]) == 5
-    assert (chart["counts"][0], chart["counts"][1], chart["counts"][-1]) == (0, 2, 2)
+    counts = data(site)["hour"]["counts"]
+    assert sum(counts) == 5
+    assert (counts[0], counts[1], counts[-1]) == (0, 2, 2)
 
 
 def test_the_next_failed_batch_is_found_beyond_the_page(new_site: NewSite) -> None:
@@ -215,7 +215,7 @@ def test_it_reads_a_database_too(new_site: NewSite, tmp_path: Path) -> None:
     ]
     assert found["waiting"] == 2
     assert found["next_dispatch_at"] is not None
-    assert sum(found["chart"]["counts"]) == 1
+    assert sum(found["hour"]["counts"]) == 1
     assert data(site, f"/ingestions/{made.id}/failed") == {"position": 0}
     assert data(site, f"/ingestions/{made.id}/data")["batches"][0]["error"]["message"] == REFUSED.message
     assert data(site, "/submit/quote?ids=3")["quote"]["LOW"]["batches_ahead"] == 2

@@ -44,7 +44,7 @@ def test_it_shows_the_whole_queue(new_site: NewSite, page: Any) -> None:
     )
     expect(page.locator("#chart svg .bar")).to_have_count(1)
     expect(page.locator("#chart-note")).to_have_text(
-        "4 in the last hour, at most 4 a minute, the limit is 12 a minute."
+        "4 in the last hour, at most 4 a minute, 1 failed, the rate in force is 12 a minute."
     )
     expect(page.locator("#accuracy")).to_contain_text("off by 0.0 s on average")
     expect(page.locator("#upcoming tr")).to_have_count(10)
@@ -145,6 +145,9 @@ def test_the_figure_of_failed_batches_leads_to_exactly_those(new_site: NewSite, 
     # Both have one failed batch, though one of them still runs.
     expect(rows).to_have_count(2)
     expect(page.get_by_label("Batches", exact=True)).to_have_value("true")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("Batches", exact=True)).to_have_value("")
+    expect(rows).to_have_count(3)
 
 
 def test_ten_thousand_ingestions_are_pages_of_25(new_site: NewSite, page: Any) -> None:
