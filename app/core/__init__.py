@@ -11,7 +11,7 @@ from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
-from .minutes import CHANGES, HOUR, Change, Minute, add_stops, wait_quantile
+from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
 from .models import (
     LOST,
     Batch,
@@ -48,6 +48,7 @@ __all__ = [
     "LOST",
     "MEMBERS",
     "NEW",
+    "NO_WAITS",
     "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
@@ -145,5 +146,6 @@ __all__ = [
     "string_fault",
     "timestamp",
     "to_lines",
+    "wait_index",
     "wait_quantile",
 ]

@@ -22,7 +22,13 @@ _BOUNDS: tuple[float, ...] = tuple(2.0**power for power in range(-4, 19))
 
 _BUCKETS = len(_BOUNDS) + 1
 _OFFSETS = tuple(_BUCKETS * (priority - 1) for priority in range(len(Priority) + 1))
-_NO_WAITS = bytes(4 * _BUCKETS * len(Priority))
+NO_WAITS = bytes(4 * _BUCKETS * len(Priority))
+"""The counts of waits where nothing has started, 4 bytes each."""
+
+
+def wait_index(priority: int, waited: float) -> int:
+    """Returns which of the counts of waits is that of a batch of a priority that was due for so many seconds."""
+    return _OFFSETS[priority] + bisect(_BOUNDS, waited)
 
 
 class Change(NamedTuple):
@@ -48,14 +54,14 @@ class Minute:
     judged: int = 0
     missed: float = 0.0
     interval: float = 0.0
-    waits: array[int] = field(default_factory=lambda: array("I", _NO_WAITS))
+    waits: array[int] = field(default_factory=lambda: array("I", NO_WAITS))
     held: float = 0.0
     paused: float = 0.0
 
     def start(self, priority: int, waited: float) -> None:
         """Count a batch that starts after it was due for `waited` seconds."""
         self.starts += 1
-        self.waits[_OFFSETS[priority] + bisect(_BOUNDS, waited)] += 1
+        self.waits[wait_index(priority, waited)] += 1
 
     def miss(self, seconds: float) -> None:
         """Count an ingestion whose end was so far from its estimate."""

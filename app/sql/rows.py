@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Update, bindparam, insert, update
 
@@ -25,6 +25,8 @@ from ..core import (
     room_of,
 )
 from .schema import all_of, ingestions, queues
+
+Figures: TypeAlias = bytes | bytearray
 
 _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 
@@ -57,7 +59,7 @@ class QueueRow:
     minute: int
     starts: int
     levels: str | None
-    figures: bytes | None
+    figures: Figures | None
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.

@@ -112,7 +112,7 @@ def queues(page: Page, name: str) -> None:
         invoices.submit(range(1, 500), Priority.LOW)
         invoices.pause()
         page.goto(f"{one.url}/queues")
-        page.wait_for_function("document.querySelector('#queues td').textContent !== '–'")
+        page.wait_for_function("document.querySelector('#queues td').textContent > '0'")
         shoot(page, name, whole=False)
 
 
