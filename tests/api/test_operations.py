@@ -317,6 +317,22 @@ class TestListing:
         last = host.client.get(f"/ingestions?cursor={first['next_cursor']}").json
         assert (len(last["ingestions"]), last["next_cursor"]) == (1, None)
 
+    def test_a_time_bounds_when_they_were_submitted(self, host: Host) -> None:
+        first = submit(host, 1)
+        host.clock.advance(600)
+        second = submit(host, 1)
+        at = host.client.get(f"/status/{second}").json["created_at"]
+        for query, wanted in (
+            ("since=60", [second]),
+            ("until=60", [first]),
+            ("since=600", [second, first]),
+            ("since=600&until=600", [first]),
+            (f"since={at}", [second]),
+            ("until=700", []),
+        ):
+            listed = host.client.get(f"/ingestions?{query}").json["ingestions"]
+            assert [one["ingestion_id"] for one in listed] == wanted, query
+
 
 class TestProbes:
     def test_a_worker_that_is_off_by_choice_is_no_trouble(self, host: Host) -> None:

@@ -83,6 +83,10 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert head.index("STATUS") == line.index("failed")
     assert service("list", "--status", "cancelled").stderr == "No such ingestion.\n"
     assert line.split()[:4] == [failed, "failed", "MEDIUM", "1/1"]
+    assert service("list", "--since", "8h", "--status", "failed").stdout == listed.stdout
+    assert service("list", "--until", "8h").stderr == "No such ingestion.\n"
+    wrong = service("list", "--until", "later")
+    assert (wrong.exit_code, "--until must be an RFC 3339 time" in wrong.stderr) == (2, True)
 
 
 def test_failures_for_people_and_for_machines(service: Service) -> None:

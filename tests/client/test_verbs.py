@@ -133,6 +133,12 @@ def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None
     ]
 
 
+def test_the_listing_is_bounded_by_when_they_were_submitted(client: Make) -> None:
+    with scripted(answer(200, page())) as server:
+        assert list(client(server.url).list(since=3600, until="2027-01-15T08:00:00Z")) == []
+    assert server.requests[0].path == "/ingestions?since=3600&until=2027-01-15T08%3A00%3A00Z&limit=100"
+
+
 def test_failures_come_page_by_page_with_their_filter(client: Make) -> None:
     (group,) = EXAMPLES["listFailures"]["groups"]
     pages = [answer(200, {"groups": [group], "next_cursor": cursor}) for cursor in ("5.5_1_2", None)]

@@ -20,7 +20,7 @@ from app.keys import Role, new_key
 from .conftest import FLAGS
 from .site import REFUSED, Site
 
-FOLDER = Path("/tmp/board/shots")
+FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 
 
 @contextmanager
