@@ -73,6 +73,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", help="source files")
     parser.add_argument("--changed", metavar="REVISION", help="the files that decide and changed since")
     parser.add_argument("--minutes", type=float, default=1e6, help="stop then; the order is random, the same each time")
+    parser.add_argument("--seed", type=int, default=0, help="another order, and so another sample")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutant of one file")
     parser.add_argument("--tests", nargs="+", default=[], help="other tests than those that have to notice")
     chosen = parser.parse_args()
@@ -84,7 +85,7 @@ def main() -> int:
         return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests)
     equivalent = {line for line in EQUIVALENT.read_text("utf-8").splitlines() if line.startswith("app/")}
     tried = [mutant for mutant in mutants if mutant.key not in equivalent]
-    random.Random(0).shuffle(tried)
+    random.Random(chosen.seed).shuffle(tried)
     trial = Trial(tried, lambda file: chosen.tests or tests_for(file), chosen.minutes)
     if tried:
         pytest.main([*OPTIONS, *tests], plugins=[trial])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import mmap
 import os
 import pickle
 import resource
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
@@ -61,6 +63,7 @@ class Trial:
         tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not is_slow(item)}
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
+        noticed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         gc.freeze()
         ends = time.monotonic() + self.minutes * 60
         for mutant in self.mutants:
@@ -71,8 +74,11 @@ class Trial:
             concerned = [one for one in every if one.concerns(mutant)]
             # What no test reaches may run while the package is imported.
             chosen = [(tests[one.test], one.seconds) for one in concerned or every]
-            chosen.sort(key=lambda pair: (store_of(pair[0]), pair[1]))
-            self.killed[mutant] = is_killed(mutant, chosen, functions if concerned else {})
+            # What noticed another fault in the same function may well notice this one.
+            likely = noticed[mutant.file, mutant.where]
+            chosen.sort(key=lambda pair: (pair[0].nodeid not in likely, store_of(pair[0]), pair[1]))
+            self.killed[mutant], by = try_out(mutant, chosen, functions if concerned else {})
+            likely |= by
             if not self.killed[mutant]:
                 print(f"{'survived' if concerned else 'not reached'}: {mutant}", flush=True)
         return True
@@ -137,18 +143,22 @@ def in_fork(work: Callable[[], Any]) -> Any:
         return pickle.loads(Path(file.name).read_bytes())
 
 
-def is_killed(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions) -> bool:
-    """Returns whether a test fails with a mutant, or takes far too long."""
+def try_out(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions) -> tuple[bool, set[str]]:
+    """Returns whether a test fails with a mutant, or takes far too long, and which one, if that is known."""
+    running = mmap.mmap(-1, 4)
     if not (child := os.fork()):
         silence(1, 2)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         if plant(mutant, functions):
-            os._exit(run(tests))
+            os._exit(run(tests, running))
         signal.alarm(int(30 + 5 * sum(seconds for _, seconds in tests)))
         nodes = [item.nodeid for item, _ in tests]
         command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--tests", *nodes]
         os.execv(sys.executable, command)
-    return os.waitpid(child, 0)[1] != 0
+    killed = os.waitpid(child, 0)[1] != 0
+    with running:
+        number = int.from_bytes(running[:], "big")
+    return killed, {tests[number - 1][0].nodeid} if killed and number else set()
 
 
 def plant(mutant: Mutant, functions: Functions) -> bool:
@@ -163,10 +173,14 @@ def plant(mutant: Mutant, functions: Functions) -> bool:
     return changed
 
 
-def run(tests: list[tuple[Any, float]]) -> int:
-    """Returns 1 as soon as a test fails, else 0. What takes far too long is ended by a signal."""
+def run(tests: list[tuple[Any, float]], running: mmap.mmap) -> int:
+    """Returns 1 as soon as a test fails, else 0. What takes far too long is ended by a signal.
+
+    `running` is told the number of the test that runs, counted from 1.
+    """
     following = [item for item, _ in tests[1:]]
-    for (item, seconds), after in zip(tests, [*following, None], strict=True):
+    for number, ((item, seconds), after) in enumerate(zip(tests, [*following, None], strict=True), 1):
+        running[:] = number.to_bytes(4, "big")
         signal.alarm(int(6 + 10 * seconds))
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         if item.session.testsfailed:
