@@ -30,7 +30,9 @@ TESTS = {
     "app/memory/": "tests/memory tests/contract",
     "app/worker/": "tests/worker",
     "app/client/": "tests/client",
-    "app/sql/": "tests/sql tests/contract",
+    "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_forkgate.py tests/sql/test_schema.py"
+    " tests/sql/test_sharing.py tests/sql/test_strings.py tests/sql/test_turns.py tests/contract",
+    "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }
 """What decides, so that a fault in it is a wrong order, rate, status or answer, and the tests that have to notice.
 
@@ -76,13 +78,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="another order, and so another sample")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutant of one file")
     parser.add_argument("--tests", nargs="+", default=[], help="other tests than those that have to notice")
+    parser.add_argument("--running", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     os.chdir(ROOT)
     files = chosen.files or files_that_decide(chosen.changed)
     tests = chosen.tests or sorted({test for file in files for test in tests_for(file)})
     mutants = [mutant for file in files for mutant in mutants_of(ROOT, file)]
     if chosen.only is not None:
-        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests)
+        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests, chosen.running)
     equivalent = {line for line in EQUIVALENT.read_text("utf-8").splitlines() if line.startswith("app/")}
     tried = [mutant for mutant in mutants if mutant.key not in equivalent]
     random.Random(chosen.seed).shuffle(tried)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import mmap
 import os
 import pickle
 import resource
@@ -47,6 +46,21 @@ class Reach(NamedTuple):
         return not mutant.in_function or not self.lines.get(str(ROOT / mutant.file), set()).isdisjoint(mutant.lines)
 
 
+class Running:
+    """A pytest plugin that notes in a file which test runs, for the process that waits for this one."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115  It goes with this object.
+        self.path = path or self._file.name
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        Path(self.path).write_text(nodeid)
+
+    @property
+    def test(self) -> str:
+        return Path(self.path).read_text()
+
+
 class Trial:
     """A pytest plugin that tries mutants where the tests would run; `able` says which tests have to notice a file's."""
 
@@ -64,6 +78,8 @@ class Trial:
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
         noticed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        running = Running()
+        session.config.pluginmanager.register(running)
         gc.freeze()
         ends = time.monotonic() + self.minutes * 60
         for mutant in self.mutants:
@@ -77,9 +93,11 @@ class Trial:
             # What noticed another fault in the same function may well notice this one.
             likely = noticed[mutant.file, mutant.where]
             chosen.sort(key=lambda pair: (pair[0].nodeid not in likely, store_of(pair[0]), pair[1]))
-            self.killed[mutant], by = try_out(mutant, chosen, functions if concerned else {})
-            likely |= by
-            if not self.killed[mutant]:
+            by = try_out(mutant, chosen, functions if concerned else {}, running)
+            self.killed[mutant] = by is not None
+            if by is not None:
+                likely.add(by)
+            else:
                 print(f"{'survived' if concerned else 'not reached'}: {mutant}", flush=True)
         return True
 
@@ -143,22 +161,17 @@ def in_fork(work: Callable[[], Any]) -> Any:
         return pickle.loads(Path(file.name).read_bytes())
 
 
-def try_out(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions) -> tuple[bool, set[str]]:
-    """Returns whether a test fails with a mutant, or takes far too long, and which one, if that is known."""
-    running = mmap.mmap(-1, 4)
+def try_out(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions, running: Running) -> str | None:
+    """Returns the test that fails with a mutant, or takes far too long; None if none does."""
     if not (child := os.fork()):
         silence(1, 2)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         if plant(mutant, functions):
-            os._exit(run(tests, running))
+            os._exit(run(tests))
         signal.alarm(int(30 + 5 * sum(seconds for _, seconds in tests)))
-        nodes = [item.nodeid for item, _ in tests]
-        command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--tests", *nodes]
-        os.execv(sys.executable, command)
-    killed = os.waitpid(child, 0)[1] != 0
-    with running:
-        number = int.from_bytes(running[:], "big")
-    return killed, {tests[number - 1][0].nodeid} if killed and number else set()
+        command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--running", running.path]
+        os.execv(sys.executable, [*command, "--tests", *[item.nodeid for item, _ in tests]])
+    return running.test if os.waitpid(child, 0)[1] else None
 
 
 def plant(mutant: Mutant, functions: Functions) -> bool:
@@ -173,14 +186,10 @@ def plant(mutant: Mutant, functions: Functions) -> bool:
     return changed
 
 
-def run(tests: list[tuple[Any, float]], running: mmap.mmap) -> int:
-    """Returns 1 as soon as a test fails, else 0. What takes far too long is ended by a signal.
-
-    `running` is told the number of the test that runs, counted from 1.
-    """
+def run(tests: list[tuple[Any, float]]) -> int:
+    """Returns 1 as soon as a test fails, else 0. What takes far too long is ended by a signal."""
     following = [item for item, _ in tests[1:]]
-    for number, ((item, seconds), after) in enumerate(zip(tests, [*following, None], strict=True), 1):
-        running[:] = number.to_bytes(4, "big")
+    for (item, seconds), after in zip(tests, [*following, None], strict=True):
         signal.alarm(int(6 + 10 * seconds))
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
         if item.session.testsfailed:
@@ -189,15 +198,18 @@ def run(tests: list[tuple[Any, float]], running: mmap.mmap) -> int:
     return 0
 
 
-def run_alone(mutant: Mutant, tests: Sequence[str]) -> int:
-    """Returns pytest's exit status in this process, which has not imported the file yet."""
+def run_alone(mutant: Mutant, tests: Sequence[str], running: str | None) -> int:
+    """Returns pytest's exit status in this process, which has not imported the file yet.
+
+    `running` is the path of a file that notes which test runs.
+    """
     path, get_code = str(ROOT / mutant.file), SourceFileLoader.get_code
 
     def changed(self: SourceFileLoader, name: str) -> Any:
         return mutant.code(path) if self.get_filename(name) == path else get_code(self, name)
 
     SourceFileLoader.get_code = changed  # type: ignore[assignment, method-assign]
-    return int(pytest.main(["-x", *OPTIONS, *tests]))
+    return int(pytest.main(["-x", *OPTIONS, *tests], plugins=[Running(running)] if running else []))
 
 
 def silence(*streams: int) -> None:

@@ -71,7 +71,7 @@ class Answers(NamedTuple):
         by_index: dict[int, Answer] = dict(enumerate(self.known))
         by_index |= zip(asked, told or [error or "null"] * len(asked), strict=True)
         after = tuple(by_index.values())
-        if self.alone and None in after:
+        if None in after:
             return WAITING, error, Answers(self.size, after, alone=True)
         failed = [one for one in after if isinstance(one, BatchError)]
         return FAILED if failed else COMPLETED, _summary(failed, self.size), Answers(self.size, after)

@@ -14,7 +14,7 @@ from tests.support.clock import START
 LAST = "9999-12-31T23:59:59.999Z"
 
 
-@given(st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+@given(st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC)))
 def test_a_time_is_told_to_the_millisecond(moment: datetime) -> None:
     whole = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     assert timestamp(whole.timestamp()) == f"{whole:%Y-%m-%dT%H:%M:%S}.{whole.microsecond // 1000:03d}Z"

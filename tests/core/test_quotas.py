@@ -143,7 +143,10 @@ def test_a_used_up_quota_says_when_there_is_more() -> None:
         assert limiter.ready_at == reset if tokens == 0 else limiter.ready_at < START + 1
         if tokens:
             limiter.take(START + 1 - tokens / 2)
-    assert limiter.levels(half_an_hour)[2:] == [("2/day at 00:00 UTC", 0, reset), ("9/day at 08:30 UTC", 9, half_an_hour)]
+    assert limiter.levels(half_an_hour)[2:] == [
+        ("2/day at 00:00 UTC", 0, reset),
+        ("9/day at 08:30 UTC", 9, half_an_hour),
+    ]
 
 
 def test_a_clock_that_went_back_a_day_takes_nothing_twice() -> None:

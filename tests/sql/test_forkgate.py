@@ -72,9 +72,8 @@ def test_a_fork_waits_for_nobody_where_nobody_is_and_no_longer_than_it_says(gate
     begin = time.monotonic()
     gate.close(3 * PATIENCE)
     gate.open()
-    with gate, pytest.raises(KeyError):
-        with gate:
-            raise KeyError
+    with gate, pytest.raises(KeyError), gate:
+        raise KeyError
     gate.close(3 * PATIENCE)
     gate.open()
     with gate:

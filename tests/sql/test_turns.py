@@ -162,6 +162,18 @@ def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open
     assert submit(store, [3]).order == 1
 
 
+def test_what_takes_long_has_a_turn_of_its_own(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+    with clock.held(store, store.resume) as call:
+        before, slow, after = (call(lambda ids=ids: submit(store, ids)) for ids in ([1], range(200_000), [2]))  # type: ignore[misc]
+        # The turn before asked for the row, the turn, its leader's work and the submission.
+        clock.interrupts = [4]
+    assert isinstance(slow.exception(10), KeyboardInterrupt)
+    assert [before.result(10).order, after.result(10).order] == [1, 2]
+    assert len(store.ingestions()) == 2
+
+
 def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=0)
     store.prepare()
