@@ -279,6 +279,12 @@ def test_a_wait_for_the_database_can_be_interrupted(raw: Database, database: str
     other.close()
 
 
+def test_a_row_that_must_be_there_is_missed(raw: Database) -> None:
+    assert raw.read(lambda wire: wire.execute(_NAMES, {}).scalar()) is None
+    with pytest.raises(LookupError, match="a row is missing"):
+        raw.read(lambda wire: wire.execute(_NAMES, {}).one())
+
+
 def test_a_statement_that_fails_is_named_and_what_was_sent_with_it_is_undone(raw: Database) -> None:
     def twice(wire: Wire) -> None:
         wire.execute(_ADD, {})
