@@ -72,6 +72,7 @@ class Trial:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        ends = time.monotonic() + self.minutes * 60
         files = {str(ROOT / mutant.file) for mutant in self.mutants}
         stores = ("", *STORES) if any("/sql/" in file for file in files) else ("", STORES[0])
         tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not is_slow(item)}
@@ -81,7 +82,6 @@ class Trial:
         running = Running()
         session.config.pluginmanager.register(running)
         gc.freeze()
-        ends = time.monotonic() + self.minutes * 60
         for mutant in self.mutants:
             if time.monotonic() > ends:
                 break
