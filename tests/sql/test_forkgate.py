@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from app.sql.forkgate import ForkGate
+from app.sql.store import SQLStore
+from tests.support.queueing import submit
 
 PATIENCE = 10.0
 
@@ -79,3 +81,17 @@ def test_a_fork_waits_for_nobody_where_nobody_is_and_no_longer_than_it_says(gate
     with gate:
         gate.close(0.01)
     assert time.monotonic() - begin < PATIENCE
+
+
+def test_a_store_goes_on_after_a_fork(open_sql: Callable[..., SQLStore]) -> None:
+    store = open_sql(store_timeout=3 * PATIENCE)
+    store.prepare()
+    store.before_fork()
+    with ThreadPoolExecutor(1) as pool:
+        added = pool.submit(submit, store, [1])
+        try:
+            with pytest.raises(TimeoutError):
+                added.result(0.05)
+        finally:
+            store.after_fork_in_parent()
+        assert added.result(PATIENCE).order == 1
