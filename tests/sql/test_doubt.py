@@ -156,6 +156,14 @@ class TestReportedTwice:
         claims += claimed(store)
         assert [store.end(one, OUTCOMES["retry"]) is not None for one in claims] == [False, False, True, True]
 
+    def test_a_retry_is_not_taken_for_the_end_of_the_attempt_after_it(self, store: SQLStore, clock: FakeClock) -> None:
+        submit(store, [1, 2, 3])
+        (claim,) = claimed(store)
+        store.end(claim, OUTCOMES["retry"])
+        clock.advance(10)
+        store.end(claimed(store)[0], OUTCOMES["bury"])
+        assert store.end(claim, OUTCOMES["retry"]) is None
+
     def test_with_other_results_or_another_error_it_is_not_recognised(self, store: SQLStore) -> None:
         submit(store, range(1, 7))
         first, second = claimed(store, 2)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 
 import pytest
 
@@ -21,41 +20,32 @@ def gate() -> ForkGate:
     return ForkGate()
 
 
-@pytest.fixture
-def start(gate: ForkGate) -> Iterator[Callable[[Callable[[], None]], Future[None]]]:
-    """Runs work in a thread that has to wait at the gate, and returns once it does."""
-    with ThreadPoolExecutor(2) as pool:
-
-        def make(work: Callable[[], None]) -> Future[None]:
-            before, future = waiting(gate), pool.submit(work)
-            give_up_at = time.monotonic() + PATIENCE
-            while waiting(gate) == before:
-                assert not future.done(), "it did not wait"
-                assert time.monotonic() < give_up_at
-                time.sleep(0.001)
-            return future
-
-        yield make
+def started(work: Callable[[], object]) -> threading.Event:
+    """Runs work in a thread that keeps no test alive; the event is set once it is done."""
+    done = threading.Event()
+    threading.Thread(target=lambda: (work(), done.set()), daemon=True).start()
+    return done
 
 
-def waiting(gate: ForkGate) -> int:
-    """How many threads wait at a gate, which is not visible from outside."""
-    return len(gate._changed._waiters)  # type: ignore[attr-defined]
+def waits(gate: ForkGate, work: Callable[[], object]) -> threading.Event:
+    """The same for work that has to wait at the gate, once it does: that is not visible from outside."""
+    done, give_up_at = started(work), time.monotonic() + PATIENCE
+    while not gate._changed._waiters:  # type: ignore[attr-defined]
+        assert not done.is_set(), "it did not wait"
+        assert time.monotonic() < give_up_at
+        time.sleep(0.001)
+    return done
 
 
-def test_a_fork_waits_until_the_last_transaction_has_left(
-    gate: ForkGate, start: Callable[[Callable[[], None]], Future[None]]
-) -> None:
+def test_a_fork_waits_until_the_last_transaction_has_left(gate: ForkGate) -> None:
     with gate:
         with gate:
-            fork = start(lambda: gate.close(3 * PATIENCE))
-        assert not fork.done()
-    fork.result(PATIENCE)
+            forked = waits(gate, lambda: gate.close(3 * PATIENCE))
+        assert not forked.is_set()
+    assert forked.wait(PATIENCE)
 
 
-def test_no_transaction_enters_until_the_fork_is_over(
-    gate: ForkGate, start: Callable[[Callable[[], None]], Future[None]]
-) -> None:
+def test_no_transaction_enters_until_the_fork_is_over(gate: ForkGate) -> None:
     entered = threading.Event()
 
     def enter() -> None:
@@ -63,10 +53,10 @@ def test_no_transaction_enters_until_the_fork_is_over(
             entered.set()
 
     gate.close(3 * PATIENCE)
-    transaction = start(enter)
+    left = waits(gate, enter)
     assert not entered.is_set()
     gate.open()
-    transaction.result(PATIENCE)
+    assert left.wait(PATIENCE)
     assert entered.is_set()
 
 
@@ -74,7 +64,7 @@ def test_a_fork_waits_for_nobody_where_nobody_is_and_no_longer_than_it_says(gate
     begin = time.monotonic()
     gate.close(3 * PATIENCE)
     gate.open()
-    with gate, pytest.raises(KeyError), gate:
+    with pytest.raises(KeyError), gate:
         raise KeyError
     gate.close(3 * PATIENCE)
     gate.open()
@@ -87,11 +77,8 @@ def test_a_store_goes_on_after_a_fork(open_sql: Callable[..., SQLStore]) -> None
     store = open_sql(store_timeout=3 * PATIENCE)
     store.prepare()
     store.before_fork()
-    with ThreadPoolExecutor(1) as pool:
-        added = pool.submit(submit, store, [1])
-        try:
-            with pytest.raises(TimeoutError):
-                added.result(0.05)
-        finally:
-            store.after_fork_in_parent()
-        assert added.result(PATIENCE).order == 1
+    added = started(lambda: submit(store, [1]))
+    assert not added.wait(0.05)
+    store.after_fork_in_parent()
+    assert added.wait(PATIENCE)
+    assert [one.id_count for one in store.ingestions()] == [1]

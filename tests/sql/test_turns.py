@@ -24,7 +24,7 @@ from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import queues
 from app.sql.store import SQLStore
-from app.sql.wire import Wire
+from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
 
@@ -162,6 +162,16 @@ def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open
     assert submit(store, [3]).order == 1
 
 
+def test_who_was_served_in_a_turn_takes_none_of_its_own(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+    with clock.held(store, store.resume) as call:
+        answers = [call(lambda: submit(store, [1])), call(lambda: submit(store, [2]))]
+        # Asked for the row, the turn, its leader's work and the submissions, and then by nobody.
+        clock.interrupts = [5]
+    assert [answer.result(10).order for answer in answers] == [1, 2]
+
+
 def test_what_takes_long_has_a_turn_of_its_own(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=0)
     store.prepare()
@@ -277,6 +287,15 @@ def test_a_wait_for_the_database_can_be_interrupted(raw: Database, database: str
     raw.write(touch)
     assert raw.glance(_NAMES, {}) == ("new",)
     other.close()
+
+
+@pytest.mark.parametrize("read", [lambda rows: rows.all(), lambda rows: rows.first(), lambda rows: rows.scalar()])
+def test_a_connection_knows_that_something_came_back(raw: Database, read: Callable[[Rows], object]) -> None:
+    def answered(wire: Wire) -> list[bool]:
+        rows = wire.execute(_NAMES, {})
+        return [wire.answered, read(rows) is None, wire.answered][::2]
+
+    assert raw.read(answered) == [False, True]
 
 
 def test_a_row_that_must_be_there_is_missed(raw: Database) -> None:
