@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.cli.verify import verify
 from app.core import Wait
 from app.core.models import Claim, Priority, Status
-from app.errors import BacklogFull, StoreUnavailable, TooLate
+from app.errors import BacklogFull, QuotaFull, StoreUnavailable, TooLate
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import queues
@@ -141,6 +141,19 @@ def test_a_deadline_is_held_against_what_came_before_in_the_same_turn(open_sql: 
         late = call(lambda: submit(store, [1], deadline=deadline))
     assert first.result(10).batch_count == 10
     assert isinstance(late.exception(10), TooLate)
+
+
+def test_a_quota_counts_with_what_was_cancelled_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=5, key_quota=3)
+    first, *_ = [submit(store, [1]) for _ in range(256)]
+    submit(store, [1, 2, 3], owner="me")
+    with clock.held(store, store.resume) as call:
+        cancelled = call(lambda: store.cancel(first.id))
+        refused = call(lambda: submit(store, [4], owner="me"))
+    assert cancelled.result(10)[1]
+    error = refused.exception(10)
+    assert isinstance(error, QuotaFull)
+    assert error.retry_after == pytest.approx(255 * 5.0)
 
 
 def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open, clock: HeldClock) -> None:
