@@ -1,7 +1,8 @@
 """Finds what no test would notice: plants one fault at a time, and runs the tests that reach its line.
 
     python tools/mutate.py app/queue.py                 every mutant of a file; without a file, of all that decide
-    python tools/mutate.py --changed main --minutes 9   of the files changed since main, at random until the time is up
+    python tools/mutate.py --changed main --minutes 9   of the files changed since main, their changed lines first, else
+                                                        at random, until the time is up
     python tools/mutate.py app/queue.py --only 17       one of them, to see which test notices
 
 Tests are collected once, and each mutant is tried in a fork, where it replaces the code of the functions it changes;
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -30,7 +32,10 @@ TESTS = {
     "app/memory/": "tests/memory tests/contract",
     "app/worker/": "tests/worker",
     "app/client/": "tests/client",
-    "app/sql/": "tests/sql tests/contract",
+    "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_forkgate.py"
+    " tests/sql/test_retention.py tests/sql/test_schema.py tests/sql/test_sharing.py tests/sql/test_shelf.py"
+    " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_turns.py tests/contract",
+    "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }
 """What decides, so that a fault in it is a wrong order, rate, status or answer, and the tests that have to notice.
 
@@ -38,6 +43,7 @@ The longest beginning of a file's name counts.
 """
 
 UNTRIED = ("__init__.py", "app/core/clock.py", "app/sql/schema.py", "app/sql/migrations/")
+_HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 EQUIVALENT = ROOT / "tools" / "equivalent.txt"
 
 
@@ -45,11 +51,23 @@ def tests_for(file: str) -> list[str]:
     return TESTS[max((begin for begin in TESTS if file.startswith(begin)), key=len)].split()
 
 
-def files_that_decide(revision: str | None) -> list[str]:
-    """Returns those that changed since a revision, or all."""
-    git = ["diff", "--name-only", "--diff-filter=d", revision] if revision else ["ls-files"]
-    told = subprocess.run(["git", *git, "--", *TESTS], check=True, text=True, stdout=subprocess.PIPE).stdout
+def files_that_decide() -> list[str]:
+    told = subprocess.run(["git", "ls-files", "--", *TESTS], check=True, text=True, stdout=subprocess.PIPE).stdout
     return [file for file in told.split() if not any(one in file for one in UNTRIED)]
+
+
+def lines_changed(revision: str) -> dict[str, set[int]]:
+    """Returns which lines changed since this branch left a revision, by file."""
+    how = ["--unified=0", "--no-prefix", "--no-color", "--no-ext-diff", "--diff-filter=d", "--merge-base", revision]
+    told = subprocess.run(["git", "diff", *how, "--", *TESTS], check=True, text=True, stdout=subprocess.PIPE).stdout
+    found: dict[str, set[int]] = {}
+    lines: set[int] = set()
+    for line in told.splitlines():
+        if line.startswith("+++ "):
+            lines = found.setdefault(line.removeprefix("+++ "), set())
+        elif hunk := _HUNK.match(line):
+            lines.update(range(int(hunk[1]), int(hunk[1]) + int(hunk[2] or 1)))
+    return found
 
 
 def report(killed: Mapping[Mutant, bool], every: Sequence[Mutant], equivalent: set[str]) -> int:
@@ -71,20 +89,26 @@ def report(killed: Mapping[Mutant, bool], every: Sequence[Mutant], equivalent: s
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", help="source files")
-    parser.add_argument("--changed", metavar="REVISION", help="the files that decide and changed since")
+    parser.add_argument(
+        "--changed", metavar="REVISION", help="the files that decide and changed since, their changed lines first"
+    )
     parser.add_argument("--minutes", type=float, default=1e6, help="stop then; the order is random, the same each time")
+    parser.add_argument("--seed", type=int, default=0, help="another order, and so another sample")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutant of one file")
     parser.add_argument("--tests", nargs="+", default=[], help="other tests than those that have to notice")
+    parser.add_argument("--running", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     os.chdir(ROOT)
-    files = chosen.files or files_that_decide(chosen.changed)
+    changed = lines_changed(chosen.changed) if chosen.changed else {}
+    files = chosen.files or [file for file in files_that_decide() if file in changed or not chosen.changed]
     tests = chosen.tests or sorted({test for file in files for test in tests_for(file)})
     mutants = [mutant for file in files for mutant in mutants_of(ROOT, file)]
     if chosen.only is not None:
-        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests)
+        return run_alone(next(mutant for mutant in mutants if mutant.number == chosen.only), tests, chosen.running)
     equivalent = {line for line in EQUIVALENT.read_text("utf-8").splitlines() if line.startswith("app/")}
     tried = [mutant for mutant in mutants if mutant.key not in equivalent]
-    random.Random(0).shuffle(tried)
+    random.Random(chosen.seed).shuffle(tried)
+    tried.sort(key=lambda mutant: changed.get(mutant.file, set()).isdisjoint(mutant.lines))
     trial = Trial(tried, lambda file: chosen.tests or tests_for(file), chosen.minutes)
     if tried:
         pytest.main([*OPTIONS, *tests], plugins=[trial])

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
@@ -45,6 +46,21 @@ class Reach(NamedTuple):
         return not mutant.in_function or not self.lines.get(str(ROOT / mutant.file), set()).isdisjoint(mutant.lines)
 
 
+class Running:
+    """A pytest plugin that notes in a file which test runs, for the process that waits for this one."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self._file = tempfile.NamedTemporaryFile()  # noqa: SIM115  It goes with this object.
+        self.path = path or self._file.name
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        Path(self.path).write_text(nodeid)
+
+    @property
+    def test(self) -> str:
+        return Path(self.path).read_text()
+
+
 class Trial:
     """A pytest plugin that tries mutants where the tests would run; `able` says which tests have to notice a file's."""
 
@@ -56,13 +72,16 @@ class Trial:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        ends = time.monotonic() + self.minutes * 60
         files = {str(ROOT / mutant.file) for mutant in self.mutants}
         stores = ("", *STORES) if any("/sql/" in file for file in files) else ("", STORES[0])
         tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not is_slow(item)}
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
+        noticed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        running = Running()
+        session.config.pluginmanager.register(running)
         gc.freeze()
-        ends = time.monotonic() + self.minutes * 60
         for mutant in self.mutants:
             if time.monotonic() > ends:
                 break
@@ -71,9 +90,14 @@ class Trial:
             concerned = [one for one in every if one.concerns(mutant)]
             # What no test reaches may run while the package is imported.
             chosen = [(tests[one.test], one.seconds) for one in concerned or every]
-            chosen.sort(key=lambda pair: (store_of(pair[0]), pair[1]))
-            self.killed[mutant] = is_killed(mutant, chosen, functions if concerned else {})
-            if not self.killed[mutant]:
+            # What noticed another fault in the same function may well notice this one.
+            likely = noticed[mutant.file, mutant.where]
+            chosen.sort(key=lambda pair: (pair[0].nodeid not in likely, store_of(pair[0]), pair[1]))
+            by = try_out(mutant, chosen, functions if concerned else {}, running)
+            self.killed[mutant] = by is not None
+            if by is not None:
+                likely.add(by)
+            else:
                 print(f"{'survived' if concerned else 'not reached'}: {mutant}", flush=True)
         return True
 
@@ -137,18 +161,17 @@ def in_fork(work: Callable[[], Any]) -> Any:
         return pickle.loads(Path(file.name).read_bytes())
 
 
-def is_killed(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions) -> bool:
-    """Returns whether a test fails with a mutant, or takes far too long."""
+def try_out(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions, running: Running) -> str | None:
+    """Returns the test that fails with a mutant, or takes far too long; None if none does."""
     if not (child := os.fork()):
         silence(1, 2)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         if plant(mutant, functions):
             os._exit(run(tests))
         signal.alarm(int(30 + 5 * sum(seconds for _, seconds in tests)))
-        nodes = [item.nodeid for item, _ in tests]
-        command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--tests", *nodes]
-        os.execv(sys.executable, command)
-    return os.waitpid(child, 0)[1] != 0
+        command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--running", running.path]
+        os.execv(sys.executable, [*command, "--tests", *[item.nodeid for item, _ in tests]])
+    return running.test if os.waitpid(child, 0)[1] else None
 
 
 def plant(mutant: Mutant, functions: Functions) -> bool:
@@ -175,15 +198,18 @@ def run(tests: list[tuple[Any, float]]) -> int:
     return 0
 
 
-def run_alone(mutant: Mutant, tests: Sequence[str]) -> int:
-    """Returns pytest's exit status in this process, which has not imported the file yet."""
+def run_alone(mutant: Mutant, tests: Sequence[str], running: str | None) -> int:
+    """Returns pytest's exit status in this process, which has not imported the file yet.
+
+    `running` is the path of a file that notes which test runs.
+    """
     path, get_code = str(ROOT / mutant.file), SourceFileLoader.get_code
 
     def changed(self: SourceFileLoader, name: str) -> Any:
         return mutant.code(path) if self.get_filename(name) == path else get_code(self, name)
 
     SourceFileLoader.get_code = changed  # type: ignore[assignment, method-assign]
-    return int(pytest.main(["-x", *OPTIONS, *tests]))
+    return int(pytest.main(["-x", *OPTIONS, *tests], plugins=[Running(running)] if running else []))
 
 
 def silence(*streams: int) -> None:

@@ -68,10 +68,10 @@ class Answers(NamedTuple):
                 return WAITING, error, Answers(self.size, kept or (None,) * self.size, alone=True)
             if len(asked) == self.size:
                 return state, error, Answers(self.size)
-        by_index: dict[int, Answer] = dict(enumerate(self.known)) or dict.fromkeys(range(self.size))
+        by_index: dict[int, Answer] = dict(enumerate(self.known))
         by_index |= zip(asked, told or [error or "null"] * len(asked), strict=True)
         after = tuple(by_index.values())
-        if self.alone and None in after:
+        if None in after:
             return WAITING, error, Answers(self.size, after, alone=True)
         failed = [one for one in after if isinstance(one, BatchError)]
         return FAILED if failed else COMPLETED, _summary(failed, self.size), Answers(self.size, after)

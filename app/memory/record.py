@@ -56,9 +56,6 @@ class Details:
 
 _IN_LINE = (NEW, WAITING)
 
-_NEVER = array("d", (0.0, 0.0))
-"""The times of a batch that never started."""
-
 _NO_DETAILS = Details()
 """Shared by all records in which nothing has started, because there may be very many; never written to."""
 
@@ -219,7 +216,7 @@ class Record:
             states = bytes(map(self.states.__getitem__, positions))
             times = array("d")
             for position in positions:
-                times += details.times[2 * position : 2 * position + 2] or _NEVER
+                times += details.times[2 * position : 2 * position + 2]
         return Batches(
             self.id,
             self.priority,

@@ -48,6 +48,16 @@ def test_a_batch_that_failed_as_a_whole_tells_its_error_for_each_id(new_store: C
     assert known(store, ingestion.id) == {1: BOOM, 2: BOOM}
 
 
+def test_results_come_once_however_many_batches_are_read_at_once(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, batch_size=1)
+    ingestion = submit(store, range(2002))
+    claims = claimed(store, 2002)
+    for position in (0, 999, 1000, 1999, 2001):
+        ack(store, claims[position], [str(position)])
+    told = list(store.results(ingestion.id))
+    assert told == [(position, str(position)) for position in (0, 999, 1000, 1999, 2001)]
+
+
 def test_a_redrive_sends_only_what_failed(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0)
     ingestion = submit(store, [10, 20, 30])
@@ -68,6 +78,22 @@ def test_a_redrive_sends_only_what_failed(new_store: Callable[..., Store]) -> No
     ack(store, last, [])
     assert store.get(ingestion.id).status is Status.COMPLETED
     assert list(store.results(ingestion.id)) == [(10, '"a"'), (20, '"b"'), (30, "null")]
+
+
+def test_only_the_ids_that_go_again_count_for_a_quota(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, key_quota=6)
+    ingestion = submit(store, [10, 20, 30, 40], owner="me")
+    first, second = claimed(store, 2)
+    ended(store, first, Outcome.answered([GONE, '"b"', GONE]))
+    bury(store, second, BOOM)
+    store.redrive(ingestion.id)
+    with pytest.raises(QuotaFull, match="3 ids of yours are waiting and at most 6 may; 4 more"):
+        submit(store, [1, 2, 3, 4], owner="me")
+    claimed(store)
+    with pytest.raises(QuotaFull, match="1 ids of yours are waiting and at most 6 may; 6 more"):
+        submit(store, range(1, 7), owner="me")
+    claimed(store)
+    submit(store, range(1, 7), owner="me")
 
 
 class TestSplitting:
@@ -104,6 +130,22 @@ class TestSplitting:
             store.end(claimed(store)[0], outcome)
         assert known(store, ingestion.id) == {10: GONE, 20: '"b"'}
         assert list(store.results(ingestion.id)) == [(20, '"b"')]
+
+    def test_its_own_end_counts_a_start_for_each_id_and_a_cancel_takes_all_of_them_away(
+        self, new_store: Callable[..., Store]
+    ) -> None:
+        store = new_store(interval=5, split_failed=True)
+        ingestion, later = submit(store, [10, 20, 30, 40]), submit(store, [50])
+        bury(store, claimed(store)[0], BOOM)
+        told = estimate_of(store, ingestion.id)
+        assert told is not None
+        assert told.completion == START + 20
+        assert store.stats().depths[Priority.MEDIUM].waiting == 5
+        store.cancel(ingestion.id)
+        told = estimate_of(store, later.id)
+        assert told is not None
+        assert (told.batches_ahead, told.start) == (0, START + 5)
+        assert store.stats().depths[Priority.MEDIUM].waiting == 1
 
     def test_a_single_id_is_failed_at_once(self, new_store: Callable[..., Store]) -> None:
         store = new_store(interval=0, split_failed=True)

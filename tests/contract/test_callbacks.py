@@ -244,6 +244,57 @@ def test_a_redriven_one_is_not_forgotten_with_its_first_end(new_store: NewStore,
     assert store.outbox.backlog() == Backlog(0, 0)
 
 
+def test_one_of_two_ends_is_forgotten_before_the_other(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(retention=100, **TOLD)
+    ingestion = submit(store, [1])
+    bury(store, claimed(store)[0], BOOM)
+    store.outbox.end(taken(store), SENT)
+    clock.advance(60)
+    store.redrive(ingestion.id)
+    finish(store, claimed(store)[0])
+    store.outbox.end(second := taken(store), SENT)
+    clock.advance(40)
+    store.outbox.prune()
+    assert [one.id for one in store.outbox.of(ingestion.id)] == [second.id]
+    clock.advance(60)
+    store.outbox.prune()
+    assert store.outbox.of(ingestion.id) == []
+
+
+def test_one_that_ended_twice_in_a_moment_is_forgotten_once(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(retention=100, **TOLD)
+    ingestion = ended(store)
+    store.outbox.end(taken(store), FAILED)
+    store.outbox.redrive(ingestion.id)
+    store.outbox.end(taken(store), SENT)
+    clock.advance(100)
+    store.outbox.prune()
+    assert (store.outbox.backlog(), store.outbox.of(ingestion.id)) == (Backlog(0, 0), [])
+    assert store.outbox.claim(LEASE) is None
+
+
+def test_one_that_is_redriven_in_the_moment_it_failed_is_kept(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(retention=100, **TOLD)
+    ingestion = ended(store)
+    store.outbox.end(taken(store), FAILED)
+    store.outbox.redrive(ingestion.id)
+    clock.advance(100)
+    store.outbox.prune()
+    assert taken(store).ingestion_id == ingestion.id
+
+
+def test_what_is_no_longer_kept_cannot_end(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(retention=100, **TOLD)
+    ended(store)
+    callback = taken(store)
+    assert store.outbox.end(callback, SENT) is True
+    assert store.outbox.end(callback, FAILED) is False
+    clock.advance(100)
+    store.outbox.prune()
+    assert store.outbox.end(callback, FAILED) is False
+    assert store.outbox.backlog() == Backlog(0, 0)
+
+
 def test_what_is_due_later_does_not_hide_what_is_due(store: Store, clock: FakeClock) -> None:
     ended(store)
     store.outbox.end(taken(store), again("no", 100))

@@ -375,6 +375,18 @@ def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) ->
     assert depths[Priority.LOW].drained_at == clock.now() + 10
 
 
+def test_the_oldest_is_the_first_of_which_something_waits(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    first = submit(store, [1])
+    clock.advance(2)
+    submit(store, range(1, 7))
+    assert store.stats().depths[Priority.MEDIUM].oldest_at == first.created_at
+    claimed(store, 2)
+    assert store.stats().depths[Priority.MEDIUM].oldest_at == first.created_at + 2
+    claimed(store)
+    assert store.stats().depths[Priority.MEDIUM].oldest_at is None
+
+
 def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=5)
     submit(store, [1])

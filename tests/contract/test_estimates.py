@@ -222,3 +222,36 @@ def test_beyond_what_is_played_through_there_are_bounds(new_store: Callable[...,
     assert (behind.start, behind.completion) == (clock.now(), clock.now())
     depth = store.stats().depths[Priority.LOW]
     assert depth.drained_at == START + 600 + 599
+
+
+def test_the_bounds_are_those_of_the_ingestions_own_retries(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0.0, concurrency=800, batch_size=1)
+    found = [
+        submit(store, range(200), priority) for priority in (Priority.LOW, Priority.HIGH, Priority.LOW, Priority.HIGH)
+    ]
+    dues = {one.id: [600.0 + 10 * place + 3 * number for number in range(200)] for place, one in enumerate(found)}
+    for claim in claimed(store, 800):
+        retry(store, claim, BOOM, dues[claim.batch.ingestion_id][claim.batch.position])
+    for one in found:
+        told = estimate_of(store, one.id)
+        assert told is not None
+        assert (told.start, told.completion) == (START + dues[one.id][0], START + dues[one.id][-1])
+
+
+@pytest.mark.parametrize("aging", [0, 60])
+def test_what_is_ahead_is_counted_to_the_ingestion_wherever_stores_divide_them(
+    new_store: Callable[..., Store], clock: FakeClock, aging: float
+) -> None:
+    store, ids = new_store(priority_aging=aging), []
+    for _ in range(260):
+        ids.append(submit(store, [1]).id)
+        clock.advance(1)
+    urgent = submit(store, [1], Priority.HIGH)
+    for nth in (0, 1, 254, 255, 256, 259):
+        told = estimate_of(store, ids[nth])
+        assert told is not None
+        # With aging, HIGH goes before what came less than a minute sooner.
+        assert told.batches_ahead == nth + (nth > 200 if aging else 1)
+    told = estimate_of(store, urgent.id)
+    assert told is not None
+    assert told.batches_ahead == (201 if aging else 0)

@@ -91,6 +91,28 @@ def test_retried_lost_and_redriven_they_are_the_same(new_store: Callable[..., St
     assert claimed(store)[0].batch.ids == ODD[:3]
 
 
+@pytest.mark.parametrize("ids", [ODD, range(5000)], ids=["strings", "integers"])
+def test_each_batch_keeps_to_its_own_whatever_happens(
+    new_store: Callable[..., Store], clock: FakeClock, ids: Any
+) -> None:
+    store = new_store(interval=0, lease=10)
+    ingestion = submit(store, ids) if isinstance(ids, range) else submit_strings(store, ids)
+    first = batched(list(ids))[:2]
+    assert [claim.batch.ids for claim in claimed(store, 2)] == first
+    clock.advance(10)
+    assert sorted(lost.batch.ids for lost, _ in store.recover()) == sorted(first)
+    assert [batch.ids for batch, _ in store.upcoming(2)] == first
+    again = claimed(store, 2)
+    assert [claim.batch.ids for claim in again] == first
+    for claim in again:
+        bury(store, claim, BOOM)
+    told = [[one for one, _ in failure.ids] for failure in store.failures(ids=True)]
+    assert sorted(told) == sorted(first)
+    assert [batch.ids for batch in store.batches(ingestion.id, 0, 5, only=Status.FAILED)[1]] == first
+    store.redrive(ingestion.id)
+    assert [claim.batch.ids for claim in claimed(store, 2)] == first
+
+
 def test_of_very_many_each_is_at_its_place(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0)
     ids = [f"sku-{number}" for number in range(50_000)]

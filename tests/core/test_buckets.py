@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -166,3 +167,11 @@ def test_beside_limits_the_interval_is_0_unless_it_is_set() -> None:
     assert Settings.read({"INGEST_LIMITS": "10/s", "INGEST_INTERVAL": "5"}).interval == 5.0
     assert Settings.read({"INGEST_LIMITS": ""}).interval == 5.0
     assert Settings.read({"INGEST_LIMITS": "10/s, 60/min"}).steady_interval == (60 + LATENESS) / 60
+
+
+def test_only_what_was_used_is_kept() -> None:
+    limiter = limiter_of(5.0, 1, parse_limits("10/s, 100/day at 00:00 UTC"))
+    assert state_of(limiter) == (-math.inf, {})
+    limiter.take(1000.0)
+    full_at, levels = state_of(limiter)
+    assert (full_at, levels.keys()) == (1005.0, {"10/s", "100/day at 00:00 UTC"})

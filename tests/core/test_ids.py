@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import sys
 import tracemalloc
 import uuid
+from array import array
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import ids as module
-from app.core.ids import LONGEST, Strings, string_fault
+from app.core.ids import LONGEST, Ids, Strings, ids_at, string_fault
 
 TEXTS = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=30)
 LISTS = st.lists(TEXTS, max_size=40)
@@ -71,6 +74,7 @@ def test_they_take_at_most_twice_their_bytes_and_sixteen_each(kind: str) -> None
         pages_taken = tracemalloc.get_traced_memory()[0] - taken
     finally:
         tracemalloc.stop()
+    assert sum(len(one.encode()) for one in ids) + 8 * len(ids) <= sys.getsizeof(packed) <= most
     assert taken <= most
     assert pages_taken <= 250 * len(pages)
 
@@ -96,3 +100,21 @@ def test_what_is_no_id(text: str, fault: str) -> None:
 @pytest.mark.parametrize("text", ["a", "a b", "0", '"],\\', "\u00fc\U0001f600", "x" * 200, "\U0001f600" * 200])
 def test_what_is_one(text: str) -> None:
     assert string_fault(text) is None
+
+
+@pytest.mark.parametrize("ids", [array("q", range(20, 41)), Strings.of([str(one) for one in range(20, 41)])])
+@pytest.mark.parametrize(
+    ("positions", "first", "expected"),
+    [
+        (range(7), 0, range(20, 41)),
+        (range(2, 4), 0, range(26, 32)),
+        (range(12, 14), 10, range(26, 32)),
+        ([1, 4], 0, [23, 24, 25, 32, 33, 34]),
+        ([11, 14], 10, [23, 24, 25, 32, 33, 34]),
+        ([], 0, []),
+    ],
+)
+def test_the_ids_of_some_batches_are_theirs_in_order(
+    ids: Ids, positions: Sequence[int], first: int, expected: Sequence[int]
+) -> None:
+    assert [int(one) for one in ids_at(ids, positions, 3, first)] == list(expected)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.config import Settings
@@ -46,6 +46,10 @@ def taken(limiter: Limiter, now: float, count: int) -> list[float]:
     count=st.integers(1, 40),
     later=st.floats(0, 400_000),
 )
+# What starts on a day of 24 hours takes more than one of 23: these days are not alike. Then: the quota never binds.
+@example(["12/day at 02:30 Europe/Berlin"], 7100.0, 70.0, [], 20, 300_000.0)
+@example(["12/day at 02:30 Europe/Berlin"], 6901.0, 70.0, [], 20, 300_000.0)
+@example(["7/day at 05:30 America/Los_Angeles"], 14_000.0, 55.0, [], 20, 300_000.0)
 def test_the_closed_forms_are_what_comes_true(
     texts: list[str], interval: float, days: float, gaps: list[float], count: int, later: float
 ) -> None:
@@ -113,10 +117,42 @@ def test_the_start_of_a_million_batches_is_not_found_day_by_day(text: str) -> No
     assert last < quota.most
 
 
+def test_a_limit_that_no_day_of_twenty_five_hours_exceeds_is_the_only_one_that_counts() -> None:
+    limiter = limiter_of(10_000.0, 1, parse_limits("9/day at 00:00 UTC"))
+    assert limiter.when(2000, START) == pytest.approx(START + 20_000_000.0)
+
+
+def test_nor_is_that_of_two_quotas_which_is_told_to_the_day() -> None:
+    limiter = limiter_of(0.0, 1, parse_limits("3/day at 08:30 UTC, 1/day at 00:00 UTC"))
+    assert abs(limiter.when(1_000_000, START) - START - 1_000_000 * 86_400) <= 86_400
+
+
+def test_what_starts_at_the_reset_is_not_before_it() -> None:
+    limiter, reset = limiter_of(0.0, 1, parse_limits("2/day at 00:00 UTC")), START + 16 * 3600
+    assert [limiter.count(START, reset + later) for later in (0, 1, 86_400, 86_401)] == [2, 4, 4, 6]
+
+
+def test_a_used_up_quota_says_when_there_is_more() -> None:
+    limiter = limiter_of(0.0, 1, parse_limits("10/s, 2/day at 00:00 UTC, 9/day at 08:30 UTC"))
+    reset, half_an_hour = START - START % 86_400 + 86_400, START + 1800
+    for tokens in (2, 1, 0):
+        assert limiter.levels(START)[2:] == [
+            ("2/day at 00:00 UTC", tokens, START if tokens else reset),
+            ("9/day at 08:30 UTC", 7 + tokens, START),
+        ]
+        assert limiter.ready_at == reset if tokens == 0 else limiter.ready_at < START + 1
+        if tokens:
+            limiter.take(START + 1 - tokens / 2)
+    assert limiter.levels(half_an_hour)[2:] == [
+        ("2/day at 00:00 UTC", 0, reset),
+        ("9/day at 08:30 UTC", 9, half_an_hour),
+    ]
+
+
 def test_a_clock_that_went_back_a_day_takes_nothing_twice() -> None:
     limiter = limiter_of(0.0, 1, parse_limits("2/day at 00:00 UTC"))
     assert taken(limiter, START, 2) == [START, START]
-    assert not limiter.take(START - 86_400)
+    assert limiter.take(START - 86_400) is False
     assert limiter.tokens(START) == 0
 
 

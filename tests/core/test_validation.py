@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from app.core import Priority, check_request
+from app.core import Priority, check_request, past_moment, printable
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
 
 NOW = 1_800_000_000.0
+SECRET = "whsec_" + "A" * 32
 DEADLINE = "deadline must be an RFC 3339 time with its offset, or seconds from now, not "
 
 
@@ -66,6 +67,19 @@ def test_one_id_outside_of_the_bounds_is_named_wherever_it_is(ids: list[int]) ->
     assert checked({"id_min": 0, "id_max": 5}, ids=[0, 5])[0] == [0, 5]
 
 
+def test_ids_may_be_strings_instead() -> None:
+    chosen = {"id_type": "string"}
+    assert checked(chosen, ids=["a", "7"])[0] == ["a", "7"]
+    assert faults(chosen, ids=["a", 7, " b", None]) == {
+        "#/ids/1": "ids[1] must be a string, not 7.",
+        "#/ids/2": "ids[2] must not begin or end with a blank.",
+        "#/ids/3": "ids[3] must be a string, not null.",
+    }
+    assert faults(chosen, ids=[]) == {"#/ids": "ids is empty; at least one is needed."}
+    assert faults(chosen, ids="a") == {"#/ids": 'ids must be an array of strings, not the string "a".'}
+    assert faults(ids=["a"]) == {"#/ids/0": 'ids[0] must be an integer, not the string "a".'}
+
+
 def test_a_hundred_wrong_ids_are_listed_and_the_rest_counted() -> None:
     assert list(faults(ids=[1, *[None] * 100])) == [f"#/ids/{position}" for position in range(1, 101)]
     found = faults(ids=[None] * 101)
@@ -99,3 +113,51 @@ def test_what_is_wrong_is_quoted_up_to_a_length(priority: Any, told: str) -> Non
 
 def test_the_name_of_an_unknown_member_is_shortened_in_its_pointer() -> None:
     assert list(faults(**{"x" * 200: 1, "y" * 201: 1})) == ["#/" + "x" * 200, "#/" + "y" * 200]
+
+
+def test_a_callback_may_name_the_hosts_that_are_allowed() -> None:
+    url, chosen = "https://hooks.example.org/in", settings(webhook_hosts="hooks.example.org", webhook_secret=SECRET)
+    body = {"ids": [1], "priority": "LOW"}
+    assert check_request(body | {"callback": url}, chosen, NOW)[3] == url
+    assert check_request(body | {"callback": None}, chosen, NOW)[3] is None
+    assert check_request(body | {"callback": None}, settings(), NOW)[3] is None
+
+
+@pytest.mark.parametrize(
+    ("hosts", "callback", "why"),
+    [
+        ("", "https://hooks.example.org/in", "callback is refused: WEBHOOK_HOSTS, the hosts it may name, is not set."),
+        (
+            "hooks.example.org",
+            "https://example.org/in",
+            'callback cannot be told: "example.org" is not among the hosts of WEBHOOK_HOSTS.',
+        ),
+        ("hooks.example.org", 7, "callback cannot be told: it must be a URL, not 7."),
+        ("hooks.example.org", "ftp://a", "callback cannot be told: it must start with http:// or https://."),
+    ],
+)
+def test_any_other_callback_is_refused(hosts: str, callback: Any, why: str) -> None:
+    assert faults({"webhook_hosts": hosts, "webhook_secret": SECRET}, callback=callback) == {"#/callback": why}
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        (0, NOW),
+        (90.5, NOW - 90.5),
+        (1e10, None),
+        (-1, None),
+        (True, None),
+        ("2027-01-15T07:59:50Z", NOW - 10),
+        ("yesterday", None),
+        ("2027-01-15T08:00:00", None),
+        (None, None),
+        ([1], None),
+    ],
+)
+def test_a_past_moment_is_a_time_or_seconds_ago(value: Any, moment: float | None) -> None:
+    assert past_moment(value, NOW) == moment
+
+
+def test_control_characters_are_shown_as_escapes() -> None:
+    assert printable("a\nb\x1b[31m ü\u202e") == "a\\nb\\x1b[31m ü\\u202e"

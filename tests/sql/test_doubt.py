@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -114,6 +114,81 @@ def test_only_the_last_outcome_tells_of_the_end(store: SQLStore, cutter: Cutter,
     after = store.end(first, OUTCOMES["ack"])
     assert after is not None
     assert after.ingestion.finished_at is None
+
+
+class TestReportedTwice:
+    """Whatever the reason, on every database."""
+
+    @pytest.fixture
+    def store(self, open_sql: Callable[..., SQLStore]) -> SQLStore:
+        return open_sql(interval=0, lease=30)
+
+    @pytest.mark.parametrize("name", OUTCOMES)
+    def test_it_leads_to_the_same(self, store: SQLStore, clock: FakeClock, name: str) -> None:
+        submit(store, range(1, 7))
+        first, other = claimed(store, 2)
+        store.end(other, OUTCOMES["ack"])
+        clock.advance(1)
+        told = store.end(first, OUTCOMES[name])
+        assert told is not None
+        before = store.stats()
+        again = store.end(first, OUTCOMES[name])
+        assert again is not None
+        assert (again.ingestion, again.state) == (told.ingestion, told.state)
+        assert (again.error is None) == (told.error is None)
+        assert store.stats() == before
+
+    def test_an_error_without_a_message_is_one(self, store: SQLStore) -> None:
+        submit(store, [1, 2, 3])
+        (claim,) = claimed(store)
+        error = BatchError("ValueError", "")
+        assert [store.end(claim, Outcome.bury(error)).error for _ in range(2)] == [error, error]  # type: ignore[union-attr]
+
+    def test_the_attempt_before_the_latest_is_recognised_and_none_before_that(
+        self, store: SQLStore, clock: FakeClock
+    ) -> None:
+        submit(store, [1, 2, 3])
+        claims = []
+        for _ in range(3):
+            claims += claimed(store)
+            store.end(claims[-1], OUTCOMES["retry"])
+            clock.advance(10)
+        claims += claimed(store)
+        assert [store.end(one, OUTCOMES["retry"]) is not None for one in claims] == [False, False, True, True]
+
+    def test_a_retry_is_not_taken_for_the_end_of_the_attempt_after_it(self, store: SQLStore, clock: FakeClock) -> None:
+        submit(store, [1, 2, 3])
+        (claim,) = claimed(store)
+        store.end(claim, OUTCOMES["retry"])
+        clock.advance(10)
+        store.end(claimed(store)[0], OUTCOMES["bury"])
+        assert store.end(claim, OUTCOMES["retry"]) is None
+
+    def test_with_other_results_or_another_error_it_is_not_recognised(self, store: SQLStore) -> None:
+        submit(store, range(1, 7))
+        first, second = claimed(store, 2)
+        store.end(first, OUTCOMES["ack"])
+        store.end(second, OUTCOMES["bury"])
+        assert store.end(first, Outcome.ack(["1", "2", "4"])) is None
+        assert store.end(second, Outcome.bury(BatchError("ValueError", "boom"))) is None
+        assert store.end(second, Outcome.bury(BatchError("TypeError", BOOM.message))) is None
+
+    def test_another_claim_of_the_same_attempt_is_another(self, store: SQLStore, clock: FakeClock) -> None:
+        submit(store, [1, 2, 3])
+        (claim,) = claimed(store)
+        store.end(claim, OUTCOMES["release"])
+        clock.advance(1)
+        (again,) = claimed(store)
+        assert again.batch.attempt == claim.batch.attempt
+        store.end(again, OUTCOMES["ack"])
+        assert store.end(claim, OUTCOMES["ack"]) is None
+
+    def test_of_an_ingestion_that_nobody_knows_it_is_none(
+        self, store: SQLStore, open_sql: Callable[..., SQLStore]
+    ) -> None:
+        submit(store, [1, 2, 3])
+        (claim,) = claimed(store)
+        assert open_sql(name="other").end(claim, OUTCOMES["ack"]) is None
 
 
 @pytest.mark.parametrize(("error", "word"), [(None, "completed"), (PermanentError("no"), "failed")])

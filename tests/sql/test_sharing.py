@@ -10,10 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from app.cli.verify import verify
 from app.core import Rates, Wait
 from app.core.models import BatchError, Status
+from app.errors import StoreUnavailable
+from app.sql.address import parse_url
+from app.sql.database import Database
+from app.sql.schema import queues
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, bury, claimed, finish, retry, submit
@@ -133,6 +138,27 @@ def test_a_stale_outcome_overwrites_nothing_wherever_it_comes_from(open_sql: Ope
     assert finish(frozen, stale, '"old"') is None
     frozen.renew([stale])
     assert list(frozen.results(ingestion.id)) == [(1, '"new"')]
+
+
+def test_a_clock_that_is_behind_places_nothing_before_what_is_there(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(priority_aging=60)
+    first = submit(store, [1])
+    clock.advance(-100)
+    second, third = submit(store, [2]), submit(store, [3])
+    assert first.created_at == second.created_at == third.created_at
+    clock.advance(130)
+    assert submit(store, [4]).created_at == first.created_at + 30
+
+
+def test_an_instance_that_somebody_deleted_is_added_again(open_sql: Open, database: str) -> None:
+    store = open_sql()
+    store.ping()
+    raw = Database(parse_url(database, "STORE"), 1, 2.0)
+    raw.write(lambda wire: wire.execute(delete(queues), {}))
+    raw.close()
+    with pytest.raises(StoreUnavailable, match="no longer knows the instance 'ingest'; the next call adds it"):
+        store.stats()
+    assert submit(store, [1]).order == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

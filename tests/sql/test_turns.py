@@ -19,12 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.cli.verify import verify
 from app.core import Wait
 from app.core.models import Claim, Priority, Status
-from app.errors import BacklogFull, StoreUnavailable, TooLate
+from app.errors import BacklogFull, QuotaFull, StoreUnavailable, TooLate
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import queues
 from app.sql.store import SQLStore
-from app.sql.wire import Wire
+from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
 
@@ -143,6 +143,19 @@ def test_a_deadline_is_held_against_what_came_before_in_the_same_turn(open_sql: 
     assert isinstance(late.exception(10), TooLate)
 
 
+def test_a_quota_counts_with_what_was_cancelled_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=5, key_quota=3)
+    first, *_ = [submit(store, [1]) for _ in range(256)]
+    submit(store, [1, 2, 3], owner="me")
+    with clock.held(store, store.resume) as call:
+        cancelled = call(lambda: store.cancel(first.id))
+        refused = call(lambda: submit(store, [4], owner="me"))
+    assert cancelled.result(10)[1]
+    error = refused.exception(10)
+    assert isinstance(error, QuotaFull)
+    assert error.retry_after == pytest.approx(255 * 5.0)
+
+
 def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=0)
     store.prepare()
@@ -160,6 +173,28 @@ def test_what_was_done_in_an_interrupted_turn_is_not_told_as_done(open_sql: Open
     assert store.ingestions() == []
     assert not store.stats().paused
     assert submit(store, [3]).order == 1
+
+
+def test_who_was_served_in_a_turn_takes_none_of_its_own(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+    with clock.held(store, store.resume) as call:
+        answers = [call(lambda: submit(store, [1])), call(lambda: submit(store, [2]))]
+        # Asked for the row, the turn, its leader's work and the submissions, and then by nobody.
+        clock.interrupts = [5]
+    assert [answer.result(10).order for answer in answers] == [1, 2]
+
+
+def test_what_takes_long_has_a_turn_of_its_own(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+    with clock.held(store, store.resume) as call:
+        before, slow, after = (call(lambda ids=ids: submit(store, ids)) for ids in ([1], range(200_000), [2]))  # type: ignore[misc]
+        # The turn before asked for the row, the turn, its leader's work and the submission.
+        clock.interrupts = [4]
+    assert isinstance(slow.exception(10), KeyboardInterrupt)
+    assert [before.result(10).order, after.result(10).order] == [1, 2]
+    assert len(store.ingestions()) == 2
 
 
 def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(open_sql: Open, clock: HeldClock) -> None:
@@ -265,6 +300,21 @@ def test_a_wait_for_the_database_can_be_interrupted(raw: Database, database: str
     raw.write(touch)
     assert raw.glance(_NAMES, {}) == ("new",)
     other.close()
+
+
+@pytest.mark.parametrize("read", [lambda rows: rows.all(), lambda rows: rows.first(), lambda rows: rows.scalar()])
+def test_a_connection_knows_that_something_came_back(raw: Database, read: Callable[[Rows], object]) -> None:
+    def answered(wire: Wire) -> list[bool]:
+        rows = wire.execute(_NAMES, {})
+        return [wire.answered, read(rows) is None, wire.answered][::2]
+
+    assert raw.read(answered) == [False, True]
+
+
+def test_a_row_that_must_be_there_is_missed(raw: Database) -> None:
+    assert raw.read(lambda wire: wire.execute(_NAMES, {}).scalar()) is None
+    with pytest.raises(LookupError, match="a row is missing"):
+        raw.read(lambda wire: wire.execute(_NAMES, {}).one())
 
 
 def test_a_statement_that_fails_is_named_and_what_was_sent_with_it_is_undone(raw: Database) -> None:

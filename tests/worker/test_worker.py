@@ -17,8 +17,10 @@ from typing import Any, ClassVar
 import pytest
 
 from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
+from app.core import Claim, Wait
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import StoreUnavailable
+from app.memory.store import MemoryStore
 from tests.support.clock import START, FakeClock
 from tests.support.host import BOUND, Host, eventually
 from tests.support.queueing import claimed
@@ -420,6 +422,16 @@ class TestThreads:
         gate.wait_for_a_call()
         assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
 
+    def test_so_was_what_waits_for_a_connection(self, serve: Serve, gate: Gate) -> None:
+        more = {"upstream_connections": 1, "max_attempts": 1, "process_timeout": 60, "lease": 10_000}
+        host = serve(gate, interval=0, concurrency=2, **more)
+        host.submit([1, 2, 3, 4])
+        gate.wait_for_a_call()
+        eventually(lambda: host.service.worker._waiting_on == "connections")
+        host.advance(60)
+        gate.wait_for_a_call()
+        assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "slots"]
+
     @pytest.mark.parametrize("heard", [True, False])
     def test_what_waits_for_the_only_slot_was_limited_by_slots(self, serve: Serve, gate: Gate, heard: bool) -> None:
         host = serve(gate, interval=0, concurrency=1)
@@ -637,6 +649,30 @@ def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
         assert not pruned.acquire(blocking=False)
         host.advance(0.1)
         assert pruned.acquire(timeout=BOUND)
+
+
+def test_what_is_added_while_it_looks_is_found(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(MemoryStore):
+        """Somebody submits after the worker's claim has found nothing, before it hears of that."""
+
+        late: list[Callable[[], Any]] = []  # noqa: RUF012
+
+        def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
+            answer = super().claim(limit, was_full=was_full)
+            own = threading.current_thread().name == "ingest-worker"
+            if own and self.late and answer == Wait(None, "empty"):
+                self.late.pop()()
+            return answer
+
+    monkeypatch.setattr("app.extension.open_store", lambda settings, clock, _: Late(settings, clock))
+    host = serve(gate, interval=0, concurrency=1, lease=9000)
+    host.submit([1])
+    gate.wait_for_a_call()
+    eventually(lambda: host.service.worker._waiting_on == "slots")
+    Late.late.append(lambda: host.submit([2]))
+    gate.opened.set()
+    gate.wait_for_a_call()
+    assert [list(ids) for ids in gate.calls] == [[1], [2]]
 
 
 class TestStoreFails:

@@ -1,0 +1,77 @@
+"""What ended long ago is deleted, a little in each turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.sql import retention
+from app.sql.address import parse_url
+from app.sql.database import Database
+from app.sql.schema import batches, ids, ingestions, lanes
+from app.sql.store import SQLStore
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, finish, submit
+
+Open = Callable[..., SQLStore]
+
+
+@pytest.fixture
+def rows(database: str) -> Iterator[Callable[[Any], int]]:
+    """Counts the rows of a table."""
+    raw = Database(parse_url(database, "STORE"), 1, 2.0)
+    yield lambda table: int(raw.glance(select(func.count()).select_from(table), {})[0])
+    raw.close()
+
+
+def test_a_turn_deletes_a_bounded_number_of_rows(
+    open_sql: Open, clock: FakeClock, rows: Callable[[Any], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_ROWS", 10)
+    store = open_sql(interval=0, batch_size=1, retention=100)
+    for count in (25, 4, 6, 1):
+        submit(store, range(count))
+        for claim in claimed(store, count):
+            finish(store, claim)
+        clock.advance(1)
+    kept = submit(store, [1])
+    clock.advance(200)
+
+    def turn() -> tuple[int, bool, int]:
+        pruned = store._turns.take(lambda turn: retention.prune(turn, turn.now - 100))
+        return *pruned, rows(batches)
+
+    assert [turn() for _ in range(5)] == [(0, True, 26), (0, True, 16), (1, True, 11), (3, True, 0), (0, False, 0)]
+    assert [one.id for one in store.ingestions()] == [kept.id]
+    assert (rows(ingestions), rows(ids)) == (1, 1)
+
+
+def test_a_batch_that_never_started_has_no_row_to_delete(
+    open_sql: Open, clock: FakeClock, rows: Callable[[Any], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_ROWS", 10)
+    store = open_sql(interval=0, batch_size=1, retention=100)
+    for started in (0, 3):
+        ingestion = submit(store, range(50))
+        for claim in claimed(store, started) if started else ():
+            finish(store, claim)
+        store.cancel(ingestion.id)
+    clock.advance(100)
+    assert rows(batches) == 3
+    assert store.prune() == 2
+    assert (rows(batches), rows(ingestions), rows(ids)) == (0, 0, 0)
+
+
+def test_the_sums_of_what_is_gone_are_gone(open_sql: Open, clock: FakeClock, rows: Callable[[Any], int]) -> None:
+    store = open_sql(interval=0, retention=100)
+    for _ in range(260):
+        submit(store, [1])
+    assert rows(lanes) == 2
+    for claim in claimed(store, 260):
+        finish(store, claim)
+    clock.advance(100)
+    assert store.prune() == 260
+    assert rows(lanes) == 1
