@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock
+from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock, check_priority
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -176,6 +176,13 @@ class IngestionAPI:
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
         return self.service.redrive(ingestion_id, by)
+
+    def move(self, ingestion_id: str, priority: Priority | str, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion go at another priority, in its creation order.
+
+        Raises UnknownIngestion, Conflict, or InvalidRequest for what is no priority.
+        """
+        return self.service.move(ingestion_id, check_priority({"priority": priority}), by)
 
     def redrive_callback(self, ingestion_id: str) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""

@@ -52,6 +52,15 @@ class ReadyQueue(Generic[T]):
         else:
             heapq.heapreplace(heap, following)
 
+    def take(self, owner: T) -> list[Entry[T]]:
+        """Remove an owner's entries and return them; looks at all entries."""
+        heap = self._ready.queue
+        taken = [entry for entry in heap if entry.owner is owner]
+        if taken:
+            heap[:] = [entry for entry in heap if entry.owner is not owner]
+            heapq.heapify(heap)
+        return taken
+
     def note_gone(self, is_gone: Callable[[T], bool]) -> None:
         """Mark an owner's entries as void; drops void entries once they may be half of all, in amortized O(1).
 

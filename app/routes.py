@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, Status, check_sweep, dumps, grouped
+from .core import ASK_AGAIN, Estimate, Status, check_priority, check_sweep, dumps, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
@@ -111,6 +111,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.OPERATE)
     def redrive(ingestion_id: str) -> Response:
         service.redrive(ingestion_id, guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
+    @blueprint.post("/status/<ingestion_id>/move")
+    @needs(Role.OPERATE)
+    def move(ingestion_id: str) -> Response:
+        service.move(ingestion_id, check_priority(_body(service.settings)), guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
@@ -225,8 +231,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        rates = service.store.stats().rates
-        return _json({**rate_document(rates, service.settings), "dispatches": log})
+        stats = service.store.stats()
+        rate = rate_document(stats.rates, service.settings)
+        return _json({**rate, "order_since": stats.order_since, "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)

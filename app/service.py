@@ -289,6 +289,12 @@ class Service:
         self.worker.wake()
         return ingestion
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion go at another priority. Raises UnknownIngestion or Conflict."""
+        ingestion = self.store.move(ingestion_id, priority, by)
+        self.worker.wake()
+        return ingestion
+
     def count_sweep(self, verb: str, where: SweepFilter) -> tuple[int, int]:
         """Returns how many ingestions a sweep would act on now, and how many of their batches."""
         ingestions = batches = 0

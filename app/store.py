@@ -299,6 +299,13 @@ class Store(ABC):
         """Start the failed batches over, at their rank. Raises Conflict if none failed, or on a cancelled ingestion."""
 
     @abstractmethod
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion, now or later for a retry, go at another priority, in its creation order.
+
+        What runs ends as usual. Raises Conflict if the ingestion has ended or was cancelled.
+        """
+
+    @abstractmethod
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         """Change the gate, for all processes and until it is changed again; returns whether anything differs.
 

@@ -313,6 +313,16 @@ class TestSignals:
             assert f"a receiver of {signal.name} raised" in caplog.text
 
 
+def test_an_ingestion_is_moved_by_the_name_of_a_priority(serve: Callable[..., Host]) -> None:
+    host = serve(None)
+    host.ingestion.pause()
+    made = host.submit([1], "LOW")
+    assert host.ingestion.move(made.id, "HIGH", by="ann").priority.name == "HIGH"
+    assert host.service.store.audits(1)[0].by == "ann"
+    with pytest.raises(InvalidRequest, match='priority must be HIGH, MEDIUM or LOW, not "TOP"'):
+        host.ingestion.move(made.id, "TOP")
+
+
 FORK = """
 import os, sys, threading
 from flask import Flask

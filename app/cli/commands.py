@@ -217,6 +217,15 @@ def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, *
 
 @ingestion.command()
 @click.argument("ingestion_id")
+@click.argument("priority", type=priority_choice)
+@remote
+def move(to: Remote, ingestion_id: str, priority: str) -> None:
+    """Have what waits of an ingestion go at another priority."""
+    to.show(to.client.move(ingestion_id, priority), display.status_text)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
 @remote
 def redrive_callback(to: Remote, ingestion_id: str) -> None:
     """Tell the receiver of an ingestion's end again, if that failed or waits."""
@@ -336,7 +345,15 @@ def verify_(
     burst = log.burst if burst is None else burst
     if interval is None or burst is None:
         raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
-    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace, since=log.since)
+    violations = verify(
+        log.dispatches,
+        interval=interval,
+        burst=burst,
+        limits=further,
+        grace=grace,
+        since=log.since,
+        order_since=log.order_since,
+    )
     found = [
         {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
         for one in violations

@@ -216,6 +216,10 @@ class AsyncClient(Base):
         """
         return await self._run(self._verbs.redrive(ingestion_id))
 
+    async def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
+        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        return await self._run(self._verbs.move(ingestion_id, priority))
+
     async def redrive_callback(self, ingestion_id: str) -> StatusPage:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 

@@ -212,6 +212,10 @@ class Client(Base):
         """
         return self._run(self._verbs.redrive(ingestion_id))
 
+    def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
+        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        return self._run(self._verbs.move(ingestion_id, priority))
+
     def redrive_callback(self, ingestion_id: str) -> StatusPage:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 

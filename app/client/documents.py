@@ -338,3 +338,4 @@ class Dispatches(Document):
     limits: tuple[str, ...] = ()
     changed: bool = False
     rate_since: float = 0.0
+    order_since: float = 0.0

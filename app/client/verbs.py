@@ -125,6 +125,10 @@ class Verbs:
     def redrive(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/redrive"), once=True)
 
+    def move(self, ingestion_id: str, priority: Priority | str) -> Steps[StatusPage]:
+        body = json.dumps({"priority": name_of(priority)}).encode()
+        return self._ask(StatusPage, "POST", status_path(ingestion_id, "/move"), body)
+
     def redrive_callback(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/callback/redrive"), once=True)
 

@@ -26,14 +26,14 @@ from .models import (
 from .pace import STEP, Pace
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
+from .rules import Gate, Wait, check_cancel, check_move, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, are_ids, check_request, past_moment, printable, shown
+from .validation import MEMBERS, are_ids, check_priority, check_request, past_moment, printable, shown
 
 __all__ = [
     "ALL_FAILURES",
@@ -106,6 +106,8 @@ __all__ = [
     "batch_id_parts",
     "batch_position",
     "check_cancel",
+    "check_move",
+    "check_priority",
     "check_quota",
     "check_rates",
     "check_redrive",

@@ -53,7 +53,8 @@ class Stats(NamedTuple):
 
     `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
     None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
-    which refusals of the upstream lead, 0 where there are none, and `rates` what an operator changed.
+    which refusals of the upstream lead, 0 where there are none, and `rates` what an operator changed. `order_since` is
+    when what is in line last changed places, because an operator moved some of it.
     """
 
     now: float
@@ -71,6 +72,7 @@ class Stats(NamedTuple):
     limits: Sequence[Level] = ()
     pace: float = 0.0
     rates: Rates = Rates()
+    order_since: float = 0.0
 
     @property
     def binding_limit(self) -> str | None:
@@ -113,6 +115,7 @@ class Stats(NamedTuple):
             gate.limiter.levels(now),
             pace,
             gate.rates,
+            gate.order_since,
         )
 
 

@@ -18,7 +18,7 @@ from .models import Priority, Status
 from .pace import Pace
 from .rates import Rates, carried
 
-_PACE, _RATES = "pace", "rates"
+_PACE, _RATES, _ORDER = "pace", "rates", "order_since"
 
 
 class Wait(NamedTuple):
@@ -35,7 +35,8 @@ class Wait(NamedTuple):
 class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
-    `others` is the state of limits that this process does not know, because another has other settings.
+    `order_since` is when what is in line last changed places. `others` is the state of limits that this process does
+    not know, because another has other settings.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
@@ -46,6 +47,7 @@ class Gate:
     hold_until: float = 0.0
     pace: Pace = Pace()  # noqa: RUF009 - it is immutable
     rates: Rates = Rates()  # noqa: RUF009
+    order_since: float = 0.0
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -55,12 +57,13 @@ class Gate:
         """Returns the gate whose limits are as `kept` told, neither paused nor held."""
         known = dict(levels or {})
         pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
+        order_since = float(known.pop(_ORDER, 0.0))
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
         for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
             known.pop(name, None)
-        return cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
+        return cls(limiter, pace=pace if interval else Pace(), rates=rates, order_since=order_since, others=known)
 
     def at(self, settings: Settings, now: float) -> Gate:
         """Returns the gate with the pace of this moment."""
@@ -78,6 +81,8 @@ class Gate:
             levels[_PACE] = self.pace
         if self.rates.since:
             levels[_RATES] = self.rates
+        if self.order_since:
+            levels[_ORDER] = self.order_since
         return full_at, levels
 
     def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
@@ -183,6 +188,12 @@ def check_cancel(status: Status, *, cancelled: bool) -> bool:
     if status.final:
         raise Conflict(f"The ingestion is {status.value}; nothing is left to cancel.")
     return True
+
+
+def check_move(status: Status, *, cancelled: bool) -> None:
+    """Raises Conflict if nothing of the ingestion is left to go at another priority."""
+    if cancelled or status.final:
+        raise Conflict(f"The ingestion is {'cancelled' if cancelled else status.value}; nothing is left to move.")
 
 
 def check_redrive(failed: int, *, cancelled: bool) -> None:

@@ -143,7 +143,7 @@ def make_dashboard(service: Service) -> Blueprint:
         if batch is not None:
             offset = batch - batch % data.BATCHES
             return redirect(url_for(".ingestion", ingestion_id=found, offset=offset, batch=batch + 1), 303)
-        return render("ingestion", who, ingestion_id=found, statuses=list(Status))
+        return render("ingestion", who, ingestion_id=found, statuses=list(Status), priorities=list(Priority))
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
     @needs(Role.READ, "offset", "status")

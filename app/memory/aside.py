@@ -87,14 +87,18 @@ class Aside:
                 del self._blocks[0]
             yield from gone
 
-    def remove(self, record: Record) -> None:
-        """Remove the entries of a cancelled ingestion."""
+    def remove(self, record: Record) -> list[Entry[Record]]:
+        """Remove an ingestion's entries and return them."""
         if not record.details.dues:
-            return
-        kept = [entry for entry in self._entries() if entry.owner is not record]
+            return []
+        entries = list(self._entries())
+        kept = [entry for entry in entries if entry.owner is not record]
+        if len(kept) == len(entries):
+            return []
         self._count = len(kept)
         parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
         self._blocks = [Block([entry.due for entry in part], part) for part in parts]
+        return [entry for entry in entries if entry.owner is record]
 
     def next_due(self) -> float | None:
         """Returns when the first entry is due, None if there is none."""

@@ -22,7 +22,7 @@ class Lane:
 
     A Fenwick tree (P. M. Fenwick, 1994, "A New Data Structure for Cumulative Frequency Tables") over the waiting
     counts. Places only ever grow, so a new ingestion is appended; a removed one stays as 0 until half of the tree is
-    removed ones. Only a redrive adds an older ingestion; these few are kept outside the tree.
+    removed ones. Only a redrive or a move adds an older ingestion; these few are kept outside the tree.
     """
 
     def __init__(self) -> None:
@@ -130,6 +130,13 @@ class Backlog:
 
     def remove(self, record: Record) -> None:
         self.lanes[record.priority].remove(record)
+
+    def move(self, record: Record, priority: Priority, rank: float) -> None:
+        """Have an ingestion wait at another priority."""
+        self.change(record, -record.waiting)
+        self.remove(record)
+        record.priority, record.rank = priority, rank
+        self.add(record)
 
     def ahead(self, where: Place) -> int:
         """Returns how many batches wait before this place, of all priorities."""

@@ -30,6 +30,7 @@ from ..core import (
     admit,
     batch_count,
     check_cancel,
+    check_move,
     check_quota,
     check_redrive,
     rank_of,
@@ -282,6 +283,24 @@ class MemoryState:
         self.backlog.change(record, len(failed))
         self.registry.catalog.refile(record)
         self._recount(record)
+
+    def move(self, record: Record, priority: Priority, by: str | None) -> None:
+        """Have what waits of an ingestion go at another priority. Raises Conflict."""
+        check_move(record.status, cancelled=record.cancelled)
+        if priority == (before := record.priority):
+            return
+        self.note(by, "move", record.id, {"priority": before.name}, {"priority": priority.name})
+        waiting = self.queue.take(record), self.aside.remove(record)
+        rank = rank_of(self._settings, priority, record.created_at)
+        self.backlog.move(record, priority, rank)
+        for line, entries in zip((self.queue.put, self.aside.add), waiting, strict=True):
+            for entry in entries:
+                line(entry._replace(rank=rank))
+        record.estimated_completion = None
+        self.gate.order_since = self._clock.now()
+        self.registry.catalog.refile(record)
+        if self._holdings:
+            self._holdings.move(record, before)
 
     def _settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""

@@ -190,6 +190,12 @@ class MemoryStore(Store):
             self._state.redrive(record, by)
             return record.snapshot()
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        with self._lock:
+            record = self._state.record(ingestion_id)
+            self._state.move(record, priority, by)
+            return record.snapshot()
+
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
             before, after = steer(self._state.gate, self._settings, self._clock.now(), steering)

@@ -109,7 +109,7 @@ class QueueRow:
 
 @dataclass(slots=True)
 class IngestionRow:
-    """One ingestion without its ids. Only the fields from `cursor` on can change."""
+    """One ingestion without its ids. Only the fields from `cursor` on can change, and in a move priority and rank."""
 
     order: int
     id: str

@@ -220,6 +220,12 @@ class SQLStore(Store):
 
         return self._turns.take(redriven)
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        def moved(turn: Turn) -> Ingestion:
+            return controls.move(turn, self._settings, self._instance.find_in(turn, ingestion_id), priority, by)
+
+        return self._turns.take(moved)
+
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         def steered(turn: Turn) -> bool:
             gate = turn.queue.gate(self._settings, turn.now)

@@ -62,6 +62,7 @@ _TOLD_AGAIN = {
     },
     "batches": [],
 }
+_MOVED = {**_STATUS, "priority": "LOW", "batches_ahead": 12, "batches": []}
 _REDRIVEN = {
     **_STATUS,
     "counts": _NONE | {"yet_to_start": 1, "completed": 1},
@@ -199,6 +200,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "listFailedIds": "".join(failure_lines([_failure(ids[0])])),
         "cancel": _CANCELLED | owner,
         "redrive": _REDRIVEN | owner,
+        "move": _MOVED | owner,
         "redriveCallback": _TOLD_AGAIN | owner,
         "pause": _PAUSED,
         "resume": _QUEUE,
@@ -207,7 +209,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "resetRate": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
-        "listDispatches": {**_RATE, "dispatches": [_DISPATCH]},
+        "listDispatches": {**_RATE, "order_since": 0.0, "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,
@@ -241,6 +243,7 @@ def requests(settings: Settings) -> JSON:
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
         "RedriveAll": {"status": "failed", "since": 28_800},
         "CancelAll": {"priority": "LOW"},
+        "Move": {"priority": "LOW"},
         "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

@@ -283,7 +283,16 @@ def schemas(settings: Settings) -> JSON:
             }
         ),
         "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
-        "Dispatches": _object({**_IN_FORCE, "dispatches": _array(ref("schemas", "Dispatch"))}),
+        "Dispatches": _object(
+            {
+                **_IN_FORCE,
+                "order_since": {
+                    **_SECONDS,
+                    "description": "When what waits last changed places, in epoch seconds; 0 if never.",
+                },
+                "dispatches": _array(ref("schemas", "Dispatch")),
+            }
+        ),
         "Dispatch": _object(
             {
                 "started_at": _SECONDS,
@@ -301,6 +310,7 @@ def schemas(settings: Settings) -> JSON:
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),
+        "Move": _object({"priority": PRIORITY}, additionalProperties=False),
         "Audit": _object({"entries": _array(ref("schemas", "Entry")), "next_cursor": _NAME_OR_NULL}),
         "Entry": _object(
             {
@@ -316,6 +326,7 @@ def schemas(settings: Settings) -> JSON:
                         "change_rates",
                         "cancel",
                         "redrive",
+                        "move",
                         "cancel_all",
                         "redrive_all",
                     ],

@@ -184,6 +184,17 @@ OPERATIONS = {
         nothing twice. The answer is the status, without batches.
         """,
     ),
+    "move": Words(
+        "Steer",
+        "Move an ingestion to another priority",
+        """
+        What waits of it, for its first attempt or for another, goes at the new priority from now on: among the others
+        there in the order of creation. What runs now ends as usual. Forecasts of all ingestions follow at once.
+
+        Moving it to the priority that it has changes nothing. One that has ended, or was cancelled, is refused with
+        409. The answer is its status, without batches.
+        """,
+    ),
     "redriveCallback": Words(
         "Steer",
         "Send a callback again",
@@ -243,8 +254,9 @@ OPERATIONS = {
         "Watch",
         "See who did what, newest first",
         """
-        Pauses, ended holds, changes of the rate, cancels and redrives, each with the name of the caller's key and with
-        what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send `next_cursor` as `cursor`.
+        Pauses, ended holds, changes of the rate, moves, cancels and redrives, each with the name of the caller's key
+        and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send `next_cursor` as
+        `cursor`.
         """,
     ),
     "getQueue": Words(

@@ -43,6 +43,7 @@ ROUTES = {
     ("POST", "/quote"): Role.SUBMIT,
     ("POST", "/status/{id}/cancel"): Role.SUBMIT,
     ("POST", "/status/{id}/redrive"): Role.OPERATE,
+    ("POST", "/status/{id}/move"): Role.OPERATE,
     ("POST", "/status/{id}/callback/redrive"): Role.OPERATE,
     ("POST", "/queue/pause"): Role.OPERATE,
     ("POST", "/queue/resume"): Role.OPERATE,

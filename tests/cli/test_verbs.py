@@ -266,6 +266,17 @@ def test_a_callback_is_asked_for_shown_and_sent_again(serve: Callable[..., Host]
         service.close()
 
 
+def test_move_takes_an_ingestion_to_another_priority(service: Service) -> None:
+    service("pause")
+    ingestion_id = service.host.submit([1, 2], "MEDIUM").id
+    (document,) = lines(service("move", ingestion_id[:8], "high", "--json"))
+    assert (document["ingestion_id"], document["priority"]) == (ingestion_id, "HIGH")
+    assert f'move {ingestion_id}: priority "MEDIUM" -> "HIGH"' in service("audit").stdout
+    service("cancel", ingestion_id)
+    again = service("move", ingestion_id, "low")
+    assert (again.exit_code, "nothing is left to move" in again.stderr) == (4, True)
+
+
 def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
     assert service("audit").stdout == "Nobody has changed anything yet.\n"
     before = service("rate").stdout

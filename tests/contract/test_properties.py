@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.models import Batch, Priority, Status
+from app.errors import Conflict
 from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import estimate_of, settings
@@ -40,22 +42,32 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
-@given(arrivals=ARRIVALS, cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3), **SCHEDULE)
+@given(
+    arrivals=ARRIVALS,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3),
+    moves=st.lists(st.tuples(SECONDS, st.integers(0, 7), PRIORITIES), max_size=4),
+    **SCHEDULE,
+)
 def test_order_rate_status_and_roll_up_hold_whatever_happens(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, moves: Any, work: Any, **chosen: Any
 ) -> None:
-    check_promises(new_store, clock, arrivals, cancels, work, **chosen)
+    check_promises(new_store, clock, arrivals, cancels, moves, work, **chosen)
 
 
-@given(arrivals=CROWD, cancels=st.lists(st.tuples(SECONDS, st.integers(0, 47)), max_size=12), **SCHEDULE)
+@given(
+    arrivals=CROWD,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 47)), max_size=12),
+    moves=st.lists(st.tuples(SECONDS, st.integers(0, 47), PRIORITIES), max_size=12),
+    **SCHEDULE,
+)
 def test_they_hold_in_a_crowd(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, moves: Any, work: Any, **chosen: Any
 ) -> None:
-    check_promises(new_store, clock, arrivals, cancels, work, **chosen)
+    check_promises(new_store, clock, arrivals, cancels, moves, work, **chosen)
 
 
 def check_promises(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, moves: Any, work: Any, **chosen: Any
 ) -> None:
     clock.reset()
     attempts: dict[tuple[str, int], int] = {}
@@ -85,6 +97,8 @@ def check_promises(
         simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
     for at, which in cancels:
         simulation.at(at, lambda which=which: cancel(which))
+    for at, which, priority in moves:
+        simulation.at(at, lambda which=which, priority=priority: move(simulation, which, priority))
     simulation.run()
 
     starts = [start.at for start in simulation.starts]
@@ -98,6 +112,12 @@ def check_promises(
             assert [one for batch in batches for one in batch.ids] == list(range(1, ingestion.id_count + 1))
         done = {id_ for id_, _ in simulation.store.results(ingestion.id)}
         assert done == {id_ for batch in batches if batch.status == Status.COMPLETED for id_ in batch.ids}
+
+
+def move(simulation: Simulation, which: int, priority: Priority) -> None:
+    if which < len(simulation.ingestions):
+        with suppress(Conflict):
+            simulation.move(simulation.ingestions[which], priority)
 
 
 @given(arrivals=ARRIVALS, aging=st.sampled_from([0.5, 4.0, 20.0]))
@@ -124,6 +144,7 @@ def test_with_aging_nobody_is_overtaken_by_much_younger_ones(
 @given(
     arrivals=ARRIVALS,
     cancels=st.sets(st.integers(0, 7), max_size=2),
+    moves=st.lists(st.tuples(st.integers(0, 7), PRIORITIES), max_size=3),
     burst=st.integers(1, 3),
     aging=st.sampled_from([0.0, 3.0]),
     hold=st.sampled_from([0.0, 0.0, 33.3]),
@@ -134,6 +155,7 @@ def test_estimates_are_exact_when_nothing_else_arrives(
     clock: FakeClock,
     arrivals: Any,
     cancels: set[int],
+    moves: Any,
     burst: int,
     aging: float,
     hold: float,
@@ -150,6 +172,8 @@ def test_estimates_are_exact_when_nothing_else_arrives(
         for which in cancels:
             if which < len(simulation.ingestions) and not store.get(simulation.ingestions[which].id).status.final:
                 simulation.cancel(simulation.ingestions[which])
+        for which, priority in moves:
+            move(simulation, which, priority)
         store.hold(hold)
         for ingestion in simulation.ingestions:
             if estimate := estimate_of(store, ingestion.id):

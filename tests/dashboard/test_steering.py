@@ -42,6 +42,19 @@ def test_the_rate_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> N
     expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 5 s")
 
 
+def test_an_ingestion_can_be_moved(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    ingestion = site.submit([1])
+    page.goto(f"{site.url}/ingestions/{ingestion.id}")
+    page.get_by_label("Priority to move it to").select_option("LOW")
+    page.get_by_role("button", name="Move to this priority").click()
+    page.get_by_role("dialog", name="Move this ingestion to LOW?").get_by_role("button", name="Move it").click()
+    expect(page.locator("#pills")).to_contain_text("LOW")
+    assert site.service.store.get(ingestion.id).priority.name == "LOW"
+    site.service.cancel(ingestion.id)
+    expect(page.get_by_role("button", name="Move to this priority")).to_be_hidden()
+
+
 def test_the_log_says_who_did_what(new_site: NewSite, page: Any) -> None:
     site = new_site()
     ingestion = site.submit([1])

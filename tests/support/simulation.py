@@ -51,6 +51,8 @@ class Simulation:
     waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
     # The model of the mean service time: what was put back does not count.
     service: float = 0.0
+    # Those that were moved, by their ids.
+    priorities: dict[str, Priority] = field(default_factory=dict)
     _touched: set[str] = field(default_factory=set)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
@@ -76,9 +78,17 @@ class Simulation:
         for position in range(ingestion.batch_count):
             self.waiting.pop(self.place(ingestion, position), None)
 
+    def move(self, ingestion: Ingestion, priority: Priority) -> None:
+        self.store.move(ingestion.id, priority)
+        since = [self.waiting.pop(self.place(ingestion, at), None) for at in range(ingestion.batch_count)]
+        self.priorities[ingestion.id] = priority
+        for position, due in enumerate(since):
+            if due is not None:
+                self.waiting[self.place(ingestion, position)] = due
+
     def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
-        aging = self.settings.priority_aging
-        rank = ingestion.created_at + ingestion.priority * aging if aging else float(ingestion.priority)
+        aging, priority = self.settings.priority_aging, self.priorities.get(ingestion.id, ingestion.priority)
+        rank = ingestion.created_at + priority * aging if aging else float(priority)
         return rank, ingestion.order, position
 
     def run(self) -> None:
@@ -137,7 +147,7 @@ class Simulation:
                 after = release(self.store, claim) if outcome is None else retry(self.store, claim, BOOM, outcome)
                 assert after is not None
                 if not after.counts.cancelled:
-                    self.waiting[place] = self.clock.now() + (outcome or 0.0)
+                    self.waiting[self.place(ingestion, batch.position)] = self.clock.now() + (outcome or 0.0)
 
         self.at(now - begin + seconds, end)
 
