@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock, check_priority
+from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock, check_pauses, check_priority
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -188,13 +188,18 @@ class IngestionAPI:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
         return self.service.redrive_callback(ingestion_id)
 
-    def pause(self, by: str | None = None) -> None:
-        """Stop starting batches until `resume`; `by` is who the audit log names."""
-        self.service.pause(by)
+    def pause(self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None) -> None:
+        """Stop starting batches until `resume`; `by` is who the audit log names.
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.service.resume(by)
+        With `priority` or `owner`, only those of that priority and of that caller. Raises InvalidRequest.
+        """
+        self.service.pause(by, check_pauses(priority, owner))
+
+    def resume(
+        self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None
+    ) -> None:
+        """End a pause of the queue, or of that priority and that caller; each has its own. Raises InvalidRequest."""
+        self.service.resume(by, check_pauses(priority, owner))
 
     def end_hold(self, by: str | None = None) -> None:
         """End a hold that the upstream asked for, if there is one."""

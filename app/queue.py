@@ -52,12 +52,12 @@ class ReadyQueue(Generic[T]):
         else:
             heapq.heapreplace(heap, following)
 
-    def take(self, owner: T) -> list[Entry[T]]:
-        """Remove an owner's entries and return them; looks at all entries."""
+    def remove(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+        """Remove the entries of some owners and return them; looks at all entries."""
         heap = self._ready.queue
-        taken = [entry for entry in heap if entry.owner is owner]
+        taken = [entry for entry in heap if wanted(entry.owner)]
         if taken:
-            heap[:] = [entry for entry in heap if entry.owner is not owner]
+            heap[:] = [entry for entry in heap if not wanted(entry.owner)]
             heapq.heapify(heap)
         return taken
 

@@ -17,6 +17,7 @@ from .service import Service
 from .web import (
     FAILURE_FILTERS,
     FILTERS,
+    PAUSABLE,
     Answer,
     Caller,
     Guard,
@@ -36,6 +37,7 @@ from .web import (
     listing_document,
     needs,
     parse_request,
+    pauses_member,
     problem,
     queue_document,
     quote_document,
@@ -134,7 +136,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(quote_document(service.quote(_body(service.settings))))
+        return _json(quote_document(service.quote(_body(service.settings), guard.caller().name)))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
@@ -191,15 +193,15 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/pause")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, *PAUSABLE)
     def pause() -> Response:
-        service.pause(guard.caller().name)
+        service.pause(guard.caller().name, pauses_member())
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/resume")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, *PAUSABLE)
     def resume() -> Response:
-        service.resume(guard.caller().name)
+        service.resume(guard.caller().name, pauses_member())
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/hold/end")
@@ -304,7 +306,8 @@ def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
     # Hosts and processes are an operator's business.
     workers = [] if scope else service.store.workers()
-    return _json(queue_document(service.settings, service.store.stats(), upcoming, service.worker.state, workers))
+    stats = service.store.stats()
+    return _json(queue_document(service.settings, stats, upcoming, service.worker.state, workers, scope))
 
 
 def _health(state: str, *bad: str) -> Response:

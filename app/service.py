@@ -16,11 +16,13 @@ from uuid import uuid4
 from .callbacks import Callback, Courier
 from .config import Settings
 from .core import (
+    ALL,
     Answer,
     Clock,
     Id,
     Ids,
     Ingestion,
+    Pauses,
     Priority,
     Quote,
     Rates,
@@ -249,10 +251,10 @@ class Service:
         """Announce that a submission was refused, by `accept` or before."""
         self.emitter.emit(ingestion_refused, error=error)
 
-    def quote(self, body: Any) -> dict[Priority, Quote]:
-        """Returns when a request with this JSON would start and end at each priority; nothing is queued."""
+    def quote(self, body: Any, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when an owner's request with this JSON would start and end at each priority; nothing is queued."""
         packed, *_ = check_request(body, self.settings, self.clock.now())
-        return self.store.quote(batch_count(len(packed), self.settings.batch_size))
+        return self.store.quote(batch_count(len(packed), self.settings.batch_size), owner)
 
     def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
         """Returns the id of the ingestion that `text` stands for, and a position if that is the id of a batch.
@@ -337,15 +339,15 @@ class Service:
         if self.courier:
             self.courier.wake()
 
-    def pause(self, by: str | None = None) -> None:
-        """Stop starting batches until `resume`."""
-        self.store.pause(by)
-        logger.warning("%r is paused", self.name)
+    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """Stop starting batches, all or those of some priorities and callers, until `resume`."""
+        self.store.pause(by, what)
+        logger.warning("%s is paused", _of(what, self.name))
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.store.resume(by)
-        logger.warning("%r is resumed", self.name)
+    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """End a pause, of the queue or of some priorities and callers."""
+        self.store.resume(by, what)
+        logger.warning("%s is resumed", _of(what, self.name))
         self.worker.wake()
 
     def end_hold(self, by: str | None = None) -> None:
@@ -386,6 +388,12 @@ class Service:
         finally:
             with self._lock:
                 self._accepting.discard((owner, key))
+
+
+def _of(what: Pauses, name: str) -> str:
+    """Returns what is paused or resumed, in words."""
+    parts = [priority.name for priority in sorted(what.priorities)] + [repr(owner) for owner in sorted(what.owners)]
+    return f"{' and '.join(parts)} in {name!r}" if parts else repr(name)
 
 
 def _part_apart(*parts: Any) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
+    ALL,
     ALL_FAILURES,
     ANY,
     COMPLETED,
@@ -32,6 +33,7 @@ from .core import (
     Id,
     Ids,
     Ingestion,
+    Pauses,
     Priority,
     Quote,
     Rates,
@@ -228,8 +230,8 @@ class Store(ABC):
         """Returns at most `limit` ingestions, an `owner`'s if given, whose id begins with `prefix`."""
 
     @abstractmethod
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        """Returns when a submission of `count` batches would start and end at each priority."""
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when a submission of `count` batches by an owner would start and end at each priority."""
 
     # -- dispatching --
 
@@ -312,13 +314,16 @@ class Store(ABC):
         What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
         """
 
-    def pause(self, by: str | None = None) -> None:
-        """Start nothing until `resume`; submissions are still accepted."""
-        self.steer("pause", lambda gate, *_: gate.pause(), by)
+    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """Start nothing, or nothing of some priorities and callers, until `resume`; submissions are still accepted.
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.steer("resume", lambda gate, _, now: gate.resume(now), by)
+        Returns once what waits of them is parked; in a database that takes a step for each 500 ingestions.
+        """
+        self.steer("pause", lambda gate, *_: gate.pause(what), by)
+
+    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """End a pause of the queue, or of some priorities and callers."""
+        self.steer("resume", lambda gate, _, now: gate.resume(now, what), by)
 
     def end_hold(self, by: str | None = None) -> bool:
         """End a hold; returns whether there was one."""
@@ -359,7 +364,10 @@ class Store(ABC):
 
     @abstractmethod
     def prune(self) -> int:
-        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many."""
+        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many.
+
+        Also completes a pause or a resume that was interrupted.
+        """
 
     @abstractmethod
     def ping(self) -> None:

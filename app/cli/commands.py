@@ -8,6 +8,7 @@ where the service cannot be reached or refused.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import IO
 
 import click
@@ -51,6 +52,13 @@ every_option = click.option(
 )
 status_choice = click.Choice([status.value for status in Status])
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
+
+
+def pausable(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name what is paused or resumed."""
+    priority = click.option("--priority", type=priority_choice, help="Only this priority.")
+    owner = click.option("--owner", help="Only this caller.")
+    return priority(owner(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -244,17 +252,19 @@ def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, id_type: str, 
 
 
 @ingestion.command()
+@pausable
 @remote
-def pause(to: Remote) -> None:
-    """Start nothing until resumed; submissions are still accepted."""
-    to.show(to.client.pause(), display.queue_text)
+def pause(to: Remote, priority: str | None, owner: str | None) -> None:
+    """Start nothing until resumed, or nothing of a priority or a caller; submissions are still accepted."""
+    to.show(to.client.pause(priority=priority, owner=owner), display.queue_text)
 
 
 @ingestion.command()
+@pausable
 @remote
-def resume(to: Remote) -> None:
-    """End a pause."""
-    to.show(to.client.resume(), display.queue_text)
+def resume(to: Remote, priority: str | None, owner: str | None) -> None:
+    """End a pause of the queue, or that of a priority or a caller."""
+    to.show(to.client.resume(priority=priority, owner=owner), display.queue_text)
 
 
 @ingestion.command("end-hold")

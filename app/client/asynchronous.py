@@ -233,13 +233,13 @@ class AsyncClient(Base):
         """Returns when these ids would start and end at each priority; nothing is queued."""
         return await self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
-    async def pause(self) -> Queue:
-        """Start nothing until `resume`; returns the state of the queue."""
-        return await self._run(self._verbs.pause())
+    async def pause(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """Start nothing, or nothing of a priority and of a caller, until `resume`; returns the state of the queue."""
+        return await self._run(self._verbs.pause(priority, owner))
 
-    async def resume(self) -> Queue:
-        """End a pause; returns the state of the queue."""
-        return await self._run(self._verbs.resume())
+    async def resume(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """End a pause of the queue, or of a priority and of a caller; returns the state of the queue."""
+        return await self._run(self._verbs.resume(priority, owner))
 
     async def end_hold(self) -> Queue:
         """End a hold that the upstream asked for; returns the state of the queue."""

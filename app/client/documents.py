@@ -176,7 +176,7 @@ class Result(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
-    """When something would start and end; None while the queue is paused."""
+    """When something would start and end; None while it is paused."""
 
     batches_ahead: int
     estimated_start: datetime | None
@@ -199,6 +199,8 @@ class Depth(Document):
     waiting: int
     oldest_at: datetime | None
     drained_at: datetime | None
+    paused: bool = False
+    parked: int = 0
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -288,6 +290,7 @@ class Queue(Document):
     slowed_to: float | None = None
     rate: Rate | None = None
     workers: tuple[Worker, ...] = ()
+    paused_owners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

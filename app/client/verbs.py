@@ -135,11 +135,11 @@ class Verbs:
     def quote(self, submission: Submission) -> Steps[Quote]:
         return self._ask(Quote, "POST", "/quote", submission.body)
 
-    def pause(self) -> Steps[Queue]:
-        return self._ask(Queue, "POST", "/queue/pause")
+    def pause(self, priority: Priority | str | None, owner: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/pause" + query(priority=priority and name_of(priority), owner=owner))
 
-    def resume(self) -> Steps[Queue]:
-        return self._ask(Queue, "POST", "/queue/resume")
+    def resume(self, priority: Priority | str | None, owner: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/resume" + query(priority=priority and name_of(priority), owner=owner))
 
     def end_hold(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/hold/end")

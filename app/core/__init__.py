@@ -24,9 +24,10 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_move, check_redrive, is_last, rank_of, room_of
+from .rules import Gate, Wait, check_cancel, check_move, check_redrive, is_last, pauses_of, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
@@ -36,6 +37,7 @@ from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range
 from .validation import MEMBERS, are_ids, check_priority, check_request, past_moment, printable, shown
 
 __all__ = [
+    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
@@ -80,6 +82,7 @@ __all__ = [
     "Limiter",
     "Measured",
     "Pace",
+    "Pauses",
     "Place",
     "Priority",
     "Prospect",
@@ -107,6 +110,7 @@ __all__ = [
     "batch_position",
     "check_cancel",
     "check_move",
+    "check_pauses",
     "check_priority",
     "check_quota",
     "check_rates",
@@ -127,6 +131,7 @@ __all__ = [
     "limiter_of",
     "most_burst",
     "past_moment",
+    "pauses_of",
     "printable",
     "rank_of",
     "roll_up",

@@ -97,7 +97,8 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("", strict_slashes=False)
     @page
     def overview(who: Caller) -> Page:
-        return render("overview", who, statuses=list(Status), priorities=list(Priority))
+        callers = sorted({key.name for key in service.settings.api_keys}) if who.role >= Role.OPERATE else ()
+        return render("overview", who, statuses=list(Status), priorities=list(Priority), callers=callers)
 
     @blueprint.get("/data")
     @needs(Role.READ, *FILTERS, "cursor")
@@ -182,7 +183,7 @@ def make_dashboard(service: Service) -> Blueprint:
         count = count_member("ids", least=1, most=service.settings.max_ids)
         if count is None:
             raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
-        quotes = service.store.quote(batch_count(count, service.settings.batch_size))
+        quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
         return _json({**data.state(service), "quote": quote_document(quotes)})
 
     return blueprint

@@ -56,7 +56,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
-    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else ())
+    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else (), scope)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from ..core import Place
@@ -87,18 +87,15 @@ class Aside:
                 del self._blocks[0]
             yield from gone
 
-    def remove(self, record: Record) -> list[Entry[Record]]:
-        """Remove an ingestion's entries and return them."""
-        if not record.details.dues:
-            return []
-        entries = list(self._entries())
-        kept = [entry for entry in entries if entry.owner is not record]
-        if len(kept) == len(entries):
-            return []
-        self._count = len(kept)
-        parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
-        self._blocks = [Block([entry.due for entry in part], part) for part in parts]
-        return [entry for entry in entries if entry.owner is record]
+    def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
+        """Remove the entries of some ingestions and return them; looks at all entries."""
+        taken = [entry for entry in self._entries() if wanted(entry.owner)]
+        if taken:
+            kept = [entry for entry in self._entries() if not wanted(entry.owner)]
+            self._count = len(kept)
+            parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
+            self._blocks = [Block([entry.due for entry in part], part) for part in parts]
+        return taken
 
     def next_due(self) -> float | None:
         """Returns when the first entry is due, None if there is none."""

@@ -126,10 +126,13 @@ class MemoryStore(Store):
         with self._lock:
             return [record.snapshot() for record in some]
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
         with self._lock:
             now, state = self._clock.now(), self._state
-            return state.timeline(now).quotes(lambda priority: state.line(priority, now), count)
+            pauses = state.gate.pauses
+            return state.timeline(now).quotes(
+                lambda priority: state.line(priority, now), count, lambda priority: pauses.cover(priority, owner)
+            )
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
@@ -198,9 +201,12 @@ class MemoryStore(Store):
 
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
+            pauses = self._state.gate.pauses
             before, after = steer(self._state.gate, self._settings, self._clock.now(), steering)
             if after:
                 self._state.note(by, action, "", before, after)
+            if self._state.gate.pauses != pauses:
+                self._state.rearrange()
             return bool(after)
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:

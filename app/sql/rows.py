@@ -16,25 +16,31 @@ from ..core import (
     Counts,
     Gate,
     Ingestion,
+    Pauses,
     Priority,
     Running,
     Timeline,
     batch_count,
     count_statuses,
+    pauses_of,
     roll_up,
     room_of,
 )
 from .schema import all_of, ingestions, queues
 
-_LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
+_LANES = {
+    False: {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"},
+    True: {Priority.HIGH: "parked_high", Priority.MEDIUM: "parked_medium", Priority.LOW: "parked_low"},
+}
+"""The names of the totals, by whether they count what is parked."""
 
 
 @dataclass(slots=True)
 class QueueRow:
     """The state of one instance's queue.
 
-    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of the other limits as JSON.
+    The totals count batches; `high`, `medium` and `low` those in line, `lined` the rows of `batches` in line, `starts`
+    what started in `minute`. `levels` is the state of the other limits, and what people changed, as JSON.
     """
 
     instance: int
@@ -50,6 +56,9 @@ class QueueRow:
     high: int
     medium: int
     low: int
+    parked_high: int
+    parked_medium: int
+    parked_low: int
     lined: int
     running: int
     failed: int
@@ -64,15 +73,24 @@ class QueueRow:
 
     @property
     def total(self) -> int:
-        """Returns how many batches wait."""
+        """Returns how many batches are in line."""
         return self.high + self.medium + self.low
 
-    def waiting(self, priority: Priority) -> int:
-        """Returns how many batches wait at one priority."""
-        return int(getattr(self, _LANES[priority]))
+    @property
+    def parked(self) -> int:
+        """Returns how many batches wait outside of the line."""
+        return self.parked_high + self.parked_medium + self.parked_low
 
-    def change(self, priority: Priority, by: int) -> None:
-        setattr(self, _LANES[priority], self.waiting(priority) + by)
+    def waiting(self, priority: Priority, *, parked: bool = False) -> int:
+        """Returns how many batches of one priority are in line, or parked."""
+        return int(getattr(self, _LANES[parked][priority]))
+
+    def change(self, priority: Priority, by: int, *, parked: bool) -> None:
+        setattr(self, _LANES[parked][priority], self.waiting(priority, parked=parked) + by)
+
+    def pauses(self) -> Pauses:
+        """Returns what is paused apart from the whole, without the rest of the gate."""
+        return pauses_of(json.loads(self.levels)) if self.levels else Pauses()
 
     def gate(self, settings: Settings, now: float) -> Gate:
         """Returns the gate as stored in the row."""
@@ -104,6 +122,7 @@ class QueueRow:
             self.paused,
             self.total,
             aside,
+            self.parked,
         )
 
 
@@ -123,6 +142,7 @@ class IngestionRow:
     callback: str | None = None
     cursor: int = 0
     open: int = 1
+    parked: bool = False
     cancelled: bool = False
     waiting: int = 0
     waiting_ids: int = 0
@@ -138,6 +158,7 @@ class IngestionRow:
 
     def __post_init__(self) -> None:
         self.cancelled = bool(self.cancelled)
+        self.parked = bool(self.parked)
         self.strings = bool(self.strings)
         self._indexed = self._in_indexes()
 
@@ -184,7 +205,7 @@ class IngestionRow:
         return self._indexed != before
 
     def _in_indexes(self) -> tuple[object, ...]:
-        return self.open, self.finished_at, self.failed, roll_up(self.counts())
+        return self.open, self.parked, self.finished_at, self.failed, roll_up(self.counts())
 
 
 QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow)]
@@ -199,7 +220,7 @@ SAVE_QUEUE = (
     .values({name: bindparam(name) for name in QUEUE_NAMES[1:]})
 )
 _CHANGING = INGESTION_NAMES[INGESTION_NAMES.index("cursor") :]
-_INDEXED = {"open", "finished_at", "failed", "status"}
+_INDEXED = {"open", "parked", "finished_at", "failed", "status"}
 
 
 def _save(names: Iterable[str]) -> Update:

@@ -43,6 +43,10 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         ),
         "group": _query("group", "Only failures of this group.", _TEXT),
         "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "paused_priority": _query("priority", "This priority, and not the whole queue.", PRIORITY),
+        "paused_owner": _query(
+            "owner", "This caller, and not the whole queue.", {"type": "string", "minLength": 1, "maxLength": 255}
+        ),
         "since": _query("since", f"Only those that failed then or later: {_WHEN}.", MOMENT),
         "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", MOMENT),
         "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),

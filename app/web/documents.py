@@ -215,13 +215,18 @@ def queue_document(
     upcoming: Iterable[tuple[Batch, float | None]],
     worker: str,
     workers: Iterable[WorkerReport],
+    scope: str | None,
 ) -> dict[str, Any]:
-    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all."""
+    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
+
+    Who may see only what belongs to `scope` is told of no other callers.
+    """
     return {
         "now": timestamp(stats.now),
         "worker": worker,
         "waiting_on": stats.waiting_on,
         "paused": stats.paused,
+        "paused_owners": [owner for owner in sorted(stats.pauses.owners) if scope in (None, owner)],
         "hold_until": timestamp(stats.hold_until),
         "tokens": stats.tokens,
         "next_token_at": timestamp(stats.next_token_at),
@@ -236,6 +241,8 @@ def queue_document(
                 "waiting": depth.waiting,
                 "oldest_at": timestamp(depth.oldest_at),
                 "drained_at": timestamp(depth.drained_at),
+                "paused": priority in stats.pauses.priorities,
+                "parked": depth.parked,
             }
             for priority, depth in stats.depths.items()
         },

@@ -76,8 +76,8 @@ _UPCOMING = {
     "priority": "HIGH",
     "estimated_start": _NEXT,
 }
-_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None}
-_DEPTH = {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
+_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None, "paused": False, "parked": 0}
+_DEPTH = _IDLE | {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
 _RATE = {"interval": 5.0, "burst": 1, "limits": [], "changed": False, "rate_since": 0.0}
 _AUDIT = {
     "number": 1,
@@ -93,6 +93,7 @@ _QUEUE = {
     "worker": "running",
     "waiting_on": "token",
     "paused": False,
+    "paused_owners": [],
     "hold_until": None,
     "tokens": 0,
     "next_token_at": _NEXT,

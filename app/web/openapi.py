@@ -62,6 +62,7 @@ _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
 _KEY = ("idempotency_key",)
 _SWEEP = _json("SweepOrCount")
 _FAILED = ("group", "priority", "owner", "since", "until")
+_PAUSABLE = ("paused_priority", "paused_owner")
 _LISTED = ("status", "priority", "failed", "page", "cursor")
 
 ROUTES = (
@@ -82,8 +83,8 @@ ROUTES = (
     Route(
         "redriveCallback", "post", "/status/{ingestion_id}/callback/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE
     ),
-    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
-    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
+    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,), _PAUSABLE),
+    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,), _PAUSABLE),
     Route("endHold", "post", "/queue/hold/end", _OPERATE, _json("Queue"), (503,)),
     Route("changeRate", "post", "/queue/rate", _OPERATE, _json("Queue"), (*_BODY, 503), (), "Rate"),
     Route("resetRate", "post", "/queue/rate/reset", _OPERATE, _json("Queue"), (503,)),

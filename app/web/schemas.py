@@ -229,7 +229,11 @@ def schemas(settings: Settings) -> JSON:
                         {"type": "null"},
                     ]
                 },
-                "paused": {"type": "boolean"},
+                "paused": {"type": "boolean", "description": "Whether the queue as a whole is."},
+                "paused_owners": {
+                    **_array(_TEXT),
+                    "description": "The callers that are paused; for keys that may not operate, only their own.",
+                },
                 "hold_until": _TIME_OR_NULL,
                 "tokens": COUNT,
                 "next_token_at": _TIME,
@@ -282,7 +286,19 @@ def schemas(settings: Settings) -> JSON:
                 },
             }
         ),
-        "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
+        "Depth": _object(
+            {
+                "waiting": COUNT,
+                "oldest_at": _TIME_OR_NULL,
+                "drained_at": _TIME_OR_NULL,
+                "paused": {"type": "boolean", "description": "Whether this priority is."},
+                "parked": {
+                    **COUNT,
+                    "description": "How many of those that wait are not in line, because their priority or caller is "
+                    "paused; the times are those of the others.",
+                },
+            }
+        ),
         "Dispatches": _object(
             {
                 **_IN_FORCE,

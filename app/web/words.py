@@ -73,7 +73,7 @@ OPERATIONS = {
         whichever the body names, and disregards the deadline.
 
         It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
-        null.
+        null; so are those of a priority that is paused, and all for a caller that is.
         """,
     ),
     "getStatus": Words(
@@ -214,14 +214,20 @@ OPERATIONS = {
         What runs goes on, and ids are accepted as before; there are no forecasts until the queue is resumed. It applies
         to every process that shares the store. With a durable store it lasts through restarts. Pausing again changes
         nothing.
+
+        With `priority` or `owner`, only batches of that priority, and of that caller, do not start, and only they have
+        no forecasts; those of all others no longer count them. Each of these pauses is ended on its own.
         """,
     ),
     "resume": Words(
         "Steer",
         "End a pause",
         """
-        Work starts again under the same rate limit. A hold that the upstream asked for stays in force. Where the queue
-        is not paused, this changes nothing.
+        Work starts again under the same rate limit, each ingestion in its place. A hold that the upstream asked for
+        stays in force. What is not paused does not change.
+
+        With `priority` or `owner`, the pause of that priority, and of that caller, ends; without, that of the whole
+        queue.
         """,
     ),
     "endHold": Words(

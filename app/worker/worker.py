@@ -224,7 +224,7 @@ class Worker:
         self._looking = True
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
-            self._looking = answer.reason in ("empty", "retry")
+            self._looking = answer.reason in ("empty", "retry", "paused")
             # What the upstream had no room for waits for one of its batches to end, as for a slot.
             self._was_full = answer.reason == "connections"
             self._say_wait(answer.reason, answer.seconds)

@@ -229,6 +229,20 @@ def test_the_queue_shows_only_own_batches_to_who_is_no_operator(client: FlaskCli
         assert len(document["workers"]) == (name == "operator")
 
 
+def test_who_is_paused_is_shown_to_operators_and_to_who_is(client: FlaskClient, callers: Callers) -> None:
+    for name in ("one", "two"):
+        client.post(f"/queue/pause?owner={name}", headers=callers.headers("operator"))
+    shown = {"one": ["one"], "two": ["two"], "reader": [], "operator": ["one", "two"]}
+    for name, owners in shown.items():
+        assert client.get("/queue", headers=callers.headers(name)).json["paused_owners"] == owners
+        page = client.get("/dashboard/data", headers=callers.headers(name)).json
+        assert page["paused_owners"] == owners
+        assert '"two"' in client.get("/dashboard/data", headers=callers.headers(name)).text or "two" not in owners
+    quote = {"ids": [1], "priority": "HIGH"}
+    assert client.post("/quote", json=quote, headers=callers.headers("one")).json["HIGH"]["estimated_start"] is None
+    assert client.post("/quote", json=quote, headers=callers.headers("operator")).json["HIGH"]["estimated_start"]
+
+
 def test_an_idempotency_key_belongs_to_its_caller(client: FlaskClient, callers: Callers) -> None:
     one, two = (
         ingest(client, [1], headers={**callers.headers(name), "Idempotency-Key": "same"}) for name in ("one", "two")

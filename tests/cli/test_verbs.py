@@ -136,8 +136,19 @@ def test_pause_resume_and_queue(service: Service) -> None:
     text = service("queue").stdout
     assert "LOW         2 batches, oldest " in text
     assert "1, 2, 3" in text
-    assert "starts when the queue is resumed" in service("quote", "5").stdout
+    assert "starts when it is resumed" in service("quote", "5").stdout
     assert "\npaused      no\n" in service("resume").stdout
+
+
+def test_a_priority_and_a_caller_are_paused_by_themselves(service: Service) -> None:
+    assert "\nHIGH        nothing waits, paused\n" in service("pause", "--priority", "high").stdout
+    text = service("pause", "--owner", "ann").stdout
+    assert "\npaused      no\ncallers     ann paused\n" in text
+    service.host.submit([1], "LOW", owner="ann")
+    assert "LOW         1 batch, 1 of paused callers" in service("queue").stdout
+    assert "callers" not in service("resume", "--owner", "ann").stdout
+    assert "\nHIGH        nothing waits\n" in service("resume", "--priority", "HIGH").stdout
+    assert service("pause", "--owner", "").exit_code == 4
 
 
 def test_a_hold_is_shown_and_ended(service: Service) -> None:

@@ -165,6 +165,8 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.cancel_all(priority=Priority.LOW), "POST /in/ingestions/cancel", "redriveAll"),
         (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
         (lambda one: one.move("a", Priority.LOW), "POST /in/status/a/move", "move"),
+        (lambda one: one.pause(priority=Priority.LOW), "POST /in/queue/pause?priority=LOW", "pause"),
+        (lambda one: one.resume(owner="a b"), "POST /in/queue/resume?owner=a+b", "resume"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
         for call, _, operation in calls:

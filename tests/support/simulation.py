@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from app.config import Settings
-from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
+from app.core import Batch, BatchError, Claim, Ingestion, Pauses, Priority, Status, Wait
 from app.limits import AnyLimit, Quota
 from app.store import Store
 from tests.support.clock import FakeClock
@@ -53,6 +53,8 @@ class Simulation:
     service: float = 0.0
     # Those that were moved, by their ids.
     priorities: dict[str, Priority] = field(default_factory=dict)
+    # What is paused apart from the whole.
+    pauses: Pauses = Pauses()  # noqa: RUF009
     _touched: set[str] = field(default_factory=set)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
@@ -64,8 +66,8 @@ class Simulation:
         self._count += 1
         heapq.heappush(self._events, (seconds, self._count, action))
 
-    def submit(self, ids: range, priority: Priority) -> Ingestion:
-        ingestion = submit(self.store, ids, priority)
+    def submit(self, ids: range, priority: Priority, owner: str | None = None) -> Ingestion:
+        ingestion = submit(self.store, ids, priority, owner=owner)
         self.ingestions.append(ingestion)
         self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
@@ -85,6 +87,18 @@ class Simulation:
         for position, due in enumerate(since):
             if due is not None:
                 self.waiting[self.place(ingestion, position)] = due
+
+    def pause(self, what: Pauses) -> None:
+        self.store.pause(what=what)
+        self.pauses = self.pauses.add(what)
+
+    def resume(self, what: Pauses) -> None:
+        self.store.resume(what=what)
+        self.pauses = self.pauses.end(what)
+
+    def is_parked(self, ingestion: Ingestion) -> bool:
+        priority = self.priorities.get(ingestion.id, ingestion.priority)
+        return priority in self.pauses.priorities or ingestion.owner in self.pauses.owners
 
     def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
         aging, priority = self.settings.priority_aging, self.priorities.get(ingestion.id, ingestion.priority)
@@ -119,7 +133,8 @@ class Simulation:
         now, batch = self.clock.now(), claim.batch
         ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
         place = self.place(ingestion, batch.position)
-        due = [other for other, since in self.waiting.items() if since <= now + EPSILON]
+        parked = {one.order for one in self.ingestions if self.is_parked(one)}
+        due = [other for other, since in self.waiting.items() if since <= now + EPSILON and other[1] not in parked]
         assert place == min(due), "the most urgent due batch goes first"
         del self.waiting[place]
         self.starts.append(Start(now, batch))

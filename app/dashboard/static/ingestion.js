@@ -94,7 +94,7 @@ function told({ state, attempts, error, next_attempt_at: next }) {
   return found;
 }
 
-const estimated = (data, stamp) => (stamp ? [clock(stamp), stamp, "in"] : [data.stalled ? "not while stopped" : data.paused ? "not while paused" : "–"]);
+const estimated = (data, stamp) => (stamp ? [clock(stamp), stamp, "in"] : [data.stalled ? "not while stopped" : data.estimated_completion ? "–" : "not while paused"]);
 
 function showBatches(data) {
   keyed(

@@ -24,6 +24,7 @@ function load(signal) {
 
 const poller = run(load, (data) => {
   showNext(data);
+  showPauses(data);
   showFigures(data);
   showChart(data);
   showUpcoming(data.next);
@@ -34,7 +35,7 @@ const poller = run(load, (data) => {
 });
 
 function showNext(data) {
-  const none = data.stalled ? "stopped" : data.paused ? "paused" : data.waiting ? "–" : "idle";
+  const none = data.stalled ? "stopped" : data.waiting_on === "paused" ? "paused" : data.waiting ? "–" : "idle";
   relative(byId("countdown"), data.next_dispatch_at, "left", none);
   write(byId("held"), held(data));
   const every = data.rate.interval ? `one every ${duration(data.rate.interval).replace(".0 s", " s")}` : "no limit";
@@ -47,10 +48,29 @@ function showNext(data) {
   if (byId("interval") && document.activeElement !== byId("interval")) byId("interval").value = data.rate.interval;
 }
 
+function showPauses(data) {
+  if (!byId("pauses")) return;
+  for (const [name, level] of Object.entries(data.priorities)) {
+    byId(`pause-${name}`).hidden = level.paused;
+    byId(`resume-${name}`).hidden = !level.paused;
+  }
+  const form = byId("pause-owner");
+  if (!form) return;
+  keyed(byId("paused-owners"), data.paused_owners, String, (owner) => {
+    const button = make("button", { type: "button", "data-post": `${form.dataset.resume}?owner=${encodeURIComponent(owner)}` }, `Resume the caller ${owner}`);
+    action(button, () => ({
+      title: `Resume ${owner}?`,
+      detail: "What waits of this caller is dispatched in its place again, at the usual rate.",
+      yes: "Resume",
+    }), `${owner} is resumed.`, poller);
+    return button;
+  }, () => {});
+}
+
 function held(data) {
   if (data.stalled) return { dead: "The worker is dead.", stuck: "The worker is stuck.", stopping: "The worker is stopping." }[data.worker] ?? "No worker runs.";
   switch (data.waiting_on) {
-    case "paused": return "The queue is paused.";
+    case "paused": return data.paused ? "The queue is paused." : "All that waits is paused.";
     case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
     case "token": return "Waiting for the rate limit.";
     case "connections": return "The upstream takes no more at once.";
@@ -80,14 +100,15 @@ function showFigures(data) {
     levels,
     ([name]) => name,
     ([name]) => {
-      const line = row(["Waiting", make("span")], ["Oldest", make("span")], ["Drained", make("span")]);
+      const line = row(["Waiting", make("span"), make("span", { class: "muted" })], ["Oldest", make("span")], ["Drained", make("span")]);
       for (const cell of line.cells) cell.className = "number";
       line.prepend(make("th", { scope: "row" }, pill(name)));
       return line;
     },
     (line, [, level]) => {
-      const [waiting, oldest, end] = [...line.querySelectorAll("td > span")];
+      const [waiting, parked, oldest, end] = [...line.querySelectorAll("td > span")];
       write(waiting, number(level.waiting));
+      write(parked, level.paused ? " paused" : level.parked ? ` (${number(level.parked)} paused)` : "");
       relative(oldest, level.oldest_at, "age");
       relative(end, level.drained_at, "soon");
     },
@@ -236,6 +257,27 @@ action(byId("resume"), () => ({
   detail: "Dispatching continues at once, at the usual rate.",
   yes: "Resume",
 }), "The queue is resumed.", poller);
+for (const name of ["HIGH", "MEDIUM", "LOW"]) {
+  action(byId(`pause-${name}`), () => ({
+    title: `Pause ${name}?`,
+    detail: `Nothing of this priority is dispatched until somebody resumes it; the others go on. What is running ends as usual; submissions are still accepted.`,
+    yes: "Pause",
+  }), `${name} is paused.`, poller);
+  action(byId(`resume-${name}`), () => ({
+    title: `Resume ${name}?`,
+    detail: "What waits of this priority is dispatched in its place again, at the usual rate.",
+    yes: "Resume",
+  }), `${name} is resumed.`, poller);
+}
+byId("pause-owner")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const owner = byId("owner").value;
+  send(`${event.target.dataset.post}?owner=${encodeURIComponent(owner)}`, undefined, {
+    title: `Pause ${owner}?`,
+    detail: "Nothing of this caller is dispatched until somebody resumes it; the others go on. What is running ends as usual; submissions are still accepted.",
+    yes: "Pause",
+  }, `${owner} is paused.`);
+});
 action(byId("end-hold"), () => ({
   title: "End the hold?",
   detail: "The upstream asked for quiet. Dispatching continues at once, at the usual rate.",
@@ -246,16 +288,21 @@ action(byId("reset-rate"), () => ({
   detail: "Every process on this queue goes back to it from the next start on.",
   yes: "Use it",
 }), "The rate is as configured.", poller);
-byId("rate")?.addEventListener("submit", async (event) => {
+byId("rate")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const seconds = Number(byId("interval").value);
   const question = { title: "Change the rate?", detail: `One start every ${seconds} s, in every process on this queue, until it is changed again.`, yes: "Change it" };
+  send(byId("rate").dataset.post, JSON.stringify({ interval: seconds }), question, "The rate is changed.");
+});
+
+// Sends what a form says, once it is confirmed.
+async function send(address, body, question, done) {
   if (!(await ask(question))) return;
   try {
-    await post(byId("rate").dataset.post, JSON.stringify({ interval: seconds }));
-    notice("done", "The rate is changed.");
+    await post(address, body);
+    notice("done", done);
   } catch (error) {
     notice("error", error.title, error.message);
   }
   poller.now();
-});
+}
