@@ -52,6 +52,7 @@ from .web import (
     status_page,
     sweep_document,
     with_failed,
+    worker_member,
 )
 
 _PAGE = 50
@@ -220,6 +221,18 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.OPERATE)
     def reset_rates() -> Response:
         service.reset_rates(guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/concurrency")
+    @needs(Role.OPERATE, "worker")
+    def change_concurrency() -> Response:
+        service.change_concurrency(_body(service.settings), worker_member(), guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/concurrency/reset")
+    @needs(Role.OPERATE, "worker")
+    def reset_concurrency() -> Response:
+        service.reset_concurrency(worker_member(), guard.caller().name)
         return _queue(service, guard.caller().scope)
 
     @blueprint.get("/audit")

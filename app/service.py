@@ -32,10 +32,12 @@ from .core import (
     SystemClock,
     batch_count,
     batch_position,
+    check_concurrency,
     check_rates,
     check_request,
     id_prefix,
     ingestion_prefix,
+    named_worker,
     steps,
 )
 from .errors import Conflict, IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
@@ -370,6 +372,25 @@ class Service:
         self.store.change_rates(Rates(), by)
         logger.warning("the rate of %r is as configured", self.name)
         self.worker.wake()
+
+    def change_concurrency(self, body: Any, worker: str | None = None, by: str | None = None) -> None:
+        """Run as many batches at once as the JSON of a request says, from 1 to CONCURRENCY_MOST.
+
+        In each process on the store, or in that of a `worker`: its id, the beginning of it, or a host. Other processes
+        follow with their next report, within a third of LEASE. Raises InvalidRequest or UnknownWorker, and changes
+        nothing then.
+        """
+        count, name = check_concurrency(body, self.settings), named_worker(worker, self.store.workers())
+        self.store.change_concurrency(name, count, by)
+        logger.warning("%s of %r may run %d batches at once", name or "each process", self.name, count)
+        self.worker.resize()
+
+    def reset_concurrency(self, worker: str | None = None, by: str | None = None) -> None:
+        """Run as many batches at once as is configured, everywhere or in that of a `worker`. Raises UnknownWorker."""
+        name = worker if worker in self.store.stats().concurrency.some else named_worker(worker, self.store.workers())
+        self.store.change_concurrency(name, None, by)
+        logger.warning("%s of %r may run as many batches as is configured", name or "each process", self.name)
+        self.worker.resize()
 
     def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
         processor = self.find_processor() or simulate

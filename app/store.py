@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
@@ -30,6 +30,7 @@ from .core import (
     Failure,
     FailureFilter,
     Filter,
+    Gate,
     Id,
     Ids,
     Ingestion,
@@ -280,8 +281,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def report(self, worker: WorkerReport) -> None:
-        """Record that a worker is alive, until a lease passes without a report. The store sets its times."""
+    def report(self, worker: WorkerReport) -> int:
+        """Record that a worker is alive, until a lease passes without a report; returns how many slots it has.
+
+        It reports those that are configured. The store sets its times.
+        """
 
     @abstractmethod
     def leave(self, worker_id: str) -> None:
@@ -332,6 +336,18 @@ class Store(ABC):
     def change_rates(self, rates: Rates, by: str | None = None) -> None:
         """Go by these rates; `Rates()` goes back to what is configured."""
         self.steer("change_rates", lambda gate, settings, now: gate.change_rates(settings, rates, now), by)
+
+    def change_concurrency(self, name: str | None, count: int | None, by: str | None = None) -> None:
+        """Have each process, or the worker or host of a name, run so many batches at once, None: as configured.
+
+        Without both, all are as configured.
+        """
+        workers = self.workers()
+
+        def change(gate: Gate, *_: Any) -> None:
+            gate.concurrency = gate.concurrency.change(name, count, workers)
+
+        self.steer("change_concurrency", change, by)
 
     @abstractmethod
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:

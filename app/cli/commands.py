@@ -296,6 +296,22 @@ def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[st
 
 
 @ingestion.command()
+@click.argument("count", type=click.IntRange(1), required=False)
+@click.option("--worker", metavar="WORKER", help="Only this one: its id, the beginning of it, or a host.")
+@click.option("--reset", is_flag=True, help="Go back to what is configured.")
+@remote
+def concurrency(to: Remote, count: int | None, worker: str | None, *, reset: bool) -> None:
+    """Have each process run COUNT batches at once, until it is changed again; without COUNT, say how many."""
+    if reset:
+        queue = to.client.reset_concurrency(worker=worker)
+    elif count is not None:
+        queue = to.client.change_concurrency(count, worker=worker)
+    else:
+        queue = to.client.queue()
+    to.show(queue, lambda queue, _: display.concurrency_text(queue))
+
+
+@ingestion.command()
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @remote
 def audit(to: Remote, limit: int) -> None:

@@ -135,6 +135,13 @@ def rate_text(queue: Document) -> str:
     return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
 
 
+def concurrency_text(queue: Document) -> str:
+    """Returns how many batches run at once, and where that differs."""
+    found = queue["concurrency"]
+    text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
+    return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
+
+
 def audit_text(page: Document, times: Times) -> str:
     """Returns the entries of the audit log, a line each."""
     return "\n".join(_entry(one, times) for one in page["entries"]) or "Nobody has changed anything yet."

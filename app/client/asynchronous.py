@@ -258,6 +258,17 @@ class AsyncClient(Base):
         """Go back to the rate that is configured; returns the state of the queue."""
         return await self._run(self._verbs.reset_rate())
 
+    async def change_concurrency(self, count: int, *, worker: str | None = None) -> Queue:
+        """Run so many batches at once in each process, within the bound of the configuration.
+
+        With `worker`, only in that one: its id, the beginning of it, or a host. Returns the state of the queue.
+        """
+        return await self._run(self._verbs.change_concurrency(count, worker))
+
+    async def reset_concurrency(self, *, worker: str | None = None) -> Queue:
+        """Run as many batches at once as is configured, everywhere or in a `worker`; returns the state of the queue."""
+        return await self._run(self._verbs.reset_concurrency(worker))
+
     async def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
         """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""
         return await self._run(self._verbs.audit(limit, cursor))

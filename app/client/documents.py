@@ -269,6 +269,16 @@ class Worker(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Concurrency(Document):
+    """How many batches a process runs at once: `each`, and by workers' ids or hosts `some`."""
+
+    each: int
+    some: Any
+    changed: bool
+    most: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Queue(Document):
     """The state of the queue."""
 
@@ -291,6 +301,7 @@ class Queue(Document):
     rate: Rate | None = None
     workers: tuple[Worker, ...] = ()
     paused_owners: tuple[str, ...] = ()
+    concurrency: Concurrency | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -151,6 +151,13 @@ class Verbs:
     def reset_rate(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/rate/reset")
 
+    def change_concurrency(self, count: int, worker: str | None) -> Steps[Queue]:
+        body = json.dumps({"concurrency": count}).encode()
+        return self._ask(Queue, "POST", "/queue/concurrency" + query(worker=worker), body)
+
+    def reset_concurrency(self, worker: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/concurrency/reset" + query(worker=worker))
+
     def audit(self, limit: int, cursor: str | None) -> Steps[Audit]:
         return self._ask(Audit, "GET", "/audit" + query(limit=limit, cursor=cursor))
 

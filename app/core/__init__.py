@@ -4,6 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
@@ -27,7 +28,18 @@ from .pace import STEP, Pace
 from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_move, check_redrive, is_last, pauses_of, rank_of, room_of
+from .rules import (
+    Gate,
+    Wait,
+    check_cancel,
+    check_move,
+    check_redrive,
+    concurrency_of,
+    is_last,
+    pauses_of,
+    rank_of,
+    room_of,
+)
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
@@ -65,6 +77,7 @@ __all__ = [
     "Batches",
     "Claim",
     "Clock",
+    "Concurrency",
     "Counts",
     "Depth",
     "Dispatch",
@@ -109,6 +122,7 @@ __all__ = [
     "batch_id_parts",
     "batch_position",
     "check_cancel",
+    "check_concurrency",
     "check_move",
     "check_pauses",
     "check_priority",
@@ -117,6 +131,7 @@ __all__ = [
     "check_redrive",
     "check_request",
     "check_sweep",
+    "concurrency_of",
     "count_statuses",
     "dumps",
     "group_of",
@@ -130,6 +145,8 @@ __all__ = [
     "is_last",
     "limiter_of",
     "most_burst",
+    "most_concurrency",
+    "named_worker",
     "past_moment",
     "pauses_of",
     "printable",

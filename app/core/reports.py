@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .concurrency import Concurrency
 from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
@@ -58,9 +59,9 @@ class Stats(NamedTuple):
 
     `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
     None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
-    which refusals of the upstream lead, 0 where there are none, `rates` what an operator changed, and `pauses` what is
-    paused apart from the whole. `order_since` is when what is in line last changed places, because an operator moved
-    or resumed some of it.
+    which refusals of the upstream lead, 0 where there are none. An operator changed `rates`, `pauses` apart from the
+    whole, and `concurrency`; `order_since` is when what is in line last changed places, because some of it was moved or
+    resumed.
     """
 
     now: float
@@ -79,6 +80,7 @@ class Stats(NamedTuple):
     pace: float = 0.0
     rates: Rates = Rates()
     pauses: Pauses = Pauses()
+    concurrency: Concurrency = Concurrency()
     order_since: float = 0.0
 
     @property
@@ -124,6 +126,7 @@ class Stats(NamedTuple):
             pace,
             gate.rates,
             gate.pauses,
+            gate.concurrency,
             gate.order_since,
         )
 
@@ -153,7 +156,8 @@ class Quote(NamedTuple):
 class WorkerReport(NamedTuple):
     """A worker as it last reported: `busy` of its `slots` run a batch, and `abandoned` processor calls hang.
 
-    The store sets `started_at` and `seen_at`, in epoch seconds.
+    It reports as many slots as are configured, and the store tells how many are in force. The store sets `started_at`
+    and `seen_at`, in epoch seconds.
     """
 
     id: str

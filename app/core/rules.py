@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..config import Settings
 from ..errors import Conflict
 from ..limits import Limit
+from .concurrency import Concurrency
 from .limiter import Limiter
 from .limits import OF_INTERVAL, OF_UPSTREAM, buckets_of, limiter_of, state_of
 from .models import Priority, Status
@@ -20,6 +21,7 @@ from .pauses import ALL, Pauses
 from .rates import Rates, carried
 
 _PACE, _RATES, _PAUSES, _ORDER = "pace", "rates", "pauses", "order_since"
+_CONCURRENCY = "concurrency"
 
 
 class Wait(NamedTuple):
@@ -49,6 +51,7 @@ class Gate:
     pace: Pace = Pace()  # noqa: RUF009 - it is immutable
     rates: Rates = Rates()  # noqa: RUF009
     pauses: Pauses = Pauses()  # noqa: RUF009
+    concurrency: Concurrency = Concurrency()  # noqa: RUF009
     order_since: float = 0.0
     others: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,13 +64,14 @@ class Gate:
         pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
         pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
         known.pop(_PAUSES, None)
+        concurrency = Concurrency(*known.pop(_CONCURRENCY, ()))
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
         for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
             known.pop(name, None)
         gate = cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
-        gate.pauses, gate.order_since = pauses, order_since
+        gate.pauses, gate.concurrency, gate.order_since = pauses, concurrency, order_since
         return gate
 
     def at(self, settings: Settings, now: float) -> Gate:
@@ -88,6 +92,8 @@ class Gate:
             levels[_RATES] = self.rates
         if self.pauses:
             levels[_PAUSES] = self.pauses.kept()
+        if self.concurrency:
+            levels[_CONCURRENCY] = self.concurrency
         if self.order_since:
             levels[_ORDER] = self.order_since
         return full_at, levels
@@ -179,6 +185,11 @@ class Gate:
 def pauses_of(levels: Mapping[str, Any]) -> Pauses:
     """Returns the pauses in what a gate `kept`."""
     return Pauses.of(*levels.get(_PAUSES, ((), ())))
+
+
+def concurrency_of(levels: Mapping[str, Any]) -> Concurrency:
+    """Returns the counts of batches at once in what a gate `kept`."""
+    return Concurrency(*levels.get(_CONCURRENCY, ()))
 
 
 def room_of(settings: Settings, running: int) -> int:

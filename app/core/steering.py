@@ -47,4 +47,5 @@ def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
         "interval": rates.interval,
         "burst": rates.burst,
         "limits": limits,
+        "concurrency": gate.concurrency.told(),
     }

@@ -63,7 +63,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
         upcoming = [(batch, None) for batch, _ in upcoming]
         for level in document["priorities"].values():
             level["drained_at"] = None
-    document["slots"] = sum(one.slots for one in workers) or settings.concurrency
+    document["slots"] = sum(one.slots for one in workers) or document["concurrency"]["each"]
     document["failed"] = stats.failed
     document["scoped"] = scope is not None
     document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)

@@ -95,12 +95,17 @@ class MemoryState:
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
-        return [one for one in self.workers.values() if one.seen_at > now - self._settings.lease]
+        concurrency = self.gate.concurrency
+        return [
+            one._replace(slots=concurrency.of(one, one.slots))
+            for one in self.workers.values()
+            if one.seen_at > now - self._settings.lease
+        ]
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        slots = sum(one.slots for one in self.present(now)) or self._settings.concurrency
-        return min(slots, room_of(self._settings, 0))
+        slots = sum(one.slots for one in self.present(now))
+        return min(slots or self.gate.concurrency.each or self._settings.concurrency, room_of(self._settings, 0))
 
     def line(self, priority: Priority, now: float) -> tuple[int, Place]:
         """Returns how many batches wait before an ingestion created now, and its place."""

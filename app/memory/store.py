@@ -171,11 +171,12 @@ class MemoryStore(Store):
         with self._lock:
             return self._state.gate.slow_down(self._settings, claim.claimed_at, self._clock.now())
 
-    def report(self, worker: WorkerReport) -> None:
+    def report(self, worker: WorkerReport) -> int:
         with self._lock:
             now, workers = self._clock.now(), self._state.workers
             before = workers.get(worker.id)
             workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
+            return self._state.gate.concurrency.of(worker, worker.slots)
 
     def leave(self, worker_id: str) -> None:
         with self._lock:

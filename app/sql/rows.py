@@ -13,6 +13,7 @@ from sqlalchemy import Update, bindparam, insert, update
 from ..config import Settings
 from ..core import (
     Aside,
+    Concurrency,
     Counts,
     Gate,
     Ingestion,
@@ -21,6 +22,7 @@ from ..core import (
     Running,
     Timeline,
     batch_count,
+    concurrency_of,
     count_statuses,
     pauses_of,
     roll_up,
@@ -104,9 +106,13 @@ class QueueRow:
         self.levels = json.dumps(levels) if levels else None
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
+    def concurrency(self) -> Concurrency:
+        """Returns how many batches each process runs at once, where that was changed."""
+        return concurrency_of(json.loads(self.levels)) if self.levels else Concurrency()
+
     def most_running(self, settings: Settings) -> int:
         """Returns how many batches may run at once, in all processes."""
-        return min(self.slots or settings.concurrency, room_of(settings, 0))
+        return min(self.slots or self.concurrency().each or settings.concurrency, room_of(settings, 0))
 
     def timeline(
         self, settings: Settings, now: float, aside: Aside, started: Callable[[], Iterable[float]]

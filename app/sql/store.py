@@ -196,8 +196,8 @@ class SQLStore(Store):
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
-    def report(self, worker: WorkerReport) -> None:
-        self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
+    def report(self, worker: WorkerReport) -> int:
+        return self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
 
     def leave(self, worker_id: str) -> None:
         self._turns.take(lambda turn: workers.leave(turn, worker_id))
@@ -232,6 +232,7 @@ class SQLStore(Store):
             pauses = gate.pauses
             before, after = steer(gate, self._settings, turn.now, steering)
             turn.queue.keep(gate)
+            workers.count(turn)
             if after:
                 audits.note(turn, self._settings, by, action, "", before, after)
             return bool(after), bool(gate.pauses or pauses)

@@ -41,6 +41,7 @@ from .params import (
     spot_member,
     status_member,
     with_failed,
+    worker_member,
 )
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
@@ -93,4 +94,5 @@ __all__ = [
     "status_page",
     "sweep_document",
     "with_failed",
+    "worker_member",
 ]

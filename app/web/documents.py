@@ -14,6 +14,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    Concurrency,
     Dispatch,
     Estimate,
     Failure,
@@ -31,6 +32,7 @@ from ..core import (
     batch_id_parts,
     dumps,
     ingestion_document,
+    most_concurrency,
     timestamp,
 )
 
@@ -259,6 +261,18 @@ def queue_document(
             for batch, start in upcoming
         ],
         "workers": [worker_document(one) for one in workers],
+        "concurrency": concurrency_document(stats.concurrency, settings, scope),
+    }
+
+
+def concurrency_document(concurrency: Concurrency, settings: Settings, scope: str | None) -> dict[str, Any]:
+    """Returns how many batches a process may run at once; hosts and workers only for who may see everything."""
+    some = dict(concurrency.some) if scope is None else {}
+    return {
+        "each": concurrency.each or settings.concurrency,
+        "some": some,
+        "changed": bool(concurrency),
+        "most": most_concurrency(settings),
     }
 
 

@@ -88,6 +88,7 @@ _AUDIT = {
     "before": {"paused": False},
     "after": {"paused": True},
 }
+_CONCURRENCY = {"each": 4, "some": {}, "changed": False, "most": 4}
 _QUEUE = {
     "now": _STARTED,
     "worker": "running",
@@ -120,6 +121,7 @@ _QUEUE = {
             "seen_at": _CREATED,
         }
     ],
+    "concurrency": _CONCURRENCY,
 }
 _PAUSED = {
     **_QUEUE,
@@ -208,6 +210,8 @@ def answers(settings: Settings) -> dict[str, Any]:
         "endHold": _QUEUE,
         "changeRate": _QUEUE | {"rate": _RATE | {"interval": 10.0, "changed": True, "rate_since": 1800000000.0}},
         "resetRate": _QUEUE,
+        "changeConcurrency": _QUEUE | {"concurrency": _CONCURRENCY | {"each": 2, "changed": True}},
+        "resetConcurrency": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
         "listDispatches": {**_RATE, "order_since": 0.0, "dispatches": [_DISPATCH]},
@@ -245,6 +249,7 @@ def requests(settings: Settings) -> JSON:
         "RedriveAll": {"status": "failed", "since": 28_800},
         "CancelAll": {"priority": "LOW"},
         "Move": {"priority": "LOW"},
+        "Concurrency": {"concurrency": 1},
         "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

@@ -83,6 +83,11 @@ def pauses_member() -> Pauses:
     return check_pauses(_member("priority"), _member("owner"))
 
 
+def worker_member() -> str | None:
+    """Returns the worker that the query names."""
+    return _member("worker")
+
+
 def spot_member() -> Spot | None:
     """Returns the cursor of a page of groups. Raises InvalidRequest."""
     text = _member("cursor")

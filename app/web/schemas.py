@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst
+from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -284,6 +284,20 @@ def schemas(settings: Settings) -> JSON:
                     ),
                     "description": "Who works on this queue, as last reported; empty for keys that may not operate.",
                 },
+                "concurrency": _object(
+                    {
+                        "each": {"type": "integer", "minimum": 1},
+                        "some": {
+                            "type": "object",
+                            "additionalProperties": {"type": "integer", "minimum": 1},
+                            "description": "By the ids of workers, or hosts, that differ; empty for keys that may not "
+                            "operate.",
+                        },
+                        "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
+                        "most": {"type": "integer", "minimum": 1, "description": "What it may be raised to."},
+                    },
+                    description="How many batches a process runs at once at most.",
+                ),
             }
         ),
         "Depth": _object(
@@ -326,6 +340,10 @@ def schemas(settings: Settings) -> JSON:
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),
+        "Concurrency": _object(
+            {"concurrency": {"type": "integer", "minimum": 1, "maximum": most_concurrency(settings)}},
+            additionalProperties=False,
+        ),
         "Move": _object({"priority": PRIORITY}, additionalProperties=False),
         "Audit": _object({"entries": _array(ref("schemas", "Entry")), "next_cursor": _NAME_OR_NULL}),
         "Entry": _object(
@@ -340,6 +358,7 @@ def schemas(settings: Settings) -> JSON:
                         "resume",
                         "end_hold",
                         "change_rates",
+                        "change_concurrency",
                         "cancel",
                         "redrive",
                         "move",

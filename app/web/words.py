@@ -256,13 +256,32 @@ OPERATIONS = {
         Where the rate is as configured, this changes nothing.
         """,
     ),
+    "changeConcurrency": Words(
+        "Steer",
+        "Change how many batches run at once",
+        """
+        Stands in for `CONCURRENCY`, from 1 to `CONCURRENCY_MOST`, in every process that shares the store, or in that of
+        a `worker` of those that `GET /queue` lists. A process with more batches at work lets them end first.
+
+        Forecasts follow at once; the process that answers too, and others with their next report, within a third of
+        `LEASE`. With a durable store it lasts through restarts, until it is changed again or reset; what was set by a
+        worker's id ends with that worker, what was set by its host does not.
+        """,
+    ),
+    "resetConcurrency": Words(
+        "Steer",
+        "Run as many batches at once as is configured",
+        """
+        Everywhere, or for a `worker` that was named before. Where it is as configured, this changes nothing.
+        """,
+    ),
     "getAudit": Words(
         "Watch",
         "See who did what, newest first",
         """
-        Pauses, ended holds, changes of the rate, moves, cancels and redrives, each with the name of the caller's key
-        and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send `next_cursor` as
-        `cursor`.
+        Pauses, ended holds, changes of rate and concurrency, moves, cancels and redrives, each with the name of the
+        caller's key and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send
+        `next_cursor` as `cursor`.
         """,
     ),
     "getQueue": Words(

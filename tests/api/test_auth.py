@@ -54,6 +54,8 @@ ROUTES = {
     ("POST", "/queue/hold/end"): Role.OPERATE,
     ("POST", "/queue/rate"): Role.OPERATE,
     ("POST", "/queue/rate/reset"): Role.OPERATE,
+    ("POST", "/queue/concurrency"): Role.OPERATE,
+    ("POST", "/queue/concurrency/reset"): Role.OPERATE,
     ("GET", "/audit"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,

@@ -102,6 +102,11 @@ def rate_while_away(host: Host, client: FlaskClient, method: str, path: str) -> 
     return client.open(path, method=method, headers=OPERATOR, json={"interval": 20})
 
 
+def concurrency_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    away(host)
+    return client.open(path, method=method, headers=OPERATOR, json={"concurrency": 1})
+
+
 def move_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     away(host)
     return client.open(
@@ -288,6 +293,15 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         422: sending(json=[]),
     },
     ("post", "/queue/rate/reset"): {**LIMITED, 200: busy},
+    ("post", "/queue/concurrency"): {
+        **LIMITED,
+        **BODIES,
+        200: sending(json={"concurrency": 1}),
+        404: sending(json={"concurrency": 1}, query_string={"worker": "nobody"}),
+        422: sending(json={"concurrency": 5}),
+        503: concurrency_while_away,
+    },
+    ("post", "/queue/concurrency/reset"): {**LIMITED, 200: busy, 404: sending(query_string={"worker": "nobody"})},
     ("get", "/audit"): {**LIMITED, 200: busy, 422: sending(query_string={"cursor": "x"})},
     ("get", "/dispatches"): {**LIMITED, 200: busy, 422: sending(query_string={"limit": "0"})},
     ("get", "/metrics"): {401: without_key, 422: misspelt, 200: busy, 501: without_prometheus},

@@ -140,6 +140,21 @@ def test_pause_resume_and_queue(service: Service) -> None:
     assert "\npaused      no\n" in service("resume").stdout
 
 
+def test_the_number_of_batches_at_once_is_changed_and_set_back(service: Service) -> None:
+    before = service("concurrency").stdout
+    assert before.endswith(" at once in each process (as configured)\n")
+    assert service("concurrency", "1").stdout == "1 batch at once in each process (changed)\n"
+    own = service.host.service.worker.id
+    assert f"\n1 batch in {own}\n" in service("concurrency", "1", "--worker", own[:8]).stdout
+    assert (
+        service("concurrency", "--reset", "--worker", own[:8]).stdout == "1 batch at once in each process (changed)\n"
+    )
+    assert service("concurrency", "--reset").stdout == before
+    refused = service("concurrency", "1", "--worker", "nobody")
+    assert (refused.exit_code, f"those that work on it are: {own} on" in refused.stderr) == (4, True)
+    assert "concurrency must be a whole number from 1 to" in service("concurrency", "1000").stderr
+
+
 def test_a_priority_and_a_caller_are_paused_by_themselves(service: Service) -> None:
     assert "\nHIGH        nothing waits, paused\n" in service("pause", "--priority", "high").stdout
     text = service("pause", "--owner", "ann").stdout

@@ -166,6 +166,8 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
         (lambda one: one.move("a", Priority.LOW), "POST /in/status/a/move", "move"),
         (lambda one: one.pause(priority=Priority.LOW), "POST /in/queue/pause?priority=LOW", "pause"),
+        (lambda one: one.change_concurrency(2, worker="b"), "POST /in/queue/concurrency?worker=b", "changeConcurrency"),
+        (lambda one: one.reset_concurrency(), "POST /in/queue/concurrency/reset", "resetConcurrency"),
         (lambda one: one.resume(owner="a b"), "POST /in/queue/resume?owner=a+b", "resume"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:

@@ -74,6 +74,25 @@ def test_a_priority_is_paused_and_resumed_by_itself(new_site: NewSite, page: Any
     assert not site.service.store.stats().pauses
 
 
+def test_the_slots_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    site.work()
+    page.goto(site.url)
+    page.get_by_text("Another number of slots").click()
+    page.get_by_label("Slots", exact=True).fill("2")
+    page.get_by_role("button", name="Change the slots").click()
+    page.get_by_role("dialog", name="Change the slots?").get_by_role("button", name="Change them").click()
+    expect(page.locator("#workers tr")).to_contain_text("0 of 2 busy")
+    page.get_by_label("of", exact=True).select_option(index=1)
+    page.get_by_label("Slots", exact=True).fill("1")
+    page.get_by_role("button", name="Change the slots").click()
+    page.get_by_role("dialog").get_by_role("button", name="Change them").click()
+    expect(page.locator("#workers tr")).to_contain_text("0 of 1 busy")
+    page.get_by_role("button", name="Use the configured number of slots").click()
+    page.get_by_role("dialog").get_by_role("button", name="Use it").click()
+    expect(page.locator("#workers tr")).to_contain_text("0 of 4 busy")
+
+
 def test_a_caller_is_paused_and_resumed_by_name(new_site: NewSite, page: Any) -> None:
     text, key = new_key("boss", Role.OPERATE)
     _, other = new_key("importer", Role.SUBMIT)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.verify import verify
-from app.core import Pauses, Priority, Rates, Wait
+from app.core import Pauses, Priority, Rates, Wait, WorkerReport
 from app.core.models import BatchError, Status
 from app.sql import parking
 from app.sql.store import SQLStore
@@ -123,6 +123,16 @@ def test_what_is_paused_is_so_for_all_and_after_a_restart(open_sql: Open) -> Non
     assert blocked(restarted).reason == "paused"
     here.resume(what=what)
     assert [claim.batch.ingestion_id for claim in claimed(restarted, 9)] == [urgent.id, ann.id]
+
+
+def test_the_slots_of_a_host_are_the_same_after_a_restart(open_sql: Open) -> None:
+    worker = WorkerReport("a", "a-host", 1, "1.2.3", 4, 0, 0)
+    here = open_sql()
+    here.report(worker)
+    here.change_concurrency("a-host", 2)
+    here.leave("a")
+    assert open_sql().report(worker._replace(id="b", process=2)) == 2
+    assert here.stats().concurrency.some == {"a-host": 2}
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])

@@ -29,6 +29,7 @@ const poller = run(load, (data) => {
   showChart(data);
   showUpcoming(data.next);
   showWorkers(data);
+  showConcurrency(data);
   showRows(data);
   // Just after the next dispatch is when there is something new to see.
   return data.next_dispatch_at ? Date.parse(data.next_dispatch_at) - now() + 150 : undefined;
@@ -136,6 +137,19 @@ function showWorkers(data) {
       relative(seen.firstChild, one.seen_at, "ago");
     },
   );
+}
+
+function showConcurrency({ concurrency, workers }) {
+  const form = byId("concurrency");
+  if (!form) return;
+  byId("reset-concurrency").hidden = !concurrency.changed;
+  byId("slots").max = concurrency.most;
+  if (!form.contains(document.activeElement)) byId("slots").value ||= concurrency.each;
+  const [each, ...rest] = byId("worker").options;
+  const known = new Set(workers.map((one) => one.id));
+  for (const option of rest) if (!known.delete(option.value)) option.remove();
+  for (const one of workers) if (known.has(one.id)) byId("worker").append(make("option", { value: one.id }, `${one.host}, process ${one.process}`));
+  write(each, "each process");
 }
 
 let drawn = "";
@@ -294,6 +308,22 @@ byId("rate")?.addEventListener("submit", (event) => {
   const question = { title: "Change the rate?", detail: `One start every ${seconds} s, in every process on this queue, until it is changed again.`, yes: "Change it" };
   send(byId("rate").dataset.post, JSON.stringify({ interval: seconds }), question, "The rate is changed.");
 });
+
+byId("concurrency")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const [worker, count] = [byId("worker").value, Number(byId("slots").value)];
+  const query = worker ? `?worker=${encodeURIComponent(worker)}` : "";
+  send(`${event.target.dataset.post}${query}`, JSON.stringify({ concurrency: count }), {
+    title: "Change the slots?",
+    detail: `${plural(count, "batch")} at once in ${byId("worker").selectedOptions[0].textContent}, until it is changed again. What runs ends as usual.`,
+    yes: "Change them",
+  }, "The slots are changed.");
+});
+action(byId("reset-concurrency"), () => ({
+  title: "Use the configured number of slots?",
+  detail: "Every process on this queue goes back to its own CONCURRENCY.",
+  yes: "Use it",
+}), "The slots are as configured.", poller);
 
 // Sends what a form says, once it is confirmed.
 async function send(address, body, question, done) {
