@@ -185,6 +185,9 @@ class Settings:
     audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
+    concurrency_most: int = _setting(
+        0, _integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
+    )
     priority_aging: float = _setting(
         0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
     )

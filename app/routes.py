@@ -10,13 +10,14 @@ from flask import Blueprint, Response, abort, g, stream_with_context
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, Status, check_sweep, dumps, grouped
+from .core import ASK_AGAIN, Estimate, Status, check_priority, check_sweep, dumps, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
     FAILURE_FILTERS,
     FILTERS,
+    PAUSABLE,
     Answer,
     Caller,
     Guard,
@@ -36,6 +37,7 @@ from .web import (
     listing_document,
     needs,
     parse_request,
+    pauses_member,
     problem,
     queue_document,
     quote_document,
@@ -50,6 +52,7 @@ from .web import (
     status_page,
     sweep_document,
     with_failed,
+    worker_member,
 )
 
 _PAGE = 50
@@ -113,6 +116,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         service.redrive(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
+    @blueprint.post("/status/<ingestion_id>/move")
+    @needs(Role.OPERATE)
+    def move(ingestion_id: str) -> Response:
+        service.move(ingestion_id, check_priority(_body(service.settings)), guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
     @needs(Role.OPERATE)
     def redrive_callback(ingestion_id: str) -> Response:
@@ -128,7 +137,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(quote_document(service.quote(_body(service.settings))))
+        return _json(quote_document(service.quote(_body(service.settings), guard.caller().name)))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
@@ -185,15 +194,15 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/pause")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, *PAUSABLE)
     def pause() -> Response:
-        service.pause(guard.caller().name)
+        service.pause(guard.caller().name, pauses_member())
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/resume")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, *PAUSABLE)
     def resume() -> Response:
-        service.resume(guard.caller().name)
+        service.resume(guard.caller().name, pauses_member())
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/hold/end")
@@ -214,6 +223,18 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         service.reset_rates(guard.caller().name)
         return _queue(service, guard.caller().scope)
 
+    @blueprint.post("/queue/concurrency")
+    @needs(Role.OPERATE, "worker")
+    def change_concurrency() -> Response:
+        service.change_concurrency(_body(service.settings), worker_member(), guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/concurrency/reset")
+    @needs(Role.OPERATE, "worker")
+    def reset_concurrency() -> Response:
+        service.reset_concurrency(worker_member(), guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
     @blueprint.get("/audit")
     @needs(Role.OPERATE, "limit", "cursor")
     def audit() -> Response:
@@ -225,8 +246,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        rates = service.store.stats().rates
-        return _json({**rate_document(rates, service.settings), "dispatches": log})
+        stats = service.store.stats()
+        rate = rate_document(stats.rates, service.settings)
+        return _json({**rate, "order_since": stats.order_since, "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)
@@ -297,7 +319,8 @@ def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
     # Hosts and processes are an operator's business.
     workers = [] if scope else service.store.workers()
-    return _json(queue_document(service.settings, service.store.stats(), upcoming, service.worker.state, workers))
+    stats = service.store.stats()
+    return _json(queue_document(service.settings, stats, upcoming, service.worker.state, workers, scope))
 
 
 def _health(state: str, *bad: str) -> Response:

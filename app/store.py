@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
+    ALL,
     ALL_FAILURES,
     ANY,
     COMPLETED,
@@ -29,10 +30,12 @@ from .core import (
     Failure,
     FailureFilter,
     Filter,
+    Gate,
     Id,
     Ids,
     Ingestion,
     Minute,
+    Pauses,
     Priority,
     Quote,
     Rates,
@@ -236,8 +239,8 @@ class Store(ABC):
         """Returns at most `limit` ingestions, an `owner`'s if given, whose id begins with `prefix`."""
 
     @abstractmethod
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        """Returns when a submission of `count` batches would start and end at each priority."""
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when a submission of `count` batches by an owner would start and end at each priority."""
 
     # -- dispatching --
 
@@ -286,8 +289,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def report(self, worker: WorkerReport) -> None:
-        """Record that a worker is alive, until a lease passes without a report. The store sets its times."""
+    def report(self, worker: WorkerReport) -> int:
+        """Record that a worker is alive, until a lease passes without a report; returns how many slots it has.
+
+        It reports those that are configured. The store sets its times.
+        """
 
     @abstractmethod
     def leave(self, worker_id: str) -> None:
@@ -307,19 +313,29 @@ class Store(ABC):
         """Start the failed batches over, at their rank. Raises Conflict if none failed, or on a cancelled ingestion."""
 
     @abstractmethod
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion, now or later for a retry, go at another priority, in its creation order.
+
+        What runs ends as usual. Raises Conflict if the ingestion has ended or was cancelled.
+        """
+
+    @abstractmethod
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         """Change the gate, for all processes and until it is changed again; returns whether anything differs.
 
         What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
         """
 
-    def pause(self, by: str | None = None) -> None:
-        """Start nothing until `resume`; submissions are still accepted."""
-        self.steer("pause", lambda gate, *_: gate.pause(), by)
+    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """Start nothing, or nothing of some priorities and callers, until `resume`; submissions are still accepted.
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.steer("resume", lambda gate, _, now: gate.resume(now), by)
+        Returns once what waits of them is parked; in a database that takes a step for each 500 ingestions.
+        """
+        self.steer("pause", lambda gate, *_: gate.pause(what), by)
+
+    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """End a pause of the queue, or of some priorities and callers."""
+        self.steer("resume", lambda gate, _, now: gate.resume(now, what), by)
 
     def end_hold(self, by: str | None = None) -> bool:
         """End a hold; returns whether there was one."""
@@ -328,6 +344,18 @@ class Store(ABC):
     def change_rates(self, rates: Rates, by: str | None = None) -> None:
         """Go by these rates; `Rates()` goes back to what is configured."""
         self.steer("change_rates", lambda gate, settings, now: gate.change_rates(settings, rates, now), by)
+
+    def change_concurrency(self, name: str | None, count: int | None, by: str | None = None) -> None:
+        """Have each process, or the worker or host of a name, run so many batches at once, None: as configured.
+
+        Without both, all are as configured.
+        """
+        workers = self.workers()
+
+        def change(gate: Gate, *_: Any) -> None:
+            gate.concurrency = gate.concurrency.change(name, count, workers)
+
+        self.steer("change_concurrency", change, by)
 
     @abstractmethod
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
@@ -360,7 +388,10 @@ class Store(ABC):
 
     @abstractmethod
     def prune(self) -> int:
-        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many."""
+        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many.
+
+        Also completes a pause or a resume that was interrupted.
+        """
 
     @abstractmethod
     def ping(self) -> None:

@@ -65,7 +65,7 @@ def ending(status: Document, times: Times) -> str:
     if "estimated_completion" not in status:
         return str(status["status"])
     end = status["estimated_completion"]
-    return f"should end {times.due(end) if end else 'some time after the queue is resumed'}"
+    return f"should end {times.due(end) if end else 'some time after it is resumed'}"
 
 
 LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
@@ -98,7 +98,7 @@ def quote_text(quotes: Document, times: Times) -> str:
             + (
                 f"starts {times.due(quote['estimated_start'])}, ends {times.due(quote['estimated_completion'])}"
                 if quote["estimated_start"]
-                else "starts when the queue is resumed"
+                else "starts when it is resumed"
             ),
         )
         for priority, quote in quotes.items()
@@ -112,6 +112,7 @@ def queue_text(queue: Document, times: Times) -> str:
     rows = [
         ("worker", queue["worker"]),
         ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
+        ("callers", _paused_owners(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", count(queue["running"])),
@@ -134,6 +135,13 @@ def rate_text(queue: Document) -> str:
     return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
 
 
+def concurrency_text(queue: Document) -> str:
+    """Returns how many batches run at once, and where that differs."""
+    found = queue["concurrency"]
+    text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
+    return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
+
+
 def audit_text(page: Document, times: Times) -> str:
     """Returns the entries of the audit log, a line each."""
     return "\n".join(_entry(one, times) for one in page["entries"]) or "Nobody has changed anything yet."
@@ -145,6 +153,11 @@ def _entry(entry: Document, times: Times) -> str:
     )
     subject = f" {entry['subject']}" if entry["subject"] else ""
     return f"{times.ago(entry['at'])}, {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
+
+
+def _paused_owners(queue: Document) -> str | None:
+    owners = queue.get("paused_owners")
+    return click.style(printable(f"{', '.join(owners)} paused"), fg="yellow") if owners else None
 
 
 def _limits(queue: Document) -> str | None:
@@ -172,10 +185,17 @@ def proof_text(proof: Document) -> str:
 
 
 def _depth(depth: Document, times: Times) -> str:
-    if not depth["waiting"]:
-        return "nothing waits"
-    last = f", last goes {times.due(depth['drained_at'])}" if depth["drained_at"] else ""
-    return f"{count(depth['waiting'])}, oldest {times.ago(depth['oldest_at'])}{last}"
+    parked, waiting = depth.get("parked", 0), depth["waiting"]
+    said = [count(waiting) if waiting else "nothing waits"]
+    if depth["oldest_at"]:
+        said.append(f"oldest {times.ago(depth['oldest_at'])}")
+    if depth["drained_at"]:
+        said.append(f"last goes {times.due(depth['drained_at'])}")
+    if depth.get("paused"):
+        said.append(click.style("paused", fg="yellow"))
+    elif parked:
+        said.append(f"{parked} of paused callers")
+    return ", ".join(said)
 
 
 def _next(batch: Document, times: Times) -> str:

@@ -222,6 +222,10 @@ class AsyncClient(Base):
         """
         return await self._run(self._verbs.redrive(ingestion_id))
 
+    async def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
+        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        return await self._run(self._verbs.move(ingestion_id, priority))
+
     async def redrive_callback(self, ingestion_id: str) -> StatusPage:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 
@@ -235,13 +239,13 @@ class AsyncClient(Base):
         """Returns when these ids would start and end at each priority; nothing is queued."""
         return await self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
-    async def pause(self) -> Queue:
-        """Start nothing until `resume`; returns the state of the queue."""
-        return await self._run(self._verbs.pause())
+    async def pause(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """Start nothing, or nothing of a priority and of a caller, until `resume`; returns the state of the queue."""
+        return await self._run(self._verbs.pause(priority, owner))
 
-    async def resume(self) -> Queue:
-        """End a pause; returns the state of the queue."""
-        return await self._run(self._verbs.resume())
+    async def resume(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """End a pause of the queue, or of a priority and of a caller; returns the state of the queue."""
+        return await self._run(self._verbs.resume(priority, owner))
 
     async def end_hold(self) -> Queue:
         """End a hold that the upstream asked for; returns the state of the queue."""
@@ -259,6 +263,17 @@ class AsyncClient(Base):
     async def reset_rate(self) -> Queue:
         """Go back to the rate that is configured; returns the state of the queue."""
         return await self._run(self._verbs.reset_rate())
+
+    async def change_concurrency(self, count: int, *, worker: str | None = None) -> Queue:
+        """Run so many batches at once in each process, within the bound of the configuration.
+
+        With `worker`, only in that one: its id, the beginning of it, or a host. Returns the state of the queue.
+        """
+        return await self._run(self._verbs.change_concurrency(count, worker))
+
+    async def reset_concurrency(self, *, worker: str | None = None) -> Queue:
+        """Run as many batches at once as is configured, everywhere or in a `worker`; returns the state of the queue."""
+        return await self._run(self._verbs.reset_concurrency(worker))
 
     async def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
         """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""

@@ -218,6 +218,10 @@ class Client(Base):
         """
         return self._run(self._verbs.redrive(ingestion_id))
 
+    def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
+        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        return self._run(self._verbs.move(ingestion_id, priority))
+
     def redrive_callback(self, ingestion_id: str) -> StatusPage:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 
@@ -231,13 +235,13 @@ class Client(Base):
         """Returns when these ids would start and end at each priority; nothing is queued."""
         return self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
-    def pause(self) -> Queue:
-        """Start nothing until `resume`; returns the state of the queue."""
-        return self._run(self._verbs.pause())
+    def pause(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """Start nothing, or nothing of a priority and of a caller, until `resume`; returns the state of the queue."""
+        return self._run(self._verbs.pause(priority, owner))
 
-    def resume(self) -> Queue:
-        """End a pause; returns the state of the queue."""
-        return self._run(self._verbs.resume())
+    def resume(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """End a pause of the queue, or of a priority and of a caller; returns the state of the queue."""
+        return self._run(self._verbs.resume(priority, owner))
 
     def end_hold(self) -> Queue:
         """End a hold that the upstream asked for; returns the state of the queue."""
@@ -255,6 +259,17 @@ class Client(Base):
     def reset_rate(self) -> Queue:
         """Go back to the rate that is configured; returns the state of the queue."""
         return self._run(self._verbs.reset_rate())
+
+    def change_concurrency(self, count: int, *, worker: str | None = None) -> Queue:
+        """Run so many batches at once in each process, within the bound of the configuration.
+
+        With `worker`, only in that one: its id, the beginning of it, or a host. Returns the state of the queue.
+        """
+        return self._run(self._verbs.change_concurrency(count, worker))
+
+    def reset_concurrency(self, *, worker: str | None = None) -> Queue:
+        """Run as many batches at once as is configured, everywhere or in a `worker`; returns the state of the queue."""
+        return self._run(self._verbs.reset_concurrency(worker))
 
     def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
         """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""

@@ -176,7 +176,7 @@ class Result(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
-    """When something would start and end; None while the queue is paused."""
+    """When something would start and end; None while it is paused."""
 
     batches_ahead: int
     estimated_start: datetime | None
@@ -199,6 +199,8 @@ class Depth(Document):
     waiting: int
     oldest_at: datetime | None
     drained_at: datetime | None
+    paused: bool = False
+    parked: int = 0
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -267,6 +269,16 @@ class Worker(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Concurrency(Document):
+    """How many batches a process runs at once: `each`, and by workers' ids or hosts `some`."""
+
+    each: int
+    some: Any
+    changed: bool
+    most: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Queue(Document):
     """The state of the queue."""
 
@@ -288,6 +300,8 @@ class Queue(Document):
     slowed_to: float | None = None
     rate: Rate | None = None
     workers: tuple[Worker, ...] = ()
+    paused_owners: tuple[str, ...] = ()
+    concurrency: Concurrency | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -338,3 +352,4 @@ class Dispatches(Document):
     limits: tuple[str, ...] = ()
     changed: bool = False
     rate_since: float = 0.0
+    order_since: float = 0.0

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import Status
+from ..core import Priority, Status
 from .calls import Calls, D, Steps
 from .documents import (
     Accepted,
@@ -27,7 +27,7 @@ from .errors import ClientError
 from .filters import of_failures, sweep_request
 from .messages import Reply
 from .paths import path_of, query, results_path, status_path
-from .submission import Submission
+from .submission import Submission, name_of
 from .waits import Waits
 
 
@@ -112,17 +112,21 @@ class Verbs:
     def redrive(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/redrive"), once=True)
 
+    def move(self, ingestion_id: str, priority: Priority | str) -> Steps[StatusPage]:
+        body = json.dumps({"priority": name_of(priority)}).encode()
+        return self._ask(StatusPage, "POST", status_path(ingestion_id, "/move"), body)
+
     def redrive_callback(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/callback/redrive"), once=True)
 
     def quote(self, submission: Submission) -> Steps[Quote]:
         return self._ask(Quote, "POST", "/quote", submission.body)
 
-    def pause(self) -> Steps[Queue]:
-        return self._ask(Queue, "POST", "/queue/pause")
+    def pause(self, priority: Priority | str | None, owner: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/pause" + query(priority=priority and name_of(priority), owner=owner))
 
-    def resume(self) -> Steps[Queue]:
-        return self._ask(Queue, "POST", "/queue/resume")
+    def resume(self, priority: Priority | str | None, owner: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/resume" + query(priority=priority and name_of(priority), owner=owner))
 
     def end_hold(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/hold/end")
@@ -133,6 +137,13 @@ class Verbs:
 
     def reset_rate(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/rate/reset")
+
+    def change_concurrency(self, count: int, worker: str | None) -> Steps[Queue]:
+        body = json.dumps({"concurrency": count}).encode()
+        return self._ask(Queue, "POST", "/queue/concurrency" + query(worker=worker), body)
+
+    def reset_concurrency(self, worker: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/concurrency/reset" + query(worker=worker))
 
     def audit(self, limit: int, cursor: str | None) -> Steps[Audit]:
         return self._ask(Audit, "GET", "/audit" + query(limit=limit, cursor=cursor))

@@ -4,6 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
@@ -25,18 +26,31 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
+from .rules import (
+    Gate,
+    Wait,
+    check_cancel,
+    check_move,
+    check_redrive,
+    concurrency_of,
+    is_last,
+    pauses_of,
+    rank_of,
+    room_of,
+)
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, are_ids, check_request, past_moment, printable, shown
+from .validation import MEMBERS, are_ids, check_priority, check_request, past_moment, printable, shown
 
 __all__ = [
+    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
@@ -67,6 +81,7 @@ __all__ = [
     "Change",
     "Claim",
     "Clock",
+    "Concurrency",
     "Counts",
     "Depth",
     "Dispatch",
@@ -85,6 +100,7 @@ __all__ = [
     "Measured",
     "Minute",
     "Pace",
+    "Pauses",
     "Place",
     "Priority",
     "Prospect",
@@ -112,11 +128,16 @@ __all__ = [
     "batch_id_parts",
     "batch_position",
     "check_cancel",
+    "check_concurrency",
+    "check_move",
+    "check_pauses",
+    "check_priority",
     "check_quota",
     "check_rates",
     "check_redrive",
     "check_request",
     "check_sweep",
+    "concurrency_of",
     "count_statuses",
     "dumps",
     "group_of",
@@ -130,7 +151,10 @@ __all__ = [
     "is_last",
     "limiter_of",
     "most_burst",
+    "most_concurrency",
+    "named_worker",
     "past_moment",
+    "pauses_of",
     "printable",
     "rank_of",
     "roll_up",

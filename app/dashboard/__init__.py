@@ -101,7 +101,8 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("", strict_slashes=False)
     @page
     def overview(who: Caller) -> Page:
-        return render("overview", who, statuses=list(Status), priorities=list(Priority))
+        callers = sorted({key.name for key in service.settings.api_keys}) if who.role >= Role.OPERATE else ()
+        return render("overview", who, statuses=list(Status), priorities=list(Priority), callers=callers)
 
     @blueprint.get("/data")
     @needs(Role.READ, *FILTERS, "cursor")
@@ -157,7 +158,7 @@ def make_dashboard(service: Service) -> Blueprint:
         if batch is not None:
             offset = batch - batch % data.BATCHES
             return redirect(url_for(".ingestion", ingestion_id=found, offset=offset, batch=batch + 1), 303)
-        return render("ingestion", who, ingestion_id=found, statuses=list(Status))
+        return render("ingestion", who, ingestion_id=found, statuses=list(Status), priorities=list(Priority))
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
     @needs(Role.READ, "offset", "status")
@@ -196,7 +197,7 @@ def make_dashboard(service: Service) -> Blueprint:
         count = count_member("ids", least=1, most=service.settings.max_ids)
         if count is None:
             raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
-        quotes = service.store.quote(batch_count(count, service.settings.batch_size))
+        quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
         return _json({**data.state(service), "quote": quote_document(quotes)})
 
     return blueprint

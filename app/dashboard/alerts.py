@@ -44,6 +44,14 @@ def _stopped(stats: Stats) -> list[dict[str, Any]]:
     if stats.paused:
         detail = "Nothing is dispatched until it is resumed; submissions are still accepted."
         found.append(alert("warning", "The queue is paused", detail))
+    if names := ", ".join(priority.name for priority in sorted(stats.pauses.priorities)):
+        detail = "Nothing of that priority is dispatched until it is resumed; submissions are still accepted."
+        found.append(alert("warning", f"{names} paused", detail))
+    if callers := len(stats.pauses.owners):
+        # Not by name: everybody who may look is shown this.
+        title = "A caller is paused" if callers == 1 else f"{callers} callers are paused"
+        detail = "Nothing of theirs is dispatched until they are resumed; submissions are still accepted."
+        found.append(alert("warning", title, detail))
     if stats.hold_until is not None:
         detail = "The upstream asked for quiet: nothing starts until the hold ends."
         found.append(alert("warning", "On hold", detail, stats.hold_until))

@@ -57,14 +57,14 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
-    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else ())
+    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else (), scope)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:
         upcoming = [(batch, None) for batch, _ in upcoming]
         for level in document["priorities"].values():
             level["drained_at"] = None
-    document["slots"] = sum(one.slots for one in workers) or settings.concurrency
+    document["slots"] = sum(one.slots for one in workers) or document["concurrency"]["each"]
     document["failed"] = stats.failed
     document["scoped"] = scope is not None
     document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)

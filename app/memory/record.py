@@ -63,13 +63,15 @@ _NO_DETAILS = Details()
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it,
-    `kind` what the catalog files it under.
+    While it is `parked`, it waits outside of the line, because its priority or caller is paused. `cursor` is the
+    position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it, `kind` what the
+    catalog files it under.
     """
 
     __slots__ = (
         "batch_size", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at",
-        "id", "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
+        "id", "ids", "key", "kind", "lane_index", "order", "owner", "parked", "priority", "rank", "started_at",
+        "states", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +90,7 @@ class Record:
         self.kind: Kind | None = None
         self.lane_index: int
         self.cursor = 0
-        self.cancelled = False
+        self.cancelled = self.parked = False
         self.started_at: float | None = None
         self.finished_at: float | None = None
         self.estimated_completion: float | None = None
@@ -144,6 +146,11 @@ class Record:
     def waiting(self) -> int:
         """How many starts the batches need that wait for their first or next attempt."""
         return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING] + self.details.starts
+
+    @property
+    def lined(self) -> int:
+        """How many of these are in line."""
+        return 0 if self.parked else self.waiting
 
     @property
     def waiting_ids(self) -> int:

@@ -138,10 +138,13 @@ class MemoryStore(Store):
         with self._lock:
             return [record.snapshot() for record in some]
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
         with self._lock:
             now, state = self._clock.now(), self._state
-            return state.timeline(now).quotes(lambda priority: state.line(priority, now), count)
+            pauses = state.gate.pauses
+            return state.timeline(now).quotes(
+                lambda priority: state.line(priority, now), count, lambda priority: pauses.cover(priority, owner)
+            )
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
@@ -182,11 +185,12 @@ class MemoryStore(Store):
         with self._lock:
             return self._state.gate.slow_down(self._settings, claim.claimed_at, self._clock.now())
 
-    def report(self, worker: WorkerReport) -> None:
+    def report(self, worker: WorkerReport) -> int:
         with self._lock:
             now, workers = self._clock.now(), self._state.workers
             before = workers.get(worker.id)
             workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
+            return self._state.gate.concurrency.of(worker, worker.slots)
 
     def leave(self, worker_id: str) -> None:
         with self._lock:
@@ -204,13 +208,22 @@ class MemoryStore(Store):
             self._state.redrive(record, by)
             return record.snapshot()
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        with self._lock:
+            record = self._state.record(ingestion_id)
+            self._state.move(record, priority, by)
+            return record.snapshot()
+
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
             now, state = self._clock.now(), self._state
+            pauses = state.gate.pauses
             before, after = steer(state.gate, self._settings, now, steering)
             if after:
                 state.note(by, action, "", before, after)
                 state.minutes.changed(state.gate, now)
+            if state.gate.pauses != pauses:
+                state.rearrange()
             return bool(after)
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:

@@ -34,6 +34,7 @@ _HOLDINGS = (
         ingestions.c.waiting,
         ingestions.c.waiting_ids,
         ingestions.c.batch_size,
+        ingestions.c.parked,
     )
     .where(*_of_owner)
     .order_by(ingestions.c.rank, ingestions.c.order)
@@ -79,7 +80,9 @@ def add(
         isinstance(submission.ids, Strings),
         submission.callback,
     )
-    row.estimated_completion = timeline.completion(ahead, count, place)
+    row.parked = queue.pauses().cover(priority, owner)
+    row.open = int(not row.parked)
+    row.estimated_completion = None if row.parked else timeline.completion(ahead, count, place)
     turn.wait(row, count, row.id_count)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
@@ -95,9 +98,9 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        for rank, order, batches, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
+        for rank, order, batches, waiting, batch_size, parked in turn.connection.execute(_HOLDINGS, values).all():
             if number <= waiting:
-                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, ())
+                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, (), parked)
                 return timeline.until_started(found, batch_count(number, batch_size) - 1)
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")

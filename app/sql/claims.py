@@ -53,7 +53,7 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     chosen: list[_Chosen] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     room = room_of(settings, queue.running)
-    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room):
+    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room, parked=queue.parked):
         for candidate, was_full in zip(pick(turn, min(len(slots), room), promoted=True), slots, strict=False):
             token_at = gate.limiter.ready_at
             if not gate.limiter.take(now):
@@ -67,9 +67,8 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        answers.append(
-            mine or gate.wait(now, due=first_due(turn), slots=limit, room=room_of(settings, queue.running)) or []
-        )
+        left = {"room": room_of(settings, queue.running), "parked": queue.parked}
+        answers.append(mine or gate.wait(now, due=first_due(turn), slots=limit, **left) or [])
     return answers
 
 

@@ -15,7 +15,7 @@ from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
+from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions
 from .turns import Turn
 from .wire import Values
 
@@ -167,9 +167,12 @@ class _Ends:
             minutes.fail(turn)
         elif not row.cancelled:
             due = turn.now + delay
-            line = ASIDE if due > turn.now else READY
             row.retrying += 1
-            queue.lined += answers.starts
+            if row.parked:
+                line = PARKED
+            else:
+                line = ASIDE if due > turn.now else READY
+                queue.lined += answers.starts
             turn.wait(row, answers.starts, len(answers.left))
         if error is not None:
             told = _told(error)

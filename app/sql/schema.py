@@ -33,14 +33,14 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0019"
+FIRST, REVISION = "0001", "0014"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
 """How many consecutive orders share a row of `lanes`."""
 
-NOT_IN_LINE, ASIDE, READY = range(3)
-"""What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, or due."""
+NOT_IN_LINE, ASIDE, READY, PARKED = range(4)
+"""What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, due, or paused."""
 
 THIS = bindparam("this", type_=Integer)
 """The instance that a statement concerns."""
@@ -69,6 +69,9 @@ queues = Table(
     Column("high", BigInteger, nullable=False, server_default="0"),
     Column("medium", BigInteger, nullable=False, server_default="0"),
     Column("low", BigInteger, nullable=False, server_default="0"),
+    Column("parked_high", BigInteger, nullable=False, server_default="0"),
+    Column("parked_medium", BigInteger, nullable=False, server_default="0"),
+    Column("parked_low", BigInteger, nullable=False, server_default="0"),
     Column("lined", BigInteger, nullable=False, server_default="0"),
     Column("running", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False, server_default="0"),
@@ -97,6 +100,7 @@ ingestions = Table(
     Column("fingerprint", Text, nullable=False),
     Column("cursor", BigInteger, nullable=False),
     Column("open", SmallInteger, nullable=False),
+    Column("parked", Boolean, nullable=False, server_default=text("false")),
     Column("cancelled", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     Column("waiting", BigInteger, nullable=False),
@@ -111,13 +115,14 @@ ingestions = Table(
     Column("miss", Double),
     Column("callback", Text),
 )
-"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch. `strings`
-says that its ids are in the table of that name.
+"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch, and 0 while
+it is `parked`, because its priority or caller is paused. `strings` says that its ids are in the table of that name.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
 
 IS_OPEN = text("open = 1")
+IS_PARKED = text("parked")
 IS_FINISHED = text("finished_at IS NOT NULL")
 HAS_FAILED = text("failed > 0")
 HAS_OWNER = text("owner IS NOT NULL")
@@ -147,6 +152,15 @@ Index(
     ingestions.c.order,
     sqlite_where=IS_OPEN,
     postgresql_where=IS_OPEN,
+)
+Index(
+    "ingest_parked",
+    ingestions.c.instance,
+    ingestions.c.priority,
+    ingestions.c.owner,
+    ingestions.c.order,
+    sqlite_where=IS_PARKED,
+    postgresql_where=IS_PARKED,
 )
 Index(
     "ingest_finished",
@@ -267,7 +281,7 @@ lanes = Table(
     Column("waiting", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How many batches of a priority wait among `BLOCK` consecutive orders, and the least rank among them."""
+"""How many batches of a priority are in line among `BLOCK` consecutive orders, and the least rank among them."""
 
 dispatches = Table(
     "ingest_dispatches",

@@ -37,7 +37,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, catalog, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import audits, catalog, claims, controls, ends, failures, forecast, minutes, parking, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -142,8 +142,8 @@ class SQLStore(Store):
         forgotten = self._instance.forgotten
         return self._read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        return self._read(lambda view: forecast.quotes(view, self._settings, count))
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        return self._read(lambda view: forecast.quotes(view, self._settings, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
@@ -161,8 +161,8 @@ class SQLStore(Store):
         if queue.total and queue.total == queue.lined:
             # Only retries wait; finding out whether one is due takes another query.
             return None
-        room = room_of(self._settings, queue.running)
-        return queue.gate(self._settings, now).wait(now, due=now if queue.total else None, slots=limit, room=room)
+        due, room = now if queue.total else None, room_of(self._settings, queue.running)
+        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, parked=queue.parked)
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
@@ -201,8 +201,8 @@ class SQLStore(Store):
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
-    def report(self, worker: WorkerReport) -> None:
-        self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
+    def report(self, worker: WorkerReport) -> int:
+        return self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
 
     def leave(self, worker_id: str) -> None:
         self._turns.take(lambda turn: workers.leave(turn, worker_id))
@@ -225,16 +225,31 @@ class SQLStore(Store):
 
         return self._turns.take(redriven)
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        def moved(turn: Turn) -> Ingestion:
+            return controls.move(turn, self._settings, self._instance.find_in(turn, ingestion_id), priority, by)
+
+        return self._turns.take(moved)
+
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
-        def steered(turn: Turn) -> bool:
+        def steered(turn: Turn) -> tuple[bool, bool]:
             gate = turn.queue.gate(self._settings, turn.now)
+            pauses = gate.pauses
             before, after = steer(gate, self._settings, turn.now, steering)
             minutes.keep(turn, gate)
+            workers.count(turn)
             if after:
                 audits.note(turn, self._settings, by, action, "", before, after)
-            return bool(after)
+            return bool(after), bool(gate.pauses or pauses)
 
-        return self._turns.take(steered)
+        changed, more = self._turns.take(steered)
+        self._rearrange(more=more)
+        return changed
+
+    def _rearrange(self, *, more: bool) -> None:
+        """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
+        while more:
+            more = self._turns.take(lambda turn: parking.rearrange(turn, self._settings))
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         return self._read(lambda view: audits.latest(view, limit, before))
@@ -270,6 +285,7 @@ class SQLStore(Store):
         while more:
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
+        self._rearrange(more=bool(state.pauses() or state.parked))
         return count
 
     def ping(self) -> None:

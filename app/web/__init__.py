@@ -29,16 +29,19 @@ from .metrics import add_metrics
 from .params import (
     FAILURE_FILTERS,
     FILTERS,
+    PAUSABLE,
     count_member,
     current,
     failure_filter,
     filter_members,
     idempotency_key,
     lines_type,
+    pauses_member,
     root_path,
     spot_member,
     status_member,
     with_failed,
+    worker_member,
 )
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
@@ -46,6 +49,7 @@ from .reference import add_reference, description
 __all__ = [
     "FAILURE_FILTERS",
     "FILTERS",
+    "PAUSABLE",
     "Answer",
     "Caller",
     "Guard",
@@ -74,6 +78,7 @@ __all__ = [
     "listing_document",
     "needs",
     "parse_request",
+    "pauses_member",
     "problem",
     "queue_document",
     "quote_document",
@@ -89,4 +94,5 @@ __all__ = [
     "status_page",
     "sweep_document",
     "with_failed",
+    "worker_member",
 ]

@@ -45,6 +45,15 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "submitted_until": _query("until", f"Only those submitted then or earlier: {_WHEN}.", MOMENT),
         "group": _query("group", "Only failures of this group.", _TEXT),
         "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "paused_priority": _query("priority", "This priority, and not the whole queue.", PRIORITY),
+        "paused_owner": _query(
+            "owner", "This caller, and not the whole queue.", {"type": "string", "minLength": 1, "maxLength": 255}
+        ),
+        "worker": _query(
+            "worker",
+            "A worker's id, or an unambiguous beginning of it; or a host, for all of its processes.",
+            {"type": "string", "minLength": 1},
+        ),
         "since": _query("since", f"Only those that failed then or later: {_WHEN}.", MOMENT),
         "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", MOMENT),
         "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
@@ -122,7 +131,7 @@ def responses(*, keyed: bool) -> JSON:
             "This request comes from another site (Origin is https://example.org, this is localhost:8000); nothing was "
             "changed.",
         ),
-        404: ("There is no such ingestion, or it has been forgotten.", _UNKNOWN),
+        404: ("There is no such ingestion, or it has been forgotten; or no such worker.", _UNKNOWN),
         409: (
             "The ingestion's state rules it out, or the first request with this key is still being accepted.",
             "The ingestion is completed; nothing is left to cancel.",
@@ -138,7 +147,10 @@ def responses(*, keyed: bool) -> JSON:
             "The key's role does not allow it, or a page of another site sent it.",
             "The key of 'importer' has the role submit; this needs the role operate.",
         )
-        words[404] = ("There is no such ingestion, it has been forgotten, or it is another caller's.", _UNKNOWN)
+        words[404] = (
+            "There is no such ingestion, it has been forgotten, or it is another caller's; or no such worker.",
+            _UNKNOWN,
+        )
         words[429] = (
             "The caller has as many ids waiting as it may.",
             "900 ids of yours are waiting and at most 1000 may; 200 more will fit in 165.0 s.",

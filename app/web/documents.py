@@ -14,6 +14,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    Concurrency,
     Dispatch,
     Estimate,
     Failure,
@@ -31,6 +32,7 @@ from ..core import (
     batch_id_parts,
     dumps,
     ingestion_document,
+    most_concurrency,
     timestamp,
 )
 
@@ -215,13 +217,18 @@ def queue_document(
     upcoming: Iterable[tuple[Batch, float | None]],
     worker: str,
     workers: Iterable[WorkerReport],
+    scope: str | None,
 ) -> dict[str, Any]:
-    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all."""
+    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
+
+    Who may see only what belongs to `scope` is told of no other callers.
+    """
     return {
         "now": timestamp(stats.now),
         "worker": worker,
         "waiting_on": stats.waiting_on,
         "paused": stats.paused,
+        "paused_owners": [owner for owner in sorted(stats.pauses.owners) if scope in (None, owner)],
         "hold_until": timestamp(stats.hold_until),
         "tokens": stats.tokens,
         "next_token_at": timestamp(stats.next_token_at),
@@ -236,6 +243,8 @@ def queue_document(
                 "waiting": depth.waiting,
                 "oldest_at": timestamp(depth.oldest_at),
                 "drained_at": timestamp(depth.drained_at),
+                "paused": priority in stats.pauses.priorities,
+                "parked": depth.parked,
             }
             for priority, depth in stats.depths.items()
         },
@@ -252,6 +261,18 @@ def queue_document(
             for batch, start in upcoming
         ],
         "workers": [worker_document(one) for one in workers],
+        "concurrency": concurrency_document(stats.concurrency, settings, scope),
+    }
+
+
+def concurrency_document(concurrency: Concurrency, settings: Settings, scope: str | None) -> dict[str, Any]:
+    """Returns how many batches a process may run at once; hosts and workers only for who may see everything."""
+    some = dict(concurrency.some) if scope is None else {}
+    return {
+        "each": concurrency.each or settings.concurrency,
+        "some": some,
+        "changed": bool(concurrency),
+        "most": most_concurrency(settings),
     }
 
 

@@ -62,6 +62,7 @@ _TOLD_AGAIN = {
     },
     "batches": [],
 }
+_MOVED = {**_STATUS, "priority": "LOW", "batches_ahead": 12, "batches": []}
 _REDRIVEN = {
     **_STATUS,
     "counts": _NONE | {"yet_to_start": 1, "completed": 1},
@@ -75,8 +76,8 @@ _UPCOMING = {
     "priority": "HIGH",
     "estimated_start": _NEXT,
 }
-_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None}
-_DEPTH = {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
+_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None, "paused": False, "parked": 0}
+_DEPTH = _IDLE | {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
 _RATE = {"interval": 5.0, "burst": 1, "limits": [], "changed": False, "rate_since": 0.0}
 _AUDIT = {
     "number": 1,
@@ -87,11 +88,13 @@ _AUDIT = {
     "before": {"paused": False},
     "after": {"paused": True},
 }
+_CONCURRENCY = {"each": 4, "some": {}, "changed": False, "most": 4}
 _QUEUE = {
     "now": _STARTED,
     "worker": "running",
     "waiting_on": "token",
     "paused": False,
+    "paused_owners": [],
     "hold_until": None,
     "tokens": 0,
     "next_token_at": _NEXT,
@@ -118,6 +121,7 @@ _QUEUE = {
             "seen_at": _CREATED,
         }
     ],
+    "concurrency": _CONCURRENCY,
 }
 _PAUSED = {
     **_QUEUE,
@@ -199,15 +203,18 @@ def answers(settings: Settings) -> dict[str, Any]:
         "listFailedIds": "".join(failure_lines([_failure(ids[0])])),
         "cancel": _CANCELLED | owner,
         "redrive": _REDRIVEN | owner,
+        "move": _MOVED | owner,
         "redriveCallback": _TOLD_AGAIN | owner,
         "pause": _PAUSED,
         "resume": _QUEUE,
         "endHold": _QUEUE,
         "changeRate": _QUEUE | {"rate": _RATE | {"interval": 10.0, "changed": True, "rate_since": 1800000000.0}},
         "resetRate": _QUEUE,
+        "changeConcurrency": _QUEUE | {"concurrency": _CONCURRENCY | {"each": 2, "changed": True}},
+        "resetConcurrency": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
-        "listDispatches": {**_RATE, "dispatches": [_DISPATCH]},
+        "listDispatches": {**_RATE, "order_since": 0.0, "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,
@@ -241,6 +248,8 @@ def requests(settings: Settings) -> JSON:
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
         "RedriveAll": {"status": "failed", "since": 28_800},
         "CancelAll": {"priority": "LOW"},
+        "Move": {"priority": "LOW"},
+        "Concurrency": {"concurrency": 1},
         "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

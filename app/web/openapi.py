@@ -62,6 +62,7 @@ _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
 _KEY = ("idempotency_key",)
 _SWEEP = _json("SweepOrCount")
 _FAILED = ("group", "priority", "owner", "since", "until")
+_PAUSABLE = ("paused_priority", "paused_owner")
 _LISTED = ("status", "priority", "failed", "submitted_since", "submitted_until", "page", "cursor")
 
 ROUTES = (
@@ -78,14 +79,26 @@ ROUTES = (
     Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
+    Route("move", "post", "/status/{ingestion_id}/move", _OPERATE, _STATUS, (*_BODY, 404, 409, 503), _ONE, "Move"),
     Route(
         "redriveCallback", "post", "/status/{ingestion_id}/callback/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE
     ),
-    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
-    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
+    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,), _PAUSABLE),
+    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,), _PAUSABLE),
     Route("endHold", "post", "/queue/hold/end", _OPERATE, _json("Queue"), (503,)),
     Route("changeRate", "post", "/queue/rate", _OPERATE, _json("Queue"), (*_BODY, 503), (), "Rate"),
     Route("resetRate", "post", "/queue/rate/reset", _OPERATE, _json("Queue"), (503,)),
+    Route(
+        "changeConcurrency",
+        "post",
+        "/queue/concurrency",
+        _OPERATE,
+        _json("Queue"),
+        (*_BODY, 404, 503),
+        ("worker",),
+        "Concurrency",
+    ),
+    Route("resetConcurrency", "post", "/queue/concurrency/reset", _OPERATE, _json("Queue"), (404, 503), ("worker",)),
     Route("getAudit", "get", "/audit", _OPERATE, _json("Audit"), (503,), ("audited", "cursor")),
     Route("getQueue", "get", "/queue", _READ, _json("Queue"), (503,)),
     Route("listDispatches", "get", "/dispatches", _OPERATE, _json("Dispatches"), (503,), ("latest",)),

@@ -9,13 +9,16 @@ from typing import TypeVar
 from flask import Request, request
 from werkzeug.urls import iri_to_uri
 
-from ..core import FailureFilter, Filter, Priority, Spot, Status, past_moment, shown
+from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, past_moment, shown
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
 
 FILTERS = ("status", "priority", "failed", "since", "until")
 """The members of a query that filter a listing."""
+
+PAUSABLE = ("priority", "owner")
+"""The members of a query that name what is paused or resumed."""
 
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
@@ -75,6 +78,16 @@ def failure_filter(scope: str | None, now: float) -> FailureFilter:
         since=_moment_member("since", now),
         until=_moment_member("until", now),
     )
+
+
+def pauses_member() -> Pauses:
+    """Returns what the query asks to pause or resume. Raises InvalidRequest."""
+    return check_pauses(_member("priority"), _member("owner"))
+
+
+def worker_member() -> str | None:
+    """Returns the worker that the query names."""
+    return _member("worker")
 
 
 def spot_member() -> Spot | None:

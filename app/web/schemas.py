@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst
+from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -229,7 +229,11 @@ def schemas(settings: Settings) -> JSON:
                         {"type": "null"},
                     ]
                 },
-                "paused": {"type": "boolean"},
+                "paused": {"type": "boolean", "description": "Whether the queue as a whole is."},
+                "paused_owners": {
+                    **_array(_TEXT),
+                    "description": "The callers that are paused; for keys that may not operate, only their own.",
+                },
                 "hold_until": _TIME_OR_NULL,
                 "tokens": COUNT,
                 "next_token_at": _TIME,
@@ -280,10 +284,45 @@ def schemas(settings: Settings) -> JSON:
                     ),
                     "description": "Who works on this queue, as last reported; empty for keys that may not operate.",
                 },
+                "concurrency": _object(
+                    {
+                        "each": {"type": "integer", "minimum": 1},
+                        "some": {
+                            "type": "object",
+                            "additionalProperties": {"type": "integer", "minimum": 1},
+                            "description": "By the ids of workers, or hosts, that differ; empty for keys that may not "
+                            "operate.",
+                        },
+                        "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
+                        "most": {"type": "integer", "minimum": 1, "description": "What it may be raised to."},
+                    },
+                    description="How many batches a process runs at once at most.",
+                ),
             }
         ),
-        "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
-        "Dispatches": _object({**_IN_FORCE, "dispatches": _array(ref("schemas", "Dispatch"))}),
+        "Depth": _object(
+            {
+                "waiting": COUNT,
+                "oldest_at": _TIME_OR_NULL,
+                "drained_at": _TIME_OR_NULL,
+                "paused": {"type": "boolean", "description": "Whether this priority is."},
+                "parked": {
+                    **COUNT,
+                    "description": "How many of those that wait are not in line, because their priority or caller is "
+                    "paused; the times are those of the others.",
+                },
+            }
+        ),
+        "Dispatches": _object(
+            {
+                **_IN_FORCE,
+                "order_since": {
+                    **_SECONDS,
+                    "description": "When what waits last changed places, in epoch seconds; 0 if never.",
+                },
+                "dispatches": _array(ref("schemas", "Dispatch")),
+            }
+        ),
         "Dispatch": _object(
             {
                 "started_at": _SECONDS,
@@ -301,6 +340,11 @@ def schemas(settings: Settings) -> JSON:
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),
+        "Concurrency": _object(
+            {"concurrency": {"type": "integer", "minimum": 1, "maximum": most_concurrency(settings)}},
+            additionalProperties=False,
+        ),
+        "Move": _object({"priority": PRIORITY}, additionalProperties=False),
         "Audit": _object({"entries": _array(ref("schemas", "Entry")), "next_cursor": _NAME_OR_NULL}),
         "Entry": _object(
             {
@@ -314,8 +358,10 @@ def schemas(settings: Settings) -> JSON:
                         "resume",
                         "end_hold",
                         "change_rates",
+                        "change_concurrency",
                         "cancel",
                         "redrive",
+                        "move",
                         "cancel_all",
                         "redrive_all",
                     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
@@ -117,6 +118,11 @@ class Worker:
         """Check the queue again now, because something changed."""
         self._wake.set()
 
+    def resize(self) -> None:
+        """Ask the store how many batches may run here at once, because that changed."""
+        self._tended_at = -math.inf
+        self._wake.set()
+
     def added(self) -> None:
         """Check the queue again if what was added could let a batch start sooner.
 
@@ -224,7 +230,7 @@ class Worker:
         self._looking = True
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
-            self._looking = answer.reason in ("empty", "retry")
+            self._looking = answer.reason in ("empty", "retry", "paused")
             # What the upstream had no room for waits for one of its batches to end, as for a slot.
             self._was_full = answer.reason == "connections"
             self._say_wait(answer.reason, answer.seconds)
@@ -249,7 +255,7 @@ class Worker:
     def _tend(self) -> None:
         """Report, time out attempts, renew leases, recover lost batches and forget old ingestions, each when due."""
         if not self._known:
-            self._store.report(self._report())
+            self._crew.resize(self._store.report(self._report()))
             self._known = True
         now = self._clock.now()
         for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
@@ -259,7 +265,7 @@ class Worker:
         self._tended_at = now
         if slots := self._crew.slots():
             self._store.renew([slot.claim for slot in slots])
-        self._store.report(self._report())
+        self._crew.resize(self._store.report(self._report()))
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)
         self._store.prune()

@@ -140,8 +140,34 @@ def test_pause_resume_and_queue(service: Service) -> None:
     text = service("queue").stdout
     assert "LOW         2 batches, oldest " in text
     assert "1, 2, 3" in text
-    assert "starts when the queue is resumed" in service("quote", "5").stdout
+    assert "starts when it is resumed" in service("quote", "5").stdout
     assert "\npaused      no\n" in service("resume").stdout
+
+
+def test_the_number_of_batches_at_once_is_changed_and_set_back(service: Service) -> None:
+    before = service("concurrency").stdout
+    assert before.endswith(" at once in each process (as configured)\n")
+    assert service("concurrency", "1").stdout == "1 batch at once in each process (changed)\n"
+    own = service.host.service.worker.id
+    assert f"\n1 batch in {own}\n" in service("concurrency", "1", "--worker", own[:8]).stdout
+    assert (
+        service("concurrency", "--reset", "--worker", own[:8]).stdout == "1 batch at once in each process (changed)\n"
+    )
+    assert service("concurrency", "--reset").stdout == before
+    refused = service("concurrency", "1", "--worker", "nobody")
+    assert (refused.exit_code, f"those that work on it are: {own} on" in refused.stderr) == (4, True)
+    assert "concurrency must be a whole number from 1 to" in service("concurrency", "1000").stderr
+
+
+def test_a_priority_and_a_caller_are_paused_by_themselves(service: Service) -> None:
+    assert "\nHIGH        nothing waits, paused\n" in service("pause", "--priority", "high").stdout
+    text = service("pause", "--owner", "ann").stdout
+    assert "\npaused      no\ncallers     ann paused\n" in text
+    service.host.submit([1], "LOW", owner="ann")
+    assert "LOW         1 batch, 1 of paused callers" in service("queue").stdout
+    assert "callers" not in service("resume", "--owner", "ann").stdout
+    assert "\nHIGH        nothing waits\n" in service("resume", "--priority", "HIGH").stdout
+    assert service("pause", "--owner", "").exit_code == 4
 
 
 def test_a_hold_is_shown_and_ended(service: Service) -> None:
@@ -268,6 +294,17 @@ def test_a_callback_is_asked_for_shown_and_sent_again(serve: Callable[..., Host]
         assert (refused.exit_code, "WEBHOOK_HOSTS" in refused.stderr) == (4, True)
         service.host.ingestion.stop(0)
         service.close()
+
+
+def test_move_takes_an_ingestion_to_another_priority(service: Service) -> None:
+    service("pause")
+    ingestion_id = service.host.submit([1, 2], "MEDIUM").id
+    (document,) = lines(service("move", ingestion_id[:8], "high", "--json"))
+    assert (document["ingestion_id"], document["priority"]) == (ingestion_id, "HIGH")
+    assert f'move {ingestion_id}: priority "MEDIUM" -> "HIGH"' in service("audit").stdout
+    service("cancel", ingestion_id)
+    again = service("move", ingestion_id, "low")
+    assert (again.exit_code, "nothing is left to move" in again.stderr) == (4, True)
 
 
 def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:

@@ -170,6 +170,11 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.count_cancel(owner="web"), "POST /in/ingestions/cancel", "cancelAll"),
         (lambda one: one.cancel_all(priority=Priority.LOW), "POST /in/ingestions/cancel", "redriveAll"),
         (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
+        (lambda one: one.move("a", Priority.LOW), "POST /in/status/a/move", "move"),
+        (lambda one: one.pause(priority=Priority.LOW), "POST /in/queue/pause?priority=LOW", "pause"),
+        (lambda one: one.change_concurrency(2, worker="b"), "POST /in/queue/concurrency?worker=b", "changeConcurrency"),
+        (lambda one: one.reset_concurrency(), "POST /in/queue/concurrency/reset", "resetConcurrency"),
+        (lambda one: one.resume(owner="a b"), "POST /in/queue/resume?owner=a+b", "resume"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
         for call, _, operation in calls:
@@ -179,4 +184,5 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
     assert server.requests[15].json == {"status": "failed", "since": 60}
     assert server.requests[16].json == {"owner": "web", "dry_run": True}
     assert server.requests[17].json == {"priority": "LOW"}
+    assert server.requests[19].json == {"priority": "LOW"}
     assert server.requests[9].json == {"interval": 20, "limits": {"10/s": "5/s"}}

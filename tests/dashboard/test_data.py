@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import IngestionAPI
+from app.core import Pauses
 from app.core.models import Batch, BatchError, Priority
 from app.errors import StoreUnavailable
 from app.keys import Role, new_key
@@ -156,6 +157,15 @@ def test_what_is_wrong_comes_worst_first(new_site: NewSite) -> None:
     assert titles(site) == ["The queue is paused", "On hold", "The backlog is nearly at its limit"]
     site.submit([1])
     assert titles(site) == ["The backlog is at its limit", "The queue is paused", "On hold"]
+
+
+def test_what_is_paused_apart_from_the_whole_is_told(new_site: NewSite) -> None:
+    site = new_site()
+    site.work()
+    site.service.pause(what=Pauses(frozenset({Priority.HIGH, Priority.LOW}), frozenset({"ann"})))
+    assert titles(site) == ["HIGH, LOW paused", "A caller is paused"]
+    site.service.pause(what=Pauses(owners=frozenset({"bob"})))
+    assert titles(site)[-1] == "2 callers are paused"
 
 
 def test_a_backlog_too_long_to_drain_is_told(new_site: NewSite) -> None:

@@ -14,17 +14,19 @@ const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent
 
 const poller = run((signal) => get(`${root.dataset.source}?${asked()}`, signal), (data) => {
   showNext(data);
+  showPauses(data);
   showFigures(data);
   showHour(data);
   showUpcoming(data.next);
   showWorkers(data);
+  showConcurrency(data);
   showListing(data, address);
   // Just after the next dispatch is when there is something new to see.
   return data.next_dispatch_at ? Date.parse(data.next_dispatch_at) - now() + 150 : undefined;
 });
 
 function showNext(data) {
-  const none = data.stalled ? "stopped" : data.paused ? "paused" : data.waiting ? "–" : "idle";
+  const none = data.stalled ? "stopped" : data.waiting_on === "paused" ? "paused" : data.waiting ? "–" : "idle";
   relative(byId("countdown"), data.next_dispatch_at, "left", none);
   write(byId("held"), held(data));
   const every = data.rate.interval ? `one every ${duration(data.rate.interval).replace(".0 s", " s")}` : "no limit";
@@ -35,6 +37,25 @@ function showNext(data) {
   if (byId("end-hold")) byId("end-hold").hidden = !data.hold_until;
   if (byId("reset-rate")) byId("reset-rate").hidden = !data.rate.changed;
   if (byId("interval") && document.activeElement !== byId("interval")) byId("interval").value = data.rate.interval;
+}
+
+function showPauses(data) {
+  if (!byId("pauses")) return;
+  for (const [name, level] of Object.entries(data.priorities)) {
+    byId(`pause-${name}`).hidden = level.paused;
+    byId(`resume-${name}`).hidden = !level.paused;
+  }
+  const form = byId("pause-owner");
+  if (!form) return;
+  keyed(byId("paused-owners"), data.paused_owners, String, (owner) => {
+    const button = make("button", { type: "button", "data-post": `${form.dataset.resume}?owner=${encodeURIComponent(owner)}` }, `Resume the caller ${owner}`);
+    action(button, () => ({
+      title: `Resume ${owner}?`,
+      detail: "What waits of this caller is dispatched in its place again, at the usual rate.",
+      yes: "Resume",
+    }), `${owner} is resumed.`, poller);
+    return button;
+  }, () => {});
 }
 
 function showFigures(data) {
@@ -56,14 +77,15 @@ function showFigures(data) {
     levels,
     ([name]) => name,
     ([name]) => {
-      const line = row(["Waiting", make("span")], ["Oldest", make("span")], ["Drained", make("span")]);
+      const line = row(["Waiting", make("span"), make("span", { class: "muted" })], ["Oldest", make("span")], ["Drained", make("span")]);
       for (const cell of line.cells) cell.className = "number";
       line.prepend(make("th", { scope: "row" }, pill(name)));
       return line;
     },
     (line, [, level]) => {
-      const [waiting, oldest, end] = [...line.querySelectorAll("td > span")];
+      const [waiting, parked, oldest, end] = [...line.querySelectorAll("td > span")];
       write(waiting, number(level.waiting));
+      write(parked, level.paused ? " paused" : level.parked ? ` (${number(level.parked)} paused)` : "");
       relative(oldest, level.oldest_at, "age");
       relative(end, level.drained_at, "soon");
     },
@@ -91,6 +113,19 @@ function showWorkers(data) {
       relative(seen.firstChild, one.seen_at, "ago");
     },
   );
+}
+
+function showConcurrency({ concurrency, workers }) {
+  const form = byId("concurrency");
+  if (!form) return;
+  byId("reset-concurrency").hidden = !concurrency.changed;
+  byId("slots").max = concurrency.most;
+  if (!form.contains(document.activeElement)) byId("slots").value ||= concurrency.each;
+  const [each, ...rest] = byId("worker").options;
+  const known = new Set(workers.map((one) => one.id));
+  for (const option of rest) if (!known.delete(option.value)) option.remove();
+  for (const one of workers) if (known.has(one.id)) byId("worker").append(make("option", { value: one.id }, `${one.host}, process ${one.process}`));
+  write(each, "each process");
 }
 
 function showUpcoming(batches) {
@@ -122,6 +157,27 @@ action(byId("resume"), () => ({
   detail: "Dispatching continues at once, at the usual rate.",
   yes: "Resume",
 }), "The queue is resumed.", poller);
+for (const name of ["HIGH", "MEDIUM", "LOW"]) {
+  action(byId(`pause-${name}`), () => ({
+    title: `Pause ${name}?`,
+    detail: `Nothing of this priority is dispatched until somebody resumes it; the others go on. What is running ends as usual; submissions are still accepted.`,
+    yes: "Pause",
+  }), `${name} is paused.`, poller);
+  action(byId(`resume-${name}`), () => ({
+    title: `Resume ${name}?`,
+    detail: "What waits of this priority is dispatched in its place again, at the usual rate.",
+    yes: "Resume",
+  }), `${name} is resumed.`, poller);
+}
+byId("pause-owner")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const owner = byId("owner").value;
+  send(`${event.target.dataset.post}?owner=${encodeURIComponent(owner)}`, undefined, {
+    title: `Pause ${owner}?`,
+    detail: "Nothing of this caller is dispatched until somebody resumes it; the others go on. What is running ends as usual; submissions are still accepted.",
+    yes: "Pause",
+  }, `${owner} is paused.`);
+});
 action(byId("end-hold"), () => ({
   title: "End the hold?",
   detail: "The upstream asked for quiet. Dispatching continues at once, at the usual rate.",
@@ -132,16 +188,37 @@ action(byId("reset-rate"), () => ({
   detail: "Every process on this queue goes back to it from the next start on.",
   yes: "Use it",
 }), "The rate is as configured.", poller);
-byId("rate")?.addEventListener("submit", async (event) => {
+byId("rate")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const seconds = Number(byId("interval").value);
   const question = { title: "Change the rate?", detail: `One start every ${seconds} s, in every process on this queue, until it is changed again.`, yes: "Change it" };
+  send(byId("rate").dataset.post, JSON.stringify({ interval: seconds }), question, "The rate is changed.");
+});
+
+byId("concurrency")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const [worker, count] = [byId("worker").value, Number(byId("slots").value)];
+  const query = worker ? `?worker=${encodeURIComponent(worker)}` : "";
+  send(`${event.target.dataset.post}${query}`, JSON.stringify({ concurrency: count }), {
+    title: "Change the slots?",
+    detail: `${plural(count, "batch")} at once in ${byId("worker").selectedOptions[0].textContent}, until it is changed again. What runs ends as usual.`,
+    yes: "Change them",
+  }, "The slots are changed.");
+});
+action(byId("reset-concurrency"), () => ({
+  title: "Use the configured number of slots?",
+  detail: "Every process on this queue goes back to its own CONCURRENCY.",
+  yes: "Use it",
+}), "The slots are as configured.", poller);
+
+// Sends what a form says, once it is confirmed.
+async function send(address, body, question, done) {
   if (!(await ask(question))) return;
   try {
-    await post(byId("rate").dataset.post, JSON.stringify({ interval: seconds }));
-    notice("done", "The rate is changed.");
+    await post(address, body);
+    notice("done", done);
   } catch (error) {
     notice("error", error.title, error.message);
   }
   poller.now();
-});
+}
