@@ -329,7 +329,7 @@ class Store(ABC):
     def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
         """Start nothing, or nothing of some priorities and callers, until `resume`; submissions are still accepted.
 
-        Returns once what waits of them is parked; in a database that takes a step for each 500 ingestions.
+        Returns once what waits of them is parked; in a database that takes a turn for each 100 ingestions.
         """
         self.steer("pause", lambda gate, *_: gate.pause(what), by)
 

@@ -11,7 +11,7 @@ from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import ASIDE, IS_LIVE, IS_PARKED, IS_SOMEBODYS, NOT_IN_LINE, PARKED, THIS, batches, ingestions
 from .turns import Turn
 
-_MOST = 500
+_MOST = 100
 """Ingestions parked or put back in one turn at most."""
 
 _in_line = (ingestions.c.instance == THIS, ingestions.c.parked.is_(False))

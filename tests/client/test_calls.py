@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
+from app.client.losses import why
 from tests.support.documents import page, status
 from tests.support.scripted import answer, problem, reset, say_nothing, scripted
 from tests.support.sleeper import Sleeper
@@ -128,6 +130,26 @@ def test_a_redirect_says_where_to(client: Make, code: int) -> None:
 def test_any_other_answer_is_not_the_services(client: Make, act: Any) -> None:
     with scripted(act) as server, pytest.raises(Unreachable, match=r"answers \d{3}, but not as this service does"):
         client(server.url).cancel("abc")
+
+
+@pytest.mark.parametrize(("code", "hint"), [(404, True), (405, False), (403, False)])
+def test_where_nothing_is_found_the_prefix_may_be_missing(client: Make, code: int, hint: bool) -> None:
+    with scripted(answer(code, ["detail"])) as server, pytest.raises(Unreachable) as caught:
+        client(server.url).cancel("abc")
+    assert ("its URL ends with its url_prefix" in str(caught.value)) == hint
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (OSError("Something else."), "Something else"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "[Errno 111] Connect call failed"), "Connection refused"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the connection was lost before the answer was complete"),
+    ],
+)
+def test_an_error_of_the_system_is_told_in_its_words(error: OSError, told: str) -> None:
+    assert why(error) == told
 
 
 @pytest.mark.parametrize("length", [1, 255])

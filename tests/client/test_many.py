@@ -77,6 +77,13 @@ def test_after_a_refusal_all_can_be_submitted_again(client: Make) -> None:
     assert keys[:2] == keys[2:]
 
 
+@pytest.mark.parametrize(("before", "told"), [(0, "0 submissions were"), (2, "2 submissions were")])
+def test_a_refusal_says_how_many_were_accepted(client: Make, before: int, told: str) -> None:
+    with scripted(*[accepted("a")] * before, problem(422, "No.")) as server, pytest.raises(Refused) as caught:
+        client(server.url).submit_many([Submission([1], "LOW")] * 3)
+    assert caught.value.__notes__ == [f"{told} accepted before it."]
+
+
 @pytest.mark.parametrize("key", ["", "ä"])
 def test_a_submission_has_a_key_that_a_header_can_carry(key: str) -> None:
     with pytest.raises(ValueError, match="An idempotency key is"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -147,6 +148,24 @@ def test_failures_come_page_by_page_with_their_filter(client: Make) -> None:
     assert found == [group, group]
     query = "/failures?priority=LOW&owner=web&since=600&until=2027&limit=1"
     assert [request.path for request in server.requests] == [query, f"{query}&cursor=5.5_1_2"]
+
+
+def test_failed_ids_are_told_line_by_line(client: Make) -> None:
+    error = {"type": "ValueError", "message": "boom"}
+    lines = [
+        {"id": one, "ingestion_id": "abc", "batch_id": "def", "failed_at": "2027-01-15T08:00:00.000Z", "error": error}
+        for one in (1, 2)
+    ]
+    told = answer(200, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    with scripted(told, told) as server:
+        found = list(client(server.url).failed_ids(group="g", since=60))
+        assert found == lines
+        assert [(one.id, one.error.type, one.failed_at.year) for one in found] == [
+            (1, "ValueError", 2027),
+            (2, "ValueError", 2027),
+        ]
+        assert [json.loads(line) for line in client(server.url).failed_id_lines()] == lines
+    assert [request.path for request in server.requests] == ["/failures/ids?group=g&since=60", "/failures/ids"]
 
 
 def test_every_other_verb_is_its_request(client: Make) -> None:

@@ -71,8 +71,13 @@ def test_a_failed_attempt_goes_again_at_its_rank(new_store: Callable[..., Store]
     second = claimed(store)[0]
     assert second.batch.ids == [4, 5, 6]
     clock.advance(1)
+    ((told, _),) = store.upcoming(9)[:1]
+    assert (told.ids, told.status, told.error) == ([1, 2, 3], Status.TRIGGERED, BOOM)
     again = claimed(store)[0]
-    assert (again.batch.ids, again.batch.attempt) == ([1, 2, 3], 2)
+    assert (again.batch.ids, again.batch.attempt, again.batch.error) == ([1, 2, 3], 2, BOOM)
+    assert (second.batch.error, batch.batch.error) == (None, None)
+    ((told, _),) = store.upcoming(9)
+    assert (told.ids, told.status, told.error) == ([9], Status.YET_TO_START, None)
     assert store.batches(first.id)[1][0].error == BOOM
 
 

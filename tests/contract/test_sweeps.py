@@ -10,8 +10,9 @@ import pytest
 from app.core import BatchError, Priority, Status, Sweep, SweepFilter, steps
 from app.errors import KeyReused
 from app.store import Store
+from app.wiring import open_store
 from tests.support.clock import FakeClock
-from tests.support.queueing import blocked, bury, claimed, finish, submit
+from tests.support.queueing import blocked, bury, claimed, finish, settings, submit
 
 BOOM = BatchError("ValueError", "boom")
 
@@ -172,3 +173,18 @@ def test_the_audit_log_has_one_entry_for_all(store: Store) -> None:
     (entry,) = store.audits(9)
     assert (entry.by, entry.action, entry.subject) == ("ann", "redrive_all", order.id)
     assert entry.after == {"matched": 7, "status": "failed", "priority": "LOW"}
+
+
+def test_another_process_is_noticed_by_polling(address: str, clock: FakeClock) -> None:
+    if address == "memory://":
+        pytest.skip("no other process shares it")
+    polls = open_store(settings(store=address, store_poll=2, interval=0), clock, "sweep-polls")
+    assert polls.sweeps.claim(60) == 2.0
+    polls.sweeps.add(sweep())
+    current = polls.sweeps.claim(1.5)
+    assert isinstance(current, Sweep)
+    assert polls.sweeps.claim(60) == 1.5
+    polls.sweeps.release(current)
+    assert isinstance(polls.sweeps.claim(60), Sweep)
+    assert polls.sweeps.claim(60) == 2.0
+    polls.close()

@@ -15,7 +15,9 @@ from app.core import Wait
 from app.core.clock import SystemClock
 from app.core.models import Priority
 from app.errors import ConfigError, UnknownIngestion
+from app.sql.schema import REVISION
 from app.sql.store import SQLStore
+from app.sql.tables import revision_of, upgrade_tables
 from app.wiring import open_store
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, estimate_of, settings, submit
@@ -133,6 +135,16 @@ def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, cl
 def test_a_wrong_address_is_refused_with_what_would_be_right(address: str, message: str) -> None:
     with pytest.raises(ConfigError, match=f"MY_STORE.*{message}"):
         open_store(settings(store=address), SystemClock(), "my")
+
+
+def test_memory_has_no_tables_and_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="STORE is memory://, which has no tables"):
+        revision_of("memory://", "STORE")
+    address = f"sqlite:///{tmp_path}/none.db"
+    assert revision_of(address, "STORE") is None
+    assert list(tmp_path.iterdir()) == []
+    assert upgrade_tables(address, "STORE") is None
+    assert revision_of(address, "STORE") == upgrade_tables(address, "STORE") == REVISION
 
 
 def test_a_database_that_is_not_there_yet_stops_no_start(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -182,7 +182,8 @@ def test_who_was_served_in_a_turn_takes_none_of_its_own(open_sql: Open, clock: H
         answers = [call(lambda: submit(store, [1])), call(lambda: submit(store, [2]))]
         # Asked for the row, the turn, its leader's work and the submissions, and then by nobody.
         clock.interrupts = [5]
-    assert [answer.result(10).order for answer in answers] == [1, 2]
+    assert [answer.exception(10) for answer in answers] == [None, None]
+    assert [answer.result().order for answer in answers] == [1, 2]
 
 
 def test_what_takes_long_has_a_turn_of_its_own(open_sql: Open, clock: HeldClock) -> None:

@@ -620,7 +620,7 @@ class TestThreads:
         assert host.finished(ingestion.id).status == Status.CANCELLED
         assert host.heard.all("retried") == []
 
-    def test_a_batch_lost_at_its_last_attempt_is_told_of(self, serve: Serve) -> None:
+    def test_a_batch_lost_at_its_last_attempt_is_told_of(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
         host = serve(echo, interval=0, lease=60, max_attempts=1, autostart=False)
         ingestion = host.submit([7, 8])
         claimed(host.store)  # By a process that then disappears.
@@ -629,6 +629,7 @@ class TestThreads:
         assert host.finished(ingestion.id).status == Status.FAILED
         [lost] = host.heard.all("failed")
         assert (lost["error"], lost["batch"].ids, lost["batch"].status) == (LOST, [7, 8], Status.FAILED)
+        assert "is lost: the worker did not report back in time" in caplog.text
 
 
 def batch_threads(host: Host) -> list[threading.Thread]:
@@ -671,6 +672,30 @@ def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
         assert not pruned.acquire(blocking=False)
         host.advance(0.1)
         assert pruned.acquire(timeout=BOUND)
+
+
+class Waits(FakeClock):
+    """Notes how long the worker waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float | None] = []
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        if threading.current_thread().name == "ingest-worker":
+            self.seconds.append(seconds)
+        return super().wait(event, seconds)
+
+
+def test_with_nothing_to_do_it_looks_again_after_a_third_of_a_lease_and_says_nothing(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Waits()
+    host = serve(echo, clock=clock, lease=30)
+    for passed, left in ((0, 10), (4, 6), (6, 10)):
+        host.advance(passed)
+        eventually(lambda left=left: clock.seconds[-1:] == [left])  # type: ignore[misc]
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_what_is_added_while_it_looks_is_found(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
