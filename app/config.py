@@ -269,6 +269,11 @@ class Settings:
     id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted, of integers.")
     id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
+    find_ids: bool = _setting(
+        False,
+        _flag,
+        "Whether ids are indexed, so that each is found at once; 5 to 9 bytes an id, up to 200 in small ingestions.",
+    )
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
     autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")

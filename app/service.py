@@ -24,6 +24,8 @@ from .core import (
     Priority,
     Quote,
     Rates,
+    Search,
+    Sought,
     Strings,
     Sweep,
     SweepFilter,
@@ -34,9 +36,11 @@ from .core import (
     check_request,
     id_prefix,
     ingestion_prefix,
+    search,
     steps,
+    string_fault,
 )
-from .errors import Conflict, IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
+from .errors import Conflict, Fault, IngestError, InvalidRequest, KeyInUse, StoreUnavailable, UnknownIngestion
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_finished, ingestion_refused
 from .store import Forkable, Store, Submission
@@ -274,6 +278,15 @@ class Service:
             if position < one.batch_count:
                 return one.id, position
         raise UnknownIngestion(text)
+
+    def where(self, text: str, *, owner: str | None = None, limit: int = 20) -> Search:
+        """Returns where the id that `text` writes is, `limit` times at most; with an `owner`, in its ingestions alone.
+
+        Raises InvalidRequest for what cannot be an id.
+        """
+        if fault := string_fault(text):
+            raise InvalidRequest([Fault("path id", f"The id {fault}")])
+        return search(self.store.finder, self.store.ingestions, Sought.of(text), owner=owner, limit=limit)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""

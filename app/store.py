@@ -29,6 +29,7 @@ from .core import (
     Failure,
     FailureFilter,
     Filter,
+    Finder,
     Id,
     Ids,
     Ingestion,
@@ -172,6 +173,9 @@ class Store(ABC):
 
     sweeps: Sweeps
     """The sweeps: redrives and cancels of all that match."""
+
+    finder: Finder
+    """Where ids are."""
 
     # -- accepting and reporting --
 

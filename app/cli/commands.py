@@ -189,6 +189,21 @@ def failures(to: Remote, *, each: bool, since: str | None, until: str | None, li
 
 
 @ingestion.command()
+@click.argument("id_", metavar="ID")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Places to show.")
+@remote
+def where(to: Remote, id_: str, limit: int) -> None:
+    """Show which ingestions hold an id, in which batch, when it goes, and what it brought.
+
+    Exits with 1 if it is found nowhere.
+    """
+    document = to.client.where(id_, limit=limit)
+    to.show(document, display.search_text)
+    if not document["found"]:
+        raise click.exceptions.Exit(1)
+
+
+@ingestion.command()
 @click.argument("ingestion_id", required=False)
 @sweep_options
 @remote

@@ -89,6 +89,36 @@ def group_text(group: Document, times: Times) -> str:
     return "\n".join(map(printable, lines))
 
 
+def search_text(search: Document, times: Times) -> str:
+    """Returns where an id is."""
+    lines = [line for one in search["found"] for line in _found(one, times)]
+    if not lines:
+        lines.append(f"{search['id']} is nowhere{'' if search['complete'] else ' that was searched'}.")
+    if search["more"]:
+        lines.append("It is in more places; see --limit.")
+    if not search["complete"]:
+        unfinished = "all unfinished ingestions" if search["all_unfinished"] else "some of the unfinished ingestions"
+        since = times.ago(search["searched_since"])
+        lines.append(f"Searched: {unfinished}, and of the ended ones those submitted since {since}. See FIND_IDS.")
+    return "\n".join(map(printable, lines))
+
+
+def _found(one: Document, times: Times) -> list[str]:
+    ingestion, batch, start, result = one["ingestion"], one["batch"], one["estimated_start"], one["result"] or {}
+    created = times.ago(ingestion["created_at"])
+    told = f"ingestion {ingestion['ingestion_id']}, {ingestion['priority']}, created {created}"
+    lines = [told, f"  batch {batch['batch_id']}, {batch['status']}"]
+    if ended := batch.get("finished_at"):
+        lines[1] += f" {times.ago(ended)}"
+    if start:
+        lines[1] += f", should start {times.due(start)}"
+    if "data" in result:
+        lines.append(f"  {json.dumps(result['data'])}")
+    if error := result.get("error") or batch.get("error"):
+        lines.append(f"  {error['type']}: {error['message']}")
+    return lines
+
+
 def quote_text(quotes: Document, times: Times) -> str:
     """Returns when a request would start and end at each priority."""
     return _columns(

@@ -19,6 +19,7 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
@@ -180,6 +181,10 @@ class AsyncClient(Base):
         async with aclosing(self._stream(self._verbs.failed_ids(where))) as lines:
             async for line in lines:
                 yield line
+
+    async def where(self, id_: Id, *, limit: int = 20) -> Search:
+        """Returns where an id is, in `limit` places at most: the ingestions, the batches, and its latest results."""
+        return await self._run(self._verbs.where(id_, limit))
 
     async def count_redrive(self, **where: Any) -> SweepCount:
         """Returns how much `redrive_all` would act on."""

@@ -19,6 +19,7 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
@@ -176,6 +177,10 @@ class Client(Base):
     def failed_id_lines(self, **where: Any) -> Iterator[str]:
         """Yields the same as the lines of NDJSON that the service sends."""
         yield from self._stream(self._verbs.failed_ids(where))
+
+    def where(self, id_: Id, *, limit: int = 20) -> Search:
+        """Returns where an id is, in `limit` places at most: the ingestions, the batches, and its latest results."""
+        return self._run(self._verbs.where(id_, limit))
 
     def count_redrive(self, **where: Any) -> SweepCount:
         """Returns how much `redrive_all` would act on."""

@@ -175,6 +175,40 @@ class Result(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Answer(Document):
+    """What an id brought last: its data, or why it failed."""
+
+    data: Any = None
+    error: BatchError | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Found(Document):
+    """An id in a batch of an ingestion; `estimated_start` is None while paused, and where the batch does not wait."""
+
+    ingestion: Ingestion
+    batch: Batch
+    estimated_start: datetime | None
+    result: Answer | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Search(Document):
+    """Where an id is, the newest ingestion first, and whether there is `more` than was asked for.
+
+    Unless `complete`, what was submitted after `searched_since` was searched, and all or some of the unfinished.
+    """
+
+    id: str
+    found: tuple[Found, ...]
+    more: bool
+    complete: bool
+    searched: int
+    all_unfinished: bool
+    searched_since: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
     """When something would start and end; None while the queue is paused."""
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import Priority, Status
+from ..core import Id, Priority, Status
 from .calls import Calls, D, Steps
 from .documents import (
     Accepted,
@@ -19,6 +19,7 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
@@ -107,6 +108,9 @@ class Verbs:
     def failed_id(self, line: str) -> FailedId:
         """Returns what a line of failed ids says."""
         return self._calls.document(FailedId, line)
+
+    def where(self, id_: Id, limit: int) -> Steps[Search]:
+        return self._ask(Search, "GET", path_of("ids", str(id_)) + query(limit=limit))
 
     def sweep(self, verb: str, where: Mapping[str, Any], key: str | None) -> Steps[Sweep]:
         body, headers = sweep_request(where, key)

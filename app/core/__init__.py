@@ -6,6 +6,7 @@ from .batches import Batches
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
+from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
@@ -70,6 +71,8 @@ __all__ = [
     "Failure",
     "FailureFilter",
     "Filter",
+    "Finder",
+    "Found",
     "Gate",
     "Group",
     "Id",
@@ -86,6 +89,8 @@ __all__ = [
     "Quote",
     "Rates",
     "Running",
+    "Search",
+    "Sought",
     "Spot",
     "Stats",
     "Status",
@@ -105,6 +110,8 @@ __all__ = [
     "batch_id",
     "batch_id_parts",
     "batch_position",
+    "bucket_of",
+    "buckets_of",
     "check_cancel",
     "check_quota",
     "check_rates",
@@ -115,6 +122,7 @@ __all__ = [
     "dumps",
     "group_of",
     "grouped",
+    "hashes_of",
     "id_prefix",
     "id_range",
     "ids_at",
@@ -124,6 +132,7 @@ __all__ = [
     "is_last",
     "limiter_of",
     "most_burst",
+    "packed_hash",
     "past_moment",
     "printable",
     "rank_of",
@@ -131,6 +140,7 @@ __all__ = [
     "room_of",
     "runs",
     "same_sweep",
+    "search",
     "shown",
     "state_of",
     "states_of",

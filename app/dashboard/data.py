@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import HOUR, Batch, FailureFilter, Stats, Status, grouped, ingestion_document, timestamp
+from ..core import (
+    HOUR,
+    Batch,
+    BatchError,
+    FailureFilter,
+    Found,
+    Search,
+    Stats,
+    Status,
+    grouped,
+    id_prefix,
+    ingestion_document,
+    string_fault,
+    timestamp,
+)
 from ..service import Service
 from ..web import (
     callback_document,
@@ -24,6 +38,12 @@ _IDS = 5
 
 _SWEEPS = 5
 """Sweeps shown."""
+
+_NAMED = 5
+"""Ingestions shown whose id begins with what is looked for."""
+
+_DATA = 200
+"""Characters shown of what an id brought."""
 
 _GROUPS = 50
 """Groups of failures shown."""
@@ -99,6 +119,44 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
     document["page_size"] = BATCHES
     document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
     return document
+
+
+def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
+    """Returns the ingestions whose id begins with `text`, where the id that it writes is, and what was searched."""
+    prefix, possible = id_prefix(text), string_fault(text) is None
+    named = service.store.find(prefix, owner=scope, limit=_NAMED) if prefix else []
+    document: dict[str, Any] = {"ingestions": [one.id for one in named], "found": [], "more": False}
+    if not possible:
+        return document | {"extent": "This cannot be an id."}
+    told = service.where(text, owner=scope)
+    stalled = _stalled(service, service.worker.state)
+    return document | {
+        "found": [_found(one, stalled=stalled) for one in told.found],
+        "more": told.more,
+        "extent": _extent(told),
+    }
+
+
+def _found(found: Found, *, stalled: bool) -> dict[str, Any]:
+    answer = found.answer
+    return {
+        **ingestion_document(found.ingestion),
+        "batch": _batch(found.batch),
+        "nth": found.nth,
+        "page": found.batch.position - found.batch.position % BATCHES,
+        "estimated_start": None if stalled else timestamp(found.start),
+        "data": answer[:_DATA] if isinstance(answer, str) else None,
+        "error": answer._asdict() if isinstance(answer, BatchError) else None,
+    }
+
+
+def _extent(told: Search) -> str:
+    """Returns what was searched, in words."""
+    if told.complete:
+        return "Every ingestion that is remembered was searched."
+    unfinished = "All" if told.unfinished else "Some of the"
+    since = timestamp(told.since)
+    return f"{unfinished} unfinished ingestions were searched, and those submitted since {since}; FIND_IDS finds all."
 
 
 def failures(service: Service, where: FailureFilter) -> dict[str, Any]:

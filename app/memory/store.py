@@ -31,12 +31,14 @@ from ..core import (
     Wait,
     WorkerReport,
     batch_id,
+    hashes_of,
     room_of,
     statuses,
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
 from .failures import failures
+from .finder import MemoryFinder
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
@@ -56,10 +58,14 @@ class MemoryStore(Store):
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
         self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
+        self.finder = MemoryFinder(self._lock, self._state, settings, clock)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
+        hashes = hashes_of(submission.ids) if self._settings.find_ids else {}
         with self._lock:
             record, new = self._state.add(submission)
+            if new:
+                self._state.registry.hashes.add(record, hashes)
             return record.snapshot(), new
 
     def get(self, ingestion_id: str) -> Ingestion:

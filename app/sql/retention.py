@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, select
 from ..core import batch_count
 from .database import Database
 from .rows import QueueRow
-from .schema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes, strings
+from .schema import BLOCK, IS_FINISHED, THIS, batches, hashes, ids, ingestions, lanes, strings
 from .turns import Turn
 
 _ROWS = 5000
@@ -24,7 +24,7 @@ _OLD = (
 )
 _DELETE = [
     delete(table).where(table.c.instance == THIS, table.c.order == bindparam("of_order"))
-    for table in (batches, ids, strings, ingestions)
+    for table in (batches, ids, strings, hashes, ingestions)
 ]
 _LAST_BATCH = (
     select(batches.c.position)

@@ -57,6 +57,8 @@ class QueueRow:
     minute: int
     starts: int
     levels: str | None
+    found_from: int
+    found_to: int
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.

@@ -32,6 +32,7 @@ from ..core import (
     Steering,
     Wait,
     WorkerReport,
+    hashes_of,
     room_of,
     steer,
 )
@@ -41,6 +42,7 @@ from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
 from .database import Database
+from .finder import SQLFinder
 from .ids import pack
 from .instance import Instance, View
 from .rows import IngestionRow
@@ -74,6 +76,7 @@ class SQLStore(Store):
         self._turns = Turns(self._database, self._instance)
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
+        self.finder = SQLFinder(self._database, self._instance, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -83,7 +86,10 @@ class SQLStore(Store):
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
         big = len(packed) > _BIG
-        added = self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)), alone=big)
+        hashed = hashes_of(submission.ids) if settings.find_ids else None
+        added = self._turns.take(
+            lambda turn: add(turn, settings, submission, packed, hashed, forgotten(turn.now)), alone=big
+        )
         if big:
             self._database.tidy()
         return added

@@ -17,12 +17,14 @@ from ..core import (
     Dispatch,
     Estimate,
     Failure,
+    Found,
     Group,
     Id,
     Ingestion,
     Priority,
     Quote,
     Rates,
+    Search,
     Spot,
     Stats,
     Strings,
@@ -105,6 +107,31 @@ def sweep_document(sweep: Sweep) -> dict[str, Any]:
         "created_at": timestamp(sweep.created_at),
         "finished_at": timestamp(sweep.finished_at),
     }
+
+
+def search_text(text: str, search: Search) -> str:
+    """Returns the JSON text of where an id is."""
+    found = ",".join(map(_found_text, search.found))
+    rest = {
+        "more": search.more,
+        "complete": search.complete,
+        "searched": search.searched,
+        "all_unfinished": search.unfinished,
+        "searched_since": timestamp(search.since),
+    }
+    return f'{{"id":{dumps(text)},"found":[{found}],{dumps(rest)[1:]}'
+
+
+def _found_text(found: Found) -> str:
+    ingestion, start = dumps(ingestion_document(found.ingestion)), dumps(timestamp(found.start))
+    result = "null" if found.answer is None else f"{{{_told(found.answer)}}}"
+    batch = _batch_text(found.batch)
+    return f'{{"ingestion":{ingestion},"batch":{batch},"estimated_start":{start},"result":{result}}}'
+
+
+def _told(answer: str | BatchError) -> str:
+    """Returns the member that tells the answer of an id."""
+    return f'"data":{answer}' if isinstance(answer, str) else f'"error":{dumps(answer._asdict())}'
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:
@@ -289,8 +316,7 @@ def result_lines(results: Iterable[tuple[Id, str | BatchError]]) -> Iterator[str
     """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
     for id_, told in results:
-        member = f'"data":{told}' if isinstance(told, str) else f'"error":{dumps(told._asdict())}'
-        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{member}}}\n')
+        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{_told(told)}}}\n')
         if len(lines) == _LINES:
             yield "".join(lines)
             lines.clear()

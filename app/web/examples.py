@@ -33,12 +33,13 @@ _INGESTION = {
     "finished_at": None,
 }
 _FORECAST = {"batches_ahead": 0, "estimated_start": _NEXT, "estimated_completion": _END}
+_WAITING = {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"}
 _STATUS = {
     **_INGESTION,
     **_FORECAST,
     "batches": [
         {"batch_id": _FIRST, "ids": [1, 2, 3], "status": "triggered", "attempts": 1, "started_at": _STARTED},
-        {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"},
+        _WAITING,
     ],
 }
 _CANCELLED = {
@@ -151,6 +152,14 @@ _GROUP = {
     "ingestions": [INGESTION],
 }
 
+_FOUND = {
+    "ingestion": _INGESTION,
+    "batch": _WAITING,
+    "estimated_start": _NEXT,
+    "result": None,
+}
+_ALL = {"more": False, "complete": True, "searched": 1, "all_unfinished": True, "searched_since": None}
+
 _DISPATCH = {
     "started_at": 1800000001.0,
     "due_at": 1800000000.0,
@@ -191,6 +200,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "getStatus": _STATUS | owner,
         "getResults": "".join(result_lines(results)),
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "where": {"id": str(ids[3]), "found": [_FOUND | {"ingestion": _INGESTION | owner}], **_ALL},
         "redriveAll": _SWEEP | {"by": owner.get("owner")},
         "cancelAll": {"ingestions": 12, "batches": 340},
         "listSweeps": {"sweeps": [_SWEEP]},

@@ -76,6 +76,7 @@ ROUTES = (
     Route("getSweep", "get", "/sweeps/{sweep_id}", _OPERATE, _json("Sweep"), (404, 503), ("sweep_id",)),
     Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
     Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
+    Route("where", "get", "/ids/{record_id}", _READ, _json("Search"), (503,), ("sought", "places")),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
     Route(

@@ -195,6 +195,31 @@ def schemas(settings: Settings) -> JSON:
             },
             description="Batches that failed by errors that read alike.",
         ),
+        "Search": _object(
+            {
+                "id": {**_TEXT, "description": "The id, as text."},
+                "found": _array(ref("schemas", "Found")),
+                "more": {"type": "boolean", "description": "Whether it is in more places than `limit`."},
+                "complete": {"type": "boolean", "description": "Whether every ingestion was searched."},
+                "searched": {**COUNT, "description": "Ingestions looked through, beside those in the index."},
+                "all_unfinished": {"type": "boolean", "description": "Whether all unfinished ones were searched."},
+                "searched_since": {
+                    **_TIME_OR_NULL,
+                    "description": "Whatever was submitted after this was searched; null if all was.",
+                },
+            }
+        ),
+        "Found": _object(
+            {
+                "ingestion": ref("schemas", "Ingestion"),
+                "batch": ref("schemas", "Batch"),
+                "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where it does not wait."},
+                "result": {
+                    "type": ["object", "null"],
+                    "description": "The latest of the id: its `data`, or why it failed as `error`.",
+                },
+            }
+        ),
         "RedriveAll": _sweep(STATUS),
         "CancelAll": _sweep({**STATUS, "enum": [status.value for status in Status if not status.final]}),
         "SweepOrCount": {"anyOf": [ref("schemas", "Sweep"), ref("schemas", "SweepCount")]},

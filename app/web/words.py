@@ -162,6 +162,20 @@ OPERATIONS = {
         `failed_at` and `error`. It takes the filters of `GET /failures`, and may be of any length.
         """,
     ),
+    "where": Words(
+        "Follow",
+        "Find out where an id is",
+        """
+        The ingestions that hold it, the newest first, each with the batch it is in, when that should start if it waits,
+        and the latest `result` of the id: its `data`, why it failed as `error`, or null. A caller that may not operate
+        finds its own alone.
+
+        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, four
+        million ids are looked through at most: of the unfinished ingestions, then of the latest. `complete` says
+        whether that was all there are. If not, it was what was submitted after `searched_since`, and of the unfinished
+        ones all if `all_unfinished` says so.
+        """,
+    ),
     "cancel": Words(
         "Steer",
         "Cancel what has not started",

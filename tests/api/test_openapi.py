@@ -62,6 +62,7 @@ def away(host: Host) -> None:
     calls = "add get batches status results cancel redrive quote ingestions failures stats upcoming"
     for name in calls.split():
         setattr(host.store, name, unavailable)
+    host.store.finder.indexed = unavailable  # type: ignore[method-assign]
     host.store.sweeps.get = host.store.sweeps.latest = unavailable  # type: ignore[method-assign]
     for name in ("dispatches", "steer", "audits", "ping"):
         setattr(host.store, name, unavailable)
@@ -173,6 +174,15 @@ def busy(host: Host, client: FlaskClient, method: str, path: str) -> TestRespons
     return client.open(path, method=method, headers=OPERATOR)
 
 
+def held(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    """Ask for an id that is in an ingestion of every kind."""
+    completed(host)
+    failed(host)
+    submitted(host)
+    host.store.claim(1)
+    return client.open(path.replace("{record_id}", "1"), method=method, headers=OPERATOR)
+
+
 def sweep_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     away(host)
     return client.open(path, method=method, headers=OPERATOR, json={"owner": "one"})
@@ -244,6 +254,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("get", "/sweeps/{sweep_id}"): {**LIMITED, 200: swept, 404: plainly},
     ("get", "/failures"): {**KEYED, 200: busy, 422: sending(query_string={"since": "soon"})},
     ("get", "/failures/ids"): {**KEYED, 200: busy, 422: sending(query_string={"until": "yesterday"})},
+    ("get", "/ids/{record_id}"): {**KEYED, 200: held, 422: sending(query_string={"limit": "0"})},
     ("get", "/queue"): {**KEYED, 200: busy},
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},

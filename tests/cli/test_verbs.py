@@ -101,6 +101,18 @@ def test_failures_for_people_and_for_machines(service: Service) -> None:
     assert "--since must be an RFC 3339 time, or how long ago, as 90s, 30m, 8h or 2d, not 'yesterday'." in wrong.stderr
 
 
+def test_where_an_id_is(service: Service) -> None:
+    first, second = service.submitted("13", "14"), service.submitted("15")
+    (document,) = lines(service("where", "15", "--json"))
+    assert [one["ingestion"]["ingestion_id"] for one in document["found"]] == [second]
+    found = service("where", "13")
+    assert found.stdout.startswith(f"ingestion {first}, MEDIUM, created ")
+    assert "  PermanentError: 13 is bad luck\n" in found.stdout
+    nowhere = service("where", "99")
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "99 is nowhere.\n")
+    assert service("where", " ").exit_code == 4
+
+
 def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
     for _ in range(3):
         service.submitted("13")

@@ -34,6 +34,7 @@ def full(new_site: NewSite, **settings: Any) -> tuple[Site, list[str]]:
         site.url,
         f"{site.url}/ingestions/{first.id}",
         f"{site.url}/failures?since=all",
+        f"{site.url}/search?id=1",
         f"{site.url}/submit",
         f"{site.url}/audit",
         f"{site.url}/ingestions/nothing",
