@@ -273,6 +273,9 @@ class Settings:
     id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted, of integers.")
     id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
+    attempts_kept: int = _setting(
+        0, _integer(0, 1000), "Latest attempts kept of each batch, in 200 to 500 bytes each; 0: none."
+    )
     find_ids: bool = _setting(
         False,
         _flag,

@@ -2,6 +2,7 @@
 
 from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
+from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
@@ -58,6 +59,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Attempt",
     "Audit",
     "Batch",
     "BatchError",
@@ -132,6 +134,7 @@ __all__ = [
     "is_last",
     "limiter_of",
     "most_burst",
+    "outcome_of",
     "packed_hash",
     "past_moment",
     "printable",
@@ -148,6 +151,7 @@ __all__ = [
     "steer",
     "steps",
     "string_fault",
+    "this_process",
     "timestamp",
     "to_lines",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -15,6 +16,7 @@ from ..core import (
     WAITING,
     Answer,
     Answers,
+    Attempt,
     Batch,
     BatchError,
     Batches,
@@ -38,16 +40,18 @@ class Details:
     """What differs from the default in some batches of an ingestion, by position.
 
     `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions. `answers` has the batches of which some ids failed or wait: together, those
-    in line need `starts` more starts than there are such batches, and ask `spared` ids less than they hold.
+    start in the order of their positions. `log` has the latest attempts, where they are kept. `answers` has the batches
+    of which some ids failed or wait: together, those in line need `starts` more starts than there are such batches, and
+    ask `spared` ids less than they hold.
     """
 
-    __slots__ = ("answers", "attempts", "dues", "errors", "results", "spared", "starts", "times")
+    __slots__ = ("answers", "attempts", "dues", "errors", "log", "results", "spared", "starts", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
         self.errors: dict[int, BatchError] = {}
         self.dues: dict[int, float] = {}
+        self.log: dict[int, deque[Attempt]] = {}
         self.results: dict[int, Sequence[Answer]] = {}
         self.answers: dict[int, Answers] = {}
         self.starts = self.spared = 0

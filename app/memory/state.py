@@ -13,6 +13,7 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
+    Attempt,
     Audit,
     BatchError,
     Claim,
@@ -32,8 +33,10 @@ from ..core import (
     check_cancel,
     check_quota,
     check_redrive,
+    outcome_of,
     rank_of,
     room_of,
+    this_process,
 )
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
@@ -192,6 +195,9 @@ class MemoryState:
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
+        if kept := self._settings.attempts_kept:
+            made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
+            details.log.setdefault(position, deque(maxlen=kept)).append(made)
         self.minutes.add(now)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
         return claim
@@ -228,6 +234,8 @@ class MemoryState:
             details.results[position] = results if answers is None else record.complete(position)
         if state == WAITING != outcome.state:
             details.attempts[position] = 0
+        if log := details.log.get(position):
+            log[-1] = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
         if counted:
             self.measured.took(now - claim.claimed_at)
         else:

@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -104,6 +105,16 @@ class MemoryStore(Store):
                 yield from (
                     (one, answer) for one, answer in zip(ids, answers, strict=False) if isinstance(answer, wanted)
                 )
+
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        with self._lock:
+            record = self._state.record(ingestion_id)
+            log = record.details.log
+            wanted = range(offset, len(record.states))[:limit]
+            some = [one for position in wanted if position in log for one in log[position]] if log else []
+            return record.snapshot(), record.estimated_completion, some
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         with self._lock:

@@ -8,9 +8,21 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
+from ..core import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Batch,
+    BatchError,
+    Claim,
+    Ingestion,
+    Measured,
+    outcome_of,
+    statuses,
+)
 from ..store import Ended, Outcome
-from . import callbacks
+from . import attempts, callbacks
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -142,6 +154,7 @@ class _Ends:
         self._settings = settings
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
+        self._attempts: list[Values] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
@@ -193,12 +206,24 @@ class _Ends:
             "left": len(answers.left) if state != COMPLETED and answers.known else None,
             "alone": answers.alone,
         }
+        self._attempts.append(
+            {
+                "of_instance": queue.instance,
+                "of_order": row.order,
+                "of_position": position,
+                "outcome": outcome_of(state, counted=counted),
+                "error_type": told[0] if error else None,
+                "error_message": told[1] if error else None,
+            }
+        )
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
     def write(self) -> None:
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
+            if self._settings.attempts_kept:
+                attempts.end(self._turn, self._attempts)
             self._turn.save(self._rows.values())
 
 

@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0016"
+FIRST, REVISION = "0001", "0017"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -301,6 +301,27 @@ dispatches = Table(
     Column("limited_by", String(16), nullable=False),
     sqlite_with_rowid=False,
 )
+
+attempts = Table(
+    "ingest_attempts",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("limited_by", String(16), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("ended_at", Double),
+    Column("outcome", String(16)),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    sqlite_with_rowid=False,
+)
+"""The latest ATTEMPTS_KEPT attempts at each batch; `number` is that of its dispatch."""
 
 minutes = Table(
     "ingest_minutes",

@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -37,7 +38,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import attempts, audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -121,6 +122,14 @@ class SQLStore(Store):
     def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
+
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        def told(view: View, row: IngestionRow) -> tuple[Ingestion, float | None, list[Attempt]]:
+            return row.snapshot(), row.estimated_completion, attempts.of(view, row, offset, limit)
+
+        return self._of(ingestion_id, told)
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten

@@ -31,7 +31,7 @@ _STATUSES = {status.value: status for status in Status}
 class AnyText(BaseConverter):
     """Lets a part of a path be any text: an id may hold slashes, at its beginning too."""
 
-    regex = ".+"
+    regex = "(?s:.+)"
     part_isolating = False
 
 

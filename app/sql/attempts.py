@@ -1,0 +1,71 @@
+"""The attempts at batches, as they are kept with ATTEMPTS_KEPT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from ..config import Settings
+from ..core import Attempt, BatchError, this_process
+from .instance import View
+from .rows import IngestionRow
+from .schema import THIS, attempts
+from .turns import Turn
+
+_LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
+_STARTED = (*_LOGGED, "host", "process")
+_ADD = insert(attempts).values({name: bindparam(name) for name in _STARTED})
+_of_batch = (
+    attempts.c.instance == bindparam("of_instance"),
+    attempts.c.order == bindparam("of_order"),
+    attempts.c.position == bindparam("of_position"),
+)
+_ENDED = ("ended_at", "outcome", "error_type", "error_message")
+_END = (
+    update(attempts).where(*_of_batch, attempts.c.ended_at.is_(None)).values({name: bindparam(name) for name in _ENDED})
+)
+_kept = (
+    select(attempts.c.number).where(*_of_batch).order_by(attempts.c.number.desc()).limit(bindparam("kept")).subquery()
+)
+_TRIM = delete(attempts).where(*_of_batch, attempts.c.number < select(func.min(_kept.c.number)).scalar_subquery())
+_OF_SPAN = (
+    select(*(attempts.c[name] for name in ("position", "attempt", *_STARTED[5:], *_ENDED)))
+    .where(
+        attempts.c.instance == THIS,
+        attempts.c.order == bindparam("order"),
+        attempts.c.position >= bindparam("start"),
+        attempts.c.position < bindparam("stop"),
+    )
+    .order_by(attempts.c.position, attempts.c.number)
+)
+
+
+def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]]) -> None:
+    """Record attempts that start, given their entries in the dispatch log; forget those that are one too many."""
+    host, process = this_process()
+    started = [{name: one[name] for name in _LOGGED} | {"host": host, "process": process} for one in dispatches]
+    turn.connection.execute(_ADD, started)
+    of_batches = [
+        {"of_instance": one["instance"], "of_order": one["order"], "of_position": one["position"]}
+        for one in dispatches
+        if one["limited_by"] != "arrival" or one["attempt"] > 1
+    ]
+    if of_batches:
+        turn.connection.execute(_TRIM, [one | {"kept": settings.attempts_kept} for one in of_batches])
+
+
+def end(turn: Turn, ended: Iterable[Mapping[str, Any]]) -> None:
+    """Record how attempts ended, each given by its batch, `outcome`, `error_type` and `error_message`."""
+    turn.connection.execute(_END, [{**one, "ended_at": turn.now} for one in ended])
+
+
+def of(view: View, row: IngestionRow, offset: int, limit: int | None) -> list[Attempt]:
+    """Returns the attempts at the batches from `offset`, `limit` at most."""
+    span = range(offset, row.batch_count)[:limit]
+    values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
+    return [
+        Attempt(*told, BatchError(error_type, message) if error_type else None)
+        for *told, error_type, message in view.connection.execute(_OF_SPAN, values)
+    ]
