@@ -23,6 +23,7 @@ from .web import (
     Caller,
     Guard,
     add_login,
+    attempts_document,
     audit_document,
     count_member,
     current,
@@ -131,6 +132,18 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def results(ingestion_id: str) -> Response:
         lines = result_lines(service.store.results(ingestion_id, failed=with_failed()))
         return Response(stream_with_context(lines), mimetype=lines_type())
+
+    @blueprint.get("/attempts/<ingestion_id>")
+    @needs(Role.READ, "offset", "limit")
+    def attempts(ingestion_id: str) -> Response:
+        batch: int | None = g.ingestion_batch
+        offset, limit = (0, _PAGE) if batch is None else (batch, 1)
+        found = service.store.attempts(
+            ingestion_id,
+            count_member("offset", offset) or 0,
+            count_member("limit", limit, least=1, most=_PAGE_MAX),
+        )
+        return _json(attempts_document(service.settings, *found, with_hosts=guard.caller().scope is None))
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)

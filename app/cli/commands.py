@@ -189,6 +189,16 @@ def failures(to: Remote, *, each: bool, since: str | None, until: str | None, li
 
 
 @ingestion.command()
+@click.argument("ingestion_id")
+@click.option("--limit", type=click.IntRange(1, 1000), help="Batches to show; 50, or the one whose id is given.")
+@click.option("--offset", type=click.IntRange(0), help="The first batch to show.")
+@remote
+def attempts(to: Remote, ingestion_id: str, limit: int | None, offset: int | None) -> None:
+    """Show when each batch of an ingestion ran, and what it waited for: the latest ATTEMPTS_KEPT attempts."""
+    to.show(to.client.attempts(ingestion_id, limit=limit, offset=offset), display.attempts_text)
+
+
+@ingestion.command()
 @click.argument("id_", metavar="ID")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Places to show.")
 @remote

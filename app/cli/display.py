@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +15,15 @@ from .times import Times
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
+_MOMENTS = ("due_at", "started_at", "ended_at")
+_WAITS = {
+    "arrival": "nothing",
+    "retry": "its retry",
+    "token": "a token",
+    "hold": "the end of a hold",
+    "paused": "a resume",
+    "slots": "a slot",
+}
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
@@ -87,6 +97,31 @@ def group_text(group: Document, times: Times) -> str:
         f"  the latest: {sample['batch_id']}  {sample['error']['message']}",
     )
     return "\n".join(map(printable, lines))
+
+
+def attempts_text(document: Document, times: Times) -> str:
+    """Returns the attempts at an ingestion's batches, a line each."""
+    end, estimate = document["finished_at"], document["estimated_at_submission"]
+    rows = [
+        ("ingestion", document["ingestion_id"]),
+        ("created", times.ago(document["created_at"])),
+        ("estimated", estimate and times.due(estimate)),
+        ("finished", end and times.ago(end)),
+    ]
+    told = [printable(_attempt(one, times)) for one in document["attempts"]]
+    if not document["kept"]:
+        told.append("No attempt is kept; see ATTEMPTS_KEPT.")
+    return "\n".join([_columns(rows), *told])
+
+
+def _attempt(attempt: Document, times: Times) -> str:
+    due, start, end = (attempt[name] and datetime.fromisoformat(attempt[name]) for name in _MOMENTS)
+    line = f"  {attempt['batch_id']}  attempt {attempt['attempt']}, {times.ago(attempt['started_at'])}"
+    line += f", waited {(start - due).total_seconds():.1f} s for {_WAITS.get(attempt['limited_by'])}"
+    line += f", {attempt['outcome']} after {(end - start).total_seconds():.1f} s" if end else ", running"
+    if attempt["host"]:
+        line += f", {attempt['host']} process {attempt['process']}"
+    return f"{line}: {attempt['error']['type']}: {attempt['error']['message']}" if attempt["error"] else line
 
 
 def search_text(search: Document, times: Times) -> str:

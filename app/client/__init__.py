@@ -10,6 +10,8 @@ from .asynchronous import AsyncClient
 from .client import Client
 from .documents import (
     Accuracy,
+    Attempt,
+    Attempts,
     Audit,
     Batch,
     BatchError,
@@ -39,6 +41,8 @@ from .submission import Submission
 __all__ = [
     "Accuracy",
     "AsyncClient",
+    "Attempt",
+    "Attempts",
     "Audit",
     "Batch",
     "BatchError",

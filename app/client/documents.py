@@ -175,6 +175,36 @@ class Result(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Attempt(Document):
+    """One attempt at a batch; `outcome` is completed, retry, failed or released, None while it runs."""
+
+    batch_id: str
+    position: int
+    attempt: int
+    due_at: datetime
+    limited_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error: BatchError | None
+    host: str | None
+    process: int | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Attempts(Document):
+    """The attempts that are kept of an ingestion's batches."""
+
+    ingestion_id: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    estimated_at_submission: datetime | None
+    kept: int
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Answer(Document):
     """What an id brought last: its data, or why it failed."""
 

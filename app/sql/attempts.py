@@ -15,6 +15,7 @@ from .schema import THIS, attempts
 from .turns import Turn
 
 _LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
+_LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
 _STARTED = (*_LOGGED, "host", "process")
 _ADD = insert(attempts).values({name: bindparam(name) for name in _STARTED})
 _of_batch = (
@@ -42,18 +43,28 @@ _OF_SPAN = (
 )
 
 
-def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]]) -> None:
-    """Record attempts that start, given their entries in the dispatch log; forget those that are one too many."""
+def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]], fresh: Sequence[bool]) -> None:
+    """Record attempts that start, given their entries in the dispatch log and whether each is its batch's first.
+
+    Forgets those of the other batches that are too many by now.
+    """
     host, process = this_process()
     started = [{name: one[name] for name in _LOGGED} | {"host": host, "process": process} for one in dispatches]
     turn.connection.execute(_ADD, started)
-    of_batches = [
-        {"of_instance": one["instance"], "of_order": one["order"], "of_position": one["position"]}
-        for one in dispatches
-        if one["limited_by"] != "arrival" or one["attempt"] > 1
-    ]
-    if of_batches:
-        turn.connection.execute(_TRIM, [one | {"kept": settings.attempts_kept} for one in of_batches])
+    again = [one for one, is_fresh in zip(dispatches, fresh, strict=True) if not is_fresh]
+    if again:
+        turn.connection.execute(
+            _TRIM,
+            [
+                {
+                    "of_instance": one["instance"],
+                    "of_order": one["order"],
+                    "of_position": one["position"],
+                    "kept": settings.attempts_kept,
+                }
+                for one in again
+            ],
+        )
 
 
 def end(turn: Turn, ended: Iterable[Mapping[str, Any]]) -> None:
@@ -66,6 +77,6 @@ def of(view: View, row: IngestionRow, offset: int, limit: int | None) -> list[At
     span = range(offset, row.batch_count)[:limit]
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     return [
-        Attempt(*told, BatchError(error_type, message) if error_type else None)
+        Attempt._make([*told, BatchError(error_type, message) if error_type else None])
         for *told, error_type, message in view.connection.execute(_OF_SPAN, values)
     ]

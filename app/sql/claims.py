@@ -136,7 +136,7 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
         )
     turn.connection.execute(_LOG, entries)
     if settings.attempts_kept:
-        attempts.start(turn, settings, entries)
+        attempts.start(turn, settings, entries, [one.candidate.fresh for one in chosen])
     minutes.count(turn, len(entries))
     if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
         last = queue.dispatched - settings.dispatch_log

@@ -6,6 +6,7 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    attempts_document,
     audit_document,
     callback_document,
     dispatch_document,
@@ -58,6 +59,7 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "attempts_document",
     "audit_document",
     "callback_document",
     "check_hosts",

@@ -61,6 +61,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "example": "4711",
         },
         "places": _query("limit", "Places at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
+        "tried": _query("limit", "Batches at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
         "sweep_id": {
             "name": "sweep_id",
             "in": "path",

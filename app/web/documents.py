@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ..callbacks import Callback, CallbackState
 from ..config import Settings
 from ..core import (
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -30,6 +31,7 @@ from ..core import (
     Strings,
     Sweep,
     WorkerReport,
+    batch_id,
     batch_id_parts,
     dumps,
     ingestion_document,
@@ -218,6 +220,37 @@ def _moments(started: str | None = None, finished: str | None = None, next_attem
     if finished:
         text += f',"finished_at":"{finished}"'
     return f'{text},"next_attempt_at":"{next_attempt}"' if next_attempt else text
+
+
+def attempts_document(
+    settings: Settings, ingestion: Ingestion, estimate: float | None, attempts: Iterable[Attempt], *, with_hosts: bool
+) -> dict[str, Any]:
+    """Returns the attempts at an ingestion's batches; `with_hosts` says where each ran, which is not everybody's."""
+    return {
+        "ingestion_id": ingestion.id,
+        "created_at": timestamp(ingestion.created_at),
+        "started_at": timestamp(ingestion.started_at),
+        "finished_at": timestamp(ingestion.finished_at),
+        "estimated_at_submission": timestamp(estimate),
+        "kept": settings.attempts_kept,
+        "attempts": [_attempt_document(ingestion.id, one, with_hosts=with_hosts) for one in attempts],
+    }
+
+
+def _attempt_document(ingestion_id: str, attempt: Attempt, *, with_hosts: bool) -> dict[str, Any]:
+    return {
+        "batch_id": batch_id(ingestion_id, attempt.position),
+        "position": attempt.position,
+        "attempt": attempt.number,
+        "due_at": timestamp(attempt.due_at),
+        "limited_by": attempt.limited_by,
+        "started_at": timestamp(attempt.started_at),
+        "ended_at": timestamp(attempt.ended_at),
+        "outcome": attempt.outcome,
+        "error": attempt.error and attempt.error._asdict(),
+        "host": attempt.host if with_hosts else None,
+        "process": attempt.process if with_hosts else None,
+    }
 
 
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:

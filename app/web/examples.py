@@ -160,6 +160,30 @@ _FOUND = {
 }
 _ALL = {"more": False, "complete": True, "searched": 1, "all_unfinished": True, "searched_since": None}
 
+_ATTEMPTS = {
+    "ingestion_id": INGESTION,
+    "created_at": _CREATED,
+    "started_at": _STARTED,
+    "finished_at": None,
+    "estimated_at_submission": _END,
+    "kept": 5,
+    "attempts": [
+        {
+            "batch_id": _FIRST,
+            "position": 0,
+            "attempt": 1,
+            "due_at": _CREATED,
+            "limited_by": "token",
+            "started_at": _STARTED,
+            "ended_at": None,
+            "outcome": None,
+            "error": None,
+            "host": "ingest-1",
+            "process": 4711,
+        }
+    ],
+}
+
 _DISPATCH = {
     "started_at": 1800000001.0,
     "due_at": 1800000000.0,
@@ -199,6 +223,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
         "getStatus": _STATUS | owner,
         "getResults": "".join(result_lines(results)),
+        "listAttempts": _ATTEMPTS,
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
         "where": {"id": str(ids[3]), "found": [_FOUND | {"ingestion": _INGESTION | owner}], **_ALL},
         "redriveAll": _SWEEP | {"by": owner.get("owner")},

@@ -105,6 +105,18 @@ OPERATIONS = {
         `Accept: text/plain` the same lines come as text.
         """,
     ),
+    "listAttempts": Words(
+        "Follow",
+        "See when each batch ran, and what it waited for",
+        """
+        The latest `ATTEMPTS_KEPT` attempts at each batch, by batch, then in their order: when it was due, in
+        `limited_by` what it waited for last, when it started and ended, and its `outcome` and error. Where the setting
+        is 0, none is kept. With a batch's id, those at this batch. Which host and process ran it is for operators.
+
+        `estimated_at_submission` is when the whole ingestion should have ended, as estimated when it was submitted;
+        null if the queue was paused, or once the ingestion was redriven after its end.
+        """,
+    ),
     "listIngestions": Words(
         "Follow",
         "List ingestions, newest first",

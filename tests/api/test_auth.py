@@ -34,6 +34,7 @@ ROUTES = {
     ("GET", "/login"): Role.READ,
     ("GET", "/status/{id}"): Role.READ,
     ("GET", "/results/{id}"): Role.READ,
+    ("GET", "/attempts/{id}"): Role.READ,
     ("GET", "/ingestions"): Role.READ,
     ("GET", "/failures"): Role.READ,
     ("GET", "/failures/ids"): Role.READ,

@@ -59,7 +59,7 @@ def away(host: Host) -> None:
     def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the database is away")
 
-    calls = "add get batches status results cancel redrive quote ingestions failures stats upcoming"
+    calls = "add get batches status results attempts cancel redrive quote ingestions failures stats upcoming"
     for name in calls.split():
         setattr(host.store, name, unavailable)
     host.store.finder.indexed = unavailable  # type: ignore[method-assign]
@@ -247,6 +247,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         409: about(submitted),
     },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
+    ("get", "/attempts/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
     ("post", "/ingestions/redrive"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"status": "failed"})},
     ("post", "/ingestions/cancel"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"owner": "one", "dry_run": True})},

@@ -165,6 +165,7 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.cancel_all(priority=Priority.LOW), "POST /in/ingestions/cancel", "redriveAll"),
         (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
         (lambda one: one.where("a/b", limit=3), "GET /in/ids/a%2Fb?limit=3", "where"),
+        (lambda one: one.attempts("a", limit=3), "GET /in/attempts/a?limit=3", "listAttempts"),
         (lambda one: one.where(4711), "GET /in/ids/4711?limit=20", "where"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
