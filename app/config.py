@@ -274,7 +274,9 @@ class Settings:
     id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
     attempts_kept: int = _setting(
-        0, _integer(0, 1000), "Latest attempts kept of each batch, in 200 to 500 bytes each; 0: none."
+        0,
+        _integer(0, 1000),
+        "Latest attempts kept of each batch, each in 320 bytes of memory or 75 on disk, and its error; 0: none.",
     )
     find_ids: bool = _setting(
         False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import NamedTuple
 
 from .models import BatchError
@@ -38,4 +39,4 @@ def outcome_of(state: int, *, counted: bool) -> str:
 
 def this_process() -> tuple[str, int]:
     """Returns the name of this machine, and the number of this process on it."""
-    return socket.gethostname(), os.getpid()
+    return sys.intern(socket.gethostname()), os.getpid()

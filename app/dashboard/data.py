@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core import (
     HOUR,
+    Attempt,
     Batch,
     BatchError,
     FailureFilter,
@@ -29,6 +30,7 @@ from ..web import (
     sweep_document,
 )
 from .alerts import alerts
+from .lanes import timeline
 
 _NEXT = 10
 """Upcoming batches shown."""
@@ -114,11 +116,23 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
         document.update(estimate_document(estimate))
     callback = service.latest_callback(ingestion_id)
     document["callback"] = callback and callback_document(callback)
-    document["batches"] = [_batch(batch) for batch in batches]
+    some = list(batches)
+    document["batches"] = [_batch(batch) for batch in some]
+    document["timeline"] = timeline(found, some, *_attempts(service, found.id, some), service.clock.now())
     document["offset"] = offset
     document["page_size"] = BATCHES
     document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
     return document
+
+
+def _attempts(service: Service, ingestion_id: str, batches: Sequence[Batch]) -> tuple[float | None, Sequence[Attempt]]:
+    """Returns the completion as estimated at submission, and the attempts at some batches that are kept."""
+    first = batches[0].position if batches else 0
+    if not batches or batches[-1].position - first < len(batches):
+        return service.store.attempts(ingestion_id, first, len(batches))[1:]
+    # Those in one status may be far apart.
+    told = [service.store.attempts(ingestion_id, batch.position, 1) for batch in batches]
+    return told[0][1], [attempt for _, _, made in told for attempt in made]
 
 
 def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:

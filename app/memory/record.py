@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -51,7 +50,7 @@ class Details:
         self.attempts: dict[int, int] = {}
         self.errors: dict[int, BatchError] = {}
         self.dues: dict[int, float] = {}
-        self.log: dict[int, deque[Attempt]] = {}
+        self.log: dict[int, tuple[Attempt, ...]] = {}
         self.results: dict[int, Sequence[Answer]] = {}
         self.answers: dict[int, Answers] = {}
         self.starts = self.spared = 0

@@ -197,7 +197,7 @@ class MemoryState:
         where = record.priority, record.rank, record.order
         if kept := self._settings.attempts_kept:
             made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
-            details.log.setdefault(position, deque(maxlen=kept)).append(made)
+            details.log[position] = (*details.log.get(position, ()), made)[-kept:]
         self.minutes.add(now)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
         return claim
@@ -235,7 +235,8 @@ class MemoryState:
         if state == WAITING != outcome.state:
             details.attempts[position] = 0
         if log := details.log.get(position):
-            log[-1] = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
+            made = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
+            details.log[position] = (*log[:-1], made)
         if counted:
             self.measured.took(now - claim.claimed_at)
         else:

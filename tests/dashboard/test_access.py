@@ -83,7 +83,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(new_site: NewSite
     _, addresses = full(new_site)
     settle(page, addresses[1])
     wanted = page.evaluate(
-        """[...document.querySelectorAll("a, button, input, select, textarea")]
+        """[...document.querySelectorAll("a, button, input, select, summary, textarea")]
             .filter((one) => one.checkVisibility() && !one.disabled).length"""
     )
     reached = 0
