@@ -276,7 +276,7 @@ class Settings:
     attempts_kept: int = _setting(
         0,
         _integer(0, 1000),
-        "Latest attempts kept of each batch, each in 320 bytes of memory or 75 on disk, and its error; 0: none.",
+        "Latest attempts kept of each batch; each takes 320 bytes of memory, or 75 on disk, and its error; 0: none.",
     )
     find_ids: bool = _setting(
         False,

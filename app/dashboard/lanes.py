@@ -47,13 +47,13 @@ def _parts(found: Ingestion, batch: Batch, made: Sequence[Attempt], now: float) 
         ran_until = batch.finished_at or (None if batch.waits else now)
         yield _part("ran", batch.status.value, batch.started_at, ran_until or batch.started_at, batch.error)
         return
-    before, outcome = found.created_at, None
+    before, outcome = found.created_at, ""
     for one in made:
         if outcome == "retry":
             yield _wait(outcome, before, one.due_at)
         yield _wait(one.limited_by, one.due_at, one.started_at)
-        before, outcome = now if one.ended_at is None else one.ended_at, one.outcome
-        yield _part("ran", outcome or "triggered", one.started_at, before, one.error)
+        before, outcome = now if one.ended_at is None else one.ended_at, one.outcome or "triggered"
+        yield _part("ran", outcome, one.started_at, before, one.error)
     if batch.waits:
         yield _wait(outcome if outcome == "retry" else IN_LINE, before, now)
 

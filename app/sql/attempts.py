@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from ..config import Settings
-from ..core import Attempt, BatchError, this_process
+from ..core import Attempt, BatchError, outcome_of, this_process
 from .instance import View
 from .rows import IngestionRow
 from .schema import THIS, attempts
 from .turns import Turn
+from .wire import Values
 
 _LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
 _LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
@@ -67,9 +68,16 @@ def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]
         )
 
 
-def end(turn: Turn, ended: Iterable[Mapping[str, Any]]) -> None:
-    """Record how attempts ended, each given by its batch, `outcome`, `error_type` and `error_message`."""
-    turn.connection.execute(_END, [{**one, "ended_at": turn.now} for one in ended])
+def ended(batch: Values, state: int, error: BatchError | None, *, counted: bool) -> Values:
+    """Returns what to record of an attempt that ended, given what its `batch` becomes and the batch's new state."""
+    told = {name: batch[name] if error else None for name in ("error_type", "error_message")}
+    key = {name: batch[name] for name in ("of_instance", "of_order", "of_position")}
+    return {**key, **told, "outcome": outcome_of(state, counted=counted)}
+
+
+def end(turn: Turn, some: Sequence[Values]) -> None:
+    """Record how some attempts ended."""
+    turn.connection.execute(_END, [{**one, "ended_at": turn.now} for one in some])
 
 
 def of(view: View, row: IngestionRow, offset: int, limit: int | None) -> list[Attempt]:

@@ -18,7 +18,6 @@ from ..core import (
     Claim,
     Ingestion,
     Measured,
-    outcome_of,
     statuses,
 )
 from ..store import Ended, Outcome
@@ -206,23 +205,15 @@ class _Ends:
             "left": len(answers.left) if state != COMPLETED and answers.known else None,
             "alone": answers.alone,
         }
-        self._attempts.append(
-            {
-                "of_instance": queue.instance,
-                "of_order": row.order,
-                "of_position": position,
-                "outcome": outcome_of(state, counted=counted),
-                "error_type": told[0] if error else None,
-                "error_message": told[1] if error else None,
-            }
-        )
+        if self._settings.attempts_kept:
+            self._attempts.append(attempts.ended(self._batches[row.order, position], state, error, counted=counted))
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
     def write(self) -> None:
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
-            if self._settings.attempts_kept:
+            if self._attempts:
                 attempts.end(self._turn, self._attempts)
             self._turn.save(self._rows.values())
 
