@@ -143,7 +143,9 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("/search/data")
     @needs(Role.READ, "id")
     def search_data() -> Response:
-        return _json({**data.state(service), **data.search(service, request.args.get("id", ""), guard.caller().scope)})
+        text = request.args.get("id")
+        found = {} if text is None else data.search(service, text, guard.caller().scope)
+        return _json({**data.state(service), **found})
 
     @blueprint.get("/ingestions/<ingestion_id>")
     @page

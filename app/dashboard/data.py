@@ -139,7 +139,7 @@ def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
     """Returns the ingestions whose id begins with `text`, where the id that it writes is, and what was searched."""
     prefix, possible = id_prefix(text), string_fault(text) is None
     named = service.store.find(prefix, owner=scope, limit=_NAMED) if prefix else []
-    document: dict[str, Any] = {"ingestions": [one.id for one in named], "found": [], "more": False}
+    document: dict[str, Any] = {"ingestions": [one.id for one in named], "found": [], "more": False, "searched": 0}
     if not possible:
         return document | {"extent": "This cannot be an id."}
     told = service.where(text, owner=scope)
@@ -147,6 +147,7 @@ def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
     return document | {
         "found": [_found(one, stalled=stalled) for one in told.found],
         "more": told.more,
+        "searched": told.searched,
         "extent": _extent(told),
     }
 

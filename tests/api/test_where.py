@@ -68,6 +68,13 @@ def test_a_caller_finds_its_own_alone() -> None:
     assert len(client.get("/ids/4711", headers=callers.headers("operator")).json["found"]) == 2
 
 
+def test_the_page_is_told_what_is_new_without_another_search() -> None:
+    client = make_app().test_client()
+    ingest(client, [1])
+    assert client.get("/dashboard/search/data?id=1").json["searched"] == 1
+    assert "found" not in client.get("/dashboard/search/data").json
+
+
 def test_the_box_takes_every_kind_of_id() -> None:
     client = make_app(id_type="string").test_client()
     strange = "0f0e0d0c-0b0a-4908-8706-050403020100"

@@ -8,15 +8,28 @@ import { relative } from "./time.js";
 
 const root = byId("found");
 
+// Looking through ingestions is work for the service; an index is not.
+const SELDOM = 30000;
+let latest = { searched: 0 };
+let latestAt;
+
+async function load(signal) {
+  const source = root.dataset.source;
+  if (latest.searched && performance.now() - latestAt < SELDOM) return { ...latest, ...(await get(source.split("?")[0], signal)) };
+  latest = await get(source, signal);
+  latestAt = performance.now();
+  return latest;
+}
+
 run(
-  (signal) => get(root.dataset.source, signal),
-  ({ found, ingestions, more, extent }) => {
+  load,
+  ({ found, ingestions, more, searched, extent }) => {
     keyed(byId("places"), found, (one) => `${one.batch.batch_id} ${one.nth}`, line, update);
     byId("places").parentElement.hidden = !found.length;
     byId("places-more").hidden = !more;
     byId("named").hidden = !ingestions.length;
     keyed(byId("ingestions"), ingestions, String, (id) => make("span", {}, make("a", { href: address(id) }, make("code", {}, id)), " "), () => {});
-    write(byId("extent"), extent);
+    write(byId("extent"), searched ? `${extent} They are looked through again every half minute.` : extent);
   },
 );
 
