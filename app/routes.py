@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, stream_with_context
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
@@ -19,9 +20,11 @@ from .web import (
     FILTERS,
     PAUSABLE,
     Answer,
+    AnyText,
     Caller,
     Guard,
     add_login,
+    attempts_document,
     audit_document,
     count_member,
     current,
@@ -45,6 +48,7 @@ from .web import (
     refuse_foreign,
     result_lines,
     root_path,
+    search_text,
     secure,
     spot_member,
     status_head,
@@ -62,6 +66,9 @@ _PAGE_MAX = 1000
 _SWEEPS = 20
 """Sweeps listed, where the caller does not say."""
 
+_PLACES = 20
+"""Places of an id, where the caller does not say."""
+
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
 
@@ -73,6 +80,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     blueprint.register_error_handler(HTTPException, from_http)
     guard = Guard(service)
     blueprint.after_request(secure)
+    blueprint.record(_add_converter)
 
     @blueprint.before_request
     def before() -> Response | None:
@@ -134,6 +142,18 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         lines = result_lines(service.store.results(ingestion_id, failed=with_failed()))
         return Response(stream_with_context(lines), mimetype=lines_type())
 
+    @blueprint.get("/attempts/<ingestion_id>")
+    @needs(Role.READ, "offset", "limit")
+    def attempts(ingestion_id: str) -> Response:
+        batch: int | None = g.ingestion_batch
+        offset, limit = (0, _PAGE) if batch is None else (batch, 1)
+        found = service.store.attempts(
+            ingestion_id,
+            count_member("offset", offset) or 0,
+            count_member("limit", limit, least=1, most=_PAGE_MAX),
+        )
+        return _json(attempts_document(service.settings, *found, with_hosts=guard.caller().scope is None))
+
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
@@ -187,6 +207,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         where = failure_filter(guard.caller().scope, service.clock.now())
         lines = failure_lines(service.store.failures(where, ids=True))
         return Response(stream_with_context(lines), mimetype=lines_type())
+
+    @blueprint.get("/ids/<any_text:record_id>")
+    @needs(Role.READ, "limit")
+    def where(record_id: str) -> Response:
+        limit = count_member("limit", _PLACES, least=1, most=_PAGE_MAX) or _PLACES
+        return Answer(search_text(record_id, service.where(record_id, owner=guard.caller().scope, limit=limit)))
 
     @blueprint.get("/queue")
     @needs(Role.READ)
@@ -265,6 +291,10 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stuck", "stopping")
 
     return blueprint
+
+
+def _add_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["any_text"] = AnyText
 
 
 def _json(document: Any) -> Response:

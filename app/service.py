@@ -26,6 +26,8 @@ from .core import (
     Priority,
     Quote,
     Rates,
+    Search,
+    Sought,
     Strings,
     Sweep,
     SweepFilter,
@@ -38,9 +40,11 @@ from .core import (
     id_prefix,
     ingestion_prefix,
     named_worker,
+    search,
     steps,
+    string_fault,
 )
-from .errors import Conflict, IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
+from .errors import Conflict, Fault, IngestError, InvalidRequest, KeyInUse, StoreUnavailable, UnknownIngestion
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_finished, ingestion_refused
 from .store import Forkable, Store, Submission
@@ -278,6 +282,15 @@ class Service:
             if position < one.batch_count:
                 return one.id, position
         raise UnknownIngestion(text)
+
+    def where(self, text: str, *, owner: str | None = None, limit: int = 20) -> Search:
+        """Returns where the id that `text` writes is, `limit` times at most; with an `owner`, in its ingestions alone.
+
+        Raises InvalidRequest for what cannot be an id.
+        """
+        if fault := string_fault(text):
+            raise InvalidRequest([Fault("path id", f"The id {fault}")])
+        return search(self.store.finder, self.store.ingestions, Sought.of(text), owner=owner, limit=limit)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""

@@ -20,6 +20,7 @@ from .core import (
     LOST,
     WAITING,
     Answer,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -30,6 +31,7 @@ from .core import (
     Failure,
     FailureFilter,
     Filter,
+    Finder,
     Gate,
     Id,
     Ids,
@@ -177,6 +179,9 @@ class Store(ABC):
     sweeps: Sweeps
     """The sweeps: redrives and cancels of all that match."""
 
+    finder: Finder
+    """Where ids are."""
+
     # -- accepting and reporting --
 
     @abstractmethod
@@ -211,6 +216,16 @@ class Store(ABC):
         """Yields each id that was answered with its data as JSON text, in the ingestion's order.
 
         With `failed`, each id that failed for good too, with its error.
+        """
+
+    @abstractmethod
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        """Returns the attempts at `limit` of an ingestion's batches from `offset`, by position, then in their order.
+
+        Beside them the ingestion, and its completion as estimated at submission; None if it was not, as while paused,
+        and if it was redriven after its end. At most `ATTEMPTS_KEPT` of each batch are kept.
         """
 
     @abstractmethod

@@ -209,6 +209,31 @@ def failures(to: Remote, *, each: bool, since: str | None, until: str | None, li
 
 
 @ingestion.command()
+@click.argument("ingestion_id")
+@click.option("--limit", type=click.IntRange(1, 1000), help="Batches to show; 50, or the one whose id is given.")
+@click.option("--offset", type=click.IntRange(0), help="The first batch to show.")
+@remote
+def attempts(to: Remote, ingestion_id: str, limit: int | None, offset: int | None) -> None:
+    """Show when each batch of an ingestion ran, and what it waited for: the latest ATTEMPTS_KEPT attempts."""
+    to.show(to.client.attempts(ingestion_id, limit=limit, offset=offset), display.attempts_text)
+
+
+@ingestion.command()
+@click.argument("id_", metavar="ID")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Places to show.")
+@remote
+def where(to: Remote, id_: str, limit: int) -> None:
+    """Show which ingestions hold an id, in which batch, when it goes, and what it brought.
+
+    Exits with 1 if it is found nowhere.
+    """
+    document = to.client.where(id_, limit=limit)
+    to.show(document, display.search_text)
+    if not document["found"]:
+        raise click.exceptions.Exit(1)
+
+
+@ingestion.command()
 @click.argument("ingestion_id", required=False)
 @sweep_options
 @remote

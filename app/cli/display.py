@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +15,15 @@ from .times import Times
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
+_MOMENTS = ("due_at", "started_at", "ended_at")
+_WAITS = {
+    "arrival": "nothing",
+    "retry": "its retry",
+    "token": "a token",
+    "hold": "the end of a hold",
+    "paused": "a resume",
+    "slots": "a slot",
+}
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
@@ -87,6 +97,61 @@ def group_text(group: Document, times: Times) -> str:
         f"  the latest: {sample['batch_id']}  {sample['error']['message']}",
     )
     return "\n".join(map(printable, lines))
+
+
+def attempts_text(document: Document, times: Times) -> str:
+    """Returns the attempts at an ingestion's batches, a line each."""
+    end, estimate = document["finished_at"], document["estimated_at_submission"]
+    rows = [
+        ("ingestion", document["ingestion_id"]),
+        ("created", times.ago(document["created_at"])),
+        ("estimated", estimate and times.due(estimate)),
+        ("finished", end and times.ago(end)),
+    ]
+    told = [printable(_attempt(one, times)) for one in document["attempts"]]
+    if not document["kept"]:
+        told.append("No attempt is kept; see ATTEMPTS_KEPT.")
+    return "\n".join([_columns(rows), *told])
+
+
+def _attempt(attempt: Document, times: Times) -> str:
+    due, start, end = (attempt[name] and datetime.fromisoformat(attempt[name]) for name in _MOMENTS)
+    line = f"  {attempt['batch_id']}  attempt {attempt['attempt']}, {times.ago(attempt['started_at'])}"
+    line += f", waited {(start - due).total_seconds():.1f} s for {_WAITS.get(attempt['limited_by'])}"
+    line += f", {attempt['outcome']} after {(end - start).total_seconds():.1f} s" if end else ", running"
+    if attempt["host"]:
+        line += f", {attempt['host']} process {attempt['process']}"
+    return f"{line}: {attempt['error']['type']}: {attempt['error']['message']}" if attempt["error"] else line
+
+
+def search_text(search: Document, times: Times) -> str:
+    """Returns where an id is."""
+    lines = [line for one in search["found"] for line in _found(one, times)]
+    if not lines:
+        lines.append(f"{search['id']} is nowhere{'' if search['complete'] else ' that was searched'}.")
+    if search["more"]:
+        lines.append("It is in more places; see --limit.")
+    if not search["complete"]:
+        unfinished = "all unfinished ingestions" if search["all_unfinished"] else "some of the unfinished ingestions"
+        since = times.ago(search["searched_since"])
+        lines.append(f"Searched: {unfinished}, and of the ended ones those submitted since {since}. See FIND_IDS.")
+    return "\n".join(map(printable, lines))
+
+
+def _found(one: Document, times: Times) -> list[str]:
+    ingestion, batch, start, result = one["ingestion"], one["batch"], one["estimated_start"], one["result"] or {}
+    created = times.ago(ingestion["created_at"])
+    told = f"ingestion {ingestion['ingestion_id']}, {ingestion['priority']}, created {created}"
+    lines = [told, f"  batch {batch['batch_id']}, {batch['status']}"]
+    if ended := batch.get("finished_at"):
+        lines[1] += f" {times.ago(ended)}"
+    if start:
+        lines[1] += f", should start {times.due(start)}"
+    if "data" in result:
+        lines.append(f"  {json.dumps(result['data'])}")
+    if error := result.get("error") or batch.get("error"):
+        lines.append(f"  {error['type']}: {error['message']}")
+    return lines
 
 
 def quote_text(quotes: Document, times: Times) -> str:

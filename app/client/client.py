@@ -11,6 +11,7 @@ from ..core import Id, Priority, Status
 from .base import Base
 from .calls import Pause, Steps, T, Told
 from .documents import (
+    Attempts,
     Audit,
     Dispatches,
     FailedId,
@@ -19,6 +20,7 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
@@ -182,6 +184,17 @@ class Client(Base):
     def failed_id_lines(self, **where: Any) -> Iterator[str]:
         """Yields the same as the lines of NDJSON that the service sends."""
         yield from self._stream(self._verbs.failed_ids(where))
+
+    def attempts(self, ingestion_id: str, *, limit: int | None = None, offset: int | None = None) -> Attempts:
+        """Returns the attempts that are kept of `limit` of the ingestion's batches from `offset`, or of one batch.
+
+        50 from the first if not given; `ingestion_id` may be a batch's id.
+        """
+        return self._run(self._verbs.attempts(ingestion_id, limit, offset))
+
+    def where(self, id_: Id, *, limit: int = 20) -> Search:
+        """Returns where an id is, in `limit` places at most: the ingestions, the batches, and its latest results."""
+        return self._run(self._verbs.where(id_, limit))
 
     def count_redrive(self, **where: Any) -> SweepCount:
         """Returns how much `redrive_all` would act on."""

@@ -175,6 +175,70 @@ class Result(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Attempt(Document):
+    """One attempt at a batch; `outcome` is completed, retry, failed or released, None while it runs."""
+
+    batch_id: str
+    position: int
+    attempt: int
+    due_at: datetime
+    limited_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error: BatchError | None
+    host: str | None
+    process: int | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Attempts(Document):
+    """The attempts that are kept of an ingestion's batches."""
+
+    ingestion_id: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    estimated_at_submission: datetime | None
+    kept: int
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Answer(Document):
+    """What an id brought last: its data, or why it failed."""
+
+    data: Any = None
+    error: BatchError | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Found(Document):
+    """An id in a batch of an ingestion; `estimated_start` is None while paused, and where the batch does not wait."""
+
+    ingestion: Ingestion
+    batch: Batch
+    estimated_start: datetime | None
+    result: Answer | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Search(Document):
+    """Where an id is, the newest ingestion first, and whether there is `more` than was asked for.
+
+    Unless `complete`, what was submitted after `searched_since` was searched, and all or some of the unfinished.
+    """
+
+    id: str
+    found: tuple[Found, ...]
+    more: bool
+    complete: bool
+    searched: int
+    all_unfinished: bool
+    searched_since: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
     """When something would start and end; None while it is paused."""
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import Priority, Status
+from ..core import Id, Priority, Status
 from .calls import Calls, D, Steps
 from .documents import (
     Accepted,
+    Attempts,
     Audit,
     Dispatches,
     FailedId,
@@ -19,6 +20,7 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
@@ -94,6 +96,12 @@ class Verbs:
     def failed_id(self, line: str) -> FailedId:
         """Returns what a line of failed ids says."""
         return self._calls.document(FailedId, line)
+
+    def attempts(self, ingestion_id: str, limit: int | None, offset: int | None) -> Steps[Attempts]:
+        return self._ask(Attempts, "GET", path_of("attempts", ingestion_id) + query(limit=limit, offset=offset))
+
+    def where(self, id_: Id, limit: int) -> Steps[Search]:
+        return self._ask(Search, "GET", path_of("ids", str(id_)) + query(limit=limit))
 
     def sweep(self, verb: str, where: Mapping[str, Any], key: str | None) -> Steps[Sweep]:
         body, headers = sweep_request(where, key)

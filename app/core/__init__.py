@@ -2,11 +2,13 @@
 
 from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
+from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
+from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
@@ -74,6 +76,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Attempt",
     "Audit",
     "Batch",
     "BatchError",
@@ -89,6 +92,8 @@ __all__ = [
     "Failure",
     "FailureFilter",
     "Filter",
+    "Finder",
+    "Found",
     "Gate",
     "Group",
     "Id",
@@ -107,6 +112,8 @@ __all__ = [
     "Quote",
     "Rates",
     "Running",
+    "Search",
+    "Sought",
     "Spot",
     "Stats",
     "Status",
@@ -127,6 +134,8 @@ __all__ = [
     "batch_id",
     "batch_id_parts",
     "batch_position",
+    "bucket_of",
+    "buckets_of",
     "check_cancel",
     "check_concurrency",
     "check_move",
@@ -142,6 +151,7 @@ __all__ = [
     "dumps",
     "group_of",
     "grouped",
+    "hashes_of",
     "id_prefix",
     "id_range",
     "ids_at",
@@ -153,6 +163,8 @@ __all__ = [
     "most_burst",
     "most_concurrency",
     "named_worker",
+    "outcome_of",
+    "packed_hash",
     "past_moment",
     "pauses_of",
     "printable",
@@ -161,6 +173,7 @@ __all__ = [
     "room_of",
     "runs",
     "same_sweep",
+    "search",
     "shown",
     "state_of",
     "states_of",
@@ -168,6 +181,7 @@ __all__ = [
     "steer",
     "steps",
     "string_fault",
+    "this_process",
     "timestamp",
     "to_lines",
     "wait_index",

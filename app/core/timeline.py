@@ -137,6 +137,15 @@ class Timeline(NamedTuple):
             return self._span(place, end, ahead, waiting).last - self.now
         return self.added(ahead, nth + 1, place).last - self.now
 
+    def batch_start(self, place: Place, ahead: int, before: int, due: float | None) -> float | None:
+        """Returns when a waiting batch should start, None while the queue is paused.
+
+        `ahead` batches wait at places before its ingestion's `place`, and `before` of the ingestion's own before it. It
+        never started if `due` is None; otherwise it is due then, and `before` counts those due by now.
+        """
+        at = self.added(ahead + before, 1, place if due is not None else (place[0], place[1] + 1)).first
+        return self._known(max(at, due or 0.0))
+
     def quotes(
         self, line: Callable[[Priority], tuple[int, Place]], count: int, is_parked: Callable[[Priority], bool]
     ) -> dict[Priority, Quote]:

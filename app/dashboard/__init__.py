@@ -137,12 +137,30 @@ def make_dashboard(service: Service) -> Blueprint:
         return _json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
 
     @blueprint.get("/search")
-    @needs(None)
-    def search() -> AnyResponse:
-        text = request.args.get("id", "").replace("/", " ").strip()
+    @page
+    def search(who: Caller) -> Page:
+        text = request.args.get("id", "").strip()
         # Text around an id, as in a copied address or log line, is ignored.
-        found = _ANY_ID.search(text.lower())
-        return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)
+        whole = _ANY_ID.search(text.lower())
+        try:
+            if whole and (found := _known(service, whole.group(), who)):
+                return redirect(url_for(".ingestion", ingestion_id=found), 303)
+            known = data.search(service, text, who.scope)
+        except StoreUnavailable:
+            return render("search", who, sought=text)
+        named = known["ingestions"]
+        if known["found"] or len(named) > 1:
+            return render("search", who, sought=text)
+        if named:
+            return redirect(url_for(".ingestion", ingestion_id=named[0]), 303)
+        return render("refusal", who, title="No such ingestion or id", why=known["extent"], sought=text), 404
+
+    @blueprint.get("/search/data")
+    @needs(Role.READ, "id")
+    def search_data() -> Response:
+        text = request.args.get("id")
+        found = {} if text is None else data.search(service, text, guard.caller().scope)
+        return _json({**data.state(service), **found})
 
     @blueprint.get("/ingestions/<ingestion_id>")
     @page
@@ -201,6 +219,15 @@ def make_dashboard(service: Service) -> Blueprint:
         return _json({**data.state(service), "quote": quote_document(quotes)})
 
     return blueprint
+
+
+def _known(service: Service, text: str, who: Caller) -> str | None:
+    """Returns the id of an ingestion or a batch if there is such a one."""
+    try:
+        service.find(text, who.scope)
+    except UnknownIngestion:
+        return None
+    return text
 
 
 def _json(document: Any) -> Response:

@@ -15,6 +15,7 @@ from ..core import (
     WAITING,
     Answer,
     Answers,
+    Attempt,
     Batch,
     BatchError,
     Batches,
@@ -38,16 +39,18 @@ class Details:
     """What differs from the default in some batches of an ingestion, by position.
 
     `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions. `answers` has the batches of which some ids failed or wait: together, those
-    in line need `starts` more starts than there are such batches, and ask `spared` ids less than they hold.
+    start in the order of their positions. `log` has the latest attempts, where they are kept. `answers` has the batches
+    of which some ids failed or wait: together, those in line need `starts` more starts than there are such batches, and
+    ask `spared` ids less than they hold.
     """
 
-    __slots__ = ("answers", "attempts", "dues", "errors", "results", "spared", "starts", "times")
+    __slots__ = ("answers", "attempts", "dues", "errors", "log", "results", "spared", "starts", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
         self.errors: dict[int, BatchError] = {}
         self.dues: dict[int, float] = {}
+        self.log: dict[int, tuple[Attempt, ...]] = {}
         self.results: dict[int, Sequence[Answer]] = {}
         self.answers: dict[int, Answers] = {}
         self.starts = self.spared = 0
@@ -177,6 +180,13 @@ class Record:
     def in_line(self, position: int) -> range:
         """Returns the batches that an entry stands for: all that were never dispatched, or a single one."""
         return range(position, len(self.states) if position == self.cursor else position + 1)
+
+    def ready_before(self, position: int, now: float) -> int:
+        """Returns how many starts those batches need that are due, below a position that was dispatched before."""
+        details = self.details
+        due = [at for at, due in details.dues.items() if at < position and due <= now and self.states[at] == WAITING]
+        apart = sum(one.starts - 1 for at, one in details.answers.items() if at < position and self.states[at] == NEW)
+        return self.states.count(NEW, 0, position) + apart + sum(map(self.starts, due))
 
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally

@@ -13,6 +13,7 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
+    Attempt,
     Audit,
     BatchError,
     Claim,
@@ -33,8 +34,10 @@ from ..core import (
     check_move,
     check_quota,
     check_redrive,
+    outcome_of,
     rank_of,
     room_of,
+    this_process,
 )
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
@@ -224,6 +227,9 @@ class MemoryState:
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
+        if kept := self._settings.attempts_kept:
+            made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
+            details.log[position] = (*details.log.get(position, ()), made)[-kept:]
         minute = self.minutes.at(now)
         if not minute.starts:
             minute.interval = self.gate.steady_interval(self._settings, now)
@@ -264,6 +270,9 @@ class MemoryState:
             details.results[position] = results if answers is None else record.complete(position)
         if state == WAITING != outcome.state:
             details.attempts[position] = 0
+        if log := details.log.get(position):
+            made = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
+            details.log[position] = (*log[:-1], made)
         if counted:
             self.measured.took(now - claim.claimed_at)
         else:

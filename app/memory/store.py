@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -32,12 +33,14 @@ from ..core import (
     Wait,
     WorkerReport,
     batch_id,
+    hashes_of,
     room_of,
     statuses,
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
 from .failures import failures
+from .finder import MemoryFinder
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
@@ -57,10 +60,14 @@ class MemoryStore(Store):
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
         self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
+        self.finder = MemoryFinder(self._lock, self._state, settings, clock)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
+        hashes = hashes_of(submission.ids) if self._settings.find_ids else {}
         with self._lock:
             record, new = self._state.add(submission)
+            if new:
+                self._state.registry.hashes.add(record, hashes)
             return record.snapshot(), new
 
     def get(self, ingestion_id: str) -> Ingestion:
@@ -99,6 +106,16 @@ class MemoryStore(Store):
                 yield from (
                     (one, answer) for one, answer in zip(ids, answers, strict=False) if isinstance(answer, wanted)
                 )
+
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        with self._lock:
+            record = self._state.record(ingestion_id)
+            log = record.details.log
+            wanted = range(offset, len(record.states))[:limit]
+            some = [one for position in wanted if position in log for one in log[position]] if log else []
+            return record.snapshot(), record.estimated_completion, some
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         with self._lock:

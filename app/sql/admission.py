@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -11,6 +12,7 @@ from ..config import Settings
 from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota
 from ..errors import KeyReused
 from ..store import Submission
+from . import finder
 from .ends import clean
 from .forecast import ahead_of, line
 from .rows import INGESTION_COLUMNS, IngestionRow
@@ -44,9 +46,15 @@ _ADD_STRINGS = insert(strings).values(all_of(strings))
 
 
 def add(
-    turn: Turn, settings: Settings, submission: Submission, packed: bytes, forgotten: float
+    turn: Turn,
+    settings: Settings,
+    submission: Submission,
+    packed: bytes,
+    hashed: Mapping[int, bytes] | None,
+    forgotten: float,
 ) -> tuple[Ingestion, bool]:
-    """Accept a submission, whose ids are `packed`; returns the ingestion and whether it is new.
+    """Accept a submission, whose ids are `packed`, and `hashed` if they are indexed; returns the ingestion and whether
+    it is new.
 
     A key may be used again once its ingestion ended at or before `forgotten`. Raises KeyReused, QuotaFull, BacklogFull,
     InvalidRequest or TooLate.
@@ -90,6 +98,8 @@ def add(
         turn.connection.execute(_ADD_STRINGS, key_of_ids | {"lines": packed})
     else:
         turn.connection.execute(_ADD_IDS, key_of_ids | {"ids": packed})
+    if hashed is not None:
+        finder.add(turn, row.order, hashed)
     return row.snapshot(), True
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, update
 
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
-from . import minutes
+from . import attempts, minutes
 from .picks import PROMOTE, Candidate, first_due, pick
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .turns import Turn
@@ -134,6 +134,8 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
             }
         )
     turn.connection.execute(_LOG, entries)
+    if settings.attempts_kept:
+        attempts.start(turn, settings, entries, [one.candidate.fresh for one in chosen])
     minutes.start(turn, gate, settings, [(one.row.priority, turn.now - one.due) for one, *_ in chosen])
     if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
         last = queue.dispatched - settings.dispatch_log

@@ -8,9 +8,20 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
+from ..core import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Batch,
+    BatchError,
+    Claim,
+    Ingestion,
+    Measured,
+    statuses,
+)
 from ..store import Ended, Outcome
-from . import callbacks, minutes
+from . import attempts, callbacks, minutes
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -142,6 +153,7 @@ class _Ends:
         self._settings = settings
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
+        self._attempts: list[Values] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
@@ -197,12 +209,16 @@ class _Ends:
             "left": len(answers.left) if state != COMPLETED and answers.known else None,
             "alone": answers.alone,
         }
+        if self._settings.attempts_kept:
+            self._attempts.append(attempts.ended(self._batches[row.order, position], state, error, counted=counted))
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
     def write(self) -> None:
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
+            if self._attempts:
+                attempts.end(self._turn, self._attempts)
             self._turn.save(self._rows.values())
 
 

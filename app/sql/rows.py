@@ -72,6 +72,8 @@ class QueueRow:
     starts: int
     levels: str | None
     figures: Figures | None
+    found_from: int
+    found_to: int
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.

@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0014"
+FIRST, REVISION = "0001", "0016"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -80,8 +80,13 @@ queues = Table(
     Column("starts", BigInteger, nullable=False, server_default="0"),
     Column("levels", Text),
     Column("figures", LargeBinary),
+    Column("found_from", BigInteger, nullable=False, server_default="0"),
+    Column("found_to", BigInteger, nullable=False, server_default="0"),
 )
-"""One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
+"""One row an instance, locked first by every writer: the bucket's state, and totals too costly to count.
+
+`found_from` and `found_to` are the first and the last of the orders whose ids are in `hashes`, without a gap.
+"""
 
 ingestions = Table(
     "ingest_ingestions",
@@ -197,6 +202,18 @@ strings = Table(
 )
 """The ids of an ingestion that are strings, as lines; apart, so that 0.1.0 finds none where it looks for integers."""
 
+hashes = Table(
+    "ingest_hashes",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Index("ingest_by_bucket", "instance", "bucket", "order"),
+    sqlite_with_rowid=False,
+)
+"""The hashes of an ingestion's ids, 4 bytes each, those of a bucket in a row: the index of FIND_IDS."""
+
 batches = Table(
     "ingest_batches",
     metadata,
@@ -299,6 +316,27 @@ dispatches = Table(
     Column("limited_by", String(16), nullable=False),
     sqlite_with_rowid=False,
 )
+
+attempts = Table(
+    "ingest_attempts",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("limited_by", String(16), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("ended_at", Double),
+    Column("outcome", String(16)),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    sqlite_with_rowid=False,
+)
+"""The latest ATTEMPTS_KEPT attempts at each batch; `number` is that of its dispatch."""
 
 minutes = Table(
     "ingest_minutes",

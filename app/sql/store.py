@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -33,15 +34,31 @@ from ..core import (
     Steering,
     Wait,
     WorkerReport,
+    hashes_of,
     room_of,
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, catalog, claims, controls, ends, failures, forecast, minutes, parking, reads, retention, workers
+from . import (
+    attempts,
+    audits,
+    catalog,
+    claims,
+    controls,
+    ends,
+    failures,
+    forecast,
+    minutes,
+    parking,
+    reads,
+    retention,
+    workers,
+)
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
 from .database import Database
+from .finder import SQLFinder
 from .ids import pack
 from .instance import Instance, View
 from .rows import IngestionRow
@@ -75,6 +92,7 @@ class SQLStore(Store):
         self._turns = Turns(self._database, self._instance)
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
+        self.finder = SQLFinder(self._database, self._instance, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -84,7 +102,10 @@ class SQLStore(Store):
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
         big = len(packed) > _BIG
-        added = self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)), alone=big)
+        hashed = hashes_of(submission.ids) if settings.find_ids else None
+        added = self._turns.take(
+            lambda turn: add(turn, settings, submission, packed, hashed, forgotten(turn.now)), alone=big
+        )
         if big:
             self._database.tidy()
         return added
@@ -116,6 +137,14 @@ class SQLStore(Store):
     def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
+
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        def told(view: View, row: IngestionRow) -> tuple[Ingestion, float | None, list[Attempt]]:
+            return row.snapshot(), row.estimated_completion, attempts.of(view, row, offset, limit)
+
+        return self._of(ingestion_id, told)
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten

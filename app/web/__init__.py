@@ -6,6 +6,7 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    attempts_document,
     audit_document,
     callback_document,
     dispatch_document,
@@ -17,6 +18,7 @@ from .documents import (
     quote_document,
     rate_document,
     result_lines,
+    search_text,
     status_head,
     status_page,
     sweep_document,
@@ -30,6 +32,7 @@ from .params import (
     FAILURE_FILTERS,
     FILTERS,
     PAUSABLE,
+    AnyText,
     count_member,
     current,
     failure_filter,
@@ -51,6 +54,7 @@ __all__ = [
     "FILTERS",
     "PAUSABLE",
     "Answer",
+    "AnyText",
     "Caller",
     "Guard",
     "add_index",
@@ -59,6 +63,7 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "attempts_document",
     "audit_document",
     "callback_document",
     "check_hosts",
@@ -87,6 +92,7 @@ __all__ = [
     "refuse_open",
     "result_lines",
     "root_path",
+    "search_text",
     "secure",
     "spot_member",
     "status_head",

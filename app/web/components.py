@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from ..core import LONGEST
 from .schemas import COUNT, INT64_MAX, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
@@ -62,6 +63,16 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "The next_cursor of the page before.",
             {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,17})?_[0-9]{1,18}_[0-9]{1,18}$"},
         ),
+        "sought": {
+            "name": "record_id",
+            "in": "path",
+            "required": True,
+            "description": "An id as it was submitted, percent-encoded.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$"},
+            "example": "4711",
+        },
+        "places": _query("limit", "Places at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
+        "tried": _query("limit", "Batches at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
         "sweep_id": {
             "name": "sweep_id",
             "in": "path",

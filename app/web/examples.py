@@ -33,12 +33,13 @@ _INGESTION = {
     "finished_at": None,
 }
 _FORECAST = {"batches_ahead": 0, "estimated_start": _NEXT, "estimated_completion": _END}
+_WAITING = {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"}
 _STATUS = {
     **_INGESTION,
     **_FORECAST,
     "batches": [
         {"batch_id": _FIRST, "ids": [1, 2, 3], "status": "triggered", "attempts": 1, "started_at": _STARTED},
-        {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"},
+        _WAITING,
     ],
 }
 _CANCELLED = {
@@ -155,6 +156,38 @@ _GROUP = {
     "ingestions": [INGESTION],
 }
 
+_FOUND = {
+    "ingestion": _INGESTION,
+    "batch": _WAITING,
+    "estimated_start": _NEXT,
+    "result": None,
+}
+_ALL = {"more": False, "complete": True, "searched": 1, "all_unfinished": True, "searched_since": None}
+
+_ATTEMPTS = {
+    "ingestion_id": INGESTION,
+    "created_at": _CREATED,
+    "started_at": _STARTED,
+    "finished_at": None,
+    "estimated_at_submission": _END,
+    "kept": 5,
+    "attempts": [
+        {
+            "batch_id": _FIRST,
+            "position": 0,
+            "attempt": 1,
+            "due_at": _CREATED,
+            "limited_by": "token",
+            "started_at": _STARTED,
+            "ended_at": None,
+            "outcome": None,
+            "error": None,
+            "host": "ingest-1",
+            "process": 4711,
+        }
+    ],
+}
+
 _DISPATCH = {
     "started_at": 1800000001.0,
     "due_at": 1800000000.0,
@@ -194,7 +227,9 @@ def answers(settings: Settings) -> dict[str, Any]:
         "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
         "getStatus": _STATUS | owner,
         "getResults": "".join(result_lines(results)),
+        "listAttempts": _ATTEMPTS,
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "where": {"id": str(ids[3]), "found": [_FOUND | {"ingestion": _INGESTION | owner}], **_ALL},
         "redriveAll": _SWEEP | {"by": owner.get("owner")},
         "cancelAll": {"ingestions": 12, "batches": 340},
         "listSweeps": {"sweeps": [_SWEEP]},

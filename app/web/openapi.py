@@ -59,6 +59,7 @@ _LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
 _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
+_TRIED = ("ingestion_id", "offset", "tried")
 _KEY = ("idempotency_key",)
 _SWEEP = _json("SweepOrCount")
 _FAILED = ("group", "priority", "owner", "since", "until")
@@ -70,6 +71,7 @@ ROUTES = (
     Route("quote", "post", "/quote", _SUBMIT, _json("Quote"), (*_BODY, 503), (), "Submission"),
     Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 503), _PAGE),
     Route("getResults", "get", "/results/{ingestion_id}", _READ, _LINES, (404, 503), _RESULTS),
+    Route("listAttempts", "get", "/attempts/{ingestion_id}", _READ, _json("Attempts"), (404, 503), _TRIED),
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
     Route("redriveAll", "post", "/ingestions/redrive", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "RedriveAll"),
     Route("cancelAll", "post", "/ingestions/cancel", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "CancelAll"),
@@ -77,6 +79,7 @@ ROUTES = (
     Route("getSweep", "get", "/sweeps/{sweep_id}", _OPERATE, _json("Sweep"), (404, 503), ("sweep_id",)),
     Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
     Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
+    Route("where", "get", "/ids/{record_id}", _READ, _json("Search"), (503,), ("sought", "places")),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
     Route("move", "post", "/status/{ingestion_id}/move", _OPERATE, _STATUS, (*_BODY, 404, 409, 503), _ONE, "Move"),

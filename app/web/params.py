@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from flask import Request, request
+from werkzeug.routing import BaseConverter
 from werkzeug.urls import iri_to_uri
 
 from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, past_moment, shown
@@ -28,6 +29,13 @@ _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})
 
 _MOST = 2**63 - 1
 _STATUSES = {status.value: status for status in Status}
+
+
+class AnyText(BaseConverter):
+    """Lets a part of a path be any text: an id may hold slashes, at its beginning too."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
 
 
 def current() -> Request:

@@ -35,6 +35,7 @@ _ERROR: JSON = {
 }
 
 
+_LIMITED_BY: JSON = {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]}
 _IN_FORCE: JSON = {
     "interval": _SECONDS,
     "burst": {"type": "integer", "minimum": 1},
@@ -195,6 +196,64 @@ def schemas(settings: Settings) -> JSON:
             },
             description="Batches that failed by errors that read alike.",
         ),
+        "Search": _object(
+            {
+                "id": {**_TEXT, "description": "The id, as text."},
+                "found": _array(ref("schemas", "Found")),
+                "more": {"type": "boolean", "description": "Whether it is in more places than `limit`."},
+                "complete": {"type": "boolean", "description": "Whether every ingestion was searched."},
+                "searched": {**COUNT, "description": "Ingestions looked through, beside those in the index."},
+                "all_unfinished": {"type": "boolean", "description": "Whether all unfinished ones were searched."},
+                "searched_since": {
+                    **_TIME_OR_NULL,
+                    "description": "Whatever was submitted after this was searched; null if all was.",
+                },
+            }
+        ),
+        "Found": _object(
+            {
+                "ingestion": ref("schemas", "Ingestion"),
+                "batch": ref("schemas", "Batch"),
+                "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where it does not wait."},
+                "result": {
+                    "type": ["object", "null"],
+                    "description": "The latest of the id: its `data`, or why it failed as `error`.",
+                },
+            }
+        ),
+        "Attempts": _object(
+            {
+                "ingestion_id": UUID,
+                "created_at": _TIME,
+                "started_at": _TIME_OR_NULL,
+                "finished_at": _TIME_OR_NULL,
+                "estimated_at_submission": {**_TIME_OR_NULL, "description": "When it should have ended."},
+                "kept": {**COUNT, "description": "Attempts kept of each batch."},
+                "attempts": _array(ref("schemas", "Attempt")),
+            }
+        ),
+        "Attempt": _object(
+            {
+                "batch_id": UUID,
+                "position": COUNT,
+                "attempt": {"type": "integer", "minimum": 1, "description": "Counted from 1, again after a redrive."},
+                "due_at": _TIME,
+                "limited_by": _LIMITED_BY,
+                "started_at": _TIME,
+                "ended_at": {**_TIME_OR_NULL, "description": "Null while it runs."},
+                "outcome": {
+                    "anyOf": [
+                        {"type": "string", "enum": ["completed", "retry", "failed", "released"]},
+                        {"type": "null"},
+                    ],
+                    "description": "`retry` failed and is tried again, `released` was put back and does not count.",
+                },
+                "error": {**_ERROR, "type": ["object", "null"]},
+                "host": {**_NAME_OR_NULL, "description": "For keys that may operate."},
+                "process": {"type": ["integer", "null"], "description": "For keys that may operate."},
+            },
+            description="One attempt at a batch.",
+        ),
         "RedriveAll": _sweep(STATUS),
         "CancelAll": _sweep({**STATUS, "enum": [status.value for status in Status if not status.final]}),
         "SweepOrCount": {"anyOf": [ref("schemas", "Sweep"), ref("schemas", "SweepCount")]},
@@ -334,7 +393,7 @@ def schemas(settings: Settings) -> JSON:
                 "priority": PRIORITY,
                 "rank": {"type": "number"},
                 "order": COUNT,
-                "limited_by": {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]},
+                "limited_by": _LIMITED_BY,
                 "wait": _SECONDS,
             },
             description="One start of a batch; times are seconds since the epoch.",

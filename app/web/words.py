@@ -105,6 +105,18 @@ OPERATIONS = {
         `Accept: text/plain` the same lines come as text.
         """,
     ),
+    "listAttempts": Words(
+        "Follow",
+        "See when each batch ran, and what it waited for",
+        """
+        The latest `ATTEMPTS_KEPT` attempts at each batch, by batch, then in their order: when it was due, in
+        `limited_by` what it waited for last, when it started and ended, and its `outcome` and error. Where the setting
+        is 0, none is kept. With a batch's id, those at this batch. Which host and process ran it is for operators.
+
+        `estimated_at_submission` is when the whole ingestion should have ended, as estimated when it was submitted;
+        null if the queue was paused, or once the ingestion was redriven after its end.
+        """,
+    ),
     "listIngestions": Words(
         "Follow",
         "List ingestions, newest first",
@@ -160,6 +172,20 @@ OPERATIONS = {
         """
         A line of JSON for each id that failed, those that failed last first: `id`, `ingestion_id`, `batch_id`,
         `failed_at` and `error`. It takes the filters of `GET /failures`, and may be of any length.
+        """,
+    ),
+    "where": Words(
+        "Follow",
+        "Find out where an id is",
+        """
+        The ingestions that hold it, the newest first, each with the batch it is in, when that should start if it waits,
+        and the latest `result` of the id: its `data`, why it failed as `error`, or null. A caller that may not operate
+        finds its own alone.
+
+        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, four
+        million ids are looked through at most: of the unfinished ingestions, then of the latest. `complete` says
+        whether that was all there are. If not, it was what was submitted after `searched_since`, and of the unfinished
+        ones all if `all_unfinished` says so.
         """,
     ),
     "cancel": Words(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-import socket
 import threading
 import weakref
 from collections.abc import Callable
 from uuid import uuid4
 
 from ..config import Settings, release
-from ..core import Clock, Wait, WorkerReport
+from ..core import Clock, Wait, WorkerReport, this_process
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
@@ -179,7 +177,7 @@ class Worker:
         return wait
 
     def _report(self) -> WorkerReport:
-        slots, host, process = self._settings.concurrency, socket.gethostname(), os.getpid()
+        slots, (host, process) = self._settings.concurrency, this_process()
         return WorkerReport(self.id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
 
     def _leave(self) -> None:

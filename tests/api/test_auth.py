@@ -34,9 +34,11 @@ ROUTES = {
     ("GET", "/login"): Role.READ,
     ("GET", "/status/{id}"): Role.READ,
     ("GET", "/results/{id}"): Role.READ,
+    ("GET", "/attempts/{id}"): Role.READ,
     ("GET", "/ingestions"): Role.READ,
     ("GET", "/failures"): Role.READ,
     ("GET", "/failures/ids"): Role.READ,
+    ("GET", "/ids/{record_id}"): Role.READ,
     ("GET", "/queue"): Role.READ,
     ("GET", "/metrics"): Role.READ,
     ("POST", "/ingest"): Role.SUBMIT,
@@ -61,6 +63,7 @@ ROUTES = {
     ("GET", "/dashboard/data"): Role.READ,
     ("GET", "/dashboard/queues/data"): Role.READ,
     ("GET", "/dashboard/failures/data"): Role.READ,
+    ("GET", "/dashboard/search/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
@@ -105,7 +108,12 @@ def client(app: Flask) -> FlaskClient:
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:
     return {
-        (method, re.sub(r"<(?:\w+:)?(?:ingestion|sweep)_id>", "{id}", rule.rule))
+        (
+            method,
+            re.sub(r"<(?:\w+:)?(?:ingestion|sweep)_id>", "{id}", rule.rule).replace(
+                "<any_text:record_id>", "{record_id}"
+            ),
+        )
         for rule in app.url_map.iter_rules()
         if not rule.endpoint.endswith(".static")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -59,9 +59,10 @@ def away(host: Host) -> None:
     def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the database is away")
 
-    calls = "add get batches status results cancel redrive move quote ingestions failures stats upcoming"
+    calls = "add get batches status results attempts cancel redrive move quote ingestions failures stats upcoming"
     for name in calls.split():
         setattr(host.store, name, unavailable)
+    host.store.finder.indexed = unavailable  # type: ignore[method-assign]
     host.store.sweeps.get = host.store.sweeps.latest = unavailable  # type: ignore[method-assign]
     for name in ("dispatches", "steer", "audits", "ping"):
         setattr(host.store, name, unavailable)
@@ -201,6 +202,15 @@ def busy(host: Host, client: FlaskClient, method: str, path: str) -> TestRespons
     return client.open(path, method=method, headers=OPERATOR)
 
 
+def held(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    """Ask for an id that is in an ingestion of every kind."""
+    completed(host)
+    failed(host)
+    submitted(host)
+    host.store.claim(1)
+    return client.open(path.replace("{record_id}", "1"), method=method, headers=OPERATOR)
+
+
 def sweep_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     away(host)
     return client.open(path, method=method, headers=OPERATOR, json={"owner": "one"})
@@ -274,6 +284,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         409: about(submitted),
     },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
+    ("get", "/attempts/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
     ("post", "/ingestions/redrive"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"status": "failed"})},
     ("post", "/ingestions/cancel"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"owner": "one", "dry_run": True})},
@@ -281,6 +292,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("get", "/sweeps/{sweep_id}"): {**LIMITED, 200: swept, 404: plainly},
     ("get", "/failures"): {**KEYED, 200: busy, 422: sending(query_string={"since": "soon"})},
     ("get", "/failures/ids"): {**KEYED, 200: busy, 422: sending(query_string={"until": "yesterday"})},
+    ("get", "/ids/{record_id}"): {**KEYED, 200: held, 422: sending(query_string={"limit": "0"})},
     ("get", "/queue"): {**KEYED, 200: busy},
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},

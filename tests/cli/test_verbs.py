@@ -105,6 +105,36 @@ def test_failures_for_people_and_for_machines(service: Service) -> None:
     assert "--since must be an RFC 3339 time, or how long ago, as 90s, 30m, 8h or 2d, not 'yesterday'." in wrong.stderr
 
 
+def test_where_an_id_is(service: Service) -> None:
+    first, second = service.submitted("13", "14"), service.submitted("15")
+    (document,) = lines(service("where", "15", "--json"))
+    assert [one["ingestion"]["ingestion_id"] for one in document["found"]] == [second]
+    found = service("where", "13")
+    assert found.stdout.startswith(f"ingestion {first}, MEDIUM, created ")
+    assert "  PermanentError: 13 is bad luck\n" in found.stdout
+    nowhere = service("where", "99")
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "99 is nowhere.\n")
+    assert service("where", " ").exit_code == 4
+
+
+def test_the_attempts_at_each_batch(service: Service, serve: Callable[..., Host]) -> None:
+    def process(_: Any) -> None:
+        raise PermanentError("bad luck")
+
+    made = service.submitted("13", "14")
+    told = service("attempts", made).stdout
+    assert told.startswith(f"ingestion  {made}\ncreated ")
+    assert told.endswith("No attempt is kept; see ATTEMPTS_KEPT.\n")
+    keeping = Service(serve(process, clock=SystemClock(), autostart=True, interval=0, attempts_kept=2))
+    made = keeping.submitted("13", "14")
+    (document,) = lines(keeping("attempts", made, "--json"))
+    (attempt,) = document["attempts"]
+    told = keeping("attempts", attempt["batch_id"]).stdout
+    assert ", waited 0.0 s for nothing, failed after 0.0 s, " in told
+    assert told.endswith(": PermanentError: bad luck\n")
+    keeping.close()
+
+
 def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
     for _ in range(3):
         service.submitted("13")

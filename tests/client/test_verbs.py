@@ -194,6 +194,9 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.change_concurrency(2, worker="b"), "POST /in/queue/concurrency?worker=b", "changeConcurrency"),
         (lambda one: one.reset_concurrency(), "POST /in/queue/concurrency/reset", "resetConcurrency"),
         (lambda one: one.resume(owner="a b"), "POST /in/queue/resume?owner=a+b", "resume"),
+        (lambda one: one.where("a/b", limit=3), "GET /in/ids/a%2Fb?limit=3", "where"),
+        (lambda one: one.attempts("a", limit=3), "GET /in/attempts/a?limit=3", "listAttempts"),
+        (lambda one: one.where(4711), "GET /in/ids/4711?limit=20", "where"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
         for call, _, operation in calls:

@@ -36,6 +36,7 @@ def full(new_site: NewSite, **settings: Any) -> tuple[Site, list[str]]:
         f"{site.url}/queues",
         f"{site.url}?since=2027-01-15T08:00:00.000Z&priority=LOW",
         f"{site.url}/failures?since=all",
+        f"{site.url}/search?id=1",
         f"{site.url}/submit",
         f"{site.url}/audit",
         f"{site.url}/ingestions/nothing",
@@ -84,7 +85,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(new_site: NewSite
     _, addresses = full(new_site)
     settle(page, addresses[1])
     wanted = page.evaluate(
-        """[...document.querySelectorAll("a, button, input, select, textarea")]
+        """[...document.querySelectorAll("a, button, input, select, summary, textarea")]
             .filter((one) => one.checkVisibility() && !one.disabled).length"""
     )
     reached = 0

@@ -5,6 +5,7 @@ import { byId, keyed, make, row, write } from "./dom.js";
 import { ORDER, finished, idList, number, pill, plural, progressBar, repaint, setProgress, words } from "./parts.js";
 import { action, notice, run } from "./shell.js";
 import { clock, duration, relative } from "./time.js";
+import { drawTimeline } from "./timeline.js";
 
 const root = byId("ingestion");
 const bar = byId("progress").appendChild(progressBar());
@@ -24,6 +25,7 @@ const poller = run(
     shown = data;
     showSummary(data);
     showBatches(data);
+    drawTimeline(data.timeline);
     if (sought) mark(sought - 1);
     sought = undefined;
   },
