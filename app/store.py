@@ -228,8 +228,8 @@ class Store(ABC):
         """Returns at most `limit` ingestions, an `owner`'s if given, whose id begins with `prefix`."""
 
     @abstractmethod
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        """Returns when a submission of `count` batches would start and end at each priority."""
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when an owner's submission of `count` batches would start and end at each priority."""
 
     # -- dispatching --
 

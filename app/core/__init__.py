@@ -6,9 +6,11 @@ from .batches import Batches
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
+from .fair import UNIT, Retry, Rota, Shares, Turns, caller_of
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
+from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .models import (
@@ -51,6 +53,7 @@ __all__ = [
     "RUNNING",
     "STEP",
     "SWEEP_MEMBERS",
+    "UNIT",
     "VERBS",
     "WAITING",
     "Accuracy",
@@ -60,7 +63,9 @@ __all__ = [
     "Audit",
     "Batch",
     "BatchError",
+    "BatchPlace",
     "Batches",
+    "ByTurns",
     "Claim",
     "Clock",
     "Counts",
@@ -74,10 +79,12 @@ __all__ = [
     "Group",
     "Id",
     "Ids",
+    "InOrder",
     "Ingestion",
     "Kind",
     "Level",
     "Limiter",
+    "Line",
     "Measured",
     "Pace",
     "Place",
@@ -85,7 +92,10 @@ __all__ = [
     "Prospect",
     "Quote",
     "Rates",
+    "Retry",
+    "Rota",
     "Running",
+    "Shares",
     "Spot",
     "Stats",
     "Status",
@@ -97,6 +107,7 @@ __all__ = [
     "Timeline",
     "Timing",
     "TokenBucket",
+    "Turns",
     "Wait",
     "WorkerReport",
     "admit",
@@ -105,6 +116,7 @@ __all__ = [
     "batch_id",
     "batch_id_parts",
     "batch_position",
+    "caller_of",
     "check_cancel",
     "check_quota",
     "check_rates",

@@ -18,22 +18,20 @@ def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         found[priority] = (
-            timeline.depth(lane.total, oldest.created_at, *state.line(priority, now)) if oldest else Depth()
+            timeline.depth(lane.total, oldest.created_at, *state.line(priority, now)[:2]) if oldest else Depth()
         )
     return found
 
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
-    ready = (
-        ((record.rank, record.order, position), (record, position)) for record, position in state.next_batches(now)
-    )
+    line = state.next_batches(now)
     retries = [
         (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
         for entry in state.aside.entries(limit)
     ]
     return [
         (record.batches(range(position, position + 1))[0], start)
-        for (record, position), start in state.timeline(now).upcoming(ready, retries, limit)
+        for (record, position), start in state.timeline(now).upcoming(line, retries, limit)
         if owner in (None, record.owner)
     ]

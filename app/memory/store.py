@@ -126,10 +126,10 @@ class MemoryStore(Store):
         with self._lock:
             return [record.snapshot() for record in some]
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
         with self._lock:
             now, state = self._clock.now(), self._state
-            return state.timeline(now).quotes(lambda priority: state.line(priority, now), count)
+            return state.timeline(now).quotes(lambda priority: state.line(priority, now, owner), count)
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
@@ -35,6 +36,35 @@ class Start:
 
 
 @dataclass
+class Fairness:
+    """The model of turns: a tag for each priority and caller, the virtual time of each priority, and turns owed."""
+
+    weights: dict[str, int]
+    tags: dict[tuple[Priority, str], Fraction] = field(default_factory=dict)
+    now: dict[Priority, Fraction] = field(default_factory=dict)
+    owed: dict[tuple[Priority, str], int] = field(default_factory=dict)
+
+    def turn(self, ingestion: Ingestion) -> tuple[Fraction, str]:
+        priority, caller = ingestion.priority, ingestion.owner or ""
+        now = self.now.get(priority, Fraction())
+        if self.owed.get((priority, caller)):
+            return now, caller
+        return max(now, self.tags.get((priority, caller), now)), caller
+
+    def take(self, ingestion: Ingestion) -> None:
+        priority, caller = ingestion.priority, ingestion.owner or ""
+        if self.owed.get((priority, caller)):
+            self.owed[priority, caller] -= 1
+            return
+        self.now[priority] = self.turn(ingestion)[0]
+        self.tags[priority, caller] = self.now[priority] + Fraction(1, self.weights.get(caller, 1))
+
+    def give_back(self, ingestion: Ingestion) -> None:
+        key = ingestion.priority, ingestion.owner or ""
+        self.owed[key] = self.owed.get(key, 0) + 1
+
+
+@dataclass
 class Simulation:
     """`work` says how long each dispatch takes and how it ends.
 
@@ -45,6 +75,7 @@ class Simulation:
     clock: FakeClock
     settings: Settings
     work: Callable[[Batch], tuple[float, bool | float | None]]
+    fair: Fairness = field(init=False)
     starts: list[Start] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
     # The model: every waiting batch, by its place, with the time from which it is due.
@@ -57,13 +88,16 @@ class Simulation:
     _running: int = 0
     _count: int = 0
 
+    def __post_init__(self) -> None:
+        self.fair = Fairness(dict(self.settings.fair_weights))
+
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something at a number of seconds after the start of the clock."""
         self._count += 1
         heapq.heappush(self._events, (seconds, self._count, action))
 
-    def submit(self, ids: range, priority: Priority) -> Ingestion:
-        ingestion = submit(self.store, ids, priority)
+    def submit(self, ids: range, priority: Priority, owner: str | None = None) -> Ingestion:
+        ingestion = submit(self.store, ids, priority, owner=owner)
         self.ingestions.append(ingestion)
         self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
@@ -80,6 +114,15 @@ class Simulation:
         aging = self.settings.priority_aging
         rank = ingestion.created_at + ingestion.priority * aging if aging else float(ingestion.priority)
         return rank, ingestion.order, position
+
+    def next_of(self, due: list[tuple[float, int, int]]) -> tuple[float, int, int]:
+        """Which of the batches that are due goes next."""
+        first = min(due)
+        if not self.settings.fair:
+            return first
+        known = {ingestion.order: ingestion for ingestion in self.ingestions}
+        among = [place for place in due if known[place[1]].priority == known[first[1]].priority]
+        return min(among, key=lambda place: (self.fair.turn(known[place[1]]), place))
 
     def run(self) -> None:
         """Until nothing is left to do."""
@@ -110,7 +153,8 @@ class Simulation:
         ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
         place = self.place(ingestion, batch.position)
         due = [other for other, since in self.waiting.items() if since <= now + EPSILON]
-        assert place == min(due), "the most urgent due batch goes first"
+        assert place == self.next_of(due), "the most urgent due batch goes first"
+        self.fair.take(ingestion)
         del self.waiting[place]
         self.starts.append(Start(now, batch))
         self._touched.add(batch.ingestion_id)
@@ -136,6 +180,8 @@ class Simulation:
             else:
                 after = release(self.store, claim) if outcome is None else retry(self.store, claim, BOOM, outcome)
                 assert after is not None
+                if outcome is None:
+                    self.fair.give_back(ingestion)
                 if not after.counts.cancelled:
                     self.waiting[place] = self.clock.now() + (outcome or 0.0)
 
