@@ -30,6 +30,7 @@ class Dispatch(NamedTuple):
     rank: float
     order: int
     limited_by: str
+    owner: str | None = None
 
 
 class Depth(NamedTuple):

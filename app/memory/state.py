@@ -207,7 +207,7 @@ class MemoryState:
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
         self.minutes.add(now)
-        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
+        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, record.owner))
         return claim
 
     def lease_of(self, claim: Claim) -> Lease | None:

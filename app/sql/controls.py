@@ -8,9 +8,10 @@ from ..config import Settings
 from ..core import FAILED, NEW, Ingestion, Status, check_cancel, check_redrive
 from .answers import STARTS
 from .audits import note
+from .callers import enlist
 from .ends import settle
 from .rows import IngestionRow
-from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
+from .schema import IS_LIVE, IS_READY, NOT_IN_LINE, READY, THIS, batches, ingestions
 from .turns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
@@ -20,6 +21,13 @@ _REDRIVE = (
     update(batches)
     .where(*_of_ingestion, batches.c.state == FAILED)
     .values(state=NEW, line=READY, attempt=0, due=bindparam("now"))
+)
+# A queue may have had no callers, or have forgotten this one, when the ingestion ended.
+_ENLIST = (
+    update(ingestions)
+    .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
+    .values(caller=bindparam("of_caller")),
+    update(batches).where(*_of_ingestion, IS_READY).values(caller=bindparam("of_caller")),
 )
 _LAST_FAILED = select(batches.c.position).where(
     *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED, batches.c.left.is_(None)
@@ -66,6 +74,10 @@ def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *
     if missing and turn.connection.execute(_LAST_FAILED, values | {"last": row.batch_count - 1}).first():
         ids -= missing
     turn.connection.execute(_REDRIVE, values)
+    if turn.queue.fair:
+        row.caller = enlist(turn.connection, turn.queue, row)
+        for statement in _ENLIST:
+            turn.connection.execute(statement, values | {"of_caller": row.caller})
     turn.queue.lined += row.failed
     turn.queue.failed -= row.failed
     turn.wait(row, row.failed, ids)

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from ..config import Settings
 from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
 from ..store import Ended, Outcome
-from . import callbacks
+from . import callbacks, callers
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -35,6 +35,7 @@ _CHANGED = (
     "alone",
 )
 _END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
+_OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
 _CLAIM = (
     select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
@@ -178,6 +179,8 @@ class _Ends:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
+        elif queue.fair and row.caller is not None:
+            callers.give_back(turn.connection, queue, row.caller)
         self._batches[row.order, position] = {
             "of_instance": queue.instance,
             "of_order": row.order,
@@ -199,7 +202,19 @@ class _Ends:
     def write(self) -> None:
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
+            if self._turn.queue.fair:
+                self._enlist()
             self._turn.save(self._rows.values())
+
+    def _enlist(self) -> None:
+        """Set whose the batches are that got in line."""
+        in_line = [
+            {name: values[name] for name in ("of_instance", "of_order", "of_position")} | {"caller": row.caller}
+            for values in self._batches.values()
+            if values["line"] != NOT_IN_LINE and (row := self._rows[values["of_order"]]).caller is not None
+        ]
+        if in_line:
+            self._turn.connection.execute(_OF_CALLER, in_line)
 
 
 def settle(turn: Turn, row: IngestionRow) -> None:

@@ -34,7 +34,7 @@ class QueueRow:
     """The state of one instance's queue.
 
     The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of the other limits as JSON.
+    state of the other limits as JSON, `fair` the virtual time of each priority, None while callers take no turns.
     """
 
     instance: int
@@ -57,6 +57,7 @@ class QueueRow:
     minute: int
     starts: int
     levels: str | None
+    fair: str | None
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
@@ -121,6 +122,7 @@ class IngestionRow:
     owner: str | None
     strings: bool = False
     callback: str | None = None
+    caller: int | None = None
     cursor: int = 0
     open: int = 1
     cancelled: bool = False

@@ -137,8 +137,8 @@ class SQLStore(Store):
         forgotten = self._instance.forgotten
         return self._read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        return self._read(lambda view: forecast.quotes(view, self._settings, count))
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        return self._read(lambda view: forecast.quotes(view, self._settings, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
