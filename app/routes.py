@@ -62,6 +62,9 @@ _SWEEPS = 20
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
 
+_CALLERS = 100
+"""Callers that it shows."""
+
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
     """Returns the routes of one instance, under the endpoint prefix `name`."""
@@ -128,7 +131,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(quote_document(service.quote(_body(service.settings))))
+        return _json(quote_document(service.quote(_body(service.settings), guard.caller().name)))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
@@ -226,7 +229,8 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
         rates = service.store.stats().rates
-        return _json({**rate_document(rates, service.settings), "dispatches": log})
+        fair = dict(service.settings.fair_weights) if service.settings.fair else None
+        return _json({**rate_document(rates, service.settings), "fair": fair, "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)
@@ -297,7 +301,9 @@ def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
     # Hosts and processes are an operator's business.
     workers = [] if scope else service.store.workers()
-    return _json(queue_document(service.settings, service.store.stats(), upcoming, service.worker.state, workers))
+    callers = service.store.callers(_CALLERS, owner=scope)
+    stats, state = service.store.stats(), service.worker.state
+    return _json(queue_document(service.settings, stats, upcoming, state, workers, callers))
 
 
 def _health(state: str, *bad: str) -> Response:

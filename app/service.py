@@ -249,10 +249,10 @@ class Service:
         """Announce that a submission was refused, by `accept` or before."""
         self.emitter.emit(ingestion_refused, error=error)
 
-    def quote(self, body: Any) -> dict[Priority, Quote]:
-        """Returns when a request with this JSON would start and end at each priority; nothing is queued."""
+    def quote(self, body: Any, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when an owner's request with this JSON would start and end at each priority; nothing is queued."""
         packed, *_ = check_request(body, self.settings, self.clock.now())
-        return self.store.quote(batch_count(len(packed), self.settings.batch_size))
+        return self.store.quote(batch_count(len(packed), self.settings.batch_size), owner)
 
     def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
         """Returns the id of the ingestion that `text` stands for, and a position if that is the id of a batch.

@@ -23,6 +23,7 @@ from .core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Claim,
     Dispatch,
     Estimate,
@@ -336,6 +337,13 @@ class Store(ABC):
         """Returns the next `limit` batches in the order they will start, each with its start (None while paused).
 
         With an `owner`, only those among them that belong to its ingestions.
+        """
+
+    @abstractmethod
+    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
+        """Returns what each caller has waiting at each priority, of those that wait longest first.
+
+        With an `owner`, only its own. Empty where callers take no turns.
         """
 
     @abstractmethod

@@ -267,6 +267,16 @@ class Worker(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class CallerDepth(Document):
+    """What a caller has waiting at one priority, where callers take turns."""
+
+    name: str | None
+    priority: Priority
+    waiting: int
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Queue(Document):
     """The state of the queue."""
 
@@ -288,6 +298,7 @@ class Queue(Document):
     slowed_to: float | None = None
     rate: Rate | None = None
     workers: tuple[Worker, ...] = ()
+    callers: tuple[CallerDepth, ...] = ()
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -305,6 +316,7 @@ class Dispatch(Document):
     order: int
     limited_by: str
     wait: float
+    owner: str | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -336,5 +348,6 @@ class Dispatches(Document):
     burst: int
     dispatches: tuple[Dispatch, ...]
     limits: tuple[str, ...] = ()
+    fair: dict[str, int] | None = None
     changed: bool = False
     rate_since: float = 0.0

@@ -27,7 +27,7 @@ from .models import (
 )
 from .pace import STEP, Pace
 from .rates import Rates, check_rates, interval_bounds, most_burst
-from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .reports import HOUR, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
@@ -66,6 +66,7 @@ __all__ = [
     "BatchPlace",
     "Batches",
     "ByTurns",
+    "CallerDepth",
     "Claim",
     "Clock",
     "Counts",

@@ -18,6 +18,7 @@ class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 
     `limited_by` names the last condition it waited for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
+    `owner` is its ingestion's.
     """
 
     started_at: float
@@ -39,6 +40,15 @@ class Depth(NamedTuple):
     waiting: int = 0
     oldest_at: float | None = None
     drained_at: float | None = None
+
+
+class CallerDepth(NamedTuple):
+    """What a caller has waiting at one priority, and since when; `name` is None for what is nobody's."""
+
+    name: str | None
+    priority: Priority
+    waiting: int
+    oldest_at: float
 
 
 class Accuracy(NamedTuple):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..core import Batch, Depth, Estimate, Priority
+from operator import attrgetter
+
+from ..core import Batch, CallerDepth, Depth, Estimate, Priority
 from .record import Record
 from .state import MemoryState
 
@@ -21,6 +23,19 @@ def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
             timeline.depth(lane.total, oldest.created_at, *state.line(priority, now)[:2]) if oldest else Depth()
         )
     return found
+
+
+def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDepth]:
+    """Returns what callers have waiting, of those that wait longest first."""
+    if state.fair is None:
+        return []
+    found = [
+        CallerDepth(oldest.owner or None, priority, lane.waiting[caller], oldest.created_at)
+        for priority, lane in state.fair.backlog.lanes.items()
+        for caller, oldest in lane.oldest_of_each().items()
+        if owner in (None, oldest.owner)
+    ]
+    return sorted(found, key=attrgetter("oldest_at"))[:limit]
 
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:

@@ -14,6 +14,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Claim,
     Clock,
     Dispatch,
@@ -37,7 +38,7 @@ from ..core import (
 )
 from ..store import Ended, Outcome, Store, Submission
 from .failures import failures
-from .forecast import depths, estimate, upcoming
+from .forecast import callers, depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
 from .sweeps import MemorySweeps
@@ -224,6 +225,10 @@ class MemoryStore(Store):
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         with self._lock:
             return upcoming(self._state, limit, owner, self._clock.now())
+
+    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
+        with self._lock:
+            return callers(self._state, limit, owner)
 
     def workers(self) -> list[WorkerReport]:
         with self._lock:

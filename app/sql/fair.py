@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
 
 from ..config import Settings
-from ..core import BatchPlace, ByTurns, Place, Priority, Retry, Shares, Turns, caller_of
+from ..core import BatchPlace, ByTurns, CallerDepth, Place, Priority, Retry, Shares, Turns, caller_of
 from .callers import NO_TURNS
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, pick
@@ -37,6 +38,27 @@ _KEEP = (
     .where(callers.c.instance == bindparam("of_instance"), callers.c.number == bindparam("of_number"))
     .values(tag=bindparam("tag"), owed=bindparam("owed"))
 )
+
+
+def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
+    """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
+    order = select(func.min(batches.c.order)).where(*_of_caller, state).scalar_subquery()
+    of_instance = ingestions.c.instance == callers.c.instance
+    return select(ingestions.c.created_at).where(of_instance, ingestions.c.order == order).scalar_subquery()
+
+
+_DEPTHS = select(
+    callers.c.name,
+    callers.c.priority,
+    callers.c.waiting,
+    select(ingestions.c.created_at)
+    .where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN)
+    .order_by(ingestions.c.order)
+    .limit(1)
+    .scalar_subquery(),
+    _oldest_in_line(IS_READY),
+    _oldest_in_line(IS_ASIDE),
+).where(callers.c.instance == THIS, callers.c.waiting > 0)
 _BEFORE = select(
     func.coalesce(
         select(func.sum(caller_lanes.c.waiting))
@@ -184,6 +206,18 @@ def started(view: View, settings: Settings, candidates: Iterable[Candidate]) -> 
         ]
         view.connection.execute(_KEEP, kept)
     queue.fair = json.dumps(list(times.values()))
+
+
+def depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
+    """Returns what callers have waiting, of those that wait longest first."""
+    if not view.queue.fair:
+        return []
+    found = [
+        CallerDepth(name or None, Priority(priority), count, min(one for one in oldest if one is not None))
+        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, {"this": view.queue.instance}).all()
+        if owner in (None, name)
+    ]
+    return sorted(found, key=attrgetter("oldest_at"))[:limit]
 
 
 def _times(view: View) -> dict[Priority, int]:

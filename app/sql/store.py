@@ -15,6 +15,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Claim,
     Clock,
     Dispatch,
@@ -36,7 +37,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import audits, claims, controls, ends, failures, fair, forecast, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -248,6 +249,9 @@ class SQLStore(Store):
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         return self._read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
+
+    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
+        return self._read(lambda view: fair.depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
         return self._read(lambda view: workers.present(view, self._settings.lease))

@@ -14,6 +14,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Dispatch,
     Estimate,
     Failure,
@@ -215,8 +216,12 @@ def queue_document(
     upcoming: Iterable[tuple[Batch, float | None]],
     worker: str,
     workers: Iterable[WorkerReport],
+    callers: Iterable[CallerDepth] = (),
 ) -> dict[str, Any]:
-    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all."""
+    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
+
+    `callers` have something waiting, where they take turns.
+    """
     return {
         "now": timestamp(stats.now),
         "worker": worker,
@@ -252,6 +257,9 @@ def queue_document(
             for batch, start in upcoming
         ],
         "workers": [worker_document(one) for one in workers],
+        "callers": [
+            one._asdict() | {"priority": one.priority.name, "oldest_at": timestamp(one.oldest_at)} for one in callers
+        ],
     }
 
 

@@ -118,6 +118,7 @@ _QUEUE = {
             "seen_at": _CREATED,
         }
     ],
+    "callers": [{"name": "importer", "priority": "HIGH", "waiting": 1, "oldest_at": _CREATED}],
 }
 _PAUSED = {
     **_QUEUE,
@@ -162,6 +163,7 @@ _DISPATCH = {
     "rank": 1.0,
     "order": 1,
     "limited_by": "token",
+    "owner": "importer",
     "wait": 1.0,
 }
 
@@ -207,7 +209,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "resetRate": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
-        "listDispatches": {**_RATE, "dispatches": [_DISPATCH]},
+        "listDispatches": {**_RATE, "fair": None, "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,

@@ -35,6 +35,11 @@ _ERROR: JSON = {
 }
 
 
+_FAIR: JSON = {
+    "type": ["object", "null"],
+    "additionalProperties": {"type": "integer", "minimum": 1},
+    "description": "The weights of callers that have other than 1, where callers take turns; null where they do not.",
+}
 _IN_FORCE: JSON = {
     "interval": _SECONDS,
     "burst": {"type": "integer", "minimum": 1},
@@ -280,10 +285,19 @@ def schemas(settings: Settings) -> JSON:
                     ),
                     "description": "Who works on this queue, as last reported; empty for keys that may not operate.",
                 },
+                "callers": {
+                    **_array(
+                        _object(
+                            {"name": _NAME_OR_NULL, "priority": PRIORITY, "waiting": COUNT, "oldest_at": _TIME},
+                        )
+                    ),
+                    "description": "What each caller has waiting where callers take turns, the longest waiting first; "
+                    "only its own for a key that may not operate.",
+                },
             }
         ),
         "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
-        "Dispatches": _object({**_IN_FORCE, "dispatches": _array(ref("schemas", "Dispatch"))}),
+        "Dispatches": _object({**_IN_FORCE, "fair": _FAIR, "dispatches": _array(ref("schemas", "Dispatch"))}),
         "Dispatch": _object(
             {
                 "started_at": _SECONDS,
@@ -296,6 +310,7 @@ def schemas(settings: Settings) -> JSON:
                 "rank": {"type": "number"},
                 "order": COUNT,
                 "limited_by": {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]},
+                "owner": {**_NAME_OR_NULL, "description": "The caller whose batch it was."},
                 "wait": _SECONDS,
             },
             description="One start of a batch; times are seconds since the epoch.",

@@ -27,6 +27,7 @@ const poller = run(load, (data) => {
   showFigures(data);
   showChart(data);
   showUpcoming(data.next);
+  showCallers(data);
   showWorkers(data);
   showRows(data);
   // Just after the next dispatch is when there is something new to see.
@@ -90,6 +91,26 @@ function showFigures(data) {
       write(waiting, number(level.waiting));
       relative(oldest, level.oldest_at, "age");
       relative(end, level.drained_at, "soon");
+    },
+  );
+}
+
+function showCallers(data) {
+  byId("callers-card").hidden = !data.callers.length;
+  keyed(
+    byId("callers"),
+    data.callers,
+    (one) => `${one.priority} ${one.name ?? ""}`,
+    (one) => row(
+      ["Caller", one.name ?? "nobody"],
+      ["Priority", one.priority],
+      ["Waiting", make("span")],
+      ["Oldest", make("span")],
+    ),
+    (line, one) => {
+      const [, , waiting, oldest] = line.cells;
+      write(waiting.firstChild, number(one.waiting));
+      relative(oldest.firstChild, one.oldest_at, "age");
     },
   );
 }
