@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .limiter import Level
@@ -49,6 +49,11 @@ class CallerDepth(NamedTuple):
     priority: Priority
     waiting: int
     oldest_at: float
+
+    @staticmethod
+    def longest(found: Iterable[CallerDepth], limit: int) -> list[CallerDepth]:
+        """Returns those of some that wait longest, the longest first."""
+        return sorted(found, key=lambda one: (one.oldest_at, one.priority, one.name or ""))[:limit]
 
 
 class Accuracy(NamedTuple):

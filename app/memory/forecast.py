@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from ..core import Batch, CallerDepth, Depth, Estimate, Priority
 from .record import Record
 from .state import MemoryState
@@ -35,7 +33,7 @@ def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDep
         for caller, oldest in lane.oldest_of_each().items()
         if owner in (None, oldest.owner)
     ]
-    return sorted(found, key=attrgetter("oldest_at"))[:limit]
+    return CallerDepth.longest(found, limit)
 
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
@@ -217,7 +216,7 @@ def depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
         for name, priority, count, *oldest in view.connection.execute(_DEPTHS, {"this": view.queue.instance}).all()
         if owner in (None, name)
     ]
-    return sorted(found, key=attrgetter("oldest_at"))[:limit]
+    return CallerDepth.longest(found, limit)
 
 
 def _times(view: View) -> dict[Priority, int]:
