@@ -104,6 +104,23 @@ def _origins(value: Any) -> tuple[str, ...]:
     return origins
 
 
+_HEAVIEST = 100
+
+
+def _weights(value: Any) -> tuple[tuple[str, int], ...]:
+    """callers with whole numbers from 1 to 100, as nightly:1,web:4"""
+    entries = [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+    weights: dict[str, int] = {}
+    for entry in entries.items() if isinstance(entries, Mapping) else entries:
+        name, weight = (entry.rpartition(":")[::2]) if isinstance(entry, str) else entry
+        if not name or name in weights:
+            raise ValueError(f"{name!r} is there twice" if name else f"{entry!r} names no caller")
+        if isinstance(weight, (bool, float)) or not str(weight).isdecimal() or not 1 <= int(weight) <= _HEAVIEST:
+            raise ValueError(f"the weight of {name!r} is {weight!r}")
+        weights[name] = int(weight)
+    return tuple(weights.items())
+
+
 _QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 _TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
 """What the service has at its root, or names otherwise."""
@@ -190,6 +207,12 @@ class Settings:
     )
     priority_aging: float = _setting(
         0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
+    )
+    fair: bool = _setting(
+        False, _flag, "Whether callers take turns inside a priority, one batch each; otherwise creation order alone."
+    )
+    fair_weights: tuple[tuple[str, int], ...] = _setting(
+        (), _weights, "How many turns a caller gets to 1 of the others, as nightly:1,web:4; needs FAIR.", explains=True
     )
     store: str = _setting(
         "memory://", _text, "Where the queue lives: memory://, sqlite:///file.db or postgresql+psycopg://user@host/db."
@@ -374,6 +397,8 @@ class Settings:
     def _check(self, prefix: str) -> None:
         if self.id_min > self.id_max:
             raise ConfigError(f"{prefix}ID_MIN ({self.id_min}) must not be above {prefix}ID_MAX ({self.id_max}).")
+        if self.fair_weights and not self.fair:
+            raise ConfigError(f"{prefix}FAIR_WEIGHTS needs {prefix}FAIR=1, without which no caller takes turns.")
         if self.backoff > self.backoff_max:
             raise ConfigError(
                 f"{prefix}BACKOFF ({self.backoff:g}) must not be above {prefix}BACKOFF_MAX ({self.backoff_max:g})."

@@ -72,6 +72,9 @@ _PLACES = 20
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
 
+_CALLERS = 100
+"""Callers that it shows."""
+
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
     """Returns the routes of one instance, under the endpoint prefix `name`."""
@@ -274,7 +277,8 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
         stats = service.store.stats()
         rate = rate_document(stats.rates, service.settings)
-        return _json({**rate, "order_since": stats.order_since, "dispatches": log})
+        fair = dict(service.settings.fair_weights) if service.settings.fair else None
+        return _json({**rate, "fair": fair, "order_since": stats.order_since, "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)
@@ -349,8 +353,9 @@ def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
     # Hosts and processes are an operator's business.
     workers = [] if scope else service.store.workers()
-    stats = service.store.stats()
-    return _json(queue_document(service.settings, stats, upcoming, service.worker.state, workers, scope))
+    callers = service.store.callers(_CALLERS, owner=scope)
+    stats, state = service.store.stats(), service.worker.state
+    return _json(queue_document(service.settings, stats, upcoming, state, workers, scope, callers))
 
 
 def _health(state: str, *bad: str) -> Response:

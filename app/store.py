@@ -25,6 +25,7 @@ from .core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Claim,
     Dispatch,
     Estimate,
@@ -255,7 +256,7 @@ class Store(ABC):
 
     @abstractmethod
     def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
-        """Returns when a submission of `count` batches by an owner would start and end at each priority."""
+        """Returns when an owner's submission of `count` batches would start and end at each priority."""
 
     # -- dispatching --
 
@@ -387,6 +388,13 @@ class Store(ABC):
         """Returns the next `limit` batches in the order they will start, each with its start (None while paused).
 
         With an `owner`, only those among them that belong to its ingestions.
+        """
+
+    @abstractmethod
+    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
+        """Returns what each caller has waiting at each priority, of those that wait longest first.
+
+        With an `owner`, only its own. Empty where callers take no turns.
         """
 
     @abstractmethod

@@ -116,6 +116,7 @@ def test_without_any_key_there_are_the_defaults() -> None:
             {"INGEST_PROCESSOR": "a:b", "INGEST_UPSTREAM_URL": "http://x/{id}"},
             "INGEST_PROCESSOR and INGEST_UPSTREAM_URL are both set",
         ),
+        ({"INGEST_FAIR_WEIGHTS": "web:4"}, "INGEST_FAIR_WEIGHTS needs INGEST_FAIR=1"),
         ({"INGEST_INTERVALL": 5}, "INGEST_INTERVALL is not a setting; did you mean INGEST_INTERVAL"),
         ({"INGEST_MAX_ATTEMPT": 5}, "did you mean INGEST_MAX_ATTEMPTS"),
     ],
@@ -123,6 +124,33 @@ def test_without_any_key_there_are_the_defaults() -> None:
 def test_what_does_not_fit_together_is_refused(config: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         Settings.read(config)
+
+
+def test_weights_may_come_as_text_or_as_a_mapping() -> None:
+    weights = (("nightly", 1), ("we:b", 4))
+    assert read_weights(" nightly:1, we:b:4,") == read_weights({"nightly": 1, "we:b": "4"}) == weights
+    assert read_weights(weights) == weights
+
+
+def read_weights(value: Any) -> Any:
+    return Settings.read({"INGEST_FAIR": 1, "INGEST_FAIR_WEIGHTS": value}).fair_weights
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("web", "'web' names no caller"),
+        (":4", "':4' names no caller"),
+        ("web:4,web:1", "'web' is there twice"),
+        ("web:0", "the weight of 'web' is '0'"),
+        ("web:101", "the weight of 'web' is '101'"),
+        ("web:1.5", "the weight of 'web' is '1.5'"),
+        ({"web": True}, "the weight of 'web' is True"),
+    ],
+)
+def test_wrong_weights_are_refused_by_name(value: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"INGEST_FAIR_WEIGHTS must be callers with whole numbers.*{says}"):
+        read_weights(value)
 
 
 def test_keys_of_something_else_under_the_prefix_are_left_alone() -> None:

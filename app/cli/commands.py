@@ -394,7 +394,7 @@ def top(to: Remote, every: float) -> None:
 def verify_(
     to: Remote, file: IO[str] | None, interval: float | None, burst: int | None, limits: str | None, grace: float
 ) -> None:
-    """Prove that the latest dispatches, or those in a file of them, kept the rate and the order."""
+    """Prove that the latest dispatches, or those in a file of them, kept the rate, the order and callers' shares."""
     try:
         further = None if limits is None else parse_limits(limits)
     except ValueError as error:
@@ -408,15 +408,8 @@ def verify_(
     burst = log.burst if burst is None else burst
     if interval is None or burst is None:
         raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
-    violations = verify(
-        log.dispatches,
-        interval=interval,
-        burst=burst,
-        limits=further,
-        grace=grace,
-        since=log.since,
-        order_since=log.order_since,
-    )
+    how = {"grace": grace, "since": log.since, "order_since": log.order_since}
+    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, fair=log.fair, **how)
     found = [
         {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
         for one in violations

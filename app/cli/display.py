@@ -187,6 +187,7 @@ def queue_text(queue: Document, times: Times) -> str:
         *((priority, _depth(depth, times)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
         *(("next", _next(batch, times)) for batch in queue["next"]),
+        *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
         *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
     ]
     return _columns(rows)
@@ -232,6 +233,11 @@ def _limits(queue: Document) -> str | None:
         for one in queue.get("limits", ())
     ]
     return ", ".join(told) or None
+
+
+def _caller(caller: Document, times: Times) -> str:
+    name = "nobody's" if caller["name"] is None else printable(caller["name"])
+    return f"{name}, {caller['priority']}: {count(caller['waiting'])}, oldest {times.ago(caller['oldest_at'])}"
 
 
 def _worker(worker: Document, times: Times) -> str:

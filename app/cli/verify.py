@@ -1,11 +1,11 @@
-"""Proves from a log of dispatches that they kept the rate and the order."""
+"""Proves from a log of dispatches that they kept the rate, the order, and the callers' shares."""
 
 from __future__ import annotations
 
 import json
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ..core import Dispatch, Priority
 from ..limits import AnyLimit, Quota, parse_limits
+from .shares import given_back, unfair
 
 TOLERANCE = 1e-6
 """Seconds by which starts may be too close, and each interval too short: seconds since the epoch, as floats, are a
@@ -20,7 +21,7 @@ quarter of a microsecond apart."""
 
 
 class Violation(NamedTuple):
-    """Two dispatches that break a rule: `rate` or `order`. `detail` says how."""
+    """Two dispatches that break a rule: `rate`, `order` or `share`. `detail` says how."""
 
     rule: str
     earlier: Dispatch
@@ -31,6 +32,8 @@ class Violation(NamedTuple):
 class Log(NamedTuple):
     """Dispatches with the limit that those from `since` on kept to, and when what waited last changed places (epoch
     seconds), as far as the log says.
+
+    `fair` holds the weights of callers other than 1 where callers take turns, None where they do not.
     """
 
     dispatches: Sequence[Dispatch]
@@ -39,6 +42,7 @@ class Log(NamedTuple):
     limits: tuple[AnyLimit, ...] = ()
     since: float = 0.0
     order_since: float = 0.0
+    fair: Mapping[str, int] | None = None
 
 
 def verify(
@@ -50,13 +54,15 @@ def verify(
     grace: float = 0.0,
     since: float = 0.0,
     order_since: float = 0.0,
+    fair: Mapping[str, int] | None = None,
 ) -> list[Violation]:
-    """Returns the first violation of each limit and the first of the order; empty where all held. O(n log n).
+    """Returns the first violation of each limit, of the order and of the shares; empty where all held. O(n log n).
 
     The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others. The rate is
     that of the starts from `since` on, when it was last changed, and nothing counts as due before `order_since`, when
-    what waited last changed places.
+    what waited last changed places. With `fair`, the weights of callers that take turns, order is checked inside each
+    caller, and between priorities unless these age.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
     limited = [dispatch for dispatch in starts if dispatch.started_at >= since]
@@ -64,7 +70,8 @@ def verify(
         _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.capacity)
         for one in limits
     )
-    found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace, order_since))
+    order = [_overtaken(starts, grace, order_since)] if fair is None else _of_turns(starts, grace, order_since, fair)
+    found = (_too_close(limited, interval, burst), *rates, *order)
     return [violation for violation in found if violation]
 
 
@@ -86,11 +93,14 @@ def log_of(document: Any) -> Log:
     """Returns the log in parsed JSON: an answer of GET /dispatches, an array, or one dispatch. Raises ValueError."""
     if isinstance(document, Mapping) and "dispatches" in document:
         limit = document.get("interval"), document.get("burst")
-        since = [document.get(name, 0.0) for name in ("rate_since", "order_since")]
-        if not all(one is None or _is_number(one) for one in (*limit, *since)):
+        rate_since, order_since = (document.get(name, 0.0) for name in ("rate_since", "order_since"))
+        if not all(one is None or _is_number(one) for one in (*limit, rate_since, order_since)):
             raise ValueError("interval, burst, rate_since and order_since must be numbers.")
-        limits = parse_limits(document.get("limits", ()))
-        return Log(log_of(document["dispatches"]).dispatches, *limit, limits, *(one or 0.0 for one in since))
+        limits, fair = parse_limits(document.get("limits", ())), document.get("fair")
+        if not (fair is None or (isinstance(fair, Mapping) and all(map(_is_number, fair.values())))):
+            raise ValueError("fair must be an object of weights, or null.")
+        starts = log_of(document["dispatches"]).dispatches
+        return Log(starts, *limit, limits, rate_since or 0.0, order_since or 0.0, fair)
     items = [document] if isinstance(document, Mapping) else document
     if not isinstance(items, list):
         raise ValueError(f"A list of dispatches is needed, not {document!r:.40}.")
@@ -133,8 +143,45 @@ def _too_many(starts: Sequence[Dispatch], quota: Quota) -> Violation | None:
     return None
 
 
-def _overtaken(starts: Sequence[Dispatch], grace: float, since: float) -> Violation | None:
-    """Returns the first start that a less urgent batch preceded although this one was due in its place by then."""
+def _of_turns(
+    starts: Sequence[Dispatch], grace: float, since: float, weights: Mapping[str, int]
+) -> Iterator[Violation | None]:
+    """Yields what was violated where callers take turns: an order inside a caller, one of priorities, or a share."""
+    if all(one.rank == one.priority for one in starts):
+        yield _overtaken(starts, grace, since, lambda one: (one.rank, 0, 0))
+    for _, of_caller in _grouped(starts, key=lambda one: (one.priority, one.owner)):
+        yield _overtaken(of_caller, grace, since)
+    given = given_back(starts)
+    for priority, of_priority in _grouped(starts, key=lambda one: one.priority):
+        if found := unfair(of_priority, given[priority], grace, since, weights):
+            (earlier, later, turns, fewer), name = found
+            detail = (
+                f"{later.owner or 'nobody'} had {turns} turns at {later.priority.name} from {_name(earlier)} to "
+                f"{_name(later)}, and {name or 'nobody'}, which waited all the while, had {fewer}."
+            )
+            yield Violation("share", earlier, later, detail)
+
+
+def _grouped(starts: Sequence[Dispatch], key: Callable[[Dispatch], Any]) -> Iterable[tuple[Any, list[Dispatch]]]:
+    groups: dict[Any, list[Dispatch]] = {}
+    for one in starts:
+        groups.setdefault(key(one), []).append(one)
+    return groups.items()
+
+
+def _place(dispatch: Dispatch) -> tuple[float, int, int]:
+    return dispatch.rank, dispatch.order, dispatch.position
+
+
+def _overtaken(
+    starts: Sequence[Dispatch],
+    grace: float,
+    since: float,
+    place: Callable[[Dispatch], tuple[float, int, int]] = _place,
+) -> Violation | None:
+    """Returns the first start that a less urgent batch, by its place, preceded although this one was due in its place
+    by then.
+    """
     times = [dispatch.started_at for dispatch in starts]
     # The least urgent of any stretch that reaches up to here: positions rising, places falling, so a search finds it.
     stack: list[int] = []
@@ -144,7 +191,7 @@ def _overtaken(starts: Sequence[Dispatch], grace: float, since: float) -> Violat
             dispatch = starts[number]
             first = bisect_right(times, max(dispatch.due_at, since) + grace)
             at = bisect_left(stack, first)
-            if at < len(stack) and _place(starts[stack[at]]) > _place(dispatch):
+            if at < len(stack) and place(starts[stack[at]]) > place(dispatch):
                 earlier = starts[stack[at]]
                 detail = (
                     f"{_name(earlier)} started {dispatch.started_at - earlier.started_at:.6f} s before "
@@ -153,14 +200,10 @@ def _overtaken(starts: Sequence[Dispatch], grace: float, since: float) -> Violat
                 )
                 return Violation("order", earlier, dispatch, detail)
         for number in together:
-            while stack and _place(starts[stack[-1]]) <= _place(starts[number]):
+            while stack and place(starts[stack[-1]]) <= place(starts[number]):
                 stack.pop()
             stack.append(number)
     return None
-
-
-def _place(dispatch: Dispatch) -> tuple[float, int, int]:
-    return dispatch.rank, dispatch.order, dispatch.position
 
 
 def _name(dispatch: Dispatch) -> str:
@@ -195,6 +238,7 @@ def _dispatch(item: Any, where: str) -> Dispatch:
         item["rank"],
         item["order"],
         str(item.get("limited_by", "?")),
+        item.get("owner"),
     )
 
 

@@ -343,6 +343,16 @@ class Concurrency(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class CallerDepth(Document):
+    """What a caller has waiting at one priority, where callers take turns."""
+
+    name: str | None
+    priority: Priority
+    waiting: int
+    oldest_at: datetime
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Queue(Document):
     """The state of the queue."""
 
@@ -366,6 +376,7 @@ class Queue(Document):
     workers: tuple[Worker, ...] = ()
     paused_owners: tuple[str, ...] = ()
     concurrency: Concurrency | None = None
+    callers: tuple[CallerDepth, ...] = ()
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -383,6 +394,7 @@ class Dispatch(Document):
     order: int
     limited_by: str
     wait: float
+    owner: str | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -414,6 +426,7 @@ class Dispatches(Document):
     burst: int
     dispatches: tuple[Dispatch, ...]
     limits: tuple[str, ...] = ()
+    fair: dict[str, int] | None = None
     changed: bool = False
     rate_since: float = 0.0
     order_since: float = 0.0

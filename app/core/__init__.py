@@ -8,10 +8,12 @@ from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
+from .fair import UNIT, Retry, Rota, Shares, Turns, caller_of
 from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
+from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
 from .measure import Measured
 from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
@@ -30,7 +32,7 @@ from .models import (
 from .pace import STEP, Pace
 from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
-from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .reports import Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import (
     Gate,
     Wait,
@@ -70,6 +72,7 @@ __all__ = [
     "RUNNING",
     "STEP",
     "SWEEP_MEMBERS",
+    "UNIT",
     "VERBS",
     "WAITING",
     "Accuracy",
@@ -80,7 +83,10 @@ __all__ = [
     "Audit",
     "Batch",
     "BatchError",
+    "BatchPlace",
     "Batches",
+    "ByTurns",
+    "CallerDepth",
     "Change",
     "Claim",
     "Clock",
@@ -98,10 +104,12 @@ __all__ = [
     "Group",
     "Id",
     "Ids",
+    "InOrder",
     "Ingestion",
     "Kind",
     "Level",
     "Limiter",
+    "Line",
     "Measured",
     "Minute",
     "Pace",
@@ -111,8 +119,11 @@ __all__ = [
     "Prospect",
     "Quote",
     "Rates",
+    "Retry",
+    "Rota",
     "Running",
     "Search",
+    "Shares",
     "Sought",
     "Spot",
     "Stats",
@@ -125,6 +136,7 @@ __all__ = [
     "Timeline",
     "Timing",
     "TokenBucket",
+    "Turns",
     "Wait",
     "WorkerReport",
     "add_stops",
@@ -136,6 +148,7 @@ __all__ = [
     "batch_position",
     "bucket_of",
     "buckets_of",
+    "caller_of",
     "check_cancel",
     "check_concurrency",
     "check_move",

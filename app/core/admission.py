@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ..config import Settings
 from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
+from .fair import Turns
 from .schedule import Place
 from .timeline import Timeline
 
@@ -16,12 +17,19 @@ _UNKNOWN = "what waits is paused, so it is not known when there will be room."
 
 
 def admit(
-    settings: Settings, timeline: Timeline, *, count: int, ahead: int, place: Place, deadline: float | None
+    settings: Settings,
+    timeline: Timeline,
+    *,
+    count: int,
+    ahead: int,
+    place: Place,
+    deadline: float | None,
+    turns: Turns | None = None,
 ) -> None:
     """Refuse a submission of `count` batches if the queue has no room or no time for it.
 
-    `ahead` batches wait before its `place`. Raises BacklogFull with the seconds until it would fit, TooLate with the
-    earliest end, or InvalidRequest for one that could never fit.
+    `ahead` batches wait before its `place`, or as many as its `turns` say where callers take turns. Raises BacklogFull
+    with the seconds until it would fit, TooLate with the earliest end, or InvalidRequest for one that could never fit.
     """
     most, waiting = settings.max_pending, timeline.waiting + timeline.parked
     if most and waiting + count > most:
@@ -50,7 +58,9 @@ def admit(
             f"it will fit in {fits:.1f} s.",
             fits,
         )
-    if deadline is not None and (earliest := timeline.added(ahead, count, place).last + timeline.service) > deadline:
+    if deadline is None:
+        return
+    if (earliest := timeline.added(ahead, count, place, turns).last + timeline.service) > deadline:
         raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
 
 

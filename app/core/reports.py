@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from .concurrency import Concurrency
@@ -17,6 +17,7 @@ class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 
     `limited_by` names the last condition it waited for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
+    `owner` is its ingestion's.
     """
 
     started_at: float
@@ -29,6 +30,7 @@ class Dispatch(NamedTuple):
     rank: float
     order: int
     limited_by: str
+    owner: str | None = None
 
 
 class Depth(NamedTuple):
@@ -41,6 +43,20 @@ class Depth(NamedTuple):
     oldest_at: float | None = None
     drained_at: float | None = None
     parked: int = 0
+
+
+class CallerDepth(NamedTuple):
+    """What a caller has waiting at one priority, and since when; `name` is None for what is nobody's."""
+
+    name: str | None
+    priority: Priority
+    waiting: int
+    oldest_at: float
+
+    @staticmethod
+    def longest(found: Iterable[CallerDepth], limit: int) -> list[CallerDepth]:
+        """Returns those of some that wait longest, the longest first."""
+        return sorted(found, key=lambda one: (one.oldest_at, one.priority, one.name or ""))[:limit]
 
 
 class Accuracy(NamedTuple):

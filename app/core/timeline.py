@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
+from .fair import Turns
 from .limiter import Limiter
+from .line import BatchPlace, Line
 from .models import Priority
 from .reports import Depth, Estimate, Quote
 from .schedule import Aside, Place, runs
 
 T = TypeVar("T")
-Line: TypeAlias = tuple[float, int, int]
-"""Where a batch stands in line: its ingestion's place, then its position."""
-
 _FIRST: Place = (-math.inf, 0)
 
 _EXACT = 500
@@ -27,7 +25,7 @@ class Prospect(NamedTuple):
 
     `ahead` batches wait at places before it, and `waiting` of its own, of which `retrying` failed before. `started`
     holds when the earliest and the latest of its running batches started; it may be empty. If it is `parked`, it is not
-    in line.
+    in line. `turns` is given where callers take turns, and then says what is ahead in place of `ahead`.
     """
 
     place: Place
@@ -36,6 +34,7 @@ class Prospect(NamedTuple):
     retrying: int
     started: Sequence[float]
     parked: bool = False
+    turns: Turns | None = None
 
 
 class Span(NamedTuple):
@@ -119,8 +118,13 @@ class Timeline(NamedTuple):
                     at = run.at(nth)
         return max(at, self._slot(nth))
 
-    def added(self, ahead: int, count: int, place: Place) -> Span:
-        """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it."""
+    def added(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> Span:
+        """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it.
+
+        Where callers take `turns`, by these.
+        """
+        if turns is not None:
+            return self._by_turns(turns, count)
         ready = ahead - self.aside.due_by(math.inf, place)
         return self._in_line(self._number(ready, place), self._number(ready + count - 1, place))
 
@@ -131,42 +135,52 @@ class Timeline(NamedTuple):
         """
         if self.paused or prospect.parked:
             return None
-        place, ahead, waiting, *_ = prospect
+        place, ahead, waiting, _, _, _, turns = prospect
         end = place[0], place[1] + 1
         if self.aside.due_by(math.inf, end) > self.aside.due_by(math.inf, place):
-            return self._span(place, end, ahead, waiting).last - self.now
-        return self.added(ahead, nth + 1, place).last - self.now
+            span = self._by_turns(turns, waiting) if turns else self._span(place, end, ahead, waiting)
+            return span.last - self.now
+        return self.added(ahead, nth + 1, place, turns).last - self.now
 
-    def batch_start(self, place: Place, ahead: int, before: int, due: float | None) -> float | None:
+    def batch_start(
+        self, place: Place, ahead: int, before: int, due: float | None, turns: Turns | None = None
+    ) -> float | None:
         """Returns when a waiting batch should start, None while the queue is paused.
 
         `ahead` batches wait at places before its ingestion's `place`, and `before` of the ingestion's own before it. It
-        never started if `due` is None; otherwise it is due then, and `before` counts those due by now.
+        never started if `due` is None; otherwise it is due then, and `before` counts those due by now. Where callers
+        take `turns`, these say what is ahead, and a retry counts as if it were due: it is no later than this then.
         """
-        at = self.added(ahead + before, 1, place if due is not None else (place[0], place[1] + 1)).first
+        if turns is not None:
+            at = self.start(turns.ahead(before))
+        else:
+            at = self.added(ahead + before, 1, place if due is not None else (place[0], place[1] + 1)).first
         return self._known(max(at, due or 0.0))
 
     def quotes(
-        self, line: Callable[[Priority], tuple[int, Place]], count: int, is_parked: Callable[[Priority], bool]
+        self,
+        line: Callable[[Priority], tuple[int, Place, Turns | None]],
+        count: int,
+        is_parked: Callable[[Priority], bool],
     ) -> dict[Priority, Quote]:
         """Returns what `count` batches submitted now can expect at each priority.
 
-        `line` returns how many batches wait before a new ingestion of a priority, and its place, and `is_parked`
-        whether it would be in line.
+        `line` returns how many batches wait before a new ingestion of a priority, its place, and the turns it gets, and
+        `is_parked` whether it would be in line.
         """
         found = {}
         for priority in Priority:
-            ahead, place = line(priority)
-            span = self.added(ahead, count, place)
+            ahead, place, turns = line(priority)
+            span = self.added(ahead, count, place, turns)
             if is_parked(priority):
                 found[priority] = Quote(span.nth, None, None)
             else:
                 found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
         return found
 
-    def completion(self, ahead: int, count: int, place: Place) -> float | None:
+    def completion(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> float | None:
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
-        return self._known(self.added(ahead, count, place).last + self.service)
+        return self._known(self.added(ahead, count, place, turns).last + self.service)
 
     def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int) -> Depth:
         """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion.
@@ -180,40 +194,39 @@ class Timeline(NamedTuple):
 
     def estimate(self, prospect: Prospect) -> Estimate:
         """Returns what an unfinished ingestion can expect."""
-        now, (place, ahead, waiting, retrying, started, parked) = self.now, prospect
+        now, (place, ahead, waiting, retrying, started, parked, turns) = self.now, prospect
         ends = [expected_end(one, now, self.service) for one in started]
         if not waiting:
             return Estimate(0, None, max(ends), now)
         if parked:
-            return Estimate(self.added(ahead, 1, place).nth, None, None, now if ends else None)
-        span = self._span(place, (place[0], place[1] + 1), ahead, waiting, fresh=waiting > retrying)
+            return Estimate(self.added(ahead, 1, place, turns).nth, None, None, now if ends else None)
+        fresh, end = waiting > retrying, (place[0], place[1] + 1)
+        if turns is not None:
+            span = self._by_turns(turns, waiting, fresh=fresh)
+        else:
+            span = self._span(place, end, ahead, waiting, fresh=fresh)
         if self.paused:
             return Estimate(span.nth, None, None, now if ends else None)
         completion = max(span.last + self.service, *ends, now)
         return Estimate(span.nth, span.first, completion, now if ends else span.earliest)
 
     def upcoming(
-        self, ready: Iterator[tuple[Line, T]], retries: Sequence[tuple[float, Line, T]], limit: int
+        self, line: Line[T], retries: Sequence[tuple[float, BatchPlace, T]], limit: int
     ) -> list[tuple[T, float | None]]:
         """Returns the next `limit` batches in the order they start, each with its start (None while paused).
 
-        `ready` yields the due ones in order, `retries` the first to fall due, each with its due time.
+        `line` holds the due ones, which it is emptied of, `retries` the first to fall due, each with its due time.
         """
         found: list[tuple[T, float | None]] = []
-        line, later, due = ready, list(reversed(retries)), max(self.now, self.not_before)
+        later, due = list(reversed(retries)), max(self.now, self.not_before)
         limiter = self.limiter
-        first = next(line, None)
-        waiting: list[tuple[Line, T]] = []
-        while len(found) < limit and (first or waiting or later):
-            if not first and not waiting:
+        while len(found) < limit and (later or line):
+            if not line:
                 due = max(due, later[-1][0])
             due = limiter.when(0, due)
             while later and later[-1][0] <= due:
-                heapq.heappush(waiting, later.pop()[1:])
-            if first and not (waiting and waiting[0][0] < first[0]):
-                item, first = first[1], next(line, None)
-            else:
-                item = heapq.heappop(waiting)[1]
+                line.add(*later.pop()[1:])
+            item = line.take()
             limiter = limiter.after(1, due)
             found.append((item, self._known(max(due, self._slot(len(found))))))
         return found
@@ -231,11 +244,7 @@ class Timeline(NamedTuple):
         retries = self.aside.soonest(_EXACT + 1)
         if len(retries) > _EXACT:
             span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
-            first_due, last_due = self.aside.bounds(first, end)
-            if fresh:
-                return span._replace(last=max(span.last, last_due))
-            earliest, start = max(span.earliest, first_due), max(span.first, first_due)
-            return Span(span.nth, earliest, start, max(span.last, last_due))
+            return _no_sooner(span, *self.aside.bounds(first, end), fresh=fresh)
         behind = self.waiting - self.aside.due_by(math.inf, None) - ahead - ready
         grouped = [(due, (place >= first) + (place >= end)) for due, place in retries]
         since = max(self.now, self.not_before)
@@ -243,6 +252,22 @@ class Timeline(NamedTuple):
         first_nth, last_nth = own[0].nth, own[-1].nth + own[-1].size - 1
         slots = self._slot(first_nth), self._slot(last_nth)
         return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
+
+    def _by_turns(self, turns: Turns, count: int, *, fresh: bool = True) -> Span:
+        """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as for `_span`."""
+        retries = turns.retries(_EXACT + 1)
+        since = max(self.now, self.not_before)
+        exact = 0 < len(retries) <= _EXACT
+        if exact and (played := turns.played(self.limiter, since, self.waiting, count, retries)):
+            first, last = played
+            start, end = max(first.at, self._slot(first.nth)), max(last.at, self._slot(last.nth))
+            return Span(first.nth, first.at, start, end)
+        # With too many retries to play through, they count as if they were due.
+        span = self._in_line(turns.ahead(0), turns.ahead(count - 1))
+        place, end_of = turns.place, (turns.place[0], turns.place[1] + 1)
+        if not retries or self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
+            return span
+        return _no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
 
     def _in_line(self, first: int, last: int) -> Span:
         """Returns the starts from one number to another, with no gap in between."""
@@ -269,3 +294,11 @@ class Timeline(NamedTuple):
 
     def _known(self, moment: float) -> float | None:
         return None if self.paused else moment
+
+
+def _no_sooner(span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
+    """Returns the starts of batches of which some fall due from `first_due` to `last_due`; `fresh` says if not all."""
+    if fresh:
+        return span._replace(last=max(span.last, last_due))
+    earliest, start = max(span.earliest, first_due), max(span.first, first_due)
+    return Span(span.nth, earliest, start, max(span.last, last_due))

@@ -35,6 +35,9 @@ from .lanes import timeline
 _NEXT = 10
 """Upcoming batches shown."""
 
+_CALLERS = 20
+"""Callers shown."""
+
 _IDS = 5
 """Ids shown of a batch."""
 
@@ -78,7 +81,9 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
-    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else (), scope)
+    callers = service.store.callers(_CALLERS, owner=scope)
+    shown = workers if scope is None else ()
+    document = queue_document(settings, stats, (), service.worker.state, shown, scope, callers)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import bisect
 import heapq
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from ..core import Place, Priority
 from .record import Record
@@ -15,6 +17,28 @@ _LATE = -2
 def place(record: Record) -> Place:
     """Returns an ingestion's place in line: rank, then creation order."""
     return record.rank, record.order
+
+
+class Counted(Protocol):
+    """The unfinished ingestions of one priority: how many batches are in line, and how many are parked."""
+
+    total: int
+    parked: int
+
+    def add(self, record: Record) -> None: ...
+
+    def change(self, record: Record, by: int) -> None: ...
+
+    def remove(self, record: Record) -> None: ...
+
+    def ahead(self, where: Place) -> int: ...
+
+    def oldest(self) -> Record | None: ...
+
+    def unfinished(self) -> list[Record]: ...
+
+
+L = TypeVar("L", bound=Counted)
 
 
 class Lane:
@@ -70,6 +94,11 @@ class Lane:
         if self._gone > 32 and self._gone * 2 > len(self._records):
             self._rebuild()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no ingestion."""
+        return len(self._records) == self._gone and not self._late
+
     def ahead(self, where: Place) -> int:
         """Returns how many batches are in line before this place."""
         if not self._places or self._places[-1] < where:
@@ -119,11 +148,11 @@ class Lane:
                 self._sums[above] += self._sums[node]
 
 
-class Backlog:
+class Backlog(Generic[L]):
     """Every unfinished ingestion, a lane for each priority. Called under the store's lock."""
 
-    def __init__(self) -> None:
-        self.lanes = {priority: Lane() for priority in Priority}
+    def __init__(self, lane: Callable[[], L]) -> None:
+        self.lanes = {priority: lane() for priority in Priority}
 
     @property
     def total(self) -> int:

@@ -57,6 +57,7 @@ class MemoryFinder(Finder):
         fresh = len(record.states) - record.cursor
         if batch.position >= record.cursor:
             before = record.waiting - fresh + batch.position - record.cursor
-            return timeline.batch_start(prospect.place, prospect.ahead, before, None)
+            return timeline.batch_start(prospect.place, prospect.ahead, before, None, prospect.turns)
         before = record.ready_before(batch.position, now)
-        return timeline.batch_start(prospect.place, prospect.ahead, before, batch.next_attempt_at or 0.0)
+        due = batch.next_attempt_at or 0.0
+        return timeline.batch_start(prospect.place, prospect.ahead, before, due, prospect.turns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core import Batch, Depth, Estimate, Priority
+from ..core import Batch, CallerDepth, Depth, Estimate, Priority
 from .record import Record
 from .state import MemoryState
 
@@ -18,21 +18,32 @@ def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         oldest_at = oldest.created_at if oldest else None
-        found[priority] = timeline.depth(lane.total, oldest_at, *state.line(priority, now), lane.parked)
+        found[priority] = timeline.depth(lane.total, oldest_at, *state.line(priority, now)[:2], lane.parked)
     return found
+
+
+def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDepth]:
+    """Returns what callers have waiting, of those that wait longest first."""
+    if state.fair is None:
+        return []
+    found = [
+        CallerDepth(oldest.owner or None, priority, lane.waiting[caller], oldest.created_at)
+        for priority, lane in state.fair.backlog.lanes.items()
+        for caller, oldest in lane.oldest_of_each().items()
+        if owner in (None, oldest.owner)
+    ]
+    return CallerDepth.longest(found, limit)
 
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
-    ready = (
-        ((record.rank, record.order, position), (record, position)) for record, position in state.next_batches(now)
-    )
+    line = state.next_batches(now)
     retries = [
         (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
         for entry in state.aside.entries(limit)
     ]
     return [
         (record.batches(range(position, position + 1))[0], start)
-        for (record, position), start in state.timeline(now).upcoming(ready, retries, limit)
+        for (record, position), start in state.timeline(now).upcoming(line, retries, limit)
         if owner in (None, record.owner)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..config import Settings
@@ -16,9 +16,13 @@ from ..core import (
     Attempt,
     Audit,
     BatchError,
+    BatchPlace,
+    ByTurns,
     Claim,
     Clock,
     Gate,
+    InOrder,
+    Line,
     Measured,
     Place,
     Priority,
@@ -26,10 +30,12 @@ from ..core import (
     Running,
     Status,
     Timeline,
+    Turns,
     Wait,
     WorkerReport,
     admit,
     batch_count,
+    caller_of,
     check_cancel,
     check_move,
     check_quota,
@@ -42,8 +48,9 @@ from ..core import (
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
 from .aside import Aside
-from .backlog import Backlog, place
+from .backlog import Backlog, Lane, place
 from .callbacks import MemoryOutbox
+from .fair import Fair, FairQueue
 from .holdings import Holdings
 from .identifiers import RandomIds
 from .minutes import Minutes
@@ -59,9 +66,10 @@ class MemoryState:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.gate = Gate.of(settings, clock.now())
-        self.queue = ReadyQueue[Record]()
+        self.fair = Fair(settings) if settings.fair else None
+        self.queue = self.fair.queue if self.fair else ReadyQueue[Record]()
         self.aside = Aside()
-        self.backlog = Backlog()
+        self.backlog = self.fair.backlog if self.fair else Backlog(Lane)
         self.registry = Registry(settings.retention)
         self.outbox = MemoryOutbox(settings, clock)
         self.measured = Measured()
@@ -110,16 +118,23 @@ class MemoryState:
         slots = sum(one.slots for one in self.present(now))
         return min(slots or self.gate.concurrency.each or self._settings.concurrency, room_of(self._settings, 0))
 
-    def line(self, priority: Priority, now: float) -> tuple[int, Place]:
-        """Returns how many batches wait before an ingestion created now, and its place."""
+    def line(self, priority: Priority, now: float, owner: str | None = None) -> tuple[int, Place, Turns | None]:
+        """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
         new = rank_of(self._settings, priority, now), self.order + 1
-        return self.backlog.ahead(new), new
+        if self.fair is None:
+            return self.backlog.ahead(new), new, None
+        turns = self.fair.turns(priority, owner, new, self.aside)
+        return turns.urgent + self.backlog.lanes[priority].total, new, turns
 
     def prospect(self, record: Record) -> Prospect:
         """Returns what is counted for an unfinished ingestion's estimate."""
         where = place(record)
         started = [lease.claim.claimed_at for lease in self.leases.values() if lease.record is record]
-        return Prospect(where, self.backlog.ahead(where), record.waiting, record.tally[WAITING], started, record.parked)
+        waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
+        if self.fair is None:
+            return Prospect(where, self.backlog.ahead(where), waiting, retrying, started, parked)
+        turns = self.fair.turns(record.priority, record.owner, where, self.aside)
+        return Prospect(where, 0, waiting, retrying, started, parked, turns)
 
     def add(self, submission: Submission) -> tuple[Record, bool]:
         settings, key, now = self._settings, submission.key, self._clock.now()
@@ -127,13 +142,13 @@ class MemoryState:
         if key is not None and (known := self.registry.with_key(submission.owner, key, submission.fingerprint)):
             return known, False
         count = batch_count(len(submission.ids), settings.batch_size)
-        timeline, (ahead, new) = self.timeline(now), self.line(submission.priority, now)
+        timeline, (ahead, new, turns) = self.timeline(now), self.line(submission.priority, now, submission.owner)
         self._check_quota(submission, timeline)
-        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline)
+        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
         self.order += 1
         record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission)
         record.parked = self.gate.pauses.cover(record.priority, record.owner)
-        record.estimated_completion = None if record.parked else timeline.completion(ahead, count, new)
+        record.estimated_completion = None if record.parked else timeline.completion(ahead, count, new, turns)
         self.registry.add(record)
         if key is not None:
             self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
@@ -191,16 +206,15 @@ class MemoryState:
             self.queue.pop()
         return entry
 
-    def next_batches(self, now: float) -> Iterator[tuple[Record, int]]:
-        """Returns the due batches in true order, each as its record and position; `aside` then has no due ones."""
+    def next_batches(self, now: float) -> Line[tuple[Record, int]]:
+        """Returns the due batches, each as its record and position; `aside` then has no due ones."""
         self._first(now)
-        return (
-            (entry.owner, position)
-            for entry in self.queue.in_order()
-            if not entry.owner.cancelled
-            for position in entry.owner.in_line(entry.position)
-            for _ in range(entry.owner.starts(position))
-        )
+        if not isinstance(self.queue, FairQueue):
+            return InOrder(_batches(self.queue.in_order()))
+        lines = {key: _batches(entries) for key, entries in self.queue.by_caller().items()}
+        shares = {priority: one.copy() for priority, one in self.queue.shares.items()}
+        aging = bool(self._settings.priority_aging)
+        return ByTurns(shares, lines, lambda batch: (batch[0].priority, caller_of(batch[0].owner)), aging=aging)
 
     def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
         record, position = entry.owner, entry.position
@@ -234,7 +248,7 @@ class MemoryState:
         if not minute.starts:
             minute.interval = self.gate.steady_interval(self._settings, now)
         minute.start(record.priority, now - entry.due)
-        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
+        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, record.owner))
         return claim
 
     def lease_of(self, claim: Claim) -> Lease | None:
@@ -277,6 +291,8 @@ class MemoryState:
             self.measured.took(now - claim.claimed_at)
         else:
             details.attempts[position] = claim.batch.attempt - 1
+            if isinstance(self.queue, FairQueue):
+                self.queue.give_back(claim.batch.priority, record.owner)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
             self._line_up(Entry(record.rank, record.order, position, now + delay, record), now)
@@ -373,3 +389,14 @@ class MemoryState:
             return timeline.until_started(self.prospect(record), batch_count(nth, record.batch_size) - 1)
 
         check_quota(self._settings.key_quota, len(submission.ids), holdings.ids(owner), until_started)
+
+
+def _batches(entries: Iterable[Entry[Record]]) -> Iterator[tuple[BatchPlace, tuple[Record, int]]]:
+    """Yields the batches that entries stand for, each with its place, as often as it will start."""
+    return (
+        ((entry.rank, entry.order, position), (entry.owner, position))
+        for entry in entries
+        if not entry.owner.cancelled
+        for position in entry.owner.in_line(entry.position)
+        for _ in range(entry.owner.starts(position))
+    )

@@ -15,6 +15,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Claim,
     Clock,
     Dispatch,
@@ -41,7 +42,7 @@ from ..core import (
 from ..store import Ended, Outcome, Store, Submission
 from .failures import failures
 from .finder import MemoryFinder
-from .forecast import depths, estimate, upcoming
+from .forecast import callers, depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
 from .sweeps import MemorySweeps
@@ -160,7 +161,7 @@ class MemoryStore(Store):
             now, state = self._clock.now(), self._state
             pauses = state.gate.pauses
             return state.timeline(now).quotes(
-                lambda priority: state.line(priority, now), count, lambda priority: pauses.cover(priority, owner)
+                lambda priority: state.line(priority, now, owner), count, lambda priority: pauses.cover(priority, owner)
             )
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
@@ -270,6 +271,10 @@ class MemoryStore(Store):
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         with self._lock:
             return upcoming(self._state, limit, owner, self._clock.now())
+
+    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
+        with self._lock:
+            return callers(self._state, limit, owner)
 
     def workers(self) -> list[WorkerReport]:
         with self._lock:

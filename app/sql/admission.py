@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ..config import Settings
-from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota
+from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota
 from ..errors import KeyReused
 from ..store import Submission
 from . import finder
+from .callers import enlist
 from .ends import clean
-from .forecast import ahead_of, line
+from .forecast import line, prospect
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
 from .turns import Turn
@@ -33,6 +34,7 @@ _HOLDINGS = (
     select(
         ingestions.c.rank,
         ingestions.c.order,
+        ingestions.c.priority,
         ingestions.c.waiting,
         ingestions.c.waiting_ids,
         ingestions.c.batch_size,
@@ -66,14 +68,14 @@ def add(
     # A clock that was set back must not place this ingestion before older ones.
     created_at = max(turn.now, queue.latest)
     timeline = turn.timeline(settings)
-    if settings.priority_aging or settings.key_quota:
+    if settings.priority_aging or settings.key_quota or queue.fair:
         turn.write_lanes()
-    ahead, place = line(turn, settings, priority, created_at)
-    count = batch_count(len(submission.ids), settings.batch_size)
     owner = None if submission.owner is None else clean(submission.owner)
+    ahead, place, turns = line(turn, settings, priority, created_at, owner)
+    count = batch_count(len(submission.ids), settings.batch_size)
     if settings.key_quota and owner is not None:
-        _check_quota(turn, settings.key_quota, owner, len(submission.ids), timeline)
-    admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline)
+        _check_quota(turn, settings, owner, len(submission.ids), timeline)
+    admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline, turns=turns)
     queue.orders += 1
     queue.latest = created_at
     row = IngestionRow(
@@ -90,7 +92,9 @@ def add(
     )
     row.parked = queue.pauses().cover(priority, owner)
     row.open = int(not row.parked)
-    row.estimated_completion = None if row.parked else timeline.completion(ahead, count, place)
+    row.estimated_completion = None if row.parked else timeline.completion(ahead, count, place, turns)
+    if queue.fair:
+        row.caller = enlist(turn.connection, queue, row)
     turn.wait(row, count, row.id_count)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
@@ -103,20 +107,21 @@ def add(
     return row.snapshot(), True
 
 
-def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timeline) -> None:
+def _check_quota(turn: Turn, settings: Settings, owner: str, count: int, timeline: Timeline) -> None:
     """Refuse `count` more ids if their owner would then have too many waiting."""
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        for rank, order, batches, waiting, batch_size, parked in turn.connection.execute(_HOLDINGS, values).all():
+        holdings = turn.connection.execute(_HOLDINGS, values).all()
+        for rank, order, level, batches, waiting, batch_size, parked in holdings:
             if number <= waiting:
-                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, (), parked)
+                found = prospect(turn, settings, rank, order, level, owner, batches, parked=bool(parked))
                 return timeline.until_started(found, batch_count(number, batch_size) - 1)
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")
 
     held = int(turn.connection.execute(_HELD, values).scalar())
-    check_quota(quota, count, held, until_started)
+    check_quota(settings.key_quota, count, held, until_started)
 
 
 def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) -> Ingestion | None:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, update
 
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
-from . import attempts, minutes
+from . import attempts, fair, minutes
 from .picks import PROMOTE, Candidate, first_due, pick
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .turns import Turn
@@ -54,7 +54,7 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     room = room_of(settings, queue.running)
     if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room, parked=queue.parked):
-        for candidate, was_full in zip(pick(turn, min(len(slots), room), promoted=True), slots, strict=False):
+        for candidate, was_full in zip(_next(turn, settings, min(len(slots), room)), slots, strict=False):
             token_at = gate.limiter.ready_at
             if not gate.limiter.take(now):
                 break
@@ -63,6 +63,8 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     claimed = [_start(turn, one.candidate) for one in chosen]
     if chosen:
         _write_starts(turn, settings, [one.candidate for one in chosen])
+        if queue.fair:
+            fair.started(turn, settings, [one.candidate for one in chosen])
         _log(turn, settings, gate, chosen)
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
@@ -70,6 +72,13 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
         left = {"room": room_of(settings, queue.running), "parked": queue.parked}
         answers.append(mine or gate.wait(now, due=first_due(turn), slots=limit, **left) or [])
     return answers
+
+
+def _next(turn: Turn, settings: Settings, limit: int) -> list[Candidate]:
+    if not turn.queue.fair:
+        return pick(turn, limit, promoted=True)
+    turn.write_callers()
+    return fair.take(turn, settings, limit, promoted=True)
 
 
 def _start(turn: Turn, candidate: Candidate) -> Claim:
@@ -130,6 +139,7 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
                 "priority": row.priority,
                 "rank": row.rank,
                 "order": row.order,
+                "owner": row.owner,
                 "limited_by": gate.limited_by(fresh=fresh, due=candidate.due, token_at=token_at, was_full=was_full),
             }
         )

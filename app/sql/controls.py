@@ -8,6 +8,7 @@ from ..config import Settings
 from ..core import FAILED, NEW, Ingestion, Priority, Status, check_cancel, check_move, check_redrive, rank_of
 from .answers import STARTS
 from .audits import note
+from .callers import enlist
 from .ends import settle
 from .parking import place
 from .rows import IngestionRow
@@ -22,15 +23,24 @@ _REDRIVE = (
     .where(*_of_ingestion, batches.c.state == FAILED)
     .values(state=NEW, line=bindparam("line"), attempt=0, due=bindparam("now"), rank=bindparam("of_rank"))
 )
+# A queue may have had no callers, or have forgotten this one, when the ingestion ended.
+_ENLIST = (
+    update(ingestions)
+    .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
+    .values(caller=bindparam("of_caller")),
+    update(batches).where(*_of_ingestion, batches.c.line > NOT_IN_LINE).values(caller=bindparam("of_caller")),
+)
 _LAST_FAILED = select(batches.c.position).where(
     *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED, batches.c.left.is_(None)
 )
 _MOVE = (
     update(ingestions)
     .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
-    .values(priority=bindparam("to"), rank=bindparam("of_rank"))
+    .values(priority=bindparam("to"), rank=bindparam("of_rank"), caller=bindparam("of_caller"))
 )
-_MOVE_BATCHES = update(batches).where(*_of_ingestion, IS_LIVE).values(rank=bindparam("of_rank"))
+_MOVE_BATCHES = (
+    update(batches).where(*_of_ingestion, IS_LIVE).values(rank=bindparam("of_rank"), caller=bindparam("of_caller"))
+)
 _PARTLY_FAILED = select(func.count(batches.c.left), func.coalesce(func.sum(batches.c.left), 0)).where(
     *_of_ingestion, batches.c.state == FAILED
 )
@@ -75,6 +85,10 @@ def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *
     if missing and turn.connection.execute(_LAST_FAILED, values | {"last": row.batch_count - 1}).first():
         ids -= missing
     turn.connection.execute(_REDRIVE, values)
+    if turn.queue.fair:
+        row.caller = enlist(turn.connection, turn.queue, row)
+        for statement in _ENLIST:
+            turn.connection.execute(statement, values | {"of_caller": row.caller})
     turn.queue.lined += 0 if row.parked else row.failed
     turn.queue.failed -= row.failed
     turn.wait(row, row.failed, ids)
@@ -92,9 +106,11 @@ def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, 
     note(turn, settings, by, "move", row.id, {"priority": before.name}, {"priority": priority.name})
     turn.wait(row, -waiting, -ids)
     row.priority, row.rank = priority, rank_of(settings, priority, row.created_at)
+    if turn.queue.fair:
+        row.caller = enlist(turn.connection, turn.queue, row)
     turn.wait(row, waiting, ids)
-    values = {"this": turn.queue.instance, "of_order": row.order, "to": priority, "of_rank": row.rank}
-    turn.connection.execute(_MOVE, values)
+    values = {"this": turn.queue.instance, "of_order": row.order, "of_rank": row.rank, "of_caller": row.caller}
+    turn.connection.execute(_MOVE, values | {"to": priority})
     turn.connection.execute(_MOVE_BATCHES, values)
     place(turn, row, parked=turn.queue.pauses().cover(priority, row.owner))
     row.estimated_completion = None

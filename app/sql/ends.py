@@ -18,10 +18,11 @@ from ..core import (
     Claim,
     Ingestion,
     Measured,
+    Priority,
     statuses,
 )
 from ..store import Ended, Outcome
-from . import attempts, callbacks, minutes
+from . import attempts, callbacks, callers, minutes
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -46,6 +47,8 @@ _CHANGED = (
     "alone",
 )
 _END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
+_PRIORITY = INGESTION_NAMES.index("priority")
+_OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
 _CLAIM = (
     select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
@@ -101,7 +104,7 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
     ends = _Ends(turn, settings)
     for (claim, outcome), columns in zip(ended, turn.connection.firsts(_CLAIM, wanted), strict=True):
         if columns and ends.is_latest(columns, claim):
-            after.append(ends.end(columns, outcome))
+            after.append(ends.end(columns, outcome, claim.batch.priority))
         else:
             after.append(_ended_before(turn, columns, claim, outcome) if columns else None)
     ends.write()
@@ -136,7 +139,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
     for *columns, part in rows:
         position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
-        after, state, _ = ends.end(columns, outcome)
+        after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]))
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
         ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
@@ -161,7 +164,8 @@ class _Ends:
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
 
-    def end(self, columns: Any, outcome: Outcome) -> Ended:
+    def end(self, columns: Any, outcome: Outcome, taken_at: Priority) -> Ended:
+        """`taken_at` is the priority at which the claim took its caller's turn."""
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
         position, _, attempt, due, started_at, alone, known, *told = columns[len(INGESTION_NAMES) :]
@@ -194,6 +198,8 @@ class _Ends:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
+        elif queue.fair:
+            callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {
             "of_instance": queue.instance,
             "of_order": row.order,
@@ -219,7 +225,19 @@ class _Ends:
             self._turn.connection.execute(_END, list(self._batches.values()))
             if self._attempts:
                 attempts.end(self._turn, self._attempts)
+            if self._turn.queue.fair:
+                self._enlist()
             self._turn.save(self._rows.values())
+
+    def _enlist(self) -> None:
+        """Set whose the batches are that got in line."""
+        in_line = [
+            {name: values[name] for name in ("of_instance", "of_order", "of_position")} | {"caller": row.caller}
+            for values in self._batches.values()
+            if values["line"] != NOT_IN_LINE and (row := self._rows[values["of_order"]]).caller is not None
+        ]
+        if in_line:
+            self._turn.connection.execute(_OF_CALLER, in_line)
 
 
 def settle(turn: Turn, row: IngestionRow) -> None:

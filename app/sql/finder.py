@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, insert, literal, literal_column, or_, select
 
 from ..config import Settings
-from ..core import Batch, Finder, Found, Ingestion, Sought, bucket_of, packed_hash
+from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
 from .answers import STARTS
 from .database import Database
-from .forecast import ahead_of
+from .forecast import ahead_of, turns
 from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of
@@ -84,13 +84,14 @@ class SQLFinder(Finder):
         if not batch.waits or row.parked:
             return None
         timeline, place = view.timeline(self._settings), (row.rank, row.order)
-        ahead = ahead_of(view, *place)
+        turned = turns(view, self._settings, Priority(row.priority), row.owner, place)
+        ahead = 0 if turned else ahead_of(view, *place)
         if batch.position >= row.cursor:
             before = row.waiting - (row.batch_count - row.cursor) + batch.position - row.cursor
-            return timeline.batch_start(place, ahead, before, None)
+            return timeline.batch_start(place, ahead, before, None, turned)
         values = {"this": view.queue.instance, "order": row.order, "position": batch.position, "now": view.now}
         before = int(view.connection.execute(_READY_BEFORE, values).scalar())
-        return timeline.batch_start(place, ahead, before, batch.next_attempt_at or 0.0)
+        return timeline.batch_start(place, ahead, before, batch.next_attempt_at or 0.0, turned)
 
     def _remembered(self, view: View) -> list[ColumnElement[bool]]:
         """Returns the conditions for the ingestions of this queue that are not forgotten."""

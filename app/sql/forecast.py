@@ -14,16 +14,20 @@ from ..core import (
     Batch,
     Depth,
     Estimate,
+    InOrder,
+    Line,
     Measured,
     Place,
     Priority,
     Prospect,
     Quote,
+    Turns,
     rank_of,
     statuses,
 )
+from . import fair
 from .instance import View
-from .picks import pick, soonest
+from .picks import Candidate, pick, soonest
 from .rows import IngestionRow
 from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
 
@@ -78,8 +82,8 @@ _MISSES = (
 )
 
 
-def ahead_of(view: View, rank: float, order: int) -> int:
-    """Returns how many batches are in line before a place.
+def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None) -> int:
+    """Returns how many batches are in line before a place, of every priority but one if that is given.
 
     Sums whole blocks, then subtracts what is after the place in each lane's last block.
     """
@@ -92,24 +96,45 @@ def ahead_of(view: View, rank: float, order: int) -> int:
         return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
     total = 0
     for priority, block, waiting in view.connection.execute(_UP_TO, values).all():
+        if priority == but:
+            continue
         total += waiting
         total -= view.connection.execute(_BEHIND, values | {"priority": priority, "first": block * BLOCK}).scalar()
     return int(total)
 
 
-def line(view: View, settings: Settings, priority: Priority, now: float) -> tuple[int, Place]:
-    """Returns how many batches wait before an ingestion created now, and its place."""
+def line(
+    view: View, settings: Settings, priority: Priority, now: float, owner: str | None = None
+) -> tuple[int, Place, Turns | None]:
+    """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(settings, priority, now), view.queue.orders + 1
     if settings.priority_aging:
-        return ahead_of(view, *new), new
-    return sum(view.queue.waiting(other) for other in Priority if other <= priority), new
+        ahead = ahead_of(view, *new)
+    else:
+        ahead = sum(view.queue.waiting(other) for other in Priority if other <= priority)
+    return ahead, new, turns(view, settings, priority, owner, new, new=True)
+
+
+def turns(
+    view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, new: bool = False
+) -> Turns | None:
+    """Returns what is counted of the turns of an ingestion, or a `new` one; None where callers take none."""
+    if not view.queue.fair:
+        return None
+    if view.queue.aging:
+        urgent = ahead_of(view, *place, but=priority)
+    else:
+        urgent = sum(view.queue.waiting(other) for other in Priority if other < priority)
+    return fair.turns(view, settings, priority, owner, place, urgent=urgent, new=new)
 
 
 def quotes(view: View, settings: Settings, count: int, owner: str | None) -> dict[Priority, Quote]:
-    """Returns when a submission of `count` batches would start and end at each priority."""
+    """Returns when an owner's submission of `count` batches would start and end at each priority."""
     timeline, pauses = view.timeline(settings), view.queue.pauses()
     return timeline.quotes(
-        lambda priority: line(view, settings, priority, view.now), count, lambda priority: pauses.cover(priority, owner)
+        lambda priority: line(view, settings, priority, view.now, owner),
+        count,
+        lambda priority: pauses.cover(priority, owner),
     )
 
 
@@ -120,10 +145,28 @@ def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | No
     started: Sequence[float] = ()
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
-    ahead = ahead_of(view, row.rank, row.order) if row.waiting else 0
-    place = row.rank, row.order
-    prospect = Prospect(place, ahead, row.waiting, row.retrying, started, row.parked)
-    return view.timeline(settings).estimate(prospect)
+    found = prospect(view, settings, row.rank, row.order, row.priority, row.owner, row.waiting, parked=row.parked)
+    return view.timeline(settings).estimate(found._replace(retrying=row.retrying, started=started))
+
+
+def prospect(
+    view: View,
+    settings: Settings,
+    rank: float,
+    order: int,
+    priority: int,
+    owner: str | None,
+    waiting: int,
+    *,
+    parked: bool,
+) -> Prospect:
+    """Returns what is counted for an estimate of an ingestion whose batches never started."""
+    place = rank, order
+    if not waiting:
+        return Prospect(place, 0, 0, 0, (), parked)
+    if view.queue.fair:
+        return Prospect(place, 0, waiting, 0, (), parked, turns(view, settings, Priority(priority), owner, place))
+    return Prospect(place, ahead_of(view, rank, order), waiting, 0, (), parked)
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
@@ -137,7 +180,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
         lane: timeline.depth(
             queue.waiting(lane),
             oldest.get(lane),
-            *(line(view, settings, lane, view.now) if lane in oldest else (0, (0.0, 0))),
+            *(line(view, settings, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
             queue.waiting(lane, parked=True),
         )
         for lane in Priority
@@ -155,10 +198,14 @@ def accuracy(view: View) -> Accuracy | None:
 def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
-    ready = ((candidate.place, candidate) for candidate in pick(view, limit) for _ in range(candidate.answers.starts))
+    due: Line[Candidate]
+    if view.queue.fair:
+        due = fair.upcoming(view, settings, limit)
+    else:
+        due = InOrder((one.place, one) for one in pick(view, limit) for _ in range(one.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
         (one.batch(one.attempt, status_of[one.state]), start)
-        for one, start in view.timeline(settings).upcoming(ready, retries, limit)
+        for one, start in view.timeline(settings).upcoming(due, retries, limit)
         if owner in (None, one.row.owner)
     ]

@@ -13,6 +13,7 @@ from ..config import Settings
 from ..core import Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
+from .callers import NO_TURNS, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
 from .schema import BLOCK, IS_RUNNING, NOT_IN_LINE, THIS, batches, ingestions, lanes, queues
@@ -80,13 +81,17 @@ class Instance:
 
         def make(connection: Connection) -> None:
             prepare(connection, key, upgrade=self._settings.store_upgrade)
-            if self._settings.id_type == "string":
+            if self._settings.id_type == "string" or self._settings.fair:
                 keep_out_older(connection)
             known = connection.execute(_LOCK[0], {"name": self._name}).first()
             if known is None:
-                connection.execute(insert(queues).values(name=self._name, aging=aging))
-            elif known.aging != aging:
+                fair = NO_TURNS if self._settings.fair else None
+                connection.execute(insert(queues).values(name=self._name, aging=aging, fair=fair))
+                return
+            if known.aging != aging:
                 _rank_anew(connection, known.instance, aging)
+            if self._settings.fair != (known.fair is not None):
+                take_turns(connection, known.instance, fair=self._settings.fair)
 
         self._database.define(make)
         self._prepared = True

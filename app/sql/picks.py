@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
+from sqlalchemy import BigInteger, Select, bindparam, case, exists, func, select, update
 
 from ..core import NEW, Answers, Batch, BatchError, Priority, Status
 from .answers import PARTIAL, answers_of
@@ -14,24 +15,21 @@ from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
 from .schema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
 
 _large = bindparam("large", type_=BigInteger)
-_open = (
-    select(*INGESTION_COLUMNS)
-    .where(ingestions.c.instance == THIS, IS_OPEN)
-    .order_by(ingestions.c.rank, ingestions.c.order)
-    .limit(bindparam("limit"))
-    .subquery()
-)
-_OPEN = (
-    select(
-        *_open.c,
-        case(
-            (_open.c.id_count > _large, None),
-            else_=slice_of(_open.c.cursor * _open.c.batch_size, _open.c.batch_size * bindparam("limit")),
-        ),
+
+
+def _open_among(*among: Any, by: Sequence[str] = ("rank", "order")) -> Select[Any]:
+    """Returns the statement that reads the first ingestions with fresh batches among some, and the ids of these."""
+    found = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, IS_OPEN, *among)
+    some = found.order_by(*(ingestions.c[name] for name in by)).limit(bindparam("limit")).subquery()
+    packed = case(
+        (some.c.id_count > _large, None),
+        else_=slice_of(some.c.cursor * some.c.batch_size, some.c.batch_size * bindparam("limit")),
     )
-    .outerjoin_from(_open, ids, (ids.c.instance == THIS) & (ids.c.order == _open.c.order))
-    .order_by(_open.c.rank, _open.c.order)
-)
+    of_these = (ids.c.instance == THIS) & (ids.c.order == some.c.order)
+    return select(*some.c, packed).outerjoin_from(some, ids, of_these).order_by(*(some.c[name] for name in by))
+
+
+_OPEN = _open_among()
 BATCH_COLUMNS = [
     batches.c.position,
     batches.c.state,
@@ -62,6 +60,12 @@ _IN_LINE = (
 )
 _READY = _IN_LINE.where(IS_READY)
 _DUE_ASIDE = _IN_LINE.where(IS_ASIDE, batches.c.due <= bindparam("now"))
+# Of a caller at a priority the rank only grows with the order, by which its index is.
+_OF_CALLER = batches.c.caller == bindparam("caller")
+_IN_LINE_OF_CALLER = _IN_LINE.where(_OF_CALLER).order_by(None).order_by(batches.c.order, batches.c.position)
+_READY_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_READY)
+_DUE_ASIDE_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_ASIDE, batches.c.due <= bindparam("now"))
+_OPEN_OF_CALLER = _open_among(ingestions.c.caller == bindparam("caller"), by=["order"])
 _SOONEST = _IN_LINE.where(IS_ASIDE, batches.c.due > bindparam("now")).order_by(None).order_by(batches.c.due)
 PROMOTE = (
     update(batches).where(batches.c.instance == THIS, IS_ASIDE, batches.c.due <= bindparam("now")).values(line=READY)
@@ -94,12 +98,21 @@ class Candidate(NamedTuple):
         return Batch(row.id, self.position, self.ids, status, Priority(row.priority), attempt, self.error)
 
 
-def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
-    """Returns the most urgent due batches, in order. `promoted` says that no due batch is still set aside."""
+def pick(view: View, limit: int, *, promoted: bool = False, caller: int | None = None) -> list[Candidate]:
+    """Returns the most urgent due batches, of a caller if one is given, in order.
+
+    `promoted` says that no due batch is still set aside.
+    """
+    if caller is None:
+        fresh, *in_line = _OPEN, _READY, _DUE_ASIDE
+    else:
+        fresh, *in_line = _OPEN_OF_CALLER, _READY_OF_CALLER, _DUE_ASIDE_OF_CALLER
     rows: dict[int, IngestionRow] = {}
     found: list[Candidate] = []
     values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
-    for *columns, packed in view.connection.execute(_OPEN, values).all():
+    if caller is not None:
+        values["caller"] = caller
+    for *columns, packed in view.connection.execute(fresh, values).all():
         row = rows[columns[0]] = IngestionRow(*columns)
         size = row.batch_size
         unpacked = ids_of(view, row, row.cursor, limit, packed)
@@ -110,7 +123,7 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
             answers = Answers(len(part))
             found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part, answers))
     if view.queue.lined:
-        for statement in (_READY,) if promoted else (_READY, _DUE_ASIDE):
+        for statement in in_line[:1] if promoted else in_line:
             found += _in_line(view, view.connection.execute(statement, values).all(), rows)
     found.sort(key=lambda candidate: candidate.place)
     return found[:limit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, delete, select
 
 from ..core import batch_count
+from . import callers
 from .database import Database
 from .rows import QueueRow
 from .schema import BLOCK, IS_FINISHED, THIS, attempts, batches, hashes, ids, ingestions, lanes, strings
@@ -68,4 +69,6 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
         if rows > _ROWS:
             return count, True
     connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.queue.orders // BLOCK})
+    if turn.queue.fair:
+        callers.prune(connection, turn.queue)
     return count, count == _MOST

@@ -45,7 +45,8 @@ class QueueRow:
 
     The totals count batches; `high`, `medium` and `low` those in line, `lined` the rows of `batches` in line, `starts`
     what started in `minute`. `levels` is the state of the other limits, and what people changed, as JSON; `figures`
-    what else happened in the minute, packed.
+    what else happened in the minute, packed. `fair` is the virtual time of each priority as JSON, None while callers
+    take no turns.
     """
 
     instance: int
@@ -74,6 +75,7 @@ class QueueRow:
     figures: Figures | None
     found_from: int
     found_to: int
+    fair: str | None
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
@@ -152,6 +154,7 @@ class IngestionRow:
     owner: str | None
     strings: bool = False
     callback: str | None = None
+    caller: int | None = None
     cursor: int = 0
     open: int = 1
     parked: bool = False

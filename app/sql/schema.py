@@ -30,10 +30,10 @@ from ..core import COMPLETED, FAILED, RUNNING
 VERSION = 2
 """How far the tables can change before this release must not use them: a higher number in the database is refused.
 
-2 says that ids may be strings.
+2 says that ids may be strings, and that callers may take turns.
 """
 
-FIRST, REVISION = "0001", "0016"
+FIRST, REVISION = "0001", "0017"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -82,10 +82,12 @@ queues = Table(
     Column("figures", LargeBinary),
     Column("found_from", BigInteger, nullable=False, server_default="0"),
     Column("found_to", BigInteger, nullable=False, server_default="0"),
+    Column("fair", Text),
 )
 """One row an instance, locked first by every writer: the bucket's state, and totals too costly to count.
 
-`found_from` and `found_to` are the first and the last of the orders whose ids are in `hashes`, without a gap.
+`found_from` and `found_to` are the first and the last of the orders whose ids are in `hashes`, without a gap. `fair`
+holds the virtual time of each priority as JSON, null while callers take no turns.
 """
 
 ingestions = Table(
@@ -119,15 +121,18 @@ ingestions = Table(
     Column("estimated_completion", Double),
     Column("miss", Double),
     Column("callback", Text),
+    Column("caller", BigInteger),
 )
 """`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch, and 0 while
 it is `parked`, because its priority or caller is paused. `strings` says that its ids are in the table of that name.
+`caller` is its row in `callers` where callers take turns.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
 
 IS_OPEN = text("open = 1")
 IS_PARKED = text("parked")
+IS_OPEN_OF_CALLER = text("open = 1 AND caller IS NOT NULL")
 IS_FINISHED = text("finished_at IS NOT NULL")
 HAS_FAILED = text("failed > 0")
 HAS_OWNER = text("owner IS NOT NULL")
@@ -166,6 +171,14 @@ Index(
     ingestions.c.order,
     sqlite_where=IS_PARKED,
     postgresql_where=IS_PARKED,
+)
+Index(
+    "ingest_open_of_caller",
+    ingestions.c.instance,
+    ingestions.c.caller,
+    ingestions.c.order,
+    sqlite_where=IS_OPEN_OF_CALLER,
+    postgresql_where=IS_OPEN_OF_CALLER,
 )
 Index(
     "ingest_finished",
@@ -233,11 +246,13 @@ batches = Table(
     Column("results", Text),
     Column("left", Integer),
     Column("alone", Boolean),
+    Column("caller", BigInteger),
     sqlite_with_rowid=False,
 )
 """The batches that were claimed at least once; `state` is one of `core.states`.
 
 `left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
+`caller` is its ingestion's, set when it gets in line.
 """
 
 IS_RUNNING = text(f"state = {RUNNING}")
@@ -245,6 +260,7 @@ IS_LIVE = text(f"state < {COMPLETED}")
 HAS_FAILED_AT = text(f"state = {FAILED} AND finished_at IS NOT NULL")
 IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
+IS_IN_LINE_OF_CALLER = text(f"line > {NOT_IN_LINE} AND caller IS NOT NULL")
 Index(
     "ingest_leases",
     batches.c.instance,
@@ -273,6 +289,16 @@ Index(
 )
 
 Index(
+    "ingest_in_line_of_caller",
+    batches.c.instance,
+    batches.c.caller,
+    batches.c.line,
+    batches.c.order,
+    batches.c.position,
+    sqlite_where=IS_IN_LINE_OF_CALLER,
+    postgresql_where=IS_IN_LINE_OF_CALLER,
+)
+Index(
     "ingest_failures",
     batches.c.instance,
     batches.c.finished_at,
@@ -300,6 +326,43 @@ lanes = Table(
 )
 """How many batches of a priority are in line among `BLOCK` consecutive orders, and the least rank among them."""
 
+callers = Table(
+    "ingest_callers",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("priority", SmallInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("tag", BigInteger, nullable=False),
+    Column("owed", BigInteger, nullable=False),
+    Column("waiting", BigInteger, nullable=False),
+)
+"""Each caller at each priority, where callers take turns: its virtual time, and how many of its batches are in line.
+
+`number` is made of the priority and the order of the first ingestion that it was made for.
+"""
+
+HAS_WAITING = text("waiting > 0")
+Index("ingest_callers_by_name", callers.c.instance, callers.c.priority, callers.c.name, unique=True)
+Index(
+    "ingest_callers_waiting",
+    callers.c.instance,
+    callers.c.priority,
+    sqlite_where=HAS_WAITING,
+    postgresql_where=HAS_WAITING,
+)
+
+caller_lanes = Table(
+    "ingest_caller_lanes",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("caller", BigInteger, primary_key=True, autoincrement=False),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("waiting", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How many batches of a caller are in line among `BLOCK` consecutive orders, where callers take turns."""
+
 dispatches = Table(
     "ingest_dispatches",
     metadata,
@@ -314,6 +377,7 @@ dispatches = Table(
     Column("rank", Double, nullable=False),
     Column("order", BigInteger, nullable=False),
     Column("limited_by", String(16), nullable=False),
+    Column("owner", Text),
     sqlite_with_rowid=False,
 )
 

@@ -16,6 +16,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Claim,
     Clock,
     Dispatch,
@@ -47,6 +48,7 @@ from . import (
     controls,
     ends,
     failures,
+    fair,
     forecast,
     minutes,
     parking,
@@ -297,6 +299,9 @@ class SQLStore(Store):
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         return self._read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
+
+    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
+        return self._read(lambda view: fair.depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
         return self._read(lambda view: workers.present(view, self._settings.lease))

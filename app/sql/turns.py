@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority
 from ..errors import Refusal, StoreUnavailable
+from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View
 from .rows import ADD_INGESTION, QUEUE_NAMES, SAVE_INGESTION, SAVE_QUEUE, IngestionRow
@@ -46,6 +47,7 @@ class Turn(View):
 
     tells_all: bool = False
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
+    _of_callers: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def wait(self, row: IngestionRow, by: int, ids: int) -> None:
         """Change an ingestion's count of waiting batches by `by`, and of waiting ids by `ids`."""
@@ -54,6 +56,9 @@ class Turn(View):
         self.queue.change(Priority(row.priority), by, parked=row.parked)
         if row.parked:
             return
+        if row.caller is not None and self.queue.fair:
+            key = row.caller, row.order // BLOCK
+            self._of_callers[key] = self._of_callers.get(key, 0) + by
         lane = row.priority, row.order // BLOCK
         rank, change = self._lanes.get(lane, (row.rank, 0))
         self._lanes[lane] = min(rank, row.rank), change + by
@@ -76,6 +81,13 @@ class Turn(View):
         if changes:
             self.connection.execute(_LANE_CHANGE[self.connection.is_sqlite], changes)
             self._lanes.clear()
+        self.write_callers()
+
+    def write_callers(self) -> None:
+        """Write the changes in what waits of each caller, so that it can be read."""
+        if self._of_callers:
+            write_waiting(self.connection, self.queue, self._of_callers)
+            self._of_callers.clear()
 
     def end(self) -> None:
         """Write the changes in the limiter and the lanes."""

@@ -15,6 +15,7 @@ from ..core import (
     Batch,
     BatchError,
     Batches,
+    CallerDepth,
     Concurrency,
     Dispatch,
     Estimate,
@@ -278,10 +279,12 @@ def queue_document(
     worker: str,
     workers: Iterable[WorkerReport],
     scope: str | None,
+    callers: Iterable[CallerDepth] = (),
 ) -> dict[str, Any]:
     """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
 
-    Who may see only what belongs to `scope` is told of no other callers.
+    `callers` have something in line, where they take turns. Who may see only what belongs to `scope` is told of no
+    other callers.
     """
     return {
         "now": timestamp(stats.now),
@@ -322,6 +325,9 @@ def queue_document(
         ],
         "workers": [worker_document(one) for one in workers],
         "concurrency": concurrency_document(stats.concurrency, settings, scope),
+        "callers": [
+            one._asdict() | {"priority": one.priority.name, "oldest_at": timestamp(one.oldest_at)} for one in callers
+        ],
     }
 
 

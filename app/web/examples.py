@@ -123,6 +123,7 @@ _QUEUE = {
         }
     ],
     "concurrency": _CONCURRENCY,
+    "callers": [{"name": "importer", "priority": "HIGH", "waiting": 1, "oldest_at": _CREATED}],
 }
 _PAUSED = {
     **_QUEUE,
@@ -199,6 +200,7 @@ _DISPATCH = {
     "rank": 1.0,
     "order": 1,
     "limited_by": "token",
+    "owner": "importer",
     "wait": 1.0,
 }
 
@@ -249,7 +251,7 @@ def answers(settings: Settings) -> dict[str, Any]:
         "resetConcurrency": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
-        "listDispatches": {**_RATE, "order_since": 0.0, "dispatches": [_DISPATCH]},
+        "listDispatches": {**_RATE, "fair": None, "order_since": 0.0, "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,

@@ -36,6 +36,11 @@ _ERROR: JSON = {
 
 
 _LIMITED_BY: JSON = {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]}
+_FAIR: JSON = {
+    "type": ["object", "null"],
+    "additionalProperties": {"type": "integer", "minimum": 1},
+    "description": "The weights of callers that have other than 1, where callers take turns; null where they do not.",
+}
 _IN_FORCE: JSON = {
     "interval": _SECONDS,
     "burst": {"type": "integer", "minimum": 1},
@@ -357,6 +362,15 @@ def schemas(settings: Settings) -> JSON:
                     },
                     description="How many batches a process runs at once at most.",
                 ),
+                "callers": {
+                    **_array(
+                        _object(
+                            {"name": _NAME_OR_NULL, "priority": PRIORITY, "waiting": COUNT, "oldest_at": _TIME},
+                        )
+                    ),
+                    "description": "What each caller has in line where callers take turns, the longest waiting first; "
+                    "only its own for a key that may not operate.",
+                },
             }
         ),
         "Depth": _object(
@@ -375,6 +389,7 @@ def schemas(settings: Settings) -> JSON:
         "Dispatches": _object(
             {
                 **_IN_FORCE,
+                "fair": _FAIR,
                 "order_since": {
                     **_SECONDS,
                     "description": "When what waits last changed places, in epoch seconds; 0 if never.",
@@ -394,6 +409,7 @@ def schemas(settings: Settings) -> JSON:
                 "rank": {"type": "number"},
                 "order": COUNT,
                 "limited_by": _LIMITED_BY,
+                "owner": {**_NAME_OR_NULL, "description": "The caller whose batch it was."},
                 "wait": _SECONDS,
             },
             description="One start of a batch; times are seconds since the epoch.",

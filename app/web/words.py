@@ -72,8 +72,9 @@ OPERATIONS = {
         Takes the body of `POST /ingest`, checks it in the same way, and queues nothing. It answers for every priority,
         whichever the body names, and disregards the deadline.
 
-        It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
-        null; so are those of a priority that is paused, and all for a caller that is.
+        It is a forecast: more urgent ids that are submitted later go first, and where callers take turns (`FAIR`),
+        others that come later get theirs. With `PRIORITY_AGING` and `FAIR` together it is close, not exact. While the
+        queue is paused, the times are null; so are those of a priority that is paused, and all for a caller that is.
         """,
     ),
     "getStatus": Words(
@@ -322,9 +323,9 @@ OPERATIONS = {
         "Watch",
         "List the latest starts, oldest first",
         """
-        The log that proves rate and order: when each batch started, when it was due, and in `limited_by` what it waited
-        for last. It keeps the latest `DISPATCH_LOG` starts of all processes. Times are in seconds since 1970, exact to
-        the last digit.
+        The log that proves rate and order: when each batch started, when it was due, whose it was, and in `limited_by`
+        what it waited for last. `fair` holds the weights of callers that take turns. It keeps the latest `DISPATCH_LOG`
+        starts of all processes. Times are in seconds since 1970, exact to the last digit.
         """,
     ),
     "getMetrics": Words(

@@ -255,6 +255,24 @@ def test_who_is_paused_is_shown_to_operators_and_to_who_is(client: FlaskClient, 
     assert client.post("/quote", json=quote, headers=callers.headers("operator")).json["HIGH"]["estimated_start"]
 
 
+def test_what_each_caller_has_waiting_is_an_operators_business(callers: Callers) -> None:
+    client = make_app(api_keys=callers.keys, fair=True).test_client()
+    ingest(client, [1, 2, 3, 4], headers=callers.headers("one"))
+    ingest(client, [5], headers=callers.headers("two"))
+    one, two = ({"name": name, "priority": "HIGH", "waiting": count} for name, count in (("one", 2), ("two", 1)))
+    for name, shown in (("one", [one]), ("two", [two]), ("reader", []), ("operator", [one, two])):
+        for path in ("/queue", "/dashboard/data"):
+            answer = client.get(path, headers=callers.headers(name))
+            if answer.status_code == 200:
+                told = [{member: of[member] for member in one} for of in answer.json["callers"]]
+                assert told == shown
+    quotes = {
+        name: client.post("/quote", json={"ids": [9], "priority": "HIGH"}, headers=callers.headers(name)).json
+        for name in ("one", "two", "operator")
+    }
+    assert [quote["HIGH"]["batches_ahead"] for quote in quotes.values()] == [3, 3, 1]
+
+
 def test_an_idempotency_key_belongs_to_its_caller(client: FlaskClient, callers: Callers) -> None:
     one, two = (
         ingest(client, [1], headers={**callers.headers(name), "Idempotency-Key": "same"}) for name in ("one", "two")

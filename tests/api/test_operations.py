@@ -157,6 +157,7 @@ class TestQueue:
             "estimate_error": None,
             "next": [],
             "workers": [],
+            "callers": [],
         }
 
     def test_the_next_in_true_order(self, host: Host) -> None:
@@ -255,6 +256,7 @@ class TestDispatches:
             "rank": 2.0,
             "order": 1,
             "limited_by": "arrival",
+            "owner": None,
             "wait": 0.0,
         }
         assert (second["started_at"], second["wait"], second["limited_by"]) == (START + 5, 5.0, "token")

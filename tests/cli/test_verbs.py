@@ -33,6 +33,15 @@ def test_status_for_people_and_for_machines(service: Service) -> None:
     assert [batch["ids"] for batch in lines(second)[0]["batches"]] == [[13]]
 
 
+def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]) -> None:
+    host = serve(clock=SystemClock(), autostart=False, fair=True)
+    host.ingestion.submit([1, 2, 3, 4], "LOW", owner="nightly")
+    host.ingestion.submit([5], "HIGH")
+    text = Service(host)("queue").stdout
+    assert "nightly, LOW: 2 batches, oldest" in text
+    assert "nobody's, HIGH: 1 batch, oldest" in text
+
+
 def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:
     def process(_: Any) -> None:
         raise PermanentError("bad\nluck\x1b[31m")

@@ -62,15 +62,15 @@ steps = st.lists(
 busy = steps.map(lambda script: [("submit", Priority.MEDIUM, 12), *script])
 
 
-def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
+def run(limit: Limit, aging: float, script: list[Any], **more: Any) -> list[Dispatch]:
     """The dispatches that such a script makes."""
-    return drained(limit, aging, [step for step in script if step[0] != "move"]).dispatches(1_000_000)
+    return drained(limit, aging, [step for step in script if step[0] != "move"], **more).dispatches(1_000_000)
 
 
-def drained(limit: Limit, aging: float, script: list[Any]) -> MemoryStore:
+def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> MemoryStore:
     """A store after everything that a queue can go through, then its drain."""
     clock = FakeClock()
-    store = MemoryStore(queueing.settings(**asdict(limit), priority_aging=aging, lease=20), clock)
+    store = MemoryStore(queueing.settings(**asdict(limit), priority_aging=aging, lease=20, **more), clock)
     ingestions: list[str] = []
     running: list[Batch] = []
 
@@ -83,7 +83,8 @@ def drained(limit: Limit, aging: float, script: list[Any]) -> MemoryStore:
 
     for word, *values in script:
         if word == "submit":
-            ingestions.append(queueing.submit(store, range(values[1]), values[0]).id)
+            owner = [None, "nightly", "web"][values[1] % 3]
+            ingestions.append(queueing.submit(store, range(values[1]), values[0], owner=owner).id)
         elif word == "advance":
             clock.advance(values[0])
         elif word == "claim":
@@ -136,6 +137,63 @@ def test_it_is_clean_from_the_last_move_on(limit: Limit, aging: float, script: l
     log = log_of({"order_since": store.stats().order_since, "dispatches": []})
     starts = store.dispatches(1_000_000)
     assert verify(starts, interval=limit.interval, burst=limit.burst, order_since=log.order_since) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(limits, st.sampled_from([0.0, 10.0]), st.sampled_from([{}, {"nightly": 1, "web": 4}]), steps)
+def test_what_a_store_does_by_turns_is_clean(
+    limit: Limit, aging: float, weights: dict[str, int], script: list[Any]
+) -> None:
+    log = run(limit, aging, script, fair=True, fair_weights=weights)
+    assert verify(log, interval=limit.interval, burst=limit.burst, fair=weights) == []
+
+
+def of(owner: str, starts: list[float], *, first: int = 0) -> list[Dispatch]:
+    """Starts of an owner's batches, which were all due from the beginning."""
+    order = sum(map(ord, owner))
+    return [dispatch(at, order=order, position=first + n)._replace(owner=owner) for n, at in enumerate(starts)]
+
+
+def test_a_caller_that_got_more_than_its_share_is_caught() -> None:
+    turns = [*of("nightly", [0, 10, 20]), *of("web", [5, 15, 25])]
+    assert verify(turns, interval=5, fair={}) == []
+    crowd = [*of("nightly", [0, 5, 10, 15]), *of("web", [20, 25])]
+    (found,) = verify(crowd, interval=5, fair={})
+    assert found.rule == "share"
+    assert found.later.started_at == START + 15
+    assert "nightly had 3 turns at MEDIUM" in found.detail
+    assert "and web, which waited all the while, had 0." in found.detail
+    assert verify(crowd, interval=5, fair={"nightly": 4}) == []
+
+
+def test_turns_of_a_caller_while_the_others_had_nothing_due_are_its_own() -> None:
+    late = [one._replace(due_at=START + 20) for one in of("web", [20, 25])]
+    assert verify([*of("nightly", [0, 5, 10, 15]), *late], interval=5, fair={}) == []
+
+
+def test_a_batch_that_was_put_back_does_not_count_twice() -> None:
+    first, again = of("nightly", [0, 5]), of("nightly", [10, 15])
+    again = [one._replace(due_at=START + 10) for one in again]
+    web = [one._replace(due_at=START + 10) for one in of("web", [20, 25])]
+    assert verify([*first, *again, *web], interval=5, fair={}) == []
+
+
+def test_an_older_batch_of_the_same_caller_must_not_be_overtaken_where_callers_take_turns() -> None:
+    swapped = [*of("web", [10], first=0), *of("web", [5], first=1), *of("nightly", [15])]
+    assert rules(verify(swapped, interval=5, fair={})) == ["order"]
+
+
+def test_a_less_urgent_priority_must_not_go_first_where_callers_take_turns() -> None:
+    low = of("web", [5])[0]._replace(priority=Priority.LOW, rank=3.0)
+    assert rules(verify([low, *of("nightly", [10])], interval=5, fair={})) == ["order"]
+
+
+def test_a_log_says_whether_callers_take_turns() -> None:
+    log = {"interval": 5.0, "burst": 1, "dispatches": [], "fair": {"web": 4}}
+    assert log_of(log).fair == {"web": 4}
+    assert log_of(log | {"fair": None}).fair is None
+    with pytest.raises(ValueError, match="fair must be an object of weights"):
+        log_of(log | {"fair": {"web": "4"}})
 
 
 @settings(deadline=None)

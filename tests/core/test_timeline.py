@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Prospect, Timeline
+from app.core import InOrder, Prospect, Timeline
 from tests.support.timeline import FIRST, NOW, timeline
 
 
@@ -120,7 +120,7 @@ def test_beyond_that_the_retries_ahead_are_left_out_of_the_bound() -> None:
 
 
 def upcoming(made: Timeline, ready: list[str], retries: list[tuple[float, str]], limit: int = 10) -> Any:
-    line = iter([((2.0, 1, at), name) for at, name in enumerate(ready)])
+    line = InOrder([((2.0, 1, at), name) for at, name in enumerate(ready)])
     found = made.upcoming(line, [(due, (1.0, 1, at), name) for at, (due, name) in enumerate(retries)], limit)
     return [(name, at and at - NOW) for name, at in found]
 
@@ -144,7 +144,7 @@ def test_what_is_to_come_waits_for_a_slot() -> None:
 
 def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
     made = timeline(interval=5.0, service=2.0, slots=9, waiting=4)
-    quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9)), 2, lambda _: False)
+    quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9), None), 2, lambda _: False)
     assert [tuple(quote) for quote in quotes.values()] == [
         (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
     ]  # fmt: skip

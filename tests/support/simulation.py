@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Pauses, Priority, Status, Wait
@@ -35,6 +36,35 @@ class Start:
 
 
 @dataclass
+class Fairness:
+    """The model of turns: a tag for each priority and caller, the virtual time of each priority, and turns owed."""
+
+    weights: dict[str, int]
+    tags: dict[tuple[Priority, str], Fraction] = field(default_factory=dict)
+    now: dict[Priority, Fraction] = field(default_factory=dict)
+    owed: dict[tuple[Priority, str], int] = field(default_factory=dict)
+
+    def turn(self, ingestion: Ingestion) -> tuple[Fraction, str]:
+        priority, caller = ingestion.priority, ingestion.owner or ""
+        now = self.now.get(priority, Fraction())
+        if self.owed.get((priority, caller)):
+            return now, caller
+        return max(now, self.tags.get((priority, caller), now)), caller
+
+    def take(self, ingestion: Ingestion) -> None:
+        priority, caller = ingestion.priority, ingestion.owner or ""
+        if self.owed.get((priority, caller)):
+            self.owed[priority, caller] -= 1
+            return
+        self.now[priority] = self.turn(ingestion)[0]
+        self.tags[priority, caller] = self.now[priority] + Fraction(1, self.weights.get(caller, 1))
+
+    def give_back(self, ingestion: Ingestion) -> None:
+        key = ingestion.priority, ingestion.owner or ""
+        self.owed[key] = self.owed.get(key, 0) + 1
+
+
+@dataclass
 class Simulation:
     """`work` says how long each dispatch takes and how it ends.
 
@@ -45,6 +75,7 @@ class Simulation:
     clock: FakeClock
     settings: Settings
     work: Callable[[Batch], tuple[float, bool | float | None]]
+    fair: Fairness = field(init=False)
     starts: list[Start] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
     # The model: every waiting batch, by its place, with the time from which it is due.
@@ -60,6 +91,9 @@ class Simulation:
     _seen: dict[str, Status] = field(default_factory=dict)
     _running: int = 0
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        self.fair = Fairness(dict(self.settings.fair_weights))
 
     def at(self, seconds: float, action: Callable[[], None]) -> None:
         """Do something at a number of seconds after the start of the clock."""
@@ -96,14 +130,26 @@ class Simulation:
         self.store.resume(what=what)
         self.pauses = self.pauses.end(what)
 
+    def current(self, ingestion: Ingestion) -> Ingestion:
+        """An ingestion at the priority that it was moved to."""
+        return ingestion._replace(priority=self.priorities.get(ingestion.id, ingestion.priority))
+
     def is_parked(self, ingestion: Ingestion) -> bool:
-        priority = self.priorities.get(ingestion.id, ingestion.priority)
-        return priority in self.pauses.priorities or ingestion.owner in self.pauses.owners
+        return self.current(ingestion).priority in self.pauses.priorities or ingestion.owner in self.pauses.owners
 
     def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
-        aging, priority = self.settings.priority_aging, self.priorities.get(ingestion.id, ingestion.priority)
+        aging, priority = self.settings.priority_aging, self.current(ingestion).priority
         rank = ingestion.created_at + priority * aging if aging else float(priority)
         return rank, ingestion.order, position
+
+    def next_of(self, due: list[tuple[float, int, int]]) -> tuple[float, int, int]:
+        """Which of the batches that are due goes next."""
+        first = min(due)
+        if not self.settings.fair:
+            return first
+        known = {ingestion.order: self.current(ingestion) for ingestion in self.ingestions}
+        among = [place for place in due if known[place[1]].priority == known[first[1]].priority]
+        return min(among, key=lambda place: (self.fair.turn(known[place[1]]), place))
 
     def run(self) -> None:
         """Until nothing is left to do."""
@@ -135,7 +181,8 @@ class Simulation:
         place = self.place(ingestion, batch.position)
         parked = {one.order for one in self.ingestions if self.is_parked(one)}
         due = [other for other, since in self.waiting.items() if since <= now + EPSILON and other[1] not in parked]
-        assert place == min(due), "the most urgent due batch goes first"
+        assert place == self.next_of(due), "the most urgent due batch goes first"
+        self.fair.take(self.current(ingestion))
         del self.waiting[place]
         self.starts.append(Start(now, batch))
         self._touched.add(batch.ingestion_id)
@@ -161,6 +208,8 @@ class Simulation:
             else:
                 after = release(self.store, claim) if outcome is None else retry(self.store, claim, BOOM, outcome)
                 assert after is not None
+                if outcome is None:
+                    self.fair.give_back(ingestion._replace(priority=batch.priority))
                 if not after.counts.cancelled:
                     self.waiting[self.place(ingestion, batch.position)] = self.clock.now() + (outcome or 0.0)
 

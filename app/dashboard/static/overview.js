@@ -18,6 +18,7 @@ const poller = run((signal) => get(`${root.dataset.source}?${asked()}`, signal),
   showFigures(data);
   showHour(data);
   showUpcoming(data.next);
+  showCallers(data);
   showWorkers(data);
   showConcurrency(data);
   showListing(data, address);
@@ -88,6 +89,26 @@ function showFigures(data) {
       write(parked, level.paused ? " paused" : level.parked ? ` (${number(level.parked)} paused)` : "");
       relative(oldest, level.oldest_at, "age");
       relative(end, level.drained_at, "soon");
+    },
+  );
+}
+
+function showCallers(data) {
+  byId("callers-card").hidden = !data.callers.length;
+  keyed(
+    byId("callers"),
+    data.callers,
+    (one) => `${one.priority} ${one.name ?? ""}`,
+    (one) => row(
+      ["Caller", one.name ?? "nobody"],
+      ["Priority", one.priority],
+      ["Waiting", make("span")],
+      ["Oldest", make("span")],
+    ),
+    (line, one) => {
+      const [, , waiting, oldest] = line.cells;
+      write(waiting.firstChild, number(one.waiting));
+      relative(oldest.firstChild, one.oldest_at, "age");
     },
   );
 }

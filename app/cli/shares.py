@@ -1,0 +1,120 @@
+"""Proves from a log of dispatches that callers that took turns got their shares."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ..core import Dispatch, Priority
+
+_TOLERANCE = 1e-3
+"""Turns by which a share may be off, because the cost of a turn is a whole number."""
+
+
+class Lead(NamedTuple):
+    """`turns` of a caller from `earlier` to `later`, while another waited that had `fewer`."""
+
+    earlier: Dispatch
+    later: Dispatch
+    turns: int
+    fewer: int
+
+
+def unfair(
+    starts: Sequence[Dispatch],
+    given_back: Mapping[str, Sequence[float]],
+    grace: float,
+    since: float,
+    weights: Mapping[str, int],
+) -> tuple[Lead, str] | None:
+    """Returns the first lead over a caller that waited all the while by over a turn of each, and who waited.
+
+    `starts` are those at one priority, in order, and `given_back` says when each caller got turns back there. In any
+    stretch in which a caller has something due, another gets at most a turn of each more, by weight (P. Goyal, H. M.
+    Vin, H. Cheng, 1996, theorem 1). A batch counts as due `grace` seconds after it was, and not before `since`, when
+    what waited last changed places. O(n callers).
+    """
+    free = _free(starts, given_back)
+    leads = (
+        (lead, name)
+        for name in dict.fromkeys(_caller(one) for one in starts)
+        for lead in _leads_over(name, starts, free, _waits(name, starts, grace, since), weights)
+    )
+    return min(leads, key=lambda found: found[0].later.started_at, default=None)
+
+
+def _leads_over(
+    name: str, starts: Sequence[Dispatch], free: set[int], waits: Sequence[bool], weights: Mapping[str, int]
+) -> Iterator[Lead]:
+    """Yields the first lead of another caller over this one in each stretch in which this one waits."""
+    own = 1 / weights.get(name, 1)
+    had = 0
+    leads: dict[str, tuple[float, int, int, int]] = {}
+    """Of each other caller: its lead by weight, how many turns it and this one had by its latest, and its first."""
+    for number, start in enumerate(starts):
+        if not waits[number]:
+            had, leads = 0, {}
+            continue
+        other = _caller(start)
+        if other == name:
+            had += 1
+            continue
+        if number in free:
+            continue
+        cost = 1 / weights.get(other, 1)
+        lead, turns, then, first = leads.get(other, (0.0, 0, had, number))
+        lead -= (had - then) * own
+        if lead <= 0:
+            lead, turns, first = 0.0, 0, number
+        lead, turns = lead + cost, turns + 1
+        leads[other] = lead, turns, had, first
+        if lead > own + cost + _TOLERANCE * (turns * cost + own):
+            fewer = sum(_caller(one) == name for one in starts[first:number])
+            yield Lead(starts[first], start, turns, fewer)
+            return
+
+
+def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[float]]]:
+    """Returns when turns were given back, in order, by the priority at which they had been taken and by caller.
+
+    A batch that starts again under the same attempt had been put back untouched, when it fell due once more.
+    """
+    seen: dict[tuple[str, int], Priority] = {}
+    found: dict[Priority, dict[str, list[float]]] = defaultdict(dict)
+    for start in starts:
+        taken_at = seen.get((start.batch_id, start.attempt))
+        if taken_at is not None:
+            insort(found[taken_at].setdefault(_caller(start), []), start.due_at)
+        seen[start.batch_id, start.attempt] = start.priority
+    return found
+
+
+def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[float]]) -> set[int]:
+    """Returns which starts took turns that had been given back, by number."""
+    left = {caller: list(times) for caller, times in given_back.items()}
+    free = set()
+    for number, start in enumerate(starts):
+        turns = left.get(_caller(start))
+        if turns and turns[0] <= start.started_at:
+            del turns[0]
+            free.add(number)
+    return free
+
+
+def _waits(name: str, starts: Sequence[Dispatch], grace: float, since: float) -> list[bool]:
+    """Returns at which starts a caller has something due, this start included where it is its own."""
+    waits, due = [False] * len(starts), float("inf")
+    for number in range(len(starts) - 1, -1, -1):
+        start = starts[number]
+        if _caller(start) == name:
+            due = min(due, max(start.due_at, since) + grace)
+            waits[number] = True
+        else:
+            waits[number] = due < start.started_at
+    return waits
+
+
+def _caller(dispatch: Dispatch) -> str:
+    return dispatch.owner or ""

@@ -1,0 +1,200 @@
+"""The due batches where callers take turns, and how many of each caller wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from ..config import Settings
+from ..core import Place, Priority, Retry, Rota, Shares, Turns, caller_of
+from ..queue import Entry, ReadyQueue
+from .aside import Aside
+from .backlog import Backlog, Lane, place
+from .record import Record
+
+
+class FairQueue:
+    """A ready queue for each caller at each priority; `shares` says whose turn it is. Called under the store's lock.
+
+    The most urgent due batch says which priority goes. With ranks that age, finding it looks at each caller once.
+    """
+
+    def __init__(self, weights: Mapping[str, int], *, aging: bool) -> None:
+        self.shares = {priority: Shares(weights) for priority in Priority}
+        self._rotas = {priority: Rota(shares) for priority, shares in self.shares.items()}
+        self._lines: dict[Priority, dict[str, ReadyQueue[Record]]] = {priority: {} for priority in Priority}
+        self._aging = aging
+        self._turn: tuple[Priority, str] | None = None
+
+    def put(self, entry: Entry[Record]) -> None:
+        """Add an entry."""
+        priority, caller = entry.owner.priority, caller_of(entry.owner.owner)
+        lines = self._lines[priority]
+        if caller not in lines:
+            lines[caller] = ReadyQueue()
+            self._rotas[priority].add(caller)
+        lines[caller].put(entry)
+
+    def first(self) -> Entry[Record] | None:
+        """Returns the entry that goes next without removing it; drops those of cancelled ingestions on the way."""
+        for priority in self._by_urgency() if self._aging else Priority:
+            rota = self._rotas[priority]
+            while (caller := rota.first()) is not None:
+                if entry := self._head(priority, caller):
+                    self._turn = priority, caller
+                    return entry
+        return None
+
+    def pop(self, following: Entry[Record] | None = None) -> None:
+        """Remove the entry that `first` returned, as its caller's turn, and add `following`."""
+        if self._turn is None:
+            raise LookupError("nothing is due")
+        priority, caller = self._turn
+        self._lines[priority][caller].pop(following)
+        self.shares[priority].take(caller)
+        self._head(priority, caller)
+
+    def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
+        """Remove the entries of some ingestions and return them; looks at all entries."""
+        taken = []
+        for priority, lines in self._lines.items():
+            for caller, line in list(lines.items()):
+                if found := line.remove(wanted):
+                    taken += found
+                    self._head(priority, caller)
+        return taken
+
+    def give_back(self, priority: Priority, owner: str | None) -> None:
+        """Give a caller a turn again that it took at this priority, because a batch was put back untouched."""
+        caller = caller_of(owner)
+        self.shares[priority].give_back(caller)
+        if caller in self._lines[priority]:
+            self._rotas[priority].add(caller)
+
+    def note_gone(self, is_gone: Callable[[Record], bool]) -> None:
+        """Mark an ingestion's entries as void."""
+        for lines in self._lines.values():
+            for line in lines.values():
+                line.note_gone(is_gone)
+
+    def by_caller(self) -> dict[tuple[Priority, str], Iterator[Entry[Record]]]:
+        """Returns the entries of each caller at each priority, most urgent first."""
+        return {
+            (priority, caller): line.in_order()
+            for priority, lines in self._lines.items()
+            for caller, line in list(lines.items())
+            if self._head(priority, caller)
+        }
+
+    def _by_urgency(self) -> list[Priority]:
+        """Returns the priorities with something due, that with the most urgent batch first."""
+        heads: list[tuple[Place, Priority]] = []
+        for priority, lines in self._lines.items():
+            found = [entry for caller in list(lines) if (entry := self._head(priority, caller))]
+            heads += [((entry.rank, entry.order), priority) for entry in found]
+        return list(dict.fromkeys(priority for _, priority in sorted(heads)))
+
+    def _head(self, priority: Priority, caller: str) -> Entry[Record] | None:
+        """Returns a caller's first entry that is not void; a caller without one leaves the rota."""
+        line = self._lines[priority][caller]
+        while (entry := line.first()) and entry.owner.cancelled:
+            line.pop()
+        if entry is None:
+            del self._lines[priority][caller]
+            self._rotas[priority].drop(caller)
+        return entry
+
+
+class FairLane:
+    """The unfinished ingestions of one priority, a lane for each caller.
+
+    `total` and `parked` are those of a Lane. `waiting` says how many batches each caller has in line, and has no caller
+    that has none.
+    """
+
+    def __init__(self) -> None:
+        self.total = self.parked = 0
+        self.waiting: dict[str, int] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._last: Place | None = None
+
+    def add(self, record: Record) -> None:
+        caller, where = caller_of(record.owner), place(record)
+        if caller not in self._lanes:
+            self._lanes[caller] = Lane()
+        self._lanes[caller].add(record)
+        self._last = max(self._last or where, where)
+        self.parked += record.waiting - record.lined
+        self._count(caller, record.lined)
+
+    def change(self, record: Record, by: int) -> None:
+        """Change an ingestion's count of waiting batches."""
+        caller = caller_of(record.owner)
+        self._lanes[caller].change(record, by)
+        if record.parked:
+            self.parked += by
+        else:
+            self._count(caller, by)
+
+    def remove(self, record: Record) -> None:
+        """Forget an ingestion that has no waiting batches."""
+        caller = caller_of(record.owner)
+        lane = self._lanes[caller]
+        lane.remove(record)
+        if lane.is_empty:
+            del self._lanes[caller]
+
+    def ahead(self, where: Place) -> int:
+        """Returns how many batches are in line at places before this one."""
+        if self._last is None or self._last < where:
+            return self.total  # Mostly the place of a new ingestion, which is last.
+        return sum(lane.ahead(where) for lane in self._lanes.values())
+
+    def before(self, caller: str, where: Place) -> int:
+        """Returns how many of a caller's batches are in line before this place."""
+        lane = self._lanes.get(caller)
+        return lane.ahead(where) if lane else 0
+
+    def oldest(self) -> Record | None:
+        """Returns the first ingestion that has batches in line."""
+        return min(self.oldest_of_each().values(), key=place, default=None)
+
+    def oldest_of_each(self) -> dict[str, Record]:
+        """Returns each caller's first ingestion that has batches in line."""
+        return {caller: oldest for caller in self.waiting if (oldest := self._lanes[caller].oldest())}
+
+    def unfinished(self) -> list[Record]:
+        """Returns all of them."""
+        return [record for lane in self._lanes.values() for record in lane.unfinished()]
+
+    def _count(self, caller: str, by: int) -> None:
+        self.total += by
+        left = self.waiting.pop(caller, 0) + by
+        if left:
+            self.waiting[caller] = left
+
+
+class Fair:
+    """What a store keeps where callers take turns."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._aging = bool(settings.priority_aging)
+        self.queue = FairQueue(dict(settings.fair_weights), aging=self._aging)
+        self.backlog = Backlog(FairLane)
+
+    def turns(self, priority: Priority, owner: str | None, where: Place, aside: Aside) -> Turns:
+        """Returns what is counted of the turns of an ingestion, or a new one, at its place."""
+        lanes, caller = self.backlog.lanes, caller_of(owner)
+        lane = lanes[priority]
+        if self._aging:
+            urgent = sum(other.ahead(where) for other in lanes.values() if other is not lane)
+        else:
+            urgent = sum(other.total for level, other in lanes.items() if level < priority)
+
+        def retries(limit: int) -> list[Retry]:
+            return [
+                Retry(entry.due, place(entry.owner), entry.owner.priority, caller_of(entry.owner.owner))
+                for entry in aside.entries(limit)
+            ]
+
+        before = lane.before(caller, where)
+        return Turns(where, priority, caller, self.queue.shares[priority], lane.waiting, urgent, before, retries)

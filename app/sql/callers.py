@@ -1,0 +1,147 @@
+"""The callers of a queue, where they take turns: who they are, and how much of theirs waits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..core import Priority, caller_of
+from .rows import IngestionRow, QueueRow
+from .schema import BLOCK, NOT_IN_LINE, THIS, all_of, batches, caller_lanes, callers, ingestions, queues
+from .wire import Wire
+
+NO_TURNS = json.dumps([0 for _ in Priority])
+"""The virtual times of a queue in which no caller has had a turn."""
+
+_KNOWN = select(callers.c.number).where(
+    callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name")
+)
+_ADD = insert(callers).values(all_of(callers))
+_WAIT = (
+    update(callers)
+    .where(callers.c.instance == bindparam("of_instance"), callers.c.number == bindparam("of_number"))
+    .values(waiting=callers.c.waiting + bindparam("by"))
+)
+_GIVE_BACK = (
+    update(callers)
+    .where(
+        callers.c.instance == bindparam("of_instance"),
+        callers.c.priority == bindparam("of_priority"),
+        callers.c.name == bindparam("of_name"),
+    )
+    .values(owed=callers.c.owed + 1)
+)
+
+
+def _lane_change(dialect: Any) -> Any:
+    statement = dialect.insert(caller_lanes).values(all_of(caller_lanes))
+    return statement.on_conflict_do_update(
+        index_elements=[caller_lanes.c.instance, caller_lanes.c.caller, caller_lanes.c.block],
+        set_={"waiting": caller_lanes.c.waiting + statement.excluded.waiting},
+    )
+
+
+_LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
+
+
+def enlist(connection: Wire, queue: QueueRow, row: IngestionRow) -> int:
+    """Returns the number of an ingestion's caller, which is added if it is not known."""
+    name = caller_of(row.owner)
+    key = {"priority": row.priority, "name": name}
+    known = connection.execute(_KNOWN, {"this": queue.instance, **key}).scalar()
+    if known is not None:
+        return int(known)
+    number = row.order * len(Priority) + row.priority
+    connection.execute(_ADD, {"instance": queue.instance, "number": number, **key, "tag": 0, "owed": 0, "waiting": 0})
+    return number
+
+
+def write_waiting(connection: Wire, queue: QueueRow, changes: Mapping[tuple[int, int], int]) -> None:
+    """Write by how much the waiting batches of callers changed, by caller and block."""
+    lanes = [
+        {"instance": queue.instance, "caller": caller, "block": block, "waiting": by}
+        for (caller, block), by in sorted(changes.items())
+    ]
+    of_each: dict[int, int] = {}
+    for (caller, _), by in changes.items():
+        of_each[caller] = of_each.get(caller, 0) + by
+    connection.execute(_LANE_CHANGE[connection.is_sqlite], lanes)
+    connection.execute(
+        _WAIT, [{"of_instance": queue.instance, "of_number": one, "by": by} for one, by in sorted(of_each.items())]
+    )
+
+
+def give_back(connection: Wire, queue: QueueRow, priority: Priority, owner: str | None) -> None:
+    """Record that a batch was put back untouched: its caller has that turn again."""
+    values = {"of_instance": queue.instance, "of_priority": priority, "of_name": caller_of(owner)}
+    connection.execute(_GIVE_BACK, values)
+
+
+def prune(connection: Wire, queue: QueueRow) -> None:
+    """Forget callers that have nothing unfinished, and whose tags say nothing any more."""
+    for priority, now in zip(Priority, json.loads(queue.fair or NO_TURNS), strict=True):
+        connection.execute(_FORGET, {"this": queue.instance, "priority": priority, "now": now})
+    connection.execute(_EMPTY_LANES, {"this": queue.instance, "current": queue.orders // BLOCK})
+
+
+_FORGET = delete(callers).where(
+    callers.c.instance == THIS,
+    callers.c.priority == bindparam("priority"),
+    callers.c.waiting == 0,
+    callers.c.owed == 0,
+    callers.c.tag <= bindparam("now"),
+    callers.c.name != "",
+    ~select(ingestions.c.order)
+    .where(
+        ingestions.c.instance == callers.c.instance,
+        ingestions.c.owner == callers.c.name,
+        ingestions.c.owner.is_not(None),
+        ingestions.c.finished_at.is_(None),
+    )
+    .exists(),
+)
+_EMPTY_LANES = delete(caller_lanes).where(
+    caller_lanes.c.instance == THIS, caller_lanes.c.waiting == 0, caller_lanes.c.block < bindparam("current")
+)
+
+
+def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
+    """Let the callers take turns from now on, all as if they had had none yet; or no longer."""
+    connection.execute(update(queues).where(queues.c.instance == instance).values(fair=NO_TURNS if fair else None))
+    for table in (callers, caller_lanes):
+        connection.execute(delete(table).where(table.c.instance == instance))
+    mine = ingestions.c.instance == instance
+    connection.execute(update(ingestions).where(mine, ingestions.c.caller.is_not(None)).values(caller=None))
+    if not fair:
+        return
+    unfinished = (mine, ingestions.c.finished_at.is_(None))
+    name = func.coalesce(ingestions.c.owner, "")
+    number = func.min(ingestions.c.order) * len(Priority) + ingestions.c.priority
+    waiting = func.sum(case((ingestions.c.parked, 0), else_=ingestions.c.waiting))
+    found = (
+        select(ingestions.c.instance, number, ingestions.c.priority, name, literal(0), literal(0), waiting)
+        .where(*unfinished)
+        .group_by(ingestions.c.instance, ingestions.c.priority, name)
+    )
+    connection.execute(insert(callers).from_select([column.name for column in callers.c], found))
+    own = select(callers.c.number).where(
+        callers.c.instance == ingestions.c.instance,
+        callers.c.priority == ingestions.c.priority,
+        callers.c.name == name,
+    )
+    connection.execute(update(ingestions).where(*unfinished).values(caller=own.scalar_subquery()))
+    same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
+    of_batch = select(ingestions.c.caller).where(same).scalar_subquery()
+    in_line = (batches.c.instance == instance, batches.c.line > NOT_IN_LINE)
+    connection.execute(update(batches).where(*in_line).values(caller=of_batch))
+    block = ingestions.c.order // BLOCK
+    sums = (
+        select(ingestions.c.instance, ingestions.c.caller, block, waiting)
+        .where(*unfinished)
+        .group_by(ingestions.c.instance, ingestions.c.caller, block)
+    )
+    connection.execute(insert(caller_lanes).from_select([column.name for column in caller_lanes.c], sums))

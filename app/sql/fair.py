@@ -1,0 +1,234 @@
+"""Whose batch goes next, where callers take turns."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
+
+from ..config import Settings
+from ..core import BatchPlace, ByTurns, CallerDepth, Place, Priority, Retry, Shares, Turns, caller_of
+from .callers import NO_TURNS
+from .instance import View
+from .picks import SAME_INGESTION, Candidate, pick
+from .rows import IngestionRow
+from .schema import BLOCK, HAS_WAITING, IS_ASIDE, IS_OPEN, IS_READY, THIS, batches, caller_lanes, callers, ingestions
+
+_WAITING = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
+    callers.c.instance == THIS, callers.c.priority == bindparam("priority"), HAS_WAITING
+)
+_of_caller = batches.c.instance == callers.c.instance, batches.c.caller == callers.c.number
+# Some may have nothing but retries that are not due.
+_WITH_DUE = _WAITING.add_columns(
+    or_(
+        exists().where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN),
+        exists().where(*_of_caller, IS_READY),
+        exists().where(*_of_caller, IS_ASIDE, batches.c.due <= bindparam("now")),
+    )
+)
+_NAMED = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
+    callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name")
+)
+_KEEP = (
+    update(callers)
+    .where(callers.c.instance == bindparam("of_instance"), callers.c.number == bindparam("of_number"))
+    .values(tag=bindparam("tag"), owed=bindparam("owed"))
+)
+
+
+def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
+    """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
+    order = select(func.min(batches.c.order)).where(*_of_caller, state).scalar_subquery()
+    of_instance = ingestions.c.instance == callers.c.instance
+    return select(ingestions.c.created_at).where(of_instance, ingestions.c.order == order).scalar_subquery()
+
+
+_DEPTHS = select(
+    callers.c.name,
+    callers.c.priority,
+    callers.c.waiting,
+    select(ingestions.c.created_at)
+    .where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN)
+    .order_by(ingestions.c.order)
+    .limit(1)
+    .scalar_subquery(),
+    _oldest_in_line(IS_READY),
+    _oldest_in_line(IS_ASIDE),
+).where(callers.c.instance == THIS, callers.c.waiting > 0)
+_BEFORE = select(
+    func.coalesce(
+        select(func.sum(caller_lanes.c.waiting))
+        .where(
+            caller_lanes.c.instance == THIS,
+            caller_lanes.c.caller == bindparam("caller"),
+            caller_lanes.c.block < bindparam("block"),
+        )
+        .scalar_subquery(),
+        0,
+    )
+    + func.coalesce(
+        select(func.sum(ingestions.c.waiting))
+        .where(
+            ingestions.c.instance == THIS,
+            ingestions.c.order >= bindparam("first"),
+            ingestions.c.order < bindparam("order"),
+            ingestions.c.caller == bindparam("caller"),
+            ingestions.c.parked.is_(False),
+        )
+        .scalar_subquery(),
+        0,
+    )
+)
+_RETRIES = (
+    select(batches.c.due, batches.c.rank, batches.c.order, ingestions.c.priority, ingestions.c.owner)
+    .join_from(batches, ingestions, SAME_INGESTION)
+    .where(batches.c.instance == THIS, IS_ASIDE)
+    .order_by(batches.c.due)
+    .limit(bindparam("limit"))
+)
+
+
+class Waiting(NamedTuple):
+    """The callers at a priority that have something waiting: their shares, how much, their numbers, and who has
+    something due.
+    """
+
+    shares: Shares
+    waiting: dict[str, int]
+    numbers: dict[str, int]
+    due: list[str]
+
+
+def waiting(view: View, settings: Settings, priority: Priority, *, due: bool = False) -> Waiting:
+    """Returns who has something waiting at a priority, and if asked, who has something `due`; in O(callers)."""
+    shares = Shares(dict(settings.fair_weights), _times(view)[priority])
+    found = Waiting(shares, {}, {}, [])
+    statement, values = _WAITING, dict[str, float]()
+    if due and view.queue.lined:
+        statement, values = _WITH_DUE, {"now": view.now}
+    values |= {"this": view.queue.instance, "priority": priority}
+    for number, name, tag, owed, count, *is_due in view.connection.execute(statement, values).all():
+        shares.put(name, tag, owed)
+        found.waiting[name], found.numbers[name] = count, number
+        if all(is_due):
+            found.due.append(name)
+    return found
+
+
+def turns(
+    view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, urgent: int, new: bool
+) -> Turns:
+    """Returns what is counted of the turns of an ingestion at its place, or of a `new` one.
+
+    `urgent` batches wait that go before any of its priority.
+    """
+    found, caller = waiting(view, settings, priority), caller_of(owner)
+    values = {"this": view.queue.instance, "priority": priority, "name": caller}
+    if caller not in found.waiting and (known := view.connection.execute(_NAMED, values).first()):
+        _, name, tag, owed, _ = known
+        found.shares.put(name, tag, owed)
+    before = found.waiting.get(caller, 0)
+    if before and not new:
+        block = place[1] // BLOCK
+        values = {"this": view.queue.instance, "caller": found.numbers[caller], "block": block, "first": block * BLOCK}
+        before = int(view.connection.execute(_BEFORE, values | {"order": place[1]}).scalar())
+
+    def retries(limit: int) -> Sequence[Retry]:
+        if not view.queue.lined:
+            return []
+        rows = view.connection.execute(_RETRIES, {"this": view.queue.instance, "limit": limit}).all()
+        return [Retry(due, (rank, order), Priority(level), caller_of(whose)) for due, rank, order, level, whose in rows]
+
+    return Turns(place, priority, caller, found.shares, found.waiting, urgent, before, retries)
+
+
+def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
+    """Returns the due batches from which the next `limit` starts come."""
+    due = _line(view, settings, limit, Priority, promoted=False)
+    return ByTurns(due.shares, {key: _starts(batches) for key, batches in due.ready.items()}, _whose, aging=due.aging)
+
+
+def take(view: View, settings: Settings, limit: int, *, promoted: bool) -> list[Candidate]:
+    """Returns the batches that go next, in order; `promoted` as for `pick`."""
+    due = _line(view, settings, limit, (), promoted=promoted)
+    line = ByTurns(due.shares, due.ready, _whose, aging=due.aging)
+    return [line.take() for _ in range(limit) if line]
+
+
+class _Due(NamedTuple):
+    """What is due of the callers whose turns are next."""
+
+    shares: dict[Priority, Shares]
+    ready: dict[tuple[Priority, str], list[tuple[BatchPlace, Candidate]]]
+    aging: bool
+
+
+def _line(view: View, settings: Settings, limit: int, also: Iterable[Priority], *, promoted: bool) -> _Due:
+    """Returns what is needed for the next `limit` turns, at the priorities that have them and some others."""
+    most_urgent = pick(view, limit, promoted=promoted)
+    shares: dict[Priority, Shares] = {}
+    ready: dict[tuple[Priority, str], list[tuple[BatchPlace, Candidate]]] = {}
+    for candidate in most_urgent:
+        ready.setdefault(_whose(candidate), []).append((candidate.place, candidate))
+    for priority in {*also, *(priority for priority, _ in ready)}:
+        found = waiting(view, settings, priority, due=True)
+        shares[priority] = found.shares
+        for caller in heapq.nsmallest(limit, found.due, key=found.shares.turn):
+            if len(found.due) > 1 and len(ready.get((priority, caller), ())) < limit:
+                mine = pick(view, limit, promoted=promoted, caller=found.numbers[caller])
+                ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
+    return _Due(shares, ready, bool(settings.priority_aging))
+
+
+def started(view: View, settings: Settings, candidates: Iterable[Candidate]) -> None:
+    """Record whose turns were taken, in order."""
+    queue, times = view.queue, _times(view)
+    of_each: dict[Priority, list[IngestionRow]] = {}
+    for candidate in candidates:
+        of_each.setdefault(Priority(candidate.row.priority), []).append(candidate.row)
+    for priority, rows in of_each.items():
+        shares, numbers = Shares(dict(settings.fair_weights), times[priority]), dict[str, int]()
+        for row in rows:
+            caller = caller_of(row.owner)
+            if caller not in numbers:
+                values = {"this": queue.instance, "priority": priority, "name": caller}
+                numbers[caller], _, tag, owed, _ = view.connection.execute(_NAMED, values).one()
+                shares.put(caller, tag, owed)
+            shares.take(caller)
+        times[priority] = shares.now
+        kept = [
+            {"of_instance": queue.instance, "of_number": number, "tag": shares.told(caller)[0]}
+            | {"owed": shares.told(caller)[1]}
+            for caller, number in numbers.items()
+        ]
+        view.connection.execute(_KEEP, kept)
+    queue.fair = json.dumps(list(times.values()))
+
+
+def depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
+    """Returns what callers have waiting, of those that wait longest first."""
+    if not view.queue.fair:
+        return []
+    found = [
+        CallerDepth(name or None, Priority(priority), count, min(one for one in oldest if one is not None))
+        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, {"this": view.queue.instance}).all()
+        if owner in (None, name)
+    ]
+    return CallerDepth.longest(found, limit)
+
+
+def _times(view: View) -> dict[Priority, int]:
+    """Returns the virtual time of each priority."""
+    return dict(zip(Priority, json.loads(view.queue.fair or NO_TURNS), strict=True))
+
+
+def _whose(candidate: Candidate) -> tuple[Priority, str]:
+    return Priority(candidate.row.priority), caller_of(candidate.row.owner)
+
+
+def _starts(ready: Iterable[tuple[BatchPlace, Candidate]]) -> list[tuple[BatchPlace, Candidate]]:
+    """Returns each batch as often as it will start."""
+    return [one for one in ready for _ in range(one[1].answers.starts)]

@@ -1,0 +1,345 @@
+"""Callers take turns inside a priority: whose batch goes next, what each gets, and what is told of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import Batch, Ingestion, Priority
+from app.errors import BacklogFull, QuotaFull, TooLate
+from app.store import Store
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, estimate_of, finish, release, retry, settings, submit
+from tests.support.simulation import BOOM, EPSILON, Simulation
+
+OWNERS = st.sampled_from([None, "nightly", "web", "é", "desk"])
+WEIGHTS = st.sampled_from(["", "", "nightly:1,web:4", "web:3,desk:2,é:5"])
+PRIORITIES = st.sampled_from([Priority.MEDIUM, Priority.MEDIUM, Priority.HIGH, Priority.LOW])
+SECONDS = st.integers(0, 300).map(lambda tenths: tenths / 10)
+# Not a multiple of the interval: when a token and a retry coincide, rounding decides which comes first.
+DELAYS = st.integers(1, 80).map(lambda number: number * 1.37)
+ARRIVALS = st.lists(st.tuples(SECONDS, st.integers(1, 16), PRIORITIES, OWNERS), min_size=1, max_size=10)
+CANCELS = st.lists(st.tuples(SECONDS, st.integers(0, 9)), max_size=3)
+LIMITS = st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "9/day at 08:01 UTC"])
+OUTCOMES = st.one_of(st.just(True), st.just(True), st.just(False), st.none(), st.sampled_from([0.0, 2.5, 30.0]))
+
+
+def simulated(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, work: Any = None, **chosen: Any
+) -> Simulation:
+    """A simulation in which these arrive."""
+    clock.reset()
+    chosen = {"fair": True, "interval": 5.0, "concurrency": 4} | chosen
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work or (lambda _: (0.0, True)))
+    for at, count, priority, owner in arrivals:
+        simulation.at(
+            at,
+            lambda one=(range(1, count + 1), priority, owner): simulation.submit(*one),  # type: ignore[misc]
+        )
+    return simulation
+
+
+def cancel(simulation: Simulation, which: int) -> None:
+    if which < len(simulation.ingestions):
+        ingestion = simulation.ingestions[which]
+        if not simulation.store.get(ingestion.id).status.final:
+            simulation.cancel(ingestion)
+
+
+@given(
+    arrivals=ARRIVALS,
+    cancels=CANCELS,
+    work=st.lists(st.tuples(st.sampled_from([0.0, 0.5, 7.0]), OUTCOMES), min_size=1, max_size=6),
+    weights=WEIGHTS,
+    burst=st.integers(1, 3),
+    aging=st.sampled_from([0.0, 0.0, 3.0]),
+)
+def test_the_caller_whose_turn_it_is_goes_next_whatever_happens(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, weights: str,
+    burst: int, aging: float,
+) -> None:  # fmt: skip
+    tries: dict[str, int] = {}
+
+    def outcome(batch: Batch) -> tuple[float, bool | float | None]:
+        tries[batch.id] = tries.get(batch.id, 0) + 1
+        seconds, ends = work[len(simulation.starts) % len(work)]
+        # Eventually everything succeeds, or the schedule would never end.
+        return seconds, True if tries[batch.id] > 3 else ends
+
+    chosen = {"fair_weights": weights, "burst": burst, "priority_aging": aging}
+    simulation = simulated(new_store, clock, arrivals, outcome, **chosen)
+    for at, which in cancels:
+        simulation.at(at, lambda which=which: cancel(simulation, which))
+    simulation.run()
+    assert all(simulation.store.get(one.id).status.final for one in simulation.ingestions)
+
+
+@given(arrivals=ARRIVALS, cancels=CANCELS, weights=WEIGHTS, burst=st.integers(1, 3))
+def test_nobody_is_more_than_one_batch_ahead_of_its_share_while_both_wait(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, weights: str, burst: int
+) -> None:
+    simulation = simulated(new_store, clock, arrivals, fair_weights=weights, burst=burst)
+    for at, which in cancels:
+        simulation.at(at, lambda which=which: cancel(simulation, which))
+    waiting: list[set[tuple[Priority, str | None]]] = []
+    """Who waited at each start, the one that started included."""
+    take = simulation.fair.take
+
+    def noted(ingestion: Ingestion) -> None:
+        known = {one.order: one for one in simulation.ingestions}
+        waiting.append({(known[order].priority, known[order].owner) for _, order, _ in simulation.waiting})
+        waiting[-1].add((ingestion.priority, ingestion.owner))
+        take(ingestion)
+
+    simulation.fair.take = noted  # type: ignore[method-assign]
+    simulation.run()
+    known = {one.id: one for one in simulation.ingestions}
+    started = [known[start.batch.ingestion_id] for start in simulation.starts]
+    weight = dict(simulation.settings.fair_weights)
+    callers = {(one.priority, one.owner) for one in started}
+    for one in callers:
+        for other in callers:
+            if one == other or one[0] != other[0]:
+                continue
+            mine, theirs = 1 / weight.get(one[1] or "", 1), 1 / weight.get(other[1] or "", 1)
+            lead = least = 0.0
+            for number, ingestion in enumerate(started):
+                if not {one, other} <= waiting[number]:
+                    lead = least = 0.0
+                    continue
+                who = ingestion.priority, ingestion.owner
+                lead += mine * (who == one) - theirs * (who == other)
+                least = min(least, lead)
+                # What one of them got more than the other, counted in turns of each, over any stretch.
+                assert lead - least <= mine + theirs + EPSILON
+
+
+@given(arrivals=ARRIVALS, cancels=CANCELS, weights=WEIGHTS)
+def test_inside_a_caller_creation_order_holds(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, weights: str
+) -> None:
+    simulation = simulated(new_store, clock, arrivals, fair_weights=weights)
+    for at, which in cancels:
+        simulation.at(at, lambda which=which: cancel(simulation, which))
+    simulation.run()
+    known = {one.id: one for one in simulation.ingestions}
+    latest: dict[Any, tuple[int, int]] = {}
+    for start in simulation.starts:
+        ingestion = known[start.batch.ingestion_id]
+        key, place = (ingestion.priority, ingestion.owner), (ingestion.order, start.batch.position)
+        assert latest.get(key, (0, 0)) <= place
+        latest[key] = place
+
+
+@given(
+    arrivals=ARRIVALS,
+    delays=st.one_of(st.just([None]), st.lists(st.one_of(st.none(), DELAYS), min_size=1, max_size=12)),
+    cancels=st.sets(st.integers(0, 9), max_size=2),
+    weights=WEIGHTS,
+    burst=st.integers(1, 3),
+    hold=st.sampled_from([0.0, 0.0, 33.3]),
+    look_after=st.sampled_from([0.0, 7.1, 41.3]),
+    limits=LIMITS,
+)
+def test_estimates_are_exact_with_retries(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, delays: Any, cancels: set[int], weights: str,
+    burst: int, hold: float, look_after: float, limits: str,
+) -> None:  # fmt: skip
+    looked = False
+
+    def work(_: Batch) -> tuple[float, bool | float]:
+        """Attempts before the estimate fail as scheduled; all later ones succeed."""
+        delay = delays[len(simulation.starts) % len(delays)]
+        return 0.0, True if looked or delay is None else delay
+
+    chosen = {"fair_weights": weights, "burst": burst, "limits": limits}
+    simulation = simulated(new_store, clock, arrivals, work, **chosen)
+    store, expected, told = simulation.store, {}, dict[str, Any]()
+
+    def look() -> None:
+        nonlocal looked
+        looked = True
+        for which in cancels:
+            cancel(simulation, which)
+        if hold:
+            store.hold(hold)
+        for ingestion in simulation.ingestions:
+            if estimate := estimate_of(store, ingestion.id):
+                expected[ingestion.id] = estimate
+        told["starts"] = len(simulation.starts)
+        told["depths"] = store.stats().depths
+        told["upcoming"] = store.upcoming(12)
+
+    simulation.at(max(at for at, *_ in arrivals) + look_after, look)
+    simulation.run()
+    later = simulation.starts[told["starts"] :]
+    for ingestion_id, estimate in expected.items():
+        mine = [start.at for start in later if start.batch.ingestion_id == ingestion_id]
+        assert estimate.batches_ahead == [start.batch.ingestion_id for start in later].index(ingestion_id)
+        assert estimate.start == pytest.approx(mine[0], abs=0.001)
+        assert estimate.completion == pytest.approx(mine[-1], abs=0.001)
+        assert estimate.next_change == pytest.approx(mine[0], abs=0.001)
+    assert len(told["upcoming"]) == min(12, len(later))
+    for (batch, at), start in zip(told["upcoming"], later, strict=False):
+        assert (batch.ingestion_id, batch.position) == (start.batch.ingestion_id, start.batch.position)
+        assert at == pytest.approx(start.at, abs=0.001)
+    for priority, depth in told["depths"].items():
+        if depth.waiting:
+            urgent = [start.at for start in later if start.batch.priority <= priority]
+            assert depth.drained_at == pytest.approx(urgent[-1], abs=0.001)
+
+
+@given(
+    arrivals=ARRIVALS,
+    failing=st.lists(st.tuples(st.just(0.0), st.integers(1, 9), PRIORITIES, OWNERS), max_size=4),
+    delay=DELAYS,
+    count=st.integers(1, 20),
+    priority=PRIORITIES,
+    owner=OWNERS,
+    weights=WEIGHTS,
+)
+def test_a_quote_is_kept_when_it_is_taken_at_once(
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, failing: Any, delay: float, count: int,
+    priority: Priority, owner: str | None, weights: str,
+) -> None:  # fmt: skip
+    quoted: list[Any] = []
+
+    def work(batch: Batch) -> tuple[float, bool | float]:
+        fails = batch.attempt == 1 and not quoted and simulation.ingestions[0].id != batch.ingestion_id
+        return 0.0, delay if fails and failing else True
+
+    simulation = simulated(new_store, clock, [*failing, *arrivals], work, fair_weights=weights)
+
+    def take() -> None:
+        quoted.append(simulation.store.quote(-(-count // 3), owner)[priority])
+        quoted.append(simulation.submit(range(1, count + 1), priority, owner).id)
+
+    simulation.at(max(at for at, *_ in arrivals), take)
+    simulation.run()
+    quote, ingestion_id = quoted
+    starts = [start.at for start in simulation.starts if start.batch.ingestion_id == ingestion_id]
+    assert quote.start == pytest.approx(starts[0], abs=0.001)
+    assert quote.completion == pytest.approx(starts[-1], abs=0.001)
+
+
+def whose(store: Store, clock: FakeClock, starts: int) -> list[str | None]:
+    """The owners of the next starts, each of which ends at once."""
+    found = []
+    for _ in range(starts):
+        (claim,) = claimed(store)
+        found.append(store.get(claim.batch.ingestion_id).owner)
+        finish(store, claim)
+        clock.advance(5.0)
+    return found
+
+
+class TestOneCallerHasVeryMany:
+    @pytest.fixture
+    def store(self, new_store: Callable[..., Store], clock: FakeClock) -> Store:
+        store = new_store(fair=True, fair_weights="web:2", dispatch_log=10)
+        submit(store, range(1, 3001), owner="nightly")
+        assert whose(store, clock, 3) == ["nightly"] * 3
+        return store
+
+    def test_the_others_three_do_not_wait_for_all_of_them(self, store: Store, clock: FakeClock) -> None:
+        submit(store, range(1, 10), owner="sales")
+        assert whose(store, clock, 8) == [
+            "sales",
+            "nightly",
+            "sales",
+            "nightly",
+            "sales",
+            "nightly",
+            "nightly",
+            "nightly",
+        ]
+
+    def test_a_weight_gives_more_turns(self, store: Store, clock: FakeClock) -> None:
+        submit(store, range(1, 19), owner="web")
+        assert whose(store, clock, 9) == ["web", "web", "nightly"] * 3
+
+    def test_a_cancel_costs_its_caller_nothing(self, store: Store, clock: FakeClock) -> None:
+        first = submit(store, range(1, 31), owner="sales")
+        submit(store, range(1, 10), owner="sales")
+        assert whose(store, clock, 2) == ["sales", "nightly"]
+        store.cancel(first.id)
+        assert whose(store, clock, 4) == ["sales", "nightly", "sales", "nightly"]
+
+    def test_who_comes_back_has_saved_up_no_turns(self, store: Store, clock: FakeClock) -> None:
+        submit(store, range(1, 4), owner="sales")
+        assert whose(store, clock, 20).count("sales") == 1
+        submit(store, range(1, 31), owner="sales")
+        assert whose(store, clock, 6).count("sales") == 3
+
+    def test_a_batch_that_is_put_back_has_not_cost_its_turn(self, store: Store, clock: FakeClock) -> None:
+        submit(store, range(1, 31), owner="sales")
+        (claim,) = claimed(store)
+        clock.advance(5.0)
+        assert whose(store, clock, 1) == ["nightly"]
+        release(store, claim)
+        assert whose(store, clock, 4) == ["sales", "sales", "nightly", "sales"]
+
+    def test_a_retry_is_a_turn(self, store: Store, clock: FakeClock) -> None:
+        submit(store, range(1, 31), owner="sales")
+        (claim,) = claimed(store)
+        retry(store, claim, BOOM, 1.0)
+        clock.advance(5.0)
+        assert whose(store, clock, 1) == ["nightly"]
+        (again,) = claimed(store)
+        assert again.batch.position == claim.batch.position == 0
+
+    def test_a_more_urgent_priority_still_goes_first(self, store: Store, clock: FakeClock) -> None:
+        submit(store, range(1, 4), owner="sales")
+        submit(store, range(1, 10), Priority.HIGH, owner="nightly")
+        assert whose(store, clock, 4) == ["nightly", "nightly", "nightly", "sales"]
+
+    def test_a_deadline_is_judged_by_turns(self, store: Store, clock: FakeClock) -> None:
+        with pytest.raises(TooLate):
+            submit(store, range(1, 10), owner="sales", deadline=clock.now() + 19)
+        last = submit(store, range(1, 10), owner="sales", deadline=clock.now() + 20)
+        estimate = estimate_of(store, last.id)
+        assert estimate is not None
+        assert estimate == (0, clock.now(), clock.now() + 20, clock.now())
+        with pytest.raises(TooLate):
+            submit(store, [1], owner="nightly", deadline=clock.now() + 3600)
+
+
+def test_a_full_quota_says_when_there_is_room(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(fair=True, key_quota=9)
+    submit(store, range(1, 10), owner="nightly")
+    submit(store, range(1, 10), owner="sales")
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, range(1, 4), owner="nightly")
+    # The name decides between equal callers: one of nightly's starts at once.
+    assert refused.value.retry_after == 0.0
+    assert whose(store, clock, 2) == ["nightly", "sales"]
+    submit(store, range(1, 4), owner="nightly")
+
+
+def test_a_full_queue_says_when_there_is_room(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(fair=True, max_pending=6)
+    submit(store, range(1, 10), owner="nightly")
+    submit(store, range(1, 10), owner="sales")
+    with pytest.raises(BacklogFull) as refused:
+        submit(store, range(1, 7), owner="nightly")
+    assert refused.value.retry_after == pytest.approx(5.0)
+    assert whose(store, clock, 2) == ["nightly", "sales"]
+    submit(store, range(1, 7), owner="nightly")
+
+
+def test_with_aging_nobody_of_an_old_priority_waits_for_ever(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(fair=True, priority_aging=60.0)
+    low = submit(store, [1], Priority.LOW, owner="sales")
+    for _ in range(40):
+        submit(store, [1], Priority.HIGH, owner="nightly")
+        (claim,) = claimed(store)
+        finish(store, claim)
+        clock.advance(5.0)
+        if claim.batch.ingestion_id == low.id:
+            break
+    assert math.isclose(clock.now() - low.created_at, 120.0, abs_tol=10.0)

@@ -1,0 +1,95 @@
+"""Turns are kept in the database: over restarts, between processes, and when they begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.core import Priority
+from app.store import Store
+from tests.support.clock import FakeClock
+from tests.support.queueing import bury, claimed, estimate_of, finish, release, submit
+from tests.support.simulation import BOOM
+
+Open = Callable[..., Store]
+
+
+def whose(store: Store, starts: int) -> list[str | None]:
+    """The owners of the next starts, each of which ends at once."""
+    found = []
+    for _ in range(starts):
+        (claim,) = claimed(store)
+        found.append(store.get(claim.batch.ingestion_id).owner)
+        finish(store, claim)
+    return found
+
+
+def test_turns_go_on_after_a_restart_and_in_another_process(open_sql: Open) -> None:
+    store = open_sql(interval=0, fair=True)
+    for owner in ("a", "b", "c"):
+        submit(store, range(1, 31), owner=owner)
+    assert whose(store, 4) == ["a", "b", "c", "a"]
+    (claim,) = claimed(store)
+    release(store, claim)
+    other = open_sql(interval=0, fair=True)
+    assert whose(other, 4) == ["b", "c", "a", "b"]
+
+
+def test_what_waits_when_it_is_set_takes_turns_from_then_on(open_sql: Open) -> None:
+    strict = open_sql(interval=0)
+    done = submit(strict, [1], owner="c")
+    bury(strict, claimed(strict)[0], BOOM)
+    first = submit(strict, range(1, 31), owner="a")
+    (claim,) = claimed(strict)
+    second = submit(strict, range(1, 31), owner="b")
+    submit(strict, range(1, 4), Priority.HIGH)
+    fair = open_sql(interval=0, fair=True)
+    # A batch that was in process meanwhile gets in line with its caller's.
+    release(fair, claim)
+    estimate = estimate_of(fair, second.id)
+    assert estimate is not None
+    assert estimate.batches_ahead == 2 + 1
+    assert [(one.name, one.priority, one.waiting) for one in fair.callers(9)] == [
+        (None, Priority.HIGH, 1), ("a", Priority.MEDIUM, 10), ("b", Priority.MEDIUM, 10)
+    ]  # fmt: skip
+    # What had ended by then has no turns until it is started over.
+    fair.redrive(done.id)
+    assert whose(fair, 7) == [None, "a", "a", "b", "c", "a", "b"]
+    assert fair.get(first.id).counts.completed == 3
+
+
+def test_when_it_is_unset_creation_order_holds_again(open_sql: Open) -> None:
+    fair = open_sql(interval=0, fair=True)
+    submit(fair, range(1, 10), owner="a")
+    submit(fair, range(1, 10), owner="b")
+    assert whose(fair, 2) == ["a", "b"]
+    strict = open_sql(interval=0)
+    assert whose(strict, 4) == ["a", "a", "b", "b"]
+    assert strict.callers(9) == []
+    # Afterwards turns begin anew.
+    submit(strict, range(1, 10), owner="a")
+    submit(strict, range(1, 10), owner="b")
+    assert whose(open_sql(interval=0, fair=True), 3) == ["a", "b", "a"]
+
+
+def test_callers_without_anything_are_forgotten_but_not_what_they_have_had(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(interval=0, fair=True, retention=60)
+    submit(store, range(1, 31), owner="a")
+    submit(store, [1], owner="b")
+    assert whose(store, 2) == ["a", "b"]
+    clock.advance(61)
+    assert store.prune() == 1
+    submit(store, range(1, 31), owner="b")
+    assert whose(store, 4) == ["a", "b", "a", "b"]
+    with_many = 600
+    for number in range(with_many):
+        submit(store, [1], owner=f"caller {number}")
+    assert len(store.callers(1000)) == with_many + 2
+
+
+def test_one_claim_of_several_takes_the_turns_of_several(open_sql: Open) -> None:
+    store = open_sql(interval=0, fair=True, fair_weights="b:2")
+    for owner in ("a", "b", "c"):
+        submit(store, range(1, 13), owner=owner)
+    owners = [store.get(claim.batch.ingestion_id).owner for claim in claimed(store, 7)]
+    assert owners == ["a", "b", "c", "b", "a", "b", "c"]
+    assert [one.owner for one in store.dispatches(9)] == owners
