@@ -149,7 +149,8 @@ class Timeline(NamedTuple):
 
         `ahead` batches wait at places before its ingestion's `place`, and `before` of the ingestion's own before it. It
         never started if `due` is None; otherwise it is due then, and `before` counts those due by now. Where callers
-        take `turns`, these say what is ahead, and a retry counts as if it were due: it is no later than this then.
+        take `turns`, these say what is ahead: exact unless something waits for its retry, and close then, for retries
+        count as if they were due.
         """
         if turns is not None:
             at = self.start(turns.ahead(before))

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.cli.verify import Violation, log_of, read, verify
-from app.core import Wait
+from app.core import Pauses, Wait
 from app.core.limiter import TokenBucket
 from app.core.models import Batch, BatchError, Priority
 from app.core.reports import Dispatch
@@ -43,6 +43,11 @@ class Limit:
     burst: int
 
 
+def owned(caller: str) -> Pauses:
+    return Pauses(owners=frozenset({caller}))
+
+
+LOW = Pauses(frozenset({Priority.LOW}))
 limits = st.builds(Limit, st.sampled_from([0.0, 0.1, 1.0, 5.0]), st.integers(1, 3))
 steps = st.lists(
     st.one_of(
@@ -54,6 +59,7 @@ steps = st.lists(
         st.tuples(st.just("hold"), st.sampled_from([0.5, 7.0])),
         st.tuples(st.sampled_from(["pause", "resume", "recover"])),
         st.tuples(st.just("move"), st.integers(0, 5), st.sampled_from(Priority)),
+        st.tuples(st.sampled_from(["park", "unpark"]), st.sampled_from([*map(owned, ["nightly", "web"]), LOW])),
     ),
     max_size=60,
 )
@@ -63,8 +69,9 @@ busy = steps.map(lambda script: [("submit", Priority.MEDIUM, 12), *script])
 
 
 def run(limit: Limit, aging: float, script: list[Any], **more: Any) -> list[Dispatch]:
-    """The dispatches that such a script makes."""
-    return drained(limit, aging, [step for step in script if step[0] != "move"], **more).dispatches(1_000_000)
+    """The dispatches that such a script makes, in which nothing that waits changes places."""
+    script = [step for step in script if step[0] not in ("move", "park", "unpark")]
+    return drained(limit, aging, script, **more).dispatches(1_000_000)
 
 
 def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> MemoryStore:
@@ -93,6 +100,8 @@ def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> Memor
             store.hold(values[0])
         elif word in ("pause", "resume", "recover"):
             getattr(store, word)()
+        elif word in ("park", "unpark"):
+            store.pause(what=values[0]) if word == "park" else store.resume(what=values[0])
         elif word == "move":
             with suppress(Conflict, IndexError):
                 store.move(ingestions[values[0]], values[1])
@@ -114,6 +123,7 @@ def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> Memor
             else:
                 release(store, batch)
     store.resume()
+    store.resume(what=Pauses(LOW.priorities, frozenset({"nightly", "web"})))
     while True:
         wait = claim(2)
         if wait is not None:
@@ -146,6 +156,17 @@ def test_what_a_store_does_by_turns_is_clean(
 ) -> None:
     log = run(limit, aging, script, fair=True, fair_weights=weights)
     assert verify(log, interval=limit.interval, burst=limit.burst, fair=weights) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(limits, st.sampled_from([0.0, 10.0]), st.sampled_from([{}, {"nightly": 1, "web": 4}]), busy)
+def test_turns_are_clean_from_the_last_move_on(
+    limit: Limit, aging: float, weights: dict[str, int], script: list[Any]
+) -> None:
+    store = drained(limit, aging, script, fair=True, fair_weights=weights)
+    since = store.stats().order_since
+    log = store.dispatches(1_000_000)
+    assert verify(log, interval=limit.interval, burst=limit.burst, order_since=since, fair=weights) == []
 
 
 def of(owner: str, starts: list[float], *, first: int = 0) -> list[Dispatch]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Batch, Ingestion, Priority
-from app.errors import BacklogFull, QuotaFull, TooLate
+from app.core import Batch, Ingestion, Pauses, Priority, Wait
+from app.errors import BacklogFull, Conflict, QuotaFull, TooLate
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, estimate_of, finish, release, retry, settings, submit
+from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, settings, submit
 from tests.support.simulation import BOOM, EPSILON, Simulation
 
 OWNERS = st.sampled_from([None, "nightly", "web", "é", "desk"])
@@ -26,6 +27,16 @@ DELAYS = st.integers(1, 80).map(lambda number: number * 1.37)
 ARRIVALS = st.lists(st.tuples(SECONDS, st.integers(1, 16), PRIORITIES, OWNERS), min_size=1, max_size=10)
 CANCELS = st.lists(st.tuples(SECONDS, st.integers(0, 9)), max_size=3)
 LIMITS = st.sampled_from(["", "", "7/min burst 3", "3/20s burst 2, 40/10min burst 12", "9/day at 08:01 UTC"])
+MOVES = st.lists(st.tuples(st.integers(0, 9), PRIORITIES), max_size=3)
+PAUSES = st.sampled_from(
+    [
+        Pauses(),
+        Pauses(),
+        Pauses(owners=frozenset({"nightly", "web"})),
+        Pauses(frozenset({Priority.MEDIUM})),
+        Pauses(frozenset({Priority.HIGH}), frozenset({"desk"})),
+    ]
+)
 OUTCOMES = st.one_of(st.just(True), st.just(True), st.just(False), st.none(), st.sampled_from([0.0, 2.5, 30.0]))
 
 
@@ -42,6 +53,12 @@ def simulated(
             lambda one=(range(1, count + 1), priority, owner): simulation.submit(*one),  # type: ignore[misc]
         )
     return simulation
+
+
+def move(simulation: Simulation, which: int, priority: Priority) -> None:
+    if which < len(simulation.ingestions):
+        with suppress(Conflict):
+            simulation.move(simulation.ingestions[which], priority)
 
 
 def cancel(simulation: Simulation, which: int) -> None:
@@ -140,6 +157,8 @@ def test_inside_a_caller_creation_order_holds(
     arrivals=ARRIVALS,
     delays=st.one_of(st.just([None]), st.lists(st.one_of(st.none(), DELAYS), min_size=1, max_size=12)),
     cancels=st.sets(st.integers(0, 9), max_size=2),
+    moves=MOVES,
+    pauses=st.lists(PAUSES, min_size=2, max_size=2),
     weights=WEIGHTS,
     burst=st.integers(1, 3),
     hold=st.sampled_from([0.0, 0.0, 33.3]),
@@ -147,8 +166,8 @@ def test_inside_a_caller_creation_order_holds(
     limits=LIMITS,
 )
 def test_estimates_are_exact_with_retries(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, delays: Any, cancels: set[int], weights: str,
-    burst: int, hold: float, look_after: float, limits: str,
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, delays: Any, cancels: set[int], moves: Any,
+    pauses: Any, weights: str, burst: int, hold: float, look_after: float, limits: str,
 ) -> None:  # fmt: skip
     looked = False
 
@@ -164,6 +183,13 @@ def test_estimates_are_exact_with_retries(
     def look() -> None:
         nonlocal looked
         looked = True
+        before, after = pauses
+        if before:
+            simulation.resume(before)
+        if after:
+            simulation.pause(after)
+        for which, priority in moves:
+            move(simulation, which, priority)
         for which in cancels:
             cancel(simulation, which)
         if hold:
@@ -175,10 +201,16 @@ def test_estimates_are_exact_with_retries(
         told["depths"] = store.stats().depths
         told["upcoming"] = store.upcoming(12)
 
-    simulation.at(max(at for at, *_ in arrivals) + look_after, look)
+    if pauses[0]:
+        simulation.at(7.3, lambda: simulation.pause(pauses[0]))
+    simulation.at(max(7.5, *(at for at, *_ in arrivals)) + look_after, look)
     simulation.run()
     later = simulation.starts[told["starts"] :]
+    parked = {one.id for one in simulation.ingestions if simulation.is_parked(one)}
     for ingestion_id, estimate in expected.items():
+        if ingestion_id in parked:
+            assert (estimate.start, estimate.completion) == (None, None)
+            continue
         mine = [start.at for start in later if start.batch.ingestion_id == ingestion_id]
         assert estimate.batches_ahead == [start.batch.ingestion_id for start in later].index(ingestion_id)
         assert estimate.start == pytest.approx(mine[0], abs=0.001)
@@ -189,7 +221,7 @@ def test_estimates_are_exact_with_retries(
         assert (batch.ingestion_id, batch.position) == (start.batch.ingestion_id, start.batch.position)
         assert at == pytest.approx(start.at, abs=0.001)
     for priority, depth in told["depths"].items():
-        if depth.waiting:
+        if depth.waiting > depth.parked:
             urgent = [start.at for start in later if start.batch.priority <= priority]
             assert depth.drained_at == pytest.approx(urgent[-1], abs=0.001)
 
@@ -343,3 +375,90 @@ def test_with_aging_nobody_of_an_old_priority_waits_for_ever(new_store: Callable
         if claim.batch.ingestion_id == low.id:
             break
     assert math.isclose(clock.now() - low.created_at, 120.0, abs_tol=10.0)
+
+
+class TestSomeArePausedOrMoved:
+    @pytest.fixture
+    def store(self, new_store: Callable[..., Store]) -> Store:
+        store = new_store(fair=True, find_ids=True)
+        for owner in ("nightly", "sales", "web"):
+            submit(store, range(1, 31), owner=owner)
+        return store
+
+    def test_a_paused_caller_counts_for_nobody_and_saves_up_no_turns(self, store: Store, clock: FakeClock) -> None:
+        sales = Pauses(owners=frozenset({"sales"}))
+        assert whose(store, clock, 3) == ["nightly", "sales", "web"]
+        store.pause(what=sales)
+        assert [(one.name, one.waiting) for one in store.callers(9)] == [("nightly", 9), ("web", 9)]
+        assert store.quote(1, "sales")[Priority.MEDIUM].start is None
+        assert store.quote(1, "desk")[Priority.MEDIUM] == (0, clock.now(), clock.now())
+        assert whose(store, clock, 6) == ["nightly", "web"] * 3
+        store.resume(what=sales)
+        assert [(one.name, one.waiting) for one in store.callers(9)] == [("nightly", 6), ("sales", 9), ("web", 6)]
+        assert whose(store, clock, 7) == ["sales", *["nightly", "sales", "web"] * 2]
+
+    def test_a_paused_priority_leaves_the_turns_of_the_others_as_they_are(self, store: Store, clock: FakeClock) -> None:
+        medium = Pauses(frozenset({Priority.MEDIUM}))
+        low = [submit(store, range(1, 10), Priority.LOW, owner=owner) for owner in ("nightly", "sales")]
+        assert whose(store, clock, 1) == ["nightly"]
+        store.pause(what=medium)
+        estimate = estimate_of(store, low[1].id)
+        assert estimate is not None
+        assert estimate.batches_ahead == 1
+        assert whose(store, clock, 6) == ["nightly", "sales"] * 3
+        assert isinstance(store.claim(1), Wait)
+        store.resume(what=medium)
+        assert whose(store, clock, 3) == ["sales", "web", "nightly"]
+
+    def test_one_that_is_moved_gets_its_callers_turns_there(self, store: Store, clock: FakeClock) -> None:
+        high = [submit(store, range(1, 10), Priority.HIGH, owner=owner) for owner in ("nightly", "web")]
+        assert whose(store, clock, 2) == ["nightly", "web"]
+        moved = submit(store, range(1, 7), Priority.LOW, owner="sales")
+        store.move(moved.id, Priority.HIGH)
+        estimate = estimate_of(store, moved.id)
+        assert estimate is not None
+        assert estimate.batches_ahead == 0
+        assert {(one.name, one.priority): one.waiting for one in store.callers(9)} == {
+            ("nightly", Priority.MEDIUM): 10, ("sales", Priority.MEDIUM): 10, ("web", Priority.MEDIUM): 10,
+            ("nightly", Priority.HIGH): 2, ("web", Priority.HIGH): 2, ("sales", Priority.HIGH): 2,
+        }  # fmt: skip
+        assert whose(store, clock, 6) == ["sales", "nightly", "sales", "web", "nightly", "web"]
+        assert all(store.get(one.id).status.final for one in [*high, moved])
+
+    def test_a_turn_is_given_back_where_it_was_taken(self, store: Store, clock: FakeClock) -> None:
+        moved = submit(store, [1], Priority.HIGH, owner="web")
+        submit(store, range(1, 10), Priority.HIGH, owner="sales")
+        assert whose(store, clock, 1) == ["sales"]
+        (claim,) = claimed(store)
+        assert claim.batch.ingestion_id == moved.id
+        submit(store, range(1, 10), Priority.HIGH, owner="web")
+        store.move(moved.id, Priority.LOW)
+        release(store, claim)
+        clock.advance(5.0)
+        assert whose(store, clock, 5) == ["web", "sales", "web", "sales", "web"]
+        assert whose(store, clock, 4) == ["nightly", "sales", "web", "nightly"]
+
+    def test_what_is_started_over_while_its_caller_is_paused_waits_for_it(self, store: Store, clock: FakeClock) -> None:
+        failed = submit(store, [1], Priority.HIGH, owner="sales")
+        bury(store, claimed(store)[0], BOOM)
+        sales = Pauses(owners=frozenset({"sales"}))
+        store.pause(what=sales)
+        store.redrive(failed.id)
+        clock.advance(5.0)
+        assert whose(store, clock, 2) == ["nightly", "web"]
+        store.resume(what=sales)
+        assert {(one.name, one.priority): one.waiting for one in store.callers(9)}["sales", Priority.HIGH] == 1
+        assert claimed(store)[0].batch.ingestion_id == failed.id
+
+    def test_where_an_id_is_says_when_its_batch_starts(self, store: Store, clock: FakeClock) -> None:
+        assert whose(store, clock, 1) == ["nightly"]
+        for batch, start in store.upcoming(40):
+            found = store.finder.at(batch.ingestion_id, batch.position * 3)
+            assert found.batch.id == batch.id
+            assert found.start == pytest.approx(start)
+        (claim,) = claimed(store)
+        retry(store, claim, BOOM, 20.0)
+        found = store.finder.at(claim.batch.ingestion_id, 0)
+        assert found.start == clock.now() + 20
+        store.pause(what=Pauses(owners=frozenset({"sales"})))
+        assert store.finder.at(claim.batch.ingestion_id, 0).start is None

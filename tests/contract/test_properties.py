@@ -86,6 +86,19 @@ def test_they_hold_while_some_priorities_and_callers_are_paused(
     check_promises(new_store, clock, **schedule)
 
 
+@given(
+    arrivals=OWNED,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 11)), max_size=3),
+    moves=st.lists(st.tuples(SECONDS, st.integers(0, 11), PRIORITIES), max_size=6),
+    pauses=st.lists(st.tuples(SECONDS, st.sampled_from(["pause", "resume"]), PAUSES), max_size=8),
+    fair=st.just(True),
+    fair_weights=st.sampled_from(["", "ann:3,bob:2"]),
+    **SCHEDULE,
+)
+def test_they_hold_where_callers_take_turns(new_store: Callable[..., Store], clock: FakeClock, **schedule: Any) -> None:
+    check_promises(new_store, clock, **schedule)
+
+
 def check_promises(
     new_store: Callable[..., Store],
     clock: FakeClock,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.core import Priority
+from app.core import Pauses, Priority
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import bury, claimed, estimate_of, finish, release, submit
+from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, submit
 from tests.support.simulation import BOOM
 
 Open = Callable[..., Store]
@@ -93,3 +93,33 @@ def test_one_claim_of_several_takes_the_turns_of_several(open_sql: Open) -> None
     owners = [store.get(claim.batch.ingestion_id).owner for claim in claimed(store, 7)]
     assert owners == ["a", "b", "c", "b", "a", "b", "c"]
     assert [one.owner for one in store.dispatches(9)] == owners
+
+
+def test_what_is_paused_when_it_is_set_takes_turns_once_it_is_back(open_sql: Open) -> None:
+    strict, anna = open_sql(interval=0), Pauses(owners=frozenset({"a"}))
+    submit(strict, range(1, 10), owner="a")
+    retry(strict, claimed(strict)[0], BOOM, 0.0)
+    strict.pause(what=anna)
+    submit(strict, range(1, 10), owner="b")
+    fair = open_sql(interval=0, fair=True)
+    assert [(one.name, one.waiting) for one in fair.callers(9)] == [("b", 3)]
+    assert whose(fair, 1) == ["b"]
+    fair.resume(what=anna)
+    assert [(one.name, one.waiting) for one in fair.callers(9)] == [("a", 3), ("b", 2)]
+    assert whose(fair, 5) == ["a", "a", "b", "a", "b"]
+
+
+def test_a_caller_that_is_known_by_one_that_was_moved_is_another_at_its_new_priority(open_sql: Open) -> None:
+    store = open_sql(interval=0, fair=True)
+    moved = submit(store, range(1, 10), owner="a")
+    submit(store, range(1, 10), owner="a")
+    for priority in (Priority.LOW, Priority.HIGH, Priority.MEDIUM, Priority.LOW):
+        store.move(moved.id, priority)
+        counts = {(one.name, one.priority): one.waiting for one in store.callers(9)}
+        assert counts == (
+            {("a", Priority.MEDIUM): 6}
+            if priority == Priority.MEDIUM
+            else {("a", Priority.MEDIUM): 3, ("a", priority): 3}
+        )
+    assert whose(store, 6) == ["a"] * 6
+    assert store.get(moved.id).finished_at is not None
