@@ -285,6 +285,13 @@ class Settings:
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
     log_format: str = _setting("text", _choice("text", "json"), "How the standalone service logs: text or json.")
+    fresh: float | None = _setting(
+        None, _seconds(), "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no."
+    )
+    fresh_max: int = _setting(100_000, _integer(1), "Answers kept for that at most; the least recently used go first.")
+    fresh_shared: bool = _setting(
+        False, _flag, "Whether an answer serves other callers too, not only the one who asked."
+    )
     api_keys: tuple[Key, ...] = _setting(
         (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
     )

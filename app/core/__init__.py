@@ -1,12 +1,25 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
-from .answers import Answer, Answers
+from .answers import Answer, Answers, answers_told
 from .batches import Batches
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
+from .known import (
+    MOST,
+    Asker,
+    Known,
+    Mark,
+    Need,
+    forgotten_by,
+    leading,
+    mark_of,
+    need_of,
+    scope_of,
+    since_of,
+)
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
@@ -45,6 +58,7 @@ __all__ = [
     "LONGEST",
     "LOST",
     "MEMBERS",
+    "MOST",
     "NEW",
     "OF_INTERVAL",
     "OF_UPSTREAM",
@@ -57,6 +71,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Asker",
     "Audit",
     "Batch",
     "BatchError",
@@ -76,9 +91,12 @@ __all__ = [
     "Ids",
     "Ingestion",
     "Kind",
+    "Known",
     "Level",
     "Limiter",
+    "Mark",
     "Measured",
+    "Need",
     "Pace",
     "Place",
     "Priority",
@@ -100,6 +118,7 @@ __all__ = [
     "Wait",
     "WorkerReport",
     "admit",
+    "answers_told",
     "are_ids",
     "batch_count",
     "batch_id",
@@ -113,6 +132,7 @@ __all__ = [
     "check_sweep",
     "count_statuses",
     "dumps",
+    "forgotten_by",
     "group_of",
     "grouped",
     "id_prefix",
@@ -122,8 +142,11 @@ __all__ = [
     "ingestion_prefix",
     "interval_bounds",
     "is_last",
+    "leading",
     "limiter_of",
+    "mark_of",
     "most_burst",
+    "need_of",
     "past_moment",
     "printable",
     "rank_of",
@@ -131,7 +154,9 @@ __all__ = [
     "room_of",
     "runs",
     "same_sweep",
+    "scope_of",
     "shown",
+    "since_of",
     "state_of",
     "states_of",
     "statuses",

@@ -116,7 +116,8 @@ class Counts(NamedTuple):
 class Ingestion(NamedTuple):
     """A snapshot of one accepted request. Times are seconds since the epoch.
 
-    `order` increases with every ingestion created in a store.
+    `order` increases with every ingestion created in a store. `served` counts the ids that got their answer without a
+    call, None where FRESH was not set when it was accepted.
     """
 
     id: str
@@ -129,6 +130,7 @@ class Ingestion(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     owner: str | None = None
+    served: int | None = None
 
     @property
     def status(self) -> Status:

@@ -96,7 +96,8 @@ class Stats(NamedTuple):
         next_retry_at: float | None,
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
-        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room)
+        waiting = sum(depth.waiting for depth in depths.values())
+        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room, waiting=waiting)
         return cls(
             now,
             gate.paused,

@@ -24,7 +24,8 @@ _PACE, _RATES = "pace", "rates"
 class Wait(NamedTuple):
     """Why nothing may start, and in how many seconds to try again (None: once something changes).
 
-    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots`, `connections` and `token`.
+    `reason` is one of `paused`, `hold`, `empty`, `answer`, `retry`, `slots`, `connections` and `token`; `answer` says
+    that all that waits has ids which others ask just now.
     """
 
     seconds: float | None
@@ -126,18 +127,18 @@ class Gate:
         """End a hold, if any."""
         self.hold_until = min(self.hold_until, now)
 
-    def wait(self, now: float, *, due: float | None, slots: int, room: int = 1) -> Wait | None:
+    def wait(self, now: float, *, due: float | None, slots: int, room: int = 1, waiting: int = 0) -> Wait | None:
         """Returns why nothing may start now, or None if something may.
 
-        `due` is when the first waiting batch is due (None: nothing waits), `slots` how many more batches may run, and
-        `room` how many more the upstream takes at once.
+        `due` is when the first waiting batch is due (None: of those `waiting`, each awaits another), `slots` how many
+        more batches may run, and `room` how many more the upstream takes at once.
         """
         if self.paused:
             return Wait(None, "paused")
         if self.hold_until > now:
             return Wait(self.hold_until - now, "hold")
         if due is None:
-            return Wait(None, "empty")
+            return Wait(None, "answer" if waiting else "empty")
         if due > now:
             return Wait(due - now, "retry")
         if room <= 0:

@@ -20,6 +20,7 @@ from ..core import (
     Batches,
     Claim,
     Counts,
+    Id,
     Ingestion,
     Kind,
     Status,
@@ -38,11 +39,12 @@ class Details:
     """What differs from the default in some batches of an ingestion, by position.
 
     `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions. `answers` has the batches of which some ids failed or wait: together, those
-    in line need `starts` more starts than there are such batches, and ask `spared` ids less than they hold.
+    start in the order of their positions, unless some await others. `answers` has the batches of which some ids failed
+    or wait: together, those in line need `starts` more starts than there are such batches, and ask `spared` ids less
+    than they hold. `served` counts the ids that got their answer without a call.
     """
 
-    __slots__ = ("answers", "attempts", "dues", "errors", "results", "spared", "starts", "times")
+    __slots__ = ("answers", "attempts", "dues", "errors", "results", "served", "spared", "starts", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
@@ -50,7 +52,7 @@ class Details:
         self.dues: dict[int, float] = {}
         self.results: dict[int, Sequence[Answer]] = {}
         self.answers: dict[int, Answers] = {}
-        self.starts = self.spared = 0
+        self.starts = self.spared = self.served = 0
         self.times = array("d")
 
 
@@ -67,16 +69,24 @@ class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
     `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it,
-    `kind` what the catalog files it under.
+    `kind` what the catalog files it under, and `since` the time after which answers serve it, None where none do.
     """
 
     __slots__ = (
         "batch_size", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at",
-        "id", "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
+        "id", "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "since", "started_at", "states",
+        "tally",
     )  # fmt: skip
 
     def __init__(
-        self, ingestion_id: str, order: int, rank: float, created_at: float, batch_size: int, submission: Submission
+        self,
+        ingestion_id: str,
+        order: int,
+        rank: float,
+        created_at: float,
+        batch_size: int,
+        submission: Submission,
+        since: float | None = None,
     ) -> None:
         self.id = ingestion_id
         self.order = order
@@ -87,6 +97,7 @@ class Record:
         self.priority = submission.priority
         self.owner = submission.owner
         self.callback = submission.callback
+        self.since = since
         self.key: tuple[str | None, str] | None = None
         self.kind: Kind | None = None
         self.lane_index: int
@@ -104,12 +115,42 @@ class Record:
         """Record that a batch starts now."""
         if self.started_at is None:
             self.started_at = now
-            self.details = Details()
+            self._detail()
         times = self.details.times
         if 2 * position == len(times):
             times.extend((now, 0.0))
         else:
+            self._reach(position)
             times[2 * position] = now
+
+    def learn(self, position: int, answers: Answers, served: int) -> None:
+        """Record the answers of a batch in line, of which so many ids were served just now."""
+        self._detail()
+        self.move(position, self.states[position], answers)
+        self.details.served += served
+
+    def serve(self, position: int, answers: Answers, served: int, now: float) -> None:
+        """Record that a batch ends now without a start, because its answers are all known."""
+        self.learn(position, answers, served)
+        state, error = answers.end
+        self.move(position, state)
+        self._reach(position)
+        self.details.times[2 * position + 1] = now
+        self.details.errors.pop(position, None)
+        if error is not None:
+            self.details.errors[position] = error
+        if state == COMPLETED:
+            self.details.results[position] = self.complete(position)
+
+    def _detail(self) -> None:
+        if self.details is _NO_DETAILS:
+            self.details = Details()
+
+    def _reach(self, position: int) -> None:
+        """Make room for the times of a batch whose turn came before that of others."""
+        missing = 2 * position + 2 - len(self.details.times)
+        if missing > 0:
+            self.details.times.extend((0.0,) * missing)
 
     def move(self, position: int, state: int, answers: Answers | None = None) -> None:
         """Change a batch's state, and its answers if they are given."""
@@ -142,6 +183,11 @@ class Record:
         """Returns how many starts a batch in line needs."""
         answers = self.details.answers
         return answers[position].starts if position in answers else 1
+
+    def ids_of(self, position: int) -> Sequence[Id]:
+        """Returns the ids of a batch."""
+        ids: Sequence[Id] = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
+        return ids
 
     @property
     def waiting(self) -> int:
@@ -190,6 +236,7 @@ class Record:
             self.started_at,
             self.finished_at,
             self.owner,
+            None if self.since is None else self.details.served,
         )
 
     def claim(self, position: int, attempt: int, due_at: float, now: float) -> Claim:

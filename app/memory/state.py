@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -34,9 +35,10 @@ from ..core import (
     check_redrive,
     rank_of,
     room_of,
+    since_of,
 )
 from ..queue import Entry, ReadyQueue
-from ..store import Outcome, Submission
+from ..store import Outcome, ServedLog, Submission
 from .aside import Aside
 from .backlog import Backlog, place
 from .callbacks import MemoryOutbox
@@ -45,6 +47,7 @@ from .identifiers import RandomIds
 from .minutes import Minutes
 from .record import Lease, Record
 from .registry import Registry
+from .serving import Serving
 
 
 class MemoryState:
@@ -71,6 +74,9 @@ class MemoryState:
         self._clock = clock
         self._ids = RandomIds()
         self._holdings = Holdings() if settings.key_quota else None
+        self.served = ServedLog()
+        self.serving = Serving(self, settings, self.served) if settings.fresh is not None else None
+        self._to_ask = self.serving.to_ask if self.serving else self.first
 
     def record(self, ingestion_id: str) -> Record:
         """Raises UnknownIngestion."""
@@ -115,40 +121,52 @@ class MemoryState:
         self.registry.forget(now)
         if key is not None and (known := self.registry.with_key(submission.owner, key, submission.fingerprint)):
             return known, False
-        count = batch_count(len(submission.ids), settings.batch_size)
+        served = self.serving.leading(submission, self.order + 1, now) if self.serving else ()
+        left = max(0, len(submission.ids) - len(served) * settings.batch_size)
+        count = batch_count(left, settings.batch_size)
         timeline, (ahead, new) = self.timeline(now), self.line(submission.priority, now)
-        self._check_quota(submission, timeline)
-        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline)
+        if count:
+            self._check_quota(submission.owner, left, timeline)
+            admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline)
         self.order += 1
-        record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission)
-        record.estimated_completion = timeline.completion(ahead, count, new)
+        since = since_of(settings, submission.fresh, now)
+        record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission, since)
+        if count:
+            record.estimated_completion = timeline.completion(ahead, count, new)
         self.registry.add(record)
         if key is not None:
             self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
         self.backlog.add(record)
-        self._recount(record)
-        self.queue.put(Entry(record.rank, record.order, 0, now, record))
+        self.recount(record, 0)
+        if self.serving:
+            self.serving.serve_first(record, served, now)
+        if count:
+            self.queue.put(Entry(record.rank, record.order, record.cursor, now, record))
         return record, True
 
     def first_due(self, now: float) -> float | None:
         """Returns when the first waiting batch is due, None if nothing waits."""
-        return now if self._first(now) else self.aside.next_due()
+        return now if self.first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
         limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
-        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room):
+        first = self._to_ask(now)
+        if first is None and self.first(now):
+            return Wait(0.0, "answer")  # more is known than one step serves
+        due = now if first else self.aside.next_due()
+        if wait := self.gate.wait(now, due=due, slots=limit, room=room, waiting=self.backlog.total):
             return wait
         claims: list[Claim] = []
-        while len(claims) < min(limit, room) and (entry := self._first(now)):
+        while len(claims) < min(limit, room) and (entry := self._to_ask(now)):
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
             claims.append(self._start(entry, now, token_at, was_full=was_full))
         return claims
 
-    def _first(self, now: float) -> Entry[Record] | None:
+    def first(self, now: float) -> Entry[Record] | None:
         """Returns the most urgent due entry; drops cancelled ones on the way."""
         for due in self.aside.take(now):
             self.queue.put(due)
@@ -158,10 +176,13 @@ class MemoryState:
 
     def next_batches(self, now: float) -> Iterator[tuple[Record, int]]:
         """Returns the due batches in true order, each as its record and position; `aside` then has no due ones."""
-        self._first(now)
+        self.first(now)
+        entries = self.queue.in_order()
+        if self.serving:
+            entries = heapq.merge(entries, sorted(self.serving.known.waiting()))
         return (
             (entry.owner, position)
-            for entry in self.queue.in_order()
+            for entry in entries
             if not entry.owner.cancelled
             for position in entry.owner.in_line(entry.position)
             for _ in range(entry.owner.starts(position))
@@ -180,21 +201,26 @@ class MemoryState:
         record.move(position, RUNNING)
         if first:
             self.registry.catalog.refile(record)
-        following = None
-        if position == record.cursor:
-            record.cursor += 1
-            if record.cursor < len(record.states):
-                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
-        self.queue.pop(following)
-        self.backlog.change(record, -starts)
-        self._recount(record)
+        self.leave_line(entry)
+        self.recount(record, -starts)
         claim = record.claim(position, attempt, entry.due, now)
+        if self.serving:
+            self.serving.started(record, position, claim.batch.ids)
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
         self.minutes.add(now)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
         return claim
+
+    def leave_line(self, entry: Entry[Record]) -> None:
+        """Take the first entry out of line, and put the next batch of its ingestion there."""
+        record, following = entry.owner, None
+        if entry.position == record.cursor:
+            record.cursor += 1
+            if record.cursor < len(record.states):
+                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
+        self.queue.pop(following)
 
     def lease_of(self, claim: Claim) -> Lease | None:
         """Returns the lease of a claim, None if it is no longer the latest of its batch."""
@@ -211,6 +237,8 @@ class MemoryState:
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
+        if self.serving:
+            self.serving.ended(record, position, outcome, now)
         details, answers = record.details, None
         if state == FAILED or position in details.answers:
             split = self._settings.split_failed
@@ -239,9 +267,8 @@ class MemoryState:
                 self.aside.add(entry)
             else:
                 self.queue.put(entry)
-            self.backlog.change(record, record.starts(position))
-            self._recount(record)
-        self._settle(record, now)
+            self.recount(record, record.starts(position))
+        self.settle(record, now)
         return record, state, error
 
     def note(self, by: str | None, action: str, subject: str, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -260,8 +287,8 @@ class MemoryState:
         record.cancelled = True
         self.aside.remove(record)
         self.queue.note_gone(lambda owner: owner.cancelled)
-        self._recount(record)
-        self._settle(record, self._clock.now())
+        self.recount(record, 0)
+        self.settle(record, self._clock.now())
         return True
 
     def redrive(self, record: Record, by: str | None, *, audited: bool = True) -> None:
@@ -279,11 +306,10 @@ class MemoryState:
             record.details.attempts[position] = 0
             self.queue.put(Entry(record.rank, record.order, position, now, record))
         self.registry.failed -= len(failed)
-        self.backlog.change(record, len(failed))
+        self.recount(record, len(failed))
         self.registry.catalog.refile(record)
-        self._recount(record)
 
-    def _settle(self, record: Record, now: float) -> None:
+    def settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""
         if not record.finished:
             return
@@ -294,12 +320,14 @@ class MemoryState:
         self.registry.end(record, now)
         self.outbox.add(record)
 
-    def _recount(self, record: Record) -> None:
+    def recount(self, record: Record, by: int) -> None:
+        """Change an ingestion's count of waiting batches, and note how many ids of it wait."""
+        self.backlog.change(record, by)
         if self._holdings:
             self._holdings.recount(record)
 
-    def _check_quota(self, submission: Submission, timeline: Timeline) -> None:
-        holdings, owner = self._holdings, submission.owner
+    def _check_quota(self, owner: str | None, count: int, timeline: Timeline) -> None:
+        holdings = self._holdings
         if holdings is None or owner is None:
             return
 
@@ -307,4 +335,4 @@ class MemoryState:
             record, nth = holdings.reach(owner, ids)
             return timeline.until_started(self.prospect(record), batch_count(nth, record.batch_size) - 1)
 
-        check_quota(self._settings.key_quota, len(submission.ids), holdings.ids(owner), until_started)
+        check_quota(self._settings.key_quota, count, holdings.ids(owner), until_started)

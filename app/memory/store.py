@@ -55,6 +55,7 @@ class MemoryStore(Store):
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
+        self.served = self._state.served
         self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
@@ -240,7 +241,10 @@ class MemoryStore(Store):
 
     def prune(self) -> int:
         with self._lock:
-            return self._state.registry.forget(self._clock.now())
+            now = self._clock.now()
+            if self._state.serving:
+                self._state.serving.known.forget(now)
+            return self._state.registry.forget(now)
 
     def ping(self) -> None:
         """Memory is always reachable."""

@@ -8,13 +8,14 @@ import uuid
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ..config import Settings
-from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota
+from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota, since_of
 from ..errors import KeyReused
 from ..store import Submission
 from .ends import clean
 from .forecast import ahead_of, line
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
+from .serving import leading_of, serve_first
 from .turns import Turn
 
 _BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
@@ -60,11 +61,15 @@ def add(
     if settings.priority_aging or settings.key_quota:
         turn.write_lanes()
     ahead, place = line(turn, settings, priority, created_at)
-    count = batch_count(len(submission.ids), settings.batch_size)
+    since = since_of(settings, submission.fresh, created_at)
+    served = leading_of(turn, settings, submission, since) if since is not None else ()
+    left = max(0, len(submission.ids) - len(served) * settings.batch_size)
+    count = batch_count(left, settings.batch_size)
     owner = None if submission.owner is None else clean(submission.owner)
-    if settings.key_quota and owner is not None:
-        _check_quota(turn, settings.key_quota, owner, len(submission.ids), timeline)
-    admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline)
+    if count:
+        if settings.key_quota and owner is not None:
+            _check_quota(turn, settings.key_quota, owner, left, timeline)
+        admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline)
     queue.orders += 1
     queue.latest = created_at
     row = IngestionRow(
@@ -78,9 +83,12 @@ def add(
         owner,
         isinstance(submission.ids, Strings),
         submission.callback,
+        since,
     )
-    row.estimated_completion = timeline.completion(ahead, count, place)
-    turn.wait(row, count, row.id_count)
+    if count:
+        row.estimated_completion = timeline.completion(ahead, count, place)
+    turn.wait(row, row.batch_count, row.id_count)
+    serve_first(turn, settings, row, submission.ids, served)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
     if row.strings:

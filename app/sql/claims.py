@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, update
@@ -12,6 +12,7 @@ from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import minutes
 from .picks import PROMOTE, Candidate, first_due, pick
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
+from .serving import Serving
 from .turns import Turn
 
 _FRESH = insert(batches).values(
@@ -52,25 +53,40 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
     chosen: list[_Chosen] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
-    room = room_of(settings, queue.running)
-    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room):
-        for candidate, was_full in zip(pick(turn, min(len(slots), room), promoted=True), slots, strict=False):
-            token_at = gate.limiter.ready_at
-            if not gate.limiter.take(now):
-                break
-            chosen.append(_Chosen(candidate, token_at, was_full))
+    room, due = room_of(settings, queue.running), first_due(turn)
+    most = 0 if gate.wait(now, due=due, slots=len(slots), room=room) else min(len(slots), room)
+    serving = Serving(turn, settings) if settings.fresh is not None and due is not None and due <= now else None
+    candidates: Iterable[Candidate] = ()
+    if serving:
+        candidates = serving.due(most)
+    elif most:
+        candidates = pick(turn, most, promoted=True)
+    for candidate, was_full in zip(candidates, slots, strict=False):
+        token_at = gate.limiter.ready_at
+        if not gate.limiter.take(now):
+            break
+        chosen.append(_Chosen(candidate, token_at, was_full))
     queue.keep(gate)
     claimed = [_start(turn, one.candidate) for one in chosen]
     if chosen:
         _write_starts(turn, settings, [one.candidate for one in chosen])
         _log(turn, settings, gate, chosen)
+    if serving:
+        serving.write()
+    has_more = serving is not None and serving.has_more
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        answers.append(
-            mine or gate.wait(now, due=first_due(turn), slots=limit, room=room_of(settings, queue.running)) or []
-        )
+        answers.append(mine or _wait(turn, settings, gate, limit, has_more=has_more) or [])
     return answers
+
+
+def _wait(turn: Turn, settings: Settings, gate: Gate, limit: int, *, has_more: bool) -> Wait | None:
+    if has_more:
+        return Wait(0.0, "answer")
+    queue, now = turn.queue, turn.now
+    room = room_of(settings, queue.running)
+    return gate.wait(now, due=first_due(turn), slots=limit, room=room, waiting=queue.total)
 
 
 def _start(turn: Turn, candidate: Candidate) -> Claim:

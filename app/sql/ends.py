@@ -8,9 +8,22 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
+from ..core import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Batch,
+    BatchError,
+    Claim,
+    Ingestion,
+    Measured,
+    answers_told,
+    scope_of,
+    statuses,
+)
 from ..store import Ended, Outcome
-from . import callbacks
+from . import callbacks, known
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -44,12 +57,10 @@ _CLAIM = (
         batches.c.position == bindparam("position"),
     )
 )
+_PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
+_CLAIM_WITH_IDS = _CLAIM.add_columns(_PART).outerjoin(ids, OF_IDS)
 EXPIRED = (
-    select(
-        *INGESTION_COLUMNS,
-        *BATCH_COLUMNS,
-        slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
-    )
+    select(*INGESTION_COLUMNS, *BATCH_COLUMNS, _PART)
     .join_from(batches, ingestions, SAME_INGESTION)
     .outerjoin(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
@@ -87,10 +98,12 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
     after: list[Ended | None] = []
-    ends = _Ends(turn, settings)
-    for (claim, outcome), columns in zip(ended, turn.connection.firsts(_CLAIM, wanted), strict=True):
+    ends, knows = _Ends(turn, settings), settings.fresh is not None
+    found = turn.connection.firsts(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
+    for (claim, outcome), row in zip(ended, found, strict=True):
+        *columns, part = row if row and knows else (*(row or ()), None)
         if columns and ends.is_latest(columns, claim):
-            after.append(ends.end(columns, outcome))
+            after.append(ends.end(columns, outcome, part))
         else:
             after.append(_ended_before(turn, columns, claim, outcome) if columns else None)
     ends.write()
@@ -104,7 +117,7 @@ def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> E
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
     position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
-    wanted = _told(outcome.error) if outcome.error else told
+    wanted = told_of(outcome.error) if outcome.error else told
     counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
     same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
     went_again = outcome.state == WAITING and state == RUNNING and attempt == counted + 1
@@ -125,7 +138,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
     for *columns, part in rows:
         position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
-        after, state, _ = ends.end(columns, outcome)
+        after, state, _ = ends.end(columns, outcome, part)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
         ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
@@ -142,6 +155,7 @@ class _Ends:
         self._settings = settings
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
+        self._calls: list[known.Call] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
@@ -149,11 +163,14 @@ class _Ends:
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
 
-    def end(self, columns: Any, outcome: Outcome) -> Ended:
+    def end(self, columns: Any, outcome: Outcome, part: bytes | None) -> Ended:
+        """End a claim; `part` holds its batch's ids, packed, where they are integers and FRESH needs them."""
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        position, _, attempt, due, started_at, alone, known, *told = columns[len(INGESTION_NAMES) :]
-        answers = answers_of(row.ids_at(position), known, alone)
+        position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) :]
+        answers = answers_of(row.ids_at(position), partial, alone)
+        if self._settings.fresh is not None:
+            self._note(row, position, answers.asked, part, outcome)
         state, error, answers = answers.after(state, error, results, split=self._settings.split_failed)
         line = NOT_IN_LINE
         row.running -= 1
@@ -171,7 +188,7 @@ class _Ends:
             queue.lined += answers.starts
             turn.wait(row, answers.starts, len(answers.left))
         if error is not None:
-            told = _told(error)
+            told = told_of(error)
         if state == WAITING != outcome.state:
             attempt = 0
         if counted:
@@ -196,7 +213,18 @@ class _Ends:
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
+    def _note(
+        self, row: IngestionRow, position: int, asked: Sequence[int], part: bytes | None, outcome: Outcome
+    ) -> None:
+        """Note what a call answered."""
+        of_batch = ids_of(self._turn, row, position, 1, part)
+        told = answers_told(outcome.state, len(asked), outcome.results)
+        scope = scope_of(self._settings, row.owner)
+        self._calls.append(known.Call(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
+
     def write(self) -> None:
+        if self._calls:
+            known.ended(self._turn, self._calls)
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
             self._turn.save(self._rows.values())
@@ -232,7 +260,7 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
     )
 
 
-def _told(error: BatchError) -> list[str]:
+def told_of(error: BatchError) -> list[str]:
     return [clean(error.type), clean(error.message)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from ..core import (
     statuses,
 )
 from .instance import View
-from .picks import pick, soonest
+from .picks import awaiting, pick, soonest
 from .rows import IngestionRow
 from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
 
@@ -144,7 +145,8 @@ def accuracy(view: View) -> Accuracy | None:
 def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
-    ready = ((candidate.place, candidate) for candidate in pick(view, limit) for _ in range(candidate.answers.starts))
+    due = heapq.merge(pick(view, limit), awaiting(view, limit), key=lambda candidate: candidate.place)
+    ready = ((candidate.place, candidate) for candidate in due for _ in range(candidate.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
         (one.batch(one.attempt, status_of[one.state]), start)

@@ -11,7 +11,7 @@ from .answers import PARTIAL, answers_of
 from .ids import slice_of, unpack
 from .instance import View
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
+from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
 
 _large = bindparam("large", type_=BigInteger)
 _open = (
@@ -61,6 +61,7 @@ _IN_LINE = (
     .limit(bindparam("limit"))
 )
 _READY = _IN_LINE.where(IS_READY)
+_AWAITING = _IN_LINE.where(IS_AWAITING)
 _DUE_ASIDE = _IN_LINE.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 _SOONEST = _IN_LINE.where(IS_ASIDE, batches.c.due > bindparam("now")).order_by(None).order_by(batches.c.due)
 PROMOTE = (
@@ -124,6 +125,14 @@ def soonest(view: View, limit: int) -> list[Candidate]:
     return _in_line(view, view.connection.execute(_SOONEST, values).all(), {})
 
 
+def awaiting(view: View, limit: int) -> list[Candidate]:
+    """Returns the first `limit` batches that await another, in order."""
+    if not view.queue.lined:
+        return []
+    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large}
+    return _in_line(view, view.connection.execute(_AWAITING, values).all(), {})
+
+
 def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> list[Candidate]:
     candidates = []
     for columns in found:
@@ -145,14 +154,16 @@ def ids_of(view: View, row: IngestionRow, position: int, count: int, packed: byt
 
 
 def first_due(view: View) -> float | None:
-    """Returns when the first waiting batch is due: at most `now` if one is due already, None if nothing waits."""
+    """Returns when the first waiting batch is due: at most `now` if one is due already, None if all await others."""
     queue = view.queue
     if queue.total > queue.lined:
         return view.now
     if not queue.total:
         return None
+    ready: bool
+    aside: float | None
     ready, aside = view.connection.execute(_NEXT_DUE, {"this": queue.instance}).one()
-    return view.now if ready or aside is None else float(aside)
+    return view.now if ready else aside
 
 
 def next_retry(view: View) -> float | None:

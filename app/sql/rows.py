@@ -121,6 +121,7 @@ class IngestionRow:
     owner: str | None
     strings: bool = False
     callback: str | None = None
+    since: float | None = None
     cursor: int = 0
     open: int = 1
     cancelled: bool = False
@@ -134,6 +135,7 @@ class IngestionRow:
     finished_at: float | None = None
     estimated_completion: float | None = None
     miss: float | None = None
+    served: int = 0
     _indexed: tuple[object, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -170,6 +172,7 @@ class IngestionRow:
             self.started_at,
             self.finished_at,
             self.owner,
+            None if self.since is None else self.served,
         )
 
     def values(self) -> dict[str, Any]:

@@ -33,14 +33,16 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0012"
+FIRST, REVISION = "0001", "0015"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
 """How many consecutive orders share a row of `lanes`."""
 
-NOT_IN_LINE, ASIDE, READY = range(3)
-"""What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, or due."""
+NOT_IN_LINE, ASIDE, READY, AWAITING = range(4)
+"""What `batches.line` says of a batch that the cursor has passed: not in line, set aside until due, due, or awaiting
+another batch.
+"""
 
 THIS = bindparam("this", type_=Integer)
 """The instance that a statement concerns."""
@@ -109,9 +111,11 @@ ingestions = Table(
     Column("estimated_completion", Double),
     Column("miss", Double),
     Column("callback", Text),
+    Column("since", Double),
+    Column("served", BigInteger, nullable=False, server_default="0"),
 )
 """`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch. `strings`
-says that its ids are in the table of that name.
+says that its ids are in the table of that name. Answers that came after `since` serve it, and have served `served` ids.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
@@ -201,11 +205,14 @@ batches = Table(
     Column("results", Text),
     Column("left", Integer),
     Column("alone", Boolean),
+    Column("awaits_order", BigInteger),
+    Column("awaits_position", BigInteger),
     sqlite_with_rowid=False,
 )
-"""The batches that were claimed at least once; `state` is one of `core.states`.
+"""The batches whose turn came at least once; `state` is one of `core.states`.
 
 `left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
+`awaits_order` and `awaits_position` are those of the batch that one in AWAITING awaits.
 """
 
 IS_RUNNING = text(f"state = {RUNNING}")
@@ -213,6 +220,7 @@ IS_LIVE = text(f"state < {COMPLETED}")
 HAS_FAILED_AT = text(f"state = {FAILED} AND finished_at IS NOT NULL")
 IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
+IS_AWAITING = text(f"line = {AWAITING}")
 Index(
     "ingest_leases",
     batches.c.instance,
@@ -241,6 +249,15 @@ Index(
 )
 
 Index(
+    "ingest_awaiting",
+    batches.c.instance,
+    batches.c.awaits_order,
+    batches.c.awaits_position,
+    sqlite_where=IS_AWAITING,
+    postgresql_where=IS_AWAITING,
+)
+
+Index(
     "ingest_failures",
     batches.c.instance,
     batches.c.finished_at,
@@ -255,6 +272,28 @@ THIS_BATCH = (
     batches.c.order == bindparam("of_order"),
     batches.c.position == bindparam("of_position"),
 )
+
+answers = Table(
+    "ingest_answers",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("answer", Text),
+    Column("at", Double),
+    Column("accepted", BigInteger),
+    Column("used_at", Double, nullable=False),
+    Column("asker_order", BigInteger),
+    Column("asker_position", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""What is known of an id under FRESH: its latest answer as JSON, when that came, and the batch that asks it now.
+
+It holds the answer itself, and so outlives the ingestion that it came from. `accepted` says how many ingestions there
+were when it came. The asker counts only while it runs.
+"""
+
+Index("ingest_answers_used", answers.c.instance, answers.c.used_at)
 
 lanes = Table(
     "ingest_lanes",

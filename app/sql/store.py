@@ -36,7 +36,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import audits, claims, controls, ends, failures, forecast, known, minutes, reads, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
@@ -72,6 +72,7 @@ class SQLStore(Store):
             now = time.time
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
+        self.served = self._turns.served
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
         self._waited = False
@@ -153,8 +154,8 @@ class SQLStore(Store):
     def _glance(self, limit: int) -> Wait | None:
         """Returns why nothing can be claimed, as far as one query without a lock can tell."""
         queue, now = self._instance.look()
-        if queue.total and queue.total == queue.lined:
-            # Only retries wait; finding out whether one is due takes another query.
+        if queue.total and (queue.total == queue.lined or (queue.lined and self._settings.fresh is not None)):
+            # Finding out whether a retry is due, or the answer to an id has come, takes another query.
             return None
         room = room_of(self._settings, queue.running)
         return queue.gate(self._settings, now).wait(now, due=now if queue.total else None, slots=limit, room=room)
@@ -162,7 +163,7 @@ class SQLStore(Store):
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
         poll = self._settings.store_poll
-        if not poll or wait.reason not in ("paused", "empty", "retry", "hold", "connections"):
+        if not poll or wait.reason not in ("paused", "empty", "answer", "retry", "hold", "connections"):
             return wait
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
@@ -171,6 +172,8 @@ class SQLStore(Store):
 
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         queue, now = self._instance.look()
+        if known.is_any_left_behind(self._database, queue):
+            self._turns.take(known.wake_left_behind)
         lost: list[tuple[Claim, Ingestion]] = []
         more = self._database.glance(ends.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
@@ -265,6 +268,8 @@ class SQLStore(Store):
         while more:
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
+        if self._settings.fresh is not None and known.has_old(self._database, self._settings, state, now):
+            self._turns.take(lambda turn: known.prune(turn, self._settings))
         return count
 
     def ping(self) -> None:
