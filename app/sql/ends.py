@@ -24,7 +24,7 @@ from ..core import (
 )
 from ..store import Ended, Outcome
 from . import callbacks, known
-from .answers import answers_of, packed
+from .answers import answers_of, packed, unpacked
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
@@ -124,11 +124,20 @@ def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> E
     if told != wanted or not (same or went_again):
         return None
     values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
-    if turn.connection.execute(_RESULTS, values).scalar() != packed(outcome.results):
+    if not _are_kept(turn.connection.execute(_RESULTS, values).scalar(), claim, outcome):
         return None
     last = turn.connection.execute(_LAST_ENDED, {"this": turn.queue.instance, "of_order": row.order}).scalar()
     after = row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)
     return Ended(after, outcome.state, BatchError(*told) if told[0] else None)
+
+
+def _are_kept(stored: str | None, claim: Claim, outcome: Outcome) -> bool:
+    """Returns whether what is stored of a batch's answers holds those of this outcome."""
+    if not claim.batch.asked:
+        return stored == packed(outcome.results)
+    kept = unpacked(stored)
+    told = answers_told(outcome.state, len(claim.batch.asked), outcome.results)
+    return all(kept[nth] == one for nth, one in zip(claim.batch.asked, told, strict=False))
 
 
 def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:

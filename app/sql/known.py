@@ -92,7 +92,7 @@ _EXCESS = (
     .offset(bindparam("most"))
     .limit(_ROWS)
 )
-_FORGET = [delete(answers).where(tuple_(*_key).in_(which)) for which in (_UNUSED, _EXCESS)]
+_FORGET_UNUSED, _FORGET_EXCESS = (delete(answers).where(tuple_(*_key).in_(which)) for which in (_UNUSED, _EXCESS))
 
 
 class Call(NamedTuple):
@@ -124,7 +124,7 @@ def use(turn: Turn, used: Iterable[tuple[str, Id]]) -> None:
 
 def ask(turn: Turn, asked: Mapping[tuple[str, Id], Asker]) -> None:
     """Note which batch asks each of some ids from now on."""
-    nothing: Values = dict.fromkeys(_ANSWER) | {"used_at": turn.now}
+    nothing: Values = {**dict.fromkeys(_ANSWER), "used_at": turn.now}
     if rows := [_row(turn, *key) | nothing | _asks(asker) for key, asker in asked.items()]:
         turn.connection.execute(_ASK[turn.connection.is_sqlite], rows)
 
@@ -138,8 +138,8 @@ def ended(turn: Turn, calls: Sequence[Call]) -> None:
         order, position = call.asker
         for nth, one in enumerate(call.ids):
             if nth < len(call.answers) and isinstance(answer := call.answers[nth], str):
-                mark: Values = {"answer": answer, "at": at, "accepted": turn.queue.orders, "used_at": turn.now}
-                told.append(_row(turn, call.scope, one) | mark | _asks((None, None)))
+                mark = {"answer": answer, "at": at, "accepted": turn.queue.orders}
+                told.append(_row(turn, call.scope, one) | mark)
             else:
                 left.append(_of(turn, call.scope, one) | {"order": order, "position": position})
     if told:
@@ -169,11 +169,9 @@ def has_old(database: Database, settings: Settings, state: QueueRow, now: float)
 
 def prune(turn: Turn, settings: Settings) -> None:
     """Delete some of the answers that were not used for long, or are more than FRESH_MAX."""
-    values = {"this": turn.queue.instance}
-    for statement, more in zip(
-        _FORGET, ({"before": forgotten_by(settings, turn.now)}, {"most": settings.fresh_max}), strict=True
-    ):
-        turn.connection.execute(statement, values | more)
+    of_this: Values = {"this": turn.queue.instance}
+    turn.connection.execute(_FORGET_UNUSED, of_this | {"before": forgotten_by(settings, turn.now)})
+    turn.connection.execute(_FORGET_EXCESS, of_this | {"most": settings.fresh_max})
 
 
 def _text(one: Id) -> str:
@@ -186,8 +184,9 @@ def _of(turn: Turn, scope: str, one: Id) -> Values:
 
 
 def _row(turn: Turn, scope: str, one: Id) -> Values:
-    return {"instance": turn.queue.instance, "scope": scope, "id": _text(one)}
+    row: Values = {column.name: None for column in answers.c}
+    return row | {"instance": turn.queue.instance, "scope": scope, "id": _text(one), "used_at": turn.now}
 
 
-def _asks(asker: tuple[int | None, int | None]) -> Values:
+def _asks(asker: Asker) -> Values:
     return dict(zip(_ASKER, asker, strict=True))
