@@ -121,7 +121,7 @@ class Ended(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A batch that ended without a call, because all that it asked was known.
+    """A batch that ended without a call, because all that it asked was known; it has no `started_at`.
 
     `ingestion` is as it was then, `waited` the seconds since its submission.
     """

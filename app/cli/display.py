@@ -26,6 +26,7 @@ def status_text(status: Document, times: Times) -> str:
         ("status", coloured(status["status"])),
         ("priority", status["priority"]),
         ("ids", f"{status['id_count']} in {count(status['batch_count'])}: {progress(status)}"),
+        ("served", f"{status['served']} ids without a call" if status.get("served") else None),
         ("created", times.ago(status["created_at"])),
         ("started", began and times.ago(began)),
         ("finished", ended and times.ago(ended)),

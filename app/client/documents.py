@@ -68,6 +68,7 @@ class Ingestion(Document):
     started_at: datetime | None
     finished_at: datetime | None
     owner: str | None = None
+    served: int | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -15,8 +15,8 @@ from ..core import Id, Priority
 class Submission:
     """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
 
-    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Raises ValueError for
-    an idempotency key that no header can carry.
+    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` seconds that
+    count instead of the service's FRESH. Raises ValueError for an idempotency key that no header can carry.
     """
 
     ids: Iterable[Id]
@@ -24,6 +24,7 @@ class Submission:
     idempotency_key: str = field(default_factory=lambda: str(uuid4()))
     deadline: str | float | None = None
     callback: str | None = None
+    fresh: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(self.ids))  # an iterator would be empty the second time
@@ -43,7 +44,7 @@ class Submission:
     @property
     def body(self) -> bytes:
         members: dict[str, Any] = {"ids": self.ids, "priority": name_of(self.priority)}
-        more = {"deadline": self.deadline, "callback": self.callback}
+        more = {"deadline": self.deadline, "callback": self.callback, "fresh": self.fresh}
         members |= {name: value for name, value in more.items() if value is not None}
         return json.dumps(members, separators=(",", ":")).encode()
 

@@ -46,7 +46,7 @@ from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, are_ids, check_request, past_moment, printable, shown
+from .validation import MEMBERS, Checked, are_ids, check_request, past_moment, printable, shown
 
 __all__ = [
     "ALL_FAILURES",
@@ -76,6 +76,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "Batches",
+    "Checked",
     "Claim",
     "Clock",
     "Counts",

@@ -110,5 +110,5 @@ class Serving:
         state.registry.catalog.refile(record)
         state.recount(record, -starts)
         state.settle(record, now)
-        batch = record.batches(range(position, position + 1))[0]
+        batch = record.batches(range(position, position + 1))[0]._replace(started_at=None)
         self._log.add(Served(batch, record.snapshot(), now - record.created_at), len(need.served))

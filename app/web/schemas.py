@@ -104,6 +104,15 @@ def _callback(settings: Settings) -> JSON:
     return {"callback": {"type": ["string", "null"], "maxLength": LONGEST_URL, "description": about}}
 
 
+def _fresh(settings: Settings) -> JSON:
+    """Returns the member by which a submission asks for answers that are younger, where any are kept."""
+    if settings.fresh is None:
+        return {}
+    about = "Seconds before the submission after which an answer counts; with 0, none from before it does."
+    seconds = {"type": ["number", "null"], "minimum": 0, "maximum": settings.fresh, "default": settings.fresh}
+    return {"fresh": {**seconds, "description": about}}
+
+
 def schemas(settings: Settings) -> JSON:
     """Returns every schema by its name. The bounds of a request are those of the settings."""
     ingestion: JSON = {
@@ -117,6 +126,7 @@ def schemas(settings: Settings) -> JSON:
         "started_at": _TIME_OR_NULL,
         "finished_at": _TIME_OR_NULL,
         "owner": {"type": "string", "description": "The caller that submitted it, where there are keys."},
+        "served": {**COUNT, "description": "Ids that got their answer without a call, where FRESH is set."},
     }
     estimate: JSON = {
         "batches_ahead": COUNT,
@@ -151,6 +161,7 @@ def schemas(settings: Settings) -> JSON:
                     ],
                 },
                 **_callback(settings),
+                **_fresh(settings),
             },
             "example": {"ids": some_ids(settings)[:3], "priority": "HIGH"},
         },
@@ -165,7 +176,7 @@ def schemas(settings: Settings) -> JSON:
             description="How the receiver was told of the ingestion's latest end.",
         ),
         "Accepted": _object({"ingestion_id": UUID}),
-        "Ingestion": _object(ingestion, "owner"),
+        "Ingestion": _object(ingestion, "owner", "served"),
         "Status": _object(
             {
                 **ingestion,
@@ -173,7 +184,7 @@ def schemas(settings: Settings) -> JSON:
                 "callback": ref("schemas", "Callback"),
                 "batches": _array(ref("schemas", "Batch")),
             },
-            *("owner", "callback", *estimate),
+            *("owner", "served", "callback", *estimate),
             description="The ingestion with a page of its batches; the estimate is there until it has ended, and the"
             " callback from then on, if anybody is told.",
         ),
@@ -224,7 +235,7 @@ def schemas(settings: Settings) -> JSON:
                     "anyOf": [
                         {
                             "type": "string",
-                            "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token"],
+                            "enum": ["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"],
                         },
                         {"type": "null"},
                     ]

@@ -58,6 +58,10 @@ OPERATIONS = {
         and answered with the same ingestion, and another body is refused with 422. The key is remembered as long as
         the ingestion.
 
+        With the setting `FRESH`, an id whose answer came less than so many seconds before the submission, or came while
+        it waited, is served from that without a call; `fresh` lowers that for one submission, to 0 at least, and is
+        refused without the setting. An id that is in process for others is awaited. `served` in the status counts them.
+
         With a `deadline`, ids that could not be done in time are refused with 422, and `earliest` says when they could
         be. Of a refused request nothing is queued. The `Retry-After` of a 503 says when there will be room.
 
@@ -72,7 +76,7 @@ OPERATIONS = {
         Takes the body of `POST /ingest`, checks it in the same way, and queues nothing. It answers for every priority,
         whichever the body names, and disregards the deadline.
 
-        It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
+        It counts a start for every batch, whatever is known of its ids. It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
         null.
         """,
     ),

@@ -12,7 +12,7 @@ from ..config import Settings
 from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Id, Ingestion, Status, Timing, Wait
 from ..errors import HoldQueue, IngestError, StoreUnavailable
 from ..processors import Attempt, attempting
-from ..store import Ended, Outcome, Store
+from ..store import Ended, Outcome, ServedLog, Store
 from .announcer import Announcer
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
@@ -177,6 +177,7 @@ class Attempts:
             ended, claimed = told or (None, [])
         else:
             ended = self._report(hand, lambda: self._store.end(claim, outcome))
+        self.tell_served()
         if ended and ended.state == FAILED and ended.error:
             self._announce_failure(claim.batch, ended.ingestion, timing, ended.error, None)
         elif ended and ended.state == COMPLETED:
@@ -226,7 +227,13 @@ class Attempts:
         except StoreUnavailable:
             # The worker's thread runs into the same problem next, and logs it.
             return None
+        self.tell_served()
         return None if isinstance(claimed, Wait) else claimed[0]
+
+    def tell_served(self) -> None:
+        """Announce what a claim found to need no call, in a thread of its own: batches that started must not wait."""
+        if self._store.served:
+            self._announcer.put(partial(announce_served, self._store.served, self._emitter))
 
     def time_out(self, hand: Hand) -> None:
         """Fail the attempt of a hand whose processor did not return in time."""
@@ -283,6 +290,19 @@ def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
     """Log and signal that an ingestion ended."""
     logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
     emitter.emit(signals.ingestion_finished, ingestion=ingestion)
+
+
+def announce_served(served: ServedLog, emitter: signals.Emitter) -> None:
+    """Log and signal the batches that ended without a call since the last time."""
+    for batch, ingestion, waited in served.take() if served else ():
+        logger.info("%s needs no call: all that it asks is known", named(batch), extra=fields(batch))
+        timing = Timing(0.0, waited)
+        if batch.error is None:
+            emitter.emit(signals.batch_completed, batch=batch, attempt=timing)
+        else:
+            emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=batch.error)
+        if ingestion.finished_at is not None:
+            announce(emitter, ingestion)
 
 
 def named(batch: Batch) -> str:

@@ -10,7 +10,7 @@ from ..core import Clock, Wait
 from ..signals import Emitter
 from ..store import Store
 from .announcer import Announcer
-from .attempt import Attempts, Process
+from .attempt import Attempts, Process, announce_served
 from .crew import Crew
 
 
@@ -30,6 +30,7 @@ class Drain:
         crew = Crew(name, 1, group=False, on_idle=lambda: None)
         crew.close()  # so that no attempt claims the batch after its own
         self._store = store
+        self._emitter = emitter
         self._clock = clock
         self._advance = advance
         self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name))
@@ -44,6 +45,7 @@ class Drain:
         count = 0
         while True:
             answer = self._store.claim(1)
+            announce_served(self._store.served, self._emitter)
             if not isinstance(answer, Wait):
                 count += 1
                 error = self._attempts.run_here(answer[0])
@@ -61,4 +63,4 @@ class Drain:
         """Returns whether a batch may start once time has passed."""
         if wait.reason == "hold":
             return any(depth.waiting for depth in self._store.stats().depths.values())
-        return wait.reason in ("token", "retry")
+        return wait.reason in ("token", "retry") or wait.seconds == 0.0

@@ -223,8 +223,9 @@ class Worker:
         # Set before the check, so that what is added during it wakes this thread.
         self._looking = True
         answer = self._store.claim(free, was_full=was_full)
+        self._attempts.tell_served()
         if isinstance(answer, Wait):
-            self._looking = answer.reason in ("empty", "retry")
+            self._looking = answer.reason in ("empty", "answer", "retry")
             # What the upstream had no room for waits for one of its batches to end, as for a slot.
             self._was_full = answer.reason == "connections"
             self._say_wait(answer.reason, answer.seconds)

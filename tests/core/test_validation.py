@@ -16,7 +16,7 @@ DEADLINE = "deadline must be an RFC 3339 time with its offset, or seconds from n
 
 
 def checked(chosen: dict[str, Any] | None = None, **body: Any) -> tuple[list[Any], Priority, float | None]:
-    ids, priority, deadline, _ = check_request({"ids": [1], "priority": "LOW"} | body, settings(**chosen or {}), NOW)
+    ids, priority, deadline, *_ = check_request({"ids": [1], "priority": "LOW"} | body, settings(**chosen or {}), NOW)
     return [*ids], priority, deadline
 
 

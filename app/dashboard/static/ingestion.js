@@ -65,6 +65,7 @@ function facts(data) {
     ["Ids", `${number(data.id_count)} in ${plural(data.batch_count, "batch")}`],
     ["Created", clock(data.created_at), data.created_at, "ago"],
   ];
+  if (data.served) found.push(["Served without a call", plural(data.served, "id")]);
   if (data.started_at) found.push(["Started", clock(data.started_at), data.started_at, "ago"]);
   if (data.finished_at) {
     found.push(["Finished", clock(data.finished_at), data.finished_at, "ago"]);

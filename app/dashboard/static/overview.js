@@ -53,6 +53,7 @@ function held(data) {
     case "paused": return "The queue is paused.";
     case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
     case "token": return "Waiting for the rate limit.";
+    case "answer": return "All that waits is in process for others.";
     case "connections": return "The upstream takes no more at once.";
     case "slots": return `All ${plural(data.slots, "slot")} are busy.`;
     case "retry": return "Only retries are waiting, and none is due yet.";
