@@ -73,9 +73,7 @@ ingestion.add_command(worker)
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
 @deadline_option
 @click.option("--callback", help="A URL that is told when it ends; the service has to allow its host.")
-@click.option(
-    "--fresh", type=float, help="Seconds that an answer may be old, at most the service's FRESH; 0: ask anew."
-)
+@click.option("--fresh", type=float, help="Seconds that an answer may be old at most, instead of FRESH; 0: ask anew.")
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option

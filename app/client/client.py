@@ -52,9 +52,9 @@ class Client(Base):
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, and `fresh` seconds
-        that count instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every
-        attempt carries `idempotency_key`, or a random one.
+        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
+        instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every attempt carries
+        `idempotency_key`, or a random one.
         """
         more = {"deadline": deadline, "callback": callback, "fresh": fresh}
         submission = Submission.of(ids, priority, idempotency_key, **more)

@@ -35,7 +35,9 @@ class Submission:
     @classmethod
     def of(cls, ids: Iterable[Id], priority: Priority | str, idempotency_key: str | None = None, **more: Any) -> Self:
         """Returns a submission with this key, or a random one where it is None."""
-        return cls(ids, priority, **({} if idempotency_key is None else {"idempotency_key": idempotency_key}), **more)
+        if idempotency_key is not None:
+            more["idempotency_key"] = idempotency_key
+        return cls(ids, priority, **more)
 
     @property
     def headers(self) -> dict[str, str]:

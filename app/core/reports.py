@@ -122,7 +122,7 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue is paused.
+    None while the queue is paused. With FRESH, each may come sooner.
     """
 
     batches_ahead: int

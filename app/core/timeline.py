@@ -79,7 +79,8 @@ class Timeline(NamedTuple):
     """The upcoming starts, as determined by limiter, pause, hold, retries and free slots. Times are epoch seconds.
 
     `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
-    all waiting batches, and `aside` holds those that wait for a retry.
+    all waiting batches, and `aside` holds those that wait for a retry. With `early`, a batch may end before its start
+    would come, so each of these is the latest it can be.
     """
 
     now: float
@@ -91,6 +92,7 @@ class Timeline(NamedTuple):
     paused: bool
     waiting: int
     aside: Aside
+    early: bool = False
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
@@ -164,7 +166,8 @@ class Timeline(NamedTuple):
         if self.paused:
             return Estimate(span.nth, None, None, now if ends else None)
         completion = max(span.last + self.service, *ends, now)
-        return Estimate(span.nth, span.first, completion, now if ends else span.earliest)
+        earliest = self.earliest(0) if self.early else span.earliest
+        return Estimate(span.nth, span.first, completion, now if ends else earliest)
 
     def upcoming(
         self, ready: Iterator[tuple[Line, T]], retries: Sequence[tuple[float, Line, T]], limit: int

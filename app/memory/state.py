@@ -94,6 +94,7 @@ class MemoryState:
             gate.paused,
             self.backlog.total,
             self.aside,
+            self.serving is not None,
         )
 
     def present(self, now: float) -> list[WorkerReport]:

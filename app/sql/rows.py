@@ -104,6 +104,7 @@ class QueueRow:
             self.paused,
             self.total,
             aside,
+            settings.fresh is not None,
         )
 
 

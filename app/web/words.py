@@ -76,8 +76,8 @@ OPERATIONS = {
         Takes the body of `POST /ingest`, checks it in the same way, and queues nothing. It answers for every priority,
         whichever the body names, and disregards the deadline.
 
-        It counts a start for every batch, whatever is known of its ids. It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
-        null.
+        It is a forecast: more urgent ids that are submitted later go first. It counts a start for each batch, whatever
+        is known of its ids. While the queue is paused, the times are null.
         """,
     ),
     "getStatus": Words(

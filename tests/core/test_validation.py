@@ -32,6 +32,7 @@ def test_what_a_program_hands_over_is_taken_as_it_is() -> None:
         Priority.HIGH,
         None,
         None,
+        None,
     )
 
 
