@@ -35,6 +35,9 @@ from .wire import Values
 _MOST = 100
 """Lost claims ended in one turn at most."""
 
+_WIDTH = len(INGESTION_NAMES) + len(BATCH_COLUMNS)
+"""Columns of a claim as read, without its ids."""
+
 _CHANGED = (
     "state",
     "line",
@@ -100,12 +103,12 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
     after: list[Ended | None] = []
     ends, knows = _Ends(turn, settings), settings.fresh is not None
     found = turn.connection.firsts(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
-    for (claim, outcome), row in zip(ended, found, strict=True):
-        *columns, part = row if row and knows else (*(row or ()), None)
+    for (claim, outcome), columns in zip(ended, found, strict=True):
+        part = columns[-1] if columns and knows else None
         if columns and ends.is_latest(columns, claim):
             after.append(ends.end(columns, outcome, part))
         else:
-            after.append(_ended_before(turn, columns, claim, outcome) if columns else None)
+            after.append(_ended_before(turn, columns[:_WIDTH], claim, outcome) if columns else None)
     ends.write()
     return after
 
@@ -176,7 +179,7 @@ class _Ends:
         """End a claim; `part` holds its batch's ids, packed, where they are integers and FRESH needs them."""
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) :]
+        position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : _WIDTH]
         answers = answers_of(row.ids_at(position), partial, alone)
         if self._settings.fresh is not None:
             self._note(row, position, answers.asked, part, outcome)

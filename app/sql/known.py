@@ -146,8 +146,9 @@ def ended(turn: Turn, calls: Sequence[Call]) -> None:
         turn.connection.execute(_TELL[turn.connection.is_sqlite], told)
     if left:
         turn.connection.execute(_LEAVE, left)
-    this = {"this": turn.queue.instance, "now": turn.now}
-    turn.connection.execute(_WAKE, [this | {"order": call.asker[0], "position": call.asker[1]} for call in calls])
+    if turn.queue.lined:  # else nobody awaits anything
+        this = {"this": turn.queue.instance, "now": turn.now}
+        turn.connection.execute(_WAKE, [this | {"order": call.asker[0], "position": call.asker[1]} for call in calls])
 
 
 def is_any_left_behind(database: Database, state: QueueRow) -> bool:

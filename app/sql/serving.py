@@ -38,11 +38,8 @@ from .schema import AWAITING, NOT_IN_LINE, THIS_BATCH, batches
 from .turns import Turn
 from .wire import Values
 
-_SPARE = 8
-"""Batches looked at beyond those that may start, at first."""
-
 _SOME = 100
-"""Batches looked at together once some need no call."""
+"""Batches looked at together once the first need no call."""
 
 _ENDED = ("state", "line", "finished_at", "error_type", "error_message", "results", "left", "alone")
 _AWAITS = ("line", "awaits_order", "awaits_position", "results", "left", "alone")
@@ -84,7 +81,7 @@ class Serving:
 
         Those that come up before the last of them and need no call are taken out of line.
         """
-        size, looked_at, starts = most + _SPARE, 0, False
+        size, looked_at, starts = max(most, 1), 0, False
         while True:
             picked = pick(self._turn, size, promoted=True)
             found = self._look(picked)
@@ -102,7 +99,7 @@ class Serving:
                     starts = True
                     self._start(candidate, need)
             looked_at += len(picked)
-            if len(picked) < size:
+            if len(picked) < size or (starts and not most):
                 return
             if starts or looked_at >= MOST:
                 self.has_more = True
