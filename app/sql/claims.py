@@ -65,6 +65,8 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
         token_at = gate.limiter.ready_at
         if not gate.limiter.take(now):
             break
+        if serving:
+            serving.start(candidate)
         chosen.append(_Chosen(candidate, token_at, was_full))
     queue.keep(gate)
     claimed = [_start(turn, one.candidate) for one in chosen]

@@ -75,9 +75,10 @@ class Serving:
         self._changes: dict[Any, list[Values]] = {}
         self._used: list[tuple[str, Id]] = []
         self._asked: dict[tuple[str, Id], Asker] = {}
+        self._needs: dict[tuple[float, int, int], tuple[Candidate, Need]] = {}
 
     def due(self, most: int) -> Iterator[Candidate]:
-        """Yields up to `most` due batches that have to be asked, most urgent first, each once the one before it starts.
+        """Yields up to `most` due batches that have to be asked, most urgent first; `start` is to be called for each.
 
         Those that come up before the last of them and need no call are taken out of line.
         """
@@ -94,10 +95,8 @@ class Serving:
                 elif not most:
                     return
                 else:
-                    most -= 1
-                    yield candidate._replace(answers=need.answers)
-                    starts = True
-                    self._start(candidate, need)
+                    most, starts = most - 1, True
+                    yield self._asking(candidate, need)
             looked_at += len(picked)
             if len(picked) < size or (starts and not most):
                 return
@@ -131,13 +130,12 @@ class Serving:
             # What starts in this turn is not yet written down.
             askers = (self._asked.get((scope, candidate.ids[nth])) for nth in need.answers.asked)
             need = need._replace(awaits=next((one for one in askers if one is not None), None))
-        self._used += [(scope, one) for one in need.served]
         return need
 
     def _serve(self, candidate: Candidate, need: Need) -> None:
         turn, row = self._turn, candidate.row
         state, error = need.answers.end
-        self._leave_line(candidate)
+        self._leave_line(candidate, need)
         turn.wait(row, -candidate.answers.starts, -len(candidate.answers.left))
         row.retrying -= candidate.state == WAITING
         row.completed += state == COMPLETED
@@ -150,25 +148,33 @@ class Serving:
         tell(turn, row, batch._replace(finished_at=turn.now, error=error), len(need.served))
 
     def _await(self, candidate: Candidate, need: Need, asker: Asker) -> None:
-        self._leave_line(candidate)
+        self._leave_line(candidate, need)
         self._turn.queue.lined += need.answers.starts
         self._recount(candidate, need)
         values = {"state": candidate.state, "line": AWAITING, "awaits_order": asker[0], "awaits_position": asker[1]}
         self._learn(candidate, need, _ADD_AWAITING if candidate.fresh else _AWAIT, values)
 
-    def _start(self, candidate: Candidate, need: Need) -> None:
+    def _asking(self, candidate: Candidate, need: Need) -> Candidate:
+        """Returns a batch as its call has it."""
+        self._needs[candidate.place] = candidate, need
+        return candidate._replace(answers=need.answers)
+
+    def start(self, asking: Candidate) -> None:
         """Note what a batch that starts asks, and what was served of it."""
+        candidate, need = self._needs.pop(asking.place)
         row, (before, after) = candidate.row, (candidate.answers, need.answers)
         if not candidate.fresh:
             self._turn.queue.lined += after.starts - before.starts
         self._recount(candidate, need)
         scope, asker = scope_of(self._settings, row.owner), (row.order, candidate.position)
         self._asked |= {(scope, candidate.ids[nth]): asker for nth in after.asked}
+        self._used += [(scope, one) for one in need.served]
         if need.served:
             self._learn(candidate, need, _LEARN, {})
 
-    def _leave_line(self, candidate: Candidate) -> None:
+    def _leave_line(self, candidate: Candidate, need: Need) -> None:
         row = candidate.row
+        self._used += [(scope_of(self._settings, row.owner), one) for one in need.served]
         if candidate.fresh:
             row.cursor += 1
             row.open = int(row.cursor < row.batch_count)
