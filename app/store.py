@@ -238,7 +238,8 @@ class Store(ABC):
         """Take tokens and the most urgent due batches, up to `limit`, in one step; returns the claims, or what to wait
         for.
 
-        `was_full` says, for the dispatch log, that the caller had no free slot until now.
+        With FILL, each takes along what fits into its call. `was_full` says, for the dispatch log, that the caller had
+        no free slot until now.
         """
 
     @abstractmethod
@@ -258,6 +259,10 @@ class Store(ABC):
 
         A call that raised StoreUnavailable may be repeated: an outcome that was recorded after all is recognised.
         """
+
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        """`end` the claims of a call, each by its own outcome; in SQL in one turn."""
+        return [self.end(claim, outcome) for claim, outcome in ended]
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False

@@ -3,6 +3,7 @@
 from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
 from .batches import Batches
+from .calls import Call, key_of, merged, parted, refused_together
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
@@ -61,6 +62,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "Batches",
+    "Call",
     "Claim",
     "Clock",
     "Counts",
@@ -122,11 +124,15 @@ __all__ = [
     "ingestion_prefix",
     "interval_bounds",
     "is_last",
+    "key_of",
     "limiter_of",
+    "merged",
     "most_burst",
+    "parted",
     "past_moment",
     "printable",
     "rank_of",
+    "refused_together",
     "roll_up",
     "room_of",
     "runs",

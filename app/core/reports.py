@@ -18,6 +18,7 @@ class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 
     `limited_by` names the last condition it waited for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
+    `rode_with` is the id of the batch whose token and call it shared, None where it took a token of its own.
     """
 
     started_at: float
@@ -30,6 +31,7 @@ class Dispatch(NamedTuple):
     rank: float
     order: int
     limited_by: str
+    rode_with: str | None = None
 
 
 class Depth(NamedTuple):
@@ -121,7 +123,7 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue is paused.
+    None while the queue is paused. With FILL, batches start and end no later than this.
     """
 
     batches_ahead: int

@@ -80,6 +80,8 @@ class Timeline(NamedTuple):
 
     `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
     all waiting batches, and `aside` holds those that wait for a retry.
+
+    With `fill`, a batch may ride in the call of an earlier one, so each of these is the latest it can be.
     """
 
     now: float
@@ -91,6 +93,7 @@ class Timeline(NamedTuple):
     paused: bool
     waiting: int
     aside: Aside
+    fill: bool = False
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
@@ -164,7 +167,8 @@ class Timeline(NamedTuple):
         if self.paused:
             return Estimate(span.nth, None, None, now if ends else None)
         completion = max(span.last + self.service, *ends, now)
-        return Estimate(span.nth, span.first, completion, now if ends else span.earliest)
+        earliest = self.earliest(0) if self.fill else span.earliest
+        return Estimate(span.nth, span.first, completion, now if ends else earliest)
 
     def upcoming(
         self, ready: Iterator[tuple[Line, T]], retries: Sequence[tuple[float, Line, T]], limit: int

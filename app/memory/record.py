@@ -246,14 +246,15 @@ class Record:
 
 
 class Lease:
-    """A running claim, and when it expires without a heartbeat."""
+    """A running claim, when it expires without a heartbeat, and whether it rides in the call of another."""
 
-    __slots__ = ("claim", "record", "until")
+    __slots__ = ("claim", "record", "rides", "until")
 
-    def __init__(self, record: Record, claim: Claim, until: float) -> None:
+    def __init__(self, record: Record, claim: Claim, until: float, *, rides: bool) -> None:
         self.record = record
         self.claim = claim
         self.until = until
+        self.rides = rides
 
 
 def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:

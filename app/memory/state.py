@@ -15,6 +15,7 @@ from ..core import (
     WAITING,
     Audit,
     BatchError,
+    Call,
     Claim,
     Clock,
     Gate,
@@ -62,6 +63,7 @@ class MemoryState:
         self.outbox = MemoryOutbox(settings, clock)
         self.measured = Measured()
         self.leases: dict[tuple[str, int], Lease] = {}
+        self.riders = 0
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
         self.workers: dict[str, WorkerReport] = {}
@@ -82,13 +84,21 @@ class MemoryState:
             now,
             gate.limiter,
             gate.hold_until,
-            Running(len(self.leases), lambda: (lease.claim.claimed_at for lease in self.leases.values())),
+            Running(
+                self.running, lambda: (lease.claim.claimed_at for lease in self.leases.values() if not lease.rides)
+            ),
             self.slots(now),
             self.measured.service,
             gate.paused,
             self.backlog.total,
             self.aside,
+            self._settings.fill,
         )
+
+    @property
+    def running(self) -> int:
+        """How many calls are in process; a batch that rides has none of its own."""
+        return len(self.leases) - self.riders
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
@@ -137,7 +147,7 @@ class MemoryState:
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
-        limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
+        limiter, room = self.gate.limiter, room_of(self._settings, self.running)
         if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room):
             return wait
         claims: list[Claim] = []
@@ -145,8 +155,25 @@ class MemoryState:
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
-            claims.append(self._start(entry, now, token_at, was_full=was_full))
+            claim = self._start(entry, now, token_at, was_full=was_full)
+            claims.append(self._filled(claim, now, token_at, was_full=was_full) if self._settings.fill else claim)
         return claims
+
+    def _filled(self, leader: Claim, now: float, token_at: float, *, was_full: bool) -> Claim:
+        """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
+        call, riders, passed = Call(self._settings, leader.batch), [], []
+        while call.looks and (entry := self._first(now)):
+            record, position = entry.owner, entry.position
+            claim = record.claim(position, record.attempt(position) + 1, entry.due, now)
+            if call.takes(claim.batch):
+                rode_with = leader.batch.id
+                riders.append(self._start(entry, now, token_at, was_full=was_full, rode_with=rode_with))
+            else:
+                self.queue.pop()
+                passed.append(entry)
+        for entry in passed:
+            self.queue.put(entry)
+        return leader._replace(riders=tuple(riders)) if riders else leader
 
     def _first(self, now: float) -> Entry[Record] | None:
         """Returns the most urgent due entry; drops cancelled ones on the way."""
@@ -167,7 +194,9 @@ class MemoryState:
             for _ in range(entry.owner.starts(position))
         )
 
-    def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
+    def _start(
+        self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool, rode_with: str | None = None
+    ) -> Claim:
         record, position = entry.owner, entry.position
         record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
@@ -189,11 +218,13 @@ class MemoryState:
         self.backlog.change(record, -starts)
         self._recount(record)
         claim = record.claim(position, attempt, entry.due, now)
-        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
+        rides = rode_with is not None
+        self.riders += rides
+        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rides=rides)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
         self.minutes.add(now)
-        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
+        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, rode_with))
         return claim
 
     def lease_of(self, claim: Claim) -> Lease | None:
@@ -211,6 +242,7 @@ class MemoryState:
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
+        self.riders -= lease.rides
         details, answers = record.details, None
         if state == FAILED or position in details.answers:
             split = self._settings.split_failed
@@ -228,10 +260,10 @@ class MemoryState:
             details.results[position] = results if answers is None else record.complete(position)
         if state == WAITING != outcome.state:
             details.attempts[position] = 0
-        if counted:
-            self.measured.took(now - claim.claimed_at)
-        else:
+        if not counted:
             details.attempts[position] = claim.batch.attempt - 1
+        elif not lease.rides:
+            self.measured.took(now - claim.claimed_at)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
             entry = Entry(record.rank, record.order, position, now + delay, record)

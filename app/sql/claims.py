@@ -11,21 +11,16 @@ from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import minutes
 from .picks import PROMOTE, Candidate, first_due, pick
+from .riders import riders_of
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .turns import Turn
+from .wire import Values
 
-_FRESH = insert(batches).values(
-    {
-        name: bindparam(name)
-        for name in ("instance", "order", "position", "rank", "state", "line", "attempt", "started_at", "lease_until")
-    }
-)
+_KEY = "instance", "order", "position", "rank"
+_STARTED = "state", "line", "attempt", "started_at", "lease_until", "rides"
+_FRESH = insert(batches).values({name: bindparam(name) for name in _KEY + _STARTED})
 _LOG = insert(dispatches).values(all_of(dispatches))
-_START = (
-    update(batches)
-    .where(*THIS_BATCH)
-    .values({name: bindparam(name) for name in ("state", "line", "attempt", "started_at", "lease_until")})
-)
+_START = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _STARTED})
 _TRIM = delete(dispatches).where(dispatches.c.instance == THIS, dispatches.c.number <= bindparam("last"))
 _TRIM_EVERY = 100
 
@@ -38,11 +33,15 @@ class Request(NamedTuple):
 
 
 class _Chosen(NamedTuple):
-    """A batch that starts, with when its token arrived and whether its caller had no free slot until now."""
+    """A batch that starts, with when its token arrived and whether its caller had no free slot until now.
+
+    `rode_with` is the id of the batch in whose call it rides.
+    """
 
     candidate: Candidate
     token_at: float
     was_full: bool
+    rode_with: str | None = None
 
 
 def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
@@ -50,20 +49,19 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings, turn.now)
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
-    chosen: list[_Chosen] = []
+    claimed: list[Claim] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     room = room_of(settings, queue.running)
     if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room):
-        for candidate, was_full in zip(pick(turn, min(len(slots), room), promoted=True), slots, strict=False):
-            token_at = gate.limiter.ready_at
-            if not gate.limiter.take(now):
+        most = min(len(slots), room)
+        # Batches that ride leave the line, so what leads the next call is picked after them.
+        step = 1 if settings.fill else most
+        for nth in range(0, most, step):
+            some = _claim(turn, settings, gate, slots[nth : nth + step])
+            claimed += some
+            if len(some) < step:
                 break
-            chosen.append(_Chosen(candidate, token_at, was_full))
     queue.keep(gate)
-    claimed = [_start(turn, one.candidate) for one in chosen]
-    if chosen:
-        _write_starts(turn, settings, [one.candidate for one in chosen])
-        _log(turn, settings, gate, chosen)
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
@@ -73,8 +71,30 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     return answers
 
 
-def _start(turn: Turn, candidate: Candidate) -> Claim:
-    row, queue = candidate.row, turn.queue
+def _claim(turn: Turn, settings: Settings, gate: Gate, slots: Sequence[bool]) -> list[Claim]:
+    """Start as many of the most urgent due batches as there are slots and tokens, with what rides along."""
+    calls: list[list[_Chosen]] = []
+    for candidate, was_full in zip(pick(turn, len(slots), promoted=True), slots, strict=False):
+        token_at = gate.limiter.ready_at
+        if not gate.limiter.take(turn.now):
+            break
+        call = [_Chosen(candidate, token_at, was_full)]
+        if settings.fill:
+            leader = candidate.batch(candidate.attempt, Status.TRIGGERED).id
+            call += [_Chosen(one, token_at, was_full, leader) for one in riders_of(turn, settings, candidate)]
+        calls.append(call)
+    if not calls:
+        return []
+    claims = [[_start(turn, one) for one in call] for call in calls]
+    chosen = [one for call in calls for one in call]
+    _write_starts(turn, settings, chosen)
+    _log(turn, settings, gate, chosen)
+    return [leader._replace(riders=tuple(riders)) if riders else leader for leader, *riders in claims]
+
+
+def _start(turn: Turn, chosen: _Chosen) -> Claim:
+    candidate, queue = chosen.candidate, turn.queue
+    row = candidate.row
     if candidate.fresh:
         row.cursor += 1
         row.open = int(row.cursor < row.batch_count)
@@ -82,7 +102,7 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
         queue.lined -= candidate.answers.starts
         row.retrying -= candidate.state == WAITING
     row.running += 1
-    queue.running += 1
+    queue.running += chosen.rode_with is None
     row.started_at = turn.now if row.started_at is None else row.started_at
     answers = candidate.answers
     turn.wait(row, -answers.starts, -len(answers.left))
@@ -90,16 +110,17 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
     return Claim(answers.asking(batch), candidate.due, turn.now)
 
 
-def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:
+def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> None:
     fresh, again = [], []
-    for candidate in started:
+    for candidate, _, _, rode_with in chosen:
         row, instance = candidate.row, turn.queue.instance
-        values = {
+        values: Values = {
             "state": RUNNING,
             "line": NOT_IN_LINE,
             "attempt": candidate.attempt + 1,
             "started_at": turn.now,
             "lease_until": turn.now + settings.lease,
+            "rides": None if rode_with is None else True,
         }
         if candidate.fresh:
             key = {"instance": instance, "order": row.order, "position": candidate.position, "rank": row.rank}
@@ -111,12 +132,12 @@ def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) 
         turn.connection.execute(_FRESH, fresh)
     if again:
         turn.connection.execute(_START, again)
-    turn.save({candidate.row.order: candidate.row for candidate in started}.values())
+    turn.save({one.candidate.row.order: one.candidate.row for one in chosen}.values())
 
 
 def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) -> None:
     queue, entries = turn.queue, []
-    for candidate, token_at, was_full in chosen:
+    for candidate, token_at, was_full, rode_with in chosen:
         queue.dispatched += 1
         row, fresh = candidate.row, candidate.state == NEW
         entries.append(
@@ -132,6 +153,7 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
                 "rank": row.rank,
                 "order": row.order,
                 "limited_by": gate.limited_by(fresh=fresh, due=candidate.due, token_at=token_at, was_full=was_full),
+                "rode_with": rode_with,
             }
         )
     turn.connection.execute(_LOG, entries)

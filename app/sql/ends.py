@@ -35,8 +35,9 @@ _CHANGED = (
     "alone",
 )
 _END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
+_BATCH_COLUMNS = [batches.c.rides, *BATCH_COLUMNS]
 _CLAIM = (
-    select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
+    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
     .where(
         ingestions.c.instance == THIS,
@@ -47,7 +48,7 @@ _CLAIM = (
 EXPIRED = (
     select(
         *INGESTION_COLUMNS,
-        *BATCH_COLUMNS,
+        *_BATCH_COLUMNS,
         slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
     )
     .join_from(batches, ingestions, SAME_INGESTION)
@@ -103,7 +104,7 @@ def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> E
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
+    _, position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
     wanted = _told(outcome.error) if outcome.error else told
     counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
     same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
@@ -123,7 +124,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
     ends, lost = _Ends(turn, settings), []
     for *columns, part in rows:
-        position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
         after, state, _ = ends.end(columns, outcome)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
@@ -145,19 +146,19 @@ class _Ends:
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
-        position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
 
     def end(self, columns: Any, outcome: Outcome) -> Ended:
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        position, _, attempt, due, started_at, alone, known, *told = columns[len(INGESTION_NAMES) :]
+        rides, position, _, attempt, due, started_at, alone, known, *told = columns[len(INGESTION_NAMES) :]
         answers = answers_of(row.ids_at(position), known, alone)
         state, error, answers = answers.after(state, error, results, split=self._settings.split_failed)
         line = NOT_IN_LINE
         row.running -= 1
-        queue.running -= 1
+        queue.running -= not rides
         if state == COMPLETED:
             row.completed += 1
             told = [None, None]
@@ -174,7 +175,7 @@ class _Ends:
             told = _told(error)
         if state == WAITING != outcome.state:
             attempt = 0
-        if counted:
+        if counted and not rides:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
@@ -227,7 +228,7 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
                 "of_attempt": batch.attempt,
                 "of_claimed_at": claimed_at,
             }
-            for batch, _, claimed_at in claims
+            for batch, _, claimed_at, _ in claims
         ],
     )
 

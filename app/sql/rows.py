@@ -33,8 +33,8 @@ _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 class QueueRow:
     """The state of one instance's queue.
 
-    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of the other limits as JSON.
+    The totals count batches, `lined` the rows of `batches` in line, `running` the calls in process, `starts` what
+    started in `minute`. `levels` is the state of the other limits as JSON.
     """
 
     instance: int
@@ -104,6 +104,7 @@ class QueueRow:
             self.paused,
             self.total,
             aside,
+            settings.fill,
         )
 
 

@@ -33,7 +33,7 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0012"
+FIRST, REVISION = "0001", "0014"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -201,11 +201,13 @@ batches = Table(
     Column("results", Text),
     Column("left", Integer),
     Column("alone", Boolean),
+    Column("rides", Boolean),
     sqlite_with_rowid=False,
 )
 """The batches that were claimed at least once; `state` is one of `core.states`.
 
-`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
+`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one,
+`rides` that the batch shares the call of another.
 """
 
 IS_RUNNING = text(f"state = {RUNNING}")
@@ -282,6 +284,7 @@ dispatches = Table(
     Column("rank", Double, nullable=False),
     Column("order", BigInteger, nullable=False),
     Column("limited_by", String(16), nullable=False),
+    Column("rode_with", String(36)),
     sqlite_with_rowid=False,
 )
 

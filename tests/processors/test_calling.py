@@ -32,7 +32,7 @@ class Queue:
         self.slowed: list[str] = []
 
     def run(self, fetch: HttpUpstream) -> Any:
-        attempt = Attempt(lambda: self.batch, lambda hold: self.holds.append(hold.seconds), self.slowed.append)
+        attempt = Attempt(lambda: (self.batch,), lambda hold: self.holds.append(hold.seconds), self.slowed.append)
         with attempting(attempt):
             return fetch(self.batch.ids)
 
