@@ -353,7 +353,7 @@ class Store(ABC):
 
     @abstractmethod
     def minutes(self) -> dict[int, int]:
-        """Returns how many batches started in each minute of the last hour, by minutes since the epoch."""
+        """Returns how many tokens were taken in each minute of the last hour, by minutes since the epoch."""
 
     @abstractmethod
     def prune(self) -> int:

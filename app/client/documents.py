@@ -305,6 +305,7 @@ class Dispatch(Document):
     order: int
     limited_by: str
     wait: float
+    rode_with: str | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -223,7 +223,8 @@ class MemoryState:
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rides=rides)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
-        self.minutes.add(now)
+        if not rides:
+            self.minutes.add(now)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, rode_with))
         return claim
 

@@ -157,7 +157,7 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
             }
         )
     turn.connection.execute(_LOG, entries)
-    minutes.count(turn, len(entries))
+    minutes.count(turn, sum(one.rode_with is None for one in chosen))
     if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
         last = queue.dispatched - settings.dispatch_log
         turn.connection.execute(_TRIM, {"this": queue.instance, "last": last})

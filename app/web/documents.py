@@ -278,8 +278,11 @@ def audit_document(page: Sequence[Audit], limit: int) -> dict[str, Any]:
 
 def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
     """Returns a dispatch with its times in epoch seconds, so that they compare to the last digit."""
+    told = dispatch._asdict()
+    if dispatch.rode_with is None:
+        del told["rode_with"]
     return {
-        **dispatch._asdict(),
+        **told,
         "priority": dispatch.priority.name,
         "wait": dispatch.started_at - dispatch.due_at,
     }

@@ -42,6 +42,7 @@ _IN_FORCE: JSON = {
     "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
     "rate_since": {**_SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
 }
+_LATEST = "With FILL, it is no later than this."
 
 
 def ref(kind: str, name: str) -> JSON:
@@ -120,8 +121,11 @@ def schemas(settings: Settings) -> JSON:
     }
     estimate: JSON = {
         "batches_ahead": COUNT,
-        "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where all that is left runs."},
-        "estimated_completion": _TIME_OR_NULL,
+        "estimated_start": {
+            **_TIME_OR_NULL,
+            "description": f"Null while paused, or where all that is left runs. {_LATEST}",
+        },
+        "estimated_completion": {**_TIME_OR_NULL, "description": _LATEST},
     }
     batch: JSON = {
         "batch_id": UUID,
@@ -297,7 +301,9 @@ def schemas(settings: Settings) -> JSON:
                 "order": COUNT,
                 "limited_by": {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]},
                 "wait": _SECONDS,
+                "rode_with": {**UUID, "description": "The batch whose token and call it shared, with FILL."},
             },
+            "rode_with",
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),
