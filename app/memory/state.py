@@ -84,9 +84,7 @@ class MemoryState:
             now,
             gate.limiter,
             gate.hold_until,
-            Running(
-                self.running, lambda: (lease.claim.claimed_at for lease in self.leases.values() if not lease.rides)
-            ),
+            Running(self.running, self._started),
             self.slots(now),
             self.measured.service,
             gate.paused,
@@ -99,6 +97,10 @@ class MemoryState:
     def running(self) -> int:
         """How many calls are in process; a batch that rides has none of its own."""
         return len(self.leases) - self.riders
+
+    def _started(self) -> Iterator[float]:
+        """Yields when the calls in process started."""
+        return (one.claim.claimed_at for one in self.leases.values() if one.rode_with is None)
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
@@ -161,12 +163,14 @@ class MemoryState:
 
     def _filled(self, leader: Claim, now: float, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
-        call, riders, passed = Call(self._settings, leader.batch), [], []
+        call = Call(self._settings, leader.batch)
+        if not call.looks:
+            return leader
+        rode_with, riders, passed = leader.batch.id, [], []
         while call.looks and (entry := self._first(now)):
             record, position = entry.owner, entry.position
             claim = record.claim(position, record.attempt(position) + 1, entry.due, now)
             if call.takes(claim.batch):
-                rode_with = leader.batch.id
                 riders.append(self._start(entry, now, token_at, was_full=was_full, rode_with=rode_with))
             else:
                 self.queue.pop()
@@ -218,13 +222,13 @@ class MemoryState:
         self.backlog.change(record, -starts)
         self._recount(record)
         claim = record.claim(position, attempt, entry.due, now)
-        rides = rode_with is not None
-        self.riders += rides
-        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rides=rides)
+        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
-        if not rides:
+        if rode_with is None:
             self.minutes.add(now)
+        else:
+            self.riders += 1
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, rode_with))
         return claim
 
@@ -243,7 +247,7 @@ class MemoryState:
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
-        self.riders -= lease.rides
+        self.riders -= lease.rode_with is not None
         details, answers = record.details, None
         if state == FAILED or position in details.answers:
             split = self._settings.split_failed
@@ -263,7 +267,7 @@ class MemoryState:
             details.attempts[position] = 0
         if not counted:
             details.attempts[position] = claim.batch.attempt - 1
-        elif not lease.rides:
+        elif lease.rode_with is None:
             self.measured.took(now - claim.claimed_at)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
