@@ -123,21 +123,26 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue is paused. With FILL, batches start and end no later than this.
+    None while the queue is paused. With FILL they are the latest it can be, as `at_latest` says.
     """
 
     batches_ahead: int
     start: float | None
     completion: float | None
     next_change: float | None
+    at_latest: bool = False
 
 
 class Quote(NamedTuple):
-    """When a request would start and end at one priority, in epoch seconds; None while the queue is paused."""
+    """When a request would start and end at one priority, in epoch seconds; None while the queue is paused.
+
+    With FILL that is the latest it can be, as `at_latest` says.
+    """
 
     batches_ahead: int
     start: float | None
     completion: float | None
+    at_latest: bool = False
 
 
 class WorkerReport(NamedTuple):

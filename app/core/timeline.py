@@ -146,7 +146,8 @@ class Timeline(NamedTuple):
         for priority in Priority:
             ahead, place = line(priority)
             span = self.added(ahead, count, place)
-            found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
+            last = self._known(span.last + self.service)
+            found[priority] = Quote(span.nth, self._known(span.first), last, self.fill)
         return found
 
     def completion(self, ahead: int, count: int, place: Place) -> float | None:
@@ -165,10 +166,10 @@ class Timeline(NamedTuple):
             return Estimate(0, None, max(ends), now)
         span = self._span(place, (place[0], place[1] + 1), ahead, waiting, fresh=waiting > retrying)
         if self.paused:
-            return Estimate(span.nth, None, None, now if ends else None)
+            return Estimate(span.nth, None, None, now if ends else None, self.fill)
         completion = max(span.last + self.service, *ends, now)
         earliest = self.earliest(0) if self.fill else span.earliest
-        return Estimate(span.nth, span.first, completion, now if ends else earliest)
+        return Estimate(span.nth, span.first, completion, now if ends else earliest, self.fill)
 
     def upcoming(
         self, ready: Iterator[tuple[Line, T]], retries: Sequence[tuple[float, Line, T]], limit: int

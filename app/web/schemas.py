@@ -42,7 +42,6 @@ _IN_FORCE: JSON = {
     "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
     "rate_since": {**_SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
 }
-_LATEST = "With FILL, it is no later than this."
 
 
 def ref(kind: str, name: str) -> JSON:
@@ -121,11 +120,9 @@ def schemas(settings: Settings) -> JSON:
     }
     estimate: JSON = {
         "batches_ahead": COUNT,
-        "estimated_start": {
-            **_TIME_OR_NULL,
-            "description": f"Null while paused, or where all that is left runs. {_LATEST}",
-        },
-        "estimated_completion": {**_TIME_OR_NULL, "description": _LATEST},
+        "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where all that is left runs."},
+        "estimated_completion": _TIME_OR_NULL,
+        "at_latest": {"const": True, "description": "There with FILL: it starts and ends no later than estimated."},
     }
     batch: JSON = {
         "batch_id": UUID,
@@ -219,7 +216,7 @@ def schemas(settings: Settings) -> JSON:
             description="A redrive or a cancel of all ingestions that match.",
         ),
         "Quote": _object({priority.name: ref("schemas", "Estimate") for priority in Priority}),
-        "Estimate": _object(estimate),
+        "Estimate": _object(estimate, "at_latest"),
         "Queue": _object(
             {
                 "now": _TIME,

@@ -223,6 +223,22 @@ def test_a_hosts_test_runs_calls_as_a_worker_does() -> None:
     assert calls.ids == [[1, 2, 3], [4]]
 
 
+def test_what_is_foretold_is_the_latest_it_can_be(serve: Serve) -> None:
+    host = serve(fill=True, autostart=False)
+    ingestion = host.submit([1])
+    body = {"ids": [1], "priority": "LOW"}
+    for told in (
+        host.client.get(f"/status/{ingestion.id}").json,
+        (host.client.post("/quote", json=body).json or {})["LOW"],
+        host.client.get(f"/dashboard/ingestions/{ingestion.id}/data").json,
+    ):
+        assert told
+        assert told["at_latest"] is True
+    plain = serve(autostart=False, name="plain")
+    ingestion = plain.submit([1])
+    assert "at_latest" not in (plain.client.get(f"/status/{ingestion.id}").json or {})
+
+
 def test_the_log_tells_who_rode(serve: Serve) -> None:
     host = serve(Calls(), fill=True)
     first, second = all_waiting(host, [1], [2])
