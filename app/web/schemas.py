@@ -122,7 +122,7 @@ def schemas(settings: Settings) -> JSON:
         "batches_ahead": COUNT,
         "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where all that is left runs."},
         "estimated_completion": _TIME_OR_NULL,
-        "at_latest": {"const": True, "description": "There with FILL: it starts and ends no later than estimated."},
+        "at_latest": {"type": "boolean", "description": "There, and true, with FILL: it may start and end sooner."},
     }
     batch: JSON = {
         "batch_id": UUID,
