@@ -69,13 +69,11 @@ def key_of(batches: Sequence[Batch]) -> str:
 
 
 def merged(parts: Sequence[Sequence[Id]]) -> tuple[Id, ...]:
-    """Returns the ids of a call: a single batch's as they are, of several batches each distinct one once."""
-    return tuple(parts[0]) if len(parts) == 1 else tuple(dict.fromkeys(chain.from_iterable(parts)))
+    """Returns the ids of a call for several batches, given those of each: each distinct one once."""
+    return tuple(dict.fromkeys(chain.from_iterable(parts)))
 
 
 def parted(parts: Sequence[Sequence[Id]], ids: Sequence[Id], answers: Sequence[Answer]) -> list[Sequence[Answer]]:
     """Returns the answers of each batch of a call, given those of its `merged` ids; empty where all are null."""
-    if len(parts) == 1 or not answers:
-        return [answers] * len(parts)
-    by_id = dict(zip(ids, answers, strict=True))
-    return [tuple(map(by_id.__getitem__, part)) for part in parts]
+    by_id = dict(zip(ids, answers, strict=True)) if answers else {}
+    return [[by_id[one] for one in part] if answers else () for part in parts]

@@ -247,7 +247,8 @@ class MemoryState:
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
-        self.riders -= lease.rode_with is not None
+        if lease.rode_with is not None:
+            self.riders -= 1
         details, answers = record.details, None
         if state == FAILED or position in details.answers:
             split = self._settings.split_failed

@@ -46,9 +46,10 @@ Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
 
 
 class Completed(NamedTuple):
-    """The processor returned; `results` are those of each batch of the call."""
+    """The processor returned; `of_riders` are the results of each batch that rode along."""
 
-    results: Sequence[Sequence[Answer]]
+    results: Sequence[Answer]
+    of_riders: Sequence[Sequence[Answer]] = ()
 
 
 class Failed(NamedTuple):
@@ -149,7 +150,7 @@ class Attempts:
     def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
         if isinstance(result, Completed):
-            return self._complete(hand, result.results)
+            return self._complete(hand, *result)
         if isinstance(result, Held):
             self._hold_queue(hand, result.hold)
             for ended in self._end(hand, [(claim, Outcome.release()) for claim in hand.slot.claim.all]):
@@ -161,50 +162,61 @@ class Attempts:
 
     def _attempt(self, hand: Hand) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
-        batches = [claim.batch for claim in hand.slot.claim.all]
+        claim, riders = hand.slot.claim, [one.batch for one in hand.slot.claim.riders]
         if logger.isEnabledFor(logging.INFO):
-            for batch in batches:
+            for batch in (claim.batch, *riders):
                 logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
-        ids = merged(parts)
+        ids: tuple[Id, ...] = tuple(claim.batch.ids)  # a receiver may change a batch's list
+        parts = [ids, *(tuple[Id, ...](batch.ids) for batch in riders)] if riders else []
         try:
-            for batch in batches:
+            self._emitter.emit(signals.batch_started, batch=claim.batch)
+            for batch in riders:
                 self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context():
-                return Completed(parted(parts, ids, self._process(ids)))
+                if not riders:
+                    return Completed(self._process(ids))
+                asked = merged(parts)
+                own, *others = parted(parts, asked, self._process(asked))
+                return Completed(own, others)
         except HoldQueue as hold:
             return Held(hold)
         except BaseException as error:
-            for batch in batches:
+            for batch in (claim.batch, *riders):
                 logger.warning(
                     "attempt %d at %s failed: %s",
                     batch.attempt,
                     named(batch),
                     BatchError.of(error).message,
-                    exc_info=batch is batches[0] and not isinstance(error, IngestError),
+                    exc_info=batch is claim.batch and not isinstance(error, IngestError),
                     extra=fields(batch),
                 )
             return Failed(error)
 
-    def _complete(self, hand: Hand, results: Sequence[Sequence[Answer]]) -> Claim | None:
+    def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()
-        outcome, *others = outcomes = list(map(Outcome.answered, results))
+        outcome = Outcome.answered(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
-        likely = {signals.batch_completed if one.state == COMPLETED else signals.batch_failed for one in outcomes}
-        heard = any(map(self._emitter.is_heard, likely)) or self._emitter.is_heard(signals.ingestion_finished)
+        likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
+        heard = self._emitter.is_heard(likely) or self._emitter.is_heard(signals.ingestion_finished)
+        riders: Sequence[Ended | None] = ()
+        if claim.riders:
+            others = map(Outcome.answered, of_riders)
+            heard = heard or any(map(self._emitter.is_heard, (signals.batch_completed, signals.batch_failed)))
+            # The slot is the leader's, so it ends last.
+            riders = self._end(hand, list(zip(claim.riders, others, strict=True)))
         together = not heard and self._crew.stays(hand)
         claimed: list[Claim] | Wait = []
-        # The slot is the leader's, so it ends last.
-        riders = self._end(hand, list(zip(claim.riders, others, strict=True))) if others else []
         if together:
             was_full = not self._crew.free
             told = self._report(hand, lambda: self._store.proceed(claim, outcome, was_full=was_full))
             ended, claimed = told or (None, [])
         else:
             ended = self._report(hand, lambda: self._store.end(claim, outcome))
-        for one, after in zip(claim.all, (ended, *riders), strict=True):
+        if ended:
+            self._announce_answered(claim.batch, Timing.of(claim, hand.slot.started_at, now), ended)
+        for rider, after in zip(claim.riders, riders):  # noqa: B905 - both are of one call
             if after:
-                self._announce_answered(one.batch, Timing.of(one, hand.slot.started_at, now), after)
+                self._announce_answered(rider.batch, Timing.of(rider, hand.slot.started_at, now), after)
         if together:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
