@@ -184,6 +184,9 @@ class Settings:
     )
     audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
+    fill: bool = _setting(
+        False, _flag, "Whether a call with free places takes along due batches of others that fit whole."
+    )
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
     priority_aging: float = _setting(
         0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
@@ -371,6 +374,10 @@ class Settings:
         if self.backoff > self.backoff_max:
             raise ConfigError(
                 f"{prefix}BACKOFF ({self.backoff:g}) must not be above {prefix}BACKOFF_MAX ({self.backoff_max:g})."
+            )
+        if self.fill and self.max_attempts == 1:
+            raise ConfigError(
+                f"{prefix}FILL needs {prefix}MAX_ATTEMPTS of 2 or more, because the last attempt at a batch is its own."
             )
         if self.processor and self.upstream_url:
             raise ConfigError(

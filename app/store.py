@@ -285,8 +285,9 @@ class Store(ABC):
         """Take tokens and the most urgent due batches, up to `limit`, in one step; returns the claims, or what to wait
         for.
 
-        With FRESH, batches that come up and are known end without a token, and those with an id in process await its
-        outcome. `was_full` says, for the dispatch log, that the caller had no free slot until now.
+        With FILL, each takes along what fits into its call. With FRESH, batches that come up and are known end without
+        a token, and those with an id in process await its outcome. `was_full` says, for the dispatch log, that the
+        caller had no free slot until now.
         """
 
     @abstractmethod
@@ -306,6 +307,10 @@ class Store(ABC):
 
         A call that raised StoreUnavailable may be repeated: an outcome that was recorded after all is recognised.
         """
+
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        """`end` the claims of a call, each by its own outcome; in SQL in one turn."""
+        return [self.end(claim, outcome) for claim, outcome in ended]
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
@@ -396,7 +401,7 @@ class Store(ABC):
 
     @abstractmethod
     def minutes(self) -> dict[int, int]:
-        """Returns how many batches started in each minute of the last hour, by minutes since the epoch."""
+        """Returns how many tokens were taken in each minute of the last hour, by minutes since the epoch."""
 
     @abstractmethod
     def prune(self) -> int:

@@ -1,4 +1,4 @@
-"""Proves from a log of dispatches that they kept the rate and the order."""
+"""Proves from a log of dispatches that they kept the rate and the order, and that what rode did so by the rules."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ quarter of a microsecond apart."""
 
 
 class Violation(NamedTuple):
-    """Two dispatches that break a rule: `rate` or `order`. `detail` says how."""
+    """Two dispatches that break a rule: `rate`, `order` or `riders`. `detail` says how."""
 
     rule: str
     earlier: Dispatch
@@ -47,19 +47,20 @@ def verify(
     grace: float = 0.0,
     since: float = 0.0,
 ) -> list[Violation]:
-    """Returns the first violation of each limit and the first of the order; empty where all held. O(n log n).
+    """Returns the first violation of each limit, of the order and by riders; empty where all held. O(n log n).
 
     The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others. The rate is
-    that of the starts from `since` on, when it was last changed.
+    that of the starts from `since` on, when it was last changed. What rides takes no token, and overtakes nothing, for
+    what was more urgent may not have fit.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
-    limited = [dispatch for dispatch in starts if dispatch.started_at >= since]
+    limited = [dispatch for dispatch in starts if dispatch.started_at >= since and dispatch.rode_with is None]
     rates = (
         _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.capacity)
         for one in limits
     )
-    found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace))
+    found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace), _out_of_place(starts))
     return [violation for violation in found if violation]
 
 
@@ -147,9 +148,29 @@ def _overtaken(starts: Sequence[Dispatch], grace: float) -> Violation | None:
                 )
                 return Violation("order", earlier, dispatch, detail)
         for number in together:
+            if starts[number].rode_with is not None:
+                continue
             while stack and _place(starts[stack[-1]]) <= _place(starts[number]):
                 stack.pop()
             stack.append(number)
+    return None
+
+
+def _out_of_place(starts: Sequence[Dispatch]) -> Violation | None:
+    """Returns the first that rode in no call, or in one that it should have led."""
+    calls = {(one.batch_id, one.started_at): one for one in starts if one.rode_with is None}
+    for rider in starts:
+        if rider.rode_with is None:
+            continue
+        leader = calls.get((rider.rode_with, rider.started_at))
+        if leader is None:
+            if rider.started_at > starts[0].started_at:  # where the log begins, its leader may be cut off
+                detail = f"{_name(rider)} rode with batch {rider.rode_with}, which took no token at that time."
+                return Violation("riders", rider, rider, detail)
+        elif _place(rider) <= _place(leader):
+            return Violation(
+                "riders", leader, rider, f"{_name(rider)} rode with {_name(leader)}, which is less urgent."
+            )
     return None
 
 
@@ -189,6 +210,7 @@ def _dispatch(item: Any, where: str) -> Dispatch:
         item["rank"],
         item["order"],
         str(item.get("limited_by", "?")),
+        item.get("rode_with"),
     )
 
 

@@ -90,6 +90,7 @@ class StatusPage(Ingestion):
     batches_ahead: int | None = None
     estimated_start: datetime | None = None
     estimated_completion: datetime | None = None
+    at_latest: bool = False
     callback: Callback | None = None
 
 
@@ -177,11 +178,12 @@ class Result(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
-    """When something would start and end; None while the queue is paused."""
+    """When something would start and end; None while the queue is paused. `at_latest` says that it may be sooner."""
 
     batches_ahead: int
     estimated_start: datetime | None
     estimated_completion: datetime | None
+    at_latest: bool = False
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -306,6 +308,7 @@ class Dispatch(Document):
     order: int
     limited_by: str
     wait: float
+    rode_with: str | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -3,6 +3,7 @@
 from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers, answers_told
 from .batches import Batches
+from .calls import Call, key_of, merged, parted, refused_together
 from .clock import Clock, SystemClock
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
@@ -39,7 +40,7 @@ from .models import (
 from .pace import STEP, Pace
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
+from .rules import Gate, Wait, check_cancel, check_redrive, is_last, may_be_early, rank_of, room_of
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
@@ -76,6 +77,7 @@ __all__ = [
     "Batch",
     "BatchError",
     "Batches",
+    "Call",
     "Checked",
     "Claim",
     "Clock",
@@ -143,14 +145,19 @@ __all__ = [
     "ingestion_prefix",
     "interval_bounds",
     "is_last",
+    "key_of",
     "leading",
     "limiter_of",
     "mark_of",
+    "may_be_early",
+    "merged",
     "most_burst",
     "need_of",
+    "parted",
     "past_moment",
     "printable",
     "rank_of",
+    "refused_together",
     "roll_up",
     "room_of",
     "runs",

@@ -85,11 +85,20 @@ class Batch(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A batch claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
+    """A batch claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds).
+
+    With FILL, `riders` are the claims of the batches that share its call.
+    """
 
     batch: Batch
     due_at: float
     claimed_at: float
+    riders: tuple[Claim, ...] = ()
+
+    @property
+    def all(self) -> tuple[Claim, ...]:
+        """The claims of its call, its own first."""
+        return (self, *self.riders)
 
     def is_latest(self, attempt: int, claimed_at: float | None) -> bool:
         """Returns whether this is still the store's latest claim of the batch: the fence against late outcomes.

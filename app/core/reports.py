@@ -18,6 +18,7 @@ class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 
     `limited_by` names the last condition it waited for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
+    `rode_with` is the id of the batch whose token and call it shared, None where it took a token of its own.
     """
 
     started_at: float
@@ -30,6 +31,7 @@ class Dispatch(NamedTuple):
     rank: float
     order: int
     limited_by: str
+    rode_with: str | None = None
 
 
 class Depth(NamedTuple):
@@ -122,21 +124,26 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue is paused. With FRESH, each may come sooner.
+    None while the queue is paused. With FILL or FRESH they are the latest it can be, as `at_latest` says.
     """
 
     batches_ahead: int
     start: float | None
     completion: float | None
     next_change: float | None
+    at_latest: bool = False
 
 
 class Quote(NamedTuple):
-    """When a request would start and end at one priority, in epoch seconds; None while the queue is paused."""
+    """When a request would start and end at one priority, in epoch seconds; None while the queue is paused.
+
+    With FILL or FRESH that is the latest it can be, as `at_latest` says.
+    """
 
     batches_ahead: int
     start: float | None
     completion: float | None
+    at_latest: bool = False
 
 
 class WorkerReport(NamedTuple):

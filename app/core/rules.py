@@ -162,6 +162,11 @@ class Gate:
         return max(came, key=itemgetter(1))[0]
 
 
+def may_be_early(settings: Settings) -> bool:
+    """Returns whether batches may start or end before their estimates, which then are the latest they can be."""
+    return settings.fill or settings.fresh is not None
+
+
 def room_of(settings: Settings, running: int) -> int:
     """Returns how many more batches the upstream takes at once, where `running` are in process."""
     return settings.upstream_connections - running if settings.upstream_connections else sys.maxsize

@@ -79,8 +79,9 @@ class Timeline(NamedTuple):
     """The upcoming starts, as determined by limiter, pause, hold, retries and free slots. Times are epoch seconds.
 
     `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
-    all waiting batches, and `aside` holds those that wait for a retry. With `early`, a batch may end before its start
-    would come, so each of these is the latest it can be.
+    all waiting batches, and `aside` holds those that wait for a retry.
+
+    With `early`, a batch may ride in the call of an earlier one or need none, so each of these is the latest it can be.
     """
 
     now: float
@@ -145,7 +146,8 @@ class Timeline(NamedTuple):
         for priority in Priority:
             ahead, place = line(priority)
             span = self.added(ahead, count, place)
-            found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
+            last = self._known(span.last + self.service)
+            found[priority] = Quote(span.nth, self._known(span.first), last, self.early)
         return found
 
     def completion(self, ahead: int, count: int, place: Place) -> float | None:
@@ -164,10 +166,10 @@ class Timeline(NamedTuple):
             return Estimate(0, None, max(ends), now)
         span = self._span(place, (place[0], place[1] + 1), ahead, waiting, fresh=waiting > retrying)
         if self.paused:
-            return Estimate(span.nth, None, None, now if ends else None)
+            return Estimate(span.nth, None, None, now if ends else None, self.early)
         completion = max(span.last + self.service, *ends, now)
         earliest = self.earliest(0) if self.early else span.earliest
-        return Estimate(span.nth, span.first, completion, now if ends else earliest)
+        return Estimate(span.nth, span.first, completion, now if ends else earliest, self.early)
 
     def upcoming(
         self, ready: Iterator[tuple[Line, T]], retries: Sequence[tuple[float, Line, T]], limit: int

@@ -293,14 +293,15 @@ class Record:
 
 
 class Lease:
-    """A running claim, and when it expires without a heartbeat."""
+    """A running claim, when it expires without a heartbeat, and the id of the batch in whose call it rides, if any."""
 
-    __slots__ = ("claim", "record", "until")
+    __slots__ = ("claim", "record", "rode_with", "until")
 
-    def __init__(self, record: Record, claim: Claim, until: float) -> None:
+    def __init__(self, record: Record, claim: Claim, until: float, rode_with: str | None) -> None:
         self.record = record
         self.claim = claim
         self.until = until
+        self.rode_with = rode_with
 
 
 def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:

@@ -11,7 +11,7 @@ from ..core import (
     MOST,
     Answers,
     Asker,
-    Id,
+    Claim,
     Mark,
     Need,
     answers_told,
@@ -61,9 +61,12 @@ class Serving:
                 return entry
         return None
 
-    def started(self, record: Record, position: int, asked: Sequence[Id]) -> None:
-        """Note which ids a call asks."""
-        self.known.ask(scope_of(self._settings, record.owner), asked, (record.order, position))
+    def started(self, call: Claim) -> None:
+        """Note which ids a call asks, for the first of its batches with each, which ends last."""
+        for claim in reversed(call.all):
+            batch = claim.batch
+            record = self._state.leases[batch.ingestion_id, batch.position].record
+            self.known.ask(scope_of(self._settings, record.owner), batch.ids, (record.order, batch.position))
 
     def ended(self, record: Record, position: int, outcome: Outcome, now: float) -> None:
         """Note what a call answered, before its batch changes; whoever awaits it is in line again."""

@@ -16,6 +16,7 @@ from ..core import (
     WAITING,
     Audit,
     BatchError,
+    Call,
     Claim,
     Clock,
     Gate,
@@ -33,6 +34,7 @@ from ..core import (
     check_cancel,
     check_quota,
     check_redrive,
+    may_be_early,
     rank_of,
     room_of,
     since_of,
@@ -65,6 +67,7 @@ class MemoryState:
         self.outbox = MemoryOutbox(settings, clock)
         self.measured = Measured()
         self.leases: dict[tuple[str, int], Lease] = {}
+        self.riders = 0
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
         self.workers: dict[str, WorkerReport] = {}
@@ -88,14 +91,23 @@ class MemoryState:
             now,
             gate.limiter,
             gate.hold_until,
-            Running(len(self.leases), lambda: (lease.claim.claimed_at for lease in self.leases.values())),
+            Running(self.running, self._started),
             self.slots(now),
             self.measured.service,
             gate.paused,
             self.backlog.total,
             self.aside,
-            self.serving is not None,
+            may_be_early(self._settings),
         )
+
+    @property
+    def running(self) -> int:
+        """How many calls are in process; a batch that rides has none of its own."""
+        return len(self.leases) - self.riders
+
+    def _started(self) -> Iterator[float]:
+        """Yields when the calls in process started."""
+        return (one.claim.claimed_at for one in self.leases.values() if one.rode_with is None)
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
@@ -152,7 +164,7 @@ class MemoryState:
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
-        limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
+        limiter, room = self.gate.limiter, room_of(self._settings, self.running)
         first = self._to_ask(now)
         if first is None and self.first(now):
             return Wait(0.0, "answer")  # more is known than one step serves
@@ -164,8 +176,30 @@ class MemoryState:
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
-            claims.append(self._start(entry, now, token_at, was_full=was_full))
+            claim = self._start(entry, now, token_at, was_full=was_full)
+            claims.append(self._filled(claim, now, token_at, was_full=was_full) if self._settings.fill else claim)
+            if self.serving:
+                # Noted once the call is whole, for what its batches share is not in process elsewhere.
+                self.serving.started(claims[-1])
         return claims
+
+    def _filled(self, leader: Claim, now: float, token_at: float, *, was_full: bool) -> Claim:
+        """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
+        call = Call(self._settings, leader.batch)
+        if not call.looks:
+            return leader
+        rode_with, riders, passed = leader.batch.id, [], []
+        while call.looks and (entry := self._to_ask(now)):
+            record, position = entry.owner, entry.position
+            claim = record.claim(position, record.attempt(position) + 1, entry.due, now)
+            if call.takes(claim.batch):
+                riders.append(self._start(entry, now, token_at, was_full=was_full, rode_with=rode_with))
+            else:
+                self.queue.pop()
+                passed.append(entry)
+        for entry in passed:
+            self.queue.put(entry)
+        return leader._replace(riders=tuple(riders)) if riders else leader
 
     def first(self, now: float) -> Entry[Record] | None:
         """Returns the most urgent due entry; drops cancelled ones on the way."""
@@ -189,7 +223,9 @@ class MemoryState:
             for _ in range(entry.owner.starts(position))
         )
 
-    def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
+    def _start(
+        self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool, rode_with: str | None = None
+    ) -> Claim:
         record, position = entry.owner, entry.position
         record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
@@ -205,13 +241,14 @@ class MemoryState:
         self.leave_line(entry)
         self.recount(record, -starts)
         claim = record.claim(position, attempt, entry.due, now)
-        if self.serving:
-            self.serving.started(record, position, claim.batch.ids)
-        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
+        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
-        self.minutes.add(now)
-        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
+        if rode_with is None:
+            self.minutes.add(now)
+        else:
+            self.riders += 1
+        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, rode_with))
         return claim
 
     def leave_line(self, entry: Entry[Record]) -> None:
@@ -238,6 +275,8 @@ class MemoryState:
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
+        if lease.rode_with is not None:
+            self.riders -= 1
         if self.serving:
             self.serving.ended(record, position, outcome, now)
         details, answers = record.details, None
@@ -257,10 +296,10 @@ class MemoryState:
             details.results[position] = results if answers is None else record.complete(position)
         if state == WAITING != outcome.state:
             details.attempts[position] = 0
-        if counted:
-            self.measured.took(now - claim.claimed_at)
-        else:
+        if not counted:
             details.attempts[position] = claim.batch.attempt - 1
+        elif lease.rode_with is None:
+            self.measured.took(now - claim.claimed_at)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
             entry = Entry(record.rank, record.order, position, now + delay, record)

@@ -35,7 +35,8 @@ from .wire import Values
 _MOST = 100
 """Lost claims ended in one turn at most."""
 
-_WIDTH = len(INGESTION_NAMES) + len(BATCH_COLUMNS)
+_BATCH_COLUMNS = [batches.c.rides, *BATCH_COLUMNS]
+_WIDTH = len(INGESTION_NAMES) + len(_BATCH_COLUMNS)
 """Columns of a claim as read, without its ids."""
 
 _CHANGED = (
@@ -52,7 +53,7 @@ _CHANGED = (
 )
 _END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
 _CLAIM = (
-    select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
+    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
     .where(
         ingestions.c.instance == THIS,
@@ -63,7 +64,7 @@ _CLAIM = (
 _PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
 _CLAIM_WITH_IDS = _CLAIM.add_columns(_PART).outerjoin(ids, OF_IDS)
 EXPIRED = (
-    select(*INGESTION_COLUMNS, *BATCH_COLUMNS, _PART)
+    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS, _PART)
     .join_from(batches, ingestions, SAME_INGESTION)
     .outerjoin(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
@@ -119,7 +120,7 @@ def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> E
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
+    _, position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
     wanted = told_of(outcome.error) if outcome.error else told
     counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
     same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
@@ -148,7 +149,7 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
     ends, lost = _Ends(turn, settings), []
     for *columns, part in rows:
-        position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
         after, state, _ = ends.end(columns, outcome, part)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
@@ -171,7 +172,7 @@ class _Ends:
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
-        position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
 
@@ -179,14 +180,14 @@ class _Ends:
         """End a claim; `part` holds its batch's ids, packed, where they are integers and FRESH needs them."""
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : _WIDTH]
+        rides, position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : _WIDTH]
         answers = answers_of(row.ids_at(position), partial, alone)
         if self._settings.fresh is not None:
             self._note(row, position, answers.asked, part, outcome)
         state, error, answers = answers.after(state, error, results, split=self._settings.split_failed)
         line = NOT_IN_LINE
         row.running -= 1
-        queue.running -= 1
+        queue.running -= not rides
         if state == COMPLETED:
             row.completed += 1
             told = [None, None]
@@ -203,7 +204,7 @@ class _Ends:
             told = told_of(error)
         if state == WAITING != outcome.state:
             attempt = 0
-        if counted:
+        if counted and not rides:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
@@ -267,7 +268,7 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
                 "of_attempt": batch.attempt,
                 "of_claimed_at": claimed_at,
             }
-            for batch, _, claimed_at in claims
+            for batch, _, claimed_at, _ in claims
         ],
     )
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, bindparam, case, exists, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, bindparam, case, exists, func, select, update
 
 from ..core import NEW, Answers, Batch, BatchError, Priority, Status
 from .answers import PARTIAL, answers_of
@@ -21,17 +22,20 @@ _open = (
     .limit(bindparam("limit"))
     .subquery()
 )
-_OPEN = (
-    select(
-        *_open.c,
-        case(
-            (_open.c.id_count > _large, None),
-            else_=slice_of(_open.c.cursor * _open.c.batch_size, _open.c.batch_size * bindparam("limit")),
-        ),
+
+
+def _open_with(count: ColumnElement[int]) -> Select[Any]:
+    """Returns the query for the first ingestions in line, each with the ids of its next `count` batches."""
+    part = slice_of(_open.c.cursor * _open.c.batch_size, _open.c.batch_size * count)
+    return (
+        select(*_open.c, case((_open.c.id_count > _large, None), else_=part))
+        .outerjoin_from(_open, ids, (ids.c.instance == THIS) & (ids.c.order == _open.c.order))
+        .order_by(_open.c.rank, _open.c.order)
     )
-    .outerjoin_from(_open, ids, (ids.c.instance == THIS) & (ids.c.order == _open.c.order))
-    .order_by(_open.c.rank, _open.c.order)
-)
+
+
+_OPEN = _open_with(bindparam("limit"))
+_NEAR = _open_with(1 + bindparam("free", type_=Integer) // _open.c.batch_size)
 BATCH_COLUMNS = [
     batches.c.position,
     batches.c.state,
@@ -102,19 +106,39 @@ def pick(view: View, limit: int, *, promoted: bool = False) -> list[Candidate]:
     values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
     for *columns, packed in view.connection.execute(_OPEN, values).all():
         row = rows[columns[0]] = IngestionRow(*columns)
-        size = row.batch_size
-        unpacked = ids_of(view, row, row.cursor, limit, packed)
-        for nth, first in enumerate(range(0, len(unpacked), size)):
-            position = row.cursor + nth
-            part = unpacked[first : first + size]
-            place = row.rank, row.order, position
-            answers = Answers(len(part))
-            found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part, answers))
+        found += _never_started(view, row, limit, packed)
     if view.queue.lined:
         for statement in (_READY,) if promoted else (_READY, _DUE_ASIDE):
             found += _in_line(view, view.connection.execute(statement, values).all(), rows)
     found.sort(key=lambda candidate: candidate.place)
     return found[:limit]
+
+
+def near(view: View, free: int, limit: int) -> list[Candidate]:
+    """Returns the due batches in order, in which are the first `limit` that may ride in a call with `free` places.
+
+    Of each ingestion, no more batches than could fit. No due batch is set aside.
+    """
+    rows, found = dict[int, IngestionRow](), list[Candidate]()
+    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large}
+    for *columns, packed in view.connection.execute(_NEAR, values | {"free": free}).all():
+        row = rows.setdefault(columns[0], IngestionRow(*columns))
+        found += _never_started(view, row, 1 + free // row.batch_size, packed)
+    if view.queue.lined:
+        found += _in_line(view, view.connection.execute(_READY, values).all(), rows)
+    found.sort(key=lambda candidate: candidate.place)
+    return found
+
+
+def _never_started(view: View, row: IngestionRow, count: int, packed: bytes | None) -> Iterator[Candidate]:
+    """Yields the next `count` batches of an ingestion."""
+    size = row.batch_size
+    unpacked = ids_of(view, row, row.cursor, count, packed)
+    for nth, first in enumerate(range(0, len(unpacked), size)):
+        position = row.cursor + nth
+        part = unpacked[first : first + size]
+        place = row.rank, row.order, position
+        yield Candidate(place, row, position, NEW, True, 0, row.created_at, None, part, Answers(len(part)))
 
 
 def soonest(view: View, limit: int) -> list[Candidate]:

@@ -21,6 +21,7 @@ from ..core import (
     Timeline,
     batch_count,
     count_statuses,
+    may_be_early,
     roll_up,
     room_of,
 )
@@ -33,8 +34,8 @@ _LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 class QueueRow:
     """The state of one instance's queue.
 
-    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of the other limits as JSON.
+    The totals count batches, `lined` the rows of `batches` in line, `running` the calls in process, `starts` what
+    started in `minute`. `levels` is the state of the other limits as JSON.
     """
 
     instance: int
@@ -104,7 +105,7 @@ class QueueRow:
             self.paused,
             self.total,
             aside,
-            settings.fresh is not None,
+            may_be_early(settings),
         )
 
 

@@ -207,12 +207,14 @@ batches = Table(
     Column("alone", Boolean),
     Column("awaits_order", BigInteger),
     Column("awaits_position", BigInteger),
+    Column("rides", Boolean),
     sqlite_with_rowid=False,
 )
 """The batches whose turn came at least once; `state` is one of `core.states`.
 
-`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
-`awaits_order` and `awaits_position` are those of the batch that one in AWAITING awaits.
+`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one,
+`rides` that the batch shares the call of another. `awaits_order` and `awaits_position` are those of the batch that
+one in AWAITING awaits.
 """
 
 IS_RUNNING = text(f"state = {RUNNING}")
@@ -321,6 +323,7 @@ dispatches = Table(
     Column("rank", Double, nullable=False),
     Column("order", BigInteger, nullable=False),
     Column("limited_by", String(16), nullable=False),
+    Column("rode_with", String(36)),
     sqlite_with_rowid=False,
 )
 

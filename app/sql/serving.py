@@ -80,23 +80,22 @@ class Serving:
     def due(self, most: int) -> Iterator[Candidate]:
         """Yields up to `most` due batches that have to be asked, most urgent first; `start` is to be called for each.
 
-        Those that come up before the last of them and need no call are taken out of line.
+        Those that come up before the last of them and need no call are taken out of line. With FILL, one is all.
         """
         size, looked_at, starts = max(most, 1), 0, False
         while True:
             picked = pick(self._turn, size, promoted=True)
-            found = self._look(picked)
+            known_of = self.look(picked)
             for candidate in picked:
-                need = self._need(candidate, found)
-                if not need.answers.left:
-                    self._serve(candidate, need)
-                elif need.awaits is not None:
-                    self._await(candidate, need, need.awaits)
-                elif not most:
+                asking = self.asking(candidate, known_of)
+                if asking is None:
+                    continue
+                if not most:
                     return
-                else:
-                    most, starts = most - 1, True
-                    yield self._asking(candidate, need)
+                most, starts = most - 1, True
+                yield asking
+                if self._settings.fill:
+                    return
             looked_at += len(picked)
             if len(picked) < size or (starts and not most):
                 return
@@ -113,15 +112,28 @@ class Serving:
         for statement, values in self._changes.items():
             self._turn.connection.execute(statement, values)
         self._turn.save(self._rows.values())
-        for kept in (self._used, self._changes, self._rows):
+        for kept in (self._used, self._asked, self._changes, self._rows):
             kept.clear()
 
-    def _look(self, picked: Sequence[Candidate]) -> Mapping[str, Mapping[Id, Known]]:
+    def look(self, picked: Sequence[Candidate]) -> Mapping[str, Mapping[Id, Known]]:
+        """Returns what is known of the ids of some batches, by scope."""
         wanted: dict[str, list[Id]] = {}
         for candidate in picked:
             if candidate.row.since is not None:
                 wanted.setdefault(scope_of(self._settings, candidate.row.owner), []).extend(candidate.ids)
         return {scope: known.look(self._turn, scope, ids) for scope, ids in wanted.items()}
+
+    def asking(self, candidate: Candidate, found: Mapping[str, Mapping[Id, Known]]) -> Candidate | None:
+        """Returns a batch as its call would have it, None if it leaves the line: it needs none, or awaits another's."""
+        need = self._need(candidate, found)
+        if not need.answers.left:
+            self._serve(candidate, need)
+        elif need.awaits is not None:
+            self._await(candidate, need, need.awaits)
+        else:
+            self._needs[candidate.place] = candidate, need
+            return candidate._replace(answers=need.answers)
+        return None
 
     def _need(self, candidate: Candidate, found: Mapping[str, Mapping[Id, Known]]) -> Need:
         row, scope = candidate.row, scope_of(self._settings, candidate.row.owner)
@@ -154,23 +166,22 @@ class Serving:
         values = {"state": candidate.state, "line": AWAITING, "awaits_order": asker[0], "awaits_position": asker[1]}
         self._learn(candidate, need, _ADD_AWAITING if candidate.fresh else _AWAIT, values)
 
-    def _asking(self, candidate: Candidate, need: Need) -> Candidate:
-        """Returns a batch as its call has it."""
-        self._needs[candidate.place] = candidate, need
-        return candidate._replace(answers=need.answers)
-
     def start(self, asking: Candidate) -> None:
-        """Note what a batch that starts asks, and what was served of it."""
+        """Note what was served of a batch that starts."""
         candidate, need = self._needs.pop(asking.place)
         row, (before, after) = candidate.row, (candidate.answers, need.answers)
         if not candidate.fresh:
             self._turn.queue.lined += after.starts - before.starts
         self._recount(candidate, need)
-        scope, asker = scope_of(self._settings, row.owner), (row.order, candidate.position)
-        self._asked |= {(scope, candidate.ids[nth]): asker for nth in after.asked}
-        self._used += [(scope, one) for one in need.served]
+        self._used += [(scope_of(self._settings, row.owner), one) for one in need.served]
         if need.served:
             self._learn(candidate, need, _LEARN, {})
+
+    def ask(self, call: Sequence[Candidate]) -> None:
+        """Note which ids a whole call asks, for the first of its batches with each, which ends last."""
+        for one in reversed(call):
+            scope, asker = scope_of(self._settings, one.row.owner), (one.row.order, one.position)
+            self._asked |= {(scope, one.ids[nth]): asker for nth in one.answers.asked}
 
     def _leave_line(self, candidate: Candidate, need: Need) -> None:
         row = candidate.row

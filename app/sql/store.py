@@ -184,6 +184,9 @@ class SQLStore(Store):
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         return self._turns.share(self._end, (claim, outcome))
 
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        return self._turns.take(lambda turn: self._end(turn, ended))
+
     def _end(self, turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
         return ends.end(turn, self._settings, ended)
 

@@ -188,7 +188,7 @@ class _Gauges:
         yield self._gauge("slowed_to_seconds", about, stats.pace)
         held = max(0.0, (stats.hold_until or 0.0) - stats.now)
         yield self._gauge("upstream_hold_remaining_seconds", "For how long the upstream still wants quiet.", held)
-        yield self._gauge("running_batches", "Batches in process.", stats.running)
+        yield self._gauge("running_batches", "Batches in process; those that share a call count once.", stats.running)
         yield self._gauge(
             "waiting_batches",
             "Batches that have yet to start, for the first time or again.",

@@ -132,6 +132,10 @@ def schemas(settings: Settings) -> JSON:
         "batches_ahead": COUNT,
         "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where all that is left runs."},
         "estimated_completion": _TIME_OR_NULL,
+        "at_latest": {
+            "type": "boolean",
+            "description": "There, and true, with FILL or FRESH: it may be sooner.",
+        },
     }
     batch: JSON = {
         "batch_id": UUID,
@@ -226,7 +230,7 @@ def schemas(settings: Settings) -> JSON:
             description="A redrive or a cancel of all ingestions that match.",
         ),
         "Quote": _object({priority.name: ref("schemas", "Estimate") for priority in Priority}),
-        "Estimate": _object(estimate),
+        "Estimate": _object(estimate, "at_latest"),
         "Queue": _object(
             {
                 "now": _TIME,
@@ -308,7 +312,9 @@ def schemas(settings: Settings) -> JSON:
                 "order": COUNT,
                 "limited_by": {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]},
                 "wait": _SECONDS,
+                "rode_with": {**UUID, "description": "The batch whose token and call it shared, with FILL."},
             },
+            "rode_with",
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),

@@ -264,8 +264,9 @@ OPERATIONS = {
         "List the latest starts, oldest first",
         """
         The log that proves rate and order: when each batch started, when it was due, and in `limited_by` what it waited
-        for last. It keeps the latest `DISPATCH_LOG` starts of all processes. Times are in seconds since 1970, exact to
-        the last digit.
+        for last. With `FILL`, a batch that took no token has in `rode_with` the id of the one whose call it shared. It
+        keeps the latest `DISPATCH_LOG` starts of all processes. Times are in seconds since 1970, exact to the last
+        digit.
         """,
     ),
     "getMetrics": Words(

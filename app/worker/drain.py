@@ -38,6 +38,8 @@ class Drain:
     def run(self, *, raises: bool, seconds: float | None) -> int:
         """Run what waits until nothing does, or what starts within so many seconds; returns how many attempts ran.
 
+        Batches that share a call have an attempt each.
+
         With `raises`, what a processor raised is raised once the store knows of it. A KeyboardInterrupt, or the end
         that a test's framework calls for, always is.
         """
@@ -47,7 +49,7 @@ class Drain:
             answer = self._store.claim(1)
             announce_served(self._store.served, self._emitter)
             if not isinstance(answer, Wait):
-                count += 1
+                count += len(answer[0].all)
                 error = self._attempts.run_here(answer[0])
                 if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
                     raise error

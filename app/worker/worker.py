@@ -259,7 +259,7 @@ class Worker:
             return
         self._tended_at = now
         if slots := self._crew.slots():
-            self._store.renew([slot.claim for slot in slots])
+            self._store.renew([claim for slot in slots for claim in slot.claim.all])
         self._store.report(self._report())
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)

@@ -1,4 +1,7 @@
-"""The promises of FRESH over random schedules: nothing is asked twice, and every id ends once, with a fresh answer."""
+"""The promises of FRESH over random schedules: nothing is asked twice, and every id ends once, with a fresh answer.
+
+With FILL too, calls take along what is left to ask of others.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from typing import Any, NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.cli.verify import verify
 from app.config import Settings
 from app.core import BatchError, Claim, Ingestion, Priority, Status, Wait
 from app.store import Outcome, Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings, submit
-from tests.support.simulation import BOOM, EPSILON, assert_rate
+from tests.support.simulation import BEYOND, BOOM, EPSILON, Place, assert_rate
 
 GONE = BatchError("Failed", "no such record")
 SECONDS = st.integers(0, 120).map(float)
@@ -51,11 +55,13 @@ class Model:
     ingestions: dict[str, Ingestion] = field(default_factory=dict)
     ids: dict[str, list[int]] = field(default_factory=dict)
     since: dict[str, tuple[float, int]] = field(default_factory=dict)
-    waiting: dict[tuple[int, int, int], tuple[str, float]] = field(default_factory=dict)
+    waiting: dict[Place, tuple[str, float]] = field(default_factory=dict)
     own: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     asked: dict[tuple[str, int], list[tuple[str, int]]] = field(default_factory=dict)
     starts: list[float] = field(default_factory=list)
+    running: int = 0
+    rode: int = 0
     tries: dict[tuple[str, int], int] = field(default_factory=dict)
     _schedule: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _count: int = 0
@@ -96,53 +102,96 @@ class Model:
         busy = {one for asked in self.asked.values() for of, one in asked if of == scope}
         return bool(left) and not busy.intersection(left)
 
-    def start(self, claim: Claim) -> None:
-        now, batch = self.clock.now(), claim.batch
-        due = [
+    def start(self, call: Claim) -> None:
+        now, places = self.clock.now(), [self.place(one) for one in call.all]
+        due = sorted(
             place
             for place, (of, since) in self.waiting.items()
             if since <= now + EPSILON and self.must_ask(of, place[2])
-        ]
-        place = batch.priority, self.ingestions[batch.ingestion_id].order, batch.position
+        )
         assert due, "nothing has to be asked"
-        assert place == min(due), "the most urgent batch that has to be asked, and may be, goes first"
-        assert batch.ids == self.left(batch.ingestion_id, batch.position), "no id is asked of which a fresh answer came"
-        del self.waiting[place]
-        scope, key = self.scope(batch.ingestion_id), (batch.ingestion_id, batch.position)
-        self.asked[key] = [(scope, int(one)) for one in batch.ids]
+        assert places[0] == due[0], "the most urgent batch that has to be asked, and may be, goes first"
+        assert places == sorted(places)
+        assert set(places) <= set(due), "what rides has to be asked, and no id of it is in process elsewhere"
+        for batch in (claim.batch for claim in call.all):
+            left = self.left(batch.ingestion_id, batch.position)
+            assert batch.ids == left, "no id is asked of which a fresh answer came"
+        self.check_riders(due, places)
+        for claim, place in zip(call.all, places, strict=True):
+            batch, key = claim.batch, (claim.batch.ingestion_id, claim.batch.position)
+            del self.waiting[place]
+            self.asked[key] = [(self.scope(batch.ingestion_id), int(one)) for one in batch.ids]
+            self.tries[key] = self.tries.get(key, 0) + 1
         self.starts.append(now)
-        self.tries[key] = self.tries.get(key, 0) + 1
+        self.running += 1
+        self.rode += len(call.riders)
         seconds, ends = self.work[len(self.starts) % len(self.work)]
+        tries = max(self.tries[one.batch.ingestion_id, one.batch.position] for one in call.all)
         # Eventually everything succeeds, or the schedule would never end.
-        self.at(now + seconds, lambda: self.end(claim, "ack" if self.tries[key] > 3 else ends, place))
+        self.at(now + seconds, lambda: self.end(call, "ack" if tries > 3 else ends))
 
-    def end(self, claim: Claim, ends: str, place: tuple[int, int, int]) -> None:
-        now, batch, key = self.clock.now(), claim.batch, (claim.batch.ingestion_id, claim.batch.position)
-        asked = self.asked.pop(key)
-        bad = len(asked) - 1 if ends == "part" else len(asked)
-        answers: list[str | BatchError] = []
-        for nth, (scope, one) in enumerate(asked):
-            if ends in ("ack", "part") and nth < bad:
-                answers.append(str(len(self.events)))
-                self.events.append(Event(one, scope, now, len(self.ingestions), key))
+    def place(self, claim: Claim) -> Place:
+        batch = claim.batch
+        return batch.priority, self.ingestions[batch.ingestion_id].order, batch.position
+
+    def check_riders(self, due: list[Place], places: list[Place]) -> None:
+        """The most urgent of those that fit ride, by what is left to ask of each."""
+        left = {place: set(self.left(self.waiting[place][0], place[2])) for place in due}
+        size, ids = self.settings.batch_size, set(left[due[0]])
+        assert len(ids.union(*(left[place] for place in places))) <= size or len(places) == 1
+        if not self.settings.fill:
+            assert len(places) == 1
+            return
+        looks, passed, riding = size - len(ids) + BEYOND, set[tuple[float, int]](), places[:1]
+        for place in due[1:]:
+            if len(ids) >= size or not looks:
+                assert places == riding
+                return
+            if place[:2] in passed:
+                return  # whether it is looked at depends on whether the one before it ever left the line
+            looks -= 1
+            if len(ids | left[place]) <= size:
+                ids |= left[place]
+                riding.append(place)
             else:
-                answers.append(GONE)
-        outcome = {
-            "ack": Outcome.answered(answers),
-            "part": Outcome.answered(answers),
-            "bury": Outcome.bury(BOOM),
-            "retry": Outcome.retry(BOOM, 6.0),
-            "release": Outcome.release(),
-        }[ends]
-        after = self.store.end(claim, outcome)
-        assert after is not None
-        if ends in ("retry", "release") and not after.ingestion.counts.cancelled:
-            self.waiting[place] = batch.ingestion_id, now + (6.0 if ends == "retry" else 0.0)
+                passed.add(place[:2])
+            assert place not in places or place in riding
+        assert places == riding
+
+    def end(self, call: Claim, ends: str) -> None:
+        now, asked = self.clock.now(), {int(one) for claim in call.all for one in claim.batch.ids}
+        bad = {max(asked)} if ends == "part" else set()
+        self.running -= 1
+        told = []
+        for claim in call.all:
+            key, answers = (claim.batch.ingestion_id, claim.batch.position), list[str | BatchError]()
+            for scope, one in self.asked.pop(key):
+                if ends in ("ack", "part") and one not in bad:
+                    answers.append(str(len(self.events)))
+                    self.events.append(Event(one, scope, now, len(self.ingestions), key))
+                else:
+                    answers.append(GONE)
+            told.append(
+                {
+                    "ack": Outcome.answered(answers),
+                    "part": Outcome.answered(answers),
+                    "bury": Outcome.bury(BOOM),
+                    "retry": Outcome.retry(BOOM, 6.0),
+                    "release": Outcome.release(),
+                }[ends]
+            )
+        *riders, leader = [*zip(call.riders, told[1:], strict=True), (call, told[0])]
+        after = [*self.store.end_together(riders), self.store.end(*leader)]
+        for claim, ended in zip([*call.riders, call], after, strict=True):
+            assert ended is not None
+            if ends in ("retry", "release") and not ended.ingestion.counts.cancelled:
+                due = now + (6.0 if ends == "retry" else 0.0)
+                self.waiting[self.place(claim)] = claim.batch.ingestion_id, due
 
     def run(self) -> None:
         idle = 0
         while True:
-            answer = self.store.claim(self.settings.concurrency - len(self.asked))
+            answer = self.store.claim(self.settings.concurrency - self.running)
             if not isinstance(answer, Wait):
                 for claim in answer:
                     self.start(claim)
@@ -168,6 +217,8 @@ class Model:
     interval=st.sampled_from([0.5, 5.0]),
     burst=st.integers(1, 3),
     concurrency=st.integers(1, 4),
+    fill=st.booleans(),
+    batch_size=st.sampled_from([2, 4]),
 )
 def test_no_id_is_asked_twice_and_each_ends_once_with_an_answer_that_is_fresh(
     new_store: Callable[..., Store],
@@ -180,7 +231,7 @@ def test_no_id_is_asked_twice_and_each_ends_once_with_an_answer_that_is_fresh(
     **chosen: Any,
 ) -> None:
     clock.reset()
-    chosen |= {"fresh": fresh, "fresh_shared": shared, "batch_size": 2, "key_quota": 1000}
+    chosen |= {"fresh": fresh, "fresh_shared": shared, "key_quota": 1000}
     model = Model(new_store(**chosen), clock, settings(**chosen), work)
     begin = clock.now()
     for at, *arrival in arrivals:
@@ -191,7 +242,10 @@ def test_no_id_is_asked_twice_and_each_ends_once_with_an_answer_that_is_fresh(
 
     assert_rate(model.starts, chosen["interval"], chosen["burst"])
     store = model.store
-    assert len(store.dispatches(1000)) == len(model.starts)
+    log = store.dispatches(1000)
+    assert len(log) == len(model.starts) + model.rode
+    assert sum(one.rode_with is None for one in log) == len(model.starts)
+    assert not verify(log, interval=chosen["interval"], burst=chosen["burst"])
     announced = [(one.batch.ingestion_id, one.batch.position) for one in store.served.take()]
     assert len(announced) == len(set(announced))
     spared, total = 0, 0
@@ -207,7 +261,7 @@ def test_no_id_is_asked_twice_and_each_ends_once_with_an_answer_that_is_fresh(
                 event = model.events[int(answer)]
                 assert (event.id, event.scope) == (one, model.scope(ingestion_id))
                 assert (event.at, event.accepted) > model.since[ingestion_id]
-                own = event.by == (ingestion_id, nth // 2) if not after.counts.cancelled else None
+                own = event.by == (ingestion_id, nth // chosen["batch_size"]) if not after.counts.cancelled else None
                 served += own is False
         if not after.counts.cancelled:
             assert after.served == served

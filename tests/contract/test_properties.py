@@ -37,6 +37,9 @@ SCHEDULE: dict[str, Any] = {
     "concurrency": st.integers(1, 4),
     "priority_aging": st.sampled_from([0.0, 0.0, 3.0]),
     "limits": LIMITS,
+    "fill": st.booleans(),
+    "batch_size": st.sampled_from([3, 3, 5]),
+    "max_attempts": st.sampled_from([2, 5]),
 }
 
 
@@ -81,21 +84,26 @@ def check_promises(
                 simulation.cancel(ingestion)
                 cancelled.add(ingestion.id)
 
+    def arrive(count: int, priority: Priority) -> None:
+        first = 1 + len(simulation.ingestions) % 3 * 5  # some ids are in several ingestions
+        simulation.submit(range(first, first + count), priority)
+
     for at, count, priority in arrivals:
-        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+        simulation.at(at, lambda count=count, priority=priority: arrive(count, priority))
     for at, which in cancels:
         simulation.at(at, lambda which=which: cancel(which))
     simulation.run()
 
-    starts = [start.at for start in simulation.starts]
+    starts = [start.at for start in simulation.starts if not start.rides]
     assert_rate(starts, chosen["interval"], chosen["burst"])
     assert_limits(starts, simulation.settings.limits)
-    for ingestion in simulation.ingestions:
+    for nth, ingestion in enumerate(simulation.ingestions):
         after, batches = simulation.store.batches(ingestion.id)
         assert after.status.final
         if ingestion.id not in cancelled:
             assert not after.counts.cancelled
-            assert [one for batch in batches for one in batch.ids] == list(range(1, ingestion.id_count + 1))
+            first = 1 + nth % 3 * 5
+            assert [one for batch in batches for one in batch.ids] == list(range(first, first + ingestion.id_count))
         done = {id_ for id_, _ in simulation.store.results(ingestion.id)}
         assert done == {id_ for batch in batches if batch.status == Status.COMPLETED for id_ in batch.ids}
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
 from app.limits import AnyLimit, Quota
-from app.store import Store
+from app.store import Outcome, Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, finish, proceed, release, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 EPSILON = 1e-5
 """The resolution of present-day times as floats."""
+
+Place: TypeAlias = tuple[float, int, int]
+BEYOND = 8
+"""How many batches more than would fit are looked at."""
 
 _FORWARD = {
     Status.YET_TO_START: 0,
@@ -28,10 +33,11 @@ _FORWARD = {
 
 @dataclass
 class Start:
-    """One dispatch as the simulation saw it."""
+    """One dispatch as the simulation saw it; one that rides took no token."""
 
     at: float
     batch: Batch
+    rides: bool = False
 
 
 @dataclass
@@ -48,9 +54,13 @@ class Simulation:
     starts: list[Start] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
     # The model: every waiting batch, by its place, with the time from which it is due.
-    waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
+    waiting: dict[Place, float] = field(default_factory=dict)
     # The model of the mean service time: what was put back does not count.
     service: float = 0.0
+    # The model of what rides: the ids of each batch, the attempts that counted, and what was ever started.
+    _ids: dict[Place, list[int]] = field(default_factory=dict)
+    _tried: dict[Place, int] = field(default_factory=dict)
+    _begun: set[Place] = field(default_factory=set)
     _touched: set[str] = field(default_factory=set)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
@@ -67,7 +77,9 @@ class Simulation:
         self.ingestions.append(ingestion)
         self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
-            self.waiting[self.place(ingestion, position)] = self.clock.now()
+            place = self.place(ingestion, position)
+            self.waiting[place] = self.clock.now()
+            self._ids[place] = list(ids[position * ingestion.batch_size :][: ingestion.batch_size])
         return ingestion
 
     def cancel(self, ingestion: Ingestion) -> None:
@@ -76,7 +88,7 @@ class Simulation:
         for position in range(ingestion.batch_count):
             self.waiting.pop(self.place(ingestion, position), None)
 
-    def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
+    def place(self, ingestion: Ingestion, position: int) -> Place:
         aging = self.settings.priority_aging
         rank = ingestion.created_at + ingestion.priority * aging if aging else float(ingestion.priority)
         return rank, ingestion.order, position
@@ -107,19 +119,21 @@ class Simulation:
 
     def _start(self, claim: Claim, begin: float) -> None:
         now, batch = self.clock.now(), claim.batch
-        ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
-        place = self.place(ingestion, batch.position)
-        due = [other for other, since in self.waiting.items() if since <= now + EPSILON]
-        assert place == min(due), "the most urgent due batch goes first"
-        del self.waiting[place]
-        self.starts.append(Start(now, batch))
-        self._touched.add(batch.ingestion_id)
+        places = [self._place_of(one.batch) for one in claim.all]
+        due = sorted(other for other, since in self.waiting.items() if since <= now + EPSILON)
+        assert places[0] == due[0], "the most urgent due batch goes first"
+        assert places[1:] == self._riding(due), "the most urgent of those that fit ride along"
+        begun = [self._begin(*one, rides=bool(nth)) for nth, one in enumerate(zip(claim.all, places, strict=True))]
+        (seconds, outcome), *others = begun
+        place = places[0]
         self._running += 1
-        seconds, outcome = self.work(batch)
 
         def end() -> None:
             self._running -= 1
+            for rider, at, (_, ends) in zip(claim.riders, places[1:], others, strict=True):
+                self._end_rider(rider, at, ends)
             self._touched.add(batch.ingestion_id)
+            self._tried[place] = batch.attempt - (outcome is None)
             if outcome is not None:
                 took = self.clock.now() - now
                 self.service += (took - self.service) * (0.1 if self.service else 1.0)
@@ -140,6 +154,54 @@ class Simulation:
                     self.waiting[place] = self.clock.now() + (outcome or 0.0)
 
         self.at(now - begin + seconds, end)
+
+    def _place_of(self, batch: Batch) -> Place:
+        return self.place(next(one for one in self.ingestions if one.id == batch.ingestion_id), batch.position)
+
+    def _riding(self, due: list[Place]) -> list[Place]:
+        """What rides with the first of the due batches: of each ingestion, only the next one is looked at."""
+        leader, *rest = due
+        ids, size = set(self._ids[leader]), self.settings.batch_size
+        if not self.settings.fill or len(ids) >= size or not self._shares(leader):
+            return []
+        looks, riding = size - len(ids) + BEYOND, list[Place]()
+        passed: set[tuple[float, int]] = set()
+        for place in rest:
+            if not looks or len(ids) == size:
+                break
+            if place not in self._begun and place[:2] in passed:
+                continue
+            looks -= 1
+            if self._shares(place) and len(ids.union(self._ids[place])) <= size:
+                ids.update(self._ids[place])
+                riding.append(place)
+            elif place not in self._begun:
+                passed.add(place[:2])
+        return riding
+
+    def _shares(self, place: Place) -> bool:
+        return self._tried.get(place, 0) + 1 < self.settings.max_attempts
+
+    def _begin(self, claim: Claim, place: Place, *, rides: bool) -> tuple[float, bool | float | None]:
+        del self.waiting[place]
+        self._begun.add(place)
+        self.starts.append(Start(self.clock.now(), claim.batch, rides))
+        self._touched.add(claim.batch.ingestion_id)
+        return self.work(claim.batch)
+
+    def _end_rider(self, claim: Claim, place: Place, ends: bool | float | None) -> None:
+        self._touched.add(claim.batch.ingestion_id)
+        self._tried[place] = claim.batch.attempt - (ends is None)
+        if ends is True:
+            outcome = Outcome.ack(["true"] * len(claim.batch.ids))
+        elif ends is False:
+            outcome = Outcome.bury(BOOM)
+        else:
+            outcome = Outcome.release() if ends is None else Outcome.retry(BOOM, ends)
+        (ended,) = self.store.end_together([(claim, outcome)])
+        assert ended is not None
+        if not isinstance(ends, bool) and not ended.ingestion.counts.cancelled:
+            self.waiting[place] = self.clock.now() + (ends or 0.0)
 
     def check_statuses(self) -> None:
         """Every status only moved forward, and each ingestion's status follows from its batches.

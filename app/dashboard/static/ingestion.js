@@ -74,11 +74,12 @@ function facts(data) {
     return found;
   }
   if (data.batches_ahead === undefined) return found;
+  const latest = data.at_latest ? ", at the latest" : "";
   if (finished(data.counts) + data.counts.triggered < data.batch_count || data.estimated_start) {
     found.push(["Batches ahead", number(data.batches_ahead)]);
-    found.push(["Next start", ...estimated(data, data.estimated_start)]);
+    found.push([`Next start${latest}`, ...estimated(data, data.estimated_start)]);
   }
-  found.push(["Completion", ...estimated(data, data.estimated_completion)]);
+  found.push([`Completion${latest}`, ...estimated(data, data.estimated_completion)]);
   return found;
 }
 
