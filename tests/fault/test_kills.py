@@ -66,6 +66,10 @@ def test_kill_9_loses_nothing_of_a_call_that_batches_share(address: str, tmp_pat
     kill_over_and_over(address, tmp_path, 5, fill=1)
 
 
+def test_kill_9_loses_nothing_of_a_call_filled_with_what_is_not_known(address: str, tmp_path: Path) -> None:
+    kill_over_and_over(address, tmp_path, 3, fill=1, fresh=60)
+
+
 def test_four_processes_keep_one_rate_and_one_order(address: str, tmp_path: Path) -> None:
     kill_among_four(address, tmp_path, 3)
 

@@ -9,6 +9,7 @@ import pytest
 
 from app.core import Status, Wait
 from app.sql.store import SQLStore
+from app.store import Outcome
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, finish, submit
 
@@ -37,6 +38,27 @@ def test_what_another_process_asks_is_awaited_and_its_answer_noticed(open_sql: O
     assert second.get(ingestion.id).status is Status.COMPLETED
     assert [one.ingestion.id for one in second.served.take()] == [ingestion.id]
     assert not first.served
+
+
+def test_the_shared_call_of_a_process_that_died_is_asked_again_by_who_waits_for_it(
+    open_sql: Open, clock: FakeClock
+) -> None:
+    chosen = {**FRESH, "fill": True, "lease": 30}
+    with closing(open_sql(**chosen)) as first:
+        lost = [submit(first, [1]), submit(first, [2, 1])]
+        (claim,) = claimed(first)
+        assert [one.batch.ids for one in claim.all] == [[1], [2, 1]]
+    second = open_sql(**chosen)
+    waits = [submit(second, [1]), submit(second, [2])]
+    assert blocked(second) == Wait(2.0, "answer")
+    clock.advance(31)
+    assert {one.batch.ingestion_id for one, _ in second.recover()} == {one.id for one in lost}
+    (claim,) = claimed(second)
+    assert [one.batch.ids for one in claim.all] == [[1], [2, 1], [1], [2]]
+    assert second.stats().running == 1
+    second.end_together([(one, Outcome.answered(['"a"'] * len(one.batch.ids))) for one in claim.all])
+    assert {second.get(one.id).status for one in lost + waits} == {Status.COMPLETED}
+    assert (second.stats().running, blocked(second).reason) == (0, "empty")
 
 
 def test_each_queue_has_answers_of_its_own(open_sql: Open) -> None:

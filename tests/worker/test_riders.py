@@ -246,3 +246,15 @@ def test_the_log_tells_who_rode(serve: Serve) -> None:
     leader, rider = (host.client.get("/dispatches").json or {})["dispatches"]
     assert "rode_with" not in leader
     assert (rider["rode_with"], rider["started_at"]) == (leader["batch_id"], START)
+
+
+def test_with_fresh_too_each_id_is_asked_once_in_full_calls(serve: Serve) -> None:
+    calls = Calls()
+    host = serve(calls, fill=True, fresh=0, interval=0, concurrency=4)
+    wanted = [[1 + (7 * number * number) % 30, 1 + number % 30] for number in range(120)]
+    ingestions = all_waiting(host, *wanted)
+    host.heard.until_finished(*ingestions)
+    asked = [one for call in calls.ids for one in call]
+    assert sorted(asked) == list(range(1, 31))
+    assert [results(host, one) for one in ingestions] == [{one: one for one in ids} for ids in wanted]
+    assert len(host.heard.all("completed")) == 120
