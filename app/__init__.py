@@ -18,7 +18,7 @@ from .config import Settings, release
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
-from .processors import Failed, current_batch, hold_queue, slow_down
+from .processors import Failed, current_batch, current_batches, hold_queue, slow_down
 from .several import keys_of_queues
 from .signals import (
     batch_completed,
@@ -55,6 +55,7 @@ __all__ = [
     "batch_started",
     "create_app",
     "current_batch",
+    "current_batches",
     "hold_queue",
     "ingestion_accepted",
     "ingestion_finished",

@@ -201,6 +201,9 @@ class Settings:
     )
     audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
+    fill: bool = _setting(
+        False, _flag, "Whether a call with free places takes along due batches of others that fit whole."
+    )
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
     concurrency_most: int = _setting(
         0, _integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
@@ -325,6 +328,13 @@ class Settings:
     port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
     threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
     log_format: str = _setting("text", _choice("text", "json"), "How the standalone service logs: text or json.")
+    fresh: float | None = _setting(
+        None, _seconds(), "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no."
+    )
+    fresh_max: int = _setting(100_000, _integer(1), "Answers kept for that at most; the least recently used go first.")
+    fresh_shared: bool = _setting(
+        False, _flag, "Whether an answer serves other callers too, not only the one who asked."
+    )
     api_keys: tuple[Key, ...] = _setting(
         (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
     )
@@ -402,6 +412,10 @@ class Settings:
         if self.backoff > self.backoff_max:
             raise ConfigError(
                 f"{prefix}BACKOFF ({self.backoff:g}) must not be above {prefix}BACKOFF_MAX ({self.backoff_max:g})."
+            )
+        if self.fill and self.max_attempts == 1:
+            raise ConfigError(
+                f"{prefix}FILL needs {prefix}MAX_ATTEMPTS of 2 or more, because the last attempt at a batch is its own."
             )
         if self.processor and self.upstream_url:
             raise ConfigError(

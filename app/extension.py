@@ -148,11 +148,14 @@ class IngestionAPI:
         *,
         deadline: str | float | None = None,
         callback: str | None = None,
+        fresh: float | None = None,
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
         """Accept ids, as `POST /ingest` does; see `Service.submit`."""
-        return self.service.submit(ids, priority, deadline=deadline, callback=callback, key=key, owner=owner)
+        return self.service.submit(
+            ids, priority, deadline=deadline, callback=callback, fresh=fresh, key=key, owner=owner
+        )
 
     def get(self, ingestion_id: str) -> Ingestion:
         """Returns the ingestion as it stands. Raises UnknownIngestion."""

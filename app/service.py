@@ -18,9 +18,9 @@ from .config import Settings
 from .core import (
     ALL,
     Answer,
+    Checked,
     Clock,
     Id,
-    Ids,
     Ingestion,
     Pauses,
     Priority,
@@ -48,7 +48,7 @@ from .errors import Conflict, Fault, IngestError, InvalidRequest, KeyInUse, Stor
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_finished, ingestion_refused
 from .store import Forkable, Store, Submission
-from .worker import Drain, Sweeper, Worker, announce
+from .worker import Drain, Sweeper, Worker, announce, announce_served
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -224,14 +224,16 @@ class Service:
         *,
         deadline: str | float | None = None,
         callback: str | None = None,
+        fresh: float | None = None,
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
         """Accept ids as `POST /ingest` does; returns the ingestion.
 
+        `fresh` is a number of seconds that counts instead of FRESH, at most that; with 0, no answer from before counts.
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
         """
-        body = {"ids": list(ids), "priority": priority, "deadline": deadline, "callback": callback}
+        body = {"ids": list(ids), "priority": priority, "deadline": deadline, "callback": callback, "fresh": fresh}
         return self.accept(body, key=key, owner=owner)
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
@@ -241,9 +243,10 @@ class Service:
             if self.shutting_down and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._only_one(owner, key) if key is not None else nullcontext():
-                packed, priority, deadline, callback = check_request(body, self.settings, self.clock.now())
-                fingerprint = _fingerprint(packed, priority, body.get("deadline"), callback) if key is not None else ""
-                submission = Submission(packed, priority, owner, key, fingerprint, deadline, callback)
+                checked = check_request(body, self.settings, self.clock.now())
+                packed, priority, deadline, callback, fresh = checked
+                fingerprint = _fingerprint(checked, body.get("deadline")) if key is not None else ""
+                submission = Submission(packed, priority, owner, key, fingerprint, deadline, callback, fresh)
                 ingestion, new = self.store.add(submission)
         except IngestError as error:
             self.refused(error)
@@ -251,6 +254,7 @@ class Service:
         if new:
             self.worker.added()
             self.emitter.emit(ingestion_accepted, ingestion=ingestion)
+            announce_served(self.store.served, self.emitter)
         return ingestion
 
     def refused(self, error: Exception) -> None:
@@ -259,8 +263,8 @@ class Service:
 
     def quote(self, body: Any, owner: str | None = None) -> dict[Priority, Quote]:
         """Returns when an owner's request with this JSON would start and end at each priority; nothing is queued."""
-        packed, *_ = check_request(body, self.settings, self.clock.now())
-        return self.store.quote(batch_count(len(packed), self.settings.batch_size), owner)
+        ids = check_request(body, self.settings, self.clock.now()).ids
+        return self.store.quote(batch_count(len(ids), self.settings.batch_size), owner)
 
     def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
         """Returns the id of the ingestion that `text` stands for, and a position if that is the id of a batch.
@@ -447,8 +451,9 @@ def _part(store: Store, worker_id: str, *alarms: Callable[[], None]) -> None:
         store.close()
 
 
-def _fingerprint(ids: Ids, priority: Priority, deadline: Any, callback: str | None) -> str:
-    told = "" if callback is None else f"{callback} "
+def _fingerprint(checked: Checked, deadline: Any) -> str:
+    ids, priority, _, callback, fresh = checked
+    told = "".join(f"{one} " for one in (callback, fresh) if one is not None)
     digest = hashlib.sha256(f"{priority.name} {deadline!r} {told}".encode())
     digest.update(b"strings " + ids.lines if isinstance(ids, Strings) else ids)
     return digest.hexdigest()

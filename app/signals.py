@@ -1,7 +1,8 @@
 """The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
 Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one is
-logged and stops nothing.
+logged and stops nothing. A batch that ends without a call, under FRESH, has no start: its `started_at` is None, and the
+attempt took 0 seconds.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ processes share does each of these calls in one transaction.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -57,7 +58,7 @@ class Submission(NamedTuple):
 
     `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key. A
     submission that cannot end by `deadline` (epoch seconds) is refused. `callback` is the URL that is told of its end;
-    without one, that is WEBHOOK_URL.
+    without one, that is WEBHOOK_URL. `fresh` is what counts instead of FRESH, in seconds.
     """
 
     ids: Ids
@@ -67,6 +68,7 @@ class Submission(NamedTuple):
     fingerprint: str = ""
     deadline: float | None = None
     callback: str | None = None
+    fresh: float | None = None
 
 
 class Outcome(NamedTuple):
@@ -123,6 +125,47 @@ class Ended(NamedTuple):
     ingestion: Ingestion
     state: int
     error: BatchError | None = None
+
+
+class Served(NamedTuple):
+    """A batch that ended without a call, because all that it asked was known; it has no `started_at`.
+
+    `ingestion` is as it was then, `waited` the seconds since its submission.
+    """
+
+    batch: Batch
+    ingestion: Ingestion
+    waited: float
+
+
+class ServedLog:
+    """What this process served so far: the count of ids and of batches, and those batches that nobody has taken yet.
+
+    Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._new: list[Served] = []
+        self.ids = 0
+        self.batches = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._new)
+
+    def add(self, served: Served | None, ids: int) -> None:
+        """Count ids that were served just now, and add the batch that ended by that, if one did."""
+        with self._lock:
+            self.ids += ids
+            if served:
+                self._new.append(served)
+                self.batches += 1
+
+    def take(self) -> list[Served]:
+        """Returns the batches that were added since the last call, oldest first."""
+        with self._lock:
+            new, self._new = self._new, []
+        return new
 
 
 class Sweeps(ABC):
@@ -182,6 +225,8 @@ class Store(ABC):
 
     finder: Finder
     """Where ids are."""
+    served: ServedLog
+    """What was answered from what is known; with FRESH, `add`, `claim` and `proceed` add to it."""
 
     # -- accepting and reporting --
 
@@ -189,7 +234,8 @@ class Store(ABC):
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         """Accept a submission; returns the ingestion and whether it is new (False: its key was used before).
 
-        An owner has at most `KEY_QUOTA` ids waiting, in batches that wait for their first or next attempt. Raises
+        With FRESH, its first batches are completed if all their ids are known, up to the first that is to be asked. An
+        owner has at most `KEY_QUOTA` ids waiting, in batches that wait for their first or next attempt. Raises
         KeyReused, QuotaFull, BacklogFull or TooLate, and stores nothing then.
         """
 
@@ -265,7 +311,9 @@ class Store(ABC):
         """Take tokens and the most urgent due batches, up to `limit`, in one step; returns the claims, or what to wait
         for.
 
-        `was_full` says, for the dispatch log, that the caller had no free slot until now.
+        With FILL, each takes along what fits into its call. With FRESH, batches that come up and are known end without
+        a token, and those with an id in process await its outcome. `was_full` says, for the dispatch log, that the
+        caller had no free slot until now.
         """
 
     @abstractmethod
@@ -285,6 +333,10 @@ class Store(ABC):
 
         A call that raised StoreUnavailable may be repeated: an outcome that was recorded after all is recognised.
         """
+
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        """`end` the claims of a call, each by its own outcome; in SQL in one turn."""
+        return [self.end(claim, outcome) for claim, outcome in ended]
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
@@ -407,7 +459,10 @@ class Store(ABC):
 
     @abstractmethod
     def minutes(self) -> dict[int, Minute]:
-        """Returns figures of the last hour by minutes since the epoch, of those in which something happened."""
+        """Returns figures of the last hour by minutes since the epoch, of those in which something happened.
+
+        A start is that of a call, whatever rides in it.
+        """
 
     @abstractmethod
     def prune(self) -> int:

@@ -83,6 +83,11 @@ ROWS = [
     Row("choosing.postgres-one", "on PostgreSQL: of one", "us", "postgres one 1m", "postgres one 1k", most(1.25)),
     Row("choosing.postgres-many", "on PostgreSQL: of many", "us", "postgres many 1m", "postgres many 1k", most(1.25)),
 
+    Row("fresh.neither", "calls for 10,000 requests / the least possible", CALLS, "neither", "least"),
+    Row("fresh.fill", "the same with FILL", CALLS, "fill", "least"),
+    Row("fresh.fresh", "the same with FRESH=0", CALLS, "fresh", "least"),
+    Row("fresh.both", "the same with both", CALLS, "both", "least", most(1.1)),
+
     Row("status_page.dumps", "100k batches: waitress / json.dumps", MS, "waitress", "json.dumps", most(2)),
     Row("status_page.peer", "100k batches: waitress / FastAPI", MS, "waitress", "fastapi"),
     Row("status_page.granian-dumps", "100k batches: granian / json.dumps", MS, "granian", "json.dumps", most(2)),

@@ -32,6 +32,7 @@ SHOWS = {
         r"worker +running\n(.*\n)*\d+ dispatches, no limit: the rate and the order were kept$"
     ),
     "export INGEST_LIMITS='10/s, 600/min": "^$",
+    "export INGEST_FILL=1 INGEST_BATCH_SIZE=100": "^$",
     "export INGEST_WEBHOOK_URL=": "^$",
     "export INGEST_WEBHOOK_HOSTS=": "^$",
     "export MALLOC_MMAP_THRESHOLD_=": "^$",

@@ -81,6 +81,7 @@ ingestion.add_command(worker)
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
 @deadline_option
 @click.option("--callback", help="A URL that is told when it ends; the service has to allow its host.")
+@click.option("--fresh", type=float, help="Seconds that an answer may be old at most, instead of FRESH; 0: ask anew.")
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
@@ -93,6 +94,7 @@ def submit(
     priority: str,
     deadline: str | None,
     callback: str | None,
+    fresh: float | None,
     idempotency_key: str | None,
     and_wait: bool,
     timeout: float | None,
@@ -103,7 +105,12 @@ def submit(
     found = _gather(ids, file, id_type)
     try:
         ingestion_id = to.client.submit(
-            found, priority, idempotency_key=idempotency_key, deadline=_deadline(deadline), callback=callback
+            found,
+            priority,
+            idempotency_key=idempotency_key,
+            deadline=_deadline(deadline),
+            callback=callback,
+            fresh=fresh,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -36,12 +36,13 @@ def status_text(status: Document, times: Times) -> str:
         ("status", coloured(status["status"])),
         ("priority", status["priority"]),
         ("ids", f"{status['id_count']} in {count(status['batch_count'])}: {progress(status)}"),
+        ("served", f"{status['served']} ids without a call" if status.get("served") else None),
         ("created", times.ago(status["created_at"])),
         ("started", began and times.ago(began)),
         ("finished", ended and times.ago(ended)),
         ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
-        ("should start", times.due(start) if start and not began else None),
-        ("should end", end and times.due(end)),
+        ("should start", times.due(start) + _latest(status) if start and not began else None),
+        ("should end", end and times.due(end) + _latest(status)),
         ("callback", _callback(status["callback"], times) if status.get("callback") else None),
     ]
     return "\n".join([_columns(rows), *(_batch(one, times) for one in status["batches"])])
@@ -75,7 +76,12 @@ def ending(status: Document, times: Times) -> str:
     if "estimated_completion" not in status:
         return str(status["status"])
     end = status["estimated_completion"]
-    return f"should end {times.due(end) if end else 'some time after it is resumed'}"
+    return f"should end {times.due(end) + _latest(status) if end else 'some time after it is resumed'}"
+
+
+def _latest(told: Document) -> str:
+    """Returns what to say behind an estimate that is an upper bound."""
+    return " at the latest" if told.get("at_latest") else ""
 
 
 LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
@@ -156,17 +162,14 @@ def _found(one: Document, times: Times) -> list[str]:
 
 def quote_text(quotes: Document, times: Times) -> str:
     """Returns when a request would start and end at each priority."""
+
+    def when(quote: Document) -> str:
+        if not (start := quote["estimated_start"]):
+            return "starts when it is resumed"
+        return f"starts {times.due(start)}, ends {times.due(quote['estimated_completion'])}{_latest(quote)}"
+
     return _columns(
-        (
-            priority,
-            f"{count(quote['batches_ahead'])} ahead, "
-            + (
-                f"starts {times.due(quote['estimated_start'])}, ends {times.due(quote['estimated_completion'])}"
-                if quote["estimated_start"]
-                else "starts when it is resumed"
-            ),
-        )
-        for priority, quote in quotes.items()
+        (priority, f"{count(quote['batches_ahead'])} ahead, {when(quote)}") for priority, quote in quotes.items()
     )
 
 

@@ -1,4 +1,4 @@
-"""Proves from a log of dispatches that they kept the rate, the order, and the callers' shares."""
+"""Proves from a log of dispatches that they kept the rate, the order, the callers' shares and the rules of riders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ quarter of a microsecond apart."""
 
 
 class Violation(NamedTuple):
-    """Two dispatches that break a rule: `rate`, `order` or `share`. `detail` says how."""
+    """Two dispatches that break a rule: `rate`, `order`, `share` or `riders`. `detail` says how."""
 
     rule: str
     earlier: Dispatch
@@ -56,22 +56,24 @@ def verify(
     order_since: float = 0.0,
     fair: Mapping[str, int] | None = None,
 ) -> list[Violation]:
-    """Returns the first violation of each limit, of the order and of the shares; empty where all held. O(n log n).
+    """Returns the first violation of each limit, of the order, of the shares and by riders; empty where all held.
 
     The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others. The rate is
     that of the starts from `since` on, when it was last changed, and nothing counts as due before `order_since`, when
     what waited last changed places. With `fair`, the weights of callers that take turns, order is checked inside each
-    caller, and between priorities unless these age.
+    caller, and between priorities unless these age. What rides takes no token, and overtakes nothing, for what was more
+    urgent may not have fit. O(n log n).
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
-    limited = [dispatch for dispatch in starts if dispatch.started_at >= since]
+    limited = [dispatch for dispatch in starts if dispatch.started_at >= since and dispatch.rode_with is None]
     rates = (
         _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.capacity)
         for one in limits
     )
     order = [_overtaken(starts, grace, order_since)] if fair is None else _of_turns(starts, grace, order_since, fair)
-    found = (_too_close(limited, interval, burst), *rates, *order)
+    riders = _out_of_place(starts, fair)
+    found = (_too_close(limited, interval, burst), *rates, *order, riders)
     return [violation for violation in found if violation]
 
 
@@ -151,6 +153,8 @@ def _of_turns(
         yield _overtaken(starts, grace, since, lambda one: (one.rank, 0, 0))
     for _, of_caller in _grouped(starts, key=lambda one: (one.priority, one.owner)):
         yield _overtaken(of_caller, grace, since)
+    if any(one.rode_with for one in starts):
+        return  # a caller whose batches did not fit into calls had fewer turns, and the log does not say so
     given = given_back(starts)
     for priority, of_priority in _grouped(starts, key=lambda one: one.priority):
         if found := unfair(of_priority, given[priority], grace, since, weights):
@@ -200,9 +204,29 @@ def _overtaken(
                 )
                 return Violation("order", earlier, dispatch, detail)
         for number in together:
+            if starts[number].rode_with is not None:
+                continue
             while stack and place(starts[stack[-1]]) <= place(starts[number]):
                 stack.pop()
             stack.append(number)
+    return None
+
+
+def _out_of_place(starts: Sequence[Dispatch], fair: Mapping[str, int] | None) -> Violation | None:
+    """Returns the first that rode in no call, or in one that it should have led."""
+    calls = {(one.batch_id, one.started_at): one for one in starts if one.rode_with is None}
+    for rider in starts:
+        if rider.rode_with is None:
+            continue
+        leader = calls.get((rider.rode_with, rider.started_at))
+        if leader is None:
+            if rider.started_at > starts[0].started_at:  # where the log begins, its leader may be cut off
+                detail = f"{_name(rider)} rode with batch {rider.rode_with}, which took no token at that time."
+                return Violation("riders", rider, rider, detail)
+        elif _place(rider) <= _place(leader) and (fair is None or rider.owner == leader.owner):
+            return Violation(
+                "riders", leader, rider, f"{_name(rider)} rode with {_name(leader)}, which is less urgent."
+            )
     return None
 
 
@@ -239,6 +263,7 @@ def _dispatch(item: Any, where: str) -> Dispatch:
         item["order"],
         str(item.get("limited_by", "?")),
         item.get("owner"),
+        item.get("rode_with"),
     )
 
 

@@ -51,13 +51,16 @@ class Client(Base):
         idempotency_key: str | None = None,
         deadline: str | float | None = None,
         callback: str | None = None,
+        fresh: float | None = None,
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Even if the
-        connection is lost, the ids are accepted once: every attempt carries `idempotency_key`, or a random one.
+        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
+        instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every attempt carries
+        `idempotency_key`, or a random one.
         """
-        submission = Submission.of(ids, priority, idempotency_key, deadline=deadline, callback=callback)
+        more = {"deadline": deadline, "callback": callback, "fresh": fresh}
+        submission = Submission.of(ids, priority, idempotency_key, **more)
         return self._run(self._verbs.submit(submission))
 
     def submit_many(

@@ -68,6 +68,7 @@ class Ingestion(Document):
     started_at: datetime | None
     finished_at: datetime | None
     owner: str | None = None
+    served: int | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -89,6 +90,7 @@ class StatusPage(Ingestion):
     batches_ahead: int | None = None
     estimated_start: datetime | None = None
     estimated_completion: datetime | None = None
+    at_latest: bool = False
     callback: Callback | None = None
 
 
@@ -240,11 +242,12 @@ class Search(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
-    """When something would start and end; None while it is paused."""
+    """When something would start and end; None while it is paused. `at_latest` says that it may be sooner."""
 
     batches_ahead: int
     estimated_start: datetime | None
     estimated_completion: datetime | None
+    at_latest: bool = False
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -395,6 +398,7 @@ class Dispatch(Document):
     limited_by: str
     wait: float
     owner: str | None = None
+    rode_with: str | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

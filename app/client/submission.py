@@ -15,8 +15,8 @@ from ..core import Id, Priority
 class Submission:
     """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
 
-    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end. Raises ValueError for
-    an idempotency key that no header can carry.
+    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` seconds that
+    count instead of the service's FRESH. Raises ValueError for an idempotency key that no header can carry.
     """
 
     ids: Iterable[Id]
@@ -24,6 +24,7 @@ class Submission:
     idempotency_key: str = field(default_factory=lambda: str(uuid4()))
     deadline: str | float | None = None
     callback: str | None = None
+    fresh: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ids", tuple(self.ids))  # an iterator would be empty the second time
@@ -34,7 +35,9 @@ class Submission:
     @classmethod
     def of(cls, ids: Iterable[Id], priority: Priority | str, idempotency_key: str | None = None, **more: Any) -> Self:
         """Returns a submission with this key, or a random one where it is None."""
-        return cls(ids, priority, **({} if idempotency_key is None else {"idempotency_key": idempotency_key}), **more)
+        if idempotency_key is not None:
+            more["idempotency_key"] = idempotency_key
+        return cls(ids, priority, **more)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -43,7 +46,7 @@ class Submission:
     @property
     def body(self) -> bytes:
         members: dict[str, Any] = {"ids": self.ids, "priority": name_of(self.priority)}
-        more = {"deadline": self.deadline, "callback": self.callback}
+        more = {"deadline": self.deadline, "callback": self.callback, "fresh": self.fresh}
         members |= {name: value for name, value in more.items() if value is not None}
         return json.dumps(members, separators=(",", ":")).encode()
 

@@ -1,9 +1,10 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
-from .answers import Answer, Answers
+from .answers import Answer, Answers, answers_told
 from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
+from .calls import Call, key_of, merged, parted, refused_together
 from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
@@ -11,6 +12,19 @@ from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_o
 from .fair import UNIT, Retry, Rota, Shares, Turns, caller_of
 from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
+from .known import (
+    MOST,
+    Asker,
+    Known,
+    Mark,
+    Need,
+    forgotten_by,
+    leading,
+    mark_of,
+    need_of,
+    scope_of,
+    since_of,
+)
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
@@ -41,6 +55,7 @@ from .rules import (
     check_redrive,
     concurrency_of,
     is_last,
+    may_be_early,
     pauses_of,
     rank_of,
     room_of,
@@ -51,7 +66,7 @@ from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, are_ids, check_priority, check_request, past_moment, printable, shown
+from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
 
 __all__ = [
     "ALL",
@@ -65,6 +80,7 @@ __all__ = [
     "LONGEST",
     "LOST",
     "MEMBERS",
+    "MOST",
     "NEW",
     "NO_WAITS",
     "OF_INTERVAL",
@@ -79,6 +95,7 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Asker",
     "Attempt",
     "Audit",
     "Batch",
@@ -86,8 +103,10 @@ __all__ = [
     "BatchPlace",
     "Batches",
     "ByTurns",
+    "Call",
     "CallerDepth",
     "Change",
+    "Checked",
     "Claim",
     "Clock",
     "Concurrency",
@@ -107,11 +126,14 @@ __all__ = [
     "InOrder",
     "Ingestion",
     "Kind",
+    "Known",
     "Level",
     "Limiter",
     "Line",
+    "Mark",
     "Measured",
     "Minute",
+    "Need",
     "Pace",
     "Pauses",
     "Place",
@@ -141,6 +163,7 @@ __all__ = [
     "WorkerReport",
     "add_stops",
     "admit",
+    "answers_told",
     "are_ids",
     "batch_count",
     "batch_id",
@@ -162,6 +185,7 @@ __all__ = [
     "concurrency_of",
     "count_statuses",
     "dumps",
+    "forgotten_by",
     "group_of",
     "grouped",
     "hashes_of",
@@ -172,22 +196,32 @@ __all__ = [
     "ingestion_prefix",
     "interval_bounds",
     "is_last",
+    "key_of",
+    "leading",
     "limiter_of",
+    "mark_of",
+    "may_be_early",
+    "merged",
     "most_burst",
     "most_concurrency",
     "named_worker",
+    "need_of",
     "outcome_of",
     "packed_hash",
+    "parted",
     "past_moment",
     "pauses_of",
     "printable",
     "rank_of",
+    "refused_together",
     "roll_up",
     "room_of",
     "runs",
     "same_sweep",
+    "scope_of",
     "search",
     "shown",
+    "since_of",
     "state_of",
     "states_of",
     "statuses",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from .models import Batch, BatchError
@@ -43,6 +43,17 @@ class Answers(NamedTuple):
         ids: list[Any] = [batch.ids[nth] for nth in asked]
         return batch._replace(ids=ids, asked=tuple(asked), alone=self.alone)
 
+    def serve(self, found: Mapping[int, str]) -> Answers:
+        """Returns them with what was found for some of the ids that are left, by index."""
+        known = self.known or (None,) * self.size
+        return self._replace(known=tuple(found.get(nth, one) for nth, one in enumerate(known)))
+
+    @property
+    def end(self) -> tuple[int, BatchError | None]:
+        """The state and the error of a batch that has nothing left to ask."""
+        failed = [one for one in self.known if isinstance(one, BatchError)]
+        return FAILED if failed else COMPLETED, _summary(failed, self.size)
+
     def told(self, state: int, error: BatchError | None) -> Sequence[Answer]:
         """Returns the answer of each id of a batch in `state`, None for those without; empty if there is none."""
         if state == FAILED:
@@ -70,11 +81,15 @@ class Answers(NamedTuple):
                 return state, error, Answers(self.size)
         by_index: dict[int, Answer] = dict(enumerate(self.known))
         by_index |= zip(asked, told or [error or "null"] * len(asked), strict=True)
-        after = tuple(by_index.values())
-        if None in after:
-            return WAITING, error, Answers(self.size, after, alone=True)
-        failed = [one for one in after if isinstance(one, BatchError)]
-        return FAILED if failed else COMPLETED, _summary(failed, self.size), Answers(self.size, after)
+        after = Answers(self.size, tuple(by_index.values()))
+        if self.alone and None in after.known:
+            return WAITING, error, after._replace(alone=True)
+        return *after.end, after
+
+
+def answers_told(state: int, count: int, results: Sequence[Answer]) -> Sequence[Answer]:
+    """Returns the answers to the `count` ids that a call asked which ended in `state`; empty if there are none."""
+    return results or (["null"] * count if state == COMPLETED else ())
 
 
 def _summary(failed: Sequence[BatchError], size: int) -> BatchError | None:

@@ -44,4 +44,6 @@ def ingestion_document(ingestion: Ingestion) -> dict[str, Any]:
     }
     if ingestion.owner is not None:
         document["owner"] = ingestion.owner
+    if ingestion.served is not None:
+        document["served"] = ingestion.served
     return document

@@ -90,16 +90,26 @@ class ByTurns(Generic[T]):
         self._rotas[key[0]].add(key[1])
 
     def take(self) -> T:
+        item = self.draw()
+        self.pay(item)
+        return item
+
+    def draw(self) -> T:
+        """Returns the batch that goes next and takes it out, which is no turn of its caller yet."""
         priority = self._most_urgent()
         caller = self._rotas[priority].first()
         key = priority, caller or ""
         line = self._line(key)
         item = line.take()
-        self._shares[priority].take(key[1])
         if not line:
             del self._lines[key]
             self._rotas[priority].drop(key[1])
         return item
+
+    def pay(self, item: T) -> None:
+        """Record that a batch that was drawn starts, as its caller's turn."""
+        priority, caller = self._whose(item)
+        self._shares[priority].take(caller)
 
     def _line(self, key: Key) -> InOrder[T]:
         if key not in self._lines:

@@ -90,11 +90,20 @@ class Batch(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A batch claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds)."""
+    """A batch claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds).
+
+    With FILL, `riders` are the claims of the batches that share its call.
+    """
 
     batch: Batch
     due_at: float
     claimed_at: float
+    riders: tuple[Claim, ...] = ()
+
+    @property
+    def all(self) -> tuple[Claim, ...]:
+        """The claims of its call, its own first."""
+        return (self, *self.riders)
 
     def is_latest(self, attempt: int, claimed_at: float | None) -> bool:
         """Returns whether this is still the store's latest claim of the batch: the fence against late outcomes.
@@ -121,7 +130,8 @@ class Counts(NamedTuple):
 class Ingestion(NamedTuple):
     """A snapshot of one accepted request. Times are seconds since the epoch.
 
-    `order` increases with every ingestion created in a store.
+    `order` increases with every ingestion created in a store. `served` counts the ids that got their answer without a
+    call, None where FRESH was not set when it was accepted.
     """
 
     id: str
@@ -134,6 +144,7 @@ class Ingestion(NamedTuple):
     started_at: float | None = None
     finished_at: float | None = None
     owner: str | None = None
+    served: int | None = None
 
     @property
     def status(self) -> Status:

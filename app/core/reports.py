@@ -17,7 +17,8 @@ class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
 
     `limited_by` names the last condition it waited for: `arrival`, `retry`, `token`, `hold`, `paused` or `slots`.
-    `owner` is its ingestion's.
+    `owner` is its ingestion's. `rode_with` is the id of the batch whose token and call it shared, None where it took a
+    token of its own.
     """
 
     started_at: float
@@ -31,6 +32,7 @@ class Dispatch(NamedTuple):
     order: int
     limited_by: str
     owner: str | None = None
+    rode_with: str | None = None
 
 
 class Depth(NamedTuple):
@@ -121,7 +123,9 @@ class Stats(NamedTuple):
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
         parked = sum(depth.parked for depth in depths.values())
-        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room, parked=parked)
+        waiting = sum(depth.waiting for depth in depths.values()) - parked
+        slots = max(0, slots - running)
+        wait = gate.wait(now, due=first_due, slots=slots, room=room, parked=parked, waiting=waiting)
         return cls(
             now,
             gate.paused,
@@ -149,21 +153,27 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue, its priority or its caller is paused.
+    None while the queue, its priority or its caller is paused. With FILL or FRESH they are the latest it can be, as
+    `at_latest` says.
     """
 
     batches_ahead: int
     start: float | None
     completion: float | None
     next_change: float | None
+    at_latest: bool = False
 
 
 class Quote(NamedTuple):
-    """When a request would start and end at one priority, in epoch seconds; None while that is paused."""
+    """When a request would start and end at one priority, in epoch seconds; None while that is paused.
+
+    With FILL or FRESH that is the latest it can be, as `at_latest` says.
+    """
 
     batches_ahead: int
     start: float | None
     completion: float | None
+    at_latest: bool = False
 
 
 class WorkerReport(NamedTuple):

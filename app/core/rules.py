@@ -27,7 +27,8 @@ _CONCURRENCY = "concurrency"
 class Wait(NamedTuple):
     """Why nothing may start, and in how many seconds to try again (None: once something changes).
 
-    `reason` is one of `paused`, `hold`, `empty`, `retry`, `slots`, `connections` and `token`.
+    `reason` is one of `paused`, `hold`, `empty`, `answer`, `retry`, `slots`, `connections` and `token`; `answer` says
+    that all that waits has ids which others ask just now.
     """
 
     seconds: float | None
@@ -151,18 +152,21 @@ class Gate:
         """End a hold, if any."""
         self.hold_until = min(self.hold_until, now)
 
-    def wait(self, now: float, *, due: float | None, slots: int, room: int = 1, parked: int = 0) -> Wait | None:
+    def wait(
+        self, now: float, *, due: float | None, slots: int, room: int = 1, parked: int = 0, waiting: int = 0
+    ) -> Wait | None:
         """Returns why nothing may start now, or None if something may.
 
-        `due` is when the first batch in line is due (None: none is), `slots` how many more batches may run, `room` how
-        many more the upstream takes at once, and `parked` how many batches are not in line.
+        `due` is when the first batch in line is due (None: of those `waiting` in line, each awaits another), `slots`
+        how many more batches may run, `room` how many more the upstream takes at once, and `parked` how many are not in
+        line.
         """
         if self.paused:
             return Wait(None, "paused")
         if self.hold_until > now:
             return Wait(self.hold_until - now, "hold")
         if due is None:
-            return Wait(None, "paused" if parked else "empty")
+            return Wait(None, "answer" if waiting else "paused" if parked else "empty")
         if due > now:
             return Wait(due - now, "retry")
         if room <= 0:
@@ -194,6 +198,11 @@ def pauses_of(levels: Mapping[str, Any]) -> Pauses:
 def concurrency_of(levels: Mapping[str, Any]) -> Concurrency:
     """Returns the counts of batches at once in what a gate `kept`."""
     return Concurrency(*levels.get(_CONCURRENCY, ()))
+
+
+def may_be_early(settings: Settings) -> bool:
+    """Returns whether batches may start or end before their estimates, which then are the latest they can be."""
+    return settings.fill or settings.fresh is not None
 
 
 def room_of(settings: Settings, running: int) -> int:

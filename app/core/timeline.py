@@ -81,6 +81,8 @@ class Timeline(NamedTuple):
 
     `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
     all batches in line, and `aside` holds those that wait for a retry; `parked` counts those that are not in line.
+
+    With `early`, a batch may ride in the call of an earlier one or need none, so each of these is the latest it can be.
     """
 
     now: float
@@ -93,6 +95,7 @@ class Timeline(NamedTuple):
     waiting: int
     aside: Aside
     parked: int = 0
+    early: bool = False
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
@@ -174,9 +177,10 @@ class Timeline(NamedTuple):
             ahead, place, turns = line(priority)
             span = self.added(ahead, count, place, turns)
             if is_parked(priority):
-                found[priority] = Quote(span.nth, None, None)
+                found[priority] = Quote(span.nth, None, None, self.early)
             else:
-                found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
+                last = self._known(span.last + self.service)
+                found[priority] = Quote(span.nth, self._known(span.first), last, self.early)
         return found
 
     def completion(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> float | None:
@@ -200,16 +204,17 @@ class Timeline(NamedTuple):
         if not waiting:
             return Estimate(0, None, max(ends), now)
         if parked:
-            return Estimate(self.added(ahead, 1, place, turns).nth, None, None, now if ends else None)
+            return Estimate(self.added(ahead, 1, place, turns).nth, None, None, now if ends else None, self.early)
         fresh, end = waiting > retrying, (place[0], place[1] + 1)
         if turns is not None:
             span = self._by_turns(turns, waiting, fresh=fresh)
         else:
             span = self._span(place, end, ahead, waiting, fresh=fresh)
         if self.paused:
-            return Estimate(span.nth, None, None, now if ends else None)
+            return Estimate(span.nth, None, None, now if ends else None, self.early)
         completion = max(span.last + self.service, *ends, now)
-        return Estimate(span.nth, span.first, completion, now if ends else span.earliest)
+        earliest = self.earliest(0) if self.early else span.earliest
+        return Estimate(span.nth, span.first, completion, now if ends else earliest, self.early)
 
     def upcoming(
         self, line: Line[T], retries: Sequence[tuple[float, BatchPlace, T]], limit: int

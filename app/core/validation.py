@@ -6,7 +6,7 @@ import json
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ..config import Settings
@@ -21,18 +21,25 @@ _LONG_AGO = 1e10
 _LISTED = 100
 """How many faults are listed individually."""
 
-MEMBERS = ("ids", "priority", "deadline", "callback")
+MEMBERS = ("ids", "priority", "deadline", "callback", "fresh")
 """The members a submission may have."""
 
 _KNOWN = frozenset(MEMBERS)
 _REQUIRED = frozenset(MEMBERS[:2])
 
 
-def check_request(body: Any, settings: Settings, now: float) -> tuple[Ids, Priority, float | None, str | None]:
-    """Returns a request's ids, priority, deadline (epoch seconds) and callback (a URL).
+class Checked(NamedTuple):
+    """A request: its ids, priority, deadline (epoch seconds), callback (a URL), and what it has instead of FRESH."""
 
-    Raises InvalidRequest with every fault.
-    """
+    ids: Ids
+    priority: Priority
+    deadline: float | None
+    callback: str | None
+    fresh: float | None
+
+
+def check_request(body: Any, settings: Settings, now: float) -> Checked:
+    """Returns what a request's JSON says. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
     faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
@@ -40,9 +47,10 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[Ids, Prior
     priority = _check_priority(body["priority"], faults) if "priority" in body else None
     deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
     callback = _check_callback(body["callback"], settings, faults) if body.get("callback") is not None else None
+    fresh = _check_fresh(body["fresh"], settings, faults) if body.get("fresh") is not None else None
     if faults or ids is None or priority is None:
         raise InvalidRequest(faults)
-    return ids, priority, deadline, callback
+    return Checked(ids, priority, deadline, callback, fresh)
 
 
 def check_priority(body: Any) -> Priority:
@@ -174,6 +182,17 @@ def _check_callback(callback: Any, settings: Settings, faults: list[Fault]) -> s
         faults.append(Fault("#/callback", f"callback cannot be told: {error}."))
         return None
     return callback
+
+
+def _check_fresh(fresh: Any, settings: Settings, faults: list[Fault]) -> float | None:
+    if settings.fresh is None:
+        faults.append(Fault("#/fresh", "fresh is refused: FRESH, the setting that it may lower, is not set."))
+        return None
+    if isinstance(fresh, (int, float)) and not isinstance(fresh, bool) and 0 <= fresh <= settings.fresh:
+        return float(fresh)
+    what = shown(fresh) if isinstance(fresh, str) else _kind(fresh)
+    faults.append(Fault("#/fresh", f"fresh must be a number of seconds from 0 to {settings.fresh:g}, not {what}."))
+    return None
 
 
 def _kind(value: Any) -> str:

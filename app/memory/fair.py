@@ -45,13 +45,15 @@ class FairQueue:
         return None
 
     def pop(self, following: Entry[Record] | None = None) -> None:
-        """Remove the entry that `first` returned, as its caller's turn, and add `following`."""
-        if self._turn is None:
-            raise LookupError("nothing is due")
-        priority, caller = self._turn
+        """Remove the entry that `first` returned and add `following`; that is no turn of its caller yet."""
+        priority, caller = self._whose()
         self._lines[priority][caller].pop(following)
-        self.shares[priority].take(caller)
         self._head(priority, caller)
+
+    def take_turn(self) -> None:
+        """Record that the batch of the entry that `first` returned starts, as its caller's turn."""
+        priority, caller = self._whose()
+        self.shares[priority].take(caller)
 
     def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""
@@ -84,6 +86,11 @@ class FairQueue:
             for caller, line in list(lines.items())
             if self._head(priority, caller)
         }
+
+    def _whose(self) -> tuple[Priority, str]:
+        if self._turn is None:
+            raise LookupError("nothing is due")
+        return self._turn
 
     def _by_urgency(self) -> list[Priority]:
         """Returns the priorities with something due, that with the most urgent batch first."""

@@ -21,6 +21,7 @@ from ..core import (
     Batches,
     Claim,
     Counts,
+    Id,
     Ingestion,
     Kind,
     Status,
@@ -39,12 +40,13 @@ class Details:
     """What differs from the default in some batches of an ingestion, by position.
 
     `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions. `log` has the latest attempts, where they are kept. `answers` has the batches
-    of which some ids failed or wait: together, those in line need `starts` more starts than there are such batches, and
-    ask `spared` ids less than they hold.
+    start in the order of their positions, unless some await others. `log` has the latest attempts, where they are kept.
+    `answers` has the batches of which some ids failed or wait: together, those in line need `starts` more starts than
+    there are such batches, and ask `spared` ids less than they hold. `served` counts the ids that got their answer
+    without a call.
     """
 
-    __slots__ = ("answers", "attempts", "dues", "errors", "log", "results", "spared", "starts", "times")
+    __slots__ = ("answers", "attempts", "dues", "errors", "log", "results", "served", "spared", "starts", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
@@ -53,7 +55,7 @@ class Details:
         self.log: dict[int, tuple[Attempt, ...]] = {}
         self.results: dict[int, Sequence[Answer]] = {}
         self.answers: dict[int, Answers] = {}
-        self.starts = self.spared = 0
+        self.starts = self.spared = self.served = 0
         self.times = array("d")
 
 
@@ -68,17 +70,24 @@ class Record:
 
     While it is `parked`, it waits outside of the line, because its priority or caller is paused. `cursor` is the
     position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it, `kind` what the
-    catalog files it under.
+    catalog files it under, and `since` the time after which answers serve it, None where none do.
     """
 
     __slots__ = (
         "batch_size", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at",
-        "id", "ids", "key", "kind", "lane_index", "order", "owner", "parked", "priority", "rank", "started_at",
+        "id", "ids", "key", "kind", "lane_index", "order", "owner", "parked", "priority", "rank", "since", "started_at",
         "states", "tally",
     )  # fmt: skip
 
     def __init__(
-        self, ingestion_id: str, order: int, rank: float, created_at: float, batch_size: int, submission: Submission
+        self,
+        ingestion_id: str,
+        order: int,
+        rank: float,
+        created_at: float,
+        batch_size: int,
+        submission: Submission,
+        since: float | None = None,
     ) -> None:
         self.id = ingestion_id
         self.order = order
@@ -89,6 +98,7 @@ class Record:
         self.priority = submission.priority
         self.owner = submission.owner
         self.callback = submission.callback
+        self.since = since
         self.key: tuple[str | None, str] | None = None
         self.kind: Kind | None = None
         self.lane_index: int
@@ -106,12 +116,42 @@ class Record:
         """Record that a batch starts now."""
         if self.started_at is None:
             self.started_at = now
-            self.details = Details()
+            self._detail()
         times = self.details.times
         if 2 * position == len(times):
             times.extend((now, 0.0))
         else:
+            self._reach(position)
             times[2 * position] = now
+
+    def learn(self, position: int, answers: Answers, served: int) -> None:
+        """Record the answers of a batch in line, of which so many ids were served just now."""
+        self._detail()
+        self.move(position, self.states[position], answers)
+        self.details.served += served
+
+    def serve(self, position: int, answers: Answers, served: int, now: float) -> None:
+        """Record that a batch ends now without a start, because its answers are all known."""
+        self.learn(position, answers, served)
+        state, error = answers.end
+        self.move(position, state)
+        self._reach(position)
+        self.details.times[2 * position + 1] = now
+        self.details.errors.pop(position, None)
+        if error is not None:
+            self.details.errors[position] = error
+        if state == COMPLETED:
+            self.details.results[position] = self.complete(position)
+
+    def _detail(self) -> None:
+        if self.details is _NO_DETAILS:
+            self.details = Details()
+
+    def _reach(self, position: int) -> None:
+        """Make room for the times of a batch whose turn came before that of others."""
+        missing = 2 * position + 2 - len(self.details.times)
+        if missing > 0:
+            self.details.times.extend((0.0,) * missing)
 
     def move(self, position: int, state: int, answers: Answers | None = None) -> None:
         """Change a batch's state, and its answers if they are given."""
@@ -144,6 +184,11 @@ class Record:
         """Returns how many starts a batch in line needs."""
         answers = self.details.answers
         return answers[position].starts if position in answers else 1
+
+    def ids_of(self, position: int) -> Sequence[Id]:
+        """Returns the ids of a batch."""
+        ids: Sequence[Id] = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
+        return ids
 
     @property
     def waiting(self) -> int:
@@ -204,6 +249,7 @@ class Record:
             self.started_at,
             self.finished_at,
             self.owner,
+            None if self.since is None else self.details.served,
         )
 
     def claim(self, position: int, attempt: int, due_at: float, now: float) -> Claim:
@@ -260,14 +306,15 @@ class Record:
 
 
 class Lease:
-    """A running claim, and when it expires without a heartbeat."""
+    """A running claim, when it expires without a heartbeat, and the id of the batch in whose call it rides, if any."""
 
-    __slots__ = ("claim", "record", "until")
+    __slots__ = ("claim", "record", "rode_with", "until")
 
-    def __init__(self, record: Record, claim: Claim, until: float) -> None:
+    def __init__(self, record: Record, claim: Claim, until: float, rode_with: str | None) -> None:
         self.record = record
         self.claim = claim
         self.until = until
+        self.rode_with = rode_with
 
 
 def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:

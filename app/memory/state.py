@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from ..core import (
     BatchError,
     BatchPlace,
     ByTurns,
+    Call,
     Claim,
     Clock,
     Gate,
@@ -40,13 +42,15 @@ from ..core import (
     check_move,
     check_quota,
     check_redrive,
+    may_be_early,
     outcome_of,
     rank_of,
     room_of,
+    since_of,
     this_process,
 )
 from ..queue import Entry, ReadyQueue
-from ..store import Outcome, Submission
+from ..store import Outcome, ServedLog, Submission
 from .aside import Aside
 from .backlog import Backlog, Lane, place
 from .callbacks import MemoryOutbox
@@ -56,6 +60,7 @@ from .identifiers import RandomIds
 from .minutes import Minutes
 from .record import Lease, Record
 from .registry import Registry
+from .serving import Serving
 
 
 class MemoryState:
@@ -74,6 +79,7 @@ class MemoryState:
         self.outbox = MemoryOutbox(settings, clock)
         self.measured = Measured()
         self.leases: dict[tuple[str, int], Lease] = {}
+        self.riders = 0
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
         self._parked: dict[Record, list[Entry[Record]]] = {}
@@ -84,6 +90,9 @@ class MemoryState:
         self._clock = clock
         self._ids = RandomIds()
         self._holdings = Holdings() if settings.key_quota else None
+        self.served = ServedLog()
+        self.serving = Serving(self, settings, self.served) if settings.fresh is not None else None
+        self._to_ask = self.serving.to_ask if self.serving else self.first
 
     def record(self, ingestion_id: str) -> Record:
         """Raises UnknownIngestion."""
@@ -95,14 +104,24 @@ class MemoryState:
             now,
             gate.limiter,
             gate.hold_until,
-            Running(len(self.leases), lambda: (lease.claim.claimed_at for lease in self.leases.values())),
+            Running(self.running, self._started),
             self.slots(now),
             self.measured.service,
             gate.paused,
             self.backlog.total,
             self.aside,
             self.backlog.parked,
+            may_be_early(self._settings),
         )
+
+    @property
+    def running(self) -> int:
+        """How many calls are in process; a batch that rides has none of its own."""
+        return len(self.leases) - self.riders
+
+    def _started(self) -> Iterator[float]:
+        """Yields when the calls in process started."""
+        return (one.claim.claimed_at for one in self.leases.values() if one.rode_with is None)
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
@@ -141,23 +160,32 @@ class MemoryState:
         self.registry.forget(now)
         if key is not None and (known := self.registry.with_key(submission.owner, key, submission.fingerprint)):
             return known, False
-        count = batch_count(len(submission.ids), settings.batch_size)
+        served = self.serving.leading(submission, self.order + 1, now) if self.serving else ()
+        left = max(0, len(submission.ids) - len(served) * settings.batch_size)
+        count = batch_count(left, settings.batch_size)
         timeline, (ahead, new, turns) = self.timeline(now), self.line(submission.priority, now, submission.owner)
-        self._check_quota(submission, timeline)
-        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
+        if count:
+            self._check_quota(submission.owner, left, timeline)
+            admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
         self.order += 1
-        record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission)
+        since = since_of(settings, submission.fresh, now)
+        record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission, since)
         record.parked = self.gate.pauses.cover(record.priority, record.owner)
-        record.estimated_completion = None if record.parked else timeline.completion(ahead, count, new, turns)
+        if count and not record.parked:
+            record.estimated_completion = timeline.completion(ahead, count, new, turns)
         self.registry.add(record)
         if key is not None:
             self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
         self.backlog.add(record)
-        self._recount(record)
-        self._line_up(Entry(record.rank, record.order, 0, now, record), now)
+        self.recount(record, 0)
+        if self.serving:
+            self.serving.serve_first(record, served, now)
+        if count:
+            self.line_up(Entry(record.rank, record.order, record.cursor, now, record), now)
         return record, True
 
-    def _line_up(self, entry: Entry[Record], now: float) -> None:
+    def line_up(self, entry: Entry[Record], now: float) -> None:
+        """Put a batch in line, or where it belongs while it is parked or not due."""
         if entry.owner.parked:
             self._parked.setdefault(entry.owner, []).append(entry)
         elif entry.due > now:
@@ -177,28 +205,53 @@ class MemoryState:
             entries += self._parked.pop(record, ())
             self.backlog.park(record, parked=not record.parked)
         for entry in entries:
-            self._line_up(entry, now)
+            self.line_up(entry, now)
 
     def first_due(self, now: float) -> float | None:
         """Returns when the first batch in line is due, None if none is."""
-        return now if self._first(now) else self.aside.next_due()
+        return now if self.first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
-        limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
-        parked = self.backlog.parked
-        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room, parked=parked):
+        limiter, room = self.gate.limiter, room_of(self._settings, self.running)
+        first, backlog = self._to_ask(now), self.backlog
+        if first is None and self.first(now):
+            return Wait(0.0, "answer")  # more is known than one step serves
+        left = {"parked": backlog.parked, "waiting": backlog.total}
+        if wait := self.gate.wait(now, due=now if first else self.aside.next_due(), slots=limit, room=room, **left):
             return wait
         claims: list[Claim] = []
-        while len(claims) < min(limit, room) and (entry := self._first(now)):
+        while len(claims) < min(limit, room) and (entry := self._to_ask(now)):
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
-            claims.append(self._start(entry, now, token_at, was_full=was_full))
+            claim = self._start(entry, now, token_at, was_full=was_full)
+            claims.append(self._filled(claim, now, token_at, was_full=was_full) if self._settings.fill else claim)
+            if self.serving:
+                # Noted once the call is whole, for what its batches share is not in process elsewhere.
+                self.serving.started(claims[-1])
         return claims
 
-    def _first(self, now: float) -> Entry[Record] | None:
+    def _filled(self, leader: Claim, now: float, token_at: float, *, was_full: bool) -> Claim:
+        """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
+        call = Call(self._settings, leader.batch)
+        if not call.looks:
+            return leader
+        rode_with, riders, passed = leader.batch.id, [], []
+        while call.looks and (entry := self._to_ask(now)):
+            record, position = entry.owner, entry.position
+            claim = record.claim(position, record.attempt(position) + 1, entry.due, now)
+            if call.takes(claim.batch):
+                riders.append(self._start(entry, now, token_at, was_full=was_full, rode_with=rode_with))
+            else:
+                self.queue.pop()
+                passed.append(entry)
+        for entry in passed:
+            self.queue.put(entry)
+        return leader._replace(riders=tuple(riders)) if riders else leader
+
+    def first(self, now: float) -> Entry[Record] | None:
         """Returns the most urgent due entry; drops cancelled ones on the way."""
         for due in self.aside.take(now):
             self.queue.put(due)
@@ -208,15 +261,22 @@ class MemoryState:
 
     def next_batches(self, now: float) -> Line[tuple[Record, int]]:
         """Returns the due batches, each as its record and position; `aside` then has no due ones."""
-        self._first(now)
+        self.first(now)
+        awaiting = sorted(self.serving.awaiting()) if self.serving else []
         if not isinstance(self.queue, FairQueue):
-            return InOrder(_batches(self.queue.in_order()))
-        lines = {key: _batches(entries) for key, entries in self.queue.by_caller().items()}
+            return InOrder(_batches(heapq.merge(self.queue.in_order(), awaiting)))
+        entries: dict[tuple[Priority, str], Iterable[Entry[Record]]] = {**self.queue.by_caller()}
+        for entry in awaiting:
+            key = entry.owner.priority, caller_of(entry.owner.owner)
+            entries[key] = heapq.merge(entries.get(key, ()), [entry])
         shares = {priority: one.copy() for priority, one in self.queue.shares.items()}
         aging = bool(self._settings.priority_aging)
+        lines = {key: _batches(some) for key, some in entries.items()}
         return ByTurns(shares, lines, lambda batch: (batch[0].priority, caller_of(batch[0].owner)), aging=aging)
 
-    def _start(self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool) -> Claim:
+    def _start(
+        self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool, rode_with: str | None = None
+    ) -> Claim:
         record, position = entry.owner, entry.position
         record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
@@ -229,27 +289,36 @@ class MemoryState:
         record.move(position, RUNNING)
         if first:
             self.registry.catalog.refile(record)
-        following = None
-        if position == record.cursor:
-            record.cursor += 1
-            if record.cursor < len(record.states):
-                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
-        self.queue.pop(following)
-        self.backlog.change(record, -starts)
-        self._recount(record)
+        if self.fair:
+            self.fair.queue.take_turn()
+        self.leave_line(entry)
+        self.recount(record, -starts)
         claim = record.claim(position, attempt, entry.due, now)
-        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
+        self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
         if kept := self._settings.attempts_kept:
             made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
             details.log[position] = (*details.log.get(position, ()), made)[-kept:]
-        minute = self.minutes.at(now)
-        if not minute.starts:
-            minute.interval = self.gate.steady_interval(self._settings, now)
-        minute.start(record.priority, now - entry.due)
-        self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by, record.owner))
+        if rode_with is None:
+            minute = self.minutes.at(now)
+            if not minute.starts:
+                minute.interval = self.gate.steady_interval(self._settings, now)
+            minute.start(record.priority, now - entry.due)
+        else:
+            self.riders += 1
+        told = record.id, position, attempt, *where, limited_by, record.owner, rode_with
+        self.dispatches.append((now, entry.due, *told))
         return claim
+
+    def leave_line(self, entry: Entry[Record]) -> None:
+        """Take the first entry out of line, and put the next batch of its ingestion there."""
+        record, following = entry.owner, None
+        if entry.position == record.cursor:
+            record.cursor += 1
+            if record.cursor < len(record.states):
+                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
+        self.queue.pop(following)
 
     def lease_of(self, claim: Claim) -> Lease | None:
         """Returns the lease of a claim, None if it is no longer the latest of its batch."""
@@ -266,6 +335,10 @@ class MemoryState:
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
         del self.leases[record.id, position]
+        if lease.rode_with is not None:
+            self.riders -= 1
+        if self.serving:
+            self.serving.ended(record, position, outcome, now)
         details, answers = record.details, None
         if state == FAILED or position in details.answers:
             split = self._settings.split_failed
@@ -287,18 +360,17 @@ class MemoryState:
         if log := details.log.get(position):
             made = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
             details.log[position] = (*log[:-1], made)
-        if counted:
-            self.measured.took(now - claim.claimed_at)
-        else:
+        if not counted:
             details.attempts[position] = claim.batch.attempt - 1
             if isinstance(self.queue, FairQueue):
                 self.queue.give_back(claim.batch.priority, record.owner)
+        elif lease.rode_with is None:
+            self.measured.took(now - claim.claimed_at)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
-            self._line_up(Entry(record.rank, record.order, position, now + delay, record), now)
-            self.backlog.change(record, record.starts(position))
-            self._recount(record)
-        self._settle(record, now)
+            self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
+            self.recount(record, record.starts(position))
+        self.settle(record, now)
         return record, state, error
 
     def note(self, by: str | None, action: str, subject: str, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -319,8 +391,8 @@ class MemoryState:
         if record.details.dues:
             self.aside.remove(lambda one: one is record)
         self.queue.note_gone(lambda owner: owner.cancelled)
-        self._recount(record)
-        self._settle(record, self._clock.now())
+        self.recount(record, 0)
+        self.settle(record, self._clock.now())
         return True
 
     def redrive(self, record: Record, by: str | None, *, audited: bool = True) -> None:
@@ -337,11 +409,10 @@ class MemoryState:
         for position in failed:
             record.move(position, NEW)
             record.details.attempts[position] = 0
-            self._line_up(Entry(record.rank, record.order, position, now, record), now)
+            self.line_up(Entry(record.rank, record.order, position, now, record), now)
         self.registry.failed -= len(failed)
-        self.backlog.change(record, len(failed))
+        self.recount(record, len(failed))
         self.registry.catalog.refile(record)
-        self._recount(record)
 
     def move(self, record: Record, priority: Priority, by: str | None) -> None:
         """Have what waits of an ingestion go at another priority. Raises Conflict."""
@@ -356,14 +427,14 @@ class MemoryState:
         self.backlog.move(record, priority, rank)
         self.backlog.park(record, parked=self.gate.pauses.cover(priority, record.owner))
         for entry in entries:
-            self._line_up(entry._replace(rank=rank), now)
+            self.line_up(entry._replace(rank=rank), now)
         record.estimated_completion = None
         self.gate.order_since = now
         self.registry.catalog.refile(record)
         if self._holdings:
             self._holdings.move(record, before)
 
-    def _settle(self, record: Record, now: float) -> None:
+    def settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""
         if not record.finished:
             return
@@ -375,12 +446,14 @@ class MemoryState:
         self.registry.end(record, now)
         self.outbox.add(record)
 
-    def _recount(self, record: Record) -> None:
+    def recount(self, record: Record, by: int) -> None:
+        """Change an ingestion's count of waiting batches, and note how many ids of it wait."""
+        self.backlog.change(record, by)
         if self._holdings:
             self._holdings.recount(record)
 
-    def _check_quota(self, submission: Submission, timeline: Timeline) -> None:
-        holdings, owner = self._holdings, submission.owner
+    def _check_quota(self, owner: str | None, count: int, timeline: Timeline) -> None:
+        holdings = self._holdings
         if holdings is None or owner is None:
             return
 
@@ -388,7 +461,7 @@ class MemoryState:
             record, nth = holdings.reach(owner, ids)
             return timeline.until_started(self.prospect(record), batch_count(nth, record.batch_size) - 1)
 
-        check_quota(self._settings.key_quota, len(submission.ids), holdings.ids(owner), until_started)
+        check_quota(self._settings.key_quota, count, holdings.ids(owner), until_started)
 
 
 def _batches(entries: Iterable[Entry[Record]]) -> Iterator[tuple[BatchPlace, tuple[Record, int]]]:

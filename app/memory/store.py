@@ -60,6 +60,7 @@ class MemoryStore(Store):
         self._lock = threading.Lock()
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
+        self.served = self._state.served
         self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
         self.finder = MemoryFinder(self._lock, self._state, settings, clock)
 
@@ -258,9 +259,9 @@ class MemoryStore(Store):
                 now,
                 first_due=state.first_due(now),
                 slots=state.slots(now),
-                room=room_of(self._settings, len(state.leases)),
+                room=room_of(self._settings, state.running),
                 pace=gate.slowed_to(self._settings, now),
-                running=len(state.leases),
+                running=state.running,
                 service=state.measured.service,
                 depths=depths(state, now),
                 accuracy=state.measured.accuracy(),
@@ -291,7 +292,10 @@ class MemoryStore(Store):
 
     def prune(self) -> int:
         with self._lock:
-            return self._state.registry.forget(self._clock.now())
+            now = self._clock.now()
+            if self._state.serving:
+                self._state.serving.known.forget(now)
+            return self._state.registry.forget(now)
 
     def ping(self) -> None:
         """Memory is always reachable."""

@@ -4,7 +4,7 @@
 """
 
 from .contract import JSON, Failed, Processor, checked, encode_results, imported, simulate
-from .current import Attempt, attempting, current_batch, hold_queue, slow_down
+from .current import Attempt, attempting, current_batch, current_batches, hold_queue, slow_down
 
 __all__ = [
     "JSON",
@@ -14,6 +14,7 @@ __all__ = [
     "attempting",
     "checked",
     "current_batch",
+    "current_batches",
     "encode_results",
     "hold_queue",
     "imported",

@@ -25,12 +25,13 @@ JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | 
 """What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
 
 Processor: TypeAlias = Callable[[Sequence[Any]], Mapping[Any, JSON | Failed] | Sequence[JSON | Failed] | None]
-"""Takes the ids of one batch, integers or strings, in a list of its own; returns the data of each: keyed by id, in the
-order of that list, or none at all. With Failed in place of an id's data, the batch fails, and the data of its other ids
-is kept.
+"""Takes the ids of one batch, or with FILL of several, integers or strings, in a list of its own; returns the data of
+each: keyed by id, in the order of that list, or none at all. With Failed in place of an id's data, the batch fails, and
+the data of its other ids is kept.
 
 Any exception is retried with backoff, except PermanentError, which fails the batch at once, and HoldQueue,
-which keeps the whole queue waiting. A batch is delivered at least once, so it may see the same ids again.
+which keeps the whole queue waiting; after a PermanentError to several batches, each has another call of its own. A
+batch is delivered at least once, so it may see the same ids again.
 """
 
 

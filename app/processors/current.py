@@ -16,9 +16,9 @@ logger = logging.getLogger("flask_ingestion")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An attempt: returns its batch, holds the queue that it comes from, and slows it down for a reason."""
+    """An attempt: returns its batches, holds the queue that they come from, and slows it down for a reason."""
 
-    batch: Callable[[], Batch]
+    batches: Callable[[], tuple[Batch, ...]]
     hold: Callable[[HoldQueue], None]
     slow_down: Callable[[str], None]
 
@@ -39,10 +39,18 @@ def attempting(attempt: Attempt) -> Iterator[None]:
 def current_batch() -> Batch:
     """Returns the batch that this thread works on, the same id at each attempt. Raises RuntimeError in any other one.
 
-    A thread that the processor starts is another.
+    A thread that the processor starts is another. With FILL, this is the batch that leads the call.
+    """
+    return current_batches()[0]
+
+
+def current_batches() -> tuple[Batch, ...]:
+    """Returns the batches that this thread's call is for: one, or with FILL its leader and those that ride along.
+
+    They may belong to several ingestions and callers. Raises RuntimeError as `current_batch` does.
     """
     try:
-        return _attempt.get().batch()
+        return _attempt.get().batches()
     except LookupError:
         raise RuntimeError("There is no current batch: this thread runs no processor.") from None
 

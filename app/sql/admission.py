@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from sqlalchemy import bindparam, func, insert, select, update
 
 from ..config import Settings
-from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota
+from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota, since_of
 from ..errors import KeyReused
 from ..store import Submission
 from . import finder
@@ -18,6 +18,7 @@ from .ends import clean
 from .forecast import line, prospect
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
+from .serving import leading_of, serve_first
 from .turns import Turn
 
 _BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
@@ -72,10 +73,14 @@ def add(
         turn.write_lanes()
     owner = None if submission.owner is None else clean(submission.owner)
     ahead, place, turns = line(turn, settings, priority, created_at, owner)
-    count = batch_count(len(submission.ids), settings.batch_size)
-    if settings.key_quota and owner is not None:
-        _check_quota(turn, settings, owner, len(submission.ids), timeline)
-    admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline, turns=turns)
+    since = since_of(settings, submission.fresh, created_at)
+    served = leading_of(turn, settings, submission, since) if since is not None else ()
+    left = max(0, len(submission.ids) - len(served) * settings.batch_size)
+    count = batch_count(left, settings.batch_size)
+    if count:
+        if settings.key_quota and owner is not None:
+            _check_quota(turn, settings, owner, left, timeline)
+        admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline, turns=turns)
     queue.orders += 1
     queue.latest = created_at
     row = IngestionRow(
@@ -89,13 +94,16 @@ def add(
         owner,
         isinstance(submission.ids, Strings),
         submission.callback,
+        since=since,
     )
     row.parked = queue.pauses().cover(priority, owner)
     row.open = int(not row.parked)
-    row.estimated_completion = None if row.parked else timeline.completion(ahead, count, place, turns)
+    if count and not row.parked:
+        row.estimated_completion = timeline.completion(ahead, count, place, turns)
     if queue.fair:
         row.caller = enlist(turn.connection, queue, row)
-    turn.wait(row, count, row.id_count)
+    turn.wait(row, row.batch_count, row.id_count)
+    serve_first(turn, settings, row, submission.ids, served)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
     if row.strings:

@@ -10,22 +10,18 @@ from sqlalchemy import bindparam, delete, insert, update
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
-from .picks import PROMOTE, Candidate, first_due, pick
+from .picks import PROMOTE, Candidate, first_due
+from .riders import riding
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
+from .serving import Serving
 from .turns import Turn
+from .wire import Values
 
-_FRESH = insert(batches).values(
-    {
-        name: bindparam(name)
-        for name in ("instance", "order", "position", "rank", "state", "line", "attempt", "started_at", "lease_until")
-    }
-)
+_KEY = "instance", "order", "position", "rank"
+_STARTED = "state", "line", "attempt", "started_at", "lease_until", "rides"
+_FRESH = insert(batches).values({name: bindparam(name) for name in _KEY + _STARTED})
 _LOG = insert(dispatches).values(all_of(dispatches))
-_START = (
-    update(batches)
-    .where(*THIS_BATCH)
-    .values({name: bindparam(name) for name in ("state", "line", "attempt", "started_at", "lease_until")})
-)
+_START = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _STARTED})
 _TRIM = delete(dispatches).where(dispatches.c.instance == THIS, dispatches.c.number <= bindparam("last"))
 _TRIM_EVERY = 100
 
@@ -38,11 +34,15 @@ class Request(NamedTuple):
 
 
 class _Chosen(NamedTuple):
-    """A batch that starts, with when its token arrived and whether its caller had no free slot until now."""
+    """A batch that starts, with when its token arrived and whether its caller had no free slot until now.
+
+    `rode_with` is the id of the batch in whose call it rides.
+    """
 
     candidate: Candidate
     token_at: float
     was_full: bool
+    rode_with: str | None = None
 
 
 def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
@@ -50,39 +50,84 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings, turn.now)
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
-    chosen: list[_Chosen] = []
+    claimed: list[Claim] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
-    room = room_of(settings, queue.running)
-    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room, parked=queue.parked):
-        for candidate, was_full in zip(_next(turn, settings, min(len(slots), room)), slots, strict=False):
-            token_at = gate.limiter.ready_at
-            if not gate.limiter.take(now):
-                break
-            chosen.append(_Chosen(candidate, token_at, was_full))
+    room, due = room_of(settings, queue.running), first_due(turn)
+    most = 0 if gate.wait(now, due=due, slots=len(slots), room=room) else min(len(slots), room)
+    serving = Serving(turn, settings) if settings.fresh is not None and due is not None and due <= now else None
+    if serving and not most:
+        _claim(turn, settings, gate, [], serving)  # serving takes no token
+    # Batches that ride or are served leave the line, which may change whose turn it is: then one call at a time.
+    step = 1 if settings.fill or (serving and queue.fair) else max(1, most)
+    for nth in range(0, most, step):
+        some = _claim(turn, settings, gate, slots[nth : nth + step], serving)
+        claimed += some
+        if len(some) < step:
+            break
     queue.keep(gate)
-    claimed = [_start(turn, one.candidate) for one in chosen]
-    if chosen:
-        _write_starts(turn, settings, [one.candidate for one in chosen])
-        if queue.fair:
-            fair.started(turn, settings, [one.candidate for one in chosen])
-        _log(turn, settings, gate, chosen)
+    has_more = serving is not None and serving.has_more
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        left = {"room": room_of(settings, queue.running), "parked": queue.parked}
-        answers.append(mine or gate.wait(now, due=first_due(turn), slots=limit, **left) or [])
+        answers.append(mine or _wait(turn, settings, gate, limit, has_more=has_more) or [])
     return answers
 
 
-def _next(turn: Turn, settings: Settings, limit: int) -> list[Candidate]:
-    if not turn.queue.fair:
-        return pick(turn, limit, promoted=True)
-    turn.write_callers()
-    return fair.take(turn, settings, limit, promoted=True)
+def _wait(turn: Turn, settings: Settings, gate: Gate, limit: int, *, has_more: bool) -> Wait | None:
+    if has_more:
+        return Wait(0.0, "answer")
+    queue, now = turn.queue, turn.now
+    left = {"room": room_of(settings, queue.running), "parked": queue.parked, "waiting": queue.total}
+    return gate.wait(now, due=first_due(turn), slots=limit, **left)
 
 
-def _start(turn: Turn, candidate: Candidate) -> Claim:
-    row, queue = candidate.row, turn.queue
+def _claim(turn: Turn, settings: Settings, gate: Gate, slots: Sequence[bool], serving: Serving | None) -> list[Claim]:
+    """Start as many of the most urgent due batches as there are slots and tokens; with FILL one, with what rides."""
+    chosen: list[_Chosen] = []
+    candidates = serving.due(len(slots)) if serving else fair.in_order(turn, settings, len(slots))
+    for candidate, was_full in zip(candidates, slots, strict=False):
+        token_at = gate.limiter.ready_at
+        if not gate.limiter.take(turn.now):
+            break
+        chosen.append(_Chosen(candidate, token_at, was_full))
+        if serving and not settings.fill:
+            serving.ask([candidate])
+    claims = _started(turn, settings, chosen, serving)
+    if claims and settings.fill:
+        ((_, token_at, was_full, _),), (claim,) = chosen, claims
+        riders: list[Claim] = []
+        for some in riding(turn, settings, claim.batch, serving):
+            more = [_Chosen(one, token_at, was_full, claim.batch.id) for one in some]
+            riders += _started(turn, settings, more, serving)
+            chosen += more
+        claims = [claim._replace(riders=tuple(riders))] if riders else claims
+        if serving:
+            # Asked only now that the call is whole, for what its batches share is not in process elsewhere.
+            serving.ask([one.candidate for one in chosen])
+            serving.write()
+    if chosen:
+        _log(turn, settings, gate, chosen)
+    return claims
+
+
+def _started(turn: Turn, settings: Settings, chosen: Sequence[_Chosen], serving: Serving | None) -> list[Claim]:
+    """Start batches and write them down, with what was served before and beside them."""
+    if serving:
+        for one in chosen:
+            serving.start(one.candidate)
+    claims = [_start(turn, one) for one in chosen]
+    if chosen:
+        _write_starts(turn, settings, chosen)
+        if turn.queue.fair:
+            fair.started(turn, settings, [one.candidate for one in chosen])
+    if serving:
+        serving.write()
+    return claims
+
+
+def _start(turn: Turn, chosen: _Chosen) -> Claim:
+    candidate, queue = chosen.candidate, turn.queue
+    row = candidate.row
     if candidate.fresh:
         row.cursor += 1
         row.open = int(row.cursor < row.batch_count)
@@ -90,7 +135,7 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
         queue.lined -= candidate.answers.starts
         row.retrying -= candidate.state == WAITING
     row.running += 1
-    queue.running += 1
+    queue.running += chosen.rode_with is None
     row.started_at = turn.now if row.started_at is None else row.started_at
     answers = candidate.answers
     turn.wait(row, -answers.starts, -len(answers.left))
@@ -98,16 +143,17 @@ def _start(turn: Turn, candidate: Candidate) -> Claim:
     return Claim(answers.asking(batch), candidate.due, turn.now)
 
 
-def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) -> None:
+def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> None:
     fresh, again = [], []
-    for candidate in started:
+    for candidate, _, _, rode_with in chosen:
         row, instance = candidate.row, turn.queue.instance
-        values = {
+        values: Values = {
             "state": RUNNING,
             "line": NOT_IN_LINE,
             "attempt": candidate.attempt + 1,
             "started_at": turn.now,
             "lease_until": turn.now + settings.lease,
+            "rides": None if rode_with is None else True,
         }
         if candidate.fresh:
             key = {"instance": instance, "order": row.order, "position": candidate.position, "rank": row.rank}
@@ -119,12 +165,12 @@ def _write_starts(turn: Turn, settings: Settings, started: Sequence[Candidate]) 
         turn.connection.execute(_FRESH, fresh)
     if again:
         turn.connection.execute(_START, again)
-    turn.save({candidate.row.order: candidate.row for candidate in started}.values())
+    turn.save({one.candidate.row.order: one.candidate.row for one in chosen}.values())
 
 
 def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) -> None:
     queue, entries = turn.queue, []
-    for candidate, token_at, was_full in chosen:
+    for candidate, token_at, was_full, rode_with in chosen:
         queue.dispatched += 1
         row, fresh = candidate.row, candidate.state == NEW
         entries.append(
@@ -141,12 +187,14 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
                 "order": row.order,
                 "owner": row.owner,
                 "limited_by": gate.limited_by(fresh=fresh, due=candidate.due, token_at=token_at, was_full=was_full),
+                "rode_with": rode_with,
             }
         )
     turn.connection.execute(_LOG, entries)
     if settings.attempts_kept:
         attempts.start(turn, settings, entries, [one.candidate.fresh for one in chosen])
-    minutes.start(turn, gate, settings, [(one.row.priority, turn.now - one.due) for one, *_ in chosen])
+    calls = [one.candidate for one in chosen if one.rode_with is None]
+    minutes.start(turn, gate, settings, [(one.row.priority, turn.now - one.due) for one in calls])
     if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
         last = queue.dispatched - settings.dispatch_log
         turn.connection.execute(_TRIM, {"this": queue.instance, "last": last})

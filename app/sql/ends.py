@@ -19,11 +19,13 @@ from ..core import (
     Ingestion,
     Measured,
     Priority,
+    answers_told,
+    scope_of,
     statuses,
 )
 from ..store import Ended, Outcome
-from . import attempts, callbacks, callers, minutes
-from .answers import answers_of, packed
+from . import attempts, callbacks, callers, known, minutes
+from .answers import answers_of, packed, unpacked
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
@@ -33,6 +35,10 @@ from .wire import Values
 
 _MOST = 100
 """Lost claims ended in one turn at most."""
+
+_BATCH_COLUMNS = [batches.c.rides, *BATCH_COLUMNS]
+_WIDTH = len(INGESTION_NAMES) + len(_BATCH_COLUMNS)
+"""Columns of a claim as read, without its ids."""
 
 _CHANGED = (
     "state",
@@ -50,7 +56,7 @@ _END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name
 _PRIORITY = INGESTION_NAMES.index("priority")
 _OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
 _CLAIM = (
-    select(*INGESTION_COLUMNS, *BATCH_COLUMNS)
+    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
     .where(
         ingestions.c.instance == THIS,
@@ -58,12 +64,10 @@ _CLAIM = (
         batches.c.position == bindparam("position"),
     )
 )
+_PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
+_CLAIM_WITH_IDS = _CLAIM.add_columns(_PART).outerjoin(ids, OF_IDS)
 EXPIRED = (
-    select(
-        *INGESTION_COLUMNS,
-        *BATCH_COLUMNS,
-        slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size),
-    )
+    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS, _PART)
     .join_from(batches, ingestions, SAME_INGESTION)
     .outerjoin(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
@@ -101,12 +105,14 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
     after: list[Ended | None] = []
-    ends = _Ends(turn, settings)
-    for (claim, outcome), columns in zip(ended, turn.connection.firsts(_CLAIM, wanted), strict=True):
+    ends, knows = _Ends(turn, settings), settings.fresh is not None
+    found = turn.connection.firsts(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
+    for (claim, outcome), columns in zip(ended, found, strict=True):
+        part = columns[-1] if columns and knows else None
         if columns and ends.is_latest(columns, claim):
-            after.append(ends.end(columns, outcome, claim.batch.priority))
+            after.append(ends.end(columns, outcome, claim.batch.priority, part))
         else:
-            after.append(_ended_before(turn, columns, claim, outcome) if columns else None)
+            after.append(_ended_before(turn, columns[:_WIDTH], claim, outcome) if columns else None)
     ends.write()
     return after
 
@@ -117,19 +123,28 @@ def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> E
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
-    wanted = _told(outcome.error) if outcome.error else told
+    _, position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
+    wanted = told_of(outcome.error) if outcome.error else told
     counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
     same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
     went_again = outcome.state == WAITING and state == RUNNING and attempt == counted + 1
     if told != wanted or not (same or went_again):
         return None
     values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
-    if turn.connection.execute(_RESULTS, values).scalar() != packed(outcome.results):
+    if not _are_kept(turn.connection.execute(_RESULTS, values).scalar(), claim, outcome):
         return None
     last = turn.connection.execute(_LAST_ENDED, {"this": turn.queue.instance, "of_order": row.order}).scalar()
     after = row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)
     return Ended(after, outcome.state, BatchError(*told) if told[0] else None)
+
+
+def _are_kept(stored: str | None, claim: Claim, outcome: Outcome) -> bool:
+    """Returns whether what is stored of a batch's answers holds those of this outcome."""
+    if not claim.batch.asked:
+        return stored == packed(outcome.results)
+    kept = unpacked(stored)
+    told = answers_told(outcome.state, len(claim.batch.asked), outcome.results)
+    return all(kept[nth] == one for nth, one in zip(claim.batch.asked, told, strict=False))
 
 
 def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
@@ -137,9 +152,9 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
     ends, lost = _Ends(turn, settings), []
     for *columns, part in rows:
-        position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
-        after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]))
+        after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]), part)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
         ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
@@ -157,23 +172,29 @@ class _Ends:
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
         self._attempts: list[Values] = []
+        self._calls: list[known.Call] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
-        position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, state, attempt, _, claimed_at, *_ = columns[len(INGESTION_NAMES) :]
         runs = state == RUNNING and (columns[0], position) not in self._batches
         return runs and claim.is_latest(attempt, claimed_at)
 
-    def end(self, columns: Any, outcome: Outcome, taken_at: Priority) -> Ended:
-        """`taken_at` is the priority at which the claim took its caller's turn."""
+    def end(self, columns: Any, outcome: Outcome, taken_at: Priority, part: bytes | None) -> Ended:
+        """End a claim that took its caller's turn at the priority `taken_at`.
+
+        `part` holds its batch's ids, packed, where they are integers and FRESH needs them.
+        """
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        position, _, attempt, due, started_at, alone, known, *told = columns[len(INGESTION_NAMES) :]
-        answers = answers_of(row.ids_at(position), known, alone)
+        rides, position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : _WIDTH]
+        answers = answers_of(row.ids_at(position), partial, alone)
+        if self._settings.fresh is not None:
+            self._note(row, position, answers.asked, part, outcome)
         state, error, answers = answers.after(state, error, results, split=self._settings.split_failed)
         line = NOT_IN_LINE
         row.running -= 1
-        queue.running -= 1
+        queue.running -= not rides
         if state == COMPLETED:
             row.completed += 1
             told = [None, None]
@@ -191,10 +212,10 @@ class _Ends:
                 queue.lined += answers.starts
             turn.wait(row, answers.starts, len(answers.left))
         if error is not None:
-            told = _told(error)
+            told = told_of(error)
         if state == WAITING != outcome.state:
             attempt = 0
-        if counted:
+        if counted and not rides:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
@@ -220,7 +241,18 @@ class _Ends:
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
+    def _note(
+        self, row: IngestionRow, position: int, asked: Sequence[int], part: bytes | None, outcome: Outcome
+    ) -> None:
+        """Note what a call answered."""
+        of_batch = ids_of(self._turn, row, position, 1, part)
+        told = answers_told(outcome.state, len(asked), outcome.results)
+        scope = scope_of(self._settings, row.owner)
+        self._calls.append(known.Call(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
+
     def write(self) -> None:
+        if self._calls:
+            known.ended(self._turn, self._calls)
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
             if self._attempts:
@@ -266,12 +298,12 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
                 "of_attempt": batch.attempt,
                 "of_claimed_at": claimed_at,
             }
-            for batch, _, claimed_at in claims
+            for batch, _, claimed_at, _ in claims
         ],
     )
 
 
-def _told(error: BatchError) -> list[str]:
+def told_of(error: BatchError) -> list[str]:
     return [clean(error.type), clean(error.message)]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import json
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
@@ -13,9 +15,10 @@ from ..config import Settings
 from ..core import BatchPlace, ByTurns, CallerDepth, Place, Priority, Retry, Shares, Turns, caller_of
 from .callers import NO_TURNS
 from .instance import View
-from .picks import SAME_INGESTION, Candidate, pick
+from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
 from .schema import BLOCK, HAS_WAITING, IS_ASIDE, IS_OPEN, IS_READY, THIS, batches, caller_lanes, callers, ingestions
+from .turns import Turn
 
 _WAITING = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), HAS_WAITING
@@ -148,14 +151,27 @@ def turns(
 def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
     """Returns the due batches from which the next `limit` starts come."""
     due = _line(view, settings, limit, Priority, promoted=False)
+    for candidate in awaiting(view, limit):
+        of_caller = due.ready.setdefault(_whose(candidate), [])
+        bisect.insort(of_caller, (candidate.place, candidate), key=itemgetter(0))
     return ByTurns(due.shares, {key: _starts(batches) for key, batches in due.ready.items()}, _whose, aging=due.aging)
 
 
-def take(view: View, settings: Settings, limit: int, *, promoted: bool) -> list[Candidate]:
-    """Returns the batches that go next, in order; `promoted` as for `pick`."""
-    due = _line(view, settings, limit, (), promoted=promoted)
+def in_order(turn: Turn, settings: Settings, limit: int) -> list[Candidate]:
+    """Returns the due batches that go next, in strict order or by turns. No due batch is set aside."""
+    if not turn.queue.fair:
+        return pick(turn, limit, promoted=True)
+    turn.write_callers()
+    due = _line(turn, settings, limit, (), promoted=True)
     line = ByTurns(due.shares, due.ready, _whose, aging=due.aging)
     return [line.take() for _ in range(limit) if line]
+
+
+def riding(turn: Turn, settings: Settings, free: int, limit: int) -> ByTurns[Candidate]:
+    """Returns the due batches in which are the first `limit`, by turns, that may ride in a call with `free` places."""
+    turn.write_callers()
+    due = _line(turn, settings, limit, (), promoted=True, free=free)
+    return ByTurns(due.shares, due.ready, _whose, aging=due.aging)
 
 
 class _Due(NamedTuple):
@@ -166,9 +182,20 @@ class _Due(NamedTuple):
     aging: bool
 
 
-def _line(view: View, settings: Settings, limit: int, also: Iterable[Priority], *, promoted: bool) -> _Due:
-    """Returns what is needed for the next `limit` turns, at the priorities that have them and some others."""
-    most_urgent = pick(view, limit, promoted=promoted)
+def _line(
+    view: View, settings: Settings, limit: int, also: Iterable[Priority], *, promoted: bool, free: int | None = None
+) -> _Due:
+    """Returns what is needed for the next `limit` turns, at the priorities that have them and some others.
+
+    With `free`, these are turns to ride in a call with so many places.
+    """
+
+    def picked(caller: int | None = None) -> list[Candidate]:
+        if free is None:
+            return pick(view, limit, promoted=promoted, caller=caller)
+        return near(view, free, limit, caller=caller)
+
+    most_urgent = picked()
     shares: dict[Priority, Shares] = {}
     ready: dict[tuple[Priority, str], list[tuple[BatchPlace, Candidate]]] = {}
     for candidate in most_urgent:
@@ -178,7 +205,7 @@ def _line(view: View, settings: Settings, limit: int, also: Iterable[Priority], 
         shares[priority] = found.shares
         for caller in heapq.nsmallest(limit, found.due, key=found.shares.turn):
             if len(found.due) > 1 and len(ready.get((priority, caller), ())) < limit:
-                mine = pick(view, limit, promoted=promoted, caller=found.numbers[caller])
+                mine = picked(found.numbers[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
     return _Due(shares, ready, bool(settings.priority_aging))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,7 +28,7 @@ from ..core import (
 )
 from . import fair
 from .instance import View
-from .picks import Candidate, pick, soonest
+from .picks import Candidate, awaiting, pick, soonest
 from .rows import IngestionRow
 from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
 
@@ -202,7 +203,8 @@ def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> l
     if view.queue.fair:
         due = fair.upcoming(view, settings, limit)
     else:
-        due = InOrder((one.place, one) for one in pick(view, limit) for _ in range(one.answers.starts))
+        some = heapq.merge(pick(view, limit), awaiting(view, limit), key=lambda candidate: candidate.place)
+        due = InOrder((one.place, one) for one in some for _ in range(one.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
         (one.batch(one.attempt, status_of[one.state]), start)

@@ -33,7 +33,7 @@ _with_ingestion = (
     .where(queues.c.name == bindparam("name"))
 )
 _FIND = (_with_ingestion, _with_ingestion.add_columns(_TIME))
-_STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, IS_RUNNING)
+_STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, IS_RUNNING, batches.c.rides.is_not(True))
 _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
 
 
@@ -51,7 +51,7 @@ class View:
         return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue), self._started)
 
     def _started(self) -> list[float]:
-        """Returns when the running batches started."""
+        """Returns when the calls in process started."""
         return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
     def ids(self, row: IngestionRow, part: slice) -> Ids:

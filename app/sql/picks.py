@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Select, bindparam, case, exists, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, bindparam, case, exists, func, select, update
 
 from ..core import NEW, Answers, Batch, BatchError, Priority, Status
 from .answers import PARTIAL, answers_of
 from .ids import slice_of, unpack
 from .instance import View
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import IS_ASIDE, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
+from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
 
 _large = bindparam("large", type_=BigInteger)
+_limit = bindparam("limit", type_=Integer)
 
 
-def _open_among(*among: Any, by: Sequence[str] = ("rank", "order")) -> Select[Any]:
-    """Returns the statement that reads the first ingestions with fresh batches among some, and the ids of these."""
+def _open_among(
+    *among: Any, by: Sequence[str] = ("rank", "order"), count: Callable[[Any], ColumnElement[int]] = lambda _: _limit
+) -> Select[Any]:
+    """Returns the statement that reads the first ingestions with fresh batches among some.
+
+    Each comes with the ids of its next batches, so many as `count` says by its columns.
+    """
     found = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, IS_OPEN, *among)
-    some = found.order_by(*(ingestions.c[name] for name in by)).limit(bindparam("limit")).subquery()
+    some = found.order_by(*(ingestions.c[name] for name in by)).limit(_limit).subquery()
     packed = case(
         (some.c.id_count > _large, None),
-        else_=slice_of(some.c.cursor * some.c.batch_size, some.c.batch_size * bindparam("limit")),
+        else_=slice_of(some.c.cursor * some.c.batch_size, some.c.batch_size * count(some.c)),
     )
     of_these = (ids.c.instance == THIS) & (ids.c.order == some.c.order)
     return select(*some.c, packed).outerjoin_from(some, ids, of_these).order_by(*(some.c[name] for name in by))
 
 
+def _that_fit(columns: Any) -> ColumnElement[int]:
+    """Returns how many batches of an ingestion could ride together at most, and one."""
+    fit: ColumnElement[int] = 1 + bindparam("free", type_=Integer) // columns.batch_size
+    return fit
+
+
 _OPEN = _open_among()
+_NEAR = _open_among(count=_that_fit)
 BATCH_COLUMNS = [
     batches.c.position,
     batches.c.state,
@@ -59,13 +72,16 @@ _IN_LINE = (
     .limit(bindparam("limit"))
 )
 _READY = _IN_LINE.where(IS_READY)
+_AWAITING = _IN_LINE.where(IS_AWAITING)
 _DUE_ASIDE = _IN_LINE.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 # Of a caller at a priority the rank only grows with the order, by which its index is.
 _OF_CALLER = batches.c.caller == bindparam("caller")
 _IN_LINE_OF_CALLER = _IN_LINE.where(_OF_CALLER).order_by(None).order_by(batches.c.order, batches.c.position)
 _READY_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_READY)
 _DUE_ASIDE_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_ASIDE, batches.c.due <= bindparam("now"))
-_OPEN_OF_CALLER = _open_among(ingestions.c.caller == bindparam("caller"), by=["order"])
+_its = ingestions.c.caller == bindparam("caller")
+_OPEN_OF_CALLER = _open_among(_its, by=["order"])
+_NEAR_OF_CALLER = _open_among(_its, by=["order"], count=_that_fit)
 _SOONEST = _IN_LINE.where(IS_ASIDE, batches.c.due > bindparam("now")).order_by(None).order_by(batches.c.due)
 PROMOTE = (
     update(batches).where(batches.c.instance == THIS, IS_ASIDE, batches.c.due <= bindparam("now")).values(line=READY)
@@ -114,19 +130,42 @@ def pick(view: View, limit: int, *, promoted: bool = False, caller: int | None =
         values["caller"] = caller
     for *columns, packed in view.connection.execute(fresh, values).all():
         row = rows[columns[0]] = IngestionRow(*columns)
-        size = row.batch_size
-        unpacked = ids_of(view, row, row.cursor, limit, packed)
-        for nth, first in enumerate(range(0, len(unpacked), size)):
-            position = row.cursor + nth
-            part = unpacked[first : first + size]
-            place = row.rank, row.order, position
-            answers = Answers(len(part))
-            found.append(Candidate(place, row, position, NEW, True, 0, row.created_at, None, part, answers))
+        found += _never_started(view, row, limit, packed)
     if view.queue.lined:
         for statement in in_line[:1] if promoted else in_line:
             found += _in_line(view, view.connection.execute(statement, values).all(), rows)
     found.sort(key=lambda candidate: candidate.place)
     return found[:limit]
+
+
+def near(view: View, free: int, limit: int, *, caller: int | None = None) -> list[Candidate]:
+    """Returns the due batches in order, in which are the first `limit` that may ride in a call with `free` places.
+
+    They are of a caller if one is given. Of each ingestion, no more batches than could fit. No due batch is set aside.
+    """
+    rows, found = dict[int, IngestionRow](), list[Candidate]()
+    fresh, ready = (_NEAR, _READY) if caller is None else (_NEAR_OF_CALLER, _READY_OF_CALLER)
+    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large}
+    if caller is not None:
+        values["caller"] = caller
+    for *columns, packed in view.connection.execute(fresh, values | {"free": free}).all():
+        row = rows.setdefault(columns[0], IngestionRow(*columns))
+        found += _never_started(view, row, 1 + free // row.batch_size, packed)
+    if view.queue.lined:
+        found += _in_line(view, view.connection.execute(ready, values).all(), rows)
+    found.sort(key=lambda candidate: candidate.place)
+    return found
+
+
+def _never_started(view: View, row: IngestionRow, count: int, packed: bytes | None) -> Iterator[Candidate]:
+    """Yields the next `count` batches of an ingestion."""
+    size = row.batch_size
+    unpacked = ids_of(view, row, row.cursor, count, packed)
+    for nth, first in enumerate(range(0, len(unpacked), size)):
+        position = row.cursor + nth
+        part = unpacked[first : first + size]
+        place = row.rank, row.order, position
+        yield Candidate(place, row, position, NEW, True, 0, row.created_at, None, part, Answers(len(part)))
 
 
 def soonest(view: View, limit: int) -> list[Candidate]:
@@ -135,6 +174,14 @@ def soonest(view: View, limit: int) -> list[Candidate]:
         return []
     values = {"this": view.queue.instance, "limit": limit, "now": view.now, "large": view.shelf.large}
     return _in_line(view, view.connection.execute(_SOONEST, values).all(), {})
+
+
+def awaiting(view: View, limit: int) -> list[Candidate]:
+    """Returns the first `limit` batches that await another, in order."""
+    if not view.queue.lined:
+        return []
+    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large}
+    return _in_line(view, view.connection.execute(_AWAITING, values).all(), {})
 
 
 def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> list[Candidate]:
@@ -158,14 +205,16 @@ def ids_of(view: View, row: IngestionRow, position: int, count: int, packed: byt
 
 
 def first_due(view: View) -> float | None:
-    """Returns when the first waiting batch is due: at most `now` if one is due already, None if nothing waits."""
+    """Returns when the first waiting batch is due: at most `now` if one is due already, None if all await others."""
     queue = view.queue
     if queue.total > queue.lined:
         return view.now
     if not queue.total:
         return None
+    ready: bool
+    aside: float | None
     ready, aside = view.connection.execute(_NEXT_DUE, {"this": queue.instance}).one()
-    return view.now if ready or aside is None else float(aside)
+    return view.now if ready else aside
 
 
 def next_retry(view: View) -> float | None:

@@ -219,9 +219,9 @@ def dispatched(view: View, limit: int) -> list[Dispatch]:
     """Returns the latest dispatches, oldest first."""
     found = view.connection.execute(_DISPATCHES, {"this": view.queue.instance, "limit": limit}).all()
     log = []
-    for started_at, due_at, ingestion_id, position, attempt, priority, *place in reversed(found):
+    for started_at, due_at, ingestion_id, position, attempt, priority, *more in reversed(found):
         batch = batch_id(ingestion_id, position)
-        log.append(Dispatch(started_at, due_at, batch, ingestion_id, position, attempt, Priority(priority), *place))
+        log.append(Dispatch(started_at, due_at, batch, ingestion_id, position, attempt, Priority(priority), *more))
     return log
 
 

@@ -24,6 +24,7 @@ from ..core import (
     batch_count,
     concurrency_of,
     count_statuses,
+    may_be_early,
     pauses_of,
     roll_up,
     room_of,
@@ -43,10 +44,10 @@ _LANES = {
 class QueueRow:
     """The state of one instance's queue.
 
-    The totals count batches; `high`, `medium` and `low` those in line, `lined` the rows of `batches` in line, `starts`
-    what started in `minute`. `levels` is the state of the other limits, and what people changed, as JSON; `figures`
-    what else happened in the minute, packed. `fair` is the virtual time of each priority as JSON, None while callers
-    take no turns.
+    The totals count batches; `high`, `medium` and `low` those in line, `lined` the rows of `batches` in line, `running`
+    the calls in process, `starts` what started in `minute`. `levels` is the state of the other limits, and what people
+    changed, as JSON; `figures` what else happened in the minute, packed. `fair` is the virtual time of each priority as
+    JSON, None while callers take no turns.
     """
 
     instance: int
@@ -137,6 +138,7 @@ class QueueRow:
             self.total,
             aside,
             self.parked,
+            may_be_early(settings),
         )
 
 
@@ -155,6 +157,7 @@ class IngestionRow:
     strings: bool = False
     callback: str | None = None
     caller: int | None = None
+    since: float | None = None
     cursor: int = 0
     open: int = 1
     parked: bool = False
@@ -169,6 +172,7 @@ class IngestionRow:
     finished_at: float | None = None
     estimated_completion: float | None = None
     miss: float | None = None
+    served: int = 0
     _indexed: tuple[object, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -206,6 +210,7 @@ class IngestionRow:
             self.started_at,
             self.finished_at,
             self.owner,
+            None if self.since is None else self.served,
         )
 
     def values(self) -> dict[str, Any]:

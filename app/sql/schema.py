@@ -33,14 +33,16 @@ VERSION = 2
 2 says that ids may be strings, and that callers may take turns.
 """
 
-FIRST, REVISION = "0001", "0017"
+FIRST, REVISION = "0001", "0019"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
 """How many consecutive orders share a row of `lanes`."""
 
-NOT_IN_LINE, ASIDE, READY, PARKED = range(4)
-"""What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, due, or paused."""
+NOT_IN_LINE, ASIDE, READY, PARKED, AWAITING = range(5)
+"""What `batches.line` says of a batch that the cursor has passed: not in line, set aside until due, due, paused, or
+awaiting another batch.
+"""
 
 THIS = bindparam("this", type_=Integer)
 """The instance that a statement concerns."""
@@ -122,10 +124,13 @@ ingestions = Table(
     Column("miss", Double),
     Column("callback", Text),
     Column("caller", BigInteger),
+    Column("since", Double),
+    Column("served", BigInteger, nullable=False, server_default="0"),
 )
 """`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch, and 0 while
 it is `parked`, because its priority or caller is paused. `strings` says that its ids are in the table of that name.
-`caller` is its row in `callers` where callers take turns.
+`caller` is its row in `callers` where callers take turns. Answers that came after `since` serve it, and have served
+`served` ids.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
@@ -247,12 +252,16 @@ batches = Table(
     Column("left", Integer),
     Column("alone", Boolean),
     Column("caller", BigInteger),
+    Column("awaits_order", BigInteger),
+    Column("awaits_position", BigInteger),
+    Column("rides", Boolean),
     sqlite_with_rowid=False,
 )
-"""The batches that were claimed at least once; `state` is one of `core.states`.
+"""The batches whose turn came at least once; `state` is one of `core.states`.
 
-`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one.
-`caller` is its ingestion's, set when it gets in line.
+`left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one,
+`rides` that the batch shares the call of another. `caller` is its ingestion's, set when it gets in line.
+`awaits_order` and `awaits_position` are those of the batch that one in AWAITING awaits.
 """
 
 IS_RUNNING = text(f"state = {RUNNING}")
@@ -261,6 +270,7 @@ HAS_FAILED_AT = text(f"state = {FAILED} AND finished_at IS NOT NULL")
 IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
 IS_IN_LINE_OF_CALLER = text(f"line > {NOT_IN_LINE} AND caller IS NOT NULL")
+IS_AWAITING = text(f"line = {AWAITING}")
 Index(
     "ingest_leases",
     batches.c.instance,
@@ -298,6 +308,16 @@ Index(
     sqlite_where=IS_IN_LINE_OF_CALLER,
     postgresql_where=IS_IN_LINE_OF_CALLER,
 )
+
+Index(
+    "ingest_awaiting",
+    batches.c.instance,
+    batches.c.awaits_order,
+    batches.c.awaits_position,
+    sqlite_where=IS_AWAITING,
+    postgresql_where=IS_AWAITING,
+)
+
 Index(
     "ingest_failures",
     batches.c.instance,
@@ -313,6 +333,28 @@ THIS_BATCH = (
     batches.c.order == bindparam("of_order"),
     batches.c.position == bindparam("of_position"),
 )
+
+answers = Table(
+    "ingest_answers",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("answer", Text),
+    Column("at", Double),
+    Column("accepted", BigInteger),
+    Column("used_at", Double, nullable=False),
+    Column("asker_order", BigInteger),
+    Column("asker_position", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""What is known of an id under FRESH: its latest answer as JSON, when that came, and the batch that asks it now.
+
+It holds the answer itself, and so outlives the ingestion that it came from. `accepted` says how many ingestions there
+were when it came. The asker counts only while it runs.
+"""
+
+Index("ingest_answers_used", answers.c.instance, answers.c.used_at)
 
 lanes = Table(
     "ingest_lanes",
@@ -378,6 +420,7 @@ dispatches = Table(
     Column("order", BigInteger, nullable=False),
     Column("limited_by", String(16), nullable=False),
     Column("owner", Text),
+    Column("rode_with", String(36)),
     sqlite_with_rowid=False,
 )
 

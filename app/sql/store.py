@@ -50,6 +50,7 @@ from . import (
     failures,
     fair,
     forecast,
+    known,
     minutes,
     parking,
     reads,
@@ -92,6 +93,7 @@ class SQLStore(Store):
             now = time.time
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
+        self.served = self._turns.served
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
         self.finder = SQLFinder(self._database, self._instance, settings)
@@ -189,8 +191,8 @@ class SQLStore(Store):
     def _glance(self, limit: int) -> Wait | None:
         """Returns why nothing can be claimed, as far as one query without a lock can tell."""
         queue, now = self._instance.look()
-        if queue.total and queue.total == queue.lined:
-            # Only retries wait; finding out whether one is due takes another query.
+        if queue.total and (queue.total == queue.lined or (queue.lined and self._settings.fresh is not None)):
+            # Finding out whether a retry is due, or the answer to an id has come, takes another query.
             return None
         due, room = now if queue.total else None, room_of(self._settings, queue.running)
         return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, parked=queue.parked)
@@ -198,7 +200,7 @@ class SQLStore(Store):
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
         poll = self._settings.store_poll
-        if not poll or wait.reason not in ("paused", "empty", "retry", "hold", "connections"):
+        if not poll or wait.reason not in ("paused", "empty", "answer", "retry", "hold", "connections"):
             return wait
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
@@ -207,6 +209,8 @@ class SQLStore(Store):
 
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         queue, now = self._instance.look()
+        if known.is_any_left_behind(self._database, queue):
+            self._turns.take(known.wake_left_behind)
         lost: list[tuple[Claim, Ingestion]] = []
         more = self._database.glance(ends.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
@@ -216,6 +220,9 @@ class SQLStore(Store):
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         return self._turns.share(self._end, (claim, outcome))
+
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        return self._turns.take(lambda turn: self._end(turn, ended))
 
     def _end(self, turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
         return ends.end(turn, self._settings, ended)
@@ -320,6 +327,8 @@ class SQLStore(Store):
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
         self._rearrange(more=bool(state.pauses() or state.parked))
+        if self._settings.fresh is not None and known.has_old(self._database, self._settings, state, now):
+            self._turns.take(lambda turn: known.prune(turn, self._settings))
         return count
 
     def ping(self) -> None:

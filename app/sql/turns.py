@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority
 from ..errors import Refusal, StoreUnavailable
+from ..store import Served, ServedLog
 from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View
@@ -42,10 +43,12 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 class Turn(View):
     """One transaction that holds the limiter's row. `now` is the time of the current work, in epoch seconds.
 
-    `tells_all` says that every ingestion's end is told, whether or not it names a receiver.
+    `tells_all` says that every ingestion's end is told, whether or not it names a receiver. `served` holds what was
+    served: batches that ended by that, or None, each with the count of its ids.
     """
 
     tells_all: bool = False
+    served: list[tuple[Served | None, int]] = field(default_factory=list)
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
     _of_callers: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -107,6 +110,7 @@ class Turns:
     """Most jobs in a turn."""
 
     def __init__(self, database: Database, instance: Instance) -> None:
+        self.served = ServedLog()
         self._database = database
         self._instance = instance
         self._lock = threading.Lock()
@@ -182,9 +186,11 @@ class Turns:
     def _run(self, jobs: list[_Job], *, open_to_others: bool) -> None:
         try:
             self._instance.ready()
-            self._database.write(lambda wire: self._turn(wire, jobs, open_to_others=open_to_others))
+            served = self._database.write(lambda wire: self._turn(wire, jobs, open_to_others=open_to_others))
             for job in jobs:
                 job.kept = True
+            for one, ids in served:
+                self.served.add(one, ids)
         except StoreUnavailable as error:
             for job in jobs:
                 job.error = StoreUnavailable(str(error), error.retry_after)
@@ -196,7 +202,7 @@ class Turns:
             for job in jobs:
                 self._run([job], open_to_others=False)
 
-    def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> None:
+    def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> list[tuple[Served | None, int]]:
         state, clock = self._instance.lock(wire)
         turn, served = Turn(wire, state, clock(), self._instance.shelf, self._instance.tells_all), 0
         while True:
@@ -212,6 +218,7 @@ class Turns:
                 turn.now = clock()
                 _serve(turn, group)
         turn.end()
+        return turn.served
 
 
 class _Job:

@@ -139,12 +139,13 @@ def _told(answer: str | BatchError) -> str:
     return f'"data":{answer}' if isinstance(answer, str) else f'"error":{dumps(answer._asdict())}'
 
 
-def estimate_document(estimate: Estimate) -> dict[str, Any]:
-    return {
+def estimate_document(estimate: Estimate | Quote) -> dict[str, Any]:
+    told = {
         "batches_ahead": estimate.batches_ahead,
         "estimated_start": timestamp(estimate.start),
         "estimated_completion": timestamp(estimate.completion),
     }
+    return told | {"at_latest": True} if estimate.at_latest else told
 
 
 def callback_document(callback: Callback) -> dict[str, Any]:
@@ -257,14 +258,7 @@ def _attempt_document(ingestion_id: str, attempt: Attempt, *, with_hosts: bool) 
 
 
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:
-    return {
-        priority.name: {
-            "batches_ahead": quote.batches_ahead,
-            "estimated_start": timestamp(quote.start),
-            "estimated_completion": timestamp(quote.completion),
-        }
-        for priority, quote in quotes.items()
-    }
+    return {priority.name: estimate_document(quote) for priority, quote in quotes.items()}
 
 
 def worker_document(worker: WorkerReport) -> dict[str, Any]:
@@ -365,8 +359,11 @@ def audit_document(page: Sequence[Audit], limit: int) -> dict[str, Any]:
 
 def dispatch_document(dispatch: Dispatch) -> dict[str, Any]:
     """Returns a dispatch with its times in epoch seconds, so that they compare to the last digit."""
+    told = dispatch._asdict()
+    if dispatch.rode_with is None:
+        del told["rode_with"]
     return {
-        **dispatch._asdict(),
+        **told,
         "priority": dispatch.priority.name,
         "wait": dispatch.started_at - dispatch.due_at,
     }

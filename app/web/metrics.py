@@ -125,8 +125,9 @@ class Metrics:
     def _ended(self, batch: Batch, attempt: Timing, outcome: str) -> None:
         counter = self._retries[batch.priority] if outcome == "retried" else self._batches[batch.priority, outcome]
         counter.inc()
-        self._took[outcome].observe(attempt.duration)
-        self._wait[batch.priority].observe(attempt.wait)
+        if outcome == "retried" or batch.started_at is not None:  # else it needed no call
+            self._took[outcome].observe(attempt.duration)
+            self._wait[batch.priority].observe(attempt.wait)
 
     def _held(self, **_: Any) -> None:
         self._holds.inc()
@@ -159,6 +160,10 @@ class _Gauges:
             yield self._gauge("last_dispatch_timestamp_seconds", about, dispatches[-1].started_at)
         if service.courier and unsent:
             yield from self._callbacks(service.courier, unsent)
+        if service.settings.fresh is not None:
+            yield self._counter("served_ids", "Ids that got their answer without a call.", service.store.served.ids)
+            about = "Batches that ended without a call."
+            yield self._counter("served_batches", about, service.store.served.batches)
 
     def _callbacks(self, courier: Courier, unsent: Backlog) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily
@@ -194,7 +199,7 @@ class _Gauges:
         yield self._gauge("slowed_to_seconds", about, stats.pace)
         held = max(0.0, (stats.hold_until or 0.0) - stats.now)
         yield self._gauge("upstream_hold_remaining_seconds", "For how long the upstream still wants quiet.", held)
-        yield self._gauge("running_batches", "Batches in process.", stats.running)
+        yield self._gauge("running_batches", "Batches in process; those that share a call count once.", stats.running)
         yield self._gauge(
             "waiting_batches",
             "Batches that have yet to start, for the first time or again.",
@@ -218,6 +223,13 @@ class _Gauges:
             about = "By how much the completions estimated at submission were off, over the latest ingestions."
             values = {"mean": stats.accuracy.mean, "p95": stats.accuracy.p95}
             yield self._gauge("estimate_error_seconds", about, values, "statistic")
+
+    def _counter(self, what: str, about: str, value: int) -> Metric:
+        from prometheus_client.core import CounterMetricFamily
+
+        family = CounterMetricFamily(f"ingestion_{what}", about, labels=["queue"])
+        family.add_metric([self._service.name], value)
+        return family
 
     def _gauge(self, what: str, about: str, value: float | dict[str, float], label: str = "priority") -> Metric:
         from prometheus_client.core import GaugeMetricFamily

@@ -110,6 +110,15 @@ def _callback(settings: Settings) -> JSON:
     return {"callback": {"type": ["string", "null"], "maxLength": LONGEST_URL, "description": about}}
 
 
+def _fresh(settings: Settings) -> JSON:
+    """Returns the member by which a submission asks for answers that are younger, where any are kept."""
+    if settings.fresh is None:
+        return {}
+    about = "Seconds before the submission after which an answer counts; with 0, none from before it does."
+    seconds = {"type": ["number", "null"], "minimum": 0, "maximum": settings.fresh, "default": settings.fresh}
+    return {"fresh": {**seconds, "description": about}}
+
+
 def schemas(settings: Settings) -> JSON:
     """Returns every schema by its name. The bounds of a request are those of the settings."""
     ingestion: JSON = {
@@ -123,11 +132,16 @@ def schemas(settings: Settings) -> JSON:
         "started_at": _TIME_OR_NULL,
         "finished_at": _TIME_OR_NULL,
         "owner": {"type": "string", "description": "The caller that submitted it, where there are keys."},
+        "served": {**COUNT, "description": "Ids that got their answer without a call, where FRESH is set."},
     }
     estimate: JSON = {
         "batches_ahead": COUNT,
         "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where all that is left runs."},
         "estimated_completion": _TIME_OR_NULL,
+        "at_latest": {
+            "type": "boolean",
+            "description": "There, and true, with FILL or FRESH: it may be sooner.",
+        },
     }
     batch: JSON = {
         "batch_id": UUID,
@@ -157,6 +171,7 @@ def schemas(settings: Settings) -> JSON:
                     ],
                 },
                 **_callback(settings),
+                **_fresh(settings),
             },
             "example": {"ids": some_ids(settings)[:3], "priority": "HIGH"},
         },
@@ -171,7 +186,7 @@ def schemas(settings: Settings) -> JSON:
             description="How the receiver was told of the ingestion's latest end.",
         ),
         "Accepted": _object({"ingestion_id": UUID}),
-        "Ingestion": _object(ingestion, "owner"),
+        "Ingestion": _object(ingestion, "owner", "served"),
         "Status": _object(
             {
                 **ingestion,
@@ -179,7 +194,7 @@ def schemas(settings: Settings) -> JSON:
                 "callback": ref("schemas", "Callback"),
                 "batches": _array(ref("schemas", "Batch")),
             },
-            *("owner", "callback", *estimate),
+            *("owner", "served", "callback", *estimate),
             description="The ingestion with a page of its batches; the estimate is there until it has ended, and the"
             " callback from then on, if anybody is told.",
         ),
@@ -279,7 +294,7 @@ def schemas(settings: Settings) -> JSON:
             description="A redrive or a cancel of all ingestions that match.",
         ),
         "Quote": _object({priority.name: ref("schemas", "Estimate") for priority in Priority}),
-        "Estimate": _object(estimate),
+        "Estimate": _object(estimate, "at_latest"),
         "Queue": _object(
             {
                 "now": _TIME,
@@ -288,7 +303,7 @@ def schemas(settings: Settings) -> JSON:
                     "anyOf": [
                         {
                             "type": "string",
-                            "enum": ["paused", "hold", "empty", "retry", "slots", "connections", "token"],
+                            "enum": ["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"],
                         },
                         {"type": "null"},
                     ]
@@ -411,7 +426,9 @@ def schemas(settings: Settings) -> JSON:
                 "limited_by": _LIMITED_BY,
                 "owner": {**_NAME_OR_NULL, "description": "The caller whose batch it was."},
                 "wait": _SECONDS,
+                "rode_with": {**UUID, "description": "The batch whose token and call it shared, with FILL."},
             },
+            "rode_with",
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),

@@ -58,6 +58,10 @@ OPERATIONS = {
         and answered with the same ingestion, and another body is refused with 422. The key is remembered as long as
         the ingestion.
 
+        With the setting `FRESH`, an id whose answer came less than so many seconds before the submission, or came while
+        it waited, is served from that without a call; `fresh` lowers that for one submission, to 0 at least, and is
+        refused without the setting. An id that is in process for others is awaited. `served` in the status counts them.
+
         With a `deadline`, ids that could not be done in time are refused with 422, and `earliest` says when they could
         be. Of a refused request nothing is queued. The `Retry-After` of a 503 says when there will be room.
 
@@ -73,8 +77,9 @@ OPERATIONS = {
         whichever the body names, and disregards the deadline.
 
         It is a forecast: more urgent ids that are submitted later go first, and where callers take turns (`FAIR`),
-        others that come later get theirs. With `PRIORITY_AGING` and `FAIR` together it is close, not exact. While the
-        queue is paused, the times are null; so are those of a priority that is paused, and all for a caller that is.
+        others that come later get theirs. With `PRIORITY_AGING` and `FAIR` together it is close, not exact. It counts a
+        start for each batch, whatever is known of its ids. While the queue is paused, the times are null; so are those
+        of a priority that is paused, and all for a caller that is.
         """,
     ),
     "getStatus": Words(
@@ -324,8 +329,9 @@ OPERATIONS = {
         "List the latest starts, oldest first",
         """
         The log that proves rate and order: when each batch started, when it was due, whose it was, and in `limited_by`
-        what it waited for last. `fair` holds the weights of callers that take turns. It keeps the latest `DISPATCH_LOG`
-        starts of all processes. Times are in seconds since 1970, exact to the last digit.
+        what it waited for last. `fair` holds the weights of callers that take turns. With `FILL`, a batch that took no
+        token has in `rode_with` the id of the one whose call it shared. It keeps the latest `DISPATCH_LOG` starts of
+        all processes. Times are in seconds since 1970, exact to the last digit.
         """,
     ),
     "getMetrics": Words(

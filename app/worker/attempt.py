@@ -9,10 +9,27 @@ from typing import NamedTuple, TypeAlias, TypeVar
 
 from .. import signals
 from ..config import Settings
-from ..core import COMPLETED, FAILED, LOST, Answer, Batch, BatchError, Claim, Clock, Id, Ingestion, Status, Timing, Wait
-from ..errors import HoldQueue, IngestError, StoreUnavailable
+from ..core import (
+    COMPLETED,
+    FAILED,
+    LOST,
+    Answer,
+    Batch,
+    BatchError,
+    Claim,
+    Clock,
+    Id,
+    Ingestion,
+    Status,
+    Timing,
+    Wait,
+    merged,
+    parted,
+    refused_together,
+)
+from ..errors import HoldQueue, IngestError, PermanentError, StoreUnavailable
 from ..processors import Attempt, attempting
-from ..store import Ended, Outcome, Store
+from ..store import Ended, Outcome, ServedLog, Store
 from .announcer import Announcer
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
@@ -25,13 +42,14 @@ TROUBLE_MAX = 10.0
 """Most seconds between two tries while the store cannot be reached."""
 
 Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
-"""Takes a batch's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
+"""Takes a call's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
 class Completed(NamedTuple):
-    """The processor returned."""
+    """The processor returned; `of_riders` are the results of each batch that rode along."""
 
     results: Sequence[Answer]
+    of_riders: Sequence[Sequence[Answer]] = ()
 
 
 class Failed(NamedTuple):
@@ -94,9 +112,9 @@ class Attempts:
         return result.error if isinstance(result, Failed) else None
 
     def put_back(self, claim: Claim) -> None:
-        """Undo a claim."""
+        """Undo a claim, with what rides along."""
         try:
-            self._store.end(claim, Outcome.release())
+            self._store.end_together([(one, Outcome.release()) for one in claim.all])
         except StoreUnavailable as error:
             batch = claim.batch
             logger.warning("%s is left to its lease: %s", named(batch), error, extra=fields(batch))
@@ -117,7 +135,7 @@ class Attempts:
     def _asked_by(self, hand: Hand) -> Attempt:
         """Returns what the processor may ask while it works in a hand's thread."""
         hold, slow_down = partial(self._hold_queue, hand), partial(self._slow_down, hand)
-        return Attempt(lambda: hand.slot.claim.batch, hold, slow_down)
+        return Attempt(lambda: tuple(claim.batch for claim in hand.slot.claim.all), hold, slow_down)
 
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
@@ -132,43 +150,60 @@ class Attempts:
     def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
         if isinstance(result, Completed):
-            return self._complete(hand, result.results)
+            return self._complete(hand, *result)
         if isinstance(result, Held):
             self._hold_queue(hand, result.hold)
-            if ended := self._report(hand, lambda: self._store.end(hand.slot.claim, Outcome.release())):
-                self._finish(ended.ingestion)
+            for ended in self._end(hand, [(claim, Outcome.release()) for claim in hand.slot.claim.all]):
+                if ended:
+                    self._finish(ended.ingestion)
         else:
             self._fail(hand, result.error)
         return self._next(hand)
 
     def _attempt(self, hand: Hand) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
-        batch = hand.slot.claim.batch
+        claim, riders = hand.slot.claim, [one.batch for one in hand.slot.claim.riders]
         if logger.isEnabledFor(logging.INFO):
-            logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        ids: tuple[Id, ...] = tuple(batch.ids)  # a receiver may change the batch's list
+            for batch in (claim.batch, *riders):
+                logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
+        ids: tuple[Id, ...] = tuple(claim.batch.ids)  # a receiver may change a batch's list
+        parts = [ids, *(tuple[Id, ...](batch.ids) for batch in riders)] if riders else []
         try:
-            self._emitter.emit(signals.batch_started, batch=batch)
+            self._emitter.emit(signals.batch_started, batch=claim.batch)
+            for batch in riders:
+                self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context():
-                return Completed(self._process(ids))
+                if not riders:
+                    return Completed(self._process(ids))
+                asked = merged(parts)
+                own, *others = parted(parts, asked, self._process(asked))
+                return Completed(own, others)
         except HoldQueue as hold:
             return Held(hold)
         except BaseException as error:
-            logger.warning(
-                "attempt %d at %s failed: %s",
-                batch.attempt,
-                named(batch),
-                BatchError.of(error).message,
-                exc_info=not isinstance(error, IngestError),
-                extra=fields(batch),
-            )
+            for batch in (claim.batch, *riders):
+                logger.warning(
+                    "attempt %d at %s failed: %s",
+                    batch.attempt,
+                    named(batch),
+                    BatchError.of(error).message,
+                    exc_info=batch is claim.batch and not isinstance(error, IngestError),
+                    extra=fields(batch),
+                )
             return Failed(error)
 
-    def _complete(self, hand: Hand, results: Sequence[Answer]) -> Claim | None:
-        claim, timing, outcome = hand.slot.claim, self._timing(hand.slot), Outcome.answered(results)
+    def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
+        claim, now = hand.slot.claim, self._clock.now()
+        outcome = Outcome.answered(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
         heard = self._emitter.is_heard(likely) or self._emitter.is_heard(signals.ingestion_finished)
+        riders: Sequence[Ended | None] = ()
+        if claim.riders:
+            others = map(Outcome.answered, of_riders)
+            heard = heard or any(map(self._emitter.is_heard, (signals.batch_completed, signals.batch_failed)))
+            # The slot is the leader's, so it ends last.
+            riders = self._end(hand, list(zip(claim.riders, others, strict=True)))
         together = not heard and self._crew.stays(hand)
         claimed: list[Claim] | Wait = []
         if together:
@@ -177,14 +212,25 @@ class Attempts:
             ended, claimed = told or (None, [])
         else:
             ended = self._report(hand, lambda: self._store.end(claim, outcome))
-        if ended and ended.state == FAILED and ended.error:
-            self._announce_failure(claim.batch, ended.ingestion, timing, ended.error, None)
-        elif ended and ended.state == COMPLETED:
-            self._emitter.emit(signals.batch_completed, batch=claim.batch, attempt=timing)
-            self._finish(ended.ingestion)
+        self.tell_served()
+        if ended:
+            self._announce_answered(claim.batch, Timing.of(claim, hand.slot.started_at, now), ended)
+        for rider, after in zip(claim.riders, riders):  # noqa: B905 - both are of one call
+            if after:
+                self._announce_answered(rider.batch, Timing.of(rider, hand.slot.started_at, now), after)
         if together:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
+
+    def _announce_answered(self, batch: Batch, timing: Timing, ended: Ended) -> None:
+        if ended.state == FAILED and ended.error:
+            self._announce_failure(batch, ended.ingestion, timing, ended.error, None)
+        elif ended.state == COMPLETED:
+            self._emitter.emit(signals.batch_completed, batch=batch, attempt=timing)
+            self._finish(ended.ingestion)
+
+    def _end(self, hand: Hand, ended: Sequence[tuple[Claim, Outcome]]) -> Sequence[Ended | None]:
+        return self._report(hand, lambda: self._store.end_together(ended)) or [None] * len(ended)
 
     def _hold_queue(self, hand: Hand, hold: HoldQueue) -> None:
         batch = hand.slot.claim.batch
@@ -206,16 +252,25 @@ class Attempts:
             logger.warning("the upstream of %r has refused nothing for a while; %s from now on", self._crew.name, rate)
 
     def _fail(self, hand: Hand, error: BaseException) -> None:
-        """Report a failed attempt to the store: the batch is retried, or buried after its last attempt."""
-        claim, why, timing = hand.slot.claim, BatchError.of(error), self._timing(hand.slot)
-        batch = claim.batch
+        """Report a failed attempt to the store: each of its batches is retried, or buried after its last attempt."""
+        claims, now = hand.slot.claim.all, self._clock.now()
+        outcomes = [self._after(claim.batch, error, shared=len(claims) > 1) for claim in claims]
+        told = self._end(hand, list(zip(claims, outcomes, strict=True)))
+        for claim, outcome, ended in zip(claims, outcomes, told, strict=True):
+            if ended:
+                timing = Timing.of(claim, hand.slot.started_at, now)
+                announce_it = partial(self._announce_end, claim.batch, timing, ended, outcome)
+                # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
+                self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
+
+    def _after(self, batch: Batch, error: BaseException, *, shared: bool) -> Outcome:
+        """Returns how a batch goes on after an attempt failed, in a call that it shared or not."""
+        if shared and isinstance(error, PermanentError):
+            return Outcome.retry(refused_together(error), 0.0)
         # An id that goes alone has no second attempt, for its batch had them all.
         delay = None if batch.alone else self._policy.delay(batch.attempt, error)
-        outcome = Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
-        if ended := self._report(hand, lambda: self._store.end(claim, outcome)):
-            announce_it = partial(self._announce_end, batch, timing, ended, why, delay)
-            # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
-            self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
+        why = BatchError.of(error)
+        return Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
 
     def _next(self, hand: Hand) -> Claim | None:
         """Claim another batch for a thread that has finished one."""
@@ -226,7 +281,13 @@ class Attempts:
         except StoreUnavailable:
             # The worker's thread runs into the same problem next, and logs it.
             return None
+        self.tell_served()
         return None if isinstance(claimed, Wait) else claimed[0]
+
+    def tell_served(self) -> None:
+        """Announce what a claim found to need no call, in a thread of its own: batches that started must not wait."""
+        if self._store.served:
+            self._announcer.put(partial(announce_served, self._store.served, self._emitter))
 
     def time_out(self, hand: Hand) -> None:
         """Fail the attempt of a hand whose processor did not return in time."""
@@ -240,10 +301,12 @@ class Attempts:
         delay = None if batch.status is Status.FAILED else 0.0
         self._announcer.put(partial(self._announce_failure, batch, ingestion, timing, LOST, delay))
 
-    def _announce_end(self, batch: Batch, timing: Timing, ended: Ended, why: BatchError, delay: float | None) -> None:
+    def _announce_end(self, batch: Batch, timing: Timing, ended: Ended, outcome: Outcome) -> None:
         """Announce what a failed attempt led to; where it would have been the last, its ids may go again alone."""
-        follows = None if ended.state == FAILED else delay or 0.0
-        self._announce_failure(batch, ended.ingestion, timing, ended.error or why, follows)
+        why = ended.error or outcome.error
+        if why:
+            follows = None if ended.state == FAILED else outcome.delay
+            self._announce_failure(batch, ended.ingestion, timing, why, follows)
 
     def _announce_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
@@ -259,9 +322,6 @@ class Attempts:
     def _finish(self, ingestion: Ingestion) -> None:
         if ingestion.finished_at is not None:
             announce(self._emitter, ingestion)
-
-    def _timing(self, slot: Slot) -> Timing:
-        return Timing.of(slot.claim, slot.started_at, self._clock.now())
 
     def _report(self, hand: Hand, report: Callable[[], T]) -> T | None:
         """Report to the store, retrying while it is unreachable; the lease decides whether the outcome still counts."""
@@ -283,6 +343,19 @@ def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
     """Log and signal that an ingestion ended."""
     logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
     emitter.emit(signals.ingestion_finished, ingestion=ingestion)
+
+
+def announce_served(served: ServedLog, emitter: signals.Emitter) -> None:
+    """Log and signal the batches that ended without a call since the last time."""
+    for batch, ingestion, waited in served.take() if served else ():
+        logger.info("%s needs no call: all that it asks is known", named(batch), extra=fields(batch))
+        timing = Timing(0.0, waited)
+        if batch.error is None:
+            emitter.emit(signals.batch_completed, batch=batch, attempt=timing)
+        else:
+            emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=batch.error)
+        if ingestion.finished_at is not None:
+            announce(emitter, ingestion)
 
 
 def named(batch: Batch) -> str:

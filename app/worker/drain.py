@@ -10,7 +10,7 @@ from ..core import Clock, Wait
 from ..signals import Emitter
 from ..store import Store
 from .announcer import Announcer
-from .attempt import Attempts, Process
+from .attempt import Attempts, Process, announce_served
 from .crew import Crew
 
 
@@ -30,12 +30,15 @@ class Drain:
         crew = Crew(name, 1, group=False, on_idle=lambda: None)
         crew.close()  # so that no attempt claims the batch after its own
         self._store = store
+        self._emitter = emitter
         self._clock = clock
         self._advance = advance
         self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name))
 
     def run(self, *, raises: bool, seconds: float | None) -> int:
         """Run what waits until nothing does, or what starts within so many seconds; returns how many attempts ran.
+
+        Batches that share a call have an attempt each.
 
         With `raises`, what a processor raised is raised once the store knows of it. A KeyboardInterrupt, or the end
         that a test's framework calls for, always is.
@@ -44,8 +47,9 @@ class Drain:
         count = 0
         while True:
             answer = self._store.claim(1)
+            announce_served(self._store.served, self._emitter)
             if not isinstance(answer, Wait):
-                count += 1
+                count += len(answer[0].all)
                 error = self._attempts.run_here(answer[0])
                 if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
                     raise error
@@ -61,4 +65,4 @@ class Drain:
         """Returns whether a batch may start once time has passed."""
         if wait.reason == "hold":
             return any(depth.waiting for depth in self._store.stats().depths.values())
-        return wait.reason in ("token", "retry")
+        return wait.reason in ("token", "retry") or wait.seconds == 0.0

@@ -227,8 +227,9 @@ class Worker:
         # Set before the check, so that what is added during it wakes this thread.
         self._looking = True
         answer = self._store.claim(free, was_full=was_full)
+        self._attempts.tell_served()
         if isinstance(answer, Wait):
-            self._looking = answer.reason in ("empty", "retry", "paused")
+            self._looking = answer.reason in ("empty", "answer", "retry", "paused")
             # What the upstream had no room for waits for one of its batches to end, as for a slot.
             self._was_full = answer.reason == "connections"
             self._say_wait(answer.reason, answer.seconds)
@@ -262,7 +263,7 @@ class Worker:
             return
         self._tended_at = now
         if slots := self._crew.slots():
-            self._store.renew([slot.claim for slot in slots])
+            self._store.renew([claim for slot in slots for claim in slot.claim.all])
         self._crew.resize(self._store.report(self._report()))
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)

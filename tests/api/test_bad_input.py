@@ -142,16 +142,18 @@ def test_what_is_not_an_object_is_422(host: Host, body: str, kind: str) -> None:
         (
             {"ids": [1], "priority": "LOW", "Ids": 1, "a/b~c ü": 2, "\ud800": 3},
             {
-                "#/Ids": '"Ids" is not a member of this request; those are ids, priority, deadline, callback.',
+                "#/Ids": '"Ids" is not a member of this request; those are ids, priority, deadline, callback, fresh.',
                 "#/a~1b~0c%20%C3%BC": '"a/b~c \\u00fc" is not a member of this request; '
-                "those are ids, priority, deadline, callback.",
-                "#/%5Cud800": '"\\ud800" is not a member of this request; those are ids, priority, deadline, callback.',
+                "those are ids, priority, deadline, callback, fresh.",
+                "#/%5Cud800": '"\\ud800" is not a member of this request; '
+                "those are ids, priority, deadline, callback, fresh.",
             },
         ),
         (
             {"ids": [False], "priority": "urgent", "deadline": [], "speed": 9},
             {
-                "#/speed": '"speed" is not a member of this request; those are ids, priority, deadline, callback.',
+                "#/speed": '"speed" is not a member of this request; '
+                "those are ids, priority, deadline, callback, fresh.",
                 "#/ids/0": "ids[0] must be an integer, not false.",
                 "#/priority": 'priority must be HIGH, MEDIUM or LOW, not "urgent".',
                 "#/deadline": "deadline must be an RFC 3339 time with its offset, or seconds from now, not an array.",

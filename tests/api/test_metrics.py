@@ -267,7 +267,7 @@ def test_without_the_extra_it_says_which_one(serve: Serve, monkeypatch: pytest.M
 
 
 def test_the_documents_speak_of_what_there_is_and_of_all_of_it(serve: Serve) -> None:
-    families = scrape(busy(serve)) | scrape(measured(serve))
+    families = scrape(busy(serve)) | scrape(measured(serve)) | scrape(serve(fresh=0))
     known = {f"{name}_total" if family.type == "counter" else name for name, family in families.items()}
     samples = {sample.name for family in families.values() for sample in family.samples} | known
     rows = re.findall(r"^\| `(ingestion_\w+)` \| (\w+) \|", (DOCS / "operations.md").read_text(), re.MULTILINE)

@@ -115,6 +115,20 @@ def test_a_lost_connection_makes_one_submit(service: Service) -> None:
     assert len({request.headers["idempotency-key"] for request in server.requests}) == 1
 
 
+def test_how_old_answers_may_be_goes_with_it(serve: Callable[..., Host]) -> None:
+    service = Service(serve(fresh=60, interval=0, autostart=True))
+    try:
+        service.host.finished(service("submit", "1").stdout.strip())
+        served, anew = service("submit", "1"), service("submit", "1", "--fresh", "0")
+        shown = service("status", served.stdout.strip())
+        refused = service("submit", "1", "--fresh", "61")
+    finally:
+        service.close()
+    assert "served     1 ids without a call" in shown.stdout
+    assert service.host.finished(anew.stdout.strip()).served == 0
+    assert "fresh must be a number of seconds from 0 to 60, not 61" in refused.stderr
+
+
 def test_a_deadline_goes_with_it(service: Service) -> None:
     assert service("submit", "1", "--deadline", "60").exit_code == 0
     late = service("submit", "1", "--deadline", "2001-01-01T00:00:00Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -359,3 +360,14 @@ def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
     log = service("audit").stdout.splitlines()
     assert [line.split(" ", 1)[1].split(":")[1] for line in log] == [" change_rates", " change_rates"]
     assert "-> 20.0" in log[1]
+
+
+def test_with_fill_what_is_foretold_is_the_latest_it_can_be(serve: Callable[..., Host]) -> None:
+    service = Service(serve(clock=SystemClock(), fill=True))
+    try:
+        (ingestion_id,) = service("submit", "1").stdout.split()
+        text = service("status", ingestion_id).stdout
+        assert re.search(r"\nshould start .* at the latest\nshould end .* at the latest\n", text)
+        assert service("quote", "1").stdout.count(" at the latest") == 3
+    finally:
+        service.close()

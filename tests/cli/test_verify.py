@@ -19,6 +19,7 @@ from app.core.reports import Dispatch
 from app.errors import Conflict
 from app.limits import parse_limits
 from app.memory.store import MemoryStore
+from app.web import dispatch_document
 from tests.support import queueing
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, release, retry
@@ -41,6 +42,7 @@ def rules(violations: list[Violation]) -> list[str]:
 class Limit:
     interval: float
     burst: int
+    fill: bool = False
 
 
 def owned(caller: str) -> Pauses:
@@ -49,6 +51,7 @@ def owned(caller: str) -> Pauses:
 
 LOW = Pauses(frozenset({Priority.LOW}))
 limits = st.builds(Limit, st.sampled_from([0.0, 0.1, 1.0, 5.0]), st.integers(1, 3))
+filling = st.builds(Limit, st.sampled_from([0.0, 0.1, 1.0, 5.0]), st.integers(1, 3), st.just(True))
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("submit"), st.sampled_from(Priority), st.integers(1, 12)),
@@ -85,7 +88,7 @@ def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> Memor
         answer = store.claim(most)
         if isinstance(answer, Wait):
             return answer
-        running.extend(answer)
+        running.extend(one for call in answer for one in call.all)
         return None
 
     for word, *values in script:
@@ -135,7 +138,7 @@ def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> Memor
 
 
 @settings(deadline=None, max_examples=200)
-@given(limits, st.sampled_from([0.0, 10.0]), steps)
+@given(limits | filling, st.sampled_from([0.0, 10.0]), steps)
 def test_what_a_store_does_is_clean(limit: Limit, aging: float, script: list[Any]) -> None:
     assert verify(run(limit, aging, script), interval=limit.interval, burst=limit.burst) == []
 
@@ -383,3 +386,49 @@ def test_the_limits_are_in_the_log() -> None:
     assert log.limits == parse_limits("3/min burst 3")
     with pytest.raises(ValueError, match="'fast' is none"):
         log_of({"limits": ["fast"], "dispatches": []})
+
+
+def rode(one: Dispatch, leader: str) -> Dispatch:
+    return one._replace(rode_with=leader)
+
+
+def test_what_rides_takes_no_token_and_overtakes_nothing() -> None:
+    log = [
+        dispatch(0, order=1, rank=1),
+        rode(dispatch(0, order=3), "1-0"),
+        dispatch(5, order=2, due_at=-1),  # it did not fit
+        rode(dispatch(5, order=4), "2-0"),
+    ]
+    assert verify(log, interval=5) == []
+    told = {"dispatches": [dispatch_document(one) for one in log], "interval": 5, "burst": 1}
+    assert log_of(json.loads(json.dumps(told))).dispatches == log
+    assert rules(verify([one._replace(rode_with=None) for one in log], interval=5)) == ["rate", "order"]
+
+
+def test_what_rides_can_itself_be_overtaken() -> None:
+    log = [
+        dispatch(0, order=1),
+        dispatch(5, order=3),
+        dispatch(10, order=1, position=1),
+        rode(dispatch(10, order=2), "1-1"),
+    ]
+    assert rules(verify(log, interval=5)) == ["order"]
+
+
+@pytest.mark.parametrize(
+    ("rider", "words"),
+    [
+        (dispatch(6, order=2), "took no token at that time"),
+        (dispatch(5, order=0), "is less urgent"),
+    ],
+)
+def test_what_rode_in_no_call_of_its_own_rank_is_caught(rider: Dispatch, words: str) -> None:
+    log = [dispatch(0, order=1, due_at=0), dispatch(5, order=1, position=1), rode(rider, "1-1")]
+    (found,) = verify(log, interval=5)
+    assert (found.rule, found.later.rode_with) == ("riders", "1-1")
+    assert words in found.detail
+
+
+def test_a_leader_may_be_cut_off_where_the_log_begins() -> None:
+    log = [rode(dispatch(0, order=2), "1-0"), dispatch(5, order=3)]
+    assert verify(log, interval=5) == []

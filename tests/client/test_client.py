@@ -31,12 +31,14 @@ Make = Callable[..., Client]
 def test_a_submit_is_one_request(client: Make) -> None:
     with scripted(ACCEPTED) as server:
         assert (
-            client(server.url + "/", key=" secret\n").submit(range(1, 4), Priority.HIGH, deadline=60, callback="x")
+            client(server.url + "/", key=" secret\n").submit(
+                range(1, 4), Priority.HIGH, deadline=60, callback="x", fresh=0
+            )
             == "abc"
         )
     (request,) = server.requests
     assert (request.method, request.path) == ("POST", "/ingest")
-    assert request.json == {"ids": [1, 2, 3], "priority": "HIGH", "deadline": 60, "callback": "x"}
+    assert request.json == {"ids": [1, 2, 3], "priority": "HIGH", "deadline": 60, "callback": "x", "fresh": 0}
     assert request.headers["content-type"] == "application/json"
     assert request.headers["authorization"] == "Bearer secret"
     assert len(request.headers["idempotency-key"]) == 38

@@ -68,35 +68,35 @@ def prospect(ahead: int, waiting: int, retrying: int, *started: float) -> Prospe
 
 def test_while_all_that_is_left_runs_the_end_is_that_of_the_last() -> None:
     made = timeline(started=[NOW - 1, NOW - 4], slots=2, service=10.0)
-    assert made.estimate(prospect(3, 0, 0, NOW - 4, NOW - 1)) == (0, None, NOW + 9, NOW)
+    assert made.estimate(prospect(3, 0, 0, NOW - 4, NOW - 1))[:4] == (0, None, NOW + 9, NOW)
 
 
 def test_the_status_can_change_at_any_time_while_a_batch_runs() -> None:
     made = timeline(interval=5.0, waiting=3)
-    assert made.estimate(prospect(1, 2, 0)) == (1, NOW + 5, NOW + 10, NOW + 5)
-    assert made.estimate(prospect(1, 2, 0, NOW - 1)) == (1, NOW + 5, NOW + 10, NOW)
+    assert made.estimate(prospect(1, 2, 0))[:4] == (1, NOW + 5, NOW + 10, NOW + 5)
+    assert made.estimate(prospect(1, 2, 0, NOW - 1))[:4] == (1, NOW + 5, NOW + 10, NOW)
     paused = made._replace(paused=True)
-    assert paused.estimate(prospect(1, 2, 0)) == (1, None, None, None)
-    assert paused.estimate(prospect(1, 2, 0, NOW - 1)) == (1, None, None, NOW)
+    assert paused.estimate(prospect(1, 2, 0))[:4] == (1, None, None, None)
+    assert paused.estimate(prospect(1, 2, 0, NOW - 1))[:4] == (1, None, None, NOW)
 
 
 def test_a_batch_that_runs_longer_than_those_that_wait_ends_the_ingestion() -> None:
     made = timeline(started=[NOW - 50], slots=2, service=10.0, waiting=1)
-    assert made.estimate(prospect(0, 1, 0, NOW - 50, NOW - 50)) == (0, NOW, NOW + 40, NOW)
+    assert made.estimate(prospect(0, 1, 0, NOW - 50, NOW - 50))[:4] == (0, NOW, NOW + 40, NOW)
 
 
 def test_an_ingestions_own_retries_wait_for_a_slot_like_what_is_ahead_of_them() -> None:
     made = timeline((NOW + 5, FIRST), (NOW + 6, FIRST), service=10.0, waiting=5)
     # Three are ahead: one slot has room for the fourth and fifth in 30 s and in 40 s.
-    assert made.estimate(prospect(3, 2, 2)) == (3, NOW + 30, NOW + 50, NOW + 5)
+    assert made.estimate(prospect(3, 2, 2))[:4] == (3, NOW + 30, NOW + 50, NOW + 5)
     made = timeline((NOW + 5, FIRST), (NOW + 65, FIRST), service=10.0, waiting=5)
-    assert made.estimate(prospect(3, 2, 2)) == (3, NOW + 30, NOW + 75, NOW + 5)
+    assert made.estimate(prospect(3, 2, 2))[:4] == (3, NOW + 30, NOW + 75, NOW + 5)
 
 
 def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
     own, next_one = (NOW + 60, FIRST), (NOW + 600, (FIRST[0], FIRST[1] + 1))
     made = timeline(own, next_one, interval=5.0, waiting=3)
-    assert made.estimate(prospect(0, 2, 1)) == (0, NOW, NOW + 60, NOW)
+    assert made.estimate(prospect(0, 2, 1))[:4] == (0, NOW, NOW + 60, NOW)
     assert made.until_started(prospect(0, 2, 1), 0) == 60
     assert timeline(next_one, interval=5.0, waiting=2).until_started(prospect(0, 1, 0), 0) == 0
     assert timeline(next_one, interval=5.0, waiting=3).until_started(prospect(1, 1, 0), 0) == 5
@@ -106,7 +106,7 @@ def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
 @pytest.mark.parametrize(("retries", "last"), [(500, NOW + 600 + 499), (501, NOW + 600)])
 def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float) -> None:
     made = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2)
-    assert made.estimate(prospect(2, retries, retries)) == (2, NOW + 600, last, NOW + 600)
+    assert made.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
     ready_too = made._replace(waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
     assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
 
@@ -114,9 +114,9 @@ def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int,
 def test_beyond_that_the_retries_ahead_are_left_out_of_the_bound() -> None:
     others = [(NOW + 30, (1.0, 0))] * 501
     made = timeline(*others, (NOW + 600, FIRST), interval=2.0, waiting=504)
-    assert made.estimate(prospect(503, 1, 1)) == (2, NOW + 600, NOW + 600, NOW + 600)
+    assert made.estimate(prospect(503, 1, 1))[:4] == (2, NOW + 600, NOW + 600, NOW + 600)
     made = timeline(*others, (NOW + 3, FIRST), interval=2.0, waiting=504)
-    assert made.estimate(prospect(503, 1, 1)) == (2, NOW + 4, NOW + 4, NOW + 4)
+    assert made.estimate(prospect(503, 1, 1))[:4] == (2, NOW + 4, NOW + 4, NOW + 4)
 
 
 def upcoming(made: Timeline, ready: list[str], retries: list[tuple[float, str]], limit: int = 10) -> Any:
@@ -145,9 +145,16 @@ def test_what_is_to_come_waits_for_a_slot() -> None:
 def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
     made = timeline(interval=5.0, service=2.0, slots=9, waiting=4)
     quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9), None), 2, lambda _: False)
-    assert [tuple(quote) for quote in quotes.values()] == [
+    assert [quote[:3] for quote in quotes.values()] == [
         (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
     ]  # fmt: skip
     assert made.completion(1, 2, (2.0, 9)) == NOW + 12
     assert made.depth(2, NOW - 7, 3, (2.0, 9), 4) == (6, NOW - 7, NOW + 12, 4)
     assert made.depth(0, None, 3, (2.0, 9), 4) == (4, None, None, 4)
+
+
+def test_with_fill_they_are_the_latest_it_can_be_and_a_start_may_be_any() -> None:
+    made = timeline(interval=5.0, slots=9, waiting=4)._replace(early=True)
+    assert made.estimate(prospect(2, 1, 0)) == (2, NOW + 10, NOW + 10, NOW, True)
+    quotes = made.quotes(lambda _: (2, (2.0, 9), None), 1, lambda _: False)
+    assert all(quote.at_latest for quote in quotes.values())

@@ -17,7 +17,7 @@ DEADLINE = "deadline must be an RFC 3339 time with its offset, or seconds from n
 
 
 def checked(chosen: dict[str, Any] | None = None, **body: Any) -> tuple[list[Any], Priority, float | None]:
-    ids, priority, deadline, _ = check_request({"ids": [1], "priority": "LOW"} | body, settings(**chosen or {}), NOW)
+    ids, priority, deadline, *_ = check_request({"ids": [1], "priority": "LOW"} | body, settings(**chosen or {}), NOW)
     return [*ids], priority, deadline
 
 
@@ -31,6 +31,7 @@ def test_what_a_program_hands_over_is_taken_as_it_is() -> None:
     assert check_request({"ids": array("q", [3]), "priority": Priority.HIGH}, settings(), NOW) == (
         array("q", [3]),
         Priority.HIGH,
+        None,
         None,
         None,
     )

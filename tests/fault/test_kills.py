@@ -13,6 +13,8 @@ from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.realtime
 
+BATCH_SIZE = 3
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
@@ -24,14 +26,16 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield server.new_database()
 
 
-def kill_over_and_over(address: str, folder: Path, kills: int) -> None:
-    with Cluster(address, folder) as cluster:
+def kill_over_and_over(address: str, folder: Path, kills: int, **chosen: int) -> None:
+    with Cluster(address, folder, **chosen) as cluster:
         for _ in range(kills):
             cluster.pass_time(cluster.random.uniform(0.0, 2.0))
             cluster.kill()
             cluster.restart()
         account = cluster.drain()
-    assert_sound(account, in_flight=kills * CONCURRENCY)
+    assert_sound(account, in_flight=kills * CONCURRENCY * (BATCH_SIZE if chosen else 1))
+    if chosen:
+        assert account.calls < account.batches, "batches share calls"
 
 
 def kill_among_four(address: str, folder: Path, rounds: int) -> None:
@@ -56,6 +60,14 @@ def kill_among_four(address: str, folder: Path, rounds: int) -> None:
 
 def test_kill_9_loses_nothing(address: str, tmp_path: Path) -> None:
     kill_over_and_over(address, tmp_path, 3)
+
+
+def test_kill_9_loses_nothing_of_a_call_that_batches_share(address: str, tmp_path: Path) -> None:
+    kill_over_and_over(address, tmp_path, 5, fill=1)
+
+
+def test_kill_9_loses_nothing_of_a_call_filled_with_what_is_not_known(address: str, tmp_path: Path) -> None:
+    kill_over_and_over(address, tmp_path, 3, fill=1, fresh=60)
 
 
 def test_four_processes_keep_one_rate_and_one_order(address: str, tmp_path: Path) -> None:

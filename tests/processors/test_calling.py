@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -28,13 +29,16 @@ class Queue:
     def __init__(self, *ids: int, attempt: int = 1) -> None:
         ingestion_id = "0189d5a8-0000-8000-8000-000000000000"
         self.batch = Batch(ingestion_id, 3, list(ids), Status.TRIGGERED, Priority.HIGH, attempt)
+        self.riders: list[Batch] = []
         self.holds: list[float] = []
         self.slowed: list[str] = []
 
     def run(self, fetch: HttpUpstream) -> Any:
-        attempt = Attempt(lambda: self.batch, lambda hold: self.holds.append(hold.seconds), self.slowed.append)
+        attempt = Attempt(
+            lambda: (self.batch, *self.riders), lambda hold: self.holds.append(hold.seconds), self.slowed.append
+        )
         with attempting(attempt):
-            return fetch(self.batch.ids)
+            return fetch([*self.batch.ids, *(one for rider in self.riders for one in rider.ids)])
 
 
 def upstream_of(upstream: Upstream, path: str = "/{ids}", **changes: Any) -> HttpUpstream:
@@ -207,6 +211,31 @@ def test_a_part_of_a_batch_has_another_key_than_the_whole(serve: Serve) -> None:
     first, _, second, again = (sent["idempotency-key"] for sent in upstream.headers)
     assert first != whole.batch.id
     assert second == again
+
+
+def test_a_call_of_several_batches_has_a_key_of_them_all(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(["done"] * 3))
+    fetch = upstream_of(upstream, idempotency_header="Idempotency-Key")
+    for others in ([4], [4], [5], [4, 5]):
+        queue = Queue(1, 2)
+        queue.riders = [queue.batch._replace(position=number, ids=[number]) for number in others]
+        with suppress(UpstreamError, PermanentError):  # one of them asks for four
+            queue.run(fetch)
+    first, again, *others = (sent["idempotency-key"] for sent in upstream.headers)
+    assert first == again
+    assert len({first, Queue().batch.id, *others}) == 4
+
+
+def test_where_each_id_is_asked_for_it_has_the_key_of_its_batch(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply("done"))
+    fetch = upstream_of(upstream, "/{id}", idempotency_header="Idempotency-Key")
+    queue = Queue(1, 2)
+    queue.run(fetch)
+    queue.riders = [queue.batch._replace(position=4, ids=[7])]
+    queue.run(fetch)
+    keys = [sent["idempotency-key"] for sent in upstream.headers]
+    assert keys[:2] == keys[2:4]
+    assert keys[4] == queue.riders[0].id
 
 
 def test_there_is_no_key_outside_a_batch(serve: Serve) -> None:

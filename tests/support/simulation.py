@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeAlias
 
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Pauses, Priority, Status, Wait
 from app.limits import AnyLimit, Quota
-from app.store import Store
+from app.store import Outcome, Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, finish, proceed, release, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 EPSILON = 1e-5
 """The resolution of present-day times as floats."""
+
+Place: TypeAlias = tuple[float, int, int]
+Spot: TypeAlias = tuple[int, int]
+BEYOND = 8
+"""How many batches more than would fit are looked at."""
 
 _FORWARD = {
     Status.YET_TO_START: 0,
@@ -29,10 +36,11 @@ _FORWARD = {
 
 @dataclass
 class Start:
-    """One dispatch as the simulation saw it."""
+    """One dispatch as the simulation saw it; one that rides took no token."""
 
     at: float
     batch: Batch
+    rides: bool = False
 
 
 @dataclass
@@ -79,13 +87,17 @@ class Simulation:
     starts: list[Start] = field(default_factory=list)
     ingestions: list[Ingestion] = field(default_factory=list)
     # The model: every waiting batch, by its place, with the time from which it is due.
-    waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
+    waiting: dict[Place, float] = field(default_factory=dict)
     # The model of the mean service time: what was put back does not count.
     service: float = 0.0
     # Those that were moved, by their ids.
     priorities: dict[str, Priority] = field(default_factory=dict)
     # What is paused apart from the whole.
     pauses: Pauses = Pauses()  # noqa: RUF009
+    # The model of what rides, by order and position: the ids, the attempts that counted, and what was ever started.
+    _ids: dict[Spot, list[int]] = field(default_factory=dict)
+    _tried: dict[Spot, int] = field(default_factory=dict)
+    _begun: set[Spot] = field(default_factory=set)
     _touched: set[str] = field(default_factory=set)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
@@ -106,6 +118,7 @@ class Simulation:
         self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
             self.waiting[self.place(ingestion, position)] = self.clock.now()
+            self._ids[ingestion.order, position] = list(ids[position * ingestion.batch_size :][: ingestion.batch_size])
         return ingestion
 
     def cancel(self, ingestion: Ingestion) -> None:
@@ -137,19 +150,22 @@ class Simulation:
     def is_parked(self, ingestion: Ingestion) -> bool:
         return self.current(ingestion).priority in self.pauses.priorities or ingestion.owner in self.pauses.owners
 
-    def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
+    def place(self, ingestion: Ingestion, position: int) -> Place:
         aging, priority = self.settings.priority_aging, self.current(ingestion).priority
         rank = ingestion.created_at + priority * aging if aging else float(priority)
         return rank, ingestion.order, position
 
-    def next_of(self, due: list[tuple[float, int, int]]) -> tuple[float, int, int]:
+    def next_of(self, due: list[Place], fair: Fairness) -> Place:
         """Which of the batches that are due goes next."""
         first = min(due)
         if not self.settings.fair:
             return first
         known = {ingestion.order: self.current(ingestion) for ingestion in self.ingestions}
         among = [place for place in due if known[place[1]].priority == known[first[1]].priority]
-        return min(among, key=lambda place: (self.fair.turn(known[place[1]]), place))
+        return min(among, key=lambda place: (fair.turn(known[place[1]]), place))
+
+    def _known(self, place: Place) -> Ingestion:
+        return next(one for one in self.ingestions if one.order == place[1])
 
     def run(self) -> None:
         """Until nothing is left to do."""
@@ -177,21 +193,24 @@ class Simulation:
 
     def _start(self, claim: Claim, begin: float) -> None:
         now, batch = self.clock.now(), claim.batch
-        ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
-        place = self.place(ingestion, batch.position)
+        places = [self._place_of(one.batch) for one in claim.all]
         parked = {one.order for one in self.ingestions if self.is_parked(one)}
         due = [other for other, since in self.waiting.items() if since <= now + EPSILON and other[1] not in parked]
-        assert place == self.next_of(due), "the most urgent due batch goes first"
-        self.fair.take(self.current(ingestion))
-        del self.waiting[place]
-        self.starts.append(Start(now, batch))
-        self._touched.add(batch.ingestion_id)
+        assert places[0] == self.next_of(due, self.fair), "the most urgent due batch goes first"
+        riding = self._riding(due)
+        if not (self.settings.fair and self.settings.priority_aging):
+            assert places[1:] == riding, "the most urgent of those that fit ride along"
+        begun = [self._begin(*one, rides=bool(nth)) for nth, one in enumerate(zip(claim.all, places, strict=True))]
+        (seconds, outcome), *others = begun
+        ingestion, place = self._known(places[0]), places[0]
         self._running += 1
-        seconds, outcome = self.work(batch)
 
         def end() -> None:
             self._running -= 1
+            for rider, at, (_, ends) in zip(claim.riders, places[1:], others, strict=True):
+                self._end_rider(rider, at, ends)
             self._touched.add(batch.ingestion_id)
+            self._tried[place[1:]] = batch.attempt - (outcome is None)
             if outcome is not None:
                 took = self.clock.now() - now
                 self.service += (took - self.service) * (0.1 if self.service else 1.0)
@@ -214,6 +233,61 @@ class Simulation:
                     self.waiting[self.place(ingestion, batch.position)] = self.clock.now() + (outcome or 0.0)
 
         self.at(now - begin + seconds, end)
+
+    def _place_of(self, batch: Batch) -> Place:
+        return self.place(next(one for one in self.ingestions if one.id == batch.ingestion_id), batch.position)
+
+    def _riding(self, due: list[Place]) -> list[Place]:
+        """What rides with the first of the due batches: of each ingestion, only the next one is looked at."""
+        leader, fair = self.next_of(due, self.fair), deepcopy(self.fair)
+        fair.take(self.current(self._known(leader)))
+        left, riding, passed = [place for place in due if place != leader], list[Place](), set[int]()
+        ids, size = set(self._ids[leader[1:]]), self.settings.batch_size
+        if not self.settings.fill or len(ids) >= size or not self._shares(leader):
+            return []
+        looks = size - len(ids) + BEYOND
+        while left and looks and len(ids) < size:
+            place = self.next_of(left, fair)
+            left.remove(place)
+            is_fresh = place[1:] not in self._begun
+            if is_fresh and place[1] in passed:
+                continue
+            looks -= 1
+            if self._shares(place) and len(ids.union(self._ids[place[1:]])) <= size:
+                ids.update(self._ids[place[1:]])
+                riding.append(place)
+                fair.take(self.current(self._known(place)))
+            elif is_fresh:
+                passed.add(place[1])
+        return riding
+
+    def _shares(self, place: Place) -> bool:
+        return self._tried.get(place[1:], 0) + 1 < self.settings.max_attempts
+
+    def _begin(self, claim: Claim, place: Place, *, rides: bool) -> tuple[float, bool | float | None]:
+        del self.waiting[place]
+        self._begun.add(place[1:])
+        self.fair.take(self.current(self._known(place)))
+        self.starts.append(Start(self.clock.now(), claim.batch, rides))
+        self._touched.add(claim.batch.ingestion_id)
+        return self.work(claim.batch)
+
+    def _end_rider(self, claim: Claim, place: Place, ends: bool | float | None) -> None:
+        ingestion = self._known(place)
+        self._touched.add(claim.batch.ingestion_id)
+        self._tried[place[1:]] = claim.batch.attempt - (ends is None)
+        if ends is True:
+            outcome = Outcome.ack(["true"] * len(claim.batch.ids))
+        elif ends is False:
+            outcome = Outcome.bury(BOOM)
+        else:
+            outcome = Outcome.release() if ends is None else Outcome.retry(BOOM, ends)
+        (ended,) = self.store.end_together([(claim, outcome)])
+        assert ended is not None
+        if ends is None:
+            self.fair.give_back(ingestion._replace(priority=claim.batch.priority))
+        if not isinstance(ends, bool) and not ended.ingestion.counts.cancelled:
+            self.waiting[self.place(ingestion, claim.batch.position)] = self.clock.now() + (ends or 0.0)
 
     def check_statuses(self) -> None:
         """Every status only moved forward, and each ingestion's status follows from its batches.

@@ -25,7 +25,7 @@ def outcome(text: str, **changes: Any) -> Any:
     """What comes of a request: its ids, or its faults."""
     limits = settings(**changes)
     try:
-        ids, priority, deadline, _ = check_request(parse_request(text.encode(), limits), limits, 0.0)
+        ids, priority, deadline, *_ = check_request(parse_request(text.encode(), limits), limits, 0.0)
     except InvalidRequest as error:
         return error.faults
     return list(ids), priority, deadline

@@ -55,6 +55,23 @@ def test_it_keeps_the_order_and_the_rate(store: str) -> None:
     assert host.starts[-1] == (15, [6]), "the next token is not there before"
 
 
+def test_under_fresh_it_serves_what_waits(store: str) -> None:
+    host = Trial(INGEST_STORE=store, INGEST_FRESH=0)
+    some = [host.ingestion.submit(ids, "LOW") for ids in ([1, 2, 3, 4], [4, 1], [4, 5])]
+    heard: list[str] = []
+
+    def finished(_: Flask, ingestion: Any, **__: Any) -> None:
+        heard.append(ingestion.id)
+
+    ingestion_finished.connect(finished, sender=host.app)
+    assert host.ingestion.run_until_idle() == 3
+    assert host.starts == [(0, [1, 2, 3]), (5, [4]), (10, [5])]
+    assert [host.ingestion.get(one.id).served for one in some] == [0, 2, 1]
+    assert heard == [one.id for one in some]
+    again = host.ingestion.submit([1], "LOW")
+    assert host.ingestion.get(again.id).status is Status.YET_TO_START, "no answer came after it"
+
+
 def test_it_honours_holds_and_retries(store: str) -> None:
     outcomes: list[Exception | None] = [OSError("not now"), HoldQueue(100), None]
 

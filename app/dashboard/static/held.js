@@ -8,6 +8,7 @@ export function held(data) {
   switch (data.waiting_on) {
     case "paused": return data.paused ? "The queue is paused." : "All that waits is paused.";
     case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
+    case "answer": return "All that waits is in process for others.";
     case "token": return "Waiting for the rate limit.";
     case "connections": return "The upstream takes no more at once.";
     case "slots": return `All ${plural(data.slots, "slot")} are busy.`;

@@ -74,6 +74,7 @@ function facts(data) {
     ["Ids", `${number(data.id_count)} in ${plural(data.batch_count, "batch")}`],
     ["Created", clock(data.created_at), data.created_at, "ago"],
   ];
+  if (data.served) found.push(["Served without a call", plural(data.served, "id")]);
   if (data.started_at) found.push(["Started", clock(data.started_at), data.started_at, "ago"]);
   if (data.finished_at) {
     found.push(["Finished", clock(data.finished_at), data.finished_at, "ago"]);
@@ -82,11 +83,12 @@ function facts(data) {
     return found;
   }
   if (data.batches_ahead === undefined) return found;
+  const latest = data.at_latest ? ", at the latest" : "";
   if (finished(data.counts) + data.counts.triggered < data.batch_count || data.estimated_start) {
     found.push(["Batches ahead", number(data.batches_ahead)]);
-    found.push(["Next start", ...estimated(data, data.estimated_start)]);
+    found.push([`Next start${latest}`, ...estimated(data, data.estimated_start)]);
   }
-  found.push(["Completion", ...estimated(data, data.estimated_completion)]);
+  found.push([`Completion${latest}`, ...estimated(data, data.estimated_completion)]);
   return found;
 }
 

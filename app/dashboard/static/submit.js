@@ -27,7 +27,7 @@ const poller = run((signal) => get(`${form.dataset.source}?ids=${ids.length || 1
 
 function showQuote({ now, quote }) {
   for (const choice of form.querySelectorAll(".choice")) {
-    const { estimated_start: start, estimated_completion: end, batches_ahead: batches } = quote[choice.dataset.priority];
+    const { estimated_start: start, estimated_completion: end, batches_ahead: batches, at_latest: latest } = quote[choice.dataset.priority];
     const [starts, ends, behind] = choice.querySelector(".quote").children;
     const left = (stamp) => (Date.parse(stamp) - Date.parse(now)) / 1000;
     const ahead = plural(batches, "batch");
@@ -39,8 +39,8 @@ function showQuote({ now, quote }) {
       write(ends, "");
       write(behind, `${ahead} ahead`);
     } else {
-      write(starts, left(start) > 0.05 ? `starts in ${duration(left(start))}` : "starts now");
-      write(ends, `ends in ${duration(left(end))}`);
+      write(starts, left(start) > 0.05 ? `starts ${latest ? "with" : ""}in ${duration(left(start))}` : "starts now");
+      write(ends, `ends ${latest ? "with" : ""}in ${duration(left(end))}`);
       write(behind, `at ${clock(end)}, ${batches ? `${ahead} ahead` : "nothing ahead"}`);
     }
   }

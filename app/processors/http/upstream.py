@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from ...config import Settings
-from ...core import Id
+from ...core import Id, key_of
 from ...errors import ConfigError
-from ..current import current_batch
+from ..current import current_batches
 from .address import address_of
 from .answers import Answers
 from .calling import Caller
@@ -63,9 +63,12 @@ class HttpUpstream:
         return self._answers.of_one(one, answer)
 
     def _key(self, one: Id | None = None) -> dict[str, str]:
-        """Returns the idempotency header of the batch's request, or of that of its requests which is for one id."""
+        """Returns the idempotency header of the call's request, or of that of its requests which is for one id."""
         if not self._idempotency_header:
             return {}
-        batch = current_batch()
-        whole = one is None or (len(batch.ids) == 1 and not batch.asked)
+        batches = current_batches()
+        if one is None:
+            return {self._idempotency_header: key_of(batches)}
+        batch = next(each for each in batches if one in each.ids)
+        whole = len(batch.ids) == 1 and not batch.asked
         return {self._idempotency_header: batch.key if whole else str(uuid5(UUID(batch.id), str(one)))}

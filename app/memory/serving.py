@@ -1,0 +1,122 @@
+"""Batches that need no call, and batches that await another's: they leave the line without a token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..config import Settings
+from ..core import (
+    FAILED,
+    MOST,
+    Answers,
+    Asker,
+    Claim,
+    Mark,
+    Need,
+    answers_told,
+    leading,
+    mark_of,
+    need_of,
+    scope_of,
+    since_of,
+)
+from ..queue import Entry
+from ..store import Outcome, Served, ServedLog, Submission
+from .known import KnownIds
+from .record import Record
+
+if TYPE_CHECKING:
+    from .state import MemoryState
+
+
+class Serving:
+    """Serves ids from what is known, under FRESH. Called under the store's lock."""
+
+    def __init__(self, state: MemoryState, settings: Settings, log: ServedLog) -> None:
+        self._state = state
+        self._settings = settings
+        self._log = log
+        self.known = KnownIds(settings)
+
+    def leading(self, submission: Submission, order: int, now: float) -> list[tuple[str, ...]]:
+        """Returns the answers of the first batches of a submission, as far as they are known."""
+        scope = scope_of(self._settings, submission.owner)
+        since = mark_of(since_of(self._settings, submission.fresh, now), order)
+        return leading(submission.ids, self._settings.batch_size, since, lambda ids: self.known.look(scope, ids))
+
+    def serve_first(self, record: Record, served: Sequence[tuple[str, ...]], now: float) -> None:
+        """Complete the first batches of a new ingestion, with their answers."""
+        for position, texts in enumerate(served):
+            record.cursor += 1
+            ids = record.ids_of(position)
+            self.known.use(scope_of(self._settings, record.owner), ids, now)
+            self._serve(record, position, Need(Answers(len(texts), texts), ids), now)
+
+    def to_ask(self, now: float) -> Entry[Record] | None:
+        """Returns the most urgent due entry, once those before it that need no call, MOST at most, are out of line."""
+        for _ in range(MOST):
+            entry = self._state.first(now)
+            if entry is None or not self._spared(entry, now):
+                return entry
+        return None
+
+    def awaiting(self) -> list[Entry[Record]]:
+        """Returns the entries that await another's call, at their ingestions' places, but for what is parked."""
+        return [one._replace(rank=one.owner.rank) for one in self.known.waiting() if not one.owner.parked]
+
+    def started(self, call: Claim) -> None:
+        """Note which ids a call asks, for the first of its batches with each, which ends last."""
+        for claim in reversed(call.all):
+            batch = claim.batch
+            record = self._state.leases[batch.ingestion_id, batch.position].record
+            self.known.ask(scope_of(self._settings, record.owner), batch.ids, (record.order, batch.position))
+
+    def ended(self, record: Record, position: int, outcome: Outcome, now: float) -> None:
+        """Note what a call answered, before its batch changes; whoever awaits it is in line again."""
+        ids, asked = record.ids_of(position), record.answers(position).asked
+        asker, mark = (record.order, position), Mark(now, self._state.order)
+        told = answers_told(outcome.state, len(asked), outcome.results)
+        self.known.told(scope_of(self._settings, record.owner), [ids[nth] for nth in asked], told, asker, mark)
+        self._release(asker, now)
+
+    def _release(self, asker: Asker, now: float) -> None:
+        for entry in self.known.release(asker):
+            if not entry.owner.cancelled:
+                # It is due from now on: until now it could not be, and nobody behind it has overtaken it.
+                self._state.line_up(entry._replace(rank=entry.owner.rank, due=now), now)
+
+    def _spared(self, entry: Entry[Record], now: float) -> bool:
+        """Serve what is known of the first entry; returns whether that took it out of line."""
+        record, position = entry.owner, entry.position
+        scope, ids = scope_of(self._settings, record.owner), record.ids_of(position)
+        need = need_of(record.answers(position), ids, mark_of(record.since, record.order), self.known.look(scope, ids))
+        self.known.use(scope, need.served, now)
+        if not need.answers.left:
+            self._state.leave_line(entry)
+            self._serve(record, position, need, now)
+            return True
+        if need.served:
+            before = record.starts(position)
+            record.learn(position, need.answers, len(need.served))
+            self._state.recount(record, record.starts(position) - before)
+            self._log.add(None, len(need.served))
+        if need.awaits is None:
+            return False
+        self._state.leave_line(entry)
+        self.known.wait_for(need.awaits, entry)
+        return True
+
+    def _serve(self, record: Record, position: int, need: Need, now: float) -> None:
+        """End a batch that has nothing left to ask and is out of line."""
+        state, starts, attempt = self._state, record.starts(position), record.attempt(position)
+        record.serve(position, need.answers, len(need.served), now)
+        if attempt != 1:
+            record.details.attempts[position] = attempt
+        record.details.dues.pop(position, None)
+        state.registry.failed += record.states[position] == FAILED
+        state.registry.catalog.refile(record)
+        state.recount(record, -starts)
+        state.settle(record, now)
+        batch = record.batches(range(position, position + 1))[0]._replace(started_at=None)
+        self._log.add(Served(batch, record.snapshot(), now - record.created_at), len(need.served))

@@ -1,0 +1,193 @@
+"""What is known of each id: its answer, the batch that asks it, and who awaits that batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
+
+from ..config import Settings
+from ..core import RUNNING, Answer, Asker, Id, Known, Mark, forgotten_by
+from .database import Database
+from .rows import QueueRow
+from .schema import IS_AWAITING, READY, THIS, all_of, answers, batches
+from .turns import Turn
+from .wire import Values
+
+_ROWS = 5000
+"""Answers deleted in one turn at most."""
+
+_here = answers.c.instance == THIS
+_this_id = (_here, answers.c.scope == bindparam("of_scope"), answers.c.id == bindparam("of_id"))
+_key = (answers.c.instance, answers.c.scope, answers.c.id)
+_asked_by = (
+    (batches.c.instance == answers.c.instance)
+    & (batches.c.order == answers.c.asker_order)
+    & (batches.c.position == answers.c.asker_position)
+    & (batches.c.state == RUNNING)
+)
+_found = (
+    select(answers.c.id, answers.c.answer, answers.c.at, answers.c.accepted, batches.c.order, batches.c.position)
+    .outerjoin_from(answers, batches, _asked_by)
+    .where(_here, answers.c.scope == bindparam("of_scope"))
+)
+_listed = func.json_each(bindparam("ids", type_=Text)).table_valued("value")
+_LOOK = {
+    True: _found.where(answers.c.id.in_(select(_listed.c.value))),
+    False: _found.where(answers.c.id == any_(bindparam("ids", type_=ARRAY(Text)))),
+}
+
+
+def _put(dialect: Any, names: Sequence[str]) -> Any:
+    """Returns the statement that writes these columns of an id's row, whether or not there is one."""
+    statement = dialect.insert(answers).values(all_of(answers))
+    new = statement.excluded
+    return statement.on_conflict_do_update(index_elements=_key, set_={name: new[name] for name in names})
+
+
+_ASKER, _ANSWER = ("asker_order", "asker_position"), ("answer", "at", "accepted", "used_at")
+_ASK = {True: _put(sqlite, _ASKER), False: _put(postgresql, _ASKER)}
+_TELL = {True: _put(sqlite, _ANSWER + _ASKER), False: _put(postgresql, _ANSWER + _ASKER)}
+_LEAVE = (
+    update(answers)
+    .where(*_this_id, answers.c.asker_order == bindparam("order"), answers.c.asker_position == bindparam("position"))
+    .values(asker_order=None, asker_position=None)
+)
+_USE = update(answers).where(*_this_id).values(used_at=bindparam("now"))
+_WAKE = (
+    update(batches)
+    .where(
+        batches.c.instance == THIS,
+        IS_AWAITING,
+        batches.c.awaits_order == bindparam("order"),
+        batches.c.awaits_position == bindparam("position"),
+    )
+    .values(line=READY, due=bindparam("now"))
+)
+
+_awaited = aliased(batches)
+_left_behind = (
+    batches.c.instance == THIS,
+    IS_AWAITING,
+    ~exists().where(
+        _awaited.c.instance == batches.c.instance,
+        _awaited.c.order == batches.c.awaits_order,
+        _awaited.c.position == batches.c.awaits_position,
+        _awaited.c.state == RUNNING,
+    ),
+)
+_LEFT_BEHIND = select(batches.c.order).where(*_left_behind).limit(1)
+_WAKE_ALL = update(batches).where(*_left_behind).values(line=READY, due=bindparam("now"))
+
+_unused = select(*_key).where(_here, answers.c.used_at <= bindparam("before"), ~exists().where(_asked_by))
+_UNUSED = _unused.order_by(answers.c.used_at).limit(_ROWS)
+_EXCESS = (
+    select(*_key)
+    .where(_here, ~exists().where(_asked_by))
+    .order_by(answers.c.used_at.desc(), answers.c.scope, answers.c.id)
+    .offset(bindparam("most"))
+    .limit(_ROWS)
+)
+_FORGET_UNUSED, _FORGET_EXCESS = (delete(answers).where(tuple_(*_key).in_(which)) for which in (_UNUSED, _EXCESS))
+
+
+class Call(NamedTuple):
+    """The end of a call for some ids of a scope, with its answers, if there are any."""
+
+    scope: str
+    asker: Asker
+    ids: Sequence[Id]
+    answers: Sequence[Answer]
+
+
+def look(turn: Turn, scope: str, wanted: Iterable[Id]) -> Mapping[Id, Known]:
+    """Returns what is known of some ids."""
+    by_key = {_text(one): one for one in wanted}
+    keys: Any = json.dumps(list(by_key)) if turn.connection.is_sqlite else list(by_key)
+    values = {"this": turn.queue.instance, "of_scope": scope, "ids": keys}
+    found = {}
+    for key, answer, at, accepted, *asker in turn.connection.execute(_LOOK[turn.connection.is_sqlite], values).all():
+        known = Known() if answer is None else Known(answer, Mark(at, accepted))
+        found[by_key[key]] = known if asker[0] is None else known._replace(asker=(asker[0], asker[1]))
+    return found
+
+
+def use(turn: Turn, used: Iterable[tuple[str, Id]]) -> None:
+    """Note that the answers to some ids, each with its scope, are used now."""
+    if rows := [_of(turn, scope, one) | {"now": turn.now} for scope, one in used]:
+        turn.connection.execute(_USE, rows)
+
+
+def ask(turn: Turn, asked: Mapping[tuple[str, Id], Asker]) -> None:
+    """Note which batch asks each of some ids from now on."""
+    nothing: Values = {**dict.fromkeys(_ANSWER), "used_at": turn.now}
+    if rows := [_row(turn, *key) | nothing | _asks(asker) for key, asker in asked.items()]:
+        turn.connection.execute(_ASK[turn.connection.is_sqlite], rows)
+
+
+def ended(turn: Turn, calls: Sequence[Call]) -> None:
+    """Note the ends of some calls; whoever awaits one is in line again, and due from now on."""
+    told, left = [], []
+    # A clock that was set back must not place an answer before the submissions that waited for it.
+    at = max(turn.now, turn.queue.latest)
+    for call in calls:
+        order, position = call.asker
+        for nth, one in enumerate(call.ids):
+            if nth < len(call.answers) and isinstance(answer := call.answers[nth], str):
+                mark = {"answer": answer, "at": at, "accepted": turn.queue.orders}
+                told.append(_row(turn, call.scope, one) | mark)
+            else:
+                left.append(_of(turn, call.scope, one) | {"order": order, "position": position})
+    if told:
+        turn.connection.execute(_TELL[turn.connection.is_sqlite], told)
+    if left:
+        turn.connection.execute(_LEAVE, left)
+    if turn.queue.lined:  # else nobody awaits anything
+        this = {"this": turn.queue.instance, "now": turn.now}
+        turn.connection.execute(_WAKE, [this | {"order": call.asker[0], "position": call.asker[1]} for call in calls])
+
+
+def is_any_left_behind(database: Database, state: QueueRow) -> bool:
+    """Returns whether a batch awaits one that no longer runs, because a process without FRESH ended it."""
+    return database.glance(_LEFT_BEHIND, {"this": state.instance}) is not None
+
+
+def wake_left_behind(turn: Turn) -> None:
+    """Put such batches back in line."""
+    turn.connection.execute(_WAKE_ALL, {"this": turn.queue.instance, "now": turn.now})
+
+
+def has_old(database: Database, settings: Settings, state: QueueRow, now: float) -> bool:
+    """Returns whether there are answers to be forgotten."""
+    before = {"this": state.instance, "before": forgotten_by(settings, now)}
+    excess = {"this": state.instance, "most": settings.fresh_max}
+    return any(database.glance(one, values) is not None for one, values in ((_UNUSED, before), (_EXCESS, excess)))
+
+
+def prune(turn: Turn, settings: Settings) -> None:
+    """Delete some of the answers that were not used for long, or are more than FRESH_MAX."""
+    of_this: Values = {"this": turn.queue.instance}
+    turn.connection.execute(_FORGET_UNUSED, of_this | {"before": forgotten_by(settings, turn.now)})
+    turn.connection.execute(_FORGET_EXCESS, of_this | {"most": settings.fresh_max})
+
+
+def _text(one: Id) -> str:
+    """Returns an id as stored: one that is a string is told from an integer of the same digits."""
+    return f"'{one}" if isinstance(one, str) else str(one)
+
+
+def _of(turn: Turn, scope: str, one: Id) -> Values:
+    return {"this": turn.queue.instance, "of_scope": scope, "of_id": _text(one)}
+
+
+def _row(turn: Turn, scope: str, one: Id) -> Values:
+    row: Values = {column.name: None for column in answers.c}
+    return row | {"instance": turn.queue.instance, "scope": scope, "id": _text(one), "used_at": turn.now}
+
+
+def _asks(asker: Asker) -> Values:
+    return dict(zip(_ASKER, asker, strict=True))

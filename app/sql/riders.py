@@ -1,0 +1,53 @@
+"""Chooses the batches that ride in a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..config import Settings
+from ..core import MOST, Batch, ByTurns, Call, Status
+from . import fair
+from .picks import Candidate, near
+from .serving import Serving
+from .turns import Turn
+
+
+def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | None) -> Iterator[list[Candidate]]:
+    """Yields the batches that ride with a leader that has started, some at a time; these are to be started at once.
+
+    Of an ingestion, only the next in line is looked at. With `serving`, those that come up and need no call, or await
+    another's, leave the line, and it is read again until nothing changes or the call is full.
+    """
+    call = Call(settings, leader)
+    passed: set[tuple[float, ...]] = set()
+    gone, changes = 0, True
+    while call.looks and changes and gone < MOST:
+        before, riders = gone, list[Candidate]()
+        limit = call.looks + len(passed)
+        turns = fair.riding(turn, settings, call.free, limit) if turn.queue.fair else None
+        picked = [] if turns else near(turn, call.free, limit)
+        known_of = serving.look(picked) if serving else {}
+        for one in _drawn(turns) if turns else picked:
+            place = one.place[:2] if one.fresh else one.place
+            if not call.looks:
+                break
+            if place in passed:
+                continue
+            if serving and turns:
+                known_of = serving.look([one])
+            asking = serving.asking(one, known_of) if serving else one
+            if asking is None:
+                gone += 1
+            elif call.takes(asking.answers.asking(asking.batch(asking.attempt + 1, Status.TRIGGERED))):
+                riders.append(asking)
+                if turns:
+                    turns.pay(one)
+            else:
+                passed.add(place)
+        changes = serving is not None and (gone > before or bool(riders))
+        yield riders
+
+
+def _drawn(turns: ByTurns[Candidate]) -> Iterator[Candidate]:
+    while turns:
+        yield turns.draw()

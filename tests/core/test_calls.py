@@ -1,0 +1,50 @@
+"""Which batches share a call, in figures; tests/contract/test_riders.py has the stores follow."""
+
+from __future__ import annotations
+
+from app.core import Batch, BatchError, Call, Priority, Status, key_of, merged, parted
+from tests.support.queueing import settings
+
+INGESTION = "0189d5a8-0000-8000-8000-000000000000"
+BOOM = BatchError("RuntimeError", "boom")
+
+
+def batch(*ids: int, position: int = 0, attempt: int = 1) -> Batch:
+    return Batch(INGESTION, position, list(ids), Status.TRIGGERED, Priority.LOW, attempt)
+
+
+def test_a_full_batch_looks_at_nothing() -> None:
+    assert Call(settings(fill=True), batch(1, 2, 3)).looks == 0
+    assert Call(settings(fill=True), batch(1, 2, 3, 4)).looks == 0, "it was cut by a larger BATCH_SIZE"
+
+
+def test_looks_are_bounded_and_end_with_the_last_place() -> None:
+    call = Call(settings(fill=True, batch_size=4), batch(1, 1))
+    assert (call.free, call.looks) == (3, 11)
+    assert not call.takes(batch(2, 3, 4, 5))
+    assert call.takes(batch(2, 1))
+    assert (call.free, call.looks) == (2, 9)
+    assert call.takes(batch(3, 4))
+    assert (call.free, call.looks) == (0, 0)
+
+
+def test_a_last_attempt_takes_nobody_along() -> None:
+    assert Call(settings(fill=True, max_attempts=2), batch(1, attempt=2)).looks == 0
+    call = Call(settings(fill=True, max_attempts=2), batch(1))
+    assert not call.takes(batch(2, attempt=2))
+
+
+def test_each_batch_gets_the_answers_to_its_ids() -> None:
+    parts = [(2, 1), (3, 2), (2, 2)]
+    ids = merged(parts)
+    assert ids == (2, 1, 3)
+    assert [list(one) for one in parted(parts, ids, ["b", "a", BOOM])] == [["b", "a"], [BOOM, "b"], ["b", "b"]]
+    assert [list(one) for one in parted(parts, ids, ())] == [[], [], []], "without data all are null"
+
+
+def test_the_key_of_a_call_is_that_of_its_batches() -> None:
+    first, second = batch(1), batch(2, position=1)
+    assert key_of([first]) == first.id
+    assert key_of([first, second]) == key_of([first, second._replace(attempt=3)])
+    part = second._replace(asked=(1,))
+    assert len({key_of(some) for some in ([first], [first, second], [second, first], [first, part])}) == 4
