@@ -137,7 +137,7 @@ class TestPause:
 
 class TestQueue:
     def test_an_empty_one(self, host: Host) -> None:
-        nothing = {"waiting": 0, "oldest_at": None, "drained_at": None}
+        nothing = {"waiting": 0, "oldest_at": None, "drained_at": None, "paused": False, "parked": 0}
         assert host.client.get("/queue").json == {
             "now": "2027-01-15T08:00:00.000Z",
             "worker": "off",
@@ -158,6 +158,8 @@ class TestQueue:
             "next": [],
             "workers": [],
             "callers": [],
+            "paused_owners": [],
+            "concurrency": {"each": 4, "some": {}, "changed": False, "most": 4},
         }
 
     def test_the_next_in_true_order(self, host: Host) -> None:
@@ -174,6 +176,8 @@ class TestQueue:
             "waiting": 2,
             "oldest_at": "2027-01-15T08:00:00.000Z",
             "drained_at": "2027-01-15T08:00:15.000Z",
+            "paused": False,
+            "parked": 0,
         }
         assert document["waiting"] == 4
         taken = []

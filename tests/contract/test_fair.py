@@ -45,7 +45,8 @@ def simulated(
 ) -> Simulation:
     """A simulation in which these arrive."""
     clock.reset()
-    chosen = {"fair": True, "interval": 5.0, "concurrency": 4} | chosen
+    # A quota of a day stretches a schedule over a week, and what ended is looked at afterwards.
+    chosen = {"fair": True, "interval": 5.0, "concurrency": 4, "retention": 30 * 86400.0} | chosen
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work or (lambda _: (0.0, True)))
     for at, count, priority, owner in arrivals:
         simulation.at(

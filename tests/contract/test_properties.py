@@ -33,6 +33,9 @@ WORK = st.tuples(
 )
 
 
+MONTH = 30 * 86400.0
+"""Seconds for which what ended is kept: a quota of a day stretches a schedule over a week."""
+
 OWNERS = st.sampled_from([None, "ann", "bob"])
 PAUSES = st.builds(
     Pauses, st.frozensets(PRIORITIES, max_size=2), st.frozensets(st.sampled_from(["ann", "bob"]), max_size=1)
@@ -113,6 +116,7 @@ def check_promises(
     **chosen: Any,
 ) -> None:
     clock.reset()
+    chosen["retention"] = MONTH
     attempts: dict[tuple[str, int], int] = {}
     tries: dict[tuple[str, int], int] = {}
 
@@ -220,6 +224,7 @@ def test_estimates_are_exact_when_nothing_else_arrives(
 ) -> None:
     clock.reset()
     chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4, "limits": limits}
+    chosen["retention"] = MONTH
     expected: dict[str, tuple[Estimate, int]] = {}
 
     def work(_: Batch) -> tuple[float, float | bool]:
