@@ -152,7 +152,7 @@ def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
     assert made.depth(2, NOW - 7, 3, (2.0, 9)) == (2, NOW - 7, NOW + 12)
 
 
-def test_with_fill_they_are_the_latest_it_can_be_and_a_start_may_be_any() -> None:
-    made = timeline(interval=5.0, slots=9, waiting=4)._replace(fill=True)
+def test_what_may_be_early_is_the_latest_it_can_be_and_a_start_may_be_any() -> None:
+    made = timeline(interval=5.0, slots=9, waiting=4)._replace(early=True)
     assert made.estimate(prospect(2, 1, 0)) == (2, NOW + 10, NOW + 10, NOW, True)
     assert all(quote.at_latest for quote in made.quotes(lambda _: (2, (2.0, 9)), 1).values())
