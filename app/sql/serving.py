@@ -166,7 +166,12 @@ class Serving:
         self._turn.queue.lined += need.answers.starts
         self._recount(candidate, need)
         order, position = asker
-        values: Values = {"state": candidate.state, "line": AWAITING, "awaits_order": order, "awaits_position": position}
+        values: Values = {
+            "state": candidate.state,
+            "line": AWAITING,
+            "awaits_order": order,
+            "awaits_position": position,
+        }
         values |= {"due": candidate.due, "caller": candidate.row.caller}
         self._learn(candidate, need, _ADD_AWAITING if candidate.fresh else _AWAIT, values)
 

@@ -163,7 +163,7 @@ class TestTwentyUrgentBatchesThatAreRetriedInTenMinutes:
         assert (estimate.batches_ahead, estimate.start, estimate.next_change) == (0, clock.now(), clock.now())
 
     def test_the_quote(self, make: Callable[..., Store], clock: FakeClock) -> None:
-        assert make().quote(1)[Priority.LOW] == (0, clock.now(), clock.now())
+        assert make().quote(1)[Priority.LOW] == Quote(0, clock.now(), clock.now())
 
     def test_a_deadline(self, make: Callable[..., Store], clock: FakeClock) -> None:
         store = make()

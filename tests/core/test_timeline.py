@@ -153,7 +153,7 @@ def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
     assert made.depth(0, None, 3, (2.0, 9), 4) == (4, None, None, 4)
 
 
-def test_with_fill_they_are_the_latest_it_can_be_and_a_start_may_be_any() -> None:
+def test_what_may_be_early_is_the_latest_it_can_be_and_a_start_may_be_any() -> None:
     made = timeline(interval=5.0, slots=9, waiting=4)._replace(early=True)
     assert made.estimate(prospect(2, 1, 0)) == (2, NOW + 10, NOW + 10, NOW, True)
     quotes = made.quotes(lambda _: (2, (2.0, 9), None), 1, lambda _: False)
