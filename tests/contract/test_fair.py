@@ -337,7 +337,7 @@ class TestOneCallerHasVeryMany:
         last = submit(store, range(1, 10), owner="sales", deadline=clock.now() + 20)
         estimate = estimate_of(store, last.id)
         assert estimate is not None
-        assert estimate == (0, clock.now(), clock.now() + 20, clock.now())
+        assert estimate[:4] == (0, clock.now(), clock.now() + 20, clock.now())
         with pytest.raises(TooLate):
             submit(store, [1], owner="nightly", deadline=clock.now() + 3600)
 
@@ -392,7 +392,7 @@ class TestSomeArePausedOrMoved:
         store.pause(what=sales)
         assert [(one.name, one.waiting) for one in store.callers(9)] == [("nightly", 9), ("web", 9)]
         assert store.quote(1, "sales")[Priority.MEDIUM].start is None
-        assert store.quote(1, "desk")[Priority.MEDIUM] == (0, clock.now(), clock.now())
+        assert store.quote(1, "desk")[Priority.MEDIUM][:3] == (0, clock.now(), clock.now())
         assert whose(store, clock, 6) == ["nightly", "web"] * 3
         store.resume(what=sales)
         assert [(one.name, one.waiting) for one in store.callers(9)] == [("nightly", 6), ("sales", 9), ("web", 6)]

@@ -239,12 +239,13 @@ class Simulation:
 
     def _riding(self, due: list[Place]) -> list[Place]:
         """What rides with the first of the due batches: of each ingestion, only the next one is looked at."""
-        leader, fair = self.next_of(due, self.fair), deepcopy(self.fair)
-        fair.take(self.current(self._known(leader)))
-        left, riding, passed = [place for place in due if place != leader], list[Place](), set[int]()
-        ids, size = set(self._ids[leader[1:]]), self.settings.batch_size
+        leader, size = self.next_of(due, self.fair), self.settings.batch_size
+        ids = set(self._ids[leader[1:]])
         if not self.settings.fill or len(ids) >= size or not self._shares(leader):
             return []
+        fair = deepcopy(self.fair)
+        fair.take(self.current(self._known(leader)))
+        left, riding, passed = [place for place in due if place != leader], list[Place](), set[int]()
         looks = size - len(ids) + BEYOND
         while left and looks and len(ids) < size:
             place = self.next_of(left, fair)
