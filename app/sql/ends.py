@@ -219,7 +219,7 @@ class _Ends:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
-        elif queue.fair:
+        elif queue.fair and not counted:
             callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {
             "of_instance": queue.instance,
