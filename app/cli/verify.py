@@ -151,7 +151,7 @@ def _of_turns(
     """Yields what was violated where callers take turns: an order inside a caller, one of priorities, or a share."""
     if all(one.rank == one.priority for one in starts):
         yield _overtaken(starts, grace, since, lambda one: (one.rank, 0, 0))
-    for _, of_caller in _grouped(starts, key=lambda one: (one.priority, one.owner)):
+    for _, of_caller in _grouped(starts, key=_line_of):
         yield _overtaken(of_caller, grace, since)
     if any(one.rode_with for one in starts):
         return  # a caller whose batches did not fit into calls had fewer turns, and the log does not say so
@@ -171,6 +171,10 @@ def _grouped(starts: Sequence[Dispatch], key: Callable[[Dispatch], Any]) -> Iter
     for one in starts:
         groups.setdefault(key(one), []).append(one)
     return groups.items()
+
+
+def _line_of(dispatch: Dispatch) -> tuple[Priority, str | None]:
+    return dispatch.priority, dispatch.owner
 
 
 def _place(dispatch: Dispatch) -> tuple[float, int, int]:
@@ -223,7 +227,7 @@ def _out_of_place(starts: Sequence[Dispatch], fair: Mapping[str, int] | None) ->
             if rider.started_at > starts[0].started_at:  # where the log begins, its leader may be cut off
                 detail = f"{_name(rider)} rode with batch {rider.rode_with}, which took no token at that time."
                 return Violation("riders", rider, rider, detail)
-        elif _place(rider) <= _place(leader) and (fair is None or rider.owner == leader.owner):
+        elif _place(rider) <= _place(leader) and (fair is None or _line_of(rider) == _line_of(leader)):
             return Violation(
                 "riders", leader, rider, f"{_name(rider)} rode with {_name(leader)}, which is less urgent."
             )
