@@ -40,6 +40,7 @@ class Everything(Model):
 
     fair: Fairness = field(default_factory=lambda: Fairness({}))
     failed: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+    alone: set[tuple[str, int]] = field(default_factory=set)
 
     def arrive(self, ids: list[int], priority: Priority, fresh: float | None, owner: str) -> None:
         found = submit(self.store, ids, priority, fresh=fresh if self.is_fresh else None, owner=owner)
@@ -64,7 +65,10 @@ class Everything(Model):
         return [one for one in asked if one not in failed and one not in told]
 
     def must_ask(self, ingestion_id: str, position: int) -> bool:
-        return super().must_ask(ingestion_id, position) if self.is_fresh else True
+        left, scope = self.left(ingestion_id, position), self.scope(ingestion_id)
+        asks = left[:1] if (ingestion_id, position) in self.alone else left
+        busy = {one for asked in self.asked.values() for of, one in asked if of == scope} if self.is_fresh else set()
+        return bool(left) and not busy.intersection(asks)
 
     def place_of(self, ingestion: Ingestion, position: int) -> Place:
         aging = self.settings.priority_aging
@@ -74,11 +78,13 @@ class Everything(Model):
     def place(self, claim: Claim) -> Place:
         return self.place_of(self.ingestions[claim.batch.ingestion_id], claim.batch.position)
 
-    def next_of(self, due: list[Place]) -> Place:
+    def next_of(self, due: list[Place], claimed: Place) -> Place:
+        """Which of the batches that are due goes next, if this one was claimed."""
         if not self.settings.fair:
             return min(due)
         known = {one.order: one for one in self.ingestions.values()}
-        first = known[min(due)[1]].priority
+        # With aging, the priority may be that of an urgent batch of somebody else's that will need no call.
+        first = known[(claimed if self.settings.priority_aging else min(due))[1]].priority
         among = [place for place in due if known[place[1]].priority == first]
         return min(among, key=lambda place: (self.fair.turn(known[place[1]]), place))
 
@@ -89,7 +95,7 @@ class Everything(Model):
             for place, (of, since) in self.waiting.items()
             if since <= now + EPSILON and self.must_ask(of, place[2])
         ]
-        assert places[0] == self.next_of(due), "the batch whose turn it is takes the token"
+        assert places[0] == self.next_of(due, places[0]), "the batch whose turn it is takes the token"
         assert len(set(places)) == len(places)
         assert set(places) <= set(due), "what rides has to be asked, and no id of it is in process elsewhere"
         assert self.settings.fill or len(places) == 1
@@ -135,6 +141,8 @@ class Everything(Model):
                 self.failed.setdefault(key, set()).update(one for _, one in asked if ends == "bury" or one in bad)
             if ends == "release":
                 self.fair.give_back(self.ingestions[claim.batch.ingestion_id])
+            if ended.state == WAITING and ends == "bury":
+                self.alone.add(key)
             if ended.state == WAITING and not ended.ingestion.counts.cancelled:
                 self.waiting[self.place(claim)] = claim.batch.ingestion_id, now + (6.0 if ends == "retry" else 0.0)
 
