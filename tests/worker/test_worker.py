@@ -676,6 +676,15 @@ def test_with_nothing_to_do_it_looks_again_after_a_third_of_a_lease_and_says_not
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+def test_between_two_starts_it_waits_for_the_token(serve: Serve) -> None:
+    clock = Waits()
+    host = serve(echo, clock=clock, interval=5, lease=3000)
+    host.submit([1, 2, 3, 4])
+    eventually(lambda: clock.seconds[-1:] == [5])
+    host.advance(2)
+    eventually(lambda: clock.seconds[-1:] == [3])
+
+
 def test_what_is_added_while_it_looks_is_found(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
     class Late(MemoryStore):
         """Somebody submits after the worker's claim has found nothing, before it hears of that."""
