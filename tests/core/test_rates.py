@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core import check_rates
+from app.core import Rates, check_rates
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
 
@@ -23,3 +23,18 @@ def test_it_is_an_object_of_known_members() -> None:
     assert faults({long: 1}) == {
         "#/" + "x" * 60: f"{'x' * 60!r} is not a member of this request; those are interval, burst, limits."
     }
+
+
+@pytest.mark.parametrize("value", [True, "5", 0, -1, 0.01, 1e6, []])
+def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
+    assert list(faults({"interval": value})) == ["#/interval"]
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", 0, 10**6, []])
+def test_a_burst_is_a_whole_number_within_bounds(value: Any) -> None:
+    assert list(faults({"burst": value})) == ["#/burst"]
+
+
+def test_what_is_asked_for_is_returned() -> None:
+    assert check_rates({"interval": 6, "burst": None}, settings(interval=5)) == Rates(6.0, None, {})
+    assert check_rates({"burst": 2}, settings(interval=5, burst=2)) == Rates(None, 2, {})
