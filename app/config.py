@@ -255,7 +255,11 @@ class Settings:
         5.0, _seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
     )
     backoff_max: float = _setting(600.0, _seconds(), "Upper bound in seconds of any wait before another attempt.")
-    lease: float = _setting(60.0, _seconds(above=True), "Seconds without a heartbeat after which a batch is recovered.")
+    lease: float = _setting(
+        60.0,
+        _seconds(above=True),
+        "Seconds without a heartbeat after which a batch is recovered, and a sweep goes on elsewhere.",
+    )
     max_ids: int = _setting(1_000_000, _integer(1), "Ids in one ingestion at most.")
     max_pending: int = _setting(
         1_000_000, _integer(0), "Batches waiting at most, or the submit is refused; 0: no bound."

@@ -12,6 +12,9 @@ _LIMIT = re.compile(r"(\d{1,9})\s*/\s*(\d{1,6})?\s*(s|min|h|day)(?: burst (\d{1,
 _QUOTA = re.compile(r"(\d{1,9})\s*/\s*day at (\d\d):(\d\d) (\S+)")
 _LONGEST = 366 * 86_400
 
+LATENESS = 0.01
+"""Seconds by which a start may be late without a limit losing anything: more than waking up and a claim take."""
+
 
 class Limit(NamedTuple):
     """At most `most` starts in any `period` of seconds, at most `burst` of them at once."""
@@ -25,9 +28,14 @@ class Limit(NamedTuple):
     def interval(self) -> float:
         """Seconds per token, such that any `most` + 1 starts take at least a period.
 
-        A bucket lets k starts through in no less than k - burst intervals (RFC 2215, section 3.6).
+        A bucket lets k starts through in no less than k - capacity intervals (RFC 2215, section 3.6).
         """
-        return self.period / (self.most + 1 - self.burst)
+        return (self.period + LATENESS) / (self.most + 1 - self.burst)
+
+    @property
+    def capacity(self) -> float:
+        """Tokens saved up at most: the burst, and what arrives within LATENESS, by which a late start is made up."""
+        return self.burst + LATENESS / self.interval
 
 
 class Quota(NamedTuple):

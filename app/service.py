@@ -106,7 +106,7 @@ class Service:
         self._accepting: set[tuple[str | None, str]] = set()
         self.store = self._open_store()
         self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
-        self.sweeper = Sweeper(self.name, self.store, self.clock, self.emitter, self.worker.wake)
+        self.sweeper = Sweeper(self.name, self.store, self.settings.lease, self.clock, self.emitter, self.worker.wake)
         self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
         alarms = [one.alarm for one in (self.worker, self.sweeper, self.courier) if one]
         self._parting = weakref.finalize(self, _part_apart, self.store, self.worker.id, *alarms)

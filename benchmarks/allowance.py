@@ -94,12 +94,14 @@ def _post(port: int, number: int) -> float:
 
 
 def _early(port: int, limit: str) -> int:
-    """How many starts were less than an interval after the one before, by the service's own dispatch log."""
+    """How many starts came less than a period after the one that many before, by the service's own dispatch log."""
     (one,) = parse_limits(limit)
     assert isinstance(one, Limit)
     log = json.loads(servers.fetch(port, "/dispatches?limit=1000"))["dispatches"]
     starts = sorted(dispatch["started_at"] for dispatch in log)
-    return sum(later - earlier < one.interval - TOO_EARLY for earlier, later in itertools.pairwise(starts))
+    return sum(
+        later - earlier < one.period - TOO_EARLY for earlier, later in zip(starts, starts[one.most :], strict=False)
+    )
 
 
 def _peer(peer: Peer) -> dict[str, float]:

@@ -88,7 +88,13 @@ def in_process(work: Callable[..., int], address: str, seconds: float, width: in
 
 
 def open_store(address: str) -> SQLStore:
-    keys = {"INGEST_STORE": address, "INGEST_INTERVAL": 0, "INGEST_STORE_POOL": 10, "INGEST_STORE_TIMEOUT": 30}
+    keys = {
+        "INGEST_STORE": address,
+        "INGEST_INTERVAL": 0,
+        "INGEST_MAX_PENDING": 0,
+        "INGEST_STORE_POOL": 10,
+        "INGEST_STORE_TIMEOUT": 30,
+    }
     return SQLStore(Settings.read(keys))
 
 

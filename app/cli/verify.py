@@ -56,7 +56,7 @@ def verify(
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
     limited = [dispatch for dispatch in starts if dispatch.started_at >= since]
     rates = (
-        _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.burst)
+        _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.capacity)
         for one in limits
     )
     found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace))
@@ -91,7 +91,7 @@ def log_of(document: Any) -> Log:
     return Log([_dispatch(item, f"Dispatch {number}") for number, item in enumerate(items, 1)])
 
 
-def _too_close(starts: Sequence[Dispatch], interval: float, burst: int) -> Violation | None:
+def _too_close(starts: Sequence[Dispatch], interval: float, burst: float) -> Violation | None:
     """Returns the first start for which a token bucket that was full at any time before would have had no token.
 
     In any t seconds a token bucket gives at most burst + t / interval tokens (RFC 2215, section 3.6), so k starts take
@@ -107,7 +107,7 @@ def _too_close(starts: Sequence[Dispatch], interval: float, burst: int) -> Viola
             needed = (count - burst) * interval
             detail = (
                 f"{count} starts within {seconds:.6f} s, from {_name(earlier)} to {_name(dispatch)}; "
-                f"at one every {interval:g} s with a burst of {burst} they need {needed:g} s."
+                f"at one every {interval:g} s with a burst of {burst:g} they need {needed:g} s."
             )
             return Violation("rate", earlier, dispatch, detail)
         if lag > most:

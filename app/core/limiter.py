@@ -50,13 +50,13 @@ class Limiter(Protocol):
 
 
 class TokenBucket:
-    """One token per `interval` seconds, at most `burst` saved up; starts full.
+    """One token per `interval` seconds, at most `burst` saved up, parts of one included; starts full.
 
     Kept as one number, the theoretical arrival time of the virtual scheduling algorithm (ITU-T I.371, annex A): the
     moment at which the bucket would be full again. An interval of 0 does not limit.
     """
 
-    def __init__(self, interval: float, burst: int, full_at: float = -math.inf) -> None:
+    def __init__(self, interval: float, burst: float, full_at: float = -math.inf) -> None:
         self.interval = interval
         self.burst = burst
         self._full_at = full_at
@@ -99,7 +99,7 @@ class TokenBucket:
         """Returns how many tokens are available; `burst` if the interval is 0."""
         with self._lock:
             if not self.interval:
-                return self.burst
+                return math.floor(self.burst)
             return max(0, math.floor(self.burst - (self._from(now) - now) / self.interval + 1e-9))
 
     def least_time(self, count: int) -> float:

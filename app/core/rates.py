@@ -132,7 +132,7 @@ def _when(limit: AnyLimit) -> tuple[object, ...]:
     return (limit.period,) if isinstance(limit, Limit) else (limit.at, limit.zone)
 
 
-def carried(old: TokenBucket, interval: float, burst: int, now: float) -> float:
+def carried(old: TokenBucket, interval: float, burst: float, now: float) -> float:
     """Returns when a bucket of another rate would be full that has the tokens of an old one, in parts too."""
     tokens = min(burst, old.burst - (old.full_from(now) - now) / old.interval) if old.interval else 0.0
     return now + (burst - tokens) * interval

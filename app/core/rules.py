@@ -88,7 +88,7 @@ class Gate:
             full_at = carried(before[OF_INTERVAL], after.interval, after.burst, now)
         for one in after.limits:
             if isinstance(one, Limit) and one.name in rates.limits.keys() | self.rates.limits.keys():
-                levels[one.name] = carried(before[one.name], one.interval, one.burst, now)
+                levels[one.name] = carried(before[one.name], one.interval, one.capacity, now)
         self.rates = rates._replace(since=now)
         self.limiter = Gate.of(settings, now, full_at, levels | {_RATES: self.rates}).limiter
 

@@ -15,9 +15,6 @@ from .attempt import announce
 
 logger = logging.getLogger("flask_ingestion")
 
-_LEASE = 60.0
-"""Seconds after which another process goes on with a sweep whose process is gone."""
-
 _TEND = 5.0
 """Seconds after which a sweep that found nothing in the meantime says how far it is."""
 
@@ -26,14 +23,17 @@ _TROUBLE_MAX = 10.0
 
 class Sweeper:
     """Works on one sweep at a time, beside the worker. Each step is one small call of the store, so a dispatch waits
-    for one step at most.
+    for one step at most. Another process goes on with a sweep whose process has been gone for `lease` seconds.
 
     It announces what a cancel ended, and calls `wake` for the worker after each step.
     """
 
-    def __init__(self, name: str, store: Store, clock: Clock, emitter: Emitter, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, store: Store, lease: float, clock: Clock, emitter: Emitter, wake: Callable[[], None]
+    ) -> None:
         self._name = name
         self._store = store
+        self._lease = lease
         self._clock = clock
         self._emitter = emitter
         self._wake_worker = wake
@@ -89,7 +89,7 @@ class Sweeper:
 
     def _next(self) -> float | None:
         """Work on a sweep, if there is one; returns in how many seconds to look again, None for when woken."""
-        found = self._store.sweeps.claim(_LEASE)
+        found = self._store.sweeps.claim(self._lease)
         if not isinstance(found, Sweep):
             return found
         self._sweep(found)
@@ -103,7 +103,7 @@ class Sweeper:
             last = page is None
             if not page and not last and self._clock.now() < told_at + _TEND:
                 continue
-            done = store.sweeps.act(sweep, [one.id for one in page or ()], cursor, _LEASE, last=last)
+            done = store.sweeps.act(sweep, [one.id for one in page or ()], cursor, self._lease, last=last)
             told_at = self._clock.now()
             if done is None:
                 return

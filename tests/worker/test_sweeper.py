@@ -55,7 +55,7 @@ def told() -> Told:
 
 @pytest.fixture
 def sweeper(store: MemoryStore, clock: FakeClock, told: Told) -> Iterator[Sweeper]:
-    sweeper = Sweeper("test", store, clock, Emitter("test", Flask("test")), told)
+    sweeper = Sweeper("test", store, 60.0, clock, Emitter("test", Flask("test")), told)
     yield sweeper
     told.go_on.set()
     sweeper.stop(BOUND)
@@ -72,7 +72,7 @@ def test_one_that_stops_lets_another_go_on(store: MemoryStore, clock: FakeClock,
     told.go_on.set()
     stopping.join(BOUND)
     assert (store.sweeps.latest(1)[0].acted, told.steps) == (25, 1)
-    again = Sweeper("other", store, clock, Emitter("test", Flask("test")), told)
+    again = Sweeper("other", store, 60.0, clock, Emitter("test", Flask("test")), told)
     again.start()
     eventually(lambda: store.sweeps.latest(1)[0].finished_at is not None)
     again.stop(BOUND)

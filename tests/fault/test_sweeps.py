@@ -1,0 +1,71 @@
+"""A sweep goes on where it was, whatever is killed in between."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.core import BatchError
+from app.sql.store import SQLStore
+from tests.fault.cluster import PATIENCE, Node
+from tests.support.host import eventually
+from tests.support.postgres import Postgres
+from tests.support.queueing import bury, claimed, settings, submit
+
+pytestmark = pytest.mark.realtime
+
+COUNT = 1500
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store, durable."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ingest.db"
+    server: Postgres = request.getfixturevalue("durable_postgres")
+    return server.new_database()
+
+
+def test_kill_9_during_a_redrive_of_all_loses_and_repeats_nothing(address: str) -> None:
+    with closing(SQLStore(settings(store=address, interval=0))) as store:
+        for number in range(COUNT):
+            submit(store, [number])
+        for _ in range(COUNT // 100):
+            for claim in claimed(store, 100):
+                bury(store, claim, BatchError("ValueError", "boom"))
+        store.pause()
+        environ = {
+            "INGEST_STORE": address,
+            "INGEST_INTERVAL": "0",
+            "INGEST_STORE_POLL": "0.05",
+            "INGEST_LEASE": "1",
+            "INGEST_PORT": "0",
+        }
+        node = Node(environ)
+
+        def acted() -> int:
+            (sweep,) = store.sweeps.latest(1)
+            return sweep.acted
+
+        def waiting() -> int:
+            return sum(depth.waiting for depth in store.stats().depths.values())
+
+        try:
+            assert node.ready.wait(PATIENCE)
+            status, answer, _ = node.call("POST", "/ingestions/redrive", {"status": "failed"})
+            assert (status, answer["matched"]) == (200, COUNT), answer
+            stops = []
+            for share in (0.1, 0.3, 0.5):
+                eventually(lambda share=share: acted() > share * COUNT)
+                node.kill()
+                stops.append(acted())
+                assert stops[-1] == waiting(), "a step and how far it is are one"
+                node.start()
+            assert stops[0] < COUNT, "killed too late to prove anything"
+            eventually(lambda: store.sweeps.latest(1)[0].finished_at is not None)
+            assert acted() == waiting() == COUNT
+            assert [entry.action for entry in store.audits(10)] == ["redrive_all", "pause"]
+        finally:
+            node.kill()
