@@ -30,6 +30,11 @@ def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
     assert list(faults({"interval": value})) == ["#/interval"]
 
 
+def test_true_is_no_number() -> None:
+    with pytest.raises(InvalidRequest, match="interval"):
+        check_rates({"interval": True}, settings(interval=1))
+
+
 @pytest.mark.parametrize("value", [True, 1.0, "1", 0, 10**6, []])
 def test_a_burst_is_a_whole_number_within_bounds(value: Any) -> None:
     assert list(faults({"burst": value})) == ["#/burst"]
