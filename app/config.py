@@ -185,6 +185,9 @@ class Settings:
     audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
     concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
+    concurrency_most: int = _setting(
+        0, _integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
+    )
     priority_aging: float = _setting(
         0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
     )
@@ -273,6 +276,16 @@ class Settings:
     id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted, of integers.")
     id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
+    attempts_kept: int = _setting(
+        0,
+        _integer(0, 1000),
+        "Latest attempts kept of each batch; each takes 320 bytes of memory, or 75 on disk, and its error; 0: none.",
+    )
+    find_ids: bool = _setting(
+        False,
+        _flag,
+        "Whether ids are indexed, so that each is found at once; 5 to 9 bytes an id, up to 200 in small ingestions.",
+    )
     dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
     shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
     autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")

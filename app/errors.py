@@ -10,6 +10,7 @@ IngestError
 └── Refusal               a request that cannot be granted as it stands
     ├── InvalidRequest    what was asked is malformed; lists every fault
     ├── UnknownIngestion  there is no such ingestion, or it has been forgotten
+    ├── UnknownWorker     there is no such worker; names those that there are
     ├── Conflict          the ingestion is in a state that rules this out
     ├── KeyReused         an idempotency key was reused for a different request
     ├── KeyInUse          an idempotency key was sent again while its first request is still being accepted
@@ -97,6 +98,10 @@ class UnknownIngestion(Refusal):
             super().__init__(f"Several ids begin with {text!r}, such as {', '.join(candidates)}; give more of it.")
         else:
             super().__init__(f"There is no ingestion {text!r}; finished ones are forgotten after a while.")
+
+
+class UnknownWorker(Refusal):
+    """There is no worker of this id, or on this host; or an id begins like several."""
 
 
 class Conflict(Refusal):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock
+from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock, check_pauses, check_priority
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .processors import Processor, checked
@@ -177,17 +177,29 @@ class IngestionAPI:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
         return self.service.redrive(ingestion_id, by)
 
+    def move(self, ingestion_id: str, priority: Priority | str, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion go at another priority, in its creation order.
+
+        Raises UnknownIngestion, Conflict, or InvalidRequest for what is no priority.
+        """
+        return self.service.move(ingestion_id, check_priority({"priority": priority}), by)
+
     def redrive_callback(self, ingestion_id: str) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
         return self.service.redrive_callback(ingestion_id)
 
-    def pause(self, by: str | None = None) -> None:
-        """Stop starting batches until `resume`; `by` is who the audit log names."""
-        self.service.pause(by)
+    def pause(self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None) -> None:
+        """Stop starting batches until `resume`; `by` is who the audit log names.
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.service.resume(by)
+        With `priority` or `owner`, only those of that priority and of that caller. Raises InvalidRequest.
+        """
+        self.service.pause(by, check_pauses(priority, owner))
+
+    def resume(
+        self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None
+    ) -> None:
+        """End a pause of the queue, or of that priority and that caller; each has its own. Raises InvalidRequest."""
+        self.service.resume(by, check_pauses(priority, owner))
 
     def end_hold(self, by: str | None = None) -> None:
         """End a hold that the upstream asked for, if there is one."""

@@ -52,6 +52,15 @@ class ReadyQueue(Generic[T]):
         else:
             heapq.heapreplace(heap, following)
 
+    def remove(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+        """Remove the entries of some owners and return them; looks at all entries."""
+        heap = self._ready.queue
+        taken = [entry for entry in heap if wanted(entry.owner)]
+        if taken:
+            heap[:] = [entry for entry in heap if not wanted(entry.owner)]
+            heapq.heapify(heap)
+        return taken
+
     def note_gone(self, is_gone: Callable[[T], bool]) -> None:
         """Mark an owner's entries as void; drops void entries once they may be half of all, in amortized O(1).
 

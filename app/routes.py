@@ -7,20 +7,24 @@ import math
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, stream_with_context
+from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
 from .config import Settings
-from .core import ASK_AGAIN, Estimate, Status, check_sweep, dumps, grouped
+from .core import ASK_AGAIN, Estimate, Status, check_priority, check_sweep, dumps, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
     FAILURE_FILTERS,
     FILTERS,
+    PAUSABLE,
     Answer,
+    AnyText,
     Caller,
     Guard,
     add_login,
+    attempts_document,
     audit_document,
     count_member,
     current,
@@ -36,6 +40,7 @@ from .web import (
     listing_document,
     needs,
     parse_request,
+    pauses_member,
     problem,
     queue_document,
     quote_document,
@@ -43,6 +48,7 @@ from .web import (
     refuse_foreign,
     result_lines,
     root_path,
+    search_text,
     secure,
     spot_member,
     status_head,
@@ -50,6 +56,7 @@ from .web import (
     status_page,
     sweep_document,
     with_failed,
+    worker_member,
 )
 
 _PAGE = 50
@@ -58,6 +65,9 @@ _PAGE = 50
 _PAGE_MAX = 1000
 _SWEEPS = 20
 """Sweeps listed, where the caller does not say."""
+
+_PLACES = 20
+"""Places of an id, where the caller does not say."""
 
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
@@ -70,6 +80,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     blueprint.register_error_handler(HTTPException, from_http)
     guard = Guard(service)
     blueprint.after_request(secure)
+    blueprint.record(_add_converter)
 
     @blueprint.before_request
     def before() -> Response | None:
@@ -113,6 +124,12 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         service.redrive(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
+    @blueprint.post("/status/<ingestion_id>/move")
+    @needs(Role.OPERATE)
+    def move(ingestion_id: str) -> Response:
+        service.move(ingestion_id, check_priority(_body(service.settings)), guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
     @needs(Role.OPERATE)
     def redrive_callback(ingestion_id: str) -> Response:
@@ -125,17 +142,29 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         lines = result_lines(service.store.results(ingestion_id, failed=with_failed()))
         return Response(stream_with_context(lines), mimetype=lines_type())
 
+    @blueprint.get("/attempts/<ingestion_id>")
+    @needs(Role.READ, "offset", "limit")
+    def attempts(ingestion_id: str) -> Response:
+        batch: int | None = g.ingestion_batch
+        offset, limit = (0, _PAGE) if batch is None else (batch, 1)
+        found = service.store.attempts(
+            ingestion_id,
+            count_member("offset", offset) or 0,
+            count_member("limit", limit, least=1, most=_PAGE_MAX),
+        )
+        return _json(attempts_document(service.settings, *found, with_hosts=guard.caller().scope is None))
+
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(quote_document(service.quote(_body(service.settings))))
+        return _json(quote_document(service.quote(_body(service.settings), guard.caller().name)))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
     def ingestions() -> Response:
         limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
         page = service.store.ingestions(
-            filter_members(guard.caller().scope),
+            filter_members(guard.caller().scope, service.clock.now()),
             before=count_member("cursor"),
             limit=limit,
         )
@@ -179,21 +208,27 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         lines = failure_lines(service.store.failures(where, ids=True))
         return Response(stream_with_context(lines), mimetype=lines_type())
 
+    @blueprint.get("/ids/<any_text:record_id>")
+    @needs(Role.READ, "limit")
+    def where(record_id: str) -> Response:
+        limit = count_member("limit", _PLACES, least=1, most=_PAGE_MAX) or _PLACES
+        return Answer(search_text(record_id, service.where(record_id, owner=guard.caller().scope, limit=limit)))
+
     @blueprint.get("/queue")
     @needs(Role.READ)
     def queue() -> Response:
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/pause")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, *PAUSABLE)
     def pause() -> Response:
-        service.pause(guard.caller().name)
+        service.pause(guard.caller().name, pauses_member())
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/resume")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, *PAUSABLE)
     def resume() -> Response:
-        service.resume(guard.caller().name)
+        service.resume(guard.caller().name, pauses_member())
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/hold/end")
@@ -214,6 +249,18 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         service.reset_rates(guard.caller().name)
         return _queue(service, guard.caller().scope)
 
+    @blueprint.post("/queue/concurrency")
+    @needs(Role.OPERATE, "worker")
+    def change_concurrency() -> Response:
+        service.change_concurrency(_body(service.settings), worker_member(), guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
+    @blueprint.post("/queue/concurrency/reset")
+    @needs(Role.OPERATE, "worker")
+    def reset_concurrency() -> Response:
+        service.reset_concurrency(worker_member(), guard.caller().name)
+        return _queue(service, guard.caller().scope)
+
     @blueprint.get("/audit")
     @needs(Role.OPERATE, "limit", "cursor")
     def audit() -> Response:
@@ -225,8 +272,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        rates = service.store.stats().rates
-        return _json({**rate_document(rates, service.settings), "dispatches": log})
+        stats = service.store.stats()
+        rate = rate_document(stats.rates, service.settings)
+        return _json({**rate, "order_since": stats.order_since, "dispatches": log})
 
     @blueprint.get("/livez")
     @needs(None)
@@ -243,6 +291,10 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stuck", "stopping")
 
     return blueprint
+
+
+def _add_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["any_text"] = AnyText
 
 
 def _json(document: Any) -> Response:
@@ -297,7 +349,8 @@ def _queue(service: Service, scope: str | None) -> Response:
     upcoming = service.store.upcoming(_NEXT, owner=scope)
     # Hosts and processes are an operator's business.
     workers = [] if scope else service.store.workers()
-    return _json(queue_document(service.settings, service.store.stats(), upcoming, service.worker.state, workers))
+    stats = service.store.stats()
+    return _json(queue_document(service.settings, stats, upcoming, service.worker.state, workers, scope))
 
 
 def _health(state: str, *bad: str) -> Response:

@@ -16,27 +16,35 @@ from uuid import uuid4
 from .callbacks import Callback, Courier
 from .config import Settings
 from .core import (
+    ALL,
     Answer,
     Clock,
     Id,
     Ids,
     Ingestion,
+    Pauses,
     Priority,
     Quote,
     Rates,
+    Search,
+    Sought,
     Strings,
     Sweep,
     SweepFilter,
     SystemClock,
     batch_count,
     batch_position,
+    check_concurrency,
     check_rates,
     check_request,
     id_prefix,
     ingestion_prefix,
+    named_worker,
+    search,
     steps,
+    string_fault,
 )
-from .errors import Conflict, IngestError, KeyInUse, StoreUnavailable, UnknownIngestion
+from .errors import Conflict, Fault, IngestError, InvalidRequest, KeyInUse, StoreUnavailable, UnknownIngestion
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_accepted, ingestion_finished, ingestion_refused
 from .store import Forkable, Store, Submission
@@ -249,10 +257,10 @@ class Service:
         """Announce that a submission was refused, by `accept` or before."""
         self.emitter.emit(ingestion_refused, error=error)
 
-    def quote(self, body: Any) -> dict[Priority, Quote]:
-        """Returns when a request with this JSON would start and end at each priority; nothing is queued."""
+    def quote(self, body: Any, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when an owner's request with this JSON would start and end at each priority; nothing is queued."""
         packed, *_ = check_request(body, self.settings, self.clock.now())
-        return self.store.quote(batch_count(len(packed), self.settings.batch_size))
+        return self.store.quote(batch_count(len(packed), self.settings.batch_size), owner)
 
     def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
         """Returns the id of the ingestion that `text` stands for, and a position if that is the id of a batch.
@@ -275,6 +283,15 @@ class Service:
                 return one.id, position
         raise UnknownIngestion(text)
 
+    def where(self, text: str, *, owner: str | None = None, limit: int = 20) -> Search:
+        """Returns where the id that `text` writes is, `limit` times at most; with an `owner`, in its ingestions alone.
+
+        Raises InvalidRequest for what cannot be an id.
+        """
+        if fault := string_fault(text):
+            raise InvalidRequest([Fault("path id", f"The id {fault}")])
+        return search(self.store.finder, self.store.ingestions, Sought.of(text), owner=owner, limit=limit)
+
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""
         ingestion, new = self.store.cancel(ingestion_id, by)
@@ -286,6 +303,12 @@ class Service:
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Start the failed batches over. Raises UnknownIngestion or Conflict."""
         ingestion = self.store.redrive(ingestion_id, by)
+        self.worker.wake()
+        return ingestion
+
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion go at another priority. Raises UnknownIngestion or Conflict."""
+        ingestion = self.store.move(ingestion_id, priority, by)
         self.worker.wake()
         return ingestion
 
@@ -331,15 +354,15 @@ class Service:
         if self.courier:
             self.courier.wake()
 
-    def pause(self, by: str | None = None) -> None:
-        """Stop starting batches until `resume`."""
-        self.store.pause(by)
-        logger.warning("%r is paused", self.name)
+    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """Stop starting batches, all or those of some priorities and callers, until `resume`."""
+        self.store.pause(by, what)
+        logger.warning("%s is paused", _of(what, self.name))
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.store.resume(by)
-        logger.warning("%r is resumed", self.name)
+    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """End a pause, of the queue or of some priorities and callers."""
+        self.store.resume(by, what)
+        logger.warning("%s is resumed", _of(what, self.name))
         self.worker.wake()
 
     def end_hold(self, by: str | None = None) -> None:
@@ -363,6 +386,25 @@ class Service:
         logger.warning("the rate of %r is as configured", self.name)
         self.worker.wake()
 
+    def change_concurrency(self, body: Any, worker: str | None = None, by: str | None = None) -> None:
+        """Run as many batches at once as the JSON of a request says, from 1 to CONCURRENCY_MOST.
+
+        In each process on the store, or in that of a `worker`: its id, the beginning of it, or a host. Other processes
+        follow with their next report, within a third of LEASE. Raises InvalidRequest or UnknownWorker, and changes
+        nothing then.
+        """
+        count, name = check_concurrency(body, self.settings), named_worker(worker, self.store.workers())
+        self.store.change_concurrency(name, count, by)
+        logger.warning("%s of %r may run %d batches at once", name or "each process", self.name, count)
+        self.worker.resize()
+
+    def reset_concurrency(self, worker: str | None = None, by: str | None = None) -> None:
+        """Run as many batches at once as is configured, everywhere or in that of a `worker`. Raises UnknownWorker."""
+        name = worker if worker in self.store.stats().concurrency.some else named_worker(worker, self.store.workers())
+        self.store.change_concurrency(name, None, by)
+        logger.warning("%s of %r may run as many batches as is configured", name or "each process", self.name)
+        self.worker.resize()
+
     def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
         processor = self.find_processor() or simulate
         own = list(ids)
@@ -380,6 +422,12 @@ class Service:
         finally:
             with self._lock:
                 self._accepting.discard((owner, key))
+
+
+def _of(what: Pauses, name: str) -> str:
+    """Returns what is paused or resumed, in words."""
+    parts = [priority.name for priority in sorted(what.priorities)] + [repr(owner) for owner in sorted(what.owners)]
+    return f"{' and '.join(parts)} in {name!r}" if parts else repr(name)
 
 
 def _part_apart(*parts: Any) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
+    ALL,
     ALL_FAILURES,
     ANY,
     COMPLETED,
@@ -19,6 +20,7 @@ from .core import (
     LOST,
     WAITING,
     Answer,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -29,9 +31,13 @@ from .core import (
     Failure,
     FailureFilter,
     Filter,
+    Finder,
+    Gate,
     Id,
     Ids,
     Ingestion,
+    Minute,
+    Pauses,
     Priority,
     Quote,
     Rates,
@@ -173,6 +179,9 @@ class Store(ABC):
     sweeps: Sweeps
     """The sweeps: redrives and cancels of all that match."""
 
+    finder: Finder
+    """Where ids are."""
+
     # -- accepting and reporting --
 
     @abstractmethod
@@ -210,10 +219,27 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        """Returns the attempts at `limit` of an ingestion's batches from `offset`, by position, then in their order.
+
+        Beside them the ingestion, and its completion as estimated at submission; None if it was not, as while paused,
+        and if it was redriven after its end. At most `ATTEMPTS_KEPT` of each batch are kept.
+        """
+
+    @abstractmethod
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`.
 
         A filter by status or priority costs no more than none, however rare what it takes is.
+        """
+
+    @abstractmethod
+    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        """Returns how many of the ingestions that a filter takes, were it not for its status, are in each status.
+
+        Counts to `most` in each; with an owner or `failed`, a database looks at the latest 10 times `most` only.
         """
 
     @abstractmethod
@@ -228,8 +254,8 @@ class Store(ABC):
         """Returns at most `limit` ingestions, an `owner`'s if given, whose id begins with `prefix`."""
 
     @abstractmethod
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        """Returns when a submission of `count` batches would start and end at each priority."""
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when a submission of `count` batches by an owner would start and end at each priority."""
 
     # -- dispatching --
 
@@ -278,8 +304,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def report(self, worker: WorkerReport) -> None:
-        """Record that a worker is alive, until a lease passes without a report. The store sets its times."""
+    def report(self, worker: WorkerReport) -> int:
+        """Record that a worker is alive, until a lease passes without a report; returns how many slots it has.
+
+        It reports those that are configured. The store sets its times.
+        """
 
     @abstractmethod
     def leave(self, worker_id: str) -> None:
@@ -299,19 +328,29 @@ class Store(ABC):
         """Start the failed batches over, at their rank. Raises Conflict if none failed, or on a cancelled ingestion."""
 
     @abstractmethod
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        """Have what waits of an ingestion, now or later for a retry, go at another priority, in its creation order.
+
+        What runs ends as usual. Raises Conflict if the ingestion has ended or was cancelled.
+        """
+
+    @abstractmethod
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         """Change the gate, for all processes and until it is changed again; returns whether anything differs.
 
         What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
         """
 
-    def pause(self, by: str | None = None) -> None:
-        """Start nothing until `resume`; submissions are still accepted."""
-        self.steer("pause", lambda gate, *_: gate.pause(), by)
+    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """Start nothing, or nothing of some priorities and callers, until `resume`; submissions are still accepted.
 
-    def resume(self, by: str | None = None) -> None:
-        """End a pause."""
-        self.steer("resume", lambda gate, _, now: gate.resume(now), by)
+        Returns once what waits of them is parked; in a database that takes a turn for each 100 ingestions.
+        """
+        self.steer("pause", lambda gate, *_: gate.pause(what), by)
+
+    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+        """End a pause of the queue, or of some priorities and callers."""
+        self.steer("resume", lambda gate, _, now: gate.resume(now, what), by)
 
     def end_hold(self, by: str | None = None) -> bool:
         """End a hold; returns whether there was one."""
@@ -320,6 +359,18 @@ class Store(ABC):
     def change_rates(self, rates: Rates, by: str | None = None) -> None:
         """Go by these rates; `Rates()` goes back to what is configured."""
         self.steer("change_rates", lambda gate, settings, now: gate.change_rates(settings, rates, now), by)
+
+    def change_concurrency(self, name: str | None, count: int | None, by: str | None = None) -> None:
+        """Have each process, or the worker or host of a name, run so many batches at once, None: as configured.
+
+        Without both, all are as configured.
+        """
+        workers = self.workers()
+
+        def change(gate: Gate, *_: Any) -> None:
+            gate.concurrency = gate.concurrency.change(name, count, workers)
+
+        self.steer("change_concurrency", change, by)
 
     @abstractmethod
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
@@ -347,12 +398,15 @@ class Store(ABC):
         """Returns the latest dispatches, oldest first."""
 
     @abstractmethod
-    def minutes(self) -> dict[int, int]:
-        """Returns how many batches started in each minute of the last hour, by minutes since the epoch."""
+    def minutes(self) -> dict[int, Minute]:
+        """Returns figures of the last hour by minutes since the epoch, of those in which something happened."""
 
     @abstractmethod
     def prune(self) -> int:
-        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many."""
+        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many.
+
+        Also completes a pause or a resume that was interrupted.
+        """
 
     @abstractmethod
     def ping(self) -> None:

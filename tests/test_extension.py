@@ -16,7 +16,7 @@ import pytest
 from flask import Flask, current_app, g
 
 from app import ConfigError, HoldQueue, IngestionAPI, PermanentError, ingestion_finished
-from app.core.models import Status
+from app.core.models import Priority, Status
 from app.errors import InvalidRequest
 from tests.support.clock import FakeClock
 from tests.support.host import BOUND, SIGNALS, Heard, Host, eventually
@@ -311,6 +311,28 @@ class TestSignals:
         assert host.service.worker.state == "running"
         for signal in SIGNALS.values():
             assert f"a receiver of {signal.name} raised" in caplog.text
+
+
+def test_an_ingestion_is_moved_by_the_name_of_a_priority(serve: Callable[..., Host]) -> None:
+    host = serve(None)
+    host.ingestion.pause()
+    made = host.submit([1], "LOW")
+    assert host.ingestion.move(made.id, "HIGH", by="ann").priority.name == "HIGH"
+    assert host.service.store.audits(1)[0].by == "ann"
+    with pytest.raises(InvalidRequest, match='priority must be HIGH, MEDIUM or LOW, not "TOP"'):
+        host.ingestion.move(made.id, "TOP")
+
+
+def test_a_priority_and_a_caller_are_paused_by_name(serve: Callable[..., Host]) -> None:
+    host = serve(None)
+    host.ingestion.pause("boss", priority="LOW", owner="ann")
+    host.ingestion.resume(priority=Priority.LOW)
+    assert host.service.store.stats().pauses.kept() == ([], ["ann"])
+    assert host.service.store.audits(9)[1].by == "boss"
+    with pytest.raises(InvalidRequest, match="priority must be one of HIGH, MEDIUM, LOW"):
+        host.ingestion.pause(priority="TOP")
+    with pytest.raises(InvalidRequest, match="owner must be printable, of 1 to 255 characters"):
+        host.ingestion.pause(owner="a\n")
 
 
 FORK = """

@@ -8,6 +8,7 @@ where the service cannot be reached or refused.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import IO
 
 import click
@@ -51,6 +52,13 @@ every_option = click.option(
 )
 status_choice = click.Choice([status.value for status in Status])
 timeout_option = click.option("--timeout", type=click.FloatRange(0), help="Seconds to wait at most.")
+
+
+def pausable(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name what is paused or resumed."""
+    priority = click.option("--priority", type=priority_choice, help="Only this priority.")
+    owner = click.option("--owner", help="Only this caller.")
+    return priority(owner(command))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -152,14 +160,26 @@ def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
 @click.option("--status", "wanted", type=status_choice)
 @click.option("--priority", type=priority_choice)
 @click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
+@click.option("--since", help=f"Only what was submitted then or later: {MOMENT}.")
+@click.option("--until", help=f"Only what was submitted then or earlier: {MOMENT}.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @remote
-def list_(to: Remote, wanted: str | None, priority: str | None, *, with_failed: bool, limit: int) -> None:
+def list_(
+    to: Remote,
+    wanted: str | None,
+    priority: str | None,
+    *,
+    with_failed: bool,
+    since: str | None,
+    until: str | None,
+    limit: int,
+) -> None:
     """List ingestions, newest first, with how many of their batches have ended."""
-    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100))
+    times = {"since": moment("--since", since), "until": moment("--until", until)}
+    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100), **times)
     found = list(itertools.islice(pages, limit))
     if not to.as_json:
-        filtered = wanted or priority or with_failed
+        filtered = wanted or priority or with_failed or since or until
         say(display.LISTING_HEAD if found else "No such ingestion." if filtered else "No ingestion.")
     for document in found:
         to.show(document, display.listing_line)
@@ -186,6 +206,31 @@ def failures(to: Remote, *, each: bool, since: str | None, until: str | None, li
         say("No failed batch.")
     for group in found:
         to.show(group, display.group_text)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
+@click.option("--limit", type=click.IntRange(1, 1000), help="Batches to show; 50, or the one whose id is given.")
+@click.option("--offset", type=click.IntRange(0), help="The first batch to show.")
+@remote
+def attempts(to: Remote, ingestion_id: str, limit: int | None, offset: int | None) -> None:
+    """Show when each batch of an ingestion ran, and what it waited for: the latest ATTEMPTS_KEPT attempts."""
+    to.show(to.client.attempts(ingestion_id, limit=limit, offset=offset), display.attempts_text)
+
+
+@ingestion.command()
+@click.argument("id_", metavar="ID")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Places to show.")
+@remote
+def where(to: Remote, id_: str, limit: int) -> None:
+    """Show which ingestions hold an id, in which batch, when it goes, and what it brought.
+
+    Exits with 1 if it is found nowhere.
+    """
+    document = to.client.where(id_, limit=limit)
+    to.show(document, display.search_text)
+    if not document["found"]:
+        raise click.exceptions.Exit(1)
 
 
 @ingestion.command()
@@ -217,6 +262,15 @@ def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, *
 
 @ingestion.command()
 @click.argument("ingestion_id")
+@click.argument("priority", type=priority_choice)
+@remote
+def move(to: Remote, ingestion_id: str, priority: str) -> None:
+    """Have what waits of an ingestion go at another priority."""
+    to.show(to.client.move(ingestion_id, priority), display.status_text)
+
+
+@ingestion.command()
+@click.argument("ingestion_id")
 @remote
 def redrive_callback(to: Remote, ingestion_id: str) -> None:
     """Tell the receiver of an ingestion's end again, if that failed or waits."""
@@ -235,17 +289,19 @@ def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, id_type: str, 
 
 
 @ingestion.command()
+@pausable
 @remote
-def pause(to: Remote) -> None:
-    """Start nothing until resumed; submissions are still accepted."""
-    to.show(to.client.pause(), display.queue_text)
+def pause(to: Remote, priority: str | None, owner: str | None) -> None:
+    """Start nothing until resumed, or nothing of a priority or a caller; submissions are still accepted."""
+    to.show(to.client.pause(priority=priority, owner=owner), display.queue_text)
 
 
 @ingestion.command()
+@pausable
 @remote
-def resume(to: Remote) -> None:
-    """End a pause."""
-    to.show(to.client.resume(), display.queue_text)
+def resume(to: Remote, priority: str | None, owner: str | None) -> None:
+    """End a pause of the queue, or that of a priority or a caller."""
+    to.show(to.client.resume(priority=priority, owner=owner), display.queue_text)
 
 
 @ingestion.command("end-hold")
@@ -274,6 +330,22 @@ def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[st
         to.client.change_rate(interval=interval, burst=burst, limits=named or None),
         lambda queue, _: display.rate_text(queue),
     )
+
+
+@ingestion.command()
+@click.argument("count", type=click.IntRange(1), required=False)
+@click.option("--worker", metavar="WORKER", help="Only this one: its id, the beginning of it, or a host.")
+@click.option("--reset", is_flag=True, help="Go back to what is configured.")
+@remote
+def concurrency(to: Remote, count: int | None, worker: str | None, *, reset: bool) -> None:
+    """Have each process run COUNT batches at once, until it is changed again; without COUNT, say how many."""
+    if reset:
+        queue = to.client.reset_concurrency(worker=worker)
+    elif count is not None:
+        queue = to.client.change_concurrency(count, worker=worker)
+    else:
+        queue = to.client.queue()
+    to.show(queue, lambda queue, _: display.concurrency_text(queue))
 
 
 @ingestion.command()
@@ -336,7 +408,15 @@ def verify_(
     burst = log.burst if burst is None else burst
     if interval is None or burst is None:
         raise click.UsageError("This log does not say what limit it was made under; give --interval and --burst.")
-    violations = verify(log.dispatches, interval=interval, burst=burst, limits=further, grace=grace, since=log.since)
+    violations = verify(
+        log.dispatches,
+        interval=interval,
+        burst=burst,
+        limits=further,
+        grace=grace,
+        since=log.since,
+        order_since=log.order_since,
+    )
     found = [
         {**one._asdict(), "earlier": dispatch_document(one.earlier), "later": dispatch_document(one.later)}
         for one in violations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +15,15 @@ from .times import Times
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
+_MOMENTS = ("due_at", "started_at", "ended_at")
+_WAITS = {
+    "arrival": "nothing",
+    "retry": "its retry",
+    "token": "a token",
+    "hold": "the end of a hold",
+    "paused": "a resume",
+    "slots": "a slot",
+}
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
@@ -65,7 +75,7 @@ def ending(status: Document, times: Times) -> str:
     if "estimated_completion" not in status:
         return str(status["status"])
     end = status["estimated_completion"]
-    return f"should end {times.due(end) if end else 'some time after the queue is resumed'}"
+    return f"should end {times.due(end) if end else 'some time after it is resumed'}"
 
 
 LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
@@ -89,6 +99,61 @@ def group_text(group: Document, times: Times) -> str:
     return "\n".join(map(printable, lines))
 
 
+def attempts_text(document: Document, times: Times) -> str:
+    """Returns the attempts at an ingestion's batches, a line each."""
+    end, estimate = document["finished_at"], document["estimated_at_submission"]
+    rows = [
+        ("ingestion", document["ingestion_id"]),
+        ("created", times.ago(document["created_at"])),
+        ("estimated", estimate and times.due(estimate)),
+        ("finished", end and times.ago(end)),
+    ]
+    told = [printable(_attempt(one, times)) for one in document["attempts"]]
+    if not document["kept"]:
+        told.append("No attempt is kept; see ATTEMPTS_KEPT.")
+    return "\n".join([_columns(rows), *told])
+
+
+def _attempt(attempt: Document, times: Times) -> str:
+    due, start, end = (attempt[name] and datetime.fromisoformat(attempt[name]) for name in _MOMENTS)
+    line = f"  {attempt['batch_id']}  attempt {attempt['attempt']}, {times.ago(attempt['started_at'])}"
+    line += f", waited {(start - due).total_seconds():.1f} s for {_WAITS.get(attempt['limited_by'])}"
+    line += f", {attempt['outcome']} after {(end - start).total_seconds():.1f} s" if end else ", running"
+    if attempt["host"]:
+        line += f", {attempt['host']} process {attempt['process']}"
+    return f"{line}: {attempt['error']['type']}: {attempt['error']['message']}" if attempt["error"] else line
+
+
+def search_text(search: Document, times: Times) -> str:
+    """Returns where an id is."""
+    lines = [line for one in search["found"] for line in _found(one, times)]
+    if not lines:
+        lines.append(f"{search['id']} is nowhere{'' if search['complete'] else ' that was searched'}.")
+    if search["more"]:
+        lines.append("It is in more places; see --limit.")
+    if not search["complete"]:
+        unfinished = "all unfinished ingestions" if search["all_unfinished"] else "some of the unfinished ingestions"
+        since = times.ago(search["searched_since"])
+        lines.append(f"Searched: {unfinished}, and of the ended ones those submitted since {since}. See FIND_IDS.")
+    return "\n".join(map(printable, lines))
+
+
+def _found(one: Document, times: Times) -> list[str]:
+    ingestion, batch, start, result = one["ingestion"], one["batch"], one["estimated_start"], one["result"] or {}
+    created = times.ago(ingestion["created_at"])
+    told = f"ingestion {ingestion['ingestion_id']}, {ingestion['priority']}, created {created}"
+    lines = [told, f"  batch {batch['batch_id']}, {batch['status']}"]
+    if ended := batch.get("finished_at"):
+        lines[1] += f" {times.ago(ended)}"
+    if start:
+        lines[1] += f", should start {times.due(start)}"
+    if "data" in result:
+        lines.append(f"  {json.dumps(result['data'])}")
+    if error := result.get("error") or batch.get("error"):
+        lines.append(f"  {error['type']}: {error['message']}")
+    return lines
+
+
 def quote_text(quotes: Document, times: Times) -> str:
     """Returns when a request would start and end at each priority."""
     return _columns(
@@ -98,7 +163,7 @@ def quote_text(quotes: Document, times: Times) -> str:
             + (
                 f"starts {times.due(quote['estimated_start'])}, ends {times.due(quote['estimated_completion'])}"
                 if quote["estimated_start"]
-                else "starts when the queue is resumed"
+                else "starts when it is resumed"
             ),
         )
         for priority, quote in quotes.items()
@@ -112,6 +177,7 @@ def queue_text(queue: Document, times: Times) -> str:
     rows = [
         ("worker", queue["worker"]),
         ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
+        ("callers", _paused_owners(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", count(queue["running"])),
@@ -134,6 +200,13 @@ def rate_text(queue: Document) -> str:
     return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
 
 
+def concurrency_text(queue: Document) -> str:
+    """Returns how many batches run at once, and where that differs."""
+    found = queue["concurrency"]
+    text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
+    return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
+
+
 def audit_text(page: Document, times: Times) -> str:
     """Returns the entries of the audit log, a line each."""
     return "\n".join(_entry(one, times) for one in page["entries"]) or "Nobody has changed anything yet."
@@ -145,6 +218,11 @@ def _entry(entry: Document, times: Times) -> str:
     )
     subject = f" {entry['subject']}" if entry["subject"] else ""
     return f"{times.ago(entry['at'])}, {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
+
+
+def _paused_owners(queue: Document) -> str | None:
+    owners = queue.get("paused_owners")
+    return click.style(printable(f"{', '.join(owners)} paused"), fg="yellow") if owners else None
 
 
 def _limits(queue: Document) -> str | None:
@@ -172,10 +250,17 @@ def proof_text(proof: Document) -> str:
 
 
 def _depth(depth: Document, times: Times) -> str:
-    if not depth["waiting"]:
-        return "nothing waits"
-    last = f", last goes {times.due(depth['drained_at'])}" if depth["drained_at"] else ""
-    return f"{count(depth['waiting'])}, oldest {times.ago(depth['oldest_at'])}{last}"
+    parked, waiting = depth.get("parked", 0), depth["waiting"]
+    said = [count(waiting) if waiting else "nothing waits"]
+    if depth["oldest_at"]:
+        said.append(f"oldest {times.ago(depth['oldest_at'])}")
+    if depth["drained_at"]:
+        said.append(f"last goes {times.due(depth['drained_at'])}")
+    if depth.get("paused"):
+        said.append(click.style("paused", fg="yellow"))
+    elif parked:
+        said.append(f"{parked} of paused callers")
+    return ", ".join(said)
 
 
 def _next(batch: Document, times: Times) -> str:

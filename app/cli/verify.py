@@ -29,13 +29,16 @@ class Violation(NamedTuple):
 
 
 class Log(NamedTuple):
-    """Dispatches with the limit that those from `since` on kept to (epoch seconds), as far as the log says."""
+    """Dispatches with the limit that those from `since` on kept to, and when what waited last changed places (epoch
+    seconds), as far as the log says.
+    """
 
     dispatches: Sequence[Dispatch]
     interval: float | None = None
     burst: int | None = None
     limits: tuple[AnyLimit, ...] = ()
     since: float = 0.0
+    order_since: float = 0.0
 
 
 def verify(
@@ -46,12 +49,14 @@ def verify(
     limits: Iterable[AnyLimit] = (),
     grace: float = 0.0,
     since: float = 0.0,
+    order_since: float = 0.0,
 ) -> list[Violation]:
     """Returns the first violation of each limit and the first of the order; empty where all held. O(n log n).
 
     The dispatches may be any unbroken stretch of the whole, in any order. `grace` is how many seconds after it was
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others. The rate is
-    that of the starts from `since` on, when it was last changed.
+    that of the starts from `since` on, when it was last changed, and nothing counts as due before `order_since`, when
+    what waited last changed places.
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
     limited = [dispatch for dispatch in starts if dispatch.started_at >= since]
@@ -59,7 +64,7 @@ def verify(
         _too_many(limited, one) if isinstance(one, Quota) else _too_close(limited, one.interval, one.capacity)
         for one in limits
     )
-    found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace))
+    found = (_too_close(limited, interval, burst), *rates, _overtaken(starts, grace, order_since))
     return [violation for violation in found if violation]
 
 
@@ -80,11 +85,12 @@ def read(text: str) -> Log:
 def log_of(document: Any) -> Log:
     """Returns the log in parsed JSON: an answer of GET /dispatches, an array, or one dispatch. Raises ValueError."""
     if isinstance(document, Mapping) and "dispatches" in document:
-        limit, since = (document.get("interval"), document.get("burst")), document.get("rate_since", 0.0)
-        if not all(one is None or _is_number(one) for one in (*limit, since)):
-            raise ValueError("interval, burst and rate_since must be numbers.")
+        limit = document.get("interval"), document.get("burst")
+        since = [document.get(name, 0.0) for name in ("rate_since", "order_since")]
+        if not all(one is None or _is_number(one) for one in (*limit, *since)):
+            raise ValueError("interval, burst, rate_since and order_since must be numbers.")
         limits = parse_limits(document.get("limits", ()))
-        return Log(log_of(document["dispatches"]).dispatches, *limit, limits, since or 0.0)
+        return Log(log_of(document["dispatches"]).dispatches, *limit, limits, *(one or 0.0 for one in since))
     items = [document] if isinstance(document, Mapping) else document
     if not isinstance(items, list):
         raise ValueError(f"A list of dispatches is needed, not {document!r:.40}.")
@@ -127,8 +133,8 @@ def _too_many(starts: Sequence[Dispatch], quota: Quota) -> Violation | None:
     return None
 
 
-def _overtaken(starts: Sequence[Dispatch], grace: float) -> Violation | None:
-    """Returns the first start that a less urgent batch preceded although this one was due by then."""
+def _overtaken(starts: Sequence[Dispatch], grace: float, since: float) -> Violation | None:
+    """Returns the first start that a less urgent batch preceded although this one was due in its place by then."""
     times = [dispatch.started_at for dispatch in starts]
     # The least urgent of any stretch that reaches up to here: positions rising, places falling, so a search finds it.
     stack: list[int] = []
@@ -136,8 +142,8 @@ def _overtaken(starts: Sequence[Dispatch], grace: float) -> Violation | None:
         together = list(group)
         for number in together:
             dispatch = starts[number]
-            since = bisect_right(times, dispatch.due_at + grace)
-            at = bisect_left(stack, since)
+            first = bisect_right(times, max(dispatch.due_at, since) + grace)
+            at = bisect_left(stack, first)
             if at < len(stack) and _place(starts[stack[at]]) > _place(dispatch):
                 earlier = starts[stack[at]]
                 detail = (

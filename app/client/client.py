@@ -11,6 +11,7 @@ from ..core import Id, Priority, Status
 from .base import Base
 from .calls import Pause, Steps, T, Told
 from .documents import (
+    Attempts,
     Audit,
     Dispatches,
     FailedId,
@@ -19,11 +20,13 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
 )
 from .errors import Unreachable
+from .filters import of_listing
 from .messages import Address, Reply, Request
 from .submission import Submission
 from .transport import Transport
@@ -143,12 +146,17 @@ class Client(Base):
         status: Status | str | None = None,
         priority: Priority | str | None = None,
         failed: bool = False,
+        since: str | float | None = None,
+        until: str | float | None = None,
         page: int = 100,
     ) -> Iterator[Ingestion]:
-        """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches."""
-        cursor = None
+        """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches.
+
+        `since` and `until` bound when they were submitted: RFC 3339 times, or seconds ago.
+        """
+        where, cursor = of_listing(status, priority, failed=failed, since=since, until=until), None
         while True:
-            found = self._run(self._verbs.page(status, priority, failed=failed, limit=page, cursor=cursor))
+            found = self._run(self._verbs.page(where, page, cursor))
             yield from found.ingestions
             cursor = found.next_cursor
             if cursor is None:
@@ -176,6 +184,17 @@ class Client(Base):
     def failed_id_lines(self, **where: Any) -> Iterator[str]:
         """Yields the same as the lines of NDJSON that the service sends."""
         yield from self._stream(self._verbs.failed_ids(where))
+
+    def attempts(self, ingestion_id: str, *, limit: int | None = None, offset: int | None = None) -> Attempts:
+        """Returns the attempts that are kept of `limit` of the ingestion's batches from `offset`, or of one batch.
+
+        50 from the first if not given; `ingestion_id` may be a batch's id.
+        """
+        return self._run(self._verbs.attempts(ingestion_id, limit, offset))
+
+    def where(self, id_: Id, *, limit: int = 20) -> Search:
+        """Returns where an id is, in `limit` places at most: the ingestions, the batches, and its latest results."""
+        return self._run(self._verbs.where(id_, limit))
 
     def count_redrive(self, **where: Any) -> SweepCount:
         """Returns how much `redrive_all` would act on."""
@@ -212,6 +231,10 @@ class Client(Base):
         """
         return self._run(self._verbs.redrive(ingestion_id))
 
+    def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
+        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        return self._run(self._verbs.move(ingestion_id, priority))
+
     def redrive_callback(self, ingestion_id: str) -> StatusPage:
         """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
 
@@ -225,13 +248,13 @@ class Client(Base):
         """Returns when these ids would start and end at each priority; nothing is queued."""
         return self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
-    def pause(self) -> Queue:
-        """Start nothing until `resume`; returns the state of the queue."""
-        return self._run(self._verbs.pause())
+    def pause(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """Start nothing, or nothing of a priority and of a caller, until `resume`; returns the state of the queue."""
+        return self._run(self._verbs.pause(priority, owner))
 
-    def resume(self) -> Queue:
-        """End a pause; returns the state of the queue."""
-        return self._run(self._verbs.resume())
+    def resume(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:
+        """End a pause of the queue, or of a priority and of a caller; returns the state of the queue."""
+        return self._run(self._verbs.resume(priority, owner))
 
     def end_hold(self) -> Queue:
         """End a hold that the upstream asked for; returns the state of the queue."""
@@ -249,6 +272,17 @@ class Client(Base):
     def reset_rate(self) -> Queue:
         """Go back to the rate that is configured; returns the state of the queue."""
         return self._run(self._verbs.reset_rate())
+
+    def change_concurrency(self, count: int, *, worker: str | None = None) -> Queue:
+        """Run so many batches at once in each process, within the bound of the configuration.
+
+        With `worker`, only in that one: its id, the beginning of it, or a host. Returns the state of the queue.
+        """
+        return self._run(self._verbs.change_concurrency(count, worker))
+
+    def reset_concurrency(self, *, worker: str | None = None) -> Queue:
+        """Run as many batches at once as is configured, everywhere or in a `worker`; returns the state of the queue."""
+        return self._run(self._verbs.reset_concurrency(worker))
 
     def audit(self, *, limit: int = 50, cursor: str | None = None) -> Audit:
         """Returns who did what, newest first; `cursor` is the `next_cursor` of the page before."""

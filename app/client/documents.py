@@ -175,8 +175,72 @@ class Result(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Attempt(Document):
+    """One attempt at a batch; `outcome` is completed, retry, failed or released, None while it runs."""
+
+    batch_id: str
+    position: int
+    attempt: int
+    due_at: datetime
+    limited_by: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    error: BatchError | None
+    host: str | None
+    process: int | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Attempts(Document):
+    """The attempts that are kept of an ingestion's batches."""
+
+    ingestion_id: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    estimated_at_submission: datetime | None
+    kept: int
+    attempts: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Answer(Document):
+    """What an id brought last: its data, or why it failed."""
+
+    data: Any = None
+    error: BatchError | None = None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Found(Document):
+    """An id in a batch of an ingestion; `estimated_start` is None while paused, and where the batch does not wait."""
+
+    ingestion: Ingestion
+    batch: Batch
+    estimated_start: datetime | None
+    result: Answer | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
+class Search(Document):
+    """Where an id is, the newest ingestion first, and whether there is `more` than was asked for.
+
+    Unless `complete`, what was submitted after `searched_since` was searched, and all or some of the unfinished.
+    """
+
+    id: str
+    found: tuple[Found, ...]
+    more: bool
+    complete: bool
+    searched: int
+    all_unfinished: bool
+    searched_since: datetime | None
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
-    """When something would start and end; None while the queue is paused."""
+    """When something would start and end; None while it is paused."""
 
     batches_ahead: int
     estimated_start: datetime | None
@@ -199,6 +263,8 @@ class Depth(Document):
     waiting: int
     oldest_at: datetime | None
     drained_at: datetime | None
+    paused: bool = False
+    parked: int = 0
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -267,6 +333,16 @@ class Worker(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Concurrency(Document):
+    """How many batches a process runs at once: `each`, and by workers' ids or hosts `some`."""
+
+    each: int
+    some: Any
+    changed: bool
+    most: int
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Queue(Document):
     """The state of the queue."""
 
@@ -288,6 +364,8 @@ class Queue(Document):
     slowed_to: float | None = None
     rate: Rate | None = None
     workers: tuple[Worker, ...] = ()
+    paused_owners: tuple[str, ...] = ()
+    concurrency: Concurrency | None = None
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
@@ -338,3 +416,4 @@ class Dispatches(Document):
     limits: tuple[str, ...] = ()
     changed: bool = False
     rate_since: float = 0.0
+    order_since: float = 0.0

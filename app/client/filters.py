@@ -7,8 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
-from ..core import Priority
+from ..core import Priority, Status
 from .submission import name_of
+
+
+def of_listing(
+    status: Status | str | None,
+    priority: Priority | str | None,
+    *,
+    failed: bool,
+    since: str | float | None,
+    until: str | float | None,
+) -> dict[str, Any]:
+    """Returns a filter of ingestions as members of a query."""
+    return {
+        "status": status and Status(status).value,
+        "priority": priority and name_of(priority),
+        "failed": "true" if failed else None,
+        "since": since,
+        "until": until,
+    }
 
 
 def of_failures(

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core import Priority, Status
+from ..core import Id, Priority, Status
 from .calls import Calls, D, Steps
 from .documents import (
     Accepted,
+    Attempts,
     Audit,
     Dispatches,
     FailedId,
@@ -19,6 +20,7 @@ from .documents import (
     Queue,
     Quote,
     Result,
+    Search,
     StatusPage,
     Sweep,
     SweepCount,
@@ -81,21 +83,8 @@ class Verbs:
         """Returns what a line of results says."""
         return self._calls.document(Result, line)
 
-    def page(
-        self,
-        status: Status | str | None,
-        priority: Priority | str | None,
-        *,
-        failed: bool,
-        limit: int,
-        cursor: str | None,
-    ) -> Steps[Page]:
-        filters: dict[str, Any] = {
-            "status": status and Status(status).value,
-            "priority": priority and name_of(priority),
-            "failed": "true" if failed else None,
-        }
-        return self._ask(Page, "GET", "/ingestions" + query(**filters, limit=limit, cursor=cursor))
+    def page(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Page]:
+        return self._ask(Page, "GET", "/ingestions" + query(**where, limit=limit, cursor=cursor))
 
     def failures(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Failures]:
         return self._ask(Failures, "GET", "/failures" + query(**of_failures(**where), limit=limit, cursor=cursor))
@@ -107,6 +96,12 @@ class Verbs:
     def failed_id(self, line: str) -> FailedId:
         """Returns what a line of failed ids says."""
         return self._calls.document(FailedId, line)
+
+    def attempts(self, ingestion_id: str, limit: int | None, offset: int | None) -> Steps[Attempts]:
+        return self._ask(Attempts, "GET", path_of("attempts", ingestion_id) + query(limit=limit, offset=offset))
+
+    def where(self, id_: Id, limit: int) -> Steps[Search]:
+        return self._ask(Search, "GET", path_of("ids", str(id_)) + query(limit=limit))
 
     def sweep(self, verb: str, where: Mapping[str, Any], key: str | None) -> Steps[Sweep]:
         body, headers = sweep_request(where, key)
@@ -125,17 +120,21 @@ class Verbs:
     def redrive(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/redrive"), once=True)
 
+    def move(self, ingestion_id: str, priority: Priority | str) -> Steps[StatusPage]:
+        body = json.dumps({"priority": name_of(priority)}).encode()
+        return self._ask(StatusPage, "POST", status_path(ingestion_id, "/move"), body)
+
     def redrive_callback(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/callback/redrive"), once=True)
 
     def quote(self, submission: Submission) -> Steps[Quote]:
         return self._ask(Quote, "POST", "/quote", submission.body)
 
-    def pause(self) -> Steps[Queue]:
-        return self._ask(Queue, "POST", "/queue/pause")
+    def pause(self, priority: Priority | str | None, owner: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/pause" + query(priority=priority and name_of(priority), owner=owner))
 
-    def resume(self) -> Steps[Queue]:
-        return self._ask(Queue, "POST", "/queue/resume")
+    def resume(self, priority: Priority | str | None, owner: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/resume" + query(priority=priority and name_of(priority), owner=owner))
 
     def end_hold(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/hold/end")
@@ -146,6 +145,13 @@ class Verbs:
 
     def reset_rate(self) -> Steps[Queue]:
         return self._ask(Queue, "POST", "/queue/rate/reset")
+
+    def change_concurrency(self, count: int, worker: str | None) -> Steps[Queue]:
+        body = json.dumps({"concurrency": count}).encode()
+        return self._ask(Queue, "POST", "/queue/concurrency" + query(worker=worker), body)
+
+    def reset_concurrency(self, worker: str | None) -> Steps[Queue]:
+        return self._ask(Queue, "POST", "/queue/concurrency/reset" + query(worker=worker))
 
     def audit(self, limit: int, cursor: str | None) -> Steps[Audit]:
         return self._ask(Audit, "GET", "/audit" + query(limit=limit, cursor=cursor))

@@ -2,15 +2,19 @@
 
 from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers
+from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
 from .clock import Clock, SystemClock
+from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
+from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .listing import ANY, Filter, Kind
 from .measure import Measured
+from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
 from .models import (
     LOST,
     Batch,
@@ -24,21 +28,35 @@ from .models import (
     roll_up,
 )
 from .pace import STEP, Pace
+from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
-from .reports import HOUR, Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
-from .rules import Gate, Wait, check_cancel, check_redrive, is_last, rank_of, room_of
+from .reports import Accuracy, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .rules import (
+    Gate,
+    Wait,
+    check_cancel,
+    check_move,
+    check_redrive,
+    concurrency_of,
+    is_last,
+    pauses_of,
+    rank_of,
+    room_of,
+)
 from .schedule import Aside, Place, runs
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
 from .timeline import Prospect, Running, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, are_ids, check_request, past_moment, printable, shown
+from .validation import MEMBERS, are_ids, check_priority, check_request, past_moment, printable, shown
 
 __all__ = [
+    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
+    "CHANGES",
     "COMPLETED",
     "FAILED",
     "HOUR",
@@ -46,6 +64,7 @@ __all__ = [
     "LOST",
     "MEMBERS",
     "NEW",
+    "NO_WAITS",
     "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
@@ -57,12 +76,15 @@ __all__ = [
     "Answer",
     "Answers",
     "Aside",
+    "Attempt",
     "Audit",
     "Batch",
     "BatchError",
     "Batches",
+    "Change",
     "Claim",
     "Clock",
+    "Concurrency",
     "Counts",
     "Depth",
     "Dispatch",
@@ -70,6 +92,8 @@ __all__ = [
     "Failure",
     "FailureFilter",
     "Filter",
+    "Finder",
+    "Found",
     "Gate",
     "Group",
     "Id",
@@ -79,13 +103,17 @@ __all__ = [
     "Level",
     "Limiter",
     "Measured",
+    "Minute",
     "Pace",
+    "Pauses",
     "Place",
     "Priority",
     "Prospect",
     "Quote",
     "Rates",
     "Running",
+    "Search",
+    "Sought",
     "Spot",
     "Stats",
     "Status",
@@ -99,22 +127,31 @@ __all__ = [
     "TokenBucket",
     "Wait",
     "WorkerReport",
+    "add_stops",
     "admit",
     "are_ids",
     "batch_count",
     "batch_id",
     "batch_id_parts",
     "batch_position",
+    "bucket_of",
+    "buckets_of",
     "check_cancel",
+    "check_concurrency",
+    "check_move",
+    "check_pauses",
+    "check_priority",
     "check_quota",
     "check_rates",
     "check_redrive",
     "check_request",
     "check_sweep",
+    "concurrency_of",
     "count_statuses",
     "dumps",
     "group_of",
     "grouped",
+    "hashes_of",
     "id_prefix",
     "id_range",
     "ids_at",
@@ -124,13 +161,19 @@ __all__ = [
     "is_last",
     "limiter_of",
     "most_burst",
+    "most_concurrency",
+    "named_worker",
+    "outcome_of",
+    "packed_hash",
     "past_moment",
+    "pauses_of",
     "printable",
     "rank_of",
     "roll_up",
     "room_of",
     "runs",
     "same_sweep",
+    "search",
     "shown",
     "state_of",
     "states_of",
@@ -138,6 +181,9 @@ __all__ = [
     "steer",
     "steps",
     "string_fault",
+    "this_process",
     "timestamp",
     "to_lines",
+    "wait_index",
+    "wait_quantile",
 ]

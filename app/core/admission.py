@@ -10,9 +10,9 @@ from .schedule import Place
 from .timeline import Timeline
 
 ASK_AGAIN = 5.0
-"""Seconds after which to ask again when the wait is unknown, as while the queue is paused."""
+"""Seconds after which to ask again when the wait is unknown, as while what waits is paused."""
 
-_UNKNOWN = "the queue is paused, so it is not known when there will be room."
+_UNKNOWN = "what waits is paused, so it is not known when there will be room."
 
 
 def admit(
@@ -23,11 +23,11 @@ def admit(
     `ahead` batches wait before its `place`. Raises BacklogFull with the seconds until it would fit, TooLate with the
     earliest end, or InvalidRequest for one that could never fit.
     """
-    most, waiting = settings.max_pending, timeline.waiting
+    most, waiting = settings.max_pending, timeline.waiting + timeline.parked
     if most and waiting + count > most:
         if count > most:
             raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
-        if timeline.paused:
+        if timeline.paused or waiting + count - most > timeline.waiting:
             raise BacklogFull(f"{waiting} batches are waiting and at most {most} may; {_UNKNOWN}", ASK_AGAIN)
         fits = timeline.overall(waiting + count - most - 1) - timeline.now
         backlog = timeline.last_start() - timeline.now
@@ -57,7 +57,7 @@ def admit(
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
     """Refuse a submission of `count` ids by a caller that has `waiting` ids waiting, if that would exceed its `quota`.
 
-    `until_started` returns the seconds until a given number of those have started, None while the queue is paused.
+    `until_started` returns the seconds until a given number of those have started, None while they are paused.
     Raises QuotaFull with the seconds until it would fit, or InvalidRequest for one that could never fit.
     """
     if count > quota:

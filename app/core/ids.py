@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TypeAlias, overload
@@ -72,6 +73,17 @@ class Strings(Sequence[str]):
         part = Strings.__new__(Strings)
         part._lines, part._starts, part._span = self._lines, self._starts, span
         return part
+
+    def index(self, value: str, start: int = 0, stop: int | None = None) -> int:
+        """Returns the first place of an id from `start` on, before `stop`. Raises ValueError if it is not there."""
+        span = self._span[start:stop]
+        at, end, line = self._starts[span.start], self._starts[span.stop], f"{value}\n".encode()
+        if not self._lines.startswith(line, at, end):
+            before = self._lines.find(b"\n" + line, at, end)
+            if before < 0:
+                raise ValueError(f"{value!r} is not in it")
+            at = before + 1
+        return bisect_left(self._starts, at) - self._span.start
 
     def __eq__(self, other: object) -> bool:
         return self.lines == other.lines if isinstance(other, Strings) else NotImplemented

@@ -17,21 +17,27 @@ class Kind(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """None and False stand for any."""
+    """None and False stand for any. `since` and `until` bound when they were submitted, in epoch seconds."""
 
     status: Status | None = None
     priority: Priority | None = None
     owner: str | None = None
     failed: bool = False
+    since: float | None = None
+    until: float | None = None
 
     def takes(self, kind: Kind) -> bool:
-        """Returns whether the listing has ingestions of this kind."""
+        """Returns whether the listing has ingestions of this kind, if it has those of their time."""
         return (
             self.status in (None, kind.status)
             and self.priority in (None, kind.priority)
             and self.owner in (None, kind.owner)
             and self.failed in (False, kind.failed)
         )
+
+    def takes_time(self, created_at: float) -> bool:
+        """Returns whether the listing has ingestions submitted then, if it has those of their kind."""
+        return (self.since is None or created_at >= self.since) and (self.until is None or created_at <= self.until)
 
 
 ANY = Filter()

@@ -79,6 +79,11 @@ class Batch(NamedTuple):
         return batch_id(self.ingestion_id, self.position)
 
     @property
+    def waits(self) -> bool:
+        """Whether it waits for its first or next attempt."""
+        return self.status is Status.YET_TO_START or self.next_attempt_at is not None
+
+    @property
     def key(self) -> str:
         """A UUID, the same for each attempt that asks the same ids, for an upstream that knows idempotency keys."""
         return str(uuid5(UUID(self.id), repr(self.asked))) if self.asked else self.id

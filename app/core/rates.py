@@ -45,6 +45,10 @@ class Rates(NamedTuple):
             limits=tuple(limits),
         )
 
+    def steady_interval(self, settings: Settings, pace: float) -> float:
+        """Returns the seconds from start to start in the long run, 0 for no limit; `pace` is that of refusals."""
+        return max(self.apply(settings).steady_interval, pace)
+
 
 def check_rates(body: Any, settings: Settings) -> Rates:
     """Returns the rates that a request asks for. Raises InvalidRequest with every fault.

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .concurrency import Concurrency
 from .limiter import Level
 from .models import Claim, Priority
+from .pauses import Pauses
 from .rates import Rates
 from .rules import Gate
-
-HOUR = 60
-"""Minutes for which starts are counted, including the current one."""
 
 
 class Dispatch(NamedTuple):
@@ -33,11 +32,15 @@ class Dispatch(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """The backlog of one priority: how many batches wait, since when, and when the last should end."""
+    """The backlog of one priority: how many batches wait, since when, and when the last should end.
+
+    `parked` of them are not in line, because they or their callers are paused; the times are those of the others.
+    """
 
     waiting: int = 0
     oldest_at: float | None = None
     drained_at: float | None = None
+    parked: int = 0
 
 
 class Accuracy(NamedTuple):
@@ -53,7 +56,9 @@ class Stats(NamedTuple):
 
     `failed` counts the failed batches of all ingestions remembered. `next_retry_at` is when the first retry is due;
     None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
-    which refusals of the upstream lead, 0 where there are none, and `rates` what an operator changed.
+    which refusals of the upstream lead, 0 where there are none. An operator changed `rates`, `pauses` apart from the
+    whole, and `concurrency`; `order_since` is when what is in line last changed places, because some of it was moved or
+    resumed.
     """
 
     now: float
@@ -71,6 +76,9 @@ class Stats(NamedTuple):
     limits: Sequence[Level] = ()
     pace: float = 0.0
     rates: Rates = Rates()
+    pauses: Pauses = Pauses()
+    concurrency: Concurrency = Concurrency()
+    order_since: float = 0.0
 
     @property
     def binding_limit(self) -> str | None:
@@ -96,7 +104,8 @@ class Stats(NamedTuple):
         next_retry_at: float | None,
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
-        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room)
+        parked = sum(depth.parked for depth in depths.values())
+        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room, parked=parked)
         return cls(
             now,
             gate.paused,
@@ -113,6 +122,9 @@ class Stats(NamedTuple):
             gate.limiter.levels(now),
             pace,
             gate.rates,
+            gate.pauses,
+            gate.concurrency,
+            gate.order_since,
         )
 
 
@@ -121,7 +133,7 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue is paused.
+    None while the queue, its priority or its caller is paused.
     """
 
     batches_ahead: int
@@ -131,7 +143,7 @@ class Estimate(NamedTuple):
 
 
 class Quote(NamedTuple):
-    """When a request would start and end at one priority, in epoch seconds; None while the queue is paused."""
+    """When a request would start and end at one priority, in epoch seconds; None while that is paused."""
 
     batches_ahead: int
     start: float | None
@@ -141,7 +153,8 @@ class Quote(NamedTuple):
 class WorkerReport(NamedTuple):
     """A worker as it last reported: `busy` of its `slots` run a batch, and `abandoned` processor calls hang.
 
-    The store sets `started_at` and `seen_at`, in epoch seconds.
+    It reports as many slots as are configured, and the store tells how many are in force. The store sets `started_at`
+    and `seen_at`, in epoch seconds.
     """
 
     id: str

@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 from ..config import Settings
 from ..errors import Conflict
 from ..limits import Limit
+from .concurrency import Concurrency
 from .limiter import Limiter
 from .limits import OF_INTERVAL, OF_UPSTREAM, buckets_of, limiter_of, state_of
 from .models import Priority, Status
 from .pace import Pace
+from .pauses import ALL, Pauses
 from .rates import Rates, carried
 
-_PACE, _RATES = "pace", "rates"
+_PACE, _RATES, _PAUSES, _ORDER = "pace", "rates", "pauses", "order_since"
+_CONCURRENCY = "concurrency"
 
 
 class Wait(NamedTuple):
@@ -35,7 +38,8 @@ class Wait(NamedTuple):
 class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
-    `others` is the state of limits that this process does not know, because another has other settings.
+    `order_since` is when what is in line last changed places. `others` is the state of limits that this process does
+    not know, because another has other settings.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
@@ -46,6 +50,9 @@ class Gate:
     hold_until: float = 0.0
     pace: Pace = Pace()  # noqa: RUF009 - it is immutable
     rates: Rates = Rates()  # noqa: RUF009
+    pauses: Pauses = Pauses()  # noqa: RUF009
+    concurrency: Concurrency = Concurrency()  # noqa: RUF009
+    order_since: float = 0.0
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -55,12 +62,17 @@ class Gate:
         """Returns the gate whose limits are as `kept` told, neither paused nor held."""
         known = dict(levels or {})
         pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
+        pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
+        known.pop(_PAUSES, None)
+        concurrency = Concurrency(*known.pop(_CONCURRENCY, ()))
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
         for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
             known.pop(name, None)
-        return cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
+        gate = cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
+        gate.pauses, gate.concurrency, gate.order_since = pauses, concurrency, order_since
+        return gate
 
     def at(self, settings: Settings, now: float) -> Gate:
         """Returns the gate with the pace of this moment."""
@@ -78,6 +90,12 @@ class Gate:
             levels[_PACE] = self.pace
         if self.rates.since:
             levels[_RATES] = self.rates
+        if self.pauses:
+            levels[_PAUSES] = self.pauses.kept()
+        if self.concurrency:
+            levels[_CONCURRENCY] = self.concurrency
+        if self.order_since:
+            levels[_ORDER] = self.order_since
         return full_at, levels
 
     def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
@@ -96,6 +114,10 @@ class Gate:
         """Returns the seconds per start to which refusals led, 0 once the rate is back at what is in force."""
         return self.pace.at(self.rates.apply(settings), now)
 
+    def steady_interval(self, settings: Settings, now: float) -> float:
+        """Returns the seconds from one start to the next in the long run, by the rate in force; 0 for no limit."""
+        return self.rates.steady_interval(settings, self.slowed_to(settings, now))
+
     def slow_down(self, settings: Settings, claimed_at: float, now: float) -> float | None:
         """Halve the rate, because a batch claimed at `claimed_at` was refused; returns the seconds per start then.
 
@@ -109,13 +131,16 @@ class Gate:
         self.limiter = Gate.of(settings, now, full_at, levels).limiter
         return self.pace.interval
 
-    def pause(self) -> None:
-        """Start nothing until `resume`."""
-        self.paused = True
+    def pause(self, what: Pauses = ALL) -> None:
+        """Start nothing, or nothing of some priorities and callers, until `resume`."""
+        self.pauses = self.pauses.add(what)
+        self.paused = self.paused or not what
 
-    def resume(self, now: float) -> None:
-        """End a pause, if any."""
-        if self.paused:
+    def resume(self, now: float, what: Pauses = ALL) -> None:
+        """End a pause of the queue, or of some priorities and callers, if any."""
+        if what and (left := self.pauses.end(what)) != self.pauses:
+            self.pauses, self.resumed_at, self.order_since = left, now, now
+        elif not what and self.paused:
             self.paused, self.resumed_at = False, now
 
     def hold(self, until: float) -> None:
@@ -126,18 +151,18 @@ class Gate:
         """End a hold, if any."""
         self.hold_until = min(self.hold_until, now)
 
-    def wait(self, now: float, *, due: float | None, slots: int, room: int = 1) -> Wait | None:
+    def wait(self, now: float, *, due: float | None, slots: int, room: int = 1, parked: int = 0) -> Wait | None:
         """Returns why nothing may start now, or None if something may.
 
-        `due` is when the first waiting batch is due (None: nothing waits), `slots` how many more batches may run, and
-        `room` how many more the upstream takes at once.
+        `due` is when the first batch in line is due (None: none is), `slots` how many more batches may run, `room` how
+        many more the upstream takes at once, and `parked` how many batches are not in line.
         """
         if self.paused:
             return Wait(None, "paused")
         if self.hold_until > now:
             return Wait(self.hold_until - now, "hold")
         if due is None:
-            return Wait(None, "empty")
+            return Wait(None, "paused" if parked else "empty")
         if due > now:
             return Wait(due - now, "retry")
         if room <= 0:
@@ -159,6 +184,16 @@ class Gate:
             ("token", token_at),
         )
         return max(came, key=itemgetter(1))[0]
+
+
+def pauses_of(levels: Mapping[str, Any]) -> Pauses:
+    """Returns the pauses in what a gate `kept`."""
+    return Pauses.of(*levels.get(_PAUSES, ((), ())))
+
+
+def concurrency_of(levels: Mapping[str, Any]) -> Concurrency:
+    """Returns the counts of batches at once in what a gate `kept`."""
+    return Concurrency(*levels.get(_CONCURRENCY, ()))
 
 
 def room_of(settings: Settings, running: int) -> int:
@@ -183,6 +218,12 @@ def check_cancel(status: Status, *, cancelled: bool) -> bool:
     if status.final:
         raise Conflict(f"The ingestion is {status.value}; nothing is left to cancel.")
     return True
+
+
+def check_move(status: Status, *, cancelled: bool) -> None:
+    """Raises Conflict if nothing of the ingestion is left to go at another priority."""
+    if cancelled or status.final:
+        raise Conflict(f"The ingestion is {'cancelled' if cancelled else status.value}; nothing is left to move.")
 
 
 def check_redrive(failed: int, *, cancelled: bool) -> None:

@@ -41,8 +41,11 @@ def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
     limits = {one.name: gate.rates.limits.get(one.name, one.name) for one in settings.limits}
     return {
         "paused": gate.paused,
+        "paused_priorities": [priority.name for priority in sorted(gate.pauses.priorities)],
+        "paused_owners": sorted(gate.pauses.owners),
         "hold_until": gate.hold_until if gate.hold_until > now else None,
         "interval": rates.interval,
         "burst": rates.burst,
         "limits": limits,
+        "concurrency": gate.concurrency.told(),
     }

@@ -97,23 +97,17 @@ def steps(
     if where.group is not None:
         # One pass over what failed, where a look at each ingestion's failures would take ten times as long.
         of_group = {failure.spot[1] for failure in failures(FailureFilter(where.priority, where.owner, where.group))}
-    wanted = Filter(where.status, where.priority, where.owner, failed=verb == "redrive")
+    wanted = Filter(where.status, where.priority, where.owner, verb == "redrive", where.since, where.until)
     while page := listing(wanted, before=before, limit=_PAGE):
         before = page[-1].order
-        yield [one for one in page if _takes(verb, where, one) and (of_group is None or one.order in of_group)], before
-        if len(page) < _PAGE or (where.since is not None and page[-1].created_at < where.since):
+        yield [one for one in page if _takes(verb, one) and (of_group is None or one.order in of_group)], before
+        if len(page) < _PAGE:
             return
 
 
-def _takes(verb: str, where: SweepFilter, one: Ingestion) -> bool:
-    counts = one.counts
-    open_to_it = not one.status.final if verb == "cancel" else counts.failed > 0
-    return (
-        open_to_it
-        and not counts.cancelled
-        and (where.since is None or one.created_at >= where.since)
-        and (where.until is None or one.created_at <= where.until)
-    )
+def _takes(verb: str, one: Ingestion) -> bool:
+    open_to_it = not one.status.final if verb == "cancel" else one.counts.failed > 0
+    return open_to_it and not one.counts.cancelled
 
 
 def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:

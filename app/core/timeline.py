@@ -26,7 +26,8 @@ class Prospect(NamedTuple):
     """What a store counts for one unfinished ingestion, which stands at `place`.
 
     `ahead` batches wait at places before it, and `waiting` of its own, of which `retrying` failed before. `started`
-    holds when the earliest and the latest of its running batches started; it may be empty.
+    holds when the earliest and the latest of its running batches started; it may be empty. If it is `parked`, it is not
+    in line.
     """
 
     place: Place
@@ -34,6 +35,7 @@ class Prospect(NamedTuple):
     waiting: int
     retrying: int
     started: Sequence[float]
+    parked: bool = False
 
 
 class Span(NamedTuple):
@@ -79,7 +81,7 @@ class Timeline(NamedTuple):
     """The upcoming starts, as determined by limiter, pause, hold, retries and free slots. Times are epoch seconds.
 
     `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
-    all waiting batches, and `aside` holds those that wait for a retry.
+    all batches in line, and `aside` holds those that wait for a retry; `parked` counts those that are not in line.
     """
 
     now: float
@@ -91,6 +93,7 @@ class Timeline(NamedTuple):
     paused: bool
     waiting: int
     aside: Aside
+    parked: int = 0
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
@@ -122,44 +125,67 @@ class Timeline(NamedTuple):
         return self._in_line(self._number(ready, place), self._number(ready + count - 1, place))
 
     def until_started(self, prospect: Prospect, nth: int) -> float | None:
-        """Returns the seconds until an ingestion's nth waiting batch has started, None while the queue is paused.
+        """Returns the seconds until an ingestion's nth waiting batch has started, None while it is paused.
 
         If some of them are retries, until all have.
         """
-        if self.paused:
+        if self.paused or prospect.parked:
             return None
-        place, ahead, waiting, _, _ = prospect
+        place, ahead, waiting, *_ = prospect
         end = place[0], place[1] + 1
         if self.aside.due_by(math.inf, end) > self.aside.due_by(math.inf, place):
             return self._span(place, end, ahead, waiting).last - self.now
         return self.added(ahead, nth + 1, place).last - self.now
 
-    def quotes(self, line: Callable[[Priority], tuple[int, Place]], count: int) -> dict[Priority, Quote]:
+    def batch_start(self, place: Place, ahead: int, before: int, due: float | None) -> float | None:
+        """Returns when a waiting batch should start, None while the queue is paused.
+
+        `ahead` batches wait at places before its ingestion's `place`, and `before` of the ingestion's own before it. It
+        never started if `due` is None; otherwise it is due then, and `before` counts those due by now.
+        """
+        at = self.added(ahead + before, 1, place if due is not None else (place[0], place[1] + 1)).first
+        return self._known(max(at, due or 0.0))
+
+    def quotes(
+        self, line: Callable[[Priority], tuple[int, Place]], count: int, is_parked: Callable[[Priority], bool]
+    ) -> dict[Priority, Quote]:
         """Returns what `count` batches submitted now can expect at each priority.
 
-        `line` returns how many batches wait before a new ingestion of a priority, and its place.
+        `line` returns how many batches wait before a new ingestion of a priority, and its place, and `is_parked`
+        whether it would be in line.
         """
         found = {}
         for priority in Priority:
             ahead, place = line(priority)
             span = self.added(ahead, count, place)
-            found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
+            if is_parked(priority):
+                found[priority] = Quote(span.nth, None, None)
+            else:
+                found[priority] = Quote(span.nth, self._known(span.first), self._known(span.last + self.service))
         return found
 
     def completion(self, ahead: int, count: int, place: Place) -> float | None:
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
         return self._known(self.added(ahead, count, place).last + self.service)
 
-    def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place) -> Depth:
-        """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion."""
-        return Depth(waiting, oldest_at, self._known(self._span(_FIRST, place, 0, ahead).last + self.service))
+    def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int) -> Depth:
+        """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion.
+
+        `waiting` batches are in line, and `parked` ones are not.
+        """
+        if not waiting:
+            return Depth(parked, parked=parked)
+        drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.service)
+        return Depth(waiting + parked, oldest_at, drained_at, parked)
 
     def estimate(self, prospect: Prospect) -> Estimate:
         """Returns what an unfinished ingestion can expect."""
-        now, (place, ahead, waiting, retrying, started) = self.now, prospect
+        now, (place, ahead, waiting, retrying, started, parked) = self.now, prospect
         ends = [expected_end(one, now, self.service) for one in started]
         if not waiting:
             return Estimate(0, None, max(ends), now)
+        if parked:
+            return Estimate(self.added(ahead, 1, place).nth, None, None, now if ends else None)
         span = self._span(place, (place[0], place[1] + 1), ahead, waiting, fresh=waiting > retrying)
         if self.paused:
             return Estimate(span.nth, None, None, now if ends else None)

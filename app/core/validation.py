@@ -45,6 +45,23 @@ def check_request(body: Any, settings: Settings, now: float) -> tuple[Ids, Prior
     return ids, priority, deadline, callback
 
 
+def check_priority(body: Any) -> Priority:
+    """Returns the priority that a request names, its only member. Raises InvalidRequest with every fault."""
+    if not isinstance(body, Mapping):
+        raise InvalidRequest([Fault("#", f"The body must be an object with priority, not {_kind(body)}.")])
+    faults = [
+        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; that is priority.")
+        for name in body
+        if name != "priority"
+    ]
+    priority = _check_priority(body["priority"], faults) if "priority" in body else None
+    if "priority" not in body:
+        faults.append(Fault("#/priority", "priority is missing."))
+    if faults or priority is None:
+        raise InvalidRequest(faults[:_LISTED])
+    return priority
+
+
 def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
     unknown = [name for name in body if name not in _KNOWN]
     faults = [

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from flask import Blueprint, Response, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from ..core import LONGEST, Priority, Status, batch_count, dumps
@@ -33,6 +33,7 @@ from ..web import (
 )
 from . import data
 from .docs import add_docs
+from .queues import queues_document, services
 
 __all__ = ["add_docs", "make_dashboard"]
 
@@ -42,6 +43,9 @@ _ANY_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 _ROWS = 25
 """Ingestions on a page."""
+
+_COUNTED = 1000
+"""Ingestions counted in each status: with more, a page would take a part of each look to count them."""
 
 Page: TypeAlias = "str | tuple[str, int] | AnyResponse"
 
@@ -85,7 +89,7 @@ def make_dashboard(service: Service) -> Blueprint:
             view=view,
             name=service.name,
             settings=service.settings,
-            queues=current_app.extensions.get("ingestion_queues", ()),
+            queues=[one.name for one in services()],
             api=(request.blueprint or "").rpartition(".")[0],
             caller=who and who.name,
             may_look=role is not None,
@@ -97,17 +101,28 @@ def make_dashboard(service: Service) -> Blueprint:
     @blueprint.get("", strict_slashes=False)
     @page
     def overview(who: Caller) -> Page:
-        return render("overview", who, statuses=list(Status), priorities=list(Priority))
+        callers = sorted({key.name for key in service.settings.api_keys}) if who.role >= Role.OPERATE else ()
+        return render("overview", who, statuses=list(Status), priorities=list(Priority), callers=callers)
 
     @blueprint.get("/data")
     @needs(Role.READ, *FILTERS, "cursor")
     def overview_data() -> Response:
-        listed = service.store.ingestions(
-            filter_members(guard.caller().scope),
-            before=count_member("cursor"),
-            limit=_ROWS,
-        )
-        return _json({**data.queue(service, guard.caller().scope), **listing_document(listed, _ROWS)})
+        scope = guard.caller().scope
+        where = filter_members(scope, service.clock.now())
+        listed = service.store.ingestions(where, before=count_member("cursor"), limit=_ROWS)
+        counts = service.store.count(where, most=_COUNTED)
+        listing = {**listing_document(listed, _ROWS), "counts": counts, "counted": _COUNTED}
+        return _json({**data.queue(service, scope), **listing})
+
+    @blueprint.get("/queues")
+    @page
+    def queues(who: Caller) -> Page:
+        return render("queues", who)
+
+    @blueprint.get("/queues/data")
+    @needs(Role.READ)
+    def queues_data() -> Response:
+        return _json(queues_document(guard.shown(), service.clock.now()))
 
     @blueprint.get("/failures")
     @page
@@ -122,12 +137,30 @@ def make_dashboard(service: Service) -> Blueprint:
         return _json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
 
     @blueprint.get("/search")
-    @needs(None)
-    def search() -> AnyResponse:
-        text = request.args.get("id", "").replace("/", " ").strip()
+    @page
+    def search(who: Caller) -> Page:
+        text = request.args.get("id", "").strip()
         # Text around an id, as in a copied address or log line, is ignored.
-        found = _ANY_ID.search(text.lower())
-        return redirect(url_for(".ingestion", ingestion_id=found.group() if found else text or "?"), 303)
+        whole = _ANY_ID.search(text.lower())
+        try:
+            if whole and (found := _known(service, whole.group(), who)):
+                return redirect(url_for(".ingestion", ingestion_id=found), 303)
+            known = data.search(service, text, who.scope)
+        except StoreUnavailable:
+            return render("search", who, sought=text)
+        named = known["ingestions"]
+        if known["found"] or len(named) > 1:
+            return render("search", who, sought=text)
+        if named:
+            return redirect(url_for(".ingestion", ingestion_id=named[0]), 303)
+        return render("refusal", who, title="No such ingestion or id", why=known["extent"], sought=text), 404
+
+    @blueprint.get("/search/data")
+    @needs(Role.READ, "id")
+    def search_data() -> Response:
+        text = request.args.get("id")
+        found = {} if text is None else data.search(service, text, guard.caller().scope)
+        return _json({**data.state(service), **found})
 
     @blueprint.get("/ingestions/<ingestion_id>")
     @page
@@ -143,7 +176,7 @@ def make_dashboard(service: Service) -> Blueprint:
         if batch is not None:
             offset = batch - batch % data.BATCHES
             return redirect(url_for(".ingestion", ingestion_id=found, offset=offset, batch=batch + 1), 303)
-        return render("ingestion", who, ingestion_id=found, statuses=list(Status))
+        return render("ingestion", who, ingestion_id=found, statuses=list(Status), priorities=list(Priority))
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
     @needs(Role.READ, "offset", "status")
@@ -182,10 +215,19 @@ def make_dashboard(service: Service) -> Blueprint:
         count = count_member("ids", least=1, most=service.settings.max_ids)
         if count is None:
             raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
-        quotes = service.store.quote(batch_count(count, service.settings.batch_size))
+        quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
         return _json({**data.state(service), "quote": quote_document(quotes)})
 
     return blueprint
+
+
+def _known(service: Service, text: str, who: Caller) -> str | None:
+    """Returns the id of an ingestion or a batch if there is such a one."""
+    try:
+        service.find(text, who.scope)
+    except UnknownIngestion:
+        return None
+    return text
 
 
 def _json(document: Any) -> Response:

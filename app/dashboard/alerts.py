@@ -14,10 +14,11 @@ _NEARLY = 0.9
 def alerts(settings: Settings, stats: Stats, worker: str) -> list[dict[str, Any]]:
     """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
     found = [*_worker(settings, worker), *_stopped(stats), *_backlog(settings, stats)]
-    return sorted(found, key=lambda alert: alert["level"] != "error")
+    return sorted(found, key=lambda one: one["level"] != "error")
 
 
-def _alert(level: str, title: str, detail: str, until: float | None = None) -> dict[str, Any]:
+def alert(level: str, title: str, detail: str, until: float | None = None) -> dict[str, Any]:
+    """Returns one of them; `until` is in epoch seconds."""
     return {"level": level, "title": title, "detail": detail, "until": timestamp(until)}
 
 
@@ -26,15 +27,15 @@ def _worker(settings: Settings, worker: str) -> list[dict[str, Any]]:
     if worker == "dead":
         kept = "what waits is in memory and goes with it" if in_memory else "what waits is kept by the store"
         detail = f"This process no longer dispatches. Its log says why; restart it ({kept})."
-        return [_alert("error", "The worker is dead", detail)]
+        return [alert("error", "The worker is dead", detail)]
     if worker == "stuck":
         detail = "So many calls of the processor hang that this process starts no batches until one ends; restart it."
-        return [_alert("error", "The worker is stuck", detail)]
+        return [alert("error", "The worker is stuck", detail)]
     if worker == "stopping":
-        return [_alert("warning", "The worker is stopping", "Running batches may end; this process starts no more.")]
+        return [alert("warning", "The worker is stopping", "Running batches may end; this process starts no more.")]
     if worker == "off":
         other = "" if in_memory else ", unless another process on the same store does"
-        return [_alert("warning", "No worker in this process", f"Nothing is dispatched{other}.")]
+        return [alert("warning", "No worker in this process", f"Nothing is dispatched{other}.")]
     return []
 
 
@@ -42,13 +43,21 @@ def _stopped(stats: Stats) -> list[dict[str, Any]]:
     found = []
     if stats.paused:
         detail = "Nothing is dispatched until it is resumed; submissions are still accepted."
-        found.append(_alert("warning", "The queue is paused", detail))
+        found.append(alert("warning", "The queue is paused", detail))
+    if names := ", ".join(priority.name for priority in sorted(stats.pauses.priorities)):
+        detail = "Nothing of that priority is dispatched until it is resumed; submissions are still accepted."
+        found.append(alert("warning", f"{names} paused", detail))
+    if callers := len(stats.pauses.owners):
+        # Not by name: everybody who may look is shown this.
+        title = "A caller is paused" if callers == 1 else f"{callers} callers are paused"
+        detail = "Nothing of theirs is dispatched until they are resumed; submissions are still accepted."
+        found.append(alert("warning", title, detail))
     if stats.hold_until is not None:
         detail = "The upstream asked for quiet: nothing starts until the hold ends."
-        found.append(_alert("warning", "On hold", detail, stats.hold_until))
+        found.append(alert("warning", "On hold", detail, stats.hold_until))
     if stats.pace:
         detail = f"The upstream refused (429): one start every {stats.pace:.1f} s, recovering step by step."
-        found.append(_alert("warning", "Slowed down", detail))
+        found.append(alert("warning", "Slowed down", detail))
     return found
 
 
@@ -65,8 +74,8 @@ def _backlog(settings: Settings, stats: Stats) -> list[dict[str, Any]]:
     ]
     for size, most, measure in bounds:
         if most and size >= most:
-            return [_alert("error", "The backlog is at its limit", f"{measure}; submissions are refused.")]
+            return [alert("error", "The backlog is at its limit", f"{measure}; submissions are refused.")]
         if most and size >= most * _NEARLY:
             detail = f"{measure}; larger submissions are refused."
-            return [_alert("warning", "The backlog is nearly at its limit", detail)]
+            return [alert("warning", "The backlog is nearly at its limit", detail)]
     return []

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from ..core import HOUR, Batch, FailureFilter, Stats, Status, grouped, ingestion_document, timestamp
+from ..core import (
+    Attempt,
+    Batch,
+    BatchError,
+    FailureFilter,
+    Found,
+    Search,
+    Stats,
+    Status,
+    grouped,
+    id_prefix,
+    ingestion_document,
+    string_fault,
+    timestamp,
+)
 from ..service import Service
 from ..web import (
     callback_document,
@@ -15,6 +29,8 @@ from ..web import (
     sweep_document,
 )
 from .alerts import alerts
+from .hour import hour_document
+from .lanes import timeline
 
 _NEXT = 10
 """Upcoming batches shown."""
@@ -24,6 +40,12 @@ _IDS = 5
 
 _SWEEPS = 5
 """Sweeps shown."""
+
+_NAMED = 5
+"""Ingestions shown whose id begins with what is looked for."""
+
+_DATA = 200
+"""Characters shown of what an id brought."""
 
 _GROUPS = 50
 """Groups of failures shown."""
@@ -43,7 +65,7 @@ def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
         "now": timestamp(stats.now),
         "worker": worker,
         "paused": stats.paused,
-        "stalled": _stalled(service, worker),
+        "stalled": stalled(service, worker),
         "alerts": alerts(service.settings, stats, worker),
     }
 
@@ -52,18 +74,18 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     """Returns the whole queue; with a `scope`, only that owner's among the next batches."""
     settings, stats = service.settings, service.store.stats()
     upcoming = service.store.upcoming(_NEXT)
-    next_dispatch_at = _next_dispatch(stats, upcoming)
+    next_dispatch_at = next_dispatch(stats, upcoming)
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
-    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else ())
+    document = queue_document(settings, stats, (), service.worker.state, workers if scope is None else (), scope)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:
         upcoming = [(batch, None) for batch, _ in upcoming]
         for level in document["priorities"].values():
             level["drained_at"] = None
-    document["slots"] = sum(one.slots for one in workers) or settings.concurrency
+    document["slots"] = sum(one.slots for one in workers) or document["concurrency"]["each"]
     document["failed"] = stats.failed
     document["scoped"] = scope is not None
     document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)
@@ -71,17 +93,8 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming
     ]
-    document["chart"] = chart(service.store.minutes(), stats.now)
+    document["hour"] = hour_document(service.store.minutes(), stats, settings)
     return document
-
-
-def chart(starts: Mapping[int, int], now: float) -> dict[str, Any]:
-    """Returns the dispatches in each of the last 60 minutes of the clock, including the current one."""
-    first = int(now // 60) - HOUR + 1
-    return {
-        "first_minute": timestamp(60 * first),
-        "counts": [starts.get(minute, 0) for minute in range(first, first + HOUR)],
-    }
 
 
 def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | None = None) -> dict[str, Any]:
@@ -94,11 +107,62 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
         document.update(estimate_document(estimate))
     callback = service.latest_callback(ingestion_id)
     document["callback"] = callback and callback_document(callback)
-    document["batches"] = [_batch(batch) for batch in batches]
+    some = list(batches)
+    document["batches"] = [_batch(batch) for batch in some]
+    document["timeline"] = timeline(found, some, *_attempts(service, found.id, some), service.clock.now())
     document["offset"] = offset
     document["page_size"] = BATCHES
     document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
     return document
+
+
+def _attempts(service: Service, ingestion_id: str, batches: Sequence[Batch]) -> tuple[float | None, Sequence[Attempt]]:
+    """Returns the completion as estimated at submission, and the attempts at some batches that are kept."""
+    first = batches[0].position if batches else 0
+    if not batches or batches[-1].position - first < len(batches):
+        return service.store.attempts(ingestion_id, first, len(batches))[1:]
+    # Those in one status may be far apart.
+    told = [service.store.attempts(ingestion_id, batch.position, 1) for batch in batches]
+    return told[0][1], [attempt for _, _, made in told for attempt in made]
+
+
+def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
+    """Returns the ingestions whose id begins with `text`, where the id that it writes is, and what was searched."""
+    prefix, possible = id_prefix(text), string_fault(text) is None
+    named = service.store.find(prefix, owner=scope, limit=_NAMED) if prefix else []
+    document: dict[str, Any] = {"ingestions": [one.id for one in named], "found": [], "more": False, "searched": 0}
+    if not possible:
+        return document | {"extent": "This cannot be an id."}
+    told = service.where(text, owner=scope)
+    is_stalled = stalled(service, service.worker.state)
+    return document | {
+        "found": [_found(one, stalled=is_stalled) for one in told.found],
+        "more": told.more,
+        "searched": told.searched,
+        "extent": _extent(told),
+    }
+
+
+def _found(found: Found, *, stalled: bool) -> dict[str, Any]:
+    answer = found.answer
+    return {
+        **ingestion_document(found.ingestion),
+        "batch": _batch(found.batch),
+        "nth": found.nth,
+        "page": found.batch.position - found.batch.position % BATCHES,
+        "estimated_start": None if stalled else timestamp(found.start),
+        "data": answer[:_DATA] if isinstance(answer, str) else None,
+        "error": answer._asdict() if isinstance(answer, BatchError) else None,
+    }
+
+
+def _extent(told: Search) -> str:
+    """Returns what was searched, in words."""
+    if told.complete:
+        return "Every ingestion that is remembered was searched."
+    unfinished = "All" if told.unfinished else "Some of the"
+    since = timestamp(told.since)
+    return f"{unfinished} unfinished ingestions were searched, and those submitted since {since}; FIND_IDS finds all."
 
 
 def failures(service: Service, where: FailureFilter) -> dict[str, Any]:
@@ -125,12 +189,12 @@ def next_failed(service: Service, ingestion_id: str, position: int) -> int | Non
         position += _SCAN
 
 
-def _stalled(service: Service, worker: str) -> bool:
+def stalled(service: Service, worker: str) -> bool:
     """Returns whether nothing will start at all: no worker here, and a store that no other process shares."""
     return worker != "running" and service.settings.store == "memory://"
 
 
-def _next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
+def next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
     """Returns when the next batch should start; None where nothing waits, or nothing may start."""
     if upcoming:
         return upcoming[0][1]

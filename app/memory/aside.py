@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from ..core import Place
@@ -87,14 +87,15 @@ class Aside:
                 del self._blocks[0]
             yield from gone
 
-    def remove(self, record: Record) -> None:
-        """Remove the entries of a cancelled ingestion."""
-        if not record.details.dues:
-            return
-        kept = [entry for entry in self._entries() if entry.owner is not record]
-        self._count = len(kept)
-        parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
-        self._blocks = [Block([entry.due for entry in part], part) for part in parts]
+    def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
+        """Remove the entries of some ingestions and return them; looks at all entries."""
+        taken = [entry for entry in self._entries() if wanted(entry.owner)]
+        if taken:
+            kept = [entry for entry in self._entries() if not wanted(entry.owner)]
+            self._count = len(kept)
+            parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
+            self._blocks = [Block([entry.due for entry in part], part) for part in parts]
+        return taken
 
     def next_due(self) -> float | None:
         """Returns when the first entry is due, None if there is none."""

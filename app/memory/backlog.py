@@ -18,21 +18,23 @@ def place(record: Record) -> Place:
 
 
 class Lane:
-    """The unfinished ingestions of one priority, in order of their places, with how many batches of each wait.
+    """The unfinished ingestions of one priority, in order of their places, with how many batches of each are in line.
 
-    A Fenwick tree (P. M. Fenwick, 1994, "A New Data Structure for Cumulative Frequency Tables") over the waiting
-    counts. Places only ever grow, so a new ingestion is appended; a removed one stays as 0 until half of the tree is
-    removed ones. Only a redrive adds an older ingestion; these few are kept outside the tree.
+    `total` counts these, and `parked` those that wait outside of the line. A Fenwick tree (P. M. Fenwick, 1994, "A New
+    Data Structure for Cumulative Frequency Tables") over the counts. Places only ever grow, so a new ingestion is
+    appended; a removed one stays as 0 until half of the tree is removed ones. Only a redrive or a move adds an older
+    ingestion; these few are kept outside the tree.
     """
 
     def __init__(self) -> None:
-        self.total = 0
+        self.total = self.parked = 0
         self._late: list[tuple[Place, Record]] = []
         self._fill([])
 
     def add(self, record: Record) -> None:
         where = place(record)
-        self.total += record.waiting
+        self.total += record.lined
+        self.parked += record.waiting - record.lined
         if self._places and where < self._places[-1]:
             record.lane_index = _LATE
             bisect.insort(self._late, (where, record))
@@ -43,10 +45,13 @@ class Lane:
         self._records.append(record)
         self._places.append(where)
         node = len(self._records)
-        self._sums.append(record.waiting + self._before(node - 1) - self._before(node - (node & -node)))
+        self._sums.append(record.lined + self._before(node - 1) - self._before(node - (node & -node)))
 
     def change(self, record: Record, by: int) -> None:
         """Change an ingestion's count of waiting batches."""
+        if record.parked:
+            self.parked += by
+            return
         self.total += by
         if record.lane_index == _LATE:
             return
@@ -66,16 +71,16 @@ class Lane:
             self._rebuild()
 
     def ahead(self, where: Place) -> int:
-        """Returns how many batches wait before this place."""
+        """Returns how many batches are in line before this place."""
         if not self._places or self._places[-1] < where:
             return self.total  # Mostly the place of a new ingestion, which is last.
-        late = sum(record.waiting for at, record in self._late if at < where)
+        late = sum(record.lined for at, record in self._late if at < where)
         return late + self._before(bisect.bisect_left(self._places, where))
 
     def oldest(self) -> Record | None:
-        """Returns the first ingestion that has waiting batches."""
-        late = next((record for _, record in self._late if record.waiting), None)
-        if self.total == sum(record.waiting for _, record in self._late):
+        """Returns the first ingestion that has batches in line."""
+        late = next((record for _, record in self._late if record.lined), None)
+        if self.total == sum(record.lined for _, record in self._late):
             return late
         # Descend the tree to the first slot whose running sum is above 0.
         node, step = 0, 1 << (len(self._records).bit_length() - 1)
@@ -85,6 +90,10 @@ class Lane:
             step >>= 1
         first = self._records[node]
         return late if late and first and place(late) < place(first) else first
+
+    def unfinished(self) -> list[Record]:
+        """Returns all of them."""
+        return [record for record in self._records if record] + [record for _, record in self._late]
 
     def _before(self, node: int) -> int:
         total = 0
@@ -101,7 +110,7 @@ class Lane:
     def _fill(self, records: list[tuple[Place, Record]]) -> None:
         self._records: list[Record | None] = [record for _, record in records]
         self._places = [where for where, _ in records]
-        self._sums = [0, *(record.waiting for _, record in records)]
+        self._sums = [0, *(record.lined for _, record in records)]
         self._gone = 0
         for index, (_, record) in enumerate(records):
             record.lane_index = index
@@ -118,9 +127,15 @@ class Backlog:
 
     @property
     def total(self) -> int:
-        """Returns how many batches wait."""
+        """Returns how many batches are in line."""
         high, medium, low = self.lanes.values()
         return high.total + medium.total + low.total
+
+    @property
+    def parked(self) -> int:
+        """Returns how many batches wait outside of the line."""
+        high, medium, low = self.lanes.values()
+        return high.parked + medium.parked + low.parked
 
     def add(self, record: Record) -> None:
         self.lanes[record.priority].add(record)
@@ -131,7 +146,20 @@ class Backlog:
     def remove(self, record: Record) -> None:
         self.lanes[record.priority].remove(record)
 
+    def move(self, record: Record, priority: Priority, rank: float) -> None:
+        """Have an ingestion wait at another priority."""
+        self.change(record, -record.waiting)
+        self.remove(record)
+        record.priority, record.rank = priority, rank
+        self.add(record)
+
+    def park(self, record: Record, *, parked: bool) -> None:
+        """Take an ingestion out of the line, or back into it."""
+        self.change(record, -record.waiting)
+        record.parked = parked
+        self.change(record, record.waiting)
+
     def ahead(self, where: Place) -> int:
-        """Returns how many batches wait before this place, of all priorities."""
+        """Returns how many batches are in line before this place, of all priorities."""
         high, medium, low = self.lanes.values()
         return high.ahead(where) + medium.ahead(where) + low.ahead(where)

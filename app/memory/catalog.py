@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
-from ..core import FAILED, Filter, Kind
+from ..core import FAILED, Filter, Kind, Status
 from .record import Record
 
 _SIZE = 256
@@ -18,10 +18,11 @@ _kind = functools.lru_cache(4096)(Kind)
 class Block:
     """The records of consecutive orders; a forgotten one leaves a gap."""
 
-    __slots__ = ("_first", "_kinds", "_records")
+    __slots__ = ("_earliest", "_first", "_kinds", "_latest", "_records")
 
     def __init__(self, first: int) -> None:
         self._first = first
+        self._earliest = self._latest = 0.0
         self._records: list[Record | None] = []
         self._kinds: dict[Kind, int] = {}
 
@@ -29,6 +30,8 @@ class Block:
         return bool(self._kinds)
 
     def add(self, record: Record) -> None:
+        self._earliest = self._earliest if self._records else record.created_at
+        self._latest = record.created_at
         self._records.extend([None] * (record.order - self._first - len(self._records)))
         self._records.append(record)
 
@@ -43,11 +46,30 @@ class Block:
 
     def find(self, where: Filter, before: int | None) -> Iterator[Record]:
         """Yields the records below the order `before`, as the first one is, that a filter takes; the newest first."""
-        if not any(map(where.takes, self._kinds)):
+        of_time = self._of_time(where)
+        if of_time is False or not any(map(where.takes, self._kinds)):
             return
         for record in reversed(self._records if before is None else self._records[: before - self._first]):
-            if record is not None and record.kind is not None and where.takes(record.kind):
+            if record is None or record.kind is None or not where.takes(record.kind):
+                continue
+            if of_time or where.takes_time(record.created_at):
                 yield record
+
+    def count(self, where: Filter) -> Iterator[tuple[Status, int]]:
+        """Yields statuses, each with how many of the records that a filter takes are in it."""
+        of_time = self._of_time(where)
+        if of_time:
+            yield from ((kind.status, count) for kind, count in self._kinds.items() if where.takes(kind))
+        elif of_time is None:
+            yield from ((record.status, 1) for record in self.find(where, None))
+
+    def _of_time(self, where: Filter) -> bool | None:
+        """Returns whether a filter takes the times of all records, or of none; None where it takes those of some."""
+        if where.takes_time(self._earliest) and where.takes_time(self._latest):
+            return True
+        before = where.since is not None and self._latest < where.since
+        after = where.until is not None and self._earliest > where.until
+        return False if before or after else None
 
     def _drop(self, kind: Kind | None) -> None:
         if kind is not None:

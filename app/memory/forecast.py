@@ -17,9 +17,8 @@ def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     found, timeline = {}, state.timeline(now)
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
-        found[priority] = (
-            timeline.depth(lane.total, oldest.created_at, *state.line(priority, now)) if oldest else Depth()
-        )
+        oldest_at = oldest.created_at if oldest else None
+        found[priority] = timeline.depth(lane.total, oldest_at, *state.line(priority, now), lane.parked)
     return found
 
 

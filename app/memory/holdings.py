@@ -36,6 +36,14 @@ class Holdings:
             if not self._ids[owner]:
                 del self._ids[owner]
 
+    def move(self, record: Record, before: Priority) -> None:
+        """Note that an ingestion left a priority."""
+        if record.owner is not None and (lane := self._lanes.get((record.owner, before))) and record in lane:
+            self._ids[record.owner] -= lane.pop(record)
+            if not lane:
+                del self._lanes[record.owner, before]
+            self.recount(record)
+
     def reach(self, owner: str, count: int) -> tuple[Record, int]:
         """Returns the ingestion with the owner's waiting id number `count` (from 1), and the id's number in it.
 

@@ -1,22 +1,45 @@
-"""How many batches started in each minute of the last hour."""
+"""What happened in each minute of the last hour."""
 
 from __future__ import annotations
 
-from ..core import HOUR
+import dataclasses
+from collections import deque
+
+from ..core import CHANGES, HOUR, Change, Gate, Minute, add_stops
 
 
 class Minutes:
-    """Counts by minutes of the clock since the epoch. Not thread-safe: called under the store's lock."""
+    """Figures by minutes of the clock since the epoch. Not thread-safe: called under the store's lock."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, int] = {}
+        self._minutes: dict[int, Minute] = {}
+        self._number = -1.0
+        self._current = Minute()
+        self._changes: deque[Change] = deque(maxlen=CHANGES)
 
-    def add(self, now: float) -> None:
-        minute = int(now // 60)
-        self._counts[minute] = self._counts.get(minute, 0) + 1
-        if len(self._counts) > HOUR:
-            del self._counts[min(self._counts)]
+    def at(self, now: float) -> Minute:
+        """Returns the figures of the current minute, to be added to."""
+        number = now // 60
+        if number != self._number:
+            self._number = number
+            self._current = self._minutes.setdefault(int(number), Minute())
+            if len(self._minutes) > HOUR:
+                del self._minutes[min(self._minutes)]
+        return self._current
 
-    def last_hour(self, now: float) -> dict[int, int]:
+    def changed(self, gate: Gate, now: float) -> None:
+        """Note what the gate is like from now on."""
+        change = Change(now, gate.paused, gate.hold_until)
+        if not self._changes or self._changes[-1][1:] != change[1:]:
+            self._changes.append(change)
+
+    def last_hour(self, now: float) -> dict[int, Minute]:
+        """Returns the figures of the minutes in which something happened."""
         first = int(now // 60) - HOUR + 1
-        return {minute: count for minute, count in self._counts.items() if minute >= first}
+        found = {
+            number: dataclasses.replace(minute, waits=minute.waits[:])
+            for number, minute in self._minutes.items()
+            if number >= first
+        }
+        add_stops(found, list(self._changes), now)
+        return found

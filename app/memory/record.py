@@ -15,6 +15,7 @@ from ..core import (
     WAITING,
     Answer,
     Answers,
+    Attempt,
     Batch,
     BatchError,
     Batches,
@@ -38,16 +39,18 @@ class Details:
     """What differs from the default in some batches of an ingestion, by position.
 
     `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions. `answers` has the batches of which some ids failed or wait: together, those
-    in line need `starts` more starts than there are such batches, and ask `spared` ids less than they hold.
+    start in the order of their positions. `log` has the latest attempts, where they are kept. `answers` has the batches
+    of which some ids failed or wait: together, those in line need `starts` more starts than there are such batches, and
+    ask `spared` ids less than they hold.
     """
 
-    __slots__ = ("answers", "attempts", "dues", "errors", "results", "spared", "starts", "times")
+    __slots__ = ("answers", "attempts", "dues", "errors", "log", "results", "spared", "starts", "times")
 
     def __init__(self) -> None:
         self.attempts: dict[int, int] = {}
         self.errors: dict[int, BatchError] = {}
         self.dues: dict[int, float] = {}
+        self.log: dict[int, tuple[Attempt, ...]] = {}
         self.results: dict[int, Sequence[Answer]] = {}
         self.answers: dict[int, Answers] = {}
         self.starts = self.spared = 0
@@ -63,13 +66,15 @@ _NO_DETAILS = Details()
 class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
-    `cursor` is the position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it,
-    `kind` what the catalog files it under.
+    While it is `parked`, it waits outside of the line, because its priority or caller is paused. `cursor` is the
+    position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it, `kind` what the
+    catalog files it under.
     """
 
     __slots__ = (
         "batch_size", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at",
-        "id", "ids", "key", "kind", "lane_index", "order", "owner", "priority", "rank", "started_at", "states", "tally",
+        "id", "ids", "key", "kind", "lane_index", "order", "owner", "parked", "priority", "rank", "started_at",
+        "states", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +93,7 @@ class Record:
         self.kind: Kind | None = None
         self.lane_index: int
         self.cursor = 0
-        self.cancelled = False
+        self.cancelled = self.parked = False
         self.started_at: float | None = None
         self.finished_at: float | None = None
         self.estimated_completion: float | None = None
@@ -146,6 +151,11 @@ class Record:
         return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING] + self.details.starts
 
     @property
+    def lined(self) -> int:
+        """How many of these are in line."""
+        return 0 if self.parked else self.waiting
+
+    @property
     def waiting_ids(self) -> int:
         """How many ids the waiting batches ask; only the last batch may be short."""
         if not self.waiting:
@@ -170,6 +180,13 @@ class Record:
     def in_line(self, position: int) -> range:
         """Returns the batches that an entry stands for: all that were never dispatched, or a single one."""
         return range(position, len(self.states) if position == self.cursor else position + 1)
+
+    def ready_before(self, position: int, now: float) -> int:
+        """Returns how many starts those batches need that are due, below a position that was dispatched before."""
+        details = self.details
+        due = [at for at, due in details.dues.items() if at < position and due <= now and self.states[at] == WAITING]
+        apart = sum(one.starts - 1 for at, one in details.answers.items() if at < position and self.states[at] == NEW)
+        return self.states.count(NEW, 0, position) + apart + sum(map(self.starts, due))
 
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally

@@ -1,4 +1,4 @@
-"""Which ingestions are known: by id, and by idempotency key."""
+"""Which ingestions are known: by id, by idempotency key, and by what they hold."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from collections import deque
 from ..core import FAILED
 from ..errors import KeyReused, UnknownIngestion
 from .catalog import Catalog
+from .hashes import Hashes
 from .record import Record
 
 
 class Registry:
     """The records of one store, in creation order, until they are forgotten `retention` seconds after their end.
 
-    `catalog` lists them, `failed` counts their failed batches. Not thread-safe by itself: its store calls it under the
-    store's lock.
+    `catalog` lists them, `hashes` leads from ids to them, `failed` counts their failed batches. Not thread-safe by
+    itself: its store calls it under the store's lock.
     """
 
     def __init__(self, retention: float) -> None:
         self._retention = retention
         self.failed = 0
         self.catalog = Catalog()
+        self.hashes = Hashes()
         self._by_id: dict[str, Record] = {}
         self._by_key: dict[tuple[str | None, str], tuple[str, Record]] = {}
         self._ended: deque[tuple[float, Record]] = deque()
@@ -68,6 +70,7 @@ class Registry:
             if record.finished_at == ended_at and record.id in self._by_id:
                 del self._by_id[record.id]
                 self.catalog.remove(record)
+                self.hashes.remove(record)
                 self.failed -= record.tally[FAILED]
                 if record.key is not None:
                     self._by_key.pop(record.key, None)

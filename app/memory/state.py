@@ -13,6 +13,7 @@ from ..core import (
     NEW,
     RUNNING,
     WAITING,
+    Attempt,
     Audit,
     BatchError,
     Claim,
@@ -30,10 +31,13 @@ from ..core import (
     admit,
     batch_count,
     check_cancel,
+    check_move,
     check_quota,
     check_redrive,
+    outcome_of,
     rank_of,
     room_of,
+    this_process,
 )
 from ..queue import Entry, ReadyQueue
 from ..store import Outcome, Submission
@@ -64,6 +68,7 @@ class MemoryState:
         self.leases: dict[tuple[str, int], Lease] = {}
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
+        self._parked: dict[Record, list[Entry[Record]]] = {}
         self.workers: dict[str, WorkerReport] = {}
         self.audits: deque[Audit] = deque(maxlen=settings.audit_log)
         self.order = 0
@@ -88,16 +93,22 @@ class MemoryState:
             gate.paused,
             self.backlog.total,
             self.aside,
+            self.backlog.parked,
         )
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
-        return [one for one in self.workers.values() if one.seen_at > now - self._settings.lease]
+        concurrency = self.gate.concurrency
+        return [
+            one._replace(slots=concurrency.of(one, one.slots))
+            for one in self.workers.values()
+            if one.seen_at > now - self._settings.lease
+        ]
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        slots = sum(one.slots for one in self.present(now)) or self._settings.concurrency
-        return min(slots, room_of(self._settings, 0))
+        slots = sum(one.slots for one in self.present(now))
+        return min(slots or self.gate.concurrency.each or self._settings.concurrency, room_of(self._settings, 0))
 
     def line(self, priority: Priority, now: float) -> tuple[int, Place]:
         """Returns how many batches wait before an ingestion created now, and its place."""
@@ -108,7 +119,7 @@ class MemoryState:
         """Returns what is counted for an unfinished ingestion's estimate."""
         where = place(record)
         started = [lease.claim.claimed_at for lease in self.leases.values() if lease.record is record]
-        return Prospect(where, self.backlog.ahead(where), record.waiting, record.tally[WAITING], started)
+        return Prospect(where, self.backlog.ahead(where), record.waiting, record.tally[WAITING], started, record.parked)
 
     def add(self, submission: Submission) -> tuple[Record, bool]:
         settings, key, now = self._settings, submission.key, self._clock.now()
@@ -121,24 +132,48 @@ class MemoryState:
         admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline)
         self.order += 1
         record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission)
-        record.estimated_completion = timeline.completion(ahead, count, new)
+        record.parked = self.gate.pauses.cover(record.priority, record.owner)
+        record.estimated_completion = None if record.parked else timeline.completion(ahead, count, new)
         self.registry.add(record)
         if key is not None:
             self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
         self.backlog.add(record)
         self._recount(record)
-        self.queue.put(Entry(record.rank, record.order, 0, now, record))
+        self._line_up(Entry(record.rank, record.order, 0, now, record), now)
         return record, True
 
+    def _line_up(self, entry: Entry[Record], now: float) -> None:
+        if entry.owner.parked:
+            self._parked.setdefault(entry.owner, []).append(entry)
+        elif entry.due > now:
+            self.aside.add(entry)
+        else:
+            self.queue.put(entry)
+
+    def rearrange(self) -> None:
+        """Take out of the line what is paused, and back into it what no longer is."""
+        pauses, now = self.gate.pauses, self._clock.now()
+        unfinished = (record for lane in self.backlog.lanes.values() for record in lane.unfinished())
+        changed = {one for one in unfinished if pauses.cover(one.priority, one.owner) != one.parked}
+        if not changed:
+            return
+        entries = self.queue.remove(changed.__contains__) + self.aside.remove(changed.__contains__)
+        for record in changed:
+            entries += self._parked.pop(record, ())
+            self.backlog.park(record, parked=not record.parked)
+        for entry in entries:
+            self._line_up(entry, now)
+
     def first_due(self, now: float) -> float | None:
-        """Returns when the first waiting batch is due, None if nothing waits."""
+        """Returns when the first batch in line is due, None if none is."""
         return now if self._first(now) else self.aside.next_due()
 
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
         limiter, room = self.gate.limiter, room_of(self._settings, len(self.leases))
-        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room):
+        parked = self.backlog.parked
+        if wait := self.gate.wait(now, due=self.first_due(now), slots=limit, room=room, parked=parked):
             return wait
         claims: list[Claim] = []
         while len(claims) < min(limit, room) and (entry := self._first(now)):
@@ -192,7 +227,13 @@ class MemoryState:
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         where = record.priority, record.rank, record.order
-        self.minutes.add(now)
+        if kept := self._settings.attempts_kept:
+            made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
+            details.log[position] = (*details.log.get(position, ()), made)[-kept:]
+        minute = self.minutes.at(now)
+        if not minute.starts:
+            minute.interval = self.gate.steady_interval(self._settings, now)
+        minute.start(record.priority, now - entry.due)
         self.dispatches.append((now, entry.due, record.id, position, attempt, *where, limited_by))
         return claim
 
@@ -220,6 +261,7 @@ class MemoryState:
             details.times[2 * position + 1] = now
         if state == FAILED:
             self.registry.failed += 1
+            self.minutes.at(now).failed += 1
             self.registry.catalog.refile(record)
         if error is not None:
             details.errors[position] = error
@@ -228,17 +270,16 @@ class MemoryState:
             details.results[position] = results if answers is None else record.complete(position)
         if state == WAITING != outcome.state:
             details.attempts[position] = 0
+        if log := details.log.get(position):
+            made = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
+            details.log[position] = (*log[:-1], made)
         if counted:
             self.measured.took(now - claim.claimed_at)
         else:
             details.attempts[position] = claim.batch.attempt - 1
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
-            entry = Entry(record.rank, record.order, position, now + delay, record)
-            if delay > 0:
-                self.aside.add(entry)
-            else:
-                self.queue.put(entry)
+            self._line_up(Entry(record.rank, record.order, position, now + delay, record), now)
             self.backlog.change(record, record.starts(position))
             self._recount(record)
         self._settle(record, now)
@@ -258,7 +299,9 @@ class MemoryState:
             self.note(by, "cancel", record.id, {"status": status}, {"status": Status.CANCELLED})
         self.backlog.change(record, -record.waiting)
         record.cancelled = True
-        self.aside.remove(record)
+        self._parked.pop(record, None)
+        if record.details.dues:
+            self.aside.remove(lambda one: one is record)
         self.queue.note_gone(lambda owner: owner.cancelled)
         self._recount(record)
         self._settle(record, self._clock.now())
@@ -272,16 +315,37 @@ class MemoryState:
         now = self._clock.now()
         if record.finished_at is not None:
             record.finished_at = record.estimated_completion = None
+            record.parked = self.gate.pauses.cover(record.priority, record.owner)
             self.backlog.add(record)
         failed = [position for position, state in enumerate(record.states) if state == FAILED]
         for position in failed:
             record.move(position, NEW)
             record.details.attempts[position] = 0
-            self.queue.put(Entry(record.rank, record.order, position, now, record))
+            self._line_up(Entry(record.rank, record.order, position, now, record), now)
         self.registry.failed -= len(failed)
         self.backlog.change(record, len(failed))
         self.registry.catalog.refile(record)
         self._recount(record)
+
+    def move(self, record: Record, priority: Priority, by: str | None) -> None:
+        """Have what waits of an ingestion go at another priority. Raises Conflict."""
+        check_move(record.status, cancelled=record.cancelled)
+        if priority == (before := record.priority):
+            return
+        self.note(by, "move", record.id, {"priority": before.name}, {"priority": priority.name})
+        now, rank = self._clock.now(), rank_of(self._settings, priority, record.created_at)
+        entries = self.queue.remove(lambda one: one is record) + self._parked.pop(record, [])
+        if record.details.dues:
+            entries += self.aside.remove(lambda one: one is record)
+        self.backlog.move(record, priority, rank)
+        self.backlog.park(record, parked=self.gate.pauses.cover(priority, record.owner))
+        for entry in entries:
+            self._line_up(entry._replace(rank=rank), now)
+        record.estimated_completion = None
+        self.gate.order_since = now
+        self.registry.catalog.refile(record)
+        if self._holdings:
+            self._holdings.move(record, before)
 
     def _settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""
@@ -289,6 +353,7 @@ class MemoryState:
             return
         if record.estimated_completion is not None and not record.cancelled:
             self.measured.missed_by(now - record.estimated_completion)
+            self.minutes.at(now).miss(now - record.estimated_completion)
         self.backlog.remove(record)
         self.registry.catalog.refile(record)
         self.registry.end(record, now)

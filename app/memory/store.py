@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -23,6 +24,7 @@ from ..core import (
     Filter,
     Id,
     Ingestion,
+    Minute,
     Priority,
     Quote,
     Stats,
@@ -31,12 +33,14 @@ from ..core import (
     Wait,
     WorkerReport,
     batch_id,
+    hashes_of,
     room_of,
     statuses,
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
 from .failures import failures
+from .finder import MemoryFinder
 from .forecast import depths, estimate, upcoming
 from .record import Record
 from .state import MemoryState
@@ -56,10 +60,14 @@ class MemoryStore(Store):
         self._state = MemoryState(settings, clock)
         self.outbox = self._state.outbox
         self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
+        self.finder = MemoryFinder(self._lock, self._state, settings, clock)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
+        hashes = hashes_of(submission.ids) if self._settings.find_ids else {}
         with self._lock:
             record, new = self._state.add(submission)
+            if new:
+                self._state.registry.hashes.add(record, hashes)
             return record.snapshot(), new
 
     def get(self, ingestion_id: str) -> Ingestion:
@@ -99,6 +107,16 @@ class MemoryStore(Store):
                     (one, answer) for one, answer in zip(ids, answers, strict=False) if isinstance(answer, wanted)
                 )
 
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        with self._lock:
+            record = self._state.record(ingestion_id)
+            log = record.details.log
+            wanted = range(offset, len(record.states))[:limit]
+            some = [one for position in wanted if position in log for one in log[position]] if log else []
+            return record.snapshot(), record.estimated_completion, some
+
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         with self._lock:
             self._state.registry.forget(self._clock.now())
@@ -110,6 +128,17 @@ class MemoryStore(Store):
             if len(found) == limit:
                 break
         return found
+
+    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        with self._lock:
+            self._state.registry.forget(self._clock.now())
+            blocks = self._state.registry.catalog.blocks(None)
+        counts = dict.fromkeys(Status, 0)
+        for block in blocks:
+            with self._lock:
+                for status, count in block.count(where._replace(status=None)):
+                    counts[status] = min(most, counts[status] + count)
+        return counts
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         with self._lock:
@@ -126,10 +155,13 @@ class MemoryStore(Store):
         with self._lock:
             return [record.snapshot() for record in some]
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
         with self._lock:
             now, state = self._clock.now(), self._state
-            return state.timeline(now).quotes(lambda priority: state.line(priority, now), count)
+            pauses = state.gate.pauses
+            return state.timeline(now).quotes(
+                lambda priority: state.line(priority, now), count, lambda priority: pauses.cover(priority, owner)
+            )
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
@@ -162,17 +194,20 @@ class MemoryStore(Store):
 
     def hold(self, seconds: float) -> None:
         with self._lock:
-            self._state.gate.hold(self._clock.now() + seconds)
+            now, state = self._clock.now(), self._state
+            state.gate.hold(now + seconds)
+            state.minutes.changed(state.gate, now)
 
     def slow_down(self, claim: Claim) -> float | None:
         with self._lock:
             return self._state.gate.slow_down(self._settings, claim.claimed_at, self._clock.now())
 
-    def report(self, worker: WorkerReport) -> None:
+    def report(self, worker: WorkerReport) -> int:
         with self._lock:
             now, workers = self._clock.now(), self._state.workers
             before = workers.get(worker.id)
             workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
+            return self._state.gate.concurrency.of(worker, worker.slots)
 
     def leave(self, worker_id: str) -> None:
         with self._lock:
@@ -190,11 +225,22 @@ class MemoryStore(Store):
             self._state.redrive(record, by)
             return record.snapshot()
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        with self._lock:
+            record = self._state.record(ingestion_id)
+            self._state.move(record, priority, by)
+            return record.snapshot()
+
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         with self._lock:
-            before, after = steer(self._state.gate, self._settings, self._clock.now(), steering)
+            now, state = self._clock.now(), self._state
+            pauses = state.gate.pauses
+            before, after = steer(state.gate, self._settings, now, steering)
             if after:
-                self._state.note(by, action, "", before, after)
+                state.note(by, action, "", before, after)
+                state.minutes.changed(state.gate, now)
+            if state.gate.pauses != pauses:
+                state.rearrange()
             return bool(after)
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
@@ -234,7 +280,7 @@ class MemoryStore(Store):
             log = list(self._state.dispatches)[-limit:]
         return [Dispatch(at, due, batch_id(of, position), of, position, *more) for at, due, of, position, *more in log]
 
-    def minutes(self) -> dict[int, int]:
+    def minutes(self) -> dict[int, Minute]:
         with self._lock:
             return self._state.minutes.last_hour(self._clock.now())
 

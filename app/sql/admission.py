@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Mapping
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -11,6 +12,7 @@ from ..config import Settings
 from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota
 from ..errors import KeyReused
 from ..store import Submission
+from . import finder
 from .ends import clean
 from .forecast import ahead_of, line
 from .rows import INGESTION_COLUMNS, IngestionRow
@@ -34,6 +36,7 @@ _HOLDINGS = (
         ingestions.c.waiting,
         ingestions.c.waiting_ids,
         ingestions.c.batch_size,
+        ingestions.c.parked,
     )
     .where(*_of_owner)
     .order_by(ingestions.c.rank, ingestions.c.order)
@@ -43,9 +46,15 @@ _ADD_STRINGS = insert(strings).values(all_of(strings))
 
 
 def add(
-    turn: Turn, settings: Settings, submission: Submission, packed: bytes, forgotten: float
+    turn: Turn,
+    settings: Settings,
+    submission: Submission,
+    packed: bytes,
+    hashed: Mapping[int, bytes] | None,
+    forgotten: float,
 ) -> tuple[Ingestion, bool]:
-    """Accept a submission, whose ids are `packed`; returns the ingestion and whether it is new.
+    """Accept a submission, whose ids are `packed`, and `hashed` if they are indexed; returns the ingestion and whether
+    it is new.
 
     A key may be used again once its ingestion ended at or before `forgotten`. Raises KeyReused, QuotaFull, BacklogFull,
     InvalidRequest or TooLate.
@@ -79,7 +88,9 @@ def add(
         isinstance(submission.ids, Strings),
         submission.callback,
     )
-    row.estimated_completion = timeline.completion(ahead, count, place)
+    row.parked = queue.pauses().cover(priority, owner)
+    row.open = int(not row.parked)
+    row.estimated_completion = None if row.parked else timeline.completion(ahead, count, place)
     turn.wait(row, count, row.id_count)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
@@ -87,6 +98,8 @@ def add(
         turn.connection.execute(_ADD_STRINGS, key_of_ids | {"lines": packed})
     else:
         turn.connection.execute(_ADD_IDS, key_of_ids | {"ids": packed})
+    if hashed is not None:
+        finder.add(turn, row.order, hashed)
     return row.snapshot(), True
 
 
@@ -95,9 +108,9 @@ def _check_quota(turn: Turn, quota: int, owner: str, count: int, timeline: Timel
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        for rank, order, batches, waiting, batch_size in turn.connection.execute(_HOLDINGS, values).all():
+        for rank, order, batches, waiting, batch_size, parked in turn.connection.execute(_HOLDINGS, values).all():
             if number <= waiting:
-                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, ())
+                found = Prospect((rank, order), ahead_of(turn, rank, order), batches, 0, (), parked)
                 return timeline.until_started(found, batch_count(number, batch_size) - 1)
             number -= waiting
         raise ValueError(f"{owner!r} has fewer ids waiting")

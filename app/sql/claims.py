@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, insert, update
 
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
-from . import minutes
+from . import attempts, minutes
 from .picks import PROMOTE, Candidate, first_due, pick
 from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
 from .turns import Turn
@@ -53,7 +53,7 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     chosen: list[_Chosen] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     room = room_of(settings, queue.running)
-    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room):
+    if not gate.wait(now, due=first_due(turn), slots=len(slots), room=room, parked=queue.parked):
         for candidate, was_full in zip(pick(turn, min(len(slots), room), promoted=True), slots, strict=False):
             token_at = gate.limiter.ready_at
             if not gate.limiter.take(now):
@@ -67,9 +67,8 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        answers.append(
-            mine or gate.wait(now, due=first_due(turn), slots=limit, room=room_of(settings, queue.running)) or []
-        )
+        left = {"room": room_of(settings, queue.running), "parked": queue.parked}
+        answers.append(mine or gate.wait(now, due=first_due(turn), slots=limit, **left) or [])
     return answers
 
 
@@ -135,7 +134,9 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
             }
         )
     turn.connection.execute(_LOG, entries)
-    minutes.count(turn, len(entries))
+    if settings.attempts_kept:
+        attempts.start(turn, settings, entries, [one.candidate.fresh for one in chosen])
+    minutes.start(turn, gate, settings, [(one.row.priority, turn.now - one.due) for one, *_ in chosen])
     if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
         last = queue.dispatched - settings.dispatch_log
         turn.connection.execute(_TRIM, {"this": queue.instance, "last": last})

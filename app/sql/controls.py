@@ -1,16 +1,17 @@
-"""Cancel and redrive, each in a turn."""
+"""Cancel, redrive and move, each in a turn."""
 
 from __future__ import annotations
 
 from sqlalchemy import bindparam, func, select, update
 
 from ..config import Settings
-from ..core import FAILED, NEW, Ingestion, Status, check_cancel, check_redrive
+from ..core import FAILED, NEW, Ingestion, Priority, Status, check_cancel, check_move, check_redrive, rank_of
 from .answers import STARTS
 from .audits import note
 from .ends import settle
+from .parking import place
 from .rows import IngestionRow
-from .schema import IS_LIVE, NOT_IN_LINE, READY, THIS, batches
+from .schema import IS_LIVE, NOT_IN_LINE, PARKED, READY, THIS, batches, ingestions
 from .turns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
@@ -19,11 +20,17 @@ _LEAVE_LINE = update(batches).where(*_of_ingestion, IS_LIVE, batches.c.line > NO
 _REDRIVE = (
     update(batches)
     .where(*_of_ingestion, batches.c.state == FAILED)
-    .values(state=NEW, line=READY, attempt=0, due=bindparam("now"))
+    .values(state=NEW, line=bindparam("line"), attempt=0, due=bindparam("now"), rank=bindparam("of_rank"))
 )
 _LAST_FAILED = select(batches.c.position).where(
     *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED, batches.c.left.is_(None)
 )
+_MOVE = (
+    update(ingestions)
+    .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
+    .values(priority=bindparam("to"), rank=bindparam("of_rank"))
+)
+_MOVE_BATCHES = update(batches).where(*_of_ingestion, IS_LIVE).values(rank=bindparam("of_rank"))
 _PARTLY_FAILED = select(func.count(batches.c.left), func.coalesce(func.sum(batches.c.left), 0)).where(
     *_of_ingestion, batches.c.state == FAILED
 )
@@ -43,10 +50,10 @@ def cancel(
         note(turn, settings, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
     values = {"this": turn.queue.instance, "of_order": row.order}
     if in_line := turn.connection.execute(_IN_LINE, values).scalar():
-        turn.queue.lined -= in_line
+        turn.queue.lined -= 0 if row.parked else in_line
         turn.connection.execute(_LEAVE_LINE, values)
     turn.wait(row, -row.waiting, -row.waiting_ids)
-    row.cancelled, row.open, row.retrying = True, 0, 0
+    row.cancelled, row.open, row.parked, row.retrying = True, 0, False, 0
     settle(turn, row)
     turn.save([row])
     return row.snapshot(), True
@@ -59,16 +66,40 @@ def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *
         note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
     if row.finished_at is not None:
         row.finished_at = row.estimated_completion = None
-    values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now}
+        row.parked = turn.queue.pauses().cover(Priority(row.priority), row.owner)
+    line = PARKED if row.parked else READY
+    values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now, "of_rank": row.rank, "line": line}
     missing = row.batch_count * row.batch_size - row.id_count
     partly, left = turn.connection.execute(_PARTLY_FAILED, values).one()
     ids = (row.failed - partly) * row.batch_size + left
     if missing and turn.connection.execute(_LAST_FAILED, values | {"last": row.batch_count - 1}).first():
         ids -= missing
     turn.connection.execute(_REDRIVE, values)
-    turn.queue.lined += row.failed
+    turn.queue.lined += 0 if row.parked else row.failed
     turn.queue.failed -= row.failed
     turn.wait(row, row.failed, ids)
     row.failed = 0
+    turn.save([row])
+    return row.snapshot()
+
+
+def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, by: str | None) -> Ingestion:
+    """Have what waits go at another priority. Raises Conflict."""
+    check_move(row.snapshot().status, cancelled=row.cancelled)
+    if priority == row.priority:
+        return row.snapshot()
+    before, waiting, ids = Priority(row.priority), row.waiting, row.waiting_ids
+    note(turn, settings, by, "move", row.id, {"priority": before.name}, {"priority": priority.name})
+    turn.wait(row, -waiting, -ids)
+    row.priority, row.rank = priority, rank_of(settings, priority, row.created_at)
+    turn.wait(row, waiting, ids)
+    values = {"this": turn.queue.instance, "of_order": row.order, "to": priority, "of_rank": row.rank}
+    turn.connection.execute(_MOVE, values)
+    turn.connection.execute(_MOVE_BATCHES, values)
+    place(turn, row, parked=turn.queue.pauses().cover(priority, row.owner))
+    row.estimated_completion = None
+    gate = turn.queue.gate(settings, turn.now)
+    gate.order_since = turn.now
+    turn.queue.keep(gate)
     turn.save([row])
     return row.snapshot()

@@ -8,14 +8,25 @@ from typing import Any
 from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
-from ..core import COMPLETED, FAILED, RUNNING, WAITING, Batch, BatchError, Claim, Ingestion, Measured, statuses
+from ..core import (
+    COMPLETED,
+    FAILED,
+    RUNNING,
+    WAITING,
+    Batch,
+    BatchError,
+    Claim,
+    Ingestion,
+    Measured,
+    statuses,
+)
 from ..store import Ended, Outcome
-from . import callbacks
+from . import attempts, callbacks, minutes
 from .answers import answers_of, packed
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, READY, THIS, THIS_BATCH, batches, ids, ingestions
+from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions
 from .turns import Turn
 from .wire import Values
 
@@ -142,6 +153,7 @@ class _Ends:
         self._settings = settings
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
+        self._attempts: list[Values] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
@@ -164,11 +176,15 @@ class _Ends:
         elif state == FAILED:
             row.failed += 1
             queue.failed += 1
+            minutes.fail(turn)
         elif not row.cancelled:
             due = turn.now + delay
-            line = ASIDE if due > turn.now else READY
             row.retrying += 1
-            queue.lined += answers.starts
+            if row.parked:
+                line = PARKED
+            else:
+                line = ASIDE if due > turn.now else READY
+                queue.lined += answers.starts
             turn.wait(row, answers.starts, len(answers.left))
         if error is not None:
             told = _told(error)
@@ -193,12 +209,16 @@ class _Ends:
             "left": len(answers.left) if state != COMPLETED and answers.known else None,
             "alone": answers.alone,
         }
+        if self._settings.attempts_kept:
+            self._attempts.append(attempts.ended(self._batches[row.order, position], state, error, counted=counted))
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
     def write(self) -> None:
         if self._batches:
             self._turn.connection.execute(_END, list(self._batches.values()))
+            if self._attempts:
+                attempts.end(self._turn, self._attempts)
             self._turn.save(self._rows.values())
 
 
@@ -209,6 +229,7 @@ def settle(turn: Turn, row: IngestionRow) -> None:
     row.finished_at = turn.now
     if row.estimated_completion is not None and not row.cancelled:
         row.miss = abs(turn.now - row.estimated_completion)
+        minutes.miss(turn, row.miss)
     callbacks.add(turn, row)
 
 

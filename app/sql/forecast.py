@@ -35,6 +35,7 @@ _UP_TO = (
 _in_block = (
     ingestions.c.instance == THIS,
     ingestions.c.priority == bindparam("priority"),
+    ingestions.c.parked.is_(False),
     ingestions.c.order >= bindparam("first"),
     ingestions.c.order < bindparam("first") + BLOCK,
 )
@@ -78,7 +79,7 @@ _MISSES = (
 
 
 def ahead_of(view: View, rank: float, order: int) -> int:
-    """Returns how many batches wait before a place.
+    """Returns how many batches are in line before a place.
 
     Sums whole blocks, then subtracts what is after the place in each lane's last block.
     """
@@ -104,10 +105,12 @@ def line(view: View, settings: Settings, priority: Priority, now: float) -> tupl
     return sum(view.queue.waiting(other) for other in Priority if other <= priority), new
 
 
-def quotes(view: View, settings: Settings, count: int) -> dict[Priority, Quote]:
+def quotes(view: View, settings: Settings, count: int, owner: str | None) -> dict[Priority, Quote]:
     """Returns when a submission of `count` batches would start and end at each priority."""
-    timeline = view.timeline(settings)
-    return timeline.quotes(lambda priority: line(view, settings, priority, view.now), count)
+    timeline, pauses = view.timeline(settings), view.queue.pauses()
+    return timeline.quotes(
+        lambda priority: line(view, settings, priority, view.now), count, lambda priority: pauses.cover(priority, owner)
+    )
 
 
 def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | None:
@@ -118,19 +121,27 @@ def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | No
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
     ahead = ahead_of(view, row.rank, row.order) if row.waiting else 0
-    return view.timeline(settings).estimate(Prospect((row.rank, row.order), ahead, row.waiting, row.retrying, started))
+    place = row.rank, row.order
+    prospect = Prospect(place, ahead, row.waiting, row.retrying, started, row.parked)
+    return view.timeline(settings).estimate(prospect)
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
     """Returns the backlog of each priority."""
-    timeline = view.timeline(settings)
-    found = {priority: Depth() for priority in Priority}
-    for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": view.queue.instance}).all():
-        values = {"this": view.queue.instance, "priority": priority, "first": block * BLOCK}
-        oldest_at = view.connection.execute(_OLDEST, values).scalar()
-        lane = Priority(priority)
-        found[lane] = timeline.depth(view.queue.waiting(lane), oldest_at, *line(view, settings, lane, view.now))
-    return found
+    timeline, queue = view.timeline(settings), view.queue
+    oldest = {}
+    for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": queue.instance}).all():
+        values = {"this": queue.instance, "priority": priority, "first": block * BLOCK}
+        oldest[priority] = view.connection.execute(_OLDEST, values).scalar()
+    return {
+        lane: timeline.depth(
+            queue.waiting(lane),
+            oldest.get(lane),
+            *(line(view, settings, lane, view.now) if lane in oldest else (0, (0.0, 0))),
+            queue.waiting(lane, parked=True),
+        )
+        for lane in Priority
+    }
 
 
 def accuracy(view: View) -> Accuracy | None:

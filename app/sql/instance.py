@@ -168,7 +168,7 @@ def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
             func.min(ingestions.c.rank),
             func.sum(ingestions.c.waiting),
         )
-        .where(mine, ingestions.c.finished_at.is_(None))
+        .where(mine, ingestions.c.finished_at.is_(None), ingestions.c.parked.is_(False))
         .group_by(ingestions.c.instance, ingestions.c.priority, block)
     )
     connection.execute(insert(lanes).from_select(["instance", "priority", "block", "rank", "waiting"], sums))

@@ -1,40 +1,124 @@
-"""How many batches started in each minute of the last hour.
+"""What happened in each minute of the last hour.
 
-The current minute is counted in the limiter's row, which each claim writes anyway.
+The current minute's figures are in the limiter's row, which each claim and each end writes anyway.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, insert, select
+import struct
+from array import array
+from collections.abc import Iterable
+from typing import Any
 
-from ..core import HOUR
+from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..config import Settings
+from ..core import CHANGES, HOUR, NO_WAITS, Change, Gate, Minute, add_stops, wait_index
 from .instance import View
-from .schema import THIS, all_of, minutes
+from .rows import Figures
+from .schema import THIS, all_of, changes, minutes
 from .turns import Turn
 
 _ADD = insert(minutes).values(all_of(minutes))
 _TRIM = delete(minutes).where(minutes.c.instance == THIS, minutes.c.minute <= bindparam("last"))
-_HOUR = select(minutes.c.minute, minutes.c.starts).where(
+_HOUR = select(minutes.c.minute, minutes.c.starts, minutes.c.figures).where(
     minutes.c.instance == THIS, minutes.c.minute > bindparam("last")
 )
+_latest = select(changes.c.at).where(changes.c.instance == THIS).order_by(changes.c.at.desc()).offset(CHANGES).limit(1)
+_FORGET = delete(changes).where(changes.c.instance == THIS, changes.c.at <= _latest.scalar_subquery())
+_CHANGES = (
+    select(changes.c.at, changes.c.paused, changes.c.hold_until)
+    .where(changes.c.instance == THIS)
+    .order_by(changes.c.at)
+)
+_FIGURES = struct.Struct("qqqdd")
+"""The figures as they are packed: the minute, `failed`, `judged`, `missed` and `interval`. Counts of waits follow.
+
+They are changed in place, for to unpack and pack them all would take longer than the rest of counting a start.
+"""
+
+_FAILED, _JUDGED, _MISSED, _INTERVAL = range(1, 5)
 
 
-def count(turn: Turn, starts: int) -> None:
-    """Count batches that start now."""
+def _change(dialect: Any) -> Any:
+    statement = dialect.insert(changes).values(all_of(changes))
+    new = {"paused": statement.excluded.paused, "hold_until": statement.excluded.hold_until}
+    return statement.on_conflict_do_update(index_elements=[changes.c.instance, changes.c.at], set_=new)
+
+
+_CHANGE = {True: _change(sqlite), False: _change(postgresql)}
+
+
+def start(turn: Turn, gate: Gate, settings: Settings, started: Iterable[tuple[int, float]]) -> None:
+    """Count batches that start now, each with its priority and for how long it was due."""
+    queue, figures = turn.queue, _open(turn)
+    if not queue.starts:
+        memoryview(figures).cast("d")[_INTERVAL] = gate.steady_interval(settings, turn.now)
+    waits = memoryview(figures)[_FIGURES.size :].cast("I")
+    for priority, waited in started:
+        queue.starts += 1
+        waits[wait_index(priority, waited)] += 1
+    queue.figures = figures
+
+
+def fail(turn: Turn) -> None:
+    """Count a batch that fails now."""
+    figures = turn.queue.figures = _open(turn)
+    memoryview(figures).cast("q")[_FAILED] += 1
+
+
+def miss(turn: Turn, seconds: float) -> None:
+    """Count an ingestion that ends now, so far from its estimate."""
+    figures = turn.queue.figures = _open(turn)
+    memoryview(figures).cast("q")[_JUDGED] += 1
+    memoryview(figures).cast("d")[_MISSED] += seconds
+
+
+def keep(turn: Turn, gate: Gate) -> None:
+    """Store a gate's changes in the limiter's row, and when they came."""
     queue = turn.queue
-    minute = max(queue.minute, int(turn.now // 60))  # a clock set back adds to the latest
-    if minute > queue.minute:
-        if queue.starts:
-            turn.connection.execute(
-                _ADD, [{"instance": queue.instance, "minute": queue.minute, "starts": queue.starts}]
-            )
-            turn.connection.execute(_TRIM, {"this": queue.instance, "last": minute - HOUR})
-        queue.minute, queue.starts = minute, 0
-    queue.starts += starts
+    before = queue.paused, queue.hold_until
+    queue.keep(gate)
+    if (queue.paused, queue.hold_until) != before:
+        change = {"at": turn.now, "paused": queue.paused, "hold_until": queue.hold_until}
+        turn.connection.execute(_CHANGE[turn.connection.is_sqlite], change | {"instance": queue.instance})
+        turn.connection.execute(_FORGET, {"this": queue.instance})
 
 
-def last_hour(view: View) -> dict[int, int]:
-    """Returns the counts by minutes since the epoch."""
+def last_hour(view: View) -> dict[int, Minute]:
+    """Returns the figures by minutes since the epoch."""
     queue, last = view.queue, int(view.now // 60) - HOUR
-    found = dict(map(tuple, view.connection.execute(_HOUR, {"this": queue.instance, "last": last}).all()))
-    return {**found, queue.minute: queue.starts} if queue.starts and queue.minute > last else found
+    values = {"this": queue.instance, "last": last}
+    rows = [tuple(row) for row in view.connection.execute(_HOUR, values).all()]
+    if queue.minute > last:
+        rows.append((queue.minute, queue.starts, queue.figures))
+    found = {minute: told for minute, starts, figures in rows if (told := _unpack(minute, starts, figures)) != Minute()}
+    changed = [Change(at, bool(paused), until) for at, paused, until in view.connection.execute(_CHANGES, values).all()]
+    add_stops(found, changed, view.now)
+    return found
+
+
+def _open(turn: Turn) -> bytearray:
+    """Returns the current minute's figures, to be changed; those of the one before are put away when it is over."""
+    queue, number = turn.queue, int(turn.now // 60)
+    if number > queue.minute:  # a clock set back adds to the latest
+        if queue.starts or queue.figures:
+            past = {"minute": queue.minute, "starts": queue.starts, "figures": queue.figures}
+            turn.connection.execute(_ADD, [past | {"instance": queue.instance}])
+            turn.connection.execute(_TRIM, {"this": queue.instance, "last": number - HOUR})
+        queue.minute, queue.starts, queue.figures = number, 0, None
+    return bytearray(_of(queue.minute, queue.figures))
+
+
+def _of(number: int, figures: Figures | None) -> Figures:
+    """Returns the figures of a minute, where a process of an earlier release may have left those of another."""
+    if figures and _FIGURES.unpack_from(figures)[0] == number:
+        return figures
+    return _FIGURES.pack(number, 0, 0, 0.0, 0.0) + NO_WAITS
+
+
+def _unpack(number: int, starts: int, packed: Figures | None) -> Minute:
+    figures = _of(number, packed)
+    _, failed, judged, missed, interval = _FIGURES.unpack_from(figures)
+    return Minute(starts, failed, judged, missed, interval, array("I", figures[_FIGURES.size :]))

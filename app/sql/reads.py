@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from ..config import Settings
 from ..core import (
@@ -18,7 +18,6 @@ from ..core import (
     BatchError,
     Batches,
     Dispatch,
-    Filter,
     Id,
     Ids,
     Ingestion,
@@ -37,7 +36,7 @@ from .ids import slice_of, unpack
 from .instance import View
 from .picks import first_due, next_retry
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import HAS_FAILED, THIS, batches, dispatches, ids, ingestions
+from .schema import THIS, batches, dispatches, ids, ingestions
 
 CHUNK = 1000
 """Batches read at once when all are requested."""
@@ -188,25 +187,6 @@ def spans(row: IngestionRow) -> Iterator[range]:
         yield range(first, min(first + CHUNK, row.batch_count))
 
 
-def listing(view: View, forgotten: float, where: Filter, before: int | None, limit: int) -> list[Ingestion]:
-    """Returns a page of the ingestions that did not end by `forgotten`, newest first."""
-    column = ingestions.c
-    remembered = or_(column.finished_at.is_(None), column.finished_at > forgotten)
-    wanted: list[Any] = [column.instance == view.queue.instance, remembered]
-    if where.owner is not None:
-        wanted.append(column.owner == where.owner)
-    if where.failed:
-        wanted.append(HAS_FAILED)
-    if before is not None:
-        wanted.append(column.order < before)
-    found: list[Any] = []
-    for kind in _kinds(where):
-        statement = select(*INGESTION_COLUMNS).where(*wanted, *kind).order_by(column.order.desc()).limit(limit)
-        found += view.connection.execute(statement, {}, keep=False).all()
-    newest = sorted((IngestionRow(*row) for row in found), key=lambda row: row.order, reverse=True)
-    return [row.snapshot() for row in newest[:limit]]
-
-
 def find(view: View, forgotten: float, prefix: str, owner: str | None, limit: int) -> list[Ingestion]:
     """Returns ingestions whose id begins with `prefix` and that did not end by `forgotten`."""
     least, most = id_range(prefix)
@@ -214,19 +194,6 @@ def find(view: View, forgotten: float, prefix: str, owner: str | None, limit: in
     statement = _FIND if owner is None else _FIND_OWN
     found = view.connection.execute(statement, values if owner is None else values | {"owner": owner}).all()
     return [IngestionRow(*row).snapshot() for row in found]
-
-
-def _kinds(where: Filter) -> list[list[ColumnElement[bool]]]:
-    """Returns conditions, under each of which an index is in the listing's order; one query for all would sort all."""
-    if where.failed or (where.status, where.priority) == (None, None):
-        return [_equal(where.status, where.priority)]
-    statuses, priorities = [where.status] if where.status else Status, [where.priority] if where.priority else Priority
-    return [_equal(status, priority) for status in statuses for priority in priorities]
-
-
-def _equal(status: Status | None, priority: Priority | None) -> list[ColumnElement[bool]]:
-    columns = (ingestions.c.status, status), (ingestions.c.priority, priority)
-    return [column == value.value for column, value in columns if value is not None]
 
 
 def stats(view: View, settings: Settings) -> Stats:

@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, select
 from ..core import batch_count
 from .database import Database
 from .rows import QueueRow
-from .schema import BLOCK, IS_FINISHED, THIS, batches, ids, ingestions, lanes, strings
+from .schema import BLOCK, IS_FINISHED, THIS, attempts, batches, hashes, ids, ingestions, lanes, strings
 from .turns import Turn
 
 _ROWS = 5000
@@ -24,7 +24,7 @@ _OLD = (
 )
 _DELETE = [
     delete(table).where(table.c.instance == THIS, table.c.order == bindparam("of_order"))
-    for table in (batches, ids, strings, ingestions)
+    for table in (batches, attempts, ids, strings, hashes, ingestions)
 ]
 _LAST_BATCH = (
     select(batches.c.position)
@@ -32,9 +32,12 @@ _LAST_BATCH = (
     .order_by(batches.c.position.desc())
     .limit(1)
 )
-_DELETE_FROM = delete(batches).where(
-    batches.c.instance == THIS, batches.c.order == bindparam("of_order"), batches.c.position > bindparam("above")
-)
+_DELETE_FROM = [
+    delete(table).where(
+        table.c.instance == THIS, table.c.order == bindparam("of_order"), table.c.position > bindparam("above")
+    )
+    for table in (batches, attempts)
+]
 _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 0, lanes.c.block < bindparam("current"))
 
 
@@ -55,7 +58,8 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
         if rows > _ROWS:
             last = connection.execute(_LAST_BATCH, values).scalar()
             if last is not None and last >= _ROWS:
-                connection.execute(_DELETE_FROM, values | {"above": last - _ROWS})
+                for statement in _DELETE_FROM:
+                    connection.execute(statement, values | {"above": last - _ROWS})
                 return count, True
         for statement in _DELETE:
             connection.execute(statement, values)

@@ -6,35 +6,46 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Update, bindparam, insert, update
 
 from ..config import Settings
 from ..core import (
     Aside,
+    Concurrency,
     Counts,
     Gate,
     Ingestion,
+    Pauses,
     Priority,
     Running,
     Timeline,
     batch_count,
+    concurrency_of,
     count_statuses,
+    pauses_of,
     roll_up,
     room_of,
 )
 from .schema import all_of, ingestions, queues
 
-_LANES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
+Figures: TypeAlias = bytes | bytearray
+
+_LANES = {
+    False: {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"},
+    True: {Priority.HIGH: "parked_high", Priority.MEDIUM: "parked_medium", Priority.LOW: "parked_low"},
+}
+"""The names of the totals, by whether they count what is parked."""
 
 
 @dataclass(slots=True)
 class QueueRow:
     """The state of one instance's queue.
 
-    The totals count batches, `lined` the rows of `batches` in line, `starts` what started in `minute`. `levels` is the
-    state of the other limits as JSON.
+    The totals count batches; `high`, `medium` and `low` those in line, `lined` the rows of `batches` in line, `starts`
+    what started in `minute`. `levels` is the state of the other limits, and what people changed, as JSON; `figures`
+    what else happened in the minute, packed.
     """
 
     instance: int
@@ -50,6 +61,9 @@ class QueueRow:
     high: int
     medium: int
     low: int
+    parked_high: int
+    parked_medium: int
+    parked_low: int
     lined: int
     running: int
     failed: int
@@ -57,6 +71,9 @@ class QueueRow:
     minute: int
     starts: int
     levels: str | None
+    figures: Figures | None
+    found_from: int
+    found_to: int
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
@@ -64,15 +81,24 @@ class QueueRow:
 
     @property
     def total(self) -> int:
-        """Returns how many batches wait."""
+        """Returns how many batches are in line."""
         return self.high + self.medium + self.low
 
-    def waiting(self, priority: Priority) -> int:
-        """Returns how many batches wait at one priority."""
-        return int(getattr(self, _LANES[priority]))
+    @property
+    def parked(self) -> int:
+        """Returns how many batches wait outside of the line."""
+        return self.parked_high + self.parked_medium + self.parked_low
 
-    def change(self, priority: Priority, by: int) -> None:
-        setattr(self, _LANES[priority], self.waiting(priority) + by)
+    def waiting(self, priority: Priority, *, parked: bool = False) -> int:
+        """Returns how many batches of one priority are in line, or parked."""
+        return int(getattr(self, _LANES[parked][priority]))
+
+    def change(self, priority: Priority, by: int, *, parked: bool) -> None:
+        setattr(self, _LANES[parked][priority], self.waiting(priority, parked=parked) + by)
+
+    def pauses(self) -> Pauses:
+        """Returns what is paused apart from the whole, without the rest of the gate."""
+        return pauses_of(json.loads(self.levels)) if self.levels else Pauses()
 
     def gate(self, settings: Settings, now: float) -> Gate:
         """Returns the gate as stored in the row."""
@@ -86,9 +112,13 @@ class QueueRow:
         self.levels = json.dumps(levels) if levels else None
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
 
+    def concurrency(self) -> Concurrency:
+        """Returns how many batches each process runs at once, where that was changed."""
+        return concurrency_of(json.loads(self.levels)) if self.levels else Concurrency()
+
     def most_running(self, settings: Settings) -> int:
         """Returns how many batches may run at once, in all processes."""
-        return min(self.slots or settings.concurrency, room_of(settings, 0))
+        return min(self.slots or self.concurrency().each or settings.concurrency, room_of(settings, 0))
 
     def timeline(
         self, settings: Settings, now: float, aside: Aside, started: Callable[[], Iterable[float]]
@@ -104,12 +134,13 @@ class QueueRow:
             self.paused,
             self.total,
             aside,
+            self.parked,
         )
 
 
 @dataclass(slots=True)
 class IngestionRow:
-    """One ingestion without its ids. Only the fields from `cursor` on can change."""
+    """One ingestion without its ids. Only the fields from `cursor` on can change, and in a move priority and rank."""
 
     order: int
     id: str
@@ -123,6 +154,7 @@ class IngestionRow:
     callback: str | None = None
     cursor: int = 0
     open: int = 1
+    parked: bool = False
     cancelled: bool = False
     waiting: int = 0
     waiting_ids: int = 0
@@ -138,6 +170,7 @@ class IngestionRow:
 
     def __post_init__(self) -> None:
         self.cancelled = bool(self.cancelled)
+        self.parked = bool(self.parked)
         self.strings = bool(self.strings)
         self._indexed = self._in_indexes()
 
@@ -184,7 +217,7 @@ class IngestionRow:
         return self._indexed != before
 
     def _in_indexes(self) -> tuple[object, ...]:
-        return self.open, self.finished_at, self.failed, roll_up(self.counts())
+        return self.open, self.parked, self.finished_at, self.failed, roll_up(self.counts())
 
 
 QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow)]
@@ -199,7 +232,7 @@ SAVE_QUEUE = (
     .values({name: bindparam(name) for name in QUEUE_NAMES[1:]})
 )
 _CHANGING = INGESTION_NAMES[INGESTION_NAMES.index("cursor") :]
-_INDEXED = {"open", "finished_at", "failed", "status"}
+_INDEXED = {"open", "parked", "finished_at", "failed", "status"}
 
 
 def _save(names: Iterable[str]) -> Update:

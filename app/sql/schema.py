@@ -33,14 +33,14 @@ VERSION = 2
 2 says that ids may be strings.
 """
 
-FIRST, REVISION = "0001", "0012"
+FIRST, REVISION = "0001", "0016"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
 """How many consecutive orders share a row of `lanes`."""
 
-NOT_IN_LINE, ASIDE, READY = range(3)
-"""What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, or due."""
+NOT_IN_LINE, ASIDE, READY, PARKED = range(4)
+"""What `batches.line` says of a batch to be dispatched again: not in line, set aside until due, due, or paused."""
 
 THIS = bindparam("this", type_=Integer)
 """The instance that a statement concerns."""
@@ -69,6 +69,9 @@ queues = Table(
     Column("high", BigInteger, nullable=False, server_default="0"),
     Column("medium", BigInteger, nullable=False, server_default="0"),
     Column("low", BigInteger, nullable=False, server_default="0"),
+    Column("parked_high", BigInteger, nullable=False, server_default="0"),
+    Column("parked_medium", BigInteger, nullable=False, server_default="0"),
+    Column("parked_low", BigInteger, nullable=False, server_default="0"),
     Column("lined", BigInteger, nullable=False, server_default="0"),
     Column("running", BigInteger, nullable=False, server_default="0"),
     Column("failed", BigInteger, nullable=False, server_default="0"),
@@ -76,8 +79,14 @@ queues = Table(
     Column("minute", BigInteger, nullable=False, server_default="0"),
     Column("starts", BigInteger, nullable=False, server_default="0"),
     Column("levels", Text),
+    Column("figures", LargeBinary),
+    Column("found_from", BigInteger, nullable=False, server_default="0"),
+    Column("found_to", BigInteger, nullable=False, server_default="0"),
 )
-"""One row an instance, locked first by every writer: the bucket's state, and totals too costly to count."""
+"""One row an instance, locked first by every writer: the bucket's state, and totals too costly to count.
+
+`found_from` and `found_to` are the first and the last of the orders whose ids are in `hashes`, without a gap.
+"""
 
 ingestions = Table(
     "ingest_ingestions",
@@ -96,6 +105,7 @@ ingestions = Table(
     Column("fingerprint", Text, nullable=False),
     Column("cursor", BigInteger, nullable=False),
     Column("open", SmallInteger, nullable=False),
+    Column("parked", Boolean, nullable=False, server_default=text("false")),
     Column("cancelled", Boolean, nullable=False),
     Column("status", String(16), nullable=False),
     Column("waiting", BigInteger, nullable=False),
@@ -110,13 +120,14 @@ ingestions = Table(
     Column("miss", Double),
     Column("callback", Text),
 )
-"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch. `strings`
-says that its ids are in the table of that name.
+"""`cursor` is the position of the first batch never dispatched; `open` is 1 while there is one to dispatch, and 0 while
+it is `parked`, because its priority or caller is paused. `strings` says that its ids are in the table of that name.
 
 `open` is apart from `cursor` because PostgreSQL updates a row in place only while no indexed column changes.
 """
 
 IS_OPEN = text("open = 1")
+IS_PARKED = text("parked")
 IS_FINISHED = text("finished_at IS NOT NULL")
 HAS_FAILED = text("failed > 0")
 HAS_OWNER = text("owner IS NOT NULL")
@@ -146,6 +157,15 @@ Index(
     ingestions.c.order,
     sqlite_where=IS_OPEN,
     postgresql_where=IS_OPEN,
+)
+Index(
+    "ingest_parked",
+    ingestions.c.instance,
+    ingestions.c.priority,
+    ingestions.c.owner,
+    ingestions.c.order,
+    sqlite_where=IS_PARKED,
+    postgresql_where=IS_PARKED,
 )
 Index(
     "ingest_finished",
@@ -181,6 +201,18 @@ strings = Table(
     Column("lines", LargeBinary, nullable=False),
 )
 """The ids of an ingestion that are strings, as lines; apart, so that 0.1.0 finds none where it looks for integers."""
+
+hashes = Table(
+    "ingest_hashes",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("bucket", Integer, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+    Index("ingest_by_bucket", "instance", "bucket", "order"),
+    sqlite_with_rowid=False,
+)
+"""The hashes of an ingestion's ids, 4 bytes each, those of a bucket in a row: the index of FIND_IDS."""
 
 batches = Table(
     "ingest_batches",
@@ -266,7 +298,7 @@ lanes = Table(
     Column("waiting", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""How many batches of a priority wait among `BLOCK` consecutive orders, and the least rank among them."""
+"""How many batches of a priority are in line among `BLOCK` consecutive orders, and the least rank among them."""
 
 dispatches = Table(
     "ingest_dispatches",
@@ -285,15 +317,51 @@ dispatches = Table(
     sqlite_with_rowid=False,
 )
 
+attempts = Table(
+    "ingest_attempts",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("order", BigInteger, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", Double, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("limited_by", String(16), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", Integer, nullable=False),
+    Column("ended_at", Double),
+    Column("outcome", String(16)),
+    Column("error_type", Text),
+    Column("error_message", Text),
+    sqlite_with_rowid=False,
+)
+"""The latest ATTEMPTS_KEPT attempts at each batch; `number` is that of its dispatch."""
+
 minutes = Table(
     "ingest_minutes",
     metadata,
     Column("instance", Integer, primary_key=True),
     Column("minute", BigInteger, primary_key=True, autoincrement=False),
     Column("starts", BigInteger, nullable=False),
+    Column("figures", LargeBinary),
     sqlite_with_rowid=False,
 )
-"""How many batches started in a minute, once it is over; the limiter's row counts the current one."""
+"""How many batches started in a minute, and its other figures as `minutes` packs them, once it is over.
+
+The limiter's row has those of the current one.
+"""
+
+changes = Table(
+    "ingest_changes",
+    metadata,
+    Column("instance", Integer, primary_key=True),
+    Column("at", Double, primary_key=True, autoincrement=False),
+    Column("paused", Boolean, nullable=False),
+    Column("hold_until", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What the latest pauses, resumes and holds led to, each from `at` on."""
 
 workers = Table(
     "ingest_workers",

@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import (
     ALL_FAILURES,
     ANY,
+    Attempt,
     Audit,
     Batch,
     BatchError,
@@ -25,6 +26,7 @@ from ..core import (
     Gate,
     Id,
     Ingestion,
+    Minute,
     Priority,
     Quote,
     Stats,
@@ -32,15 +34,31 @@ from ..core import (
     Steering,
     Wait,
     WorkerReport,
+    hashes_of,
     room_of,
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import audits, claims, controls, ends, failures, forecast, minutes, reads, retention, workers
+from . import (
+    attempts,
+    audits,
+    catalog,
+    claims,
+    controls,
+    ends,
+    failures,
+    forecast,
+    minutes,
+    parking,
+    reads,
+    retention,
+    workers,
+)
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
 from .database import Database
+from .finder import SQLFinder
 from .ids import pack
 from .instance import Instance, View
 from .rows import IngestionRow
@@ -74,6 +92,7 @@ class SQLStore(Store):
         self._turns = Turns(self._database, self._instance)
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
+        self.finder = SQLFinder(self._database, self._instance, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -83,7 +102,10 @@ class SQLStore(Store):
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
         big = len(packed) > _BIG
-        added = self._turns.take(lambda turn: add(turn, settings, submission, packed, forgotten(turn.now)), alone=big)
+        hashed = hashes_of(submission.ids) if settings.find_ids else None
+        added = self._turns.take(
+            lambda turn: add(turn, settings, submission, packed, hashed, forgotten(turn.now)), alone=big
+        )
         if big:
             self._database.tidy()
         return added
@@ -116,9 +138,21 @@ class SQLStore(Store):
         for span in reads.spans(row):
             yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
 
+    def attempts(
+        self, ingestion_id: str, offset: int = 0, limit: int | None = None
+    ) -> tuple[Ingestion, float | None, list[Attempt]]:
+        def told(view: View, row: IngestionRow) -> tuple[Ingestion, float | None, list[Attempt]]:
+            return row.snapshot(), row.estimated_completion, attempts.of(view, row, offset, limit)
+
+        return self._of(ingestion_id, told)
+
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: reads.listing(view, forgotten(view.now), where, before, limit))
+        return self._read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
+
+    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        forgotten = self._instance.forgotten
+        return self._read(lambda view: catalog.count(view, forgotten(view.now), where, most))
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.
@@ -137,8 +171,8 @@ class SQLStore(Store):
         forgotten = self._instance.forgotten
         return self._read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
 
-    def quote(self, count: int) -> dict[Priority, Quote]:
-        return self._read(lambda view: forecast.quotes(view, self._settings, count))
+    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
+        return self._read(lambda view: forecast.quotes(view, self._settings, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
@@ -156,8 +190,8 @@ class SQLStore(Store):
         if queue.total and queue.total == queue.lined:
             # Only retries wait; finding out whether one is due takes another query.
             return None
-        room = room_of(self._settings, queue.running)
-        return queue.gate(self._settings, now).wait(now, due=now if queue.total else None, slots=limit, room=room)
+        due, room = now if queue.total else None, room_of(self._settings, queue.running)
+        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, parked=queue.parked)
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
@@ -196,8 +230,8 @@ class SQLStore(Store):
         claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
-    def report(self, worker: WorkerReport) -> None:
-        self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
+    def report(self, worker: WorkerReport) -> int:
+        return self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
 
     def leave(self, worker_id: str) -> None:
         self._turns.take(lambda turn: workers.leave(turn, worker_id))
@@ -220,16 +254,31 @@ class SQLStore(Store):
 
         return self._turns.take(redriven)
 
+    def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
+        def moved(turn: Turn) -> Ingestion:
+            return controls.move(turn, self._settings, self._instance.find_in(turn, ingestion_id), priority, by)
+
+        return self._turns.take(moved)
+
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
-        def steered(turn: Turn) -> bool:
+        def steered(turn: Turn) -> tuple[bool, bool]:
             gate = turn.queue.gate(self._settings, turn.now)
+            pauses = gate.pauses
             before, after = steer(gate, self._settings, turn.now, steering)
-            turn.queue.keep(gate)
+            minutes.keep(turn, gate)
+            workers.count(turn)
             if after:
                 audits.note(turn, self._settings, by, action, "", before, after)
-            return bool(after)
+            return bool(after), bool(gate.pauses or pauses)
 
-        return self._turns.take(steered)
+        changed, more = self._turns.take(steered)
+        self._rearrange(more=more)
+        return changed
+
+    def _rearrange(self, *, more: bool) -> None:
+        """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
+        while more:
+            more = self._turns.take(lambda turn: parking.rearrange(turn, self._settings))
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         return self._read(lambda view: audits.latest(view, limit, before))
@@ -238,7 +287,7 @@ class SQLStore(Store):
         def changed(turn: Turn) -> T:
             gate = turn.queue.gate(self._settings, turn.now)
             found = change(gate, turn.now)
-            turn.queue.keep(gate)
+            minutes.keep(turn, gate)
             return found
 
         return self._turns.take(changed)
@@ -255,7 +304,7 @@ class SQLStore(Store):
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
 
-    def minutes(self) -> dict[int, int]:
+    def minutes(self) -> dict[int, Minute]:
         return self._read(minutes.last_hour)
 
     def prune(self) -> int:
@@ -265,6 +314,7 @@ class SQLStore(Store):
         while more:
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
+        self._rearrange(more=bool(state.pauses() or state.parked))
         return count
 
     def ping(self) -> None:

@@ -51,7 +51,9 @@ class Turn(View):
         """Change an ingestion's count of waiting batches by `by`, and of waiting ids by `ids`."""
         row.waiting += by
         row.waiting_ids += ids
-        self.queue.change(Priority(row.priority), by)
+        self.queue.change(Priority(row.priority), by, parked=row.parked)
+        if row.parked:
+            return
         lane = row.priority, row.order // BLOCK
         rank, change = self._lanes.get(lane, (row.rank, 0))
         self._lanes[lane] = min(rank, row.rank), change + by

@@ -20,8 +20,8 @@ _LEAVE = delete(workers).where(*_ONE)
 _FORGET = delete(workers).where(workers.c.instance == THIS, workers.c.seen_at <= bindparam("since"))
 
 
-def report(turn: Turn, worker: WorkerReport, lease: float) -> None:
-    """Record that a worker is alive, and forget those that did not report within a lease."""
+def report(turn: Turn, worker: WorkerReport, lease: float) -> int:
+    """Record that a worker is alive, and forget those that did not report within a lease; returns its slots."""
     this = {"this": turn.queue.instance}
     if any(one.id == worker.id for one in _everyone(turn)):
         values = {"busy": worker.busy, "abandoned": worker.abandoned, "slots": worker.slots, "seen_at": turn.now}
@@ -30,13 +30,14 @@ def report(turn: Turn, worker: WorkerReport, lease: float) -> None:
         added = worker._replace(started_at=turn.now, seen_at=turn.now)
         turn.connection.execute(_ADD, added._asdict() | {"instance": turn.queue.instance})
     turn.connection.execute(_FORGET, this | {"since": turn.now - lease})
-    _count(turn)
+    count(turn)
+    return turn.queue.concurrency().of(worker, worker.slots)
 
 
 def leave(turn: Turn, worker_id: str) -> None:
     """Forget a worker."""
     turn.connection.execute(_LEAVE, {"this": turn.queue.instance, "of_id": worker_id})
-    _count(turn)
+    count(turn)
 
 
 def present(view: View, lease: float) -> list[WorkerReport]:
@@ -45,8 +46,10 @@ def present(view: View, lease: float) -> list[WorkerReport]:
 
 
 def _everyone(view: View) -> list[WorkerReport]:
-    return [WorkerReport(*row) for row in view.connection.execute(_ALL, {"this": view.queue.instance}).all()]
+    rows, concurrency = view.connection.execute(_ALL, {"this": view.queue.instance}).all(), view.queue.concurrency()
+    return [one._replace(slots=concurrency.of(one, one.slots)) for one in (WorkerReport(*row) for row in rows)]
 
 
-def _count(turn: Turn) -> None:
+def count(turn: Turn) -> None:
+    """Add up how many batches they may run at once."""
     turn.queue.slots = sum(one.slots for one in _everyone(turn))

@@ -6,6 +6,7 @@ from .answers import Answer, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import parse_request
 from .documents import (
+    attempts_document,
     audit_document,
     callback_document,
     dispatch_document,
@@ -17,6 +18,7 @@ from .documents import (
     quote_document,
     rate_document,
     result_lines,
+    search_text,
     status_head,
     status_page,
     sweep_document,
@@ -29,16 +31,20 @@ from .metrics import add_metrics
 from .params import (
     FAILURE_FILTERS,
     FILTERS,
+    PAUSABLE,
+    AnyText,
     count_member,
     current,
     failure_filter,
     filter_members,
     idempotency_key,
     lines_type,
+    pauses_member,
     root_path,
     spot_member,
     status_member,
     with_failed,
+    worker_member,
 )
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
@@ -46,7 +52,9 @@ from .reference import add_reference, description
 __all__ = [
     "FAILURE_FILTERS",
     "FILTERS",
+    "PAUSABLE",
     "Answer",
+    "AnyText",
     "Caller",
     "Guard",
     "add_index",
@@ -55,6 +63,7 @@ __all__ = [
     "add_metrics",
     "add_reference",
     "answer_unrouted",
+    "attempts_document",
     "audit_document",
     "callback_document",
     "check_hosts",
@@ -74,6 +83,7 @@ __all__ = [
     "listing_document",
     "needs",
     "parse_request",
+    "pauses_member",
     "problem",
     "queue_document",
     "quote_document",
@@ -82,6 +92,7 @@ __all__ = [
     "refuse_open",
     "result_lines",
     "root_path",
+    "search_text",
     "secure",
     "spot_member",
     "status_head",
@@ -89,4 +100,5 @@ __all__ = [
     "status_page",
     "sweep_document",
     "with_failed",
+    "worker_member",
 ]

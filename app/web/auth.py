@@ -119,10 +119,18 @@ class Guard:
 
     def identify(self) -> Caller | None:
         """Returns who sends the current request, by bearer token or else by cookie; None if neither is a key."""
+        return self.holder(self.shown())
+
+    def shown(self) -> str:
+        """Returns the key that the current request shows, or what stands in its place; empty if there is nothing."""
+        token = _bearer()
+        return request.cookies.get(self._cookie, "") if token is None else token
+
+    def holder(self, text: str) -> Caller | None:
+        """Returns who holds a key; None if it is none of this instance."""
         if not self._keys:
             return ANYBODY
-        token = _bearer()
-        key = find_key(self._keys, request.cookies.get(self._cookie, "") if token is None else token)
+        key = find_key(self._keys, text)
         return key and Caller(key.name, key.role)
 
     def sign_in(self, text: str) -> Response:

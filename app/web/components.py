@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from ..core import LONGEST
 from .schemas import COUNT, INT64_MAX, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
@@ -41,8 +42,19 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "failed": _query(
             "failed", "Only those with failed batches, whatever their own status.", {"type": "string", "enum": ["true"]}
         ),
+        "submitted_since": _query("since", f"Only those submitted then or later: {_WHEN}.", MOMENT),
+        "submitted_until": _query("until", f"Only those submitted then or earlier: {_WHEN}.", MOMENT),
         "group": _query("group", "Only failures of this group.", _TEXT),
         "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "paused_priority": _query("priority", "This priority, and not the whole queue.", PRIORITY),
+        "paused_owner": _query(
+            "owner", "This caller, and not the whole queue.", {"type": "string", "minLength": 1, "maxLength": 255}
+        ),
+        "worker": _query(
+            "worker",
+            "A worker's id, or an unambiguous beginning of it; or a host, for all of its processes.",
+            {"type": "string", "minLength": 1},
+        ),
         "since": _query("since", f"Only those that failed then or later: {_WHEN}.", MOMENT),
         "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", MOMENT),
         "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
@@ -51,6 +63,16 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "The next_cursor of the page before.",
             {"type": "string", "pattern": r"^[0-9]{1,18}(\.[0-9]{1,17})?_[0-9]{1,18}_[0-9]{1,18}$"},
         ),
+        "sought": {
+            "name": "record_id",
+            "in": "path",
+            "required": True,
+            "description": "An id as it was submitted, percent-encoded.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$"},
+            "example": "4711",
+        },
+        "places": _query("limit", "Places at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
+        "tried": _query("limit", "Batches at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
         "sweep_id": {
             "name": "sweep_id",
             "in": "path",
@@ -120,7 +142,7 @@ def responses(*, keyed: bool) -> JSON:
             "This request comes from another site (Origin is https://example.org, this is localhost:8000); nothing was "
             "changed.",
         ),
-        404: ("There is no such ingestion, or it has been forgotten.", _UNKNOWN),
+        404: ("There is no such ingestion, or it has been forgotten; or no such worker.", _UNKNOWN),
         409: (
             "The ingestion's state rules it out, or the first request with this key is still being accepted.",
             "The ingestion is completed; nothing is left to cancel.",
@@ -136,7 +158,10 @@ def responses(*, keyed: bool) -> JSON:
             "The key's role does not allow it, or a page of another site sent it.",
             "The key of 'importer' has the role submit; this needs the role operate.",
         )
-        words[404] = ("There is no such ingestion, it has been forgotten, or it is another caller's.", _UNKNOWN)
+        words[404] = (
+            "There is no such ingestion, it has been forgotten, or it is another caller's; or no such worker.",
+            _UNKNOWN,
+        )
         words[429] = (
             "The caller has as many ids waiting as it may.",
             "900 ids of yours are waiting and at most 1000 may; 200 more will fit in 165.0 s.",

@@ -10,27 +10,33 @@ from typing import Any, TypeVar
 from ..callbacks import Callback, CallbackState
 from ..config import Settings
 from ..core import (
+    Attempt,
     Audit,
     Batch,
     BatchError,
     Batches,
+    Concurrency,
     Dispatch,
     Estimate,
     Failure,
+    Found,
     Group,
     Id,
     Ingestion,
     Priority,
     Quote,
     Rates,
+    Search,
     Spot,
     Stats,
     Strings,
     Sweep,
     WorkerReport,
+    batch_id,
     batch_id_parts,
     dumps,
     ingestion_document,
+    most_concurrency,
     timestamp,
 )
 
@@ -105,6 +111,31 @@ def sweep_document(sweep: Sweep) -> dict[str, Any]:
         "created_at": timestamp(sweep.created_at),
         "finished_at": timestamp(sweep.finished_at),
     }
+
+
+def search_text(text: str, search: Search) -> str:
+    """Returns the JSON text of where an id is."""
+    found = ",".join(map(_found_text, search.found))
+    rest = {
+        "more": search.more,
+        "complete": search.complete,
+        "searched": search.searched,
+        "all_unfinished": search.unfinished,
+        "searched_since": timestamp(search.since),
+    }
+    return f'{{"id":{dumps(text)},"found":[{found}],{dumps(rest)[1:]}'
+
+
+def _found_text(found: Found) -> str:
+    ingestion, start = dumps(ingestion_document(found.ingestion)), dumps(timestamp(found.start))
+    result = "null" if found.answer is None else f"{{{_told(found.answer)}}}"
+    batch = _batch_text(found.batch)
+    return f'{{"ingestion":{ingestion},"batch":{batch},"estimated_start":{start},"result":{result}}}'
+
+
+def _told(answer: str | BatchError) -> str:
+    """Returns the member that tells the answer of an id."""
+    return f'"data":{answer}' if isinstance(answer, str) else f'"error":{dumps(answer._asdict())}'
 
 
 def estimate_document(estimate: Estimate) -> dict[str, Any]:
@@ -193,6 +224,37 @@ def _moments(started: str | None = None, finished: str | None = None, next_attem
     return f'{text},"next_attempt_at":"{next_attempt}"' if next_attempt else text
 
 
+def attempts_document(
+    settings: Settings, ingestion: Ingestion, estimate: float | None, attempts: Iterable[Attempt], *, with_hosts: bool
+) -> dict[str, Any]:
+    """Returns the attempts at an ingestion's batches; `with_hosts` says where each ran, which is not everybody's."""
+    return {
+        "ingestion_id": ingestion.id,
+        "created_at": timestamp(ingestion.created_at),
+        "started_at": timestamp(ingestion.started_at),
+        "finished_at": timestamp(ingestion.finished_at),
+        "estimated_at_submission": timestamp(estimate),
+        "kept": settings.attempts_kept,
+        "attempts": [_attempt_document(ingestion.id, one, with_hosts=with_hosts) for one in attempts],
+    }
+
+
+def _attempt_document(ingestion_id: str, attempt: Attempt, *, with_hosts: bool) -> dict[str, Any]:
+    return {
+        "batch_id": batch_id(ingestion_id, attempt.position),
+        "position": attempt.position,
+        "attempt": attempt.number,
+        "due_at": timestamp(attempt.due_at),
+        "limited_by": attempt.limited_by,
+        "started_at": timestamp(attempt.started_at),
+        "ended_at": timestamp(attempt.ended_at),
+        "outcome": attempt.outcome,
+        "error": attempt.error and attempt.error._asdict(),
+        "host": attempt.host if with_hosts else None,
+        "process": attempt.process if with_hosts else None,
+    }
+
+
 def quote_document(quotes: dict[Priority, Quote]) -> dict[str, Any]:
     return {
         priority.name: {
@@ -215,13 +277,18 @@ def queue_document(
     upcoming: Iterable[tuple[Batch, float | None]],
     worker: str,
     workers: Iterable[WorkerReport],
+    scope: str | None,
 ) -> dict[str, Any]:
-    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all."""
+    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
+
+    Who may see only what belongs to `scope` is told of no other callers.
+    """
     return {
         "now": timestamp(stats.now),
         "worker": worker,
         "waiting_on": stats.waiting_on,
         "paused": stats.paused,
+        "paused_owners": [owner for owner in sorted(stats.pauses.owners) if scope in (None, owner)],
         "hold_until": timestamp(stats.hold_until),
         "tokens": stats.tokens,
         "next_token_at": timestamp(stats.next_token_at),
@@ -236,6 +303,8 @@ def queue_document(
                 "waiting": depth.waiting,
                 "oldest_at": timestamp(depth.oldest_at),
                 "drained_at": timestamp(depth.drained_at),
+                "paused": priority in stats.pauses.priorities,
+                "parked": depth.parked,
             }
             for priority, depth in stats.depths.items()
         },
@@ -252,6 +321,18 @@ def queue_document(
             for batch, start in upcoming
         ],
         "workers": [worker_document(one) for one in workers],
+        "concurrency": concurrency_document(stats.concurrency, settings, scope),
+    }
+
+
+def concurrency_document(concurrency: Concurrency, settings: Settings, scope: str | None) -> dict[str, Any]:
+    """Returns how many batches a process may run at once; hosts and workers only for who may see everything."""
+    some = dict(concurrency.some) if scope is None else {}
+    return {
+        "each": concurrency.each or settings.concurrency,
+        "some": some,
+        "changed": bool(concurrency),
+        "most": most_concurrency(settings),
     }
 
 
@@ -289,8 +370,7 @@ def result_lines(results: Iterable[tuple[Id, str | BatchError]]) -> Iterator[str
     """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
     for id_, told in results:
-        member = f'"data":{told}' if isinstance(told, str) else f'"error":{dumps(told._asdict())}'
-        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{member}}}\n')
+        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{_told(told)}}}\n')
         if len(lines) == _LINES:
             yield "".join(lines)
             lines.clear()

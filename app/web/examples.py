@@ -33,12 +33,13 @@ _INGESTION = {
     "finished_at": None,
 }
 _FORECAST = {"batches_ahead": 0, "estimated_start": _NEXT, "estimated_completion": _END}
+_WAITING = {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"}
 _STATUS = {
     **_INGESTION,
     **_FORECAST,
     "batches": [
         {"batch_id": _FIRST, "ids": [1, 2, 3], "status": "triggered", "attempts": 1, "started_at": _STARTED},
-        {"batch_id": _SECOND, "ids": [4, 5], "status": "yet_to_start"},
+        _WAITING,
     ],
 }
 _CANCELLED = {
@@ -62,6 +63,7 @@ _TOLD_AGAIN = {
     },
     "batches": [],
 }
+_MOVED = {**_STATUS, "priority": "LOW", "batches_ahead": 12, "batches": []}
 _REDRIVEN = {
     **_STATUS,
     "counts": _NONE | {"yet_to_start": 1, "completed": 1},
@@ -75,8 +77,8 @@ _UPCOMING = {
     "priority": "HIGH",
     "estimated_start": _NEXT,
 }
-_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None}
-_DEPTH = {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
+_IDLE = {"waiting": 0, "oldest_at": None, "drained_at": None, "paused": False, "parked": 0}
+_DEPTH = _IDLE | {"waiting": 1, "oldest_at": _CREATED, "drained_at": _END}
 _RATE = {"interval": 5.0, "burst": 1, "limits": [], "changed": False, "rate_since": 0.0}
 _AUDIT = {
     "number": 1,
@@ -87,11 +89,13 @@ _AUDIT = {
     "before": {"paused": False},
     "after": {"paused": True},
 }
+_CONCURRENCY = {"each": 4, "some": {}, "changed": False, "most": 4}
 _QUEUE = {
     "now": _STARTED,
     "worker": "running",
     "waiting_on": "token",
     "paused": False,
+    "paused_owners": [],
     "hold_until": None,
     "tokens": 0,
     "next_token_at": _NEXT,
@@ -118,6 +122,7 @@ _QUEUE = {
             "seen_at": _CREATED,
         }
     ],
+    "concurrency": _CONCURRENCY,
 }
 _PAUSED = {
     **_QUEUE,
@@ -149,6 +154,38 @@ _GROUP = {
     "last_at": _STARTED,
     "sample": {"ingestion_id": INGESTION, "batch_id": _FIRST, "error": _ERROR._asdict()},
     "ingestions": [INGESTION],
+}
+
+_FOUND = {
+    "ingestion": _INGESTION,
+    "batch": _WAITING,
+    "estimated_start": _NEXT,
+    "result": None,
+}
+_ALL = {"more": False, "complete": True, "searched": 1, "all_unfinished": True, "searched_since": None}
+
+_ATTEMPTS = {
+    "ingestion_id": INGESTION,
+    "created_at": _CREATED,
+    "started_at": _STARTED,
+    "finished_at": None,
+    "estimated_at_submission": _END,
+    "kept": 5,
+    "attempts": [
+        {
+            "batch_id": _FIRST,
+            "position": 0,
+            "attempt": 1,
+            "due_at": _CREATED,
+            "limited_by": "token",
+            "started_at": _STARTED,
+            "ended_at": None,
+            "outcome": None,
+            "error": None,
+            "host": "ingest-1",
+            "process": 4711,
+        }
+    ],
 }
 
 _DISPATCH = {
@@ -190,7 +227,9 @@ def answers(settings: Settings) -> dict[str, Any]:
         "quote": {"HIGH": _FORECAST, "MEDIUM": _FORECAST, "LOW": _LATER},
         "getStatus": _STATUS | owner,
         "getResults": "".join(result_lines(results)),
+        "listAttempts": _ATTEMPTS,
         "listIngestions": {"ingestions": [_INGESTION | owner], "next_cursor": None},
+        "where": {"id": str(ids[3]), "found": [_FOUND | {"ingestion": _INGESTION | owner}], **_ALL},
         "redriveAll": _SWEEP | {"by": owner.get("owner")},
         "cancelAll": {"ingestions": 12, "batches": 340},
         "listSweeps": {"sweeps": [_SWEEP]},
@@ -199,15 +238,18 @@ def answers(settings: Settings) -> dict[str, Any]:
         "listFailedIds": "".join(failure_lines([_failure(ids[0])])),
         "cancel": _CANCELLED | owner,
         "redrive": _REDRIVEN | owner,
+        "move": _MOVED | owner,
         "redriveCallback": _TOLD_AGAIN | owner,
         "pause": _PAUSED,
         "resume": _QUEUE,
         "endHold": _QUEUE,
         "changeRate": _QUEUE | {"rate": _RATE | {"interval": 10.0, "changed": True, "rate_since": 1800000000.0}},
         "resetRate": _QUEUE,
+        "changeConcurrency": _QUEUE | {"concurrency": _CONCURRENCY | {"each": 2, "changed": True}},
+        "resetConcurrency": _QUEUE,
         "getAudit": {"entries": [_AUDIT], "next_cursor": None},
         "getQueue": _QUEUE,
-        "listDispatches": {**_RATE, "dispatches": [_DISPATCH]},
+        "listDispatches": {**_RATE, "order_since": 0.0, "dispatches": [_DISPATCH]},
         "getMetrics": "# HELP ingestion_paused Whether the queue is paused.\n# TYPE ingestion_paused gauge\n"
         'ingestion_paused{queue="ingest"} 0.0\n',
         "isLive": _HEALTH,
@@ -241,6 +283,8 @@ def requests(settings: Settings) -> JSON:
         "Submission": {"ids": list(ids[: settings.max_ids]), "priority": "HIGH"},
         "RedriveAll": {"status": "failed", "since": 28_800},
         "CancelAll": {"priority": "LOW"},
+        "Move": {"priority": "LOW"},
+        "Concurrency": {"concurrency": 1},
         "Rate": {"interval": settings.interval or 1.0},
         "Login": {"key": "HJ8B0c5tVv1wQm3nZs6yXk9dRf2gLp4aUe7iTo0bCrE"},
     }

@@ -24,7 +24,6 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
     """Add the index, the metrics, the description and the probes of all queues, and the way to their dashboards."""
     guards = [Guard(service) for service in services]
     names = [service.name for service in services]
-    app.extensions["ingestion_queues"] = names  # for the dashboards, which lead to each other
     refuse_unrouted(app)
     blueprint = Blueprint("queues", __name__)
     blueprint.after_request(secure)
@@ -39,7 +38,7 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
 
     @blueprint.get("/dashboard")
     def dashboard() -> AnyResponse:
-        return redirect(url_for(f"{names[0]}.dashboard.overview"))
+        return redirect(url_for(f"{names[0]}.dashboard.queues"))
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:

@@ -176,6 +176,17 @@ class _Gauges:
             "interval_seconds", "Seconds between two starts in the long run.", self._service.settings.steady_interval
         )
         yield self._gauge("paused", "Whether the queue is paused.", stats.paused)
+        yield self._gauge(
+            "paused_priority",
+            "Whether a priority is paused apart from the queue.",
+            {priority.name: priority in stats.pauses.priorities for priority in Priority},
+        )
+        yield self._gauge("paused_callers", "Callers that are paused.", len(stats.pauses.owners))
+        yield self._gauge(
+            "parked_batches",
+            "Waiting batches that do not start because their priority or caller is paused.",
+            {priority.name: stats.depths[priority].parked for priority in Priority},
+        )
         if stats.limits:
             about = "Tokens available, by each of several limits."
             yield self._gauge("limit_tokens", about, {one.limit: one.tokens for one in stats.limits}, "limit")
@@ -196,11 +207,11 @@ class _Gauges:
         )
         yield self._gauge(
             "drain_seconds",
-            "Time until everything waiting has ended, if nothing else arrives; absent while paused.",
+            "Time until everything waiting has ended, if nothing else arrives; absent while all of it is paused.",
             {
-                priority.name: max(0.0, (stats.depths[priority].drained_at or stats.now) - stats.now)
-                for priority in Priority
-                if not stats.paused
+                priority.name: max(0.0, (depth.drained_at or stats.now) - stats.now)
+                for priority, depth in stats.depths.items()
+                if not stats.paused and (depth.drained_at or not depth.waiting)
             },
         )
         if stats.accuracy:

@@ -59,16 +59,19 @@ _LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
 _RESULTS = ("ingestion_id", "include")
 _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
+_TRIED = ("ingestion_id", "offset", "tried")
 _KEY = ("idempotency_key",)
 _SWEEP = _json("SweepOrCount")
 _FAILED = ("group", "priority", "owner", "since", "until")
-_LISTED = ("status", "priority", "failed", "page", "cursor")
+_PAUSABLE = ("paused_priority", "paused_owner")
+_LISTED = ("status", "priority", "failed", "submitted_since", "submitted_until", "page", "cursor")
 
 ROUTES = (
     Route("submit", "post", "/ingest", _SUBMIT, _ACCEPTED, (*_BODY, 409, 429, 503), ("idempotency_key",), "Submission"),
     Route("quote", "post", "/quote", _SUBMIT, _json("Quote"), (*_BODY, 503), (), "Submission"),
     Route("getStatus", "get", "/status/{ingestion_id}", _READ, _STATUS, (304, 404, 503), _PAGE),
     Route("getResults", "get", "/results/{ingestion_id}", _READ, _LINES, (404, 503), _RESULTS),
+    Route("listAttempts", "get", "/attempts/{ingestion_id}", _READ, _json("Attempts"), (404, 503), _TRIED),
     Route("listIngestions", "get", "/ingestions", _READ, _json("Page"), (503,), _LISTED),
     Route("redriveAll", "post", "/ingestions/redrive", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "RedriveAll"),
     Route("cancelAll", "post", "/ingestions/cancel", _OPERATE, _SWEEP, (*_BODY, 503), _KEY, "CancelAll"),
@@ -76,16 +79,29 @@ ROUTES = (
     Route("getSweep", "get", "/sweeps/{sweep_id}", _OPERATE, _json("Sweep"), (404, 503), ("sweep_id",)),
     Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
     Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
+    Route("where", "get", "/ids/{record_id}", _READ, _json("Search"), (503,), ("sought", "places")),
     Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (404, 409, 503), _ONE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE),
+    Route("move", "post", "/status/{ingestion_id}/move", _OPERATE, _STATUS, (*_BODY, 404, 409, 503), _ONE, "Move"),
     Route(
         "redriveCallback", "post", "/status/{ingestion_id}/callback/redrive", _OPERATE, _STATUS, (404, 409, 503), _ONE
     ),
-    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,)),
-    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,)),
+    Route("pause", "post", "/queue/pause", _OPERATE, _json("Queue"), (503,), _PAUSABLE),
+    Route("resume", "post", "/queue/resume", _OPERATE, _json("Queue"), (503,), _PAUSABLE),
     Route("endHold", "post", "/queue/hold/end", _OPERATE, _json("Queue"), (503,)),
     Route("changeRate", "post", "/queue/rate", _OPERATE, _json("Queue"), (*_BODY, 503), (), "Rate"),
     Route("resetRate", "post", "/queue/rate/reset", _OPERATE, _json("Queue"), (503,)),
+    Route(
+        "changeConcurrency",
+        "post",
+        "/queue/concurrency",
+        _OPERATE,
+        _json("Queue"),
+        (*_BODY, 404, 503),
+        ("worker",),
+        "Concurrency",
+    ),
+    Route("resetConcurrency", "post", "/queue/concurrency/reset", _OPERATE, _json("Queue"), (404, 503), ("worker",)),
     Route("getAudit", "get", "/audit", _OPERATE, _json("Audit"), (503,), ("audited", "cursor")),
     Route("getQueue", "get", "/queue", _READ, _json("Queue"), (503,)),
     Route("listDispatches", "get", "/dispatches", _OPERATE, _json("Dispatches"), (503,), ("latest",)),

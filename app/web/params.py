@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from flask import Request, request
+from werkzeug.routing import BaseConverter
 from werkzeug.urls import iri_to_uri
 
-from ..core import FailureFilter, Filter, Priority, Spot, Status, past_moment, shown
+from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, past_moment, shown
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
 
-FILTERS = ("status", "priority", "failed")
+FILTERS = ("status", "priority", "failed", "since", "until")
 """The members of a query that filter a listing."""
+
+PAUSABLE = ("priority", "owner")
+"""The members of a query that name what is paused or resumed."""
 
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
@@ -25,6 +29,13 @@ _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})
 
 _MOST = 2**63 - 1
 _STATUSES = {status.value: status for status in Status}
+
+
+class AnyText(BaseConverter):
+    """Lets a part of a path be any text: an id may hold slashes, at its beginning too."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
 
 
 def current() -> Request:
@@ -43,13 +54,15 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     return int(text)
 
 
-def filter_members(owner: str | None) -> Filter:
+def filter_members(owner: str | None, now: float) -> Filter:
     """Returns the filter that the query describes, for the ingestions of an owner. Raises InvalidRequest."""
     return Filter(
         status=status_member(),
         priority=_word_member("priority", Priority.__members__),
         owner=owner,
         failed=_word_member("failed", {"true": True}) or False,
+        since=_moment_member("since", now),
+        until=_moment_member("until", now),
     )
 
 
@@ -73,6 +86,16 @@ def failure_filter(scope: str | None, now: float) -> FailureFilter:
         since=_moment_member("since", now),
         until=_moment_member("until", now),
     )
+
+
+def pauses_member() -> Pauses:
+    """Returns what the query asks to pause or resume. Raises InvalidRequest."""
+    return check_pauses(_member("priority"), _member("owner"))
+
+
+def worker_member() -> str | None:
+    """Returns the worker that the query names."""
+    return _member("worker")
 
 
 def spot_member() -> Spot | None:

@@ -21,6 +21,7 @@ _STATUS: Mapping[type[errors.IngestError], int] = {
     MalformedJSON: 400,
     errors.InvalidRequest: 422,
     errors.UnknownIngestion: 404,
+    errors.UnknownWorker: 404,
     errors.Conflict: 409,
     errors.KeyInUse: 409,
     errors.KeyReused: 422,

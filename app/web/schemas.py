@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst
+from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -35,6 +35,7 @@ _ERROR: JSON = {
 }
 
 
+_LIMITED_BY: JSON = {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]}
 _IN_FORCE: JSON = {
     "interval": _SECONDS,
     "burst": {"type": "integer", "minimum": 1},
@@ -195,6 +196,64 @@ def schemas(settings: Settings) -> JSON:
             },
             description="Batches that failed by errors that read alike.",
         ),
+        "Search": _object(
+            {
+                "id": {**_TEXT, "description": "The id, as text."},
+                "found": _array(ref("schemas", "Found")),
+                "more": {"type": "boolean", "description": "Whether it is in more places than `limit`."},
+                "complete": {"type": "boolean", "description": "Whether every ingestion was searched."},
+                "searched": {**COUNT, "description": "Ingestions looked through, beside those in the index."},
+                "all_unfinished": {"type": "boolean", "description": "Whether all unfinished ones were searched."},
+                "searched_since": {
+                    **_TIME_OR_NULL,
+                    "description": "Whatever was submitted after this was searched; null if all was.",
+                },
+            }
+        ),
+        "Found": _object(
+            {
+                "ingestion": ref("schemas", "Ingestion"),
+                "batch": ref("schemas", "Batch"),
+                "estimated_start": {**_TIME_OR_NULL, "description": "Null while paused, or where it does not wait."},
+                "result": {
+                    "type": ["object", "null"],
+                    "description": "The latest of the id: its `data`, or why it failed as `error`.",
+                },
+            }
+        ),
+        "Attempts": _object(
+            {
+                "ingestion_id": UUID,
+                "created_at": _TIME,
+                "started_at": _TIME_OR_NULL,
+                "finished_at": _TIME_OR_NULL,
+                "estimated_at_submission": {**_TIME_OR_NULL, "description": "When it should have ended."},
+                "kept": {**COUNT, "description": "Attempts kept of each batch."},
+                "attempts": _array(ref("schemas", "Attempt")),
+            }
+        ),
+        "Attempt": _object(
+            {
+                "batch_id": UUID,
+                "position": COUNT,
+                "attempt": {"type": "integer", "minimum": 1, "description": "Counted from 1, again after a redrive."},
+                "due_at": _TIME,
+                "limited_by": _LIMITED_BY,
+                "started_at": _TIME,
+                "ended_at": {**_TIME_OR_NULL, "description": "Null while it runs."},
+                "outcome": {
+                    "anyOf": [
+                        {"type": "string", "enum": ["completed", "retry", "failed", "released"]},
+                        {"type": "null"},
+                    ],
+                    "description": "`retry` failed and is tried again, `released` was put back and does not count.",
+                },
+                "error": {**_ERROR, "type": ["object", "null"]},
+                "host": {**_NAME_OR_NULL, "description": "For keys that may operate."},
+                "process": {"type": ["integer", "null"], "description": "For keys that may operate."},
+            },
+            description="One attempt at a batch.",
+        ),
         "RedriveAll": _sweep(STATUS),
         "CancelAll": _sweep({**STATUS, "enum": [status.value for status in Status if not status.final]}),
         "SweepOrCount": {"anyOf": [ref("schemas", "Sweep"), ref("schemas", "SweepCount")]},
@@ -229,7 +288,11 @@ def schemas(settings: Settings) -> JSON:
                         {"type": "null"},
                     ]
                 },
-                "paused": {"type": "boolean"},
+                "paused": {"type": "boolean", "description": "Whether the queue as a whole is."},
+                "paused_owners": {
+                    **_array(_TEXT),
+                    "description": "The callers that are paused; for keys that may not operate, only their own.",
+                },
                 "hold_until": _TIME_OR_NULL,
                 "tokens": COUNT,
                 "next_token_at": _TIME,
@@ -280,10 +343,45 @@ def schemas(settings: Settings) -> JSON:
                     ),
                     "description": "Who works on this queue, as last reported; empty for keys that may not operate.",
                 },
+                "concurrency": _object(
+                    {
+                        "each": {"type": "integer", "minimum": 1},
+                        "some": {
+                            "type": "object",
+                            "additionalProperties": {"type": "integer", "minimum": 1},
+                            "description": "By the ids of workers, or hosts, that differ; empty for keys that may not "
+                            "operate.",
+                        },
+                        "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
+                        "most": {"type": "integer", "minimum": 1, "description": "What it may be raised to."},
+                    },
+                    description="How many batches a process runs at once at most.",
+                ),
             }
         ),
-        "Depth": _object({"waiting": COUNT, "oldest_at": _TIME_OR_NULL, "drained_at": _TIME_OR_NULL}),
-        "Dispatches": _object({**_IN_FORCE, "dispatches": _array(ref("schemas", "Dispatch"))}),
+        "Depth": _object(
+            {
+                "waiting": COUNT,
+                "oldest_at": _TIME_OR_NULL,
+                "drained_at": _TIME_OR_NULL,
+                "paused": {"type": "boolean", "description": "Whether this priority is."},
+                "parked": {
+                    **COUNT,
+                    "description": "How many of those that wait are not in line, because their priority or caller is "
+                    "paused; the times are those of the others.",
+                },
+            }
+        ),
+        "Dispatches": _object(
+            {
+                **_IN_FORCE,
+                "order_since": {
+                    **_SECONDS,
+                    "description": "When what waits last changed places, in epoch seconds; 0 if never.",
+                },
+                "dispatches": _array(ref("schemas", "Dispatch")),
+            }
+        ),
         "Dispatch": _object(
             {
                 "started_at": _SECONDS,
@@ -295,12 +393,17 @@ def schemas(settings: Settings) -> JSON:
                 "priority": PRIORITY,
                 "rank": {"type": "number"},
                 "order": COUNT,
-                "limited_by": {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]},
+                "limited_by": _LIMITED_BY,
                 "wait": _SECONDS,
             },
             description="One start of a batch; times are seconds since the epoch.",
         ),
         "Rate": _rate(settings),
+        "Concurrency": _object(
+            {"concurrency": {"type": "integer", "minimum": 1, "maximum": most_concurrency(settings)}},
+            additionalProperties=False,
+        ),
+        "Move": _object({"priority": PRIORITY}, additionalProperties=False),
         "Audit": _object({"entries": _array(ref("schemas", "Entry")), "next_cursor": _NAME_OR_NULL}),
         "Entry": _object(
             {
@@ -314,8 +417,10 @@ def schemas(settings: Settings) -> JSON:
                         "resume",
                         "end_hold",
                         "change_rates",
+                        "change_concurrency",
                         "cancel",
                         "redrive",
+                        "move",
                         "cancel_all",
                         "redrive_all",
                     ],

@@ -73,7 +73,7 @@ OPERATIONS = {
         whichever the body names, and disregards the deadline.
 
         It is a forecast: more urgent ids that are submitted later go first. While the queue is paused, the times are
-        null.
+        null; so are those of a priority that is paused, and all for a caller that is.
         """,
     ),
     "getStatus": Words(
@@ -103,6 +103,18 @@ OPERATIONS = {
 
         It can be read at any time, and again. Ids that wait, run or were cancelled have no line. With
         `Accept: text/plain` the same lines come as text.
+        """,
+    ),
+    "listAttempts": Words(
+        "Follow",
+        "See when each batch ran, and what it waited for",
+        """
+        The latest `ATTEMPTS_KEPT` attempts at each batch, by batch, then in their order: when it was due, in
+        `limited_by` what it waited for last, when it started and ended, and its `outcome` and error. Where the setting
+        is 0, none is kept. With a batch's id, those at this batch. Which host and process ran it is for operators.
+
+        `estimated_at_submission` is when the whole ingestion should have ended, as estimated when it was submitted;
+        null if the queue was paused, or once the ingestion was redriven after its end.
         """,
     ),
     "listIngestions": Words(
@@ -162,6 +174,20 @@ OPERATIONS = {
         `failed_at` and `error`. It takes the filters of `GET /failures`, and may be of any length.
         """,
     ),
+    "where": Words(
+        "Follow",
+        "Find out where an id is",
+        """
+        The ingestions that hold it, the newest first, each with the batch it is in, when that should start if it waits,
+        and the latest `result` of the id: its `data`, why it failed as `error`, or null. A caller that may not operate
+        finds its own alone.
+
+        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, four
+        million ids are looked through at most: of the unfinished ingestions, then of the latest. `complete` says
+        whether that was all there are. If not, it was what was submitted after `searched_since`, and of the unfinished
+        ones all if `all_unfinished` says so.
+        """,
+    ),
     "cancel": Words(
         "Steer",
         "Cancel what has not started",
@@ -184,6 +210,17 @@ OPERATIONS = {
         nothing twice. The answer is the status, without batches.
         """,
     ),
+    "move": Words(
+        "Steer",
+        "Move an ingestion to another priority",
+        """
+        What waits of it, for its first attempt or for another, goes at the new priority from now on: among the others
+        there in the order of creation. What runs now ends as usual. Forecasts of all ingestions follow at once.
+
+        Moving it to the priority that it has changes nothing. One that has ended, or was cancelled, is refused with
+        409. The answer is its status, without batches.
+        """,
+    ),
     "redriveCallback": Words(
         "Steer",
         "Send a callback again",
@@ -203,14 +240,20 @@ OPERATIONS = {
         What runs goes on, and ids are accepted as before; there are no forecasts until the queue is resumed. It applies
         to every process that shares the store. With a durable store it lasts through restarts. Pausing again changes
         nothing.
+
+        With `priority` or `owner`, only batches of that priority, and of that caller, do not start, and only they have
+        no forecasts; those of all others no longer count them. Each of these pauses is ended on its own.
         """,
     ),
     "resume": Words(
         "Steer",
         "End a pause",
         """
-        Work starts again under the same rate limit. A hold that the upstream asked for stays in force. Where the queue
-        is not paused, this changes nothing.
+        Work starts again under the same rate limit, each ingestion in its place. A hold that the upstream asked for
+        stays in force. What is not paused does not change.
+
+        With `priority` or `owner`, the pause of that priority, and of that caller, ends; without, that of the whole
+        queue.
         """,
     ),
     "endHold": Words(
@@ -239,12 +282,32 @@ OPERATIONS = {
         Where the rate is as configured, this changes nothing.
         """,
     ),
+    "changeConcurrency": Words(
+        "Steer",
+        "Change how many batches run at once",
+        """
+        Stands in for `CONCURRENCY`, from 1 to `CONCURRENCY_MOST`, in every process that shares the store, or in that of
+        a `worker` of those that `GET /queue` lists. A process with more batches at work lets them end first.
+
+        Forecasts follow at once; the process that answers too, and others with their next report, within a third of
+        `LEASE`. With a durable store it lasts through restarts, until it is changed again or reset; what was set by a
+        worker's id ends with that worker, what was set by its host does not.
+        """,
+    ),
+    "resetConcurrency": Words(
+        "Steer",
+        "Run as many batches at once as is configured",
+        """
+        Everywhere, or for a `worker` that was named before. Where it is as configured, this changes nothing.
+        """,
+    ),
     "getAudit": Words(
         "Watch",
         "See who did what, newest first",
         """
-        Pauses, ended holds, changes of the rate, cancels and redrives, each with the name of the caller's key and with
-        what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send `next_cursor` as `cursor`.
+        Pauses, ended holds, changes of rate and concurrency, moves, cancels and redrives, each with the name of the
+        caller's key and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send
+        `next_cursor` as `cursor`.
         """,
     ),
     "getQueue": Words(

@@ -69,6 +69,10 @@ class Crew:
     def __len__(self) -> int:
         return len(self._hands)
 
+    def resize(self, size: int) -> None:
+        """Have another number of hands at most; those beyond it leave once their batch has ended."""
+        self._size = size
+
     @property
     def free(self) -> int:
         """How many more batches may run."""
@@ -117,7 +121,8 @@ class Crew:
 
     def stays(self, hand: Hand) -> bool:
         """Returns whether a hand that has finished its batch may claim another."""
-        return not (hand.given_up.is_set() or self._closed or self._has_brisk(hand))
+        surplus = len(self._hands) > self._size
+        return not (hand.given_up.is_set() or self._closed or surplus or self._has_brisk(hand))
 
     def go_on(self, hand: Hand, slot: Slot) -> bool:
         """Give a hand its next slot, unless it was given up in the meantime or the crew is closed."""

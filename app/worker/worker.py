@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
+import math
 import threading
 import weakref
 from collections.abc import Callable
 from uuid import uuid4
 
 from ..config import Settings, release
-from ..core import Clock, Wait, WorkerReport
+from ..core import Clock, Wait, WorkerReport, this_process
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
@@ -117,6 +116,11 @@ class Worker:
         """Check the queue again now, because something changed."""
         self._wake.set()
 
+    def resize(self) -> None:
+        """Ask the store how many batches may run here at once, because that changed."""
+        self._tended_at = -math.inf
+        self._wake.set()
+
     def added(self) -> None:
         """Check the queue again if what was added could let a batch start sooner.
 
@@ -173,7 +177,7 @@ class Worker:
         return wait
 
     def _report(self) -> WorkerReport:
-        slots, host, process = self._settings.concurrency, socket.gethostname(), os.getpid()
+        slots, (host, process) = self._settings.concurrency, this_process()
         return WorkerReport(self.id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
 
     def _leave(self) -> None:
@@ -224,7 +228,7 @@ class Worker:
         self._looking = True
         answer = self._store.claim(free, was_full=was_full)
         if isinstance(answer, Wait):
-            self._looking = answer.reason in ("empty", "retry")
+            self._looking = answer.reason in ("empty", "retry", "paused")
             # What the upstream had no room for waits for one of its batches to end, as for a slot.
             self._was_full = answer.reason == "connections"
             self._say_wait(answer.reason, answer.seconds)
@@ -249,7 +253,7 @@ class Worker:
     def _tend(self) -> None:
         """Report, time out attempts, renew leases, recover lost batches and forget old ingestions, each when due."""
         if not self._known:
-            self._store.report(self._report())
+            self._crew.resize(self._store.report(self._report()))
             self._known = True
         now = self._clock.now()
         for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
@@ -259,7 +263,7 @@ class Worker:
         self._tended_at = now
         if slots := self._crew.slots():
             self._store.renew([slot.claim for slot in slots])
-        self._store.report(self._report())
+        self._crew.resize(self._store.report(self._report()))
         for claim, ingestion in self._store.recover():
             self._attempts.lose(claim, ingestion)
         self._store.prune()

@@ -34,15 +34,18 @@ ROUTES = {
     ("GET", "/login"): Role.READ,
     ("GET", "/status/{id}"): Role.READ,
     ("GET", "/results/{id}"): Role.READ,
+    ("GET", "/attempts/{id}"): Role.READ,
     ("GET", "/ingestions"): Role.READ,
     ("GET", "/failures"): Role.READ,
     ("GET", "/failures/ids"): Role.READ,
+    ("GET", "/ids/{record_id}"): Role.READ,
     ("GET", "/queue"): Role.READ,
     ("GET", "/metrics"): Role.READ,
     ("POST", "/ingest"): Role.SUBMIT,
     ("POST", "/quote"): Role.SUBMIT,
     ("POST", "/status/{id}/cancel"): Role.SUBMIT,
     ("POST", "/status/{id}/redrive"): Role.OPERATE,
+    ("POST", "/status/{id}/move"): Role.OPERATE,
     ("POST", "/status/{id}/callback/redrive"): Role.OPERATE,
     ("POST", "/queue/pause"): Role.OPERATE,
     ("POST", "/queue/resume"): Role.OPERATE,
@@ -53,10 +56,14 @@ ROUTES = {
     ("POST", "/queue/hold/end"): Role.OPERATE,
     ("POST", "/queue/rate"): Role.OPERATE,
     ("POST", "/queue/rate/reset"): Role.OPERATE,
+    ("POST", "/queue/concurrency"): Role.OPERATE,
+    ("POST", "/queue/concurrency/reset"): Role.OPERATE,
     ("GET", "/audit"): Role.OPERATE,
     ("GET", "/dispatches"): Role.OPERATE,
     ("GET", "/dashboard/data"): Role.READ,
+    ("GET", "/dashboard/queues/data"): Role.READ,
     ("GET", "/dashboard/failures/data"): Role.READ,
+    ("GET", "/dashboard/search/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/data"): Role.READ,
     ("GET", "/dashboard/ingestions/{id}/failed"): Role.READ,
     ("GET", "/dashboard/submit/quote"): Role.SUBMIT,
@@ -76,6 +83,7 @@ OPEN = {
 PAGES = {
     ("GET", "/dashboard"),
     ("GET", "/dashboard/failures"),
+    ("GET", "/dashboard/queues"),
     ("GET", "/dashboard/search"),
     ("GET", "/dashboard/ingestions/{id}"),
     ("GET", "/dashboard/submit"),
@@ -100,7 +108,12 @@ def client(app: Flask) -> FlaskClient:
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:
     return {
-        (method, re.sub(r"<(?:\w+:)?(?:ingestion|sweep)_id>", "{id}", rule.rule))
+        (
+            method,
+            re.sub(r"<(?:\w+:)?(?:ingestion|sweep)_id>", "{id}", rule.rule).replace(
+                "<any_text:record_id>", "{record_id}"
+            ),
+        )
         for rule in app.url_map.iter_rules()
         if not rule.endpoint.endswith(".static")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -226,6 +239,20 @@ def test_the_queue_shows_only_own_batches_to_who_is_no_operator(client: FlaskCli
         assert [batch["ids"] for batch in document["next"]] == ids
         assert document["waiting"] == 2
         assert len(document["workers"]) == (name == "operator")
+
+
+def test_who_is_paused_is_shown_to_operators_and_to_who_is(client: FlaskClient, callers: Callers) -> None:
+    for name in ("one", "two"):
+        client.post(f"/queue/pause?owner={name}", headers=callers.headers("operator"))
+    shown = {"one": ["one"], "two": ["two"], "reader": [], "operator": ["one", "two"]}
+    for name, owners in shown.items():
+        assert client.get("/queue", headers=callers.headers(name)).json["paused_owners"] == owners
+        page = client.get("/dashboard/data", headers=callers.headers(name)).json
+        assert page["paused_owners"] == owners
+        assert '"two"' in client.get("/dashboard/data", headers=callers.headers(name)).text or "two" not in owners
+    quote = {"ids": [1], "priority": "HIGH"}
+    assert client.post("/quote", json=quote, headers=callers.headers("one")).json["HIGH"]["estimated_start"] is None
+    assert client.post("/quote", json=quote, headers=callers.headers("operator")).json["HIGH"]["estimated_start"]
 
 
 def test_an_idempotency_key_belongs_to_its_caller(client: FlaskClient, callers: Callers) -> None:

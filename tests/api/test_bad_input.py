@@ -249,6 +249,9 @@ def test_a_deadline_that_is_no_time_is_refused(host: Host, deadline: Any) -> Non
         "cursor=x",
         "cursor=-1",
         "limit=%D9%A1",
+        "since=soon",
+        "since=2027-01-15T08:00:00",
+        "until=-5",
     ],
 )
 def test_a_bad_filter_of_the_listing_is_refused_by_name(host: Host, query: str) -> None:

@@ -303,13 +303,15 @@ class TestResults:
         ("GET", "/results/{}"),
         ("POST", "/status/{}/cancel"),
         ("POST", "/status/{}/redrive"),
+        ("POST", "/status/{}/move"),
     ],
 )
 @pytest.mark.parametrize(
     "ingestion_id", ["8e2b1a52-6f0a-4d6b-9c0b-0a6c9d6a7b11", "nothing-like-it", "%ED%A0%80", "1" * 5000]
 )
 def test_an_unknown_ingestion_is_404(host: Host, method: str, path: str, ingestion_id: str) -> None:
-    response = host.client.open(path.format(ingestion_id), method=method)
+    body = {"priority": "LOW"} if path.endswith("move") else None
+    response = host.client.open(path.format(ingestion_id), method=method, json=body)
     assert response.status_code == 404
     assert response.mimetype == "application/problem+json"
     assert response.json["status"] == 404

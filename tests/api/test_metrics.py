@@ -135,6 +135,20 @@ def test_the_state_of_the_queue_is_read_at_the_scrape(host: Host) -> None:
     assert not scrape(host)["ingestion_drain_seconds"].samples
 
 
+def test_what_is_paused_is_told_apart_from_the_whole(host: Host) -> None:
+    host.submit(range(1, 8), "LOW")
+    host.submit([1], "HIGH", owner="ann")
+    host.ingestion.pause(priority="LOW")
+    host.ingestion.pause(owner="ann")
+    assert value(host, "ingestion_paused") == 0
+    assert value(host, "ingestion_paused_priority", priority="LOW") == 1
+    assert value(host, "ingestion_paused_priority", priority="HIGH") == 0
+    assert value(host, "ingestion_paused_callers") == 1
+    assert [value(host, "ingestion_parked_batches", priority=name) for name in ("HIGH", "MEDIUM", "LOW")] == [1, 0, 3]
+    drained = scrape(host)["ingestion_drain_seconds"].samples
+    assert [sample.labels["priority"] for sample in drained] == ["MEDIUM"]
+
+
 def test_the_worker_is_up_while_it_dispatches_and_absent_where_it_should_not(host: Host) -> None:
     assert "ingestion_worker_up" not in scrape(host)
     host.ingestion.start()

@@ -59,9 +59,10 @@ def away(host: Host) -> None:
     def unavailable(*_: Any, **__: Any) -> Any:
         raise StoreUnavailable("the database is away")
 
-    calls = "add get batches status results cancel redrive quote ingestions failures stats upcoming"
+    calls = "add get batches status results attempts cancel redrive move quote ingestions failures stats upcoming"
     for name in calls.split():
         setattr(host.store, name, unavailable)
+    host.store.finder.indexed = unavailable  # type: ignore[method-assign]
     host.store.sweeps.get = host.store.sweeps.latest = unavailable  # type: ignore[method-assign]
     for name in ("dispatches", "steer", "audits", "ping"):
         setattr(host.store, name, unavailable)
@@ -102,6 +103,18 @@ def rate_while_away(host: Host, client: FlaskClient, method: str, path: str) -> 
     return client.open(path, method=method, headers=OPERATOR, json={"interval": 20})
 
 
+def concurrency_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    away(host)
+    return client.open(path, method=method, headers=OPERATOR, json={"concurrency": 1})
+
+
+def move_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    away(host)
+    return client.open(
+        path.replace("{ingestion_id}", NOBODY), method=method, headers=OPERATOR, json={"priority": "LOW"}
+    )
+
+
 def sending(**options: Any) -> Scenario:
     def ask(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
         return client.open(path, method=method, **{"headers": OPERATOR, **options})
@@ -113,6 +126,22 @@ def about(make: Callable[[Host], str], query: str = "", **headers: str) -> Scena
     def ask(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
         url = path.replace("{ingestion_id}", make(host)) + query
         return client.open(url, method=method, headers={**OPERATOR, **headers})
+
+    return ask
+
+
+def of_one(scenario: Scenario) -> Scenario:
+    """The same about an ingestion that waits."""
+
+    def ask(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+        return scenario(host, client, method, path.replace("{ingestion_id}", submitted(host)))
+
+    return ask
+
+
+def moving(make: Callable[[Host], str], body: Any = {"priority": "LOW"}) -> Scenario:  # noqa: B006
+    def ask(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+        return client.open(path.replace("{ingestion_id}", make(host)), method=method, headers=OPERATOR, json=body)
 
     return ask
 
@@ -173,6 +202,15 @@ def busy(host: Host, client: FlaskClient, method: str, path: str) -> TestRespons
     return client.open(path, method=method, headers=OPERATOR)
 
 
+def held(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
+    """Ask for an id that is in an ingestion of every kind."""
+    completed(host)
+    failed(host)
+    submitted(host)
+    host.store.claim(1)
+    return client.open(path.replace("{record_id}", "1"), method=method, headers=OPERATOR)
+
+
 def sweep_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     away(host)
     return client.open(path, method=method, headers=OPERATOR, json={"owner": "one"})
@@ -230,6 +268,15 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         409: about(completed),
     },
     ("post", "/status/{ingestion_id}/redrive"): {**LIMITED, 200: about(failed), 404: plainly, 409: about(completed)},
+    ("post", "/status/{ingestion_id}/move"): {
+        **LIMITED,
+        **{status: of_one(scenario) for status, scenario in BODIES.items()},
+        200: moving(submitted),
+        404: moving(lambda _: NOBODY),
+        409: moving(completed),
+        422: moving(submitted, {"priority": "TOP"}),
+        503: move_while_away,
+    },
     ("post", "/status/{ingestion_id}/callback/redrive"): {
         **LIMITED,
         200: about(completed),
@@ -237,6 +284,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         409: about(submitted),
     },
     ("get", "/results/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
+    ("get", "/attempts/{ingestion_id}"): {**KEYED, 200: about(completed), 404: plainly},
     ("get", "/ingestions"): {**KEYED, 200: busy, 422: sending(query_string={"status": "done"})},
     ("post", "/ingestions/redrive"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"status": "failed"})},
     ("post", "/ingestions/cancel"): {**LIMITED, **SWEEP_BODIES, 200: sending(json={"owner": "one", "dry_run": True})},
@@ -244,6 +292,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("get", "/sweeps/{sweep_id}"): {**LIMITED, 200: swept, 404: plainly},
     ("get", "/failures"): {**KEYED, 200: busy, 422: sending(query_string={"since": "soon"})},
     ("get", "/failures/ids"): {**KEYED, 200: busy, 422: sending(query_string={"until": "yesterday"})},
+    ("get", "/ids/{record_id}"): {**KEYED, 200: held, 422: sending(query_string={"limit": "0"})},
     ("get", "/queue"): {**KEYED, 200: busy},
     ("post", "/queue/pause"): {**LIMITED, 200: busy},
     ("post", "/queue/resume"): {**LIMITED, 200: busy},
@@ -256,6 +305,15 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         422: sending(json=[]),
     },
     ("post", "/queue/rate/reset"): {**LIMITED, 200: busy},
+    ("post", "/queue/concurrency"): {
+        **LIMITED,
+        **BODIES,
+        200: sending(json={"concurrency": 1}),
+        404: sending(json={"concurrency": 1}, query_string={"worker": "nobody"}),
+        422: sending(json={"concurrency": 5}),
+        503: concurrency_while_away,
+    },
+    ("post", "/queue/concurrency/reset"): {**LIMITED, 200: busy, 404: sending(query_string={"worker": "nobody"})},
     ("get", "/audit"): {**LIMITED, 200: busy, 422: sending(query_string={"cursor": "x"})},
     ("get", "/dispatches"): {**LIMITED, 200: busy, 422: sending(query_string={"limit": "0"})},
     ("get", "/metrics"): {401: without_key, 422: misspelt, 200: busy, 501: without_prometheus},

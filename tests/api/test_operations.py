@@ -137,7 +137,7 @@ class TestPause:
 
 class TestQueue:
     def test_an_empty_one(self, host: Host) -> None:
-        nothing = {"waiting": 0, "oldest_at": None, "drained_at": None}
+        nothing = {"waiting": 0, "oldest_at": None, "drained_at": None, "paused": False, "parked": 0}
         assert host.client.get("/queue").json == {
             "now": "2027-01-15T08:00:00.000Z",
             "worker": "off",
@@ -157,6 +157,8 @@ class TestQueue:
             "estimate_error": None,
             "next": [],
             "workers": [],
+            "paused_owners": [],
+            "concurrency": {"each": 4, "some": {}, "changed": False, "most": 4},
         }
 
     def test_the_next_in_true_order(self, host: Host) -> None:
@@ -173,6 +175,8 @@ class TestQueue:
             "waiting": 2,
             "oldest_at": "2027-01-15T08:00:00.000Z",
             "drained_at": "2027-01-15T08:00:15.000Z",
+            "paused": False,
+            "parked": 0,
         }
         assert document["waiting"] == 4
         taken = []
@@ -316,6 +320,22 @@ class TestListing:
         assert len(first["ingestions"]) == 50
         last = host.client.get(f"/ingestions?cursor={first['next_cursor']}").json
         assert (len(last["ingestions"]), last["next_cursor"]) == (1, None)
+
+    def test_a_time_bounds_when_they_were_submitted(self, host: Host) -> None:
+        first = submit(host, 1)
+        host.clock.advance(600)
+        second = submit(host, 1)
+        at = host.client.get(f"/status/{second}").json["created_at"]
+        for query, wanted in (
+            ("since=60", [second]),
+            ("until=60", [first]),
+            ("since=600", [second, first]),
+            ("since=600&until=600", [first]),
+            (f"since={at}", [second]),
+            ("until=700", []),
+        ):
+            listed = host.client.get(f"/ingestions?{query}").json["ingestions"]
+            assert [one["ingestion_id"] for one in listed] == wanted, query
 
 
 class TestProbes:

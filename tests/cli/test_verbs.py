@@ -83,6 +83,10 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert head.index("STATUS") == line.index("failed")
     assert service("list", "--status", "cancelled").stderr == "No such ingestion.\n"
     assert line.split()[:4] == [failed, "failed", "MEDIUM", "1/1"]
+    assert service("list", "--since", "8h", "--status", "failed").stdout == listed.stdout
+    assert service("list", "--until", "8h").stderr == "No such ingestion.\n"
+    wrong = service("list", "--until", "later")
+    assert (wrong.exit_code, "--until must be an RFC 3339 time" in wrong.stderr) == (2, True)
 
 
 def test_failures_for_people_and_for_machines(service: Service) -> None:
@@ -99,6 +103,36 @@ def test_failures_for_people_and_for_machines(service: Service) -> None:
     wrong = service("failures", "--since", "yesterday")
     assert wrong.exit_code == 2
     assert "--since must be an RFC 3339 time, or how long ago, as 90s, 30m, 8h or 2d, not 'yesterday'." in wrong.stderr
+
+
+def test_where_an_id_is(service: Service) -> None:
+    first, second = service.submitted("13", "14"), service.submitted("15")
+    (document,) = lines(service("where", "15", "--json"))
+    assert [one["ingestion"]["ingestion_id"] for one in document["found"]] == [second]
+    found = service("where", "13")
+    assert found.stdout.startswith(f"ingestion {first}, MEDIUM, created ")
+    assert "  PermanentError: 13 is bad luck\n" in found.stdout
+    nowhere = service("where", "99")
+    assert (nowhere.exit_code, nowhere.stdout) == (1, "99 is nowhere.\n")
+    assert service("where", " ").exit_code == 4
+
+
+def test_the_attempts_at_each_batch(service: Service, serve: Callable[..., Host]) -> None:
+    def process(_: Any) -> None:
+        raise PermanentError("bad luck")
+
+    made = service.submitted("13", "14")
+    told = service("attempts", made).stdout
+    assert told.startswith(f"ingestion  {made}\ncreated ")
+    assert told.endswith("No attempt is kept; see ATTEMPTS_KEPT.\n")
+    keeping = Service(serve(process, clock=SystemClock(), autostart=True, interval=0, attempts_kept=2))
+    made = keeping.submitted("13", "14")
+    (document,) = lines(keeping("attempts", made, "--json"))
+    (attempt,) = document["attempts"]
+    told = keeping("attempts", attempt["batch_id"]).stdout
+    assert ", waited 0.0 s for nothing, failed after 0.0 s, " in told
+    assert told.endswith(": PermanentError: bad luck\n")
+    keeping.close()
 
 
 def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
@@ -136,8 +170,34 @@ def test_pause_resume_and_queue(service: Service) -> None:
     text = service("queue").stdout
     assert "LOW         2 batches, oldest " in text
     assert "1, 2, 3" in text
-    assert "starts when the queue is resumed" in service("quote", "5").stdout
+    assert "starts when it is resumed" in service("quote", "5").stdout
     assert "\npaused      no\n" in service("resume").stdout
+
+
+def test_the_number_of_batches_at_once_is_changed_and_set_back(service: Service) -> None:
+    before = service("concurrency").stdout
+    assert before.endswith(" at once in each process (as configured)\n")
+    assert service("concurrency", "1").stdout == "1 batch at once in each process (changed)\n"
+    own = service.host.service.worker.id
+    assert f"\n1 batch in {own}\n" in service("concurrency", "1", "--worker", own[:8]).stdout
+    assert (
+        service("concurrency", "--reset", "--worker", own[:8]).stdout == "1 batch at once in each process (changed)\n"
+    )
+    assert service("concurrency", "--reset").stdout == before
+    refused = service("concurrency", "1", "--worker", "nobody")
+    assert (refused.exit_code, f"those that work on it are: {own} on" in refused.stderr) == (4, True)
+    assert "concurrency must be a whole number from 1 to" in service("concurrency", "1000").stderr
+
+
+def test_a_priority_and_a_caller_are_paused_by_themselves(service: Service) -> None:
+    assert "\nHIGH        nothing waits, paused\n" in service("pause", "--priority", "high").stdout
+    text = service("pause", "--owner", "ann").stdout
+    assert "\npaused      no\ncallers     ann paused\n" in text
+    service.host.submit([1], "LOW", owner="ann")
+    assert "LOW         1 batch, 1 of paused callers" in service("queue").stdout
+    assert "callers" not in service("resume", "--owner", "ann").stdout
+    assert "\nHIGH        nothing waits\n" in service("resume", "--priority", "HIGH").stdout
+    assert service("pause", "--owner", "").exit_code == 4
 
 
 def test_a_hold_is_shown_and_ended(service: Service) -> None:
@@ -264,6 +324,17 @@ def test_a_callback_is_asked_for_shown_and_sent_again(serve: Callable[..., Host]
         assert (refused.exit_code, "WEBHOOK_HOSTS" in refused.stderr) == (4, True)
         service.host.ingestion.stop(0)
         service.close()
+
+
+def test_move_takes_an_ingestion_to_another_priority(service: Service) -> None:
+    service("pause")
+    ingestion_id = service.host.submit([1, 2], "MEDIUM").id
+    (document,) = lines(service("move", ingestion_id[:8], "high", "--json"))
+    assert (document["ingestion_id"], document["priority"]) == (ingestion_id, "HIGH")
+    assert f'move {ingestion_id}: priority "MEDIUM" -> "HIGH"' in service("audit").stdout
+    service("cancel", ingestion_id)
+    again = service("move", ingestion_id, "low")
+    assert (again.exit_code, "nothing is left to move" in again.stderr) == (4, True)
 
 
 def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.core import Wait
 from app.core.limiter import TokenBucket
 from app.core.models import Batch, BatchError, Priority
 from app.core.reports import Dispatch
+from app.errors import Conflict
 from app.limits import parse_limits
 from app.memory.store import MemoryStore
 from tests.support import queueing
@@ -51,6 +53,7 @@ steps = st.lists(
         st.tuples(st.just("retry"), st.integers(0, 5), st.sampled_from([0.0, 0.7, 6.0])),
         st.tuples(st.just("hold"), st.sampled_from([0.5, 7.0])),
         st.tuples(st.sampled_from(["pause", "resume", "recover"])),
+        st.tuples(st.just("move"), st.integers(0, 5), st.sampled_from(Priority)),
     ),
     max_size=60,
 )
@@ -60,7 +63,12 @@ busy = steps.map(lambda script: [("submit", Priority.MEDIUM, 12), *script])
 
 
 def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
-    """Everything that a queue can go through, then its drain: the dispatches this made."""
+    """The dispatches that such a script makes."""
+    return drained(limit, aging, [step for step in script if step[0] != "move"]).dispatches(1_000_000)
+
+
+def drained(limit: Limit, aging: float, script: list[Any]) -> MemoryStore:
+    """A store after everything that a queue can go through, then its drain."""
     clock = FakeClock()
     store = MemoryStore(queueing.settings(**asdict(limit), priority_aging=aging, lease=20), clock)
     ingestions: list[str] = []
@@ -84,6 +92,9 @@ def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
             store.hold(values[0])
         elif word in ("pause", "resume", "recover"):
             getattr(store, word)()
+        elif word == "move":
+            with suppress(Conflict, IndexError):
+                store.move(ingestions[values[0]], values[1])
         elif word in ("redrive", "cancel"):
             if ingestions:
                 ingestion = store.get(ingestions[values[0] % len(ingestions)])
@@ -106,7 +117,7 @@ def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
         wait = claim(2)
         if wait is not None:
             if wait.seconds is None:
-                return store.dispatches(1_000_000)
+                return store
             clock.advance(wait.seconds)
         while running:
             queueing.finish(store, running.pop())
@@ -116,6 +127,15 @@ def run(limit: Limit, aging: float, script: list[Any]) -> list[Dispatch]:
 @given(limits, st.sampled_from([0.0, 10.0]), steps)
 def test_what_a_store_does_is_clean(limit: Limit, aging: float, script: list[Any]) -> None:
     assert verify(run(limit, aging, script), interval=limit.interval, burst=limit.burst) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(limits, st.sampled_from([0.0, 10.0]), steps)
+def test_it_is_clean_from_the_last_move_on(limit: Limit, aging: float, script: list[Any]) -> None:
+    store = drained(limit, aging, script)
+    log = log_of({"order_since": store.stats().order_since, "dispatches": []})
+    starts = store.dispatches(1_000_000)
+    assert verify(starts, interval=limit.interval, burst=limit.burst, order_since=log.order_since) == []
 
 
 @settings(deadline=None)
@@ -234,7 +254,7 @@ def test_every_form_of_a_log_is_read() -> None:
     [
         ("", "This is not JSON"),
         ("start,due", "This is not JSON"),
-        ('{"interval": "5", "dispatches": []}', "interval, burst and rate_since must be numbers"),
+        ('{"interval": "5", "dispatches": []}', "interval, burst, rate_since and order_since must be numbers"),
         ('{"dispatches": 7}', "A list of dispatches is needed, not 7"),
         ("[7]", "Dispatch 1 must be an object, not 7"),
         (json.dumps(as_json(dispatch(0))) + "\n{oops\n", "Line 2 is not JSON"),

@@ -134,6 +134,12 @@ def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None
     ]
 
 
+def test_the_listing_is_bounded_by_when_they_were_submitted(client: Make) -> None:
+    with scripted(answer(200, page())) as server:
+        assert list(client(server.url).list(since=3600, until="2027-01-15T08:00:00Z")) == []
+    assert server.requests[0].path == "/ingestions?since=3600&until=2027-01-15T08%3A00%3A00Z&limit=100"
+
+
 def test_failures_come_page_by_page_with_their_filter(client: Make) -> None:
     (group,) = EXAMPLES["listFailures"]["groups"]
     pages = [answer(200, {"groups": [group], "next_cursor": cursor}) for cursor in ("5.5_1_2", None)]
@@ -184,6 +190,14 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
         (lambda one: one.count_cancel(owner="web"), "POST /in/ingestions/cancel", "cancelAll"),
         (lambda one: one.cancel_all(priority=Priority.LOW), "POST /in/ingestions/cancel", "redriveAll"),
         (lambda one: one.sweep("a"), "GET /in/sweeps/a", "getSweep"),
+        (lambda one: one.move("a", Priority.LOW), "POST /in/status/a/move", "move"),
+        (lambda one: one.pause(priority=Priority.LOW), "POST /in/queue/pause?priority=LOW", "pause"),
+        (lambda one: one.change_concurrency(2, worker="b"), "POST /in/queue/concurrency?worker=b", "changeConcurrency"),
+        (lambda one: one.reset_concurrency(), "POST /in/queue/concurrency/reset", "resetConcurrency"),
+        (lambda one: one.resume(owner="a b"), "POST /in/queue/resume?owner=a+b", "resume"),
+        (lambda one: one.where("a/b", limit=3), "GET /in/ids/a%2Fb?limit=3", "where"),
+        (lambda one: one.attempts("a", limit=3), "GET /in/attempts/a?limit=3", "listAttempts"),
+        (lambda one: one.where(4711), "GET /in/ids/4711?limit=20", "where"),
         (lambda one: one.count_redrive(group="g"), "POST /in/ingestions/redrive", "cancelAll"),
     ]
     with scripted(*(answer(200, EXAMPLES[operation]) for _, _, operation in calls)) as server:
@@ -194,5 +208,6 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
     assert server.requests[15].json == {"status": "failed", "since": 60}
     assert server.requests[16].json == {"owner": "web", "dry_run": True}
     assert server.requests[17].json == {"priority": "LOW"}
-    assert server.requests[19].json == {"group": "g", "dry_run": True}
+    assert server.requests[19].json == {"priority": "LOW"}
+    assert server.requests[27].json == {"group": "g", "dry_run": True}
     assert server.requests[9].json == {"interval": 20, "limits": {"10/s": "5/s"}}

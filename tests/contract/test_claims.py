@@ -277,6 +277,10 @@ def test_the_next_batch_can_be_claimed_with_an_ack(new_store: Callable[..., Stor
     assert list(store.results(ingestion.id))[:4] == [(1, "1"), (2, "2"), (3, "3"), (4, "null")]
 
 
+def starts(store: Store) -> dict[int, int]:
+    return {number: minute.starts for number, minute in store.minutes().items()}
+
+
 def test_starts_are_counted_by_the_minute_for_an_hour(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=0, dispatch_log=5)
     submit(store, range(1, 3001))
@@ -290,7 +294,7 @@ def test_starts_are_counted_by_the_minute_for_an_hour(new_store: Callable[..., S
         clock.advance(60 if minute != 50 else 180)
     last = int(clock.now() // 60)
     expected = {first + minute + 2 * (minute > 50): 1 + minute % 3 + 4 * (minute == 40) for minute in range(70)}
-    assert store.minutes() == {minute: count for minute, count in expected.items() if minute > last - 60}
+    assert starts(store) == {minute: count for minute, count in expected.items() if minute > last - 60}
 
 
 def test_an_hour_has_sixty_minutes(new_store: Callable[..., Store], clock: FakeClock) -> None:
@@ -301,11 +305,11 @@ def test_an_hour_has_sixty_minutes(new_store: Callable[..., Store], clock: FakeC
         clock.advance(60)
     clock.advance(-60)
     last = int(clock.now() // 60)
-    assert store.minutes() == dict.fromkeys(range(last - 59, last + 1), 1)
+    assert starts(store) == dict.fromkeys(range(last - 59, last + 1), 1)
     clock.advance(59 * 60)
-    assert store.minutes() == {last: 1}
+    assert starts(store) == {last: 1}
     clock.advance(60)
-    assert store.minutes() == {}
+    assert starts(store) == {}
 
 
 def test_the_log_holds_the_latest_starts_all_of_them_at_any_time(new_store: Callable[..., Store]) -> None:
@@ -325,4 +329,4 @@ def test_a_clock_that_is_set_back_loses_no_start(new_store: Callable[..., Store]
     for seconds in (0, 120, -180, 60, 300):
         clock.advance(seconds)
         claimed(store)
-    assert sum(store.minutes().values()) == 5
+    assert sum(starts(store).values()) == 5

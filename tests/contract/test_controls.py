@@ -441,7 +441,7 @@ def test_a_full_queue_that_is_paused_does_not_know_when_there_is_room(new_store:
     store = new_store(max_pending=2)
     submit(store, range(1, 7))
     store.pause()
-    with pytest.raises(BacklogFull, match="the queue is paused, so it is not known when") as refused:
+    with pytest.raises(BacklogFull, match="what waits is paused, so it is not known when") as refused:
         submit(store, [1])
     assert refused.value.retry_after == 5
     store.resume()
@@ -453,6 +453,6 @@ def test_a_full_quota_of_a_paused_queue_neither(new_store: Callable[..., Store])
     store = new_store(key_quota=6)
     submit(store, range(1, 7), owner="me")
     store.pause()
-    with pytest.raises(QuotaFull, match="the queue is paused, so it is not known when") as refused:
+    with pytest.raises(QuotaFull, match="what waits is paused, so it is not known when") as refused:
         submit(store, [1], owner="me")
     assert refused.value.retry_after == 5

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.core import ANY, BatchError, Filter, Ingestion, Priority, Status, Wait
 from app.store import Store
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, claimed, finish, retry, submit
 
 BOOM = BatchError("ValueError", "boom")
@@ -21,6 +21,8 @@ FILTERS = st.builds(
     st.none() | st.sampled_from(Priority),
     st.sampled_from(OWNERS),
     st.booleans(),
+    st.none() | st.integers(0, 400).map(lambda seconds: START + seconds),
+    st.none() | st.integers(0, 400).map(lambda seconds: START + seconds),
 )
 DEEDS = ["submit", "submit", "finish", "fail", "retry", "cancel", "redrive", "wait"]
 STEPS = st.lists(
@@ -39,6 +41,8 @@ def takes(where: Filter, one: Ingestion) -> bool:
         and where.priority in (None, one.priority)
         and where.owner in (None, one.owner)
         and (not where.failed or one.counts.failed > 0)
+        and (where.since is None or one.created_at >= where.since)
+        and (where.until is None or one.created_at <= where.until)
     )
 
 
@@ -72,6 +76,24 @@ def test_a_filter_takes_what_it_says_whatever_happened(
         found += some
     assert found == [one for one in known if takes(where, one)]
     assert [one.order for one in known] == sorted((one.order for one in known), reverse=True)
+    of_any = [one.status for one in known if takes(where._replace(status=None), one)]
+    assert store.count(where, most=1000) == {status: of_any.count(status) for status in Status}
+    assert store.count(where, most=3) == {status: min(3, of_any.count(status)) for status in Status}
+
+
+def test_a_time_is_found_among_very_many_and_forgotten_ones(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, retention=100)
+    made = []
+    for number in range(600):
+        made.append(submit(store, [1]))
+        if number % 5 == 0:
+            store.cancel(made[-1].id)
+        clock.advance(1)
+    where = Filter(since=START + 300, until=START + 399)
+    wanted = [one.id for one in made[399:299:-1] if int(one.created_at - START) % 5]
+    assert [one.id for one in store.ingestions(where, limit=1000)] == wanted
+    assert store.count(where, most=1000)[Status.YET_TO_START] == len(wanted) == 80
+    assert store.ingestions(Filter(since=clock.now())) == store.ingestions(Filter(until=START - 1)) == []
 
 
 def test_a_filter_finds_what_is_rare_on_any_page(new_store: Callable[..., Store]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core import Estimate, Pauses
 from app.core.models import Batch, Priority, Status
+from app.errors import Conflict
 from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import estimate_of, settings
@@ -30,6 +33,12 @@ WORK = st.tuples(
 )
 
 
+OWNERS = st.sampled_from([None, "ann", "bob"])
+PAUSES = st.builds(
+    Pauses, st.frozensets(PRIORITIES, max_size=2), st.frozensets(st.sampled_from(["ann", "bob"]), max_size=1)
+)
+OWNED = st.lists(st.tuples(SECONDS, st.integers(1, 14), PRIORITIES, OWNERS), min_size=1, max_size=12)
+
 SCHEDULE: dict[str, Any] = {
     "work": st.lists(WORK, min_size=1, max_size=6),
     "interval": st.sampled_from([0.5, 5.0]),
@@ -40,22 +49,52 @@ SCHEDULE: dict[str, Any] = {
 }
 
 
-@given(arrivals=ARRIVALS, cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3), **SCHEDULE)
+@given(
+    arrivals=ARRIVALS,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 7)), max_size=3),
+    moves=st.lists(st.tuples(SECONDS, st.integers(0, 7), PRIORITIES), max_size=4),
+    **SCHEDULE,
+)
 def test_order_rate_status_and_roll_up_hold_whatever_happens(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, moves: Any, work: Any, **chosen: Any
 ) -> None:
-    check_promises(new_store, clock, arrivals, cancels, work, **chosen)
+    check_promises(new_store, clock, arrivals, cancels, moves, work, **chosen)
 
 
-@given(arrivals=CROWD, cancels=st.lists(st.tuples(SECONDS, st.integers(0, 47)), max_size=12), **SCHEDULE)
+@given(
+    arrivals=CROWD,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 47)), max_size=12),
+    moves=st.lists(st.tuples(SECONDS, st.integers(0, 47), PRIORITIES), max_size=12),
+    **SCHEDULE,
+)
 def test_they_hold_in_a_crowd(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, moves: Any, work: Any, **chosen: Any
 ) -> None:
-    check_promises(new_store, clock, arrivals, cancels, work, **chosen)
+    check_promises(new_store, clock, arrivals, cancels, moves, work, **chosen)
+
+
+@given(
+    arrivals=OWNED,
+    cancels=st.lists(st.tuples(SECONDS, st.integers(0, 11)), max_size=3),
+    moves=st.lists(st.tuples(SECONDS, st.integers(0, 11), PRIORITIES), max_size=4),
+    pauses=st.lists(st.tuples(SECONDS, st.sampled_from(["pause", "resume"]), PAUSES), min_size=1, max_size=8),
+    **SCHEDULE,
+)
+def test_they_hold_while_some_priorities_and_callers_are_paused(
+    new_store: Callable[..., Store], clock: FakeClock, **schedule: Any
+) -> None:
+    check_promises(new_store, clock, **schedule)
 
 
 def check_promises(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, **chosen: Any
+    new_store: Callable[..., Store],
+    clock: FakeClock,
+    arrivals: Any,
+    cancels: Any,
+    moves: Any,
+    work: Any,
+    pauses: Any = (),
+    **chosen: Any,
 ) -> None:
     clock.reset()
     attempts: dict[tuple[str, int], int] = {}
@@ -81,10 +120,17 @@ def check_promises(
                 simulation.cancel(ingestion)
                 cancelled.add(ingestion.id)
 
-    for at, count, priority in arrivals:
-        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+    for at, count, *whose in arrivals:
+        simulation.at(at, lambda count=count, whose=whose: simulation.submit(range(1, count + 1), *whose))
+    for at, verb, what in pauses:
+        if what:
+            simulation.at(at, lambda verb=verb, what=what: getattr(simulation, verb)(what))
+    if pauses:
+        simulation.at(1000, lambda: simulation.resume(Pauses(frozenset(Priority), frozenset({"ann", "bob"}))))
     for at, which in cancels:
         simulation.at(at, lambda which=which: cancel(which))
+    for at, which, priority in moves:
+        simulation.at(at, lambda which=which, priority=priority: move(simulation, which, priority))
     simulation.run()
 
     starts = [start.at for start in simulation.starts]
@@ -98,6 +144,12 @@ def check_promises(
             assert [one for batch in batches for one in batch.ids] == list(range(1, ingestion.id_count + 1))
         done = {id_ for id_, _ in simulation.store.results(ingestion.id)}
         assert done == {id_ for batch in batches if batch.status == Status.COMPLETED for id_ in batch.ids}
+
+
+def move(simulation: Simulation, which: int, priority: Priority) -> None:
+    if which < len(simulation.ingestions):
+        with suppress(Conflict):
+            simulation.move(simulation.ingestions[which], priority)
 
 
 @given(arrivals=ARRIVALS, aging=st.sampled_from([0.5, 4.0, 20.0]))
@@ -122,8 +174,11 @@ def test_with_aging_nobody_is_overtaken_by_much_younger_ones(
 
 
 @given(
-    arrivals=ARRIVALS,
+    arrivals=OWNED,
     cancels=st.sets(st.integers(0, 7), max_size=2),
+    moves=st.lists(st.tuples(st.integers(0, 7), PRIORITIES), max_size=3),
+    pauses=st.lists(PAUSES.filter(bool), max_size=2),
+    retries=st.integers(0, 3),
     burst=st.integers(1, 3),
     aging=st.sampled_from([0.0, 3.0]),
     hold=st.sampled_from([0.0, 0.0, 33.3]),
@@ -134,6 +189,9 @@ def test_estimates_are_exact_when_nothing_else_arrives(
     clock: FakeClock,
     arrivals: Any,
     cancels: set[int],
+    moves: Any,
+    pauses: Any,
+    retries: int,
     burst: int,
     aging: float,
     hold: float,
@@ -141,24 +199,42 @@ def test_estimates_are_exact_when_nothing_else_arrives(
 ) -> None:
     clock.reset()
     chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4, "limits": limits}
-    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (0.0, True))
-    store, expected = simulation.store, {}
-    for at, count, priority in arrivals:
-        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+    expected: dict[str, tuple[Estimate, int]] = {}
+
+    def work(_: Batch) -> tuple[float, float | bool]:
+        # What is looked at has retries that wait already, and causes no more of them.
+        return 0.0, 30.0 if len(simulation.starts) <= retries and not expected else True
+
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work)
+    store = simulation.store
+    for at, count, *whose in arrivals:
+        simulation.at(at, lambda count=count, whose=whose: simulation.submit(range(1, count + 1), *whose))
 
     def look() -> None:
+        for what in pauses[:1]:
+            simulation.pause(what)
         for which in cancels:
             if which < len(simulation.ingestions) and not store.get(simulation.ingestions[which].id).status.final:
                 simulation.cancel(simulation.ingestions[which])
+        for which, priority in moves:
+            move(simulation, which, priority)
+        for what in pauses[1:]:
+            simulation.resume(what)
+            simulation.pause(what)
         store.hold(hold)
         for ingestion in simulation.ingestions:
             if estimate := estimate_of(store, ingestion.id):
                 expected[ingestion.id] = estimate, len(simulation.starts)
 
-    simulation.at(max(at for at, _, _ in arrivals), look)
+    simulation.at(max(at for at, *_ in arrivals), look)
     simulation.run()
 
+    parked = {one.id for one in simulation.ingestions if simulation.is_parked(one)}
     for ingestion_id, (estimate, before) in expected.items():
+        if ingestion_id in parked:
+            assert (estimate.start, estimate.completion) == (None, None)
+            assert store.get(ingestion_id).finished_at is None
+            continue
         later = simulation.starts[before:]
         mine = [start.at for start in later if start.batch.ingestion_id == ingestion_id]
         ahead = [start.batch.ingestion_id for start in later].index(ingestion_id)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Priority, Rates, Wait, check_rates
-from app.errors import InvalidRequest
+from app.core import Estimate, Filter, Ingestion, Priority, Rates, Wait, check_rates
+from app.errors import Conflict, InvalidRequest, QuotaFull, UnknownIngestion
 from app.limits import parse_limits
 from app.store import Store
 from tests.support.clock import START, FakeClock
-from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, settings, submit
+from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, retry, settings, submit
 from tests.support.simulation import BOOM, EPSILON, assert_limits
 
 
@@ -182,3 +182,81 @@ def test_rate_and_order_hold_across_changes_and_estimates_follow(
     for first, later in itertools.combinations(range(len(last)), 2):
         least = (later - first + 1 - applied.burst) * applied.interval
         assert last[later] - last[first] >= least - EPSILON
+
+
+def test_a_moved_ingestion_goes_at_its_new_priority_in_the_order_of_creation(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=5)
+    first, moved, last = (
+        submit(store, range(1, 7), priority) for priority in (Priority.HIGH, Priority.LOW, Priority.HIGH)
+    )
+    clock.advance(1)
+    after = store.move(moved.id, Priority.HIGH, "ann")
+    assert (after.priority, after.order) == (Priority.HIGH, moved.order)
+    assert [one.batches_ahead for one in map(estimate, (store,) * 3, (first, moved, last))] == [0, 2, 4]
+    assert estimate(store, last).start == START + 21
+    assert {name: depth.waiting for name, depth in store.stats().depths.items()} == {1: 6, 2: 0, 3: 0}
+    assert [one.id for one in store.ingestions(Filter(priority=Priority.HIGH))] == [last.id, moved.id, first.id]
+    assert store.ingestions(Filter(priority=Priority.LOW)) == []
+    assert store.move(moved.id, Priority.HIGH) == after
+    (entry,) = store.audits(9)
+    assert (entry.by, entry.action, entry.subject) == ("ann", "move", moved.id)
+    assert (entry.before, entry.after) == ({"priority": "LOW"}, {"priority": "HIGH"})
+    assert store.stats().order_since == START + 1
+
+
+def test_retries_move_too_and_what_runs_ends_as_usual(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, concurrency=9)
+    moved, other = submit(store, range(1, 10), Priority.HIGH), submit(store, [1], Priority.MEDIUM)
+    later, now, running = claimed(store, 3)
+    retry(store, later, BOOM, 60)
+    retry(store, now, BOOM, 0)
+    store.move(moved.id, Priority.LOW)
+    assert finish(store, running) is not None
+    assert [claimed(store)[0].batch.ingestion_id for _ in range(2)] == [other.id, moved.id]
+    clock.advance(60)
+    again = submit(store, [1], Priority.MEDIUM)
+    assert [claimed(store)[0].batch.ingestion_id for _ in range(2)] == [again.id, moved.id]
+    assert [one.priority for one in store.dispatches(9)][-4:] == [2, 3, 2, 3]
+
+
+def test_a_redrive_of_a_moved_ingestion_goes_at_its_new_priority(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    moved = submit(store, range(1, 7), Priority.HIGH)
+    bury(store, claimed(store)[0], BOOM)
+    store.move(moved.id, Priority.LOW)
+    submit(store, [1], Priority.MEDIUM)
+    store.redrive(moved.id)
+    assert [claimed(store)[0].batch.priority for _ in range(3)] == [2, 3, 3]
+
+
+def test_a_move_counts_against_the_same_quota(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=5, key_quota=9)
+    first = submit(store, range(1, 7), Priority.LOW, owner="ann")
+    submit(store, range(1, 4), Priority.MEDIUM, owner="ann")
+    store.move(first.id, Priority.HIGH)
+    with pytest.raises(QuotaFull, match=r"9 ids of yours are waiting and at most 9 may; 3 more will fit in 0.0 s"):
+        submit(store, range(1, 4), owner="ann")
+    claimed(store)
+    submit(store, range(1, 4), owner="ann")
+
+
+def test_what_has_ended_is_not_moved(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    done, cancelled = submit(store, [1]), submit(store, range(1, 9))
+    finish(store, claimed(store)[0])
+    with pytest.raises(Conflict, match=r"The ingestion is completed; nothing is left to move."):
+        store.move(done.id, Priority.HIGH)
+    claimed(store)
+    store.cancel(cancelled.id)
+    with pytest.raises(Conflict, match=r"The ingestion is cancelled; nothing is left to move."):
+        store.move(cancelled.id, Priority.HIGH)
+    with pytest.raises(UnknownIngestion):
+        store.move("nothing-like-it", Priority.HIGH)
+
+
+def estimate(store: Store, ingestion: Ingestion) -> Estimate:
+    found = estimate_of(store, ingestion.id)
+    assert found is not None
+    return found

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from statistics import quantiles
+from uuid import uuid4
 
-from app.core import Priority, WorkerReport
+from app.core import Concurrency, Priority, WorkerReport
 from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import claimed, estimate_of, finish, settings, submit
@@ -42,6 +43,59 @@ def test_one_that_is_gone_disappears_after_its_lease(new_store: Callable[..., St
     assert [one.id for one in store.workers()] == ["b"]
     store.report(report("a"))
     assert [one.started_at for one in store.workers()] in ([START + 59, START + 60], [START, START + 59])
+
+
+def test_the_slots_in_force_are_those_of_the_id_the_host_or_each(store: Store) -> None:
+    a, b, c = (report(name)._replace(host=host) for name, host in (("a", "one"), ("b", "one"), ("c", "two")))
+    assert [store.report(one) for one in (a, b, c)] == [4, 4, 4]
+    for name, count in ((None, 3), ("one", 2), ("a", 1)):
+        store.change_concurrency(name, count, "ann")
+    assert [one.slots for one in store.workers()] == [1, 2, 3]
+    assert [store.report(one) for one in (a, b, c)] == [1, 2, 3]
+    assert store.stats().concurrency == Concurrency(3, {"one": 2, "a": 1})
+    store.change_concurrency("one", None)
+    assert [one.slots for one in store.workers()] == [1, 3, 3]
+    store.change_concurrency(None, None, "bob")
+    store.change_concurrency(None, None, "bob")
+    assert [store.report(one) for one in (a, b, c)] == [4, 4, 4]
+    log = [(one.by, one.action, one.before, one.after) for one in store.audits(2)]
+    assert log == [
+        ("bob", "change_concurrency", {"concurrency": {"each": 3, "a": 1}}, {"concurrency": {}}),
+        (
+            None,
+            "change_concurrency",
+            {"concurrency": {"each": 3, "one": 2, "a": 1}},
+            {"concurrency": {"each": 3, "a": 1}},
+        ),
+    ]
+
+
+def test_a_worker_that_is_gone_is_forgotten_and_a_host_is_not(store: Store) -> None:
+    gone, there = str(uuid4()), str(uuid4())
+    store.report(report(gone))
+    store.report(report(there))
+    for name in (gone, "host", there):
+        store.change_concurrency(name, 1)
+    store.leave(gone)
+    store.change_concurrency(None, 2)
+    assert store.stats().concurrency.some == {"host": 1, there: 1}
+
+
+def test_estimates_follow_another_number_of_slots_at_once(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0, concurrency=4)
+    submit(store, [1])
+    (claim,) = claimed(store)
+    clock.advance(60)
+    finish(store, claim)
+    last = submit(store, range(1, 13))
+    for working in (False, True):
+        if working:
+            store.report(report())
+        for count, rounds in ((4, 1), (2, 2), (1, 4)):
+            store.change_concurrency(None, count)
+            estimate = estimate_of(store, last.id)
+            assert estimate is not None
+            assert estimate.completion == clock.now() + 60 * rounds
 
 
 def test_estimates_use_the_slots_of_all_of_them(new_store: Callable[..., Store], clock: FakeClock) -> None:

@@ -144,9 +144,10 @@ def test_what_is_to_come_waits_for_a_slot() -> None:
 
 def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
     made = timeline(interval=5.0, service=2.0, slots=9, waiting=4)
-    quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9)), 2)
+    quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9)), 2, lambda _: False)
     assert [tuple(quote) for quote in quotes.values()] == [
         (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
     ]  # fmt: skip
     assert made.completion(1, 2, (2.0, 9)) == NOW + 12
-    assert made.depth(2, NOW - 7, 3, (2.0, 9)) == (2, NOW - 7, NOW + 12)
+    assert made.depth(2, NOW - 7, 3, (2.0, 9), 4) == (6, NOW - 7, NOW + 12, 4)
+    assert made.depth(0, None, 3, (2.0, 9), 4) == (4, None, None, 4)

@@ -43,6 +43,13 @@ def busy(site: Site, ingestion_count: int = 60) -> str:
         site.submit(range(number * 100 + 1, number * 100 + 8 + number % 5 * 9), list(Priority)[number % 3])
         site.drive(5 + number % 9, end=fails)
         site.clock.advance((number * 7) % 4 * 8)
+        if number == 50:
+            site.service.store.hold(150)
+            site.clock.advance(160)
+        if number == 55:
+            site.service.pause()
+            site.clock.advance(100)
+            site.service.resume()
     cancelled = site.submit(range(500, 560), Priority.LOW)
     site.submit(range(9_000_000, 9_000_900), Priority.LOW)
     site.submit(range(3, 103), Priority.MEDIUM)
@@ -79,6 +86,34 @@ def overview(prepare: Callable[[Site], None] = lambda _: None, **settings: Any) 
             shoot(page, name)
 
     return scene
+
+
+def filtered(page: Page, name: str) -> None:
+    with site() as one:
+        busy(one)
+        one.work(running=1)
+        page.goto(f"{one.url}?since=3600&priority=LOW#ingestions")
+        page.wait_for_selector("#rows tr")
+        page.click("#redrive-all")
+        page.wait_for_selector("dialog[open]")
+        shoot(page, name, whole=False)
+
+
+def queues(page: Page, name: str) -> None:
+    with site(others=["geocoding", "invoices"]) as one:
+        busy(one)
+        one.work(running=1)
+        geocoding, invoices = one.others.values()
+        for other in (geocoding, invoices):
+            other.service.store.hold(75)
+            other.processor(lambda _: None)
+            other.start()
+        geocoding.submit(range(1, 40), Priority.MEDIUM)
+        invoices.submit(range(1, 500), Priority.LOW)
+        invoices.pause()
+        page.goto(f"{one.url}/queues")
+        page.wait_for_function("document.querySelector('#queues td').textContent > '0'")
+        shoot(page, name, whole=False)
 
 
 def die(one: Site) -> None:
@@ -156,12 +191,16 @@ SCENES: dict[str, tuple[Callable[[Page, str], None], dict[str, Any]]] = {
     "ingestion": (ingestion, {}),
     "asking": (asking, {}),
     "submit": (submit, {}),
+    "filtered": (filtered, {}),
+    "queues": (queues, {}),
     "login": (login, {}),
     "dark": (overview(), DARK),
     "dark-ingestion": (ingestion, DARK),
+    "dark-queues": (queues, DARK),
     "dark-submit": (submit, DARK),
     "narrow": (overview(), NARROW),
     "narrow-ingestion": (ingestion, NARROW),
+    "narrow-queues": (queues, NARROW),
     "narrow-submit": (submit, NARROW),
 }
 

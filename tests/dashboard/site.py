@@ -27,9 +27,11 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Site:
-    """A served app. Where `works` is false nothing is dispatched but by `drive`."""
+    """A served app. Where `works` is false nothing is dispatched but by `drive`; `others` names queues beside it."""
 
-    def __init__(self, *, prefix: str | None = "/jobs", works: bool = False, **settings: Any) -> None:
+    def __init__(
+        self, *, prefix: str | None = "/jobs", works: bool = False, others: Sequence[str] = (), **settings: Any
+    ) -> None:
         self.clock = FakeClock()
         self.app = Flask("host")
         for name, value in {"autostart": works, **settings}.items():
@@ -38,6 +40,11 @@ class Site:
         self.entered = threading.Semaphore(0)
         self.extension = IngestionAPI()
         self.extension.init_app(self.app, url_prefix=prefix, clock=self.clock)
+        self.others: dict[str, IngestionAPI] = {}
+        for name in others:
+            self.app.config[f"{name.upper()}_AUTOSTART"] = False
+            self.others[name] = IngestionAPI(name=name)
+            self.others[name].init_app(self.app, url_prefix=f"/{name}", clock=self.clock)
         self._server = make_server("127.0.0.1", 0, self.app, threaded=True, request_handler=_Quiet)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -83,7 +90,8 @@ class Site:
 
     def close(self) -> None:
         self.released.set()
-        self.service.stop(grace=0)
+        for one in (self.extension, *self.others.values()):
+            one.stop(grace=0)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

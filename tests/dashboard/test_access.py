@@ -22,7 +22,7 @@ NewSite = Callable[..., Site]
 
 def full(new_site: NewSite, **settings: Any) -> tuple[Site, list[str]]:
     """A site with something of everything, and the addresses of its pages."""
-    site = new_site(**settings)
+    site = new_site(others=["geo"], **settings)
     first = site.submit(range(1, 200), Priority.HIGH)
     site.drive(9, end=lambda batch, _: REFUSED if batch.position == 2 else None)
     site.service.cancel(site.submit([1], Priority.LOW).id)
@@ -33,7 +33,10 @@ def full(new_site: NewSite, **settings: Any) -> tuple[Site, list[str]]:
     return site, [
         site.url,
         f"{site.url}/ingestions/{first.id}",
+        f"{site.url}/queues",
+        f"{site.url}?since=2027-01-15T08:00:00.000Z&priority=LOW",
         f"{site.url}/failures?since=all",
+        f"{site.url}/search?id=1",
         f"{site.url}/submit",
         f"{site.url}/audit",
         f"{site.url}/ingestions/nothing",
@@ -82,7 +85,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(new_site: NewSite
     _, addresses = full(new_site)
     settle(page, addresses[1])
     wanted = page.evaluate(
-        """[...document.querySelectorAll("a, button, input, select, textarea")]
+        """[...document.querySelectorAll("a, button, input, select, summary, textarea")]
             .filter((one) => one.checkVisibility() && !one.disabled).length"""
     )
     reached = 0

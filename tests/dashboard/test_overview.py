@@ -44,7 +44,7 @@ def test_it_shows_the_whole_queue(new_site: NewSite, page: Any) -> None:
     )
     expect(page.locator("#chart svg .bar")).to_have_count(1)
     expect(page.locator("#chart-note")).to_have_text(
-        "4 in the last hour, at most 4 a minute, the limit is 12 a minute."
+        "4 in the last hour, at most 4 a minute, 1 failed, the rate in force is 12 a minute."
     )
     expect(page.locator("#accuracy")).to_contain_text("off by 0.0 s on average")
     expect(page.locator("#upcoming tr")).to_have_count(10)
@@ -145,6 +145,9 @@ def test_the_figure_of_failed_batches_leads_to_exactly_those(new_site: NewSite, 
     # Both have one failed batch, though one of them still runs.
     expect(rows).to_have_count(2)
     expect(page.get_by_label("Batches", exact=True)).to_have_value("true")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("Batches", exact=True)).to_have_value("")
+    expect(rows).to_have_count(3)
 
 
 def test_ten_thousand_ingestions_are_pages_of_25(new_site: NewSite, page: Any) -> None:
@@ -173,14 +176,20 @@ def test_search_leads_to_the_ingestion(new_site: NewSite, page: Any) -> None:
     site = new_site()
     made = site.submit([1, 2])
     page.goto(site.url)
-    page.get_by_label("Find an ingestion by its id").fill(f" {made.id} ")
+    page.get_by_label("Find an ingestion, a batch or a record by its id").fill(f" {made.id} ")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(f"Ingestion {made.id}")
     sought = site.service.store.batches(made.id)[1][0].id
-    page.get_by_label("Find an ingestion by its id").fill(f"dispatched batch {sought}, attempt 1")
+    page.get_by_label("Find an ingestion, a batch or a record by its id").fill(f"dispatched batch {sought}, attempt 1")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(f"Ingestion {made.id}")
     expect(page.locator("tr.sought")).to_have_text(re.compile("^1yet to start"))
-    page.get_by_label("Find an ingestion by its id").fill("nothing")
+    page.get_by_label("Find an ingestion, a batch or a record by its id").fill("nothing")
     page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_have_text("No such ingestion")
+    expect(page.locator("h1")).to_have_text("No such ingestion or id")
+    page.get_by_label("Find an ingestion, a batch or a record by its id").fill("2")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Where 2 is")
+    expect(page.locator("#places tr")).to_have_text(re.compile(f"^{made.id[:8]}MEDIUM.*1yet to start"))
+    page.locator("#places").get_by_role("link", name="1", exact=True).click()
+    expect(page.locator("tr.sought")).to_have_text(re.compile("^1yet to start"))

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from app.keys import Role, new_key
+
 from . import needs
 from .site import Site
 
@@ -40,6 +42,72 @@ def test_the_rate_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> N
     page.get_by_role("button", name="Use the configured rate").click()
     page.get_by_role("dialog").get_by_role("button", name="Use it").click()
     expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 5 s")
+
+
+def test_an_ingestion_can_be_moved(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    ingestion = site.submit([1])
+    page.goto(f"{site.url}/ingestions/{ingestion.id}")
+    page.get_by_label("Priority to move it to").select_option("LOW")
+    page.get_by_role("button", name="Move to this priority").click()
+    page.get_by_role("dialog", name="Move this ingestion to LOW?").get_by_role("button", name="Move it").click()
+    expect(page.locator("#pills")).to_contain_text("LOW")
+    assert site.service.store.get(ingestion.id).priority.name == "LOW"
+    site.service.cancel(ingestion.id)
+    expect(page.get_by_role("button", name="Move to this priority")).to_be_hidden()
+
+
+def test_a_priority_is_paused_and_resumed_by_itself(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    site.work()
+    site.submit(range(1, 8))
+    page.goto(site.url)
+    page.get_by_text("Pause a part of it").click()
+    page.get_by_role("button", name="Pause MEDIUM").click()
+    page.get_by_role("dialog", name="Pause MEDIUM?").get_by_role("button", name="Pause").click()
+    expect(page.locator("#alerts")).to_contain_text("MEDIUM paused")
+    expect(page.locator("#held")).to_have_text("All that waits is paused.")
+    expect(page.locator("#priorities tr").nth(1)).to_contain_text("2 paused")
+    page.get_by_role("button", name="Resume MEDIUM").click()
+    page.get_by_role("dialog", name="Resume MEDIUM?").get_by_role("button", name="Resume").click()
+    expect(page.locator("#alerts")).not_to_contain_text("MEDIUM paused")
+    assert not site.service.store.stats().pauses
+
+
+def test_the_slots_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    site.work()
+    page.goto(site.url)
+    page.get_by_text("Another number of slots").click()
+    page.get_by_label("Slots", exact=True).fill("2")
+    page.get_by_role("button", name="Change the slots").click()
+    page.get_by_role("dialog", name="Change the slots?").get_by_role("button", name="Change them").click()
+    expect(page.locator("#workers tr")).to_contain_text("0 of 2 busy")
+    page.get_by_label("of", exact=True).select_option(index=1)
+    page.get_by_label("Slots", exact=True).fill("1")
+    page.get_by_role("button", name="Change the slots").click()
+    page.get_by_role("dialog").get_by_role("button", name="Change them").click()
+    expect(page.locator("#workers tr")).to_contain_text("0 of 1 busy")
+    page.get_by_role("button", name="Use the configured number of slots").click()
+    page.get_by_role("dialog").get_by_role("button", name="Use it").click()
+    expect(page.locator("#workers tr")).to_contain_text("0 of 4 busy")
+
+
+def test_a_caller_is_paused_and_resumed_by_name(new_site: NewSite, page: Any) -> None:
+    text, key = new_key("boss", Role.OPERATE)
+    _, other = new_key("importer", Role.SUBMIT)
+    site = new_site(api_keys=f"{key},{other}")
+    page.set_extra_http_headers({"Authorization": f"Bearer {text}"})
+    page.goto(site.url)
+    page.get_by_text("Pause a part of it").click()
+    page.get_by_label("Caller").fill("importer")
+    page.get_by_role("button", name="Pause the caller").click()
+    page.get_by_role("dialog", name="Pause importer?").get_by_role("button", name="Pause").click()
+    expect(page.locator("#alerts")).to_contain_text("A caller is paused")
+    page.get_by_role("button", name="Resume the caller importer").click()
+    page.get_by_role("dialog", name="Resume importer?").get_by_role("button", name="Resume").click()
+    expect(page.locator("#paused-owners button")).to_have_count(0)
+    assert not site.service.store.stats().pauses
 
 
 def test_the_log_says_who_did_what(new_site: NewSite, page: Any) -> None:

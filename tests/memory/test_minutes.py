@@ -1,4 +1,4 @@
-"""How many batches started in each minute."""
+"""Figures by the minute."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from app.memory.minutes import Minutes
 def test_no_more_than_an_hour_is_kept() -> None:
     minutes = Minutes()
     for minute in range(200):
-        minutes.add(minute * 60.0)
-        minutes.add(minute * 60.0 + 59.9)
+        minutes.at(minute * 60.0).failed += 1
+        minutes.at(minute * 60.0 + 59.9).failed += 1
     # Asked for the hour before all that was kept.
-    assert minutes.last_hour(0.0) == dict.fromkeys(range(140, 200), 2)
-    assert minutes.last_hour(229 * 60.0) == dict.fromkeys(range(170, 200), 2)
+    assert [*minutes.last_hour(0.0)] == [*range(140, 200)]
+    assert {one.failed for one in minutes.last_hour(0.0).values()} == {2}
+    assert [*minutes.last_hour(229 * 60.0)] == [*range(170, 200)]

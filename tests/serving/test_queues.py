@@ -114,8 +114,10 @@ def test_the_index_names_the_queues(client: FlaskClient) -> None:
 
 def test_one_dashboard_leads_to_another(client: FlaskClient) -> None:
     page = client.get("/dashboard", follow_redirects=True)
-    assert page.request.path == "/crm/dashboard"
-    assert '<a href="/crm/dashboard" aria-current="true">crm</a><a href="/geo/dashboard">geo</a>' in page.text
+    assert page.request.path == "/crm/dashboard/queues"
+    assert '<a href="/crm/dashboard/queues" aria-current="page">All queues</a>' in page.text
+    one = client.get("/crm/dashboard").text
+    assert '<a href="/crm/dashboard" aria-current="true">crm</a><a href="/geo/dashboard">geo</a>' in one
 
 
 def test_the_metrics_are_one_document(client: FlaskClient) -> None:

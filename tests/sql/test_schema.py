@@ -140,7 +140,7 @@ def test_a_wrong_address_is_refused_with_what_would_be_right(address: str, messa
 def test_memory_has_no_tables_and_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="STORE is memory://, which has no tables"):
         revision_of("memory://", "STORE")
-    with pytest.raises(ConfigError, match="STORE is not a database address, such as sqlite:///ingest.db"):
+    with pytest.raises(ConfigError, match="STORE is not a database address, such as sqlite"):
         revision_of("nowhere", "STORE")
     address = f"sqlite:///{tmp_path}/none.db"
     assert revision_of(address, "STORE") is None

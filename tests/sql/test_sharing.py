@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import delete
 
 from app.cli.verify import verify
-from app.core import Rates, Wait
+from app.core import Pauses, Priority, Rates, Wait, WorkerReport
 from app.core.models import BatchError, Status
 from app.errors import StoreUnavailable
+from app.sql import parking
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import queues
@@ -114,6 +115,49 @@ def test_what_others_accept_is_noticed_within_the_poll(open_sql: Open, clock: Fa
     assert here.claim(1) == Wait(1.5, "retry")
     there.cancel(ingestion.id)
     assert here.claim(1) == Wait(1.5, "empty")
+
+
+def test_what_is_paused_is_so_for_all_and_after_a_restart(open_sql: Open) -> None:
+    here, there = open_sql(interval=0), open_sql(interval=0)
+    what = Pauses(frozenset({Priority.HIGH}), frozenset({"ann"}))
+    urgent, ann, other = submit(here, [1], Priority.HIGH), submit(here, [1], owner="ann"), submit(here, [1])
+    there.pause(what=what)
+    assert [claim.batch.ingestion_id for claim in claimed(here, 9)] == [other.id]
+    restarted = open_sql(interval=0)
+    assert restarted.stats().pauses == what
+    assert blocked(restarted).reason == "paused"
+    here.resume(what=what)
+    assert [claim.batch.ingestion_id for claim in claimed(restarted, 9)] == [urgent.id, ann.id]
+
+
+def test_the_slots_of_a_host_are_the_same_after_a_restart(open_sql: Open) -> None:
+    worker = WorkerReport("a", "a-host", 1, "1.2.3", 4, 0, 0)
+    here = open_sql()
+    here.report(worker)
+    here.change_concurrency("a-host", 2)
+    here.leave("a")
+    assert open_sql().report(worker._replace(id="b", process=2)) == 2
+    assert here.stats().concurrency.some == {"a-host": 2}
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    here, there, ann = open_sql(interval=0), open_sql(interval=0), Pauses(owners=frozenset({"ann"}))
+    submit(here, [1], owner="ann")
+    if verb == "resume":
+        here.pause(what=ann)
+
+    def killed(*_: object) -> bool:
+        raise SystemExit
+
+    with monkeypatch.context() as fault:
+        fault.setattr(parking, "rearrange", killed)
+        with pytest.raises(SystemExit):
+            getattr(here, verb)(what=ann)
+    there.prune()
+    assert isinstance(there.claim(1), Wait) == (verb == "pause")
 
 
 def test_a_rate_survives_the_end_of_its_process(open_sql: Open, clock: FakeClock) -> None:

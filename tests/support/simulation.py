@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from app.config import Settings
-from app.core import Batch, BatchError, Claim, Ingestion, Priority, Status, Wait
+from app.core import Batch, BatchError, Claim, Ingestion, Pauses, Priority, Status, Wait
 from app.limits import AnyLimit, Quota
 from app.store import Store
 from tests.support.clock import FakeClock
@@ -51,6 +51,10 @@ class Simulation:
     waiting: dict[tuple[float, int, int], float] = field(default_factory=dict)
     # The model of the mean service time: what was put back does not count.
     service: float = 0.0
+    # Those that were moved, by their ids.
+    priorities: dict[str, Priority] = field(default_factory=dict)
+    # What is paused apart from the whole.
+    pauses: Pauses = Pauses()  # noqa: RUF009
     _touched: set[str] = field(default_factory=set)
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _seen: dict[str, Status] = field(default_factory=dict)
@@ -62,8 +66,8 @@ class Simulation:
         self._count += 1
         heapq.heappush(self._events, (seconds, self._count, action))
 
-    def submit(self, ids: range, priority: Priority) -> Ingestion:
-        ingestion = submit(self.store, ids, priority)
+    def submit(self, ids: range, priority: Priority, owner: str | None = None) -> Ingestion:
+        ingestion = submit(self.store, ids, priority, owner=owner)
         self.ingestions.append(ingestion)
         self._touched.add(ingestion.id)
         for position in range(ingestion.batch_count):
@@ -76,9 +80,29 @@ class Simulation:
         for position in range(ingestion.batch_count):
             self.waiting.pop(self.place(ingestion, position), None)
 
+    def move(self, ingestion: Ingestion, priority: Priority) -> None:
+        self.store.move(ingestion.id, priority)
+        since = [self.waiting.pop(self.place(ingestion, at), None) for at in range(ingestion.batch_count)]
+        self.priorities[ingestion.id] = priority
+        for position, due in enumerate(since):
+            if due is not None:
+                self.waiting[self.place(ingestion, position)] = due
+
+    def pause(self, what: Pauses) -> None:
+        self.store.pause(what=what)
+        self.pauses = self.pauses.add(what)
+
+    def resume(self, what: Pauses) -> None:
+        self.store.resume(what=what)
+        self.pauses = self.pauses.end(what)
+
+    def is_parked(self, ingestion: Ingestion) -> bool:
+        priority = self.priorities.get(ingestion.id, ingestion.priority)
+        return priority in self.pauses.priorities or ingestion.owner in self.pauses.owners
+
     def place(self, ingestion: Ingestion, position: int) -> tuple[float, int, int]:
-        aging = self.settings.priority_aging
-        rank = ingestion.created_at + ingestion.priority * aging if aging else float(ingestion.priority)
+        aging, priority = self.settings.priority_aging, self.priorities.get(ingestion.id, ingestion.priority)
+        rank = ingestion.created_at + priority * aging if aging else float(priority)
         return rank, ingestion.order, position
 
     def run(self) -> None:
@@ -109,7 +133,8 @@ class Simulation:
         now, batch = self.clock.now(), claim.batch
         ingestion = next(one for one in self.ingestions if one.id == batch.ingestion_id)
         place = self.place(ingestion, batch.position)
-        due = [other for other, since in self.waiting.items() if since <= now + EPSILON]
+        parked = {one.order for one in self.ingestions if self.is_parked(one)}
+        due = [other for other, since in self.waiting.items() if since <= now + EPSILON and other[1] not in parked]
         assert place == min(due), "the most urgent due batch goes first"
         del self.waiting[place]
         self.starts.append(Start(now, batch))
@@ -137,7 +162,7 @@ class Simulation:
                 after = release(self.store, claim) if outcome is None else retry(self.store, claim, BOOM, outcome)
                 assert after is not None
                 if not after.counts.cancelled:
-                    self.waiting[place] = self.clock.now() + (outcome or 0.0)
+                    self.waiting[self.place(ingestion, batch.position)] = self.clock.now() + (outcome or 0.0)
 
         self.at(now - begin + seconds, end)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.core import Id
 from app.keys import Key, Role, new_key
 from app.service import Service
 
@@ -38,7 +40,7 @@ def service_of(app: Flask) -> Service:
     return service
 
 
-def ingest(client: FlaskClient, ids: list[int], priority: str = "HIGH", **options: Any) -> str:
+def ingest(client: FlaskClient, ids: Sequence[Id], priority: str = "HIGH", **options: Any) -> str:
     """Submit ids that must be accepted; the ingestion's id."""
     response = client.post("/ingest", json={"ids": ids, "priority": priority}, **options)
     assert response.status_code == 200, response.text

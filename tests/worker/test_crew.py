@@ -59,6 +59,18 @@ def bench() -> Iterator[Callable[..., Bench]]:
         eventually(lambda one=one: not len(one.crew) and not one.crew.abandoned)  # type: ignore[misc]
 
 
+def test_of_a_smaller_crew_the_surplus_leaves_once_it_is_done(bench: Callable[..., Bench]) -> None:
+    one = bench(3)
+    hands = [one.start(number) for number in range(3)]
+    one.crew.resize(2)
+    assert (len(one.crew), one.crew.free) == (3, 0)
+    assert not any(map(one.crew.stays, hands))
+    one.end(0)
+    assert one.crew.stays(hands[1])
+    one.crew.resize(4)
+    assert one.crew.free == 2
+
+
 def test_a_hand_takes_a_slot_until_it_leaves(bench: Callable[..., Bench]) -> None:
     one = bench(2)
     assert (len(one.crew), one.crew.free, one.crew.slots()) == (0, 2, [])

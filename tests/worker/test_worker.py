@@ -19,7 +19,7 @@ import pytest
 from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
 from app.core import Claim, Wait
 from app.core.models import LOST, Batch, Counts, Status
-from app.errors import StoreUnavailable
+from app.errors import InvalidRequest, StoreUnavailable
 from app.memory.store import MemoryStore
 from tests.support.clock import START, FakeClock
 from tests.support.host import BOUND, Host, eventually
@@ -227,6 +227,28 @@ class TestSchedule:
         host = serve(processor, interval=0, concurrency=2, batch_size=1)
         assert host.finished(host.submit(range(1, 41)).id).status == Status.COMPLETED
         assert most == 2
+
+    def test_more_run_at_once_as_soon_as_they_may(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1, concurrency_most=3, batch_size=1)
+        host.submit(range(1, 10))
+        gate.wait_for_a_call()
+        host.service.change_concurrency({"concurrency": 3})
+        for _ in range(2):
+            gate.wait_for_a_call()
+        assert host.store.stats().running == 3
+        with pytest.raises(InvalidRequest, match="concurrency must be a whole number from 1 to 3"):
+            host.service.change_concurrency({"concurrency": 4})
+        gate.opened.set()
+
+    def test_what_another_process_changed_is_followed_with_the_next_report(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1, batch_size=1, lease=30)
+        host.submit(range(1, 10))
+        gate.wait_for_a_call()
+        host.store.change_concurrency(None, 2)
+        host.advance(10)
+        gate.wait_for_a_call()
+        assert host.store.stats().running == 2
+        gate.opened.set()
 
 
 class TestProcessorFails:

@@ -1,10 +1,10 @@
 // What failed, grouped by error.
 
-import { get, post } from "./api.js";
+import { get } from "./api.js";
 import { attribute, byId, keyed, make, row, write } from "./dom.js";
-import { freshKey } from "./ids.js";
 import { number, plural } from "./parts.js";
-import { ask, notice, run } from "./shell.js";
+import { run } from "./shell.js";
+import { sweep } from "./sweep.js";
 import { relative } from "./time.js";
 
 const root = byId("failures");
@@ -46,7 +46,8 @@ function line(one) {
   if (root.dataset.redrive) {
     const button = make("button", { type: "button", "aria-label": `Redrive ingestions with ${one.type}: ${one.message}` }, "Redrive…");
     const cell = make("td", { role: "cell", "data-label": "Redrive" }, button);
-    button.addEventListener("click", () => redrive(one, button));
+    const where = () => ({ group: one.group, ...(chosen("priority") && { priority: chosen("priority") }) });
+    button.addEventListener("click", () => sweep("redrive", button, root.dataset.redrive, where(), "Its progress is below.", poller));
     element.append(cell);
   }
   attribute(element.cells[5].firstChild, "aria-label", `Ids that failed by ${one.type}: ${one.message}, as NDJSON`);
@@ -69,28 +70,6 @@ function update(element, one) {
   const query = asked();
   query.set("group", one.group);
   attribute(ids, "href", `${root.dataset.ids}?${query}`);
-}
-
-// Counts first, for whoever confirms must know how many.
-async function redrive(one, button) {
-  const where = { group: one.group, ...(chosen("priority") && { priority: chosen("priority") }) };
-  button.disabled = true;
-  try {
-    const { ingestions, batches } = await post(root.dataset.redrive, JSON.stringify({ ...where, dry_run: true }));
-    const yes = await ask({
-      title: `Redrive ${plural(ingestions, "ingestion")}?`,
-      detail: `${plural(batches, "failed batch")} of every ingestion with this error will be started over, whenever and by whichever error they failed.`,
-      yes: "Redrive",
-    });
-    if (!yes) return;
-    await post(root.dataset.redrive, JSON.stringify(where), { "Idempotency-Key": `"${freshKey()}"` });
-    notice("done", "The redrive is under way.", "It goes on in the background; its progress is below.");
-  } catch (error) {
-    notice("error", error.title, error.message);
-  } finally {
-    button.disabled = false;
-    poller.now();
-  }
 }
 
 function showSweeps(sweeps) {

@@ -5,6 +5,7 @@ import { byId, keyed, make, row, write } from "./dom.js";
 import { ORDER, finished, idList, number, pill, plural, progressBar, repaint, setProgress, words } from "./parts.js";
 import { action, notice, run } from "./shell.js";
 import { clock, duration, relative } from "./time.js";
+import { drawTimeline } from "./timeline.js";
 
 const root = byId("ingestion");
 const bar = byId("progress").appendChild(progressBar());
@@ -24,6 +25,7 @@ const poller = run(
     shown = data;
     showSummary(data);
     showBatches(data);
+    drawTimeline(data.timeline);
     if (sought) mark(sought - 1);
     sought = undefined;
   },
@@ -53,11 +55,18 @@ function showSummary(data) {
   const over = data.finished_at !== null;
   if (byId("cancel")) byId("cancel").hidden = over || counts.cancelled > 0;
   if (byId("redrive")) byId("redrive").hidden = !counts.failed || counts.cancelled > 0;
+  if (byId("move")) showMove(data.priority, over || counts.cancelled > 0);
   if (byId("redrive-callback")) byId("redrive-callback").hidden = !data.callback || data.callback.state === "sent";
   byId("next-failed").hidden = !counts.failed || Boolean(only());
   for (const option of byId("only").options) {
     if (option.value) write(option, `${words(option.value)} (${number(counts[option.value])})`);
   }
+}
+
+function showMove(priority, over) {
+  byId("move").hidden = byId("to").hidden = over;
+  for (const option of byId("to").options) option.disabled = option.value === priority;
+  if (byId("to").selectedOptions[0]?.disabled) byId("to").value = [...byId("to").options].find((option) => !option.disabled).value;
 }
 
 function facts(data) {
@@ -87,7 +96,7 @@ function told({ state, attempts, error, next_attempt_at: next }) {
   return found;
 }
 
-const estimated = (data, stamp) => (stamp ? [clock(stamp), stamp, "in"] : [data.stalled ? "not while stopped" : data.paused ? "not while paused" : "–"]);
+const estimated = (data, stamp) => (stamp ? [clock(stamp), stamp, "in"] : [data.stalled ? "not while stopped" : data.estimated_completion ? "–" : "not while paused"]);
 
 function showBatches(data) {
   keyed(
@@ -190,6 +199,12 @@ action(byId("cancel"), () => ({
   no: "Keep it",
   danger: true,
 }), "The ingestion is cancelled.", poller);
+action(byId("move"), () => ({
+  title: `Move this ingestion to ${byId("to").value}?`,
+  detail: "What waits of it goes at that priority from now on, in the order in which it was submitted. What runs ends as usual.",
+  yes: "Move it",
+  body: JSON.stringify({ priority: byId("to").value }),
+}), "The ingestion is moved.", poller);
 action(byId("redrive-callback"), () => ({
   title: "Send the callback again?",
   detail: "The receiver is told at once that this ingestion ended, under the same webhook-id, and then for another day until it answers well.",

@@ -1,40 +1,32 @@
 // The queue's page.
 
 import { get, post } from "./api.js";
-import { draw } from "./chart.js";
 import { byId, keyed, make, row, write } from "./dom.js";
-import { finished, idList, number, pill, plural, progressBar, repaint, setProgress } from "./parts.js";
+import { held } from "./held.js";
+import { showHour } from "./hour.js";
+import { asked, listen, showListing } from "./listing.js";
+import { idList, number, pill, plural } from "./parts.js";
 import { action, ask, notice, run } from "./shell.js";
 import { clock, duration, now, relative } from "./time.js";
 
 const root = byId("overview");
-const steady = Number(root.dataset.steady);
 const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
-const filters = byId("filters");
-const FILTERS = ["status", "priority", "failed"];
 
-// The page's address says which ingestions are listed, so that it can be shared and the back button works.
-const query = () => new URLSearchParams(location.search);
-
-function load(signal) {
-  const asked = new URLSearchParams();
-  for (const name of [...FILTERS, "cursor"]) if (query().get(name)) asked.set(name, query().get(name));
-  return get(`${root.dataset.source}?${asked}`, signal);
-}
-
-const poller = run(load, (data) => {
+const poller = run((signal) => get(`${root.dataset.source}?${asked()}`, signal), (data) => {
   showNext(data);
+  showPauses(data);
   showFigures(data);
-  showChart(data);
+  showHour(data);
   showUpcoming(data.next);
   showWorkers(data);
-  showRows(data);
+  showConcurrency(data);
+  showListing(data, address);
   // Just after the next dispatch is when there is something new to see.
   return data.next_dispatch_at ? Date.parse(data.next_dispatch_at) - now() + 150 : undefined;
 });
 
 function showNext(data) {
-  const none = data.stalled ? "stopped" : data.paused ? "paused" : data.waiting ? "–" : "idle";
+  const none = data.stalled ? "stopped" : data.waiting_on === "paused" ? "paused" : data.waiting ? "–" : "idle";
   relative(byId("countdown"), data.next_dispatch_at, "left", none);
   write(byId("held"), held(data));
   const every = data.rate.interval ? `one every ${duration(data.rate.interval).replace(".0 s", " s")}` : "no limit";
@@ -47,18 +39,23 @@ function showNext(data) {
   if (byId("interval") && document.activeElement !== byId("interval")) byId("interval").value = data.rate.interval;
 }
 
-function held(data) {
-  if (data.stalled) return { dead: "The worker is dead.", stuck: "The worker is stuck.", stopping: "The worker is stopping." }[data.worker] ?? "No worker runs.";
-  switch (data.waiting_on) {
-    case "paused": return "The queue is paused.";
-    case "hold": return `The upstream asked for quiet until ${clock(data.hold_until)}.`;
-    case "token": return "Waiting for the rate limit.";
-    case "connections": return "The upstream takes no more at once.";
-    case "slots": return `All ${plural(data.slots, "slot")} are busy.`;
-    case "retry": return "Only retries are waiting, and none is due yet.";
-    case "empty": return "Nothing waits.";
-    default: return "Due now.";
+function showPauses(data) {
+  if (!byId("pauses")) return;
+  for (const [name, level] of Object.entries(data.priorities)) {
+    byId(`pause-${name}`).hidden = level.paused;
+    byId(`resume-${name}`).hidden = !level.paused;
   }
+  const form = byId("pause-owner");
+  if (!form) return;
+  keyed(byId("paused-owners"), data.paused_owners, String, (owner) => {
+    const button = make("button", { type: "button", "data-post": `${form.dataset.resume}?owner=${encodeURIComponent(owner)}` }, `Resume the caller ${owner}`);
+    action(button, () => ({
+      title: `Resume ${owner}?`,
+      detail: "What waits of this caller is dispatched in its place again, at the usual rate.",
+      yes: "Resume",
+    }), `${owner} is resumed.`, poller);
+    return button;
+  }, () => {});
 }
 
 function showFigures(data) {
@@ -80,14 +77,15 @@ function showFigures(data) {
     levels,
     ([name]) => name,
     ([name]) => {
-      const line = row(["Waiting", make("span")], ["Oldest", make("span")], ["Drained", make("span")]);
+      const line = row(["Waiting", make("span"), make("span", { class: "muted" })], ["Oldest", make("span")], ["Drained", make("span")]);
       for (const cell of line.cells) cell.className = "number";
       line.prepend(make("th", { scope: "row" }, pill(name)));
       return line;
     },
     (line, [, level]) => {
-      const [waiting, oldest, end] = [...line.querySelectorAll("td > span")];
+      const [waiting, parked, oldest, end] = [...line.querySelectorAll("td > span")];
       write(waiting, number(level.waiting));
+      write(parked, level.paused ? " paused" : level.parked ? ` (${number(level.parked)} paused)` : "");
       relative(oldest, level.oldest_at, "age");
       relative(end, level.drained_at, "soon");
     },
@@ -117,22 +115,17 @@ function showWorkers(data) {
   );
 }
 
-let drawn = "";
-
-function showChart({ chart, estimate_error: error }) {
-  const first = Date.parse(chart.first_minute);
-  const total = chart.counts.reduce((sum, count) => sum + count, 0);
-  const limit = steady ? 60 / steady : 0;
-  const parts = total ? [`${number(total)} in the last hour`, `at most ${number(Math.max(...chart.counts))} a minute`] : ["None in the last hour"];
-  if (limit) parts.push(`the limit is ${number(Math.round(limit * 10) / 10)} a minute`);
-  write(byId("chart-note"), `${parts.join(", ")}.`);
-  write(byId("accuracy"), error
-    ? `Completion estimates were off by ${duration(error.mean)} on average, ${duration(error.p95)} at the 95th percentile (${plural(error.ingestions, "ingestion")}).`
-    : "No estimate to judge yet.");
-  const state = JSON.stringify(chart);
-  if (state === drawn) return;
-  drawn = state;
-  draw(byId("chart"), { counts: chart.counts, first, limit, label: `Dispatches per minute: ${parts.join(", ")}` });
+function showConcurrency({ concurrency, workers }) {
+  const form = byId("concurrency");
+  if (!form) return;
+  byId("reset-concurrency").hidden = !concurrency.changed;
+  byId("slots").max = concurrency.most;
+  if (!form.contains(document.activeElement)) byId("slots").value ||= concurrency.each;
+  const [each, ...rest] = byId("worker").options;
+  const known = new Set(workers.map((one) => one.id));
+  for (const option of rest) if (!known.delete(option.value)) option.remove();
+  for (const one of workers) if (known.has(one.id)) byId("worker").append(make("option", { value: one.id }, `${one.host}, process ${one.process}`));
+  write(each, "each process");
 }
 
 function showUpcoming(batches) {
@@ -152,79 +145,7 @@ function showUpcoming(batches) {
   byId("upcoming").parentElement.hidden = !batches.length;
 }
 
-let older = null;
-
-function showRows(data) {
-  keyed(
-    byId("rows"),
-    data.ingestions,
-    (one) => one.ingestion_id,
-    (one) => row(
-      ["Created", make("span")],
-      ["Ingestion", make("a", { href: address(one.ingestion_id), title: one.ingestion_id }, make("code", {}, one.ingestion_id.slice(0, 8)))],
-      ["Priority", pill(one.priority)],
-      ["Status", pill(one.status)],
-      ["Progress", make("span", { class: "gauge" }, progressBar(), make("span", { class: "of" }))],
-      ["Ids", number(one.id_count)],
-    ),
-    (line, one) => {
-      const [created, , , status, progress, count] = line.cells;
-      relative(created.firstChild, one.created_at, "ago");
-      repaint(status.firstChild, one.status);
-      const [bar, of] = progress.firstChild.children;
-      setProgress(bar, one.counts, one.batch_count);
-      write(of, `${number(finished(one.counts))} of ${number(one.batch_count)}`);
-      count.className = "number";
-    },
-  );
-  const filtered = FILTERS.some((name) => query().get(name));
-  const none = byId("rows-none");
-  none.hidden = data.ingestions.length > 0;
-  write(none, query().get("cursor") ? "There are no older ones." : filtered ? "None match." : "None yet, or all have been forgotten.");
-  byId("rows").parentElement.hidden = !data.ingestions.length;
-  older = data.next_cursor;
-  const paged = Boolean(query().get("cursor"));
-  byId("pager").hidden = !older && !paged;
-  byId("newest").disabled = !paged;
-  byId("newer").disabled = !paged;
-  byId("older").disabled = !older;
-}
-
-// `came` lists the cursors of the pages before this one.
-function go(changes, came) {
-  const next = query();
-  for (const [name, value] of Object.entries(changes)) {
-    if (value) next.set(name, value);
-    else next.delete(name);
-  }
-  history.pushState({ came }, "", `?${next}`);
-  sync();
-  poller.now();
-}
-
-function sync() {
-  for (const name of FILTERS) filters.elements[name].value = query().get(name) ?? "";
-  byId("clear").hidden = !FILTERS.some((name) => filters.elements[name].value);
-}
-
-filters.addEventListener("change", (event) => go({ [event.target.name]: event.target.value, cursor: "" }, []));
-filters.addEventListener("submit", (event) => event.preventDefault());
-filters.addEventListener("reset", (event) => {
-  event.preventDefault();
-  go({ status: "", priority: "", cursor: "" }, []);
-  filters.elements.status.focus();
-});
-byId("newest").addEventListener("click", () => go({ cursor: "" }, []));
-byId("newer").addEventListener("click", () => {
-  const came = [...(history.state?.came ?? [])];
-  go({ cursor: came.pop() ?? "" }, came);
-});
-byId("older").addEventListener("click", () => go({ cursor: older }, [...(history.state?.came ?? []), query().get("cursor") ?? ""]));
-window.addEventListener("popstate", () => {
-  sync();
-  poller.now();
-});
-sync();
+listen(poller);
 
 action(byId("pause"), () => ({
   title: "Pause the queue?",
@@ -236,6 +157,27 @@ action(byId("resume"), () => ({
   detail: "Dispatching continues at once, at the usual rate.",
   yes: "Resume",
 }), "The queue is resumed.", poller);
+for (const name of ["HIGH", "MEDIUM", "LOW"]) {
+  action(byId(`pause-${name}`), () => ({
+    title: `Pause ${name}?`,
+    detail: `Nothing of this priority is dispatched until somebody resumes it; the others go on. What is running ends as usual; submissions are still accepted.`,
+    yes: "Pause",
+  }), `${name} is paused.`, poller);
+  action(byId(`resume-${name}`), () => ({
+    title: `Resume ${name}?`,
+    detail: "What waits of this priority is dispatched in its place again, at the usual rate.",
+    yes: "Resume",
+  }), `${name} is resumed.`, poller);
+}
+byId("pause-owner")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const owner = byId("owner").value;
+  send(`${event.target.dataset.post}?owner=${encodeURIComponent(owner)}`, undefined, {
+    title: `Pause ${owner}?`,
+    detail: "Nothing of this caller is dispatched until somebody resumes it; the others go on. What is running ends as usual; submissions are still accepted.",
+    yes: "Pause",
+  }, `${owner} is paused.`);
+});
 action(byId("end-hold"), () => ({
   title: "End the hold?",
   detail: "The upstream asked for quiet. Dispatching continues at once, at the usual rate.",
@@ -246,16 +188,37 @@ action(byId("reset-rate"), () => ({
   detail: "Every process on this queue goes back to it from the next start on.",
   yes: "Use it",
 }), "The rate is as configured.", poller);
-byId("rate")?.addEventListener("submit", async (event) => {
+byId("rate")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const seconds = Number(byId("interval").value);
   const question = { title: "Change the rate?", detail: `One start every ${seconds} s, in every process on this queue, until it is changed again.`, yes: "Change it" };
+  send(byId("rate").dataset.post, JSON.stringify({ interval: seconds }), question, "The rate is changed.");
+});
+
+byId("concurrency")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const [worker, count] = [byId("worker").value, Number(byId("slots").value)];
+  const query = worker ? `?worker=${encodeURIComponent(worker)}` : "";
+  send(`${event.target.dataset.post}${query}`, JSON.stringify({ concurrency: count }), {
+    title: "Change the slots?",
+    detail: `${plural(count, "batch")} at once in ${byId("worker").selectedOptions[0].textContent}, until it is changed again. What runs ends as usual.`,
+    yes: "Change them",
+  }, "The slots are changed.");
+});
+action(byId("reset-concurrency"), () => ({
+  title: "Use the configured number of slots?",
+  detail: "Every process on this queue goes back to its own CONCURRENCY.",
+  yes: "Use it",
+}), "The slots are as configured.", poller);
+
+// Sends what a form says, once it is confirmed.
+async function send(address, body, question, done) {
   if (!(await ask(question))) return;
   try {
-    await post(byId("rate").dataset.post, JSON.stringify({ interval: seconds }));
-    notice("done", "The rate is changed.");
+    await post(address, body);
+    notice("done", done);
   } catch (error) {
     notice("error", error.title, error.message);
   }
   poller.now();
-});
+}

@@ -97,10 +97,11 @@ export function ask({ title, detail, yes, no = "Back", danger = false }) {
 // A button that asks, posts to its address, says how it went, and has the page look again.
 export function action(button, question, done, poller) {
   button?.addEventListener("click", async () => {
-    if (!(await ask(question()))) return;
+    const asked = question();
+    if (!(await ask(asked))) return;
     button.disabled = true;
     try {
-      await post(button.dataset.post);
+      await post(button.dataset.post, asked.body);
       notice("done", done);
     } catch (error) {
       notice("error", error.title, error.message);

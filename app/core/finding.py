@@ -1,0 +1,208 @@
+"""Which ingestions hold an id: an index of hashes, and a bounded search where there is none."""
+
+from __future__ import annotations
+
+import re
+import sys
+from abc import ABC, abstractmethod
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+from zlib import crc32
+
+from ..errors import UnknownIngestion
+from .answers import Answer
+from .ids import Id, Ids, Strings
+from .listing import Filter
+from .models import Batch, Ingestion, Status
+
+BUCKETS = 8192
+"""Into how many buckets hashes fall."""
+
+_HASHES = 1 << 32
+_WIDTH = 4
+_GOLDEN = 0x9E3779B97F4A7C15
+"""2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth, TAOCP, section 6.4)."""
+
+_INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
+
+_ROOM = 4_000_000
+"""Ids that a search looks through at most where there is no index: of the unfinished, then of the latest ingestions."""
+
+_EACH = 400
+"""How many ids' time an ingestion takes, however few it has."""
+
+_PAGE = 500
+"""Ingestions looked through at once."""
+
+Listing = Callable[..., Sequence[Ingestion]]
+
+
+class Sought(NamedTuple):
+    """The id that somebody looks for, as text, and the integer that this writes, if any."""
+
+    text: str
+    number: int | None
+
+    @classmethod
+    def of(cls, text: str) -> Sought:
+        number = int(text) if _INTEGER.fullmatch(text) else None
+        return cls(text, number if number is not None and -(2**63) <= number < 2**63 else None)
+
+    @property
+    def hashes(self) -> Sequence[int]:
+        """The hashes of the ids that it may be."""
+        return [hash_of(one) for one in (self.text, self.number) if one is not None]
+
+    def among(self, ids: Ids) -> Iterator[int]:
+        """Yields where it is among the ids of an ingestion."""
+        wanted = self.text if isinstance(ids, Strings) else self.number
+        at = -1
+        while wanted is not None:
+            try:
+                at = ids.index(wanted, at + 1)  # type: ignore[arg-type]
+            except ValueError:
+                return
+            yield at
+
+
+class Found(NamedTuple):
+    """An id in one batch of an ingestion, `nth` among its ids.
+
+    `start` is when the batch should start, in epoch seconds; None if it does not wait, and while the queue is paused.
+    `answer` is the latest of the id.
+    """
+
+    ingestion: Ingestion
+    batch: Batch
+    nth: int
+    start: float | None
+    answer: Answer
+
+
+class Search(NamedTuple):
+    """What was found, the newest ingestion first, and whether there is `more` than was asked for.
+
+    `searched` ingestions were looked through, beside those in the index. Unless that was all, which `complete` says,
+    they are those submitted after `since` (epoch seconds), and of the unfinished ones all, or as many.
+    """
+
+    found: Sequence[Found]
+    more: bool
+    searched: int
+    unfinished: bool
+    since: float | None
+
+    @property
+    def complete(self) -> bool:
+        return self.since is None
+
+
+class Finder(ABC):
+    """What a store knows of where ids are. Thread-safe; every call may raise StoreUnavailable."""
+
+    @abstractmethod
+    def indexed(self, sought: Sought, *, owner: str | None, limit: int) -> tuple[list[Ingestion], int]:
+        """Returns the newest ingestions, an `owner`'s if given, that hold an id of this hash by the index.
+
+        Beside them, the `order` from which on all ingestions are in the index.
+        """
+
+    @abstractmethod
+    def holding(self, sought: Sought, ingestions: Sequence[Ingestion], limit: int) -> list[tuple[Ingestion, int]]:
+        """Returns those of some ingestions that hold the id, each with where among its ids, `limit` times at most.
+
+        Those that are forgotten by now hold nothing.
+        """
+
+    @abstractmethod
+    def at(self, ingestion_id: str, index: int) -> Found:
+        """Returns what there is to say of an id of an ingestion, all of one moment. Raises UnknownIngestion."""
+
+
+class _Scan:
+    """The ingestions that were looked through, and where in them the id is."""
+
+    def __init__(self, finder: Finder, listing: Listing, sought: Sought, limit: int, room: int) -> None:
+        self._finder = finder
+        self._listing = listing
+        self._sought = sought
+        self._limit = limit
+        self._room = room
+        self.orders: set[int] = set()
+        self.places: list[tuple[Ingestion, int]] = []
+
+    def through(self, where: Filter, before: int) -> Ingestion | None:
+        """Look through what a filter takes below the order `before`, newest first, while there is room.
+
+        Returns the first for which there was none.
+        """
+        room = self._room
+        while True:
+            page = self._listing(where, before=before, limit=_PAGE)
+            some: list[Ingestion] = []
+            left: Ingestion | None = None
+            for one in page:
+                if room <= 0:
+                    left = one
+                    break
+                if one.order not in self.orders:
+                    some.append(one)
+                    room -= _EACH + one.id_count
+            self.orders.update(one.order for one in some)
+            self.places += self._finder.holding(self._sought, some, self._limit)
+            if left or len(page) < _PAGE:
+                return left
+            before = page[-1].order
+
+
+def search(
+    finder: Finder, listing: Listing, sought: Sought, *, owner: str | None = None, limit: int = 20, room: int = _ROOM
+) -> Search:
+    """Returns where an id is, `limit` times at most; `listing` lists the store's ingestions.
+
+    Where there is no index, about `room` ids of the unfinished ingestions are looked through, and then of the latest.
+    """
+    known, first = finder.indexed(sought, owner=owner, limit=limit + 1)
+    scan = _Scan(finder, listing, sought, limit + 1, room)
+    unfinished = [scan.through(Filter(status, owner=owner), first) for status in Status if not status.final]
+    left = scan.through(Filter(owner=owner), first)
+    places = [*finder.holding(sought, known, limit + 1), *scan.places]
+    places.sort(key=lambda one: (-one[0].order, one[1]))
+    found: list[Found] = []
+    for ingestion, index in places[:limit]:
+        with suppress(UnknownIngestion):  # forgotten meanwhile
+            found.append(finder.at(ingestion.id, index))
+    since = left.created_at if left else None
+    return Search(found, len(places) > limit, len(scan.orders), left is None or not any(unfinished), since)
+
+
+def hash_of(one: Id) -> int:
+    """Returns 32 bits, the same in every process; which bucket they fall into follows from the first of them."""
+    return crc32(one.encode()) if isinstance(one, str) else (one * _GOLDEN >> 32) % _HASHES
+
+
+def bucket_of(hashed: int) -> int:
+    return hashed * BUCKETS // _HASHES
+
+
+def packed_hash(hashed: int) -> bytes:
+    return hashed.to_bytes(_WIDTH, "little")
+
+
+def hashes_of(ids: Ids) -> Mapping[int, bytes]:
+    """Returns the hashes of ids by bucket, 4 bytes each, least significant first."""
+    found: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
+    for hashed in map(hash_of, ids):
+        found[bucket_of(hashed)].append(hashed)
+    if sys.byteorder == "big":
+        for one in found.values():
+            one.byteswap()
+    return {bucket: one.tobytes() for bucket, one in found.items()}
+
+
+def buckets_of(ids: Ids) -> Iterable[int]:
+    """Returns buckets that hold all hashes of the ids; some may hold none."""
+    return {bucket_of(hash_of(one)) for one in ids} if len(ids) < BUCKETS else range(BUCKETS)

@@ -1,0 +1,63 @@
+"""What is paused while the rest of the queue goes on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..errors import Fault, InvalidRequest
+from .models import Priority
+
+_LONGEST = 255
+
+
+class Pauses(NamedTuple):
+    """Priorities and callers of which nothing starts, whose waiting batches are parked: not in line."""
+
+    priorities: frozenset[Priority] = frozenset()
+    owners: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.priorities or self.owners)
+
+    def cover(self, priority: Priority, owner: str | None) -> bool:
+        """Returns whether an ingestion of this priority and caller is parked."""
+        return priority in self.priorities or owner in self.owners
+
+    def add(self, other: Pauses) -> Pauses:
+        """Returns these pauses and others."""
+        return Pauses(self.priorities | other.priorities, self.owners | other.owners)
+
+    def end(self, other: Pauses) -> Pauses:
+        """Returns these pauses without others."""
+        return Pauses(self.priorities - other.priorities, self.owners - other.owners)
+
+    def kept(self) -> tuple[list[int], list[str]]:
+        """Returns them as JSON keeps them."""
+        return sorted(self.priorities), sorted(self.owners)
+
+    @classmethod
+    def of(cls, priorities: list[int], owners: list[str]) -> Pauses:
+        """Returns them as `kept` told."""
+        return cls(frozenset(map(Priority, priorities)), frozenset(owners))
+
+
+ALL = Pauses()
+"""Stands for the queue as a whole, where something is paused or resumed."""
+
+
+def check_pauses(priority: Priority | str | None, owner: str | None) -> Pauses:
+    """Returns what is to be paused or resumed: a priority, a caller, each of both, or ALL. Raises InvalidRequest."""
+    faults, priorities, owners = [], frozenset[Priority](), frozenset[str]()
+    if isinstance(priority, Priority):
+        priorities = frozenset({priority})
+    elif priority is not None and priority in Priority.__members__:
+        priorities = frozenset({Priority[priority]})
+    elif priority is not None:
+        faults.append(Fault("query priority", f"priority must be one of {', '.join(Priority.__members__)}."))
+    if owner is not None and 0 < len(owner) <= _LONGEST and owner.isprintable():
+        owners = frozenset({owner})
+    elif owner is not None:
+        faults.append(Fault("query owner", f"owner must be printable, of 1 to {_LONGEST} characters."))
+    if faults:
+        raise InvalidRequest(faults)
+    return Pauses(priorities, owners)

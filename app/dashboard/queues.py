@@ -1,0 +1,59 @@
+"""All queues of an app side by side, as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app
+
+from ..core import timestamp
+from ..errors import StoreUnavailable
+from ..service import Service
+from ..web import Guard
+from . import data
+from .alerts import alert
+
+
+def services() -> list[Service]:
+    """Returns the instances of the current app, in the order in which they were added."""
+    return [one for one in current_app.extensions.values() if isinstance(one, Service)]
+
+
+def queues_document(key: str, now: float) -> dict[str, Any]:
+    """Returns each queue in a few figures; only its name where `key`, which the caller shows, does not open it.
+
+    A queue whose store cannot be reached says so, and the others are shown.
+    """
+    queues, found = [], list[dict[str, Any]]()
+    for service in services():
+        queue, alerts = _queue(service) if Guard(service).holder(key) else ({}, [])
+        queues.append({"name": service.name, **queue})
+        found += [{**alert, "title": f"{service.name}: {alert['title']}"} for alert in alerts]
+    return {
+        "now": timestamp(now),
+        "alerts": sorted(found, key=lambda alert: alert["level"] != "error"),
+        "queues": queues,
+    }
+
+
+def _queue(service: Service) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns a queue's figures, and what is wrong with it."""
+    try:
+        stats = service.store.stats()
+        upcoming, workers = service.store.upcoming(1), service.store.workers()
+    except StoreUnavailable as error:
+        return {"unreachable": True}, [alert("error", "Store unreachable", str(error))]
+    known = data.state(service, stats)
+    alerts, stalled = known.pop("alerts"), known["stalled"]
+    drained = [depth.drained_at for depth in stats.depths.values() if depth.drained_at is not None]
+    return {
+        **known,
+        "waiting": sum(depth.waiting for depth in stats.depths.values()),
+        "running": stats.running,
+        "failed": stats.failed,
+        "waiting_on": stats.waiting_on,
+        "hold_until": timestamp(stats.hold_until),
+        "slots": sum(one.slots for one in workers) or service.settings.concurrency,
+        "next_dispatch_at": None if stalled else timestamp(data.next_dispatch(stats, upcoming)),
+        "drained_at": timestamp(max(drained)) if drained and not stalled else None,
+    }, alerts

@@ -1,0 +1,162 @@
+"""Where ids are, and the index of FIND_IDS."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, insert, literal, literal_column, or_, select
+
+from ..config import Settings
+from ..core import Batch, Finder, Found, Ingestion, Sought, bucket_of, packed_hash
+from .answers import STARTS
+from .database import Database
+from .forecast import ahead_of
+from .ids import pack
+from .instance import Instance, View
+from .reads import batches_of, results_of
+from .rows import INGESTION_COLUMNS, IngestionRow
+from .schema import ASIDE, READY, THIS, all_of, batches, hashes, ids, ingestions, strings
+from .turns import Turn
+from .wire import Wire
+
+T = TypeVar("T")
+
+_ADD = insert(hashes).values(all_of(hashes))
+_READY_BEFORE = select(func.coalesce(func.sum(STARTS), 0)).where(
+    batches.c.instance == THIS,
+    batches.c.order == bindparam("order"),
+    batches.c.position < bindparam("position"),
+    or_(batches.c.line == READY, (batches.c.line == ASIDE) & (batches.c.due <= bindparam("now"))),
+)
+
+
+class SQLFinder(Finder):
+    """Whether an ingestion holds an id is found out in the database; of those that do, all ids are read."""
+
+    def __init__(self, database: Database, instance: Instance, settings: Settings) -> None:
+        self._database = database
+        self._instance = instance
+        self._settings = settings
+
+    def indexed(self, sought: Sought, *, owner: str | None, limit: int) -> tuple[list[Ingestion], int]:
+        def indexed(view: View) -> tuple[list[Ingestion], int]:
+            queue = view.queue
+            if not queue.found_to or queue.found_to < queue.orders:
+                return [], queue.orders + 1
+            column = ingestions.c
+            wanted = [column.order >= queue.found_from, *self._remembered(view), _in_index(view, sought)]
+            if owner is not None:
+                wanted.append(column.owner == owner)
+            rows = _ingestions(view, wanted, limit)
+            return [row.snapshot() for row in rows], queue.found_from
+
+        return self._read(indexed)
+
+    def holding(self, sought: Sought, ingestions: Sequence[Ingestion], limit: int) -> list[tuple[Ingestion, int]]:
+        by_order = {one.order: one for one in ingestions}
+
+        def holding(view: View) -> list[tuple[Ingestion, int]]:
+            return [
+                (by_order[row.order], at)
+                for row in _holding(view, sought, list(by_order), self._remembered(view))
+                for at in islice(sought.among(view.ids(row, slice(None))), limit)
+            ]
+
+        return self._read(holding) if ingestions else []
+
+    def at(self, ingestion_id: str, index: int) -> Found:
+        def at(connection: Wire) -> Found:
+            view, row = self._instance.find(connection, ingestion_id)
+            position, nth = divmod(index, row.batch_size)
+            batch = batches_of(view, row, position, 1)[0]
+            told = results_of(view, row, range(position, position + 1), True)
+            answer = dict(told).get(batch.ids[nth])
+            return Found(row.snapshot(), batch, nth, self._start(view, row, batch), answer)
+
+        self._instance.ready()
+        return self._database.read(at)
+
+    def _start(self, view: View, row: IngestionRow, batch: Batch) -> float | None:
+        """Returns when a batch should start, None if it does not wait or is paused."""
+        if not batch.waits or row.parked:
+            return None
+        timeline, place = view.timeline(self._settings), (row.rank, row.order)
+        ahead = ahead_of(view, *place)
+        if batch.position >= row.cursor:
+            before = row.waiting - (row.batch_count - row.cursor) + batch.position - row.cursor
+            return timeline.batch_start(place, ahead, before, None)
+        values = {"this": view.queue.instance, "order": row.order, "position": batch.position, "now": view.now}
+        before = int(view.connection.execute(_READY_BEFORE, values).scalar())
+        return timeline.batch_start(place, ahead, before, batch.next_attempt_at or 0.0)
+
+    def _remembered(self, view: View) -> list[ColumnElement[bool]]:
+        """Returns the conditions for the ingestions of this queue that are not forgotten."""
+        ended = ingestions.c.finished_at
+        recent = or_(ended.is_(None), ended > self._instance.forgotten(view.now))
+        return [ingestions.c.instance == view.queue.instance, recent]
+
+    def _read(self, work: Callable[[View], T]) -> T:
+        self._instance.ready()
+        return self._database.read(lambda connection: work(self._instance.view(connection)))
+
+
+def add(turn: Turn, order: int, hashed: Mapping[int, bytes]) -> None:
+    """Add an ingestion to the index.
+
+    The queue's row says which orders are in it, without a gap: a process without FIND_IDS, or of an older release, that
+    adds one makes the index begin anew.
+    """
+    queue = turn.queue
+    if queue.found_to != order - 1:
+        queue.found_from = order
+    queue.found_to = order
+    of = {"instance": queue.instance, "order": order}
+    turn.connection.execute(_ADD, [{**of, "bucket": bucket, "hashes": some} for bucket, some in hashed.items()])
+
+
+def _in_index(view: View, sought: Sought) -> ColumnElement[bool]:
+    """Returns the condition for ingestions that hold an id of its hash, by the index."""
+    held = [
+        (hashes.c.bucket == bucket_of(hashed)) & _holds(view, hashes.c.hashes, packed_hash(hashed))
+        for hashed in sought.hashes
+    ]
+    found = select(hashes.c.order).where(hashes.c.instance == view.queue.instance, or_(*held))
+    return ingestions.c.order.in_(found)
+
+
+def _holding(
+    view: View, sought: Sought, orders: Sequence[int], wanted: Sequence[ColumnElement[bool]]
+) -> list[IngestionRow]:
+    """Returns those ingestions of some orders that hold an id; among the integers, a few that do not."""
+    this = view.queue.instance
+    line = f"{sought.text}\n".encode()
+    lines = strings.c.lines
+    first = func.substr(lines, 1, len(line)) == line
+    found = select(strings.c.order).where(
+        strings.c.instance == this, _among(strings.c.order, orders), first | _holds(view, lines, b"\n" + line)
+    )
+    some = [row[0] for row in view.connection.execute(found, {}, keep=False)]
+    if sought.number is not None:
+        holds = _holds(view, ids.c.ids, pack(array("q", [sought.number])))
+        found = select(ids.c.order).where(ids.c.instance == this, _among(ids.c.order, orders), holds)
+        some += [row[0] for row in view.connection.execute(found, {}, keep=False)]
+    return _ingestions(view, [*wanted, _among(ingestions.c.order, some)], len(some)) if some else []
+
+
+def _ingestions(view: View, wanted: Sequence[Any], limit: int) -> list[IngestionRow]:
+    statement = select(*INGESTION_COLUMNS).where(*wanted).order_by(ingestions.c.order.desc()).limit(limit)
+    return [IngestionRow(*row) for row in view.connection.execute(statement, {}, keep=False)]
+
+
+def _among(column: ColumnElement[int], orders: Sequence[int]) -> ColumnElement[bool]:
+    return column.in_([literal_column(str(order)) for order in orders])
+
+
+def _holds(view: View, column: ColumnElement[bytes], some: bytes) -> ColumnElement[bool]:
+    """Returns the condition that bytes hold others, wherever."""
+    if view.connection.is_sqlite:
+        return func.instr(column, some) > 0
+    return func.position(literal(some, LargeBinary).op("IN")(column)) > 0
