@@ -80,7 +80,7 @@ def test_one_that_stops_lets_another_go_on(store: MemoryStore, clock: FakeClock,
 
 
 def test_it_may_be_stopped_from_its_own_thread(store: MemoryStore, clock: FakeClock) -> None:
-    own = Sweeper("test", store, clock, Emitter("test", Flask("test")), lambda: own.stop(BOUND))
+    own = Sweeper("test", store, 60.0, clock, Emitter("test", Flask("test")), lambda: own.stop(BOUND))
     store.sweeps.add(ALL)
     own.start()
     eventually(lambda: store.sweeps.latest(1)[0].acted == 25 and own._thread is None)
