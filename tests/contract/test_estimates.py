@@ -227,7 +227,7 @@ def test_beyond_what_is_played_through_there_are_bounds(new_store: Callable[...,
 def test_the_bounds_are_those_of_the_ingestions_own_retries(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0.0, concurrency=800, batch_size=1)
     found = [
-        submit(store, range(200), priority) for priority in (Priority.LOW, Priority.HIGH, Priority.LOW, Priority.HIGH)
+        submit(store, range(200), priority) for priority in (Priority.LOW, Priority.LOW, Priority.HIGH, Priority.HIGH)
     ]
     dues = {one.id: [600.0 + 10 * place + 3 * number for number in range(200)] for place, one in enumerate(found)}
     for claim in claimed(store, 800):

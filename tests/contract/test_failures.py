@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import BatchError, FailureFilter, Priority, Status, Strings
+from app.core import BatchError, FailureFilter, Priority, Status, Strings, group_of
 from app.store import Outcome, Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, claimed, ended, submit
@@ -83,3 +83,23 @@ def test_many_are_read_in_pages_and_what_changes_meanwhile_is_left_out(new_store
     assert len({one.spot for one in rest}) == len(rest)
     assert {one.batch_id for one in rest} >= {batch.id for batch in store.batches(second.id)[1]}
     assert len(rest) < 3000
+
+
+def test_a_filter_takes_what_it_says(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store, ids, times = new_store(interval=0, retention=100), list[str](), list[float]()
+    for owner, priority in (("web", Priority.LOW), ("web", Priority.HIGH), (None, Priority.LOW), ("cli", Priority.LOW)):
+        ids.append(submit(store, [1], priority, owner=owner).id)
+        times.append(clock.now())
+        bury(store, claimed(store)[0], BatchError("E", f"boom of {owner}"))
+        clock.advance(1)
+
+    def found(**where: Any) -> list[int]:
+        return [ids.index(one.ingestion_id) for one in store.failures(FailureFilter(**where))]
+
+    assert found() == [3, 2, 1, 0]
+    assert found(owner="web") == [1, 0]
+    assert found(priority=Priority.LOW) == [3, 2, 0]
+    assert found(since=times[1], until=times[2]) == [2, 1]
+    assert found(group=group_of(BatchError("E", "boom of web")).id) == [1, 0]
+    clock.advance(98)
+    assert found() == [3]

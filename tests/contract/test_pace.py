@@ -35,6 +35,12 @@ def test_a_refusal_halves_the_rate_and_estimates_go_along(new_store: Callable[..
     claimed(store)
 
 
+def test_without_a_refusal_nothing_is_slowed(new_store: Callable[..., Store]) -> None:
+    for interval in (0, 0.5, 5):
+        stats = new_store(interval=interval).stats()
+        assert (stats.pace, [one.limit for one in stats.limits if one.limit == OF_UPSTREAM]) == (0.0, [])
+
+
 def test_batches_that_ran_together_count_once(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=0, concurrency=3)
     submit(store, range(1, 30))

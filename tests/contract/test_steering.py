@@ -35,6 +35,17 @@ def test_a_changed_rate_holds_from_the_next_start_on(new_store: Callable[..., St
     assert blocked(store) == Wait(2.0, "token")
 
 
+def test_a_greater_burst_brings_no_tokens_with_it(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=4, burst=1, rate_most=3)
+    submit(store, range(1, 31))
+    claimed(store)
+    store.change_rates(Rates(burst=3), "ann")
+    clock.advance(4)
+    assert len(claimed(store, 5)) == 1
+    clock.advance(12)
+    assert len(claimed(store, 5)) == 3
+
+
 def test_ended_holds_and_pauses_are_in_the_audit_log(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=0, audit_log=5)
     ingestion = submit(store, [1, 2, 3])

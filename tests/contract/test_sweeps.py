@@ -173,6 +173,26 @@ def test_the_audit_log_has_one_entry_for_all(store: Store) -> None:
     (entry,) = store.audits(9)
     assert (entry.by, entry.action, entry.subject) == ("ann", "redrive_all", order.id)
     assert entry.after == {"matched": 7, "status": "failed", "priority": "LOW"}
+    assert carry_out(store, sweep("cancel", by="bob", priority=Priority.LOW)).acted == 3
+    assert [(one.by, one.action) for one in store.audits(9)] == [("bob", "cancel_all"), ("ann", "redrive_all")]
+
+
+def test_the_bounds_of_a_time_belong_to_it_and_what_was_cancelled_does_not(store: Store, clock: FakeClock) -> None:
+    ids, times = [], []
+    for _ in range(4):
+        times.append(clock.now())
+        ids.append(failed(store))
+        clock.advance(1)
+    gone = submit(store, [1, 2])
+    bury(store, claimed(store)[0], BOOM)
+    store.cancel(gone.id)
+
+    def found(**where: Any) -> list[str]:
+        pages = steps("redrive", SweepFilter(**where), store.ingestions, store.failures)
+        return [one.id for page, _ in pages for one in page]
+
+    assert found() == ids[::-1]
+    assert found(since=times[1], until=times[2]) == [ids[2], ids[1]]
 
 
 def test_another_process_is_noticed_by_polling(address: str, clock: FakeClock) -> None:

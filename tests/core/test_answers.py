@@ -81,7 +81,8 @@ def test_ids_that_go_again_keep_the_answers_of_the_others() -> None:
         None,
         Answers(3, ('"a"', '"b"', '"c"')),
     )
-    assert answers.after(COMPLETED, None, [], split=False)[2] == Answers(3, ("null", '"b"', "null"))
+    for split in (False, True):
+        assert answers.after(COMPLETED, None, [], split=split) == (COMPLETED, None, Answers(3, ("null", '"b"', "null")))
     assert answers.after(FAILED, BOOM, [], split=False)[2] == Answers(3, (BOOM, '"b"', BOOM))
 
 

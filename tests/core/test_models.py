@@ -79,7 +79,7 @@ def test_the_last_node_is_followed_by_the_first() -> None:
 def test_a_batch_knows_its_id() -> None:
     batch = Batch(str(uuid.UUID(int=0, version=4)), 4, [1], Status.TRIGGERED, Priority.LOW)
     assert batch.id == "00000000-0000-8000-8000-000000000005"
-    assert batch.attempt == 0
+    assert (batch.attempt, batch.asked, batch.alone) == (0, (), False)
 
 
 def test_an_error_keeps_its_type_and_the_beginning_of_its_message() -> None:

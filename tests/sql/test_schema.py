@@ -140,11 +140,22 @@ def test_a_wrong_address_is_refused_with_what_would_be_right(address: str, messa
 def test_memory_has_no_tables_and_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="STORE is memory://, which has no tables"):
         revision_of("memory://", "STORE")
+    with pytest.raises(ConfigError, match="STORE is not a database address, such as sqlite"):
+        revision_of("nowhere", "STORE")
     address = f"sqlite:///{tmp_path}/none.db"
     assert revision_of(address, "STORE") is None
     assert list(tmp_path.iterdir()) == []
     assert upgrade_tables(address, "STORE") is None
     assert revision_of(address, "STORE") == upgrade_tables(address, "STORE") == REVISION
+
+
+def test_a_store_that_is_closed_leaves_its_file_alone(tmp_path: Path) -> None:
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db"))
+    submit(store, [1])
+    assert len(list(tmp_path.iterdir())) > 1
+    store.close()
+    # SQLite's log goes with the last connection.
+    assert [file.name for file in tmp_path.iterdir()] == ["ingest.db"]
 
 
 def test_a_database_that_is_not_there_yet_stops_no_start(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_an_id_that_goes_alone_has_one_start(serve: Serve) -> None:
     ingestion = host.submit([1, 2, 3])
     host.finished(ingestion.id)
     assert [one["batch"].ids for one in host.heard.all("started")] == [[1, 2, 3], [1, 2, 3], [1], [2], [3]]
+    # Its second failure splits it; each id but the last leaves others to go, and nothing is waited for.
+    assert [one["delay"] for one in host.heard.all("retried")] == [0.0] * 4
     assert known(host, ingestion.id)[2] == ("RuntimeError", "no [2]")
 
 

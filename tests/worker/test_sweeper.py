@@ -79,6 +79,32 @@ def test_one_that_stops_lets_another_go_on(store: MemoryStore, clock: FakeClock,
     assert store.sweeps.latest(1)[0].acted == 60
 
 
+def test_it_may_be_stopped_from_its_own_thread(store: MemoryStore, clock: FakeClock) -> None:
+    own = Sweeper("test", store, 60.0, clock, Emitter("test", Flask("test")), lambda: own.stop(BOUND))
+    store.sweeps.add(ALL)
+    own.start()
+    eventually(lambda: store.sweeps.latest(1)[0].acted == 25 and own._thread is None)
+    # It put the sweep back, so that nobody has to wait for its lease.
+    assert store.sweeps.latest(1)[0].lease_until == 0.0
+
+
+def test_once_woken_it_looks_and_waits_again(
+    store: MemoryStore, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, looks = store.sweeps.claim, []
+
+    def counted(lease: float) -> Sweep | float | None:
+        looks.append(lease)
+        return claim(lease)
+
+    monkeypatch.setattr(store.sweeps, "claim", counted)
+    for woken in (1, 2, 3):
+        sweeper.start()
+        eventually(lambda woken=woken: len(looks) >= woken)  # type: ignore[misc]
+    threading.Event().wait(0.05)
+    assert len(looks) == 3
+
+
 def test_it_outlives_a_store_that_is_away(
     store: MemoryStore, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:

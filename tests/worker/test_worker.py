@@ -675,15 +675,15 @@ def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
 
 
 class Waits(FakeClock):
-    """Notes how long the worker waits."""
+    """Notes how long the worker waits at last."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: list[float | None] = []
+        self.seconds: float | None = None
 
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
         if threading.current_thread().name == "ingest-worker":
-            self.seconds.append(seconds)
+            self.seconds = seconds
         return super().wait(event, seconds)
 
 
@@ -694,8 +694,17 @@ def test_with_nothing_to_do_it_looks_again_after_a_third_of_a_lease_and_says_not
     host = serve(echo, clock=clock, lease=30)
     for passed, left in ((0, 10), (4, 6), (6, 10)):
         host.advance(passed)
-        eventually(lambda left=left: clock.seconds[-1:] == [left])  # type: ignore[misc]
+        eventually(lambda left=left: clock.seconds == left)  # type: ignore[misc]
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_between_two_starts_it_waits_for_the_token(serve: Serve) -> None:
+    clock = Waits()
+    host = serve(echo, clock=clock, interval=5, lease=3000)
+    host.submit([1, 2, 3, 4])
+    eventually(lambda: clock.seconds == 5)
+    host.advance(2)
+    eventually(lambda: clock.seconds == 3)
 
 
 def test_what_is_added_while_it_looks_is_found(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,45 @@
+"""A request for other rates is checked, and every fault of it is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.core import Rates, check_rates
+from app.errors import InvalidRequest
+from tests.support.queueing import settings
+
+
+def faults(body: Any) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as refused:
+        check_rates(body, settings(interval=5))
+    return {fault.pointer: fault.detail for fault in refused.value.faults}
+
+
+def test_it_is_an_object_of_known_members() -> None:
+    assert faults([]) == {"#": "The body must be an object with interval, burst, limits."}
+    long = "x" * 61
+    assert faults({long: 1}) == {
+        "#/" + "x" * 60: f"{'x' * 60!r} is not a member of this request; those are interval, burst, limits."
+    }
+
+
+@pytest.mark.parametrize("value", [True, "5", 0, -1, 0.01, 1e6, []])
+def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
+    assert list(faults({"interval": value})) == ["#/interval"]
+
+
+def test_true_is_no_number() -> None:
+    with pytest.raises(InvalidRequest, match="interval"):
+        check_rates({"interval": True}, settings(interval=1))
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", 0, 10**6, []])
+def test_a_burst_is_a_whole_number_within_bounds(value: Any) -> None:
+    assert list(faults({"burst": value})) == ["#/burst"]
+
+
+def test_what_is_asked_for_is_returned() -> None:
+    assert check_rates({"interval": 6, "burst": None}, settings(interval=5)) == Rates(6.0, None, {})
+    assert check_rates({"burst": 2}, settings(interval=5, burst=2)) == Rates(None, 2, {})
