@@ -100,7 +100,7 @@ def test_a_caller_is_paused_and_resumed_by_name(new_site: NewSite, page: Any) ->
     page.set_extra_http_headers({"Authorization": f"Bearer {text}"})
     page.goto(site.url)
     page.get_by_text("Pause a part of it").click()
-    page.get_by_label("Caller").fill("importer")
+    page.get_by_label("Caller", exact=True).fill("importer")
     page.get_by_role("button", name="Pause the caller").click()
     page.get_by_role("dialog", name="Pause importer?").get_by_role("button", name="Pause").click()
     expect(page.locator("#alerts")).to_contain_text("A caller is paused")
