@@ -64,9 +64,10 @@ def check_concurrency(body: Any, settings: Settings) -> int:
     if not isinstance(body, Mapping) or set(body) != {"concurrency"}:
         raise InvalidRequest([Fault("#", "The body must be an object with concurrency, and nothing else.")])
     count = body["concurrency"]
-    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= most:
+    whole = isinstance(count, (int, float)) and not isinstance(count, bool) and count % 1 == 0  # 3.0 is one in JSON
+    if not whole or not 1 <= count <= most:
         raise InvalidRequest([Fault("#/concurrency", f"concurrency must be a whole number from 1 to {most}.")])
-    return count
+    return int(count)
 
 
 def named_worker(text: str | None, workers: Iterable[_Worker]) -> str | None:

@@ -238,6 +238,8 @@ class TestSchedule:
         assert host.store.stats().running == 3
         with pytest.raises(InvalidRequest, match="concurrency must be a whole number from 1 to 3"):
             host.service.change_concurrency({"concurrency": 4})
+        host.service.change_concurrency({"concurrency": 2.0})
+        assert host.store.audits(1)[0].after == {"concurrency": {"each": 2}}
         gate.opened.set()
 
     def test_what_another_process_changed_is_followed_with_the_next_report(self, serve: Serve, gate: Gate) -> None:
