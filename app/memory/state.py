@@ -215,11 +215,13 @@ class MemoryState:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
         limiter, room = self.gate.limiter, room_of(self._settings, self.running)
-        first, backlog = self._to_ask(now), self.backlog
+        first = self._to_ask(now)
         if first is None and self.first(now):
             return Wait(0.0, "answer")  # more is known than one step serves
-        left = {"parked": backlog.parked, "waiting": backlog.total}
-        if wait := self.gate.wait(now, due=now if first else self.aside.next_due(), slots=limit, room=room, **left):
+        due = now if first else self.aside.next_due()
+        # What is not in line, or awaits another, matters only where nothing is due.
+        left = {"parked": self.backlog.parked, "waiting": self.backlog.total} if due is None else {}
+        if wait := self.gate.wait(now, due=due, slots=limit, room=room, **left):
             return wait
         claims: list[Claim] = []
         while len(claims) < min(limit, room) and (entry := self._to_ask(now)):
