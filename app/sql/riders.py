@@ -25,22 +25,22 @@ def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | Non
         before, riders = gone, list[Candidate]()
         limit = call.looks + len(passed)
         turns = fair.riding(turn, settings, call.free, limit) if turn.queue.fair else None
-        picked = [] if turns else near(turn, call.free, limit)
+        picked = [] if turns is not None else near(turn, call.free, limit)
         known_of = serving.look(picked) if serving else {}
-        for one in _drawn(turns) if turns else picked:
+        for one in _drawn(turns) if turns is not None else picked:
             place = one.place[:2] if one.fresh else one.place
             if not call.looks:
                 break
             if place in passed:
                 continue
-            if serving and turns:
+            if serving and turns is not None:
                 known_of = serving.look([one])
             asking = serving.asking(one, known_of) if serving else one
             if asking is None:
                 gone += 1
             elif call.takes(asking.answers.asking(asking.batch(asking.attempt + 1, Status.TRIGGERED))):
                 riders.append(asking)
-                if turns:
+                if turns is not None:
                     turns.pay(one)
             else:
                 passed.add(place)
