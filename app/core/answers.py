@@ -49,10 +49,10 @@ class Answers(NamedTuple):
         return self._replace(known=tuple(found.get(nth, one) for nth, one in enumerate(known)))
 
     @property
-    def end(self) -> tuple[int, BatchError | None]:
-        """The state and the error of a batch that has nothing left to ask."""
+    def end(self) -> tuple[int, BatchError | None, Answers]:
+        """The state, the error and the answers of a batch that has nothing left to ask, until it starts over."""
         failed = [one for one in self.known if isinstance(one, BatchError)]
-        return FAILED if failed else COMPLETED, _summary(failed, self.size)
+        return FAILED if failed else COMPLETED, _summary(failed, self.size), Answers(self.size, self.known)
 
     def told(self, state: int, error: BatchError | None) -> Sequence[Answer]:
         """Returns the answer of each id of a batch in `state`, None for those without; empty if there is none."""
@@ -84,7 +84,7 @@ class Answers(NamedTuple):
         after = Answers(self.size, tuple(by_index.values()))
         if self.alone and None in after.known:
             return WAITING, error, after._replace(alone=True)
-        return *after.end, after
+        return after.end
 
 
 def answers_told(state: int, count: int, results: Sequence[Answer]) -> Sequence[Answer]:

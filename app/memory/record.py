@@ -132,8 +132,8 @@ class Record:
 
     def serve(self, position: int, answers: Answers, served: int, now: float) -> None:
         """Record that a batch ends now without a start, because its answers are all known."""
-        self.learn(position, answers, served)
-        state, error = answers.end
+        state, error, after = answers.end
+        self.learn(position, after, served)
         self.move(position, state)
         self._reach(position)
         self.details.times[2 * position + 1] = now

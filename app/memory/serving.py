@@ -62,8 +62,8 @@ class Serving:
         return None
 
     def awaiting(self) -> list[Entry[Record]]:
-        """Returns the entries that await another's call, at their ingestions' places, but for what is parked."""
-        return [one._replace(rank=one.owner.rank) for one in self.known.waiting() if not one.owner.parked]
+        """Returns the entries that await another's call, at their ingestions' places, but for what is not in line."""
+        return [one._replace(rank=one.owner.rank) for one in self.known.waiting() if one.owner.lined]
 
     def started(self, call: Claim) -> None:
         """Note which ids a call asks, for the first of its batches with each, which ends last."""

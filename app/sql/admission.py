@@ -97,13 +97,13 @@ def add(
         since=since,
     )
     row.parked = queue.pauses().cover(priority, owner)
-    row.open = int(not row.parked)
     if count and not row.parked:
         row.estimated_completion = timeline.completion(ahead, count, place, turns)
     if queue.fair:
         row.caller = enlist(turn.connection, queue, row)
     turn.wait(row, row.batch_count, row.id_count)
     serve_first(turn, settings, row, submission.ids, served)
+    row.open = int(not row.parked and row.cursor < row.batch_count)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
     if row.strings:

@@ -17,7 +17,19 @@ from .callers import NO_TURNS
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
-from .schema import BLOCK, HAS_WAITING, IS_ASIDE, IS_OPEN, IS_READY, THIS, batches, caller_lanes, callers, ingestions
+from .schema import (
+    BLOCK,
+    HAS_WAITING,
+    IS_ASIDE,
+    IS_AWAITING,
+    IS_OPEN,
+    IS_READY,
+    THIS,
+    batches,
+    caller_lanes,
+    callers,
+    ingestions,
+)
 from .turns import Turn
 
 _WAITING = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
@@ -60,6 +72,7 @@ _DEPTHS = select(
     .scalar_subquery(),
     _oldest_in_line(IS_READY),
     _oldest_in_line(IS_ASIDE),
+    _oldest_in_line(IS_AWAITING),
 ).where(callers.c.instance == THIS, callers.c.waiting > 0)
 _BEFORE = select(
     func.coalesce(

@@ -148,7 +148,7 @@ class Serving:
 
     def _serve(self, candidate: Candidate, need: Need) -> None:
         turn, row = self._turn, candidate.row
-        state, error = need.answers.end
+        state, error, _ = need.answers.end
         self._leave_line(candidate, need)
         turn.wait(row, -candidate.answers.starts, -len(candidate.answers.left))
         row.retrying -= candidate.state == WAITING
@@ -230,12 +230,11 @@ def serve_first(turn: Turn, settings: Settings, row: IngestionRow, ids: Ids, ser
     for position, texts in enumerate(served):
         answers, some = Answers(len(texts), texts), ids[position * size : (position + 1) * size].tolist()
         row.cursor += 1
-        row.open = int(row.cursor < row.batch_count)
         row.completed += 1
         row.served += len(some)
         turn.wait(row, -1, -len(some))
         settle(turn, row)
-        rows.append(_key(instance, row, position) | ended_values(turn, answers) | {"alone": False})
+        rows.append(_key(instance, row, position) | ended_values(turn, answers))
         known.use(turn, [(scope, one) for one in some])
         priority = Priority(row.priority)
         batch = Batch(row.id, position, some, Status.COMPLETED, priority, finished_at=turn.now)
@@ -246,7 +245,7 @@ def serve_first(turn: Turn, settings: Settings, row: IngestionRow, ids: Ids, ser
 
 def ended_values(turn: Turn, answers: Answers) -> Values:
     """Returns what is stored of a batch that ends now, because nothing of it is left to ask."""
-    state, error = answers.end
+    state, error, after = answers.end
     told = told_of(error) if error else [None, None]
     return {
         "state": state,
@@ -254,8 +253,9 @@ def ended_values(turn: Turn, answers: Answers) -> Values:
         "finished_at": turn.now,
         "error_type": told[0],
         "error_message": told[1],
-        "results": packed(answers.known),
-        "left": None if state == COMPLETED else 0,
+        "results": packed(after.known),
+        "left": None if state == COMPLETED else len(after.left),
+        "alone": after.alone,
     }
 
 
