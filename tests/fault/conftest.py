@@ -1,9 +1,10 @@
-"""A PostgreSQL with durable commits."""
+"""Stores that wait for the disk."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +22,12 @@ def durable_postgres() -> Iterator[Postgres]:
         pytest.skip(str(error))
     yield server
     server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store, durable."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ingest.db"
+    server: Postgres = request.getfixturevalue("durable_postgres")
+    return server.new_database()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,20 +13,10 @@ from app.core.models import Status
 from app.sql.store import SQLStore
 from tests.fault.cluster import PATIENCE, Node
 from tests.support.host import eventually
-from tests.support.postgres import Postgres
 from tests.support.queueing import settings
 from tests.support.sink import SECRET, Sink
 
 pytestmark = pytest.mark.realtime
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store, durable."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ingest.db"
-    server: Postgres = request.getfixturevalue("durable_postgres")
-    return server.new_database()
 
 
 class Nodes:

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fault.cluster import CONCURRENCY, Cluster, assert_sound
-from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.realtime
 
 BATCH_SIZE = 3
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty store, durable."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ingest.db"
-        return
-    server: Postgres = request.getfixturevalue("durable_postgres")
-    yield server.new_database()
 
 
 def kill_over_and_over(address: str, folder: Path, kills: int, **chosen: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -11,21 +10,11 @@ from app.core import BatchError
 from app.sql.store import SQLStore
 from tests.fault.cluster import PATIENCE, Node
 from tests.support.host import eventually
-from tests.support.postgres import Postgres
 from tests.support.queueing import bury, claimed, settings, submit
 
 pytestmark = pytest.mark.realtime
 
 COUNT = 1500
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty store, durable."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ingest.db"
-    server: Postgres = request.getfixturevalue("durable_postgres")
-    return server.new_database()
 
 
 def test_kill_9_during_a_redrive_of_all_loses_and_repeats_nothing(address: str) -> None:
