@@ -99,8 +99,10 @@ def log_of(document: Any) -> Log:
         if not all(one is None or _is_number(one) for one in (*limit, rate_since, order_since)):
             raise ValueError("interval, burst, rate_since and order_since must be numbers.")
         limits, fair = parse_limits(document.get("limits", ())), document.get("fair")
-        if not (fair is None or (isinstance(fair, Mapping) and all(map(_is_number, fair.values())))):
-            raise ValueError("fair must be an object of weights, or null.")
+        if not (
+            fair is None or (isinstance(fair, Mapping) and all(_is_number(one) and one > 0 for one in fair.values()))
+        ):
+            raise ValueError("fair must be an object of weights above 0, or null.")
         starts = log_of(document["dispatches"]).dispatches
         return Log(starts, *limit, limits, rate_since or 0.0, order_since or 0.0, fair)
     items = [document] if isinstance(document, Mapping) else document
@@ -253,22 +255,31 @@ def _dispatch(item: Any, where: str) -> Dispatch:
     for member in ("started_at", "due_at", "rank", "order", "position"):
         if not _is_number(item.get(member)):
             raise ValueError(f"{where} needs {member} as a number, not {item.get(member)!r:.40}.")
-    if item.get("priority") not in Priority.__members__:
+    if not isinstance(priority := item.get("priority"), str) or priority not in Priority.__members__:
         raise ValueError(f"{where} needs priority as one of {', '.join(Priority.__members__)}.")
+    for member in ("owner", "rode_with"):
+        if not isinstance(item.get(member), str | None):
+            raise ValueError(f"{where} needs {member} as text or null, not {item[member]!r:.40}.")
+    if not _is_number(attempt := item.get("attempt", 1)):
+        raise ValueError(f"{where} needs attempt as a number, not {attempt!r:.40}.")
     return Dispatch(
         item["started_at"],
         item["due_at"],
         str(item.get("batch_id", "?")),
         str(item.get("ingestion_id", "?")),
         item["position"],
-        item.get("attempt", 1),
-        Priority[item["priority"]],
+        attempt,
+        Priority[priority],
         item["rank"],
         item["order"],
         str(item.get("limited_by", "?")),
         item.get("owner"),
         item.get("rode_with"),
     )
+
+
+def _are_weights(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(_is_number(one) and one > 0 for one in value.values())
 
 
 def _is_number(value: Any) -> bool:

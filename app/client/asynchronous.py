@@ -183,8 +183,9 @@ class AsyncClient(Base):
 
     async def failed_ids(self, **where: Any) -> AsyncGenerator[FailedId, None]:
         """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
-        async for line in self.failed_id_lines(**where):
-            yield self._verbs.failed_id(line)
+        async with aclosing(self.failed_id_lines(**where)) as lines:
+            async for line in lines:
+                yield self._verbs.failed_id(line)
 
     async def failed_id_lines(self, **where: Any) -> AsyncGenerator[str, None]:
         """Yields the same as the lines of NDJSON that the service sends."""

@@ -47,9 +47,8 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
-        refusals = [guard.refusal(Role.READ) for guard in guards]
-        readable = [one for one, refusal in zip(services, refusals, strict=True) if refusal is None]
-        return exposed(readable) if readable else refusals[0] or Response(status=401)
+        readable = [one for one, guard in zip(services, guards, strict=True) if guard.identify()]
+        return (None if readable else guards[0].refusal(Role.READ)) or exposed(readable)
 
     @blueprint.get("/livez")
     def livez() -> Response:

@@ -216,8 +216,9 @@ def test_a_log_says_whether_callers_take_turns() -> None:
     log = {"interval": 5.0, "burst": 1, "dispatches": [], "fair": {"web": 4}}
     assert log_of(log).fair == {"web": 4}
     assert log_of(log | {"fair": None}).fair is None
-    with pytest.raises(ValueError, match="fair must be an object of weights"):
-        log_of(log | {"fair": {"web": "4"}})
+    for fair in ({"web": "4"}, {"web": 0}, {"web": -1}, 7):
+        with pytest.raises(ValueError, match="fair must be an object of weights"):
+            log_of(log | {"fair": fair})
 
 
 @settings(deadline=None)
@@ -343,6 +344,10 @@ def test_every_form_of_a_log_is_read() -> None:
         (json.dumps([as_json(dispatch(0)), {"started_at": True}]), "Dispatch 2 needs started_at as a number, not True"),
         (json.dumps([as_json(dispatch(float("nan")))]), "Dispatch 1 needs started_at as a number"),
         (json.dumps([{**as_json(dispatch(0)), "priority": "URGENT"}]), "priority as one of HIGH, MEDIUM, LOW"),
+        (json.dumps([{**as_json(dispatch(0)), "priority": []}]), "priority as one of HIGH, MEDIUM, LOW"),
+        (json.dumps([{**as_json(dispatch(0)), "owner": ["web"]}]), "Dispatch 1 needs owner as text or null"),
+        (json.dumps([{**as_json(dispatch(0)), "rode_with": {}}]), "Dispatch 1 needs rode_with as text or null"),
+        (json.dumps([{**as_json(dispatch(0)), "attempt": []}]), "Dispatch 1 needs attempt as a number"),
     ],
 )
 def test_a_log_that_is_none_is_refused_by_name(text: str, message: str) -> None:

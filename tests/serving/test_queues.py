@@ -133,7 +133,7 @@ def test_the_metrics_are_one_document(client: FlaskClient) -> None:
         subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True, timeout=60)
 
 
-def test_the_metrics_are_those_of_the_queues_that_a_key_opens() -> None:
+def test_the_metrics_are_those_of_the_queues_that_a_key_opens(caplog: pytest.LogCaptureFixture) -> None:
     keys = {name: new_key("one", Role.READ) for name in ("crm", "geo")}
     client = create_app(
         {**BOTH, **{f"{name.upper()}_API_KEYS": str(key) for name, (_, key) in keys.items()}}
@@ -142,6 +142,9 @@ def test_the_metrics_are_those_of_the_queues_that_a_key_opens() -> None:
     text = client.get("/metrics", headers={"Authorization": f"Bearer {keys['geo'][0]}"}).text
     assert 'queue="geo"' in text
     assert 'queue="crm"' not in text
+    assert "wrong key" not in caplog.text, "it is the right key of one of them"
+    assert client.get("/metrics", headers={"Authorization": "Bearer none"}).status_code == 401
+    assert "wrong key" in caplog.text
 
 
 def test_the_description_is_one_document_and_true_for_each(client: FlaskClient) -> None:
