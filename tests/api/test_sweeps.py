@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core import BatchError, Priority, Status
+from app.core import BatchError, Priority, Status, Sweep, SweepFilter
 from app.keys import Role
 from tests.support.host import Host, eventually
 from tests.support.queueing import bury, claimed
@@ -75,6 +75,15 @@ def test_a_repeated_request_is_carried_out_once(host: Host) -> None:
     other = host.client.post("/ingestions/cancel", json={"owner": "web"}, headers=key)
     assert other.status_code == 422
     assert len(host.client.get("/sweeps").json["sweeps"]) == 1
+
+
+def test_one_that_a_stop_broke_off_goes_on_with_the_next_start(host: Host) -> None:
+    made = [failed(host) for _ in range(3)]
+    host.service.stop()
+    host.store.sweeps.add(Sweep("left", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3))
+    host.service.start()
+    assert finished(host, "left")["acted"] == 3
+    assert {host.store.get(one).counts.failed for one in made} == {0}
 
 
 def test_another_sites_page_starts_nothing(host: Host) -> None:
