@@ -146,7 +146,7 @@ class Service:
             self.worker.start()
             if self.courier:
                 self.courier.start()
-            if self.store.durable:
+            if self.store.durable or self.store.sweeps.latest(1):
                 self.sweeper.start()
             self._active, self._autostart = True, False
         if self.find_processor() is None:

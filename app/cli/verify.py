@@ -99,9 +99,7 @@ def log_of(document: Any) -> Log:
         if not all(one is None or _is_number(one) for one in (*limit, rate_since, order_since)):
             raise ValueError("interval, burst, rate_since and order_since must be numbers.")
         limits, fair = parse_limits(document.get("limits", ())), document.get("fair")
-        if not (
-            fair is None or (isinstance(fair, Mapping) and all(_is_number(one) and one > 0 for one in fair.values()))
-        ):
+        if not (fair is None or _are_weights(fair)):
             raise ValueError("fair must be an object of weights above 0, or null.")
         starts = log_of(document["dispatches"]).dispatches
         return Log(starts, *limit, limits, rate_since or 0.0, order_since or 0.0, fair)
