@@ -27,7 +27,6 @@ class Waits:
         self._timeout = timeout
         self._until = None if timeout is None else calls.now() + timeout
         self._cursor: str | None = None
-        self._limit = _PAGE_MIN
 
     def for_one(self, ingestion_id: str, progress: Callable[[StatusPage], object] | None) -> Steps[StatusPage]:
         """Polls as seldom as the service advises. Raises TimedOut."""
@@ -44,13 +43,13 @@ class Waits:
     ) -> Steps[tuple[Ingestion, ...]]:
         """Polls all of them through the listing, as seldom as the service advises for the last of them."""
         asked = tuple(ingestion_ids)
-        self._limit = max(_PAGE_MIN, min(2 * len(asked), _PAGE_MAX))
+        limit = max(_PAGE_MIN, min(2 * len(asked), _PAGE_MAX))
         known: dict[str, Ingestion] = {}
         while True:
             # What was asked for by the beginning of an id, or by the id of a batch, now goes by its own.
             names = [known[one].ingestion_id if one in known else one for one in asked]
             todo = {name for one, name in zip(asked, names, strict=True) if one not in known or not _ended(known[one])}
-            found = yield from self._round(todo)
+            found = yield from self._round(todo, limit)
             known |= {one: found[name] for one, name in zip(asked, names, strict=True) if name in found}
             statuses = tuple(known[one] for one in asked)
             if progress:
@@ -63,14 +62,14 @@ class Waits:
             if not _ended(last):
                 yield from self._pause(advice, statuses)
 
-    def _round(self, wanted: set[str]) -> Steps[dict[str, Ingestion]]:
+    def _round(self, wanted: set[str], limit: int) -> Steps[dict[str, Ingestion]]:
         """Returns each of these ingestions, in no more than two requests for each, and in one for all if they are
-        neighbours in the listing."""
+        neighbours in the listing, whose pages have `limit`."""
         found: dict[str, Ingestion] = {}
         cursor = self._cursor
         for _ in range(len(wanted) if len(wanted) > 1 else 0):
             answer = yield from self._calls.call(
-                "GET", "/ingestions" + query(limit=self._limit, cursor=cursor), until=self._until
+                "GET", "/ingestions" + query(limit=limit, cursor=cursor), until=self._until
             )
             page = self._calls.document(Page, answer.body)
             here = {one.ingestion_id: one for one in page.ingestions if one.ingestion_id in wanted}

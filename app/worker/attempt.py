@@ -223,7 +223,7 @@ class Attempts:
         return self._next(hand)
 
     def _announce_answered(self, batch: Batch, timing: Timing, ended: Ended) -> None:
-        if ended.state == FAILED and ended.error:
+        if ended.error:
             self._announce_failure(batch, ended.ingestion, timing, ended.error, None)
         elif ended.state == COMPLETED:
             self._emitter.emit(signals.batch_completed, batch=batch, attempt=timing)
@@ -303,10 +303,9 @@ class Attempts:
 
     def _announce_end(self, batch: Batch, timing: Timing, ended: Ended, outcome: Outcome) -> None:
         """Announce what a failed attempt led to; where it would have been the last, its ids may go again alone."""
-        why = ended.error or outcome.error
-        if why:
+        if ended.error:
             follows = None if ended.state == FAILED else outcome.delay
-            self._announce_failure(batch, ended.ingestion, timing, why, follows)
+            self._announce_failure(batch, ended.ingestion, timing, ended.error, follows)
 
     def _announce_failure(
         self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None

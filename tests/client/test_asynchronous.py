@@ -85,10 +85,19 @@ def test_a_time_limit_of_ones_own_ends_a_call() -> None:
     stuck = Stuck(b"")
 
     async def main() -> None:
+        async def end(limit: asyncio.Timeout) -> None:
+            await until(stuck.reached)
+            limit.reschedule(0)
+
+        async def ask() -> None:
+            async with asyncio.timeout(None) as limit:
+                ending = asyncio.create_task(end(limit))
+                await client.queue()
+            await ending
+
         async with AsyncClient(server.url) as client:
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await client.queue()
+                await ask()
             await until(stuck.gone)
 
     with scripted(stuck) as server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -76,15 +77,16 @@ def test_what_is_worth_another_try(client: Make, code: int, headers: dict[str, s
     ("code", "headers", "again"),
     [(429, {}, True), (503, {}, True), (409, {"Retry_After": "1"}, True), (502, {}, False), (504, {}, False)],
 )
+@pytest.mark.parametrize("verb", ["redrive", "redrive_callback"])
 def test_a_redrive_only_if_it_surely_did_not_work(
-    client: Make, code: int, headers: dict[str, str], again: bool
+    client: Make, verb: str, code: int, headers: dict[str, str], again: bool
 ) -> None:
     with scripted(problem(code, "No.", **headers), ANSWER) as server:
         if again:
-            assert client(server.url).redrive("abc")["status"] == "triggered"
+            assert getattr(client(server.url), verb)("abc")["status"] == "triggered"
         else:
             with pytest.raises(Refused):
-                client(server.url).redrive("abc")
+                getattr(client(server.url), verb)("abc")
 
 
 def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) -> None:
@@ -150,6 +152,12 @@ def test_where_nothing_is_found_the_prefix_may_be_missing(client: Make, code: in
 )
 def test_an_error_of_the_system_is_told_in_its_words(error: OSError, told: str) -> None:
     assert why(error) == told
+
+
+def test_an_error_of_tls_may_have_no_reason() -> None:
+    error = ssl.SSLError(1, "a kind of its own")
+    error.reason = None  # type: ignore[assignment]
+    assert why(error) == "what answers there does not speak TLS; try http:// instead of https://"
 
 
 @pytest.mark.parametrize("length", [1, 255])

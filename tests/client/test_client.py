@@ -170,8 +170,10 @@ def test_a_redrive_that_surely_did_not_is(client: Make) -> None:
     ids=["redirect", "html-404", "html-200", "array", "other-service", "ssh"],
 )
 def test_something_else_is_not_the_service(client: Make, act: Any, message: str) -> None:
-    with scripted(act) as server, pytest.raises(Unreachable, match=message):
+    with scripted(act) as server, pytest.raises(Unreachable, match=message) as caught:
         client(server.url, retries=0).submit([1], "LOW")
+    # Who knows what it did with the request, and what answers there later?
+    assert (caught.value.sent, caught.value.again) == (True, True)
 
 
 def test_nobody_there(client: Make, clock: Sleeper) -> None:
@@ -205,6 +207,22 @@ def test_what_is_wrong_with_tls_stays_wrong(client: Make, clock: Sleeper) -> Non
     assert clock.slept == []
 
 
+def test_a_connection_that_ends_before_tls_is_agreed_on_may_not_the_next_time(client: Make, clock: Sleeper) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            for _ in range(2):
+                with listener.accept()[0] as connection:
+                    connection.recv(65_536)
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(Unreachable, match="the connection was lost"):
+            client(f"https://127.0.0.1:{listener.getsockname()[1]}", retries=1).queue()
+        thread.join()
+    assert len(clock.slept) == 1
+
+
 def test_an_answer_that_does_not_come(client: Make) -> None:
     with scripted(say_nothing) as server, pytest.raises(Unreachable, match=r"no answer within 0\.05 s"):
         client(server.url, timeout=0.05, retries=0).queue()
@@ -218,9 +236,10 @@ def test_a_url_that_is_none(url: str) -> None:
         Client(url)
 
 
-def test_a_key_that_no_header_may_hold_is_not_shown() -> None:
+@pytest.mark.parametrize("key", ["sec\nret", "sec\u00e4ret"])
+def test_a_key_that_no_header_may_hold_is_not_shown(key: str) -> None:
     with pytest.raises(ValueError, match="no header may hold") as caught:
-        Client("http://127.0.0.1", key="sec\nret")
+        Client("http://127.0.0.1", key=key)
     assert "ret" not in str(caught.value)
 
 

@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import MISSING, FrozenInstanceError, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,11 @@ def test_what_an_older_service_does_not_send_has_its_default() -> None:
     queue = Queue({name: member for name, member in EXAMPLES["getQueue"].items() if name not in newer})
     assert (queue.limits, queue.binding_limit, queue.slowed_to, queue.workers) == ((), None, None, ())
     assert "limits" not in queue
+
+
+@pytest.mark.parametrize("kind", kinds().values(), ids=kinds())
+def test_a_default_claims_nothing(kind: Any) -> None:
+    assert not [one.name for one in fields(kind) if one.default is not MISSING and one.default]
 
 
 def test_attributes_cannot_be_set() -> None:

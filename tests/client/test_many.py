@@ -148,6 +148,19 @@ def test_what_the_listing_does_not_show_is_asked_for_alone(client: Make) -> None
     ]  # fmt: skip
 
 
+def test_where_the_listing_shows_none_of_them_it_is_read_from_its_beginning_again(client: Make) -> None:
+    with scripted(
+        listed(ingestion("x"), cursor="7"),
+        listed(ingestion("y"), cursor="5"),
+        *[answer(200, status("triggered", name)) for name in "abb"],
+        listed(ingestion("b", "completed"), ingestion("a", "completed"), cursor="7"),
+    ) as server:
+        ended = client(server.url).wait_all(["a", "b"])
+    assert [one.status.value for one in ended] == ["completed"] * 2
+    cursors = [request.path.partition("cursor=")[2] for request in server.requests if "/ingestions" in request.path]
+    assert cursors == ["", "7", ""]
+
+
 def test_one_that_is_not_known_is_refused(client: Make) -> None:
     unknown = problem(404, "There is no such ingestion.")
     with scripted(listed(), unknown) as server, pytest.raises(Refused, match="There is no such ingestion"):

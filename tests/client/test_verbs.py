@@ -104,6 +104,25 @@ def test_results_are_asked_for_again_until_they_come(client: Make, clock: Sleepe
     assert clock.slept[1:] == [3]
 
 
+def test_there_may_be_no_result(client: Make) -> None:
+    with scripted(send(head(200, Transfer_Encoding="chunked") + chunk(b"")), answer(200, b"")) as server:
+        for _ in range(2):
+            assert list(client(server.url).results("abc")) == []
+
+
+def test_an_answer_that_is_no_use_is_closed_before_results_are_asked_for_again(client: Make) -> None:
+    gone: list[bytes] = []
+
+    def refuse(connection: socket.socket) -> None:
+        problem(503, "Not now.", Retry_After="3")(connection)
+        gone.append(connection.recv(1))
+
+    lines = send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n') + chunk(b""))
+    with scripted(refuse, lines) as server:
+        assert [one.data for one in client(server.url).iter_results("abc")] == ["a"]
+    assert gone == [b""]
+
+
 def test_results_of_something_else_are_not_the_services(client: Make) -> None:
     with (
         scripted(answer(200, b"<h1>Welcome</h1>\n")) as server,

@@ -39,3 +39,21 @@ class FakeClock:
                 # An event has no hook, so it is polled every millisecond of real time.
                 self._changed.wait(0.001)
         return event.is_set()
+
+
+class Waits(FakeClock):
+    """Notes each wait of the threads of this name: whether its event was set before, and the seconds it is for."""
+
+    def __init__(self, thread: str) -> None:
+        super().__init__()
+        self.noted: list[tuple[bool, float | None]] = []
+        self._thread = thread
+
+    @property
+    def latest(self) -> tuple[bool, float | None] | None:
+        return self.noted[-1] if self.noted else None
+
+    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+        if threading.current_thread().name == self._thread:
+            self.noted.append((event.is_set(), seconds))
+        return super().wait(event, seconds)

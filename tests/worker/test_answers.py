@@ -79,6 +79,7 @@ def test_an_id_that_goes_alone_has_one_start(serve: Serve) -> None:
     # Its second failure splits it; each id but the last leaves others to go, and nothing is waited for.
     assert [one["delay"] for one in host.heard.all("retried")] == [0.0] * 4
     assert known(host, ingestion.id)[2] == ("RuntimeError", "no [2]")
+    assert [one["error"].message for one in host.heard.all("failed")] == ["3 of 3 ids failed; the first: no [1]"]
 
 
 def test_a_redrive_asks_only_for_what_failed(serve: Serve) -> None:

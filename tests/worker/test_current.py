@@ -114,3 +114,8 @@ def test_a_slow_down_is_logged_and_so_is_the_recovery(serve: Serve, caplog: pyte
     host.advance(300)
     eventually(lambda: "the rate is as configured from now on" in caplog.text)
     assert (host.client.get("/queue").json or {})["slowed_to"] is None
+    told = caplog.text.count("refused nothing for a while")
+    for _ in range(2):
+        host.advance(20)
+        eventually(lambda: [one.seen_at for one in host.store.workers()] == [host.clock.now()])
+    assert caplog.text.count("refused nothing for a while") == told

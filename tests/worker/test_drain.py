@@ -12,7 +12,16 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app import ConfigError, HoldQueue, IngestionAPI, Priority, Status, ingestion_finished
+from app import (
+    ConfigError,
+    HoldQueue,
+    IngestionAPI,
+    PermanentError,
+    Priority,
+    Status,
+    batch_failed,
+    ingestion_finished,
+)
 from app.errors import StoreUnavailable
 
 
@@ -72,6 +81,43 @@ def test_under_fresh_it_serves_what_waits(store: str) -> None:
     assert host.ingestion.get(again.id).status is Status.YET_TO_START, "no answer came after it"
 
 
+def test_serving_more_than_one_step_does_takes_no_time() -> None:
+    host, told = Trial(INGEST_FRESH=0), []
+
+    def finished(_: Flask, ingestion: Any, **__: Any) -> None:
+        told.append((ingestion.id, threading.current_thread()))
+
+    ingestion_finished.connect(finished, sender=host.app)
+    some = [host.ingestion.submit([1], "LOW").id for _ in range(1002)]
+    assert host.ingestion.run_until_idle(seconds=0) == 1
+    assert host.starts == [(0, [1])]
+    assert told == [(one, threading.current_thread()) for one in some]
+    assert {depth.waiting for depth in host.ingestion.service.store.stats().depths.values()} == {0}
+    assert host.now() == host.began_at
+
+
+def test_a_batch_that_ends_by_what_is_known_of_the_rest_may_have_failed(store: str) -> None:
+    def work(ids: Sequence[int]) -> dict[int, str]:
+        if len(host.starts) == 2:
+            host.ingestion.submit([2], "HIGH")
+        if 1 in ids:
+            raise PermanentError("no such id")
+        return dict.fromkeys(ids, "fine")
+
+    heard: list[tuple[list[int], str, Any]] = []
+
+    def failed(_: Flask, batch: Any, error: Any, attempt: Any, **__: Any) -> None:
+        heard.append((batch.ids, error.message, attempt))
+
+    host = Trial(work, INGEST_STORE=store, INGEST_FRESH=0, INGEST_SPLIT_FAILED=True)
+    batch_failed.connect(failed, sender=host.app)
+    one = host.ingestion.submit([1, 2], "LOW")
+    assert host.ingestion.run_until_idle() == 3
+    assert host.starts == [(0, [1, 2]), (5, [1]), (10, [2])]
+    assert heard == [([1, 2], "1 of 2 ids failed; the first: no such id", (0, 10))]
+    assert host.ingestion.get(one.id).status is Status.FAILED
+
+
 def test_it_honours_holds_and_retries(store: str) -> None:
     outcomes: list[Exception | None] = [OSError("not now"), HoldQueue(100), None]
 
@@ -109,6 +155,8 @@ def test_it_runs_only_what_starts_within_the_seconds_given(store: str) -> None:
     assert host.now() - host.began_at == 7
     assert host.ingestion.run_until_idle(seconds=3) == 1
     assert [after for after, _ in host.starts] == [0, 5, 10]
+    assert host.ingestion.run_until_idle(seconds=0.5) == 0
+    assert host.now() - host.began_at == 10.5
 
 
 def test_what_a_processor_raises_is_raised_if_asked_for() -> None:

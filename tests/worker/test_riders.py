@@ -10,7 +10,18 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import Failed, HoldQueue, IngestionAPI, PermanentError, Status, current_batch, current_batches
+from app import (
+    Failed,
+    HoldQueue,
+    IngestionAPI,
+    PermanentError,
+    Status,
+    batch_completed,
+    batch_failed,
+    current_batch,
+    current_batches,
+    ingestion_finished,
+)
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
 
@@ -107,6 +118,40 @@ def test_a_refusal_of_several_gives_each_a_call_of_its_own(serve: Serve) -> None
     assert [host.ingestion.get(one).counts.failed for one in (first, second, third)] == [0, 1, 0]
     assert host.error(second) == ("PermanentError", "400: 2 is no id")
     assert host.heard.all("retried")[0]["error"].type == "SharedCallRefused"
+
+
+def test_a_refusal_of_two_does_so_too(serve: Serve) -> None:
+    calls = Calls(PermanentError("400: 2 is no id"))
+    host = serve(calls, fill=True, interval=0, concurrency=1)
+    first, second = all_waiting(host, [1], [2])
+    host.heard.until_finished(first, second)
+    assert calls.ids == [[1, 2], [1], [2]]
+    assert not host.heard.all("failed")
+
+
+@pytest.mark.parametrize("signal", [batch_failed, batch_completed, ingestion_finished], ids=lambda one: one.name)
+def test_no_call_that_has_started_waits_for_a_receiver(serve: Serve, signal: Any) -> None:
+    """A claim is a start for the rate, so receivers of what becomes of any batch of a call come before it."""
+    entered, held, go_on = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    def processor(ids: list[int]) -> dict[int, Any]:
+        entered.release()
+        return {one: Failed("gone") if one == 2 else one for one in ids}
+
+    def receiver(_: Any, **__: Any) -> None:
+        held.set()
+        assert go_on.wait(BOUND)
+
+    host = serve(processor, fill=True, interval=0, concurrency=1, batch_size=2)
+    host.heard.stop_listening()
+    with signal.connected_to(receiver, sender=host.app):
+        ingestions = all_waiting(host, [1], [2], [3])
+        assert held.wait(BOUND)
+        calls = len(host.store.dispatches(9)) - 1  # The first two share one.
+        for _ in range(calls):
+            assert entered.acquire(timeout=BOUND)
+        go_on.set()
+        eventually(lambda: all(host.ingestion.get(one).status.final for one in ingestions))
 
 
 def test_a_hold_puts_all_back_untouched(serve: Serve) -> None:

@@ -21,7 +21,7 @@ from app.core import Claim, Wait
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import InvalidRequest, StoreUnavailable
 from app.memory.store import MemoryStore
-from tests.support.clock import START, FakeClock
+from tests.support.clock import START, FakeClock, Waits
 from tests.support.host import BOUND, Host, eventually
 from tests.support.queueing import claimed
 from tests.support.troubled import TroubledStore
@@ -101,6 +101,8 @@ def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
     gate.opened.set()
     host.ingestion.stop()
     assert host.store.workers() == []
+    host.ingestion.start()
+    eventually(host.store.workers)
 
 
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e308, -1.0])
@@ -193,6 +195,18 @@ class TestSchedule:
         assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival", "token"]
         assert f"ingestion {ingestion.id} ended: completed" in caplog.text
         assert f"of ingestion {ingestion.id}, attempt 1" in caplog.text
+        of_batches = {getattr(record, "batch_id", "") for record in caplog.records} - {""}
+        assert of_batches == {one["batch"].id for one in host.heard.all("started")}
+        assert {getattr(record, "ingestion_id", ingestion.id) for record in caplog.records} == {ingestion.id}
+
+    def test_a_thread_whose_next_start_is_later_leaves(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+        host = serve(echo)
+        host.heard.stop_listening()  # With a receiver of batch_completed, an ack would not claim.
+        ingestion = host.submit([1, 2, 3, 4])
+        eventually(lambda: host.ingestion.get(ingestion.id).counts.completed == 1 and not batch_threads(host))
+        host.advance(5)
+        eventually(lambda: host.ingestion.get(ingestion.id).status == Status.COMPLETED)
+        assert "died" not in caplog.text
 
     def test_slow_work_is_not_added_to_the_interval(self, serve: Serve, gate: Gate) -> None:
         host = serve(gate, concurrency=2)
@@ -270,6 +284,9 @@ class TestProcessorFails:
         assert traceback_of(caplog.records, "attempt 3 at batch") == ["no route to Oslo"]
         [failed] = host.heard.all("failed")
         assert (failed["batch"].position, failed["error"].type) == (0, "OSError")
+        assert (
+            f"batch {failed['batch'].id} of ingestion {ingestion.id} failed: OSError: no route to Oslo" in caplog.text
+        )
 
     def test_it_waits_for_its_backoff(self, serve: Serve) -> None:
         failures = iter([OSError("once"), OSError("twice")])
@@ -303,7 +320,7 @@ class TestProcessorFails:
         host.finished(ingestion.id)
         assert [one.started_at - START for one in host.store.dispatches(9)] == [0, 4, 8]
 
-    def test_a_permanent_error_fails_at_once(self, serve: Serve) -> None:
+    def test_a_permanent_error_fails_at_once(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
         def processor(_: Sequence[int]) -> None:
             raise PermanentError("no such id")
 
@@ -311,6 +328,8 @@ class TestProcessorFails:
         ingestion = host.finished(host.submit([1]).id)
         assert host.error(ingestion.id) == ("PermanentError", "no such id")
         assert len(host.heard.all("started")) == 1
+        # It is no bug of the processor's, so nobody needs to know where it was raised.
+        assert traceback_of(caplog.records, "attempt 1 at batch") == [""]
 
     def test_an_error_that_cannot_be_said_is_still_one(self, serve: Serve) -> None:
         class SpeechlessError(Exception):
@@ -421,11 +440,13 @@ class TestThreads:
 
     def test_a_processor_that_hangs_is_given_up(self, serve: Serve, gate: Gate) -> None:
         gate.held = {1}
-        host = serve(gate, interval=0, concurrency=1, max_attempts=1, process_timeout=300, lease=10_000)
+        clock = Waits("ingest-worker")
+        host = serve(gate, clock=clock, interval=0, concurrency=1, max_attempts=1, process_timeout=300, lease=10_000)
         ingestion = host.submit([1])
         other = host.submit([2])
         gate.wait_for_a_call()
         host.advance(299.5)
+        eventually(lambda: clock.latest == (False, 0.5))
         assert not host.heard.all("failed")
         host.advance(0.5)
         assert host.finished(ingestion.id).status == Status.FAILED
@@ -676,37 +697,37 @@ def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
         assert pruned.acquire(timeout=BOUND)
 
 
-class Waits(FakeClock):
-    """Notes how long the worker waits at last."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: float | None = None
-
-    def wait(self, event: threading.Event, seconds: float | None) -> bool:
-        if threading.current_thread().name == "ingest-worker":
-            self.seconds = seconds
-        return super().wait(event, seconds)
-
-
 def test_with_nothing_to_do_it_looks_again_after_a_third_of_a_lease_and_says_nothing(
     serve: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = Waits()
+    clock = Waits("ingest-worker")
     host = serve(echo, clock=clock, lease=30)
-    for passed, left in ((0, 10), (4, 6), (6, 10)):
+    for passed, left in ((0, 10), (4, 6), (5.5, 0.5), (0.5, 10)):
         host.advance(passed)
-        eventually(lambda left=left: clock.seconds == left)  # type: ignore[misc]
+        eventually(lambda left=left: clock.latest == (False, left))  # type: ignore[misc]
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_between_two_starts_it_waits_for_the_token(serve: Serve) -> None:
-    clock = Waits()
+    clock = Waits("ingest-worker")
     host = serve(echo, clock=clock, interval=5, lease=3000)
     host.submit([1, 2, 3, 4])
-    eventually(lambda: clock.seconds == 5)
+    eventually(lambda: clock.latest == (False, 5))
     host.advance(2)
-    eventually(lambda: clock.seconds == 3)
+    eventually(lambda: clock.latest == (False, 3))
+
+
+def test_while_batches_run_it_waits_for_the_first_time_out(serve: Serve, gate: Gate) -> None:
+    clock = Waits("ingest-worker")
+    host = serve(gate, clock=clock, interval=2, concurrency=2, process_timeout=7, lease=60)
+    host.submit([1, 2, 3, 4])
+    gate.wait_for_a_call()
+    host.advance(2)
+    gate.wait_for_a_call()
+    eventually(lambda: clock.latest == (False, 5))
+    host.advance(3)
+    eventually(lambda: clock.latest == (False, 2))
+    assert not host.heard.all("retried")
 
 
 def test_what_is_added_while_it_looks_is_found(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -733,6 +754,29 @@ def test_what_is_added_while_it_looks_is_found(serve: Serve, gate: Gate, monkeyp
     assert [list(ids) for ids in gate.calls] == [[1], [2]]
 
 
+def test_what_is_added_right_after_a_start_was_not_limited_by_slots(
+    serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(MemoryStore):
+        """Somebody submits after the worker has claimed a batch, before it claims the next."""
+
+        late: list[Callable[[], Any]] = []  # noqa: RUF012
+
+        def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
+            answer = super().claim(limit, was_full=was_full)
+            if self.late and not isinstance(answer, Wait):
+                self.late.pop()()
+            return answer
+
+    monkeypatch.setattr("app.extension.open_store", lambda settings, clock, _: Late(settings, clock))
+    host = serve(gate, interval=0, concurrency=2, lease=9000)
+    Late.late.append(lambda: host.submit([2]))
+    host.submit([1])
+    for _ in range(2):
+        gate.wait_for_a_call()
+    assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival"] * 2
+
+
 class TestStoreFails:
     def test_it_is_asked_again_until_it_is_back(self, troubled: Serve, caplog: pytest.LogCaptureFixture) -> None:
         host = troubled(echo, interval=0)
@@ -751,6 +795,18 @@ class TestStoreFails:
         host.advance(10)
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.client.get("/readyz").status_code == 200
+        caplog.clear()
+        host.store.fail(StoreUnavailable("connection refused"), "claim", times=1)
+        host.submit([2])
+        eventually(lambda: waits_in(caplog) == ["0.5"])
+
+    def test_from_the_start_it_is_asked_again_after_half_a_second(
+        self, troubled: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        host = troubled(echo, autostart=False)
+        host.store.fail(StoreUnavailable("connection refused"))
+        host.ingestion.start()
+        eventually(lambda: waits_in(caplog) == ["0.5"])
 
     @pytest.mark.parametrize(("call", "error"), [("ack", None), ("bury", PermanentError("no")), ("retry", OSError())])
     def test_an_outcome_is_kept_until_it_is_back(self, troubled: Serve, call: str, error: Exception | None) -> None:
@@ -787,12 +843,19 @@ class TestStoreFails:
         assert host.finished(host.submit([1]).id).status == Status.COMPLETED
         assert pauses == [0.5, 1, 2, 4, 8, 10, 10]
 
+    @pytest.mark.parametrize(
+        ("call", "error"), [("ack", None), ("retry", OSError()), ("bury", PermanentError("no")), ("hold", HoldQueue(5))]
+    )
     def test_one_that_is_given_up_in_the_meantime_ends_its_thread_without_a_word(
-        self, troubled: Serve, caplog: pytest.LogCaptureFixture
+        self, troubled: Serve, caplog: pytest.LogCaptureFixture, call: str, error: Exception | None
     ) -> None:
-        host = troubled(echo, interval=0)
+        def processor(_: Sequence[int]) -> None:
+            if error:
+                raise error
+
+        host = troubled(processor, interval=0)
         host.heard.stop_listening()
-        host.store.fail(StoreUnavailable("gone"), "ack")
+        host.store.fail(StoreUnavailable("gone"), call)
         host.submit([1])
         eventually(lambda: "waits for the store: gone" in caplog.text)
         host.ingestion.stop(0)
@@ -866,6 +929,11 @@ class TestWorkerDies:
         host.ingestion.start()
         assert host.finished(ingestion.id).status == Status.COMPLETED
         assert host.client.get("/readyz").status_code == 200
+        host.store.fail(ZeroDivisionError("a planted bug"), "claim", times=1)
+        ingestion = host.submit([1])
+        eventually(lambda: host.service.worker.state == "dead")
+        host.service.worker.start()
+        assert host.finished(ingestion.id).status == Status.COMPLETED
 
 
 class TestStop:
@@ -877,6 +945,36 @@ class TestStop:
             assert host.service.worker.state == "off"
         host.submit([2])
         assert host.service.worker.state == "off"
+
+    def test_a_thread_that_would_go_on_claims_nothing_more(self, serve: Serve, gate: Gate) -> None:
+        host = serve(gate, interval=0, concurrency=1)
+        host.heard.stop_listening()  # With a receiver of batch_completed, an ack would not claim.
+        host.submit(range(1, 6))
+        gate.wait_for_a_call()
+        host.service.worker.stop_claiming()
+        gate.opened.set()
+        eventually(lambda: host.service.worker.state == "off")
+        assert len(host.store.dispatches(9)) == 1
+
+    def test_a_start_while_it_waits_for_the_last_announcement_is_one(self, serve: Serve, gate: Gate) -> None:
+        told, go_on = threading.Event(), threading.Event()
+
+        def receiver(*_: Any, **__: Any) -> None:
+            told.set()
+            assert go_on.wait(BOUND)
+            host.ingestion.start()
+
+        host = serve(gate, interval=0, max_attempts=1, process_timeout=60, lease=10_000)
+        with batch_failed.connected_to(receiver, sender=host.app):
+            host.submit([1])
+            gate.wait_for_a_call()
+            host.advance(60)
+            assert told.wait(BOUND)
+            stopping = in_a_thread(lambda: host.ingestion.stop(0))
+            eventually(lambda: host.service.worker.state == "off")
+            go_on.set()
+            joined(stopping)
+        assert host.service.worker.state == "running"
 
     def test_of_the_worker_alone_it_ends_its_thread(self, serve: Serve) -> None:
         host = serve(echo)
