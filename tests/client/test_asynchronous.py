@@ -265,3 +265,13 @@ def test_a_client_by_the_environment(kind: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("INGEST_URL", "")
     monkeypatch.delenv("INGEST_KEY")
     kind.from_env()
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_an_empty_key_in_the_environment_is_none(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGEST_KEY", "")
+    with scripted(answer(200, EXAMPLES["getQueue"])) as server:
+        monkeypatch.setenv("INGEST_URL", server.url)
+        client = kind.from_env()
+        run(client.queue) if kind is AsyncClient else client.queue()
+    assert "authorization" not in server.requests[0].headers

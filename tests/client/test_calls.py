@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import socket
 import ssl
 from collections.abc import Callable
@@ -43,6 +44,15 @@ def test_by_default_a_call_goes_again_five_times(client: Make) -> None:
     with scripted(*[reset] * 7) as server, pytest.raises(Unreachable):
         client(server.url).cancel("abc")
     assert len(server.requests) == 6
+
+
+def test_a_client_is_as_patient_as_told_where_nothing_else_is_asked_for() -> None:
+    options = inspect.signature(Client).parameters
+    assert {name: options[name].default for name in ("timeout", "retries", "patience")} == {
+        "timeout": 30,
+        "retries": 5,
+        "patience": 60,
+    }
 
 
 def test_without_retries_it_goes_once(client: Make, clock: Sleeper) -> None:
@@ -148,6 +158,7 @@ def test_where_nothing_is_found_the_prefix_may_be_missing(client: Make, code: in
         (OSError("Something else."), "Something else"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "[Errno 111] Connect call failed"), "Connection refused"),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), "the connection was lost before the answer was complete"),
+        (PermissionError(errno.EPERM, "[Errno 1] Connect call failed"), "Operation not permitted"),
     ],
 )
 def test_an_error_of_the_system_is_told_in_its_words(error: OSError, told: str) -> None:

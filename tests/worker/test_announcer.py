@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 
 import pytest
 
 from app.worker.announcer import Announcer
-from tests.support.host import BOUND
+from tests.support.host import BOUND, eventually
 
 
 def threads() -> list[threading.Thread]:
@@ -48,6 +49,20 @@ def test_one_that_never_returns_holds_up_a_stop_for_its_seconds_only() -> None:
     free.set()
     thread.join(BOUND)
     assert not thread.is_alive()
+
+
+def test_while_it_waits_it_keeps_nothing_alive() -> None:
+    class App:
+        def call(self) -> None:
+            pass
+
+    announcer, app = Announcer("test"), App()
+    kept = weakref.ref(app)
+    announcer.put(app.call)
+    del app
+    eventually(lambda: kept() is None)
+    assert len(threads()) == 1
+    announcer.stop(BOUND)
 
 
 def test_a_call_may_stop_it() -> None:

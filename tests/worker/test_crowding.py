@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Sequence
 
 from app import ingestion_finished
-from app.core.clock import SystemClock
 from tests.support.host import BOUND, Host
 
 
@@ -35,7 +34,7 @@ def test_one_that_takes_longer_after_many_quick_ones_does_not_hold_up_the_rest(s
         if ids[0] > 3 * count:
             met.wait()  # Passes only when four of them run at once.
 
-    host = serve(process, interval=0, concurrency=4, clock=SystemClock())
+    host = serve(process, interval=0, concurrency=4)
     one = host.ingestion.submit(range(1, 3 * count + 1), "HIGH")
     four = host.ingestion.submit(range(3 * count + 1, 3 * count + 13), "LOW")
     host.heard.until_finished(one.id, four.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -11,19 +12,23 @@ import re
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
+from flask import Flask
 
 from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
 from app.core import Claim, Wait
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import InvalidRequest, StoreUnavailable
 from app.memory.store import MemoryStore
+from app.signals import Emitter
+from app.worker import Worker
 from tests.support.clock import START, FakeClock, Waits
 from tests.support.host import BOUND, Host, eventually
-from tests.support.queueing import claimed
+from tests.support.queueing import claimed, settings
 from tests.support.troubled import TroubledStore
 
 Serve = Callable[..., Host]
@@ -775,6 +780,20 @@ def test_what_is_added_right_after_a_start_was_not_limited_by_slots(
     for _ in range(2):
         gate.wait_for_a_call()
     assert [one.limited_by for one in host.store.dispatches(9)] == ["arrival"] * 2
+
+
+def test_one_that_is_dropped_leaves_no_thread() -> None:
+    clock = Waits("dropped-worker")
+    chosen = settings(lease=60)
+    worker = Worker("dropped", MemoryStore(chosen, clock), chosen, clock, echo, Emitter("dropped", Flask("host")))
+    worker.start()
+    eventually(lambda: clock.latest == (False, 20))
+    dropped, alarm = weakref.ref(worker), worker.alarm
+    del worker
+    gc.collect()
+    assert dropped() is None
+    alarm()
+    eventually(lambda: "dropped-worker" not in {thread.name for thread in threading.enumerate()})
 
 
 class TestStoreFails:
