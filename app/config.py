@@ -105,7 +105,9 @@ class Settings:
         True, flag, "Whether to upgrade its tables at the start; without it, `flask-ingestion db upgrade` does."
     )
     processor: str = _setting("", text, "The callable that does the work, as package.module:name.")
-    upstream_url: str = _setting("", text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
+    upstream_url: str = _setting(
+        "", text, "An upstream to call, holding {ids} or {id}; needs the extra http.", secret=True
+    )
     upstream_method: str = _setting(
         "GET", choice("GET", "POST", "PUT", "PATCH", "DELETE"), "How it is asked: GET, POST, PUT, PATCH or DELETE."
     )
@@ -301,5 +303,5 @@ def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:
         return parse(value)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         what = "" if metadata["secret"] else f", not {value!r}"
-        why = f"; {error}" if metadata["explains"] else ""
+        why = f"; {error}" if metadata["explains"] and str(error) else ""
         raise ConfigError(f"{key} must be {parse.__doc__}{what}{why}.") from None
