@@ -176,7 +176,7 @@ def search(
         with suppress(UnknownIngestion):  # forgotten meanwhile
             found.append(finder.at(ingestion.id, index))
     since = left.created_at if left else None
-    return Search(found, len(places) > limit, len(scan.orders), left is None or not any(unfinished), since)
+    return Search(found, len(places) > limit, len(scan.orders), not any(unfinished), since)
 
 
 def hash_of(one: Id) -> int:

@@ -228,10 +228,9 @@ class Record:
 
     def ready_before(self, position: int, now: float) -> int:
         """Returns how many starts those batches need that are due, below a position that was dispatched before."""
-        details = self.details
-        due = [at for at, due in details.dues.items() if at < position and due <= now and self.states[at] == WAITING]
-        apart = sum(one.starts - 1 for at, one in details.answers.items() if at < position and self.states[at] == NEW)
-        return self.states.count(NEW, 0, position) + apart + sum(map(self.starts, due))
+        dues = self.details.dues.items()
+        due = [at for at, due in dues if at < position and due <= now and self.states[at] == WAITING]
+        return self.states.count(NEW, 0, position) + sum(map(self.starts, due))
 
     def counts(self) -> Counts:
         new, running, waiting, completed, failed = self.tally

@@ -18,7 +18,11 @@ from tests.support.queueing import bury, claimed, finish, release, retry, submit
 from .test_listing import STEPS, act
 
 BOOM = BatchError("ValueError", "boom")
-HERE = socket.gethostname(), os.getpid()
+
+
+def here() -> tuple[str, int]:
+    """This machine and process, which need not be the one that imported this."""
+    return socket.gethostname(), os.getpid()
 
 
 def test_each_says_when_it_ran_how_it_ended_and_what_it_waited_for(
@@ -29,7 +33,7 @@ def test_each_says_when_it_ran_how_it_ended_and_what_it_waited_for(
     began = clock.now()
     assert store.attempts(made.id) == (made, began, [])
     (claim,) = claimed(store)
-    running = Attempt(0, 1, began, began, "arrival", *HERE)
+    running = Attempt(0, 1, began, began, "arrival", *here())
     assert store.attempts(made.id)[2] == [running]
     clock.advance(2)
     release(store, claim)
@@ -51,10 +55,10 @@ def test_each_says_when_it_ran_how_it_ended_and_what_it_waited_for(
     assert estimate is None
     assert made_here == [
         running._replace(ended_at=began + 2, outcome="released"),
-        Attempt(0, 1, began + 2, began + 5, "token", *HERE, began + 6, "retry", BOOM),
-        Attempt(0, 2, began + 36, began + 36, "retry", *HERE, began + 96, "retry", LOST),
-        Attempt(0, 3, began + 96, began + 106, made_here[3].limited_by, *HERE, began + 106, "failed", BOOM),
-        Attempt(0, 1, began + 106, began + 111, "token", *HERE, began + 111, "completed"),
+        Attempt(0, 1, began + 2, began + 5, "token", *here(), began + 6, "retry", BOOM),
+        Attempt(0, 2, began + 36, began + 36, "retry", *here(), began + 96, "retry", LOST),
+        Attempt(0, 3, began + 96, began + 106, made_here[3].limited_by, *here(), began + 106, "failed", BOOM),
+        Attempt(0, 1, began + 106, began + 111, "token", *here(), began + 111, "completed"),
     ]
 
 

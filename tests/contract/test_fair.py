@@ -378,6 +378,29 @@ def test_with_aging_nobody_of_an_old_priority_waits_for_ever(new_store: Callable
     assert math.isclose(clock.now() - low.created_at, 120.0, abs_tol=10.0)
 
 
+def test_with_aging_what_is_older_counts_whatever_its_priority(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(fair=True, priority_aging=10.0, interval=5.0)
+    now = clock.now()
+    before = [submit(store, [1], Priority.LOW, owner=owner) for owner in ("web", "desk")]
+    clock.advance(24)
+    after = submit(store, [1], Priority.LOW, owner="web")
+    clock.advance(1)
+    own = submit(store, [1], Priority.HIGH, owner="nightly")
+    expected = [before[0], before[1], own, after]
+    order = [batch.ingestion_id for batch, _ in store.upcoming(9)]
+    assert sorted(order[:2]) == sorted(one.id for one in before)
+    assert order[2:] == [own.id, after.id]
+    for one, wait in zip(order, (0, 5, 10, 15), strict=True):
+        estimate = estimate_of(store, one)
+        assert estimate is not None
+        assert estimate.start == pytest.approx(now + 25 + wait, abs=1e-3)
+    assert {one.id for one in expected} == set(order)
+    quote = store.quote(1, "nightly")[Priority.HIGH]
+    assert quote.start == pytest.approx(now + 25 + 15, abs=1e-3)
+
+
 class TestSomeArePausedOrMoved:
     @pytest.fixture
     def store(self, new_store: Callable[..., Store]) -> Store:
@@ -456,7 +479,7 @@ class TestSomeArePausedOrMoved:
         for batch, start in store.upcoming(40):
             found = store.finder.at(batch.ingestion_id, batch.position * 3)
             assert found.batch.id == batch.id
-            assert found.start == pytest.approx(start)
+            assert found.start == pytest.approx(start, abs=1e-3)
         (claim,) = claimed(store)
         retry(store, claim, BOOM, 20.0)
         found = store.finder.at(claim.batch.ingestion_id, 0)

@@ -117,13 +117,36 @@ def test_a_batch_that_waits_starts_when_the_queue_says_so(
         found = store.finder.at(batch.ingestion_id, batch.position * 3)
         assert (found.batch.id, found.batch.attempt) == (batch.id, batch.attempt)
         if batch.attempt == 0:
-            assert found.start == pytest.approx(start)
+            assert found.start == pytest.approx(start, abs=1e-3)
         else:
             # While it waits, the line in front of it grows shorter.
             assert found.start is not None
             assert found.start <= (start or 0.0) + 1e-6
     store.pause()
     assert all(store.finder.at(batch.ingestion_id, 0).start is None for batch, _ in store.upcoming(200))
+
+
+def test_a_batch_that_was_started_before_waits_for_those_below_it_that_are_due(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=5.0, batch_size=1)
+    made, claims = submit(store, [1, 2, 3, 4]), []
+    for _ in range(3):
+        claims += claimed(store)
+        clock.advance(5)
+    now = clock.now()
+
+    def starts() -> list[float | None]:
+        found = [store.finder.at(made.id, nth).start for nth in range(4)]
+        return [None if start is None else round(start - now, 3) for start in found]
+
+    retry(store, claims[2], BOOM, 0.0)
+    assert starts() == [None, None, 0, 5]
+    retry(store, claims[1], BOOM, 0.0)
+    assert starts() == [None, 0, 5, 10]
+    bury(store, claims[0], BOOM)
+    store.redrive(made.id)
+    assert starts() == [0, 5, 10, 15]
 
 
 def test_without_an_index_the_unfinished_and_the_latest_are_looked_through(

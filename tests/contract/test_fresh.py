@@ -158,6 +158,57 @@ class TestWhatIsKnown:
         store.prune()
         assert [submit(store, [one]).status.final for one in (1, 2, 3, 4)] == [True, False, True, True]
 
+    def test_an_answer_that_came_again_or_served_a_batch_in_line_is_used(self, fresh: New, clock: FakeClock) -> None:
+        store = fresh(fresh=1000, fresh_max=3)
+        for one in (1, 2, 3):
+            answered(store, [one], [f"{one}"])
+            clock.advance(1)
+        answered(store, [1], ['"again"'], fresh=0)
+        clock.advance(1)
+        waits = submit(store, [9, 9, 9, 2])
+        (claim,) = claimed(store)
+        assert blocked(store).reason == "empty"
+        clock.advance(1)
+        finish(store, claim)
+        assert store.get(waits.id).status is Status.COMPLETED
+        store.prune()
+        # Of four, 3 is the one whose last use is longest ago.
+        assert [submit(store, [one]).status.final for one in (1, 2, 9, 3)] == [True, True, True, False]
+
+    def test_is_forgotten_once_it_was_not_used_for_long_and_the_rest_is_kept(
+        self, fresh: New, clock: FakeClock
+    ) -> None:
+        store = fresh(fresh=60, retention=60)
+        answered(store, [1], ['"a"'])
+        clock.advance(50)
+        answered(store, [2], ['"b"'])
+        clock.advance(20)
+        store.prune()
+        assert submit(store, [2]).status is Status.COMPLETED
+
+    def test_serves_several_batches_each_of_which_ends_then(self, fresh: New, clock: FakeClock) -> None:
+        store = fresh(fresh=60)
+        for first in (1, 4, 7):
+            answered(store, [first, first + 1, first + 2], ["1", "2", "3"])
+        clock.advance(10)
+        ingestion = submit(store, range(1, 10))
+        told = [(one.started_at, one.finished_at, one.attempt) for one in store.batches(ingestion.id)[1]]
+        assert told == [(None, START + 10, 0)] * 3
+
+    def test_serves_a_batch_in_line_before_one_that_starts_later(self, fresh: New, clock: FakeClock) -> None:
+        store = fresh(fresh=60, interval=5)
+        answered(store, [4, 5, 6], ["4", "5", "6"])
+        ingestion = submit(store, range(1, 7))
+        clock.advance(5)
+        (claim,) = claimed(store)
+        assert claim.batch.ids == [1, 2, 3]
+        blocked(store)
+        clock.advance(5)
+        blocked(store)
+        running, served = store.batches(ingestion.id)[1]
+        assert (running.started_at, running.finished_at) == (START + 5, None)
+        assert (served.status, served.started_at) == (Status.COMPLETED, None)
+
     def test_counts_from_the_submission_however_long_it_waits(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=10)
         answered(store, [1], ['"a"'])

@@ -112,7 +112,17 @@ def test_very_many_holds_cost_no_more_than_the_latest(new_store: NewStore, clock
     assert sum(one.held for one in store.minutes().values()) == pytest.approx(CHANGES / 2)
 
 
-@pytest.mark.parametrize("waited", [0, 0.05, 1, 3, 59, 3000, 90_000])
+def test_each_of_several_pauses_is_told(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    for _ in range(3):
+        store.pause()
+        clock.advance(5)
+        store.resume()
+        clock.advance(10)
+    assert sum(one.paused for one in store.minutes().values()) == pytest.approx(15)
+
+
+@pytest.mark.parametrize("waited", [0, 0.05, 1, 3, 59, 3000, 90_000, 300_000])
 def test_a_wait_is_told_to_a_factor_of_two(new_store: NewStore, clock: FakeClock, waited: float) -> None:
     store = new_store()
     submit(store, [1])

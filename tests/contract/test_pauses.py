@@ -131,6 +131,15 @@ def test_what_is_paused_counts_against_the_bounds(new_store: Callable[..., Store
         submit(store, [1], owner="bob")
 
 
+@pytest.mark.parametrize("priority", Priority)
+def test_whatever_its_priority(new_store: Callable[..., Store], priority: Priority) -> None:
+    store = new_store(max_pending=2)
+    store.pause(what=Pauses(frozenset({priority})))
+    submit(store, range(1, 7), priority)
+    with pytest.raises(BacklogFull, match="2 batches are waiting and at most 2 may"):
+        submit(store, [1], Priority.HIGH)
+
+
 def test_each_pause_is_ended_by_itself_and_is_in_the_log(store: Store) -> None:
     store.pause("bob")
     store.pause("ann", URGENT)

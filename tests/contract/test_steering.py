@@ -242,6 +242,26 @@ def test_a_move_counts_against_the_same_quota(new_store: Callable[..., Store]) -
     submit(store, range(1, 4), owner="ann")
 
 
+def test_what_is_not_moved_goes_on_to_count(new_store: Callable[..., Store]) -> None:
+    store = new_store(key_quota=6, interval=5)
+    first, _ = (submit(store, [1, 2, 3], owner="me") for _ in range(2))
+    store.move(first.id, Priority.LOW)
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, [1], owner="me")
+    assert refused.value.retry_after == pytest.approx(0.0)
+    claimed(store)
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, [1, 2, 3, 4], owner="me")
+    assert refused.value.retry_after == pytest.approx(5.0)
+
+
+def test_of_what_was_moved_no_estimate_is_judged(new_store: Callable[..., Store]) -> None:
+    store = new_store()
+    store.move(submit(store, [1]).id, Priority.HIGH)
+    finish(store, claimed(store)[0])
+    assert store.stats().accuracy is None
+
+
 def test_what_has_ended_is_not_moved(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0)
     done, cancelled = submit(store, [1]), submit(store, range(1, 9))

@@ -131,6 +131,14 @@ def test_another_goes_on_after_the_lease(store: Store, clock: FakeClock) -> None
     assert isinstance(store.sweeps.claim(60), Sweep)
 
 
+def test_while_others_work_on_all_it_is_looked_for_when_the_first_lease_ends(store: Store) -> None:
+    for _ in range(2):
+        store.sweeps.add(sweep())
+    assert isinstance(store.sweeps.claim(60), Sweep)
+    assert isinstance(store.sweeps.claim(20), Sweep)
+    assert store.sweeps.claim(60) == pytest.approx(20)
+
+
 def test_what_refuses_is_left_out(store: Store) -> None:
     one, two = failed(store), failed(store)
     store.redrive(one)

@@ -35,6 +35,18 @@ def test_a_slice_of_a_slice_is_that_of_the_list(
         packed[len(packed)]
 
 
+@given(st.lists(TEXTS, min_size=1, max_size=40), ENDS, ENDS, st.data())
+def test_an_id_is_found_where_it_is_in_the_list(
+    ids: list[str], first: int | None, last: int | None, data: st.DataObject
+) -> None:
+    packed, expected, sought = Strings.of(ids)[first:last], ids[first:last], data.draw(st.sampled_from(ids))
+    if sought in expected:
+        assert packed.index(sought) == expected.index(sought)
+    else:
+        with pytest.raises(ValueError, match="is not in it"):
+            packed.index(sought)
+
+
 @given(LISTS, LISTS)
 def test_equal_ids_are_equal(some: list[str], others: list[str]) -> None:
     assert (Strings.of(some) == Strings.of(others)) == (some == others)

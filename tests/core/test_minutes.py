@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import HOUR, Change, Minute, Priority, add_stops, wait_quantile
+from app.core import HOUR, NO_WAITS, Change, Minute, Priority, add_stops, wait_quantile
+
+
+def test_the_counts_of_waits_take_as_many_bytes_as_databases_hold_of_them() -> None:
+    assert len(NO_WAITS) == len(Minute().waits.tobytes()) == 4 * 24 * 3
+
 
 CHANGES = st.lists(st.tuples(st.integers(0, 900), st.booleans(), st.integers(-60, 1200)), max_size=12)
 

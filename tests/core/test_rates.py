@@ -30,6 +30,12 @@ def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
     assert list(faults({"interval": value})) == ["#/interval"]
 
 
+def test_of_a_limit_that_is_none_of_them_sixty_characters_are_shown() -> None:
+    assert faults({"limits": {"x" * 61: "5/s"}}) == {
+        "#/limits": f"{'x' * 60!r} is none of the configured limits; there are none."
+    }
+
+
 def test_true_is_no_number() -> None:
     with pytest.raises(InvalidRequest, match="interval"):
         check_rates({"interval": True}, settings(interval=1))

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from app.core import Gate, Priority, Status, TokenBucket, Wait, check_cancel, check_redrive, is_last, rank_of
+from app.core import (
+    Gate,
+    Pauses,
+    Priority,
+    Rates,
+    Status,
+    TokenBucket,
+    Wait,
+    check_cancel,
+    check_redrive,
+    is_last,
+    rank_of,
+)
 from app.core.states import count_statuses
 from app.errors import Conflict
 from tests.support.queueing import settings
@@ -46,6 +58,18 @@ def test_a_start_is_limited_by_what_came_last() -> None:
     one.resume(NOW + 3)
     assert one.limited_by(fresh=True, due=NOW, token_at=NOW + 1, was_full=False) == "paused"
     assert one.limited_by(fresh=True, due=NOW, token_at=NOW + 1, was_full=True) == "slots"
+
+
+def test_what_is_kept_makes_the_same_gate_again() -> None:
+    chosen = settings(interval=5, limits="9/min", concurrency_most=9)
+    one = Gate.of(chosen, NOW)
+    one.pause(Pauses(frozenset({Priority.LOW}), frozenset({"nightly"})))
+    one.change_rates(chosen, Rates(interval=10.0), NOW)
+    assert one.slow_down(chosen, NOW, NOW) == 20
+    one.order_since = NOW
+    again = Gate.of(chosen, NOW, *one.kept())
+    assert again.kept() == one.kept()
+    assert (again.pauses, again.pace, again.rates, again.order_since) == (one.pauses, one.pace, one.rates, NOW)
 
 
 def test_the_rank_is_the_weight_or_with_aging_the_time_moved_by_it() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core import Priority, check_request, past_moment, printable
+from app.core import Priority, check_priority, check_request, past_moment, printable
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
 
@@ -25,6 +25,29 @@ def faults(chosen: dict[str, Any] | None = None, **body: Any) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as refused:
         checked(chosen, **body)
     return {fault.pointer: fault.detail for fault in refused.value.faults}
+
+
+def test_fresh_is_a_number_of_seconds_up_to_the_setting() -> None:
+    chosen = settings(fresh=60)
+    for fresh in (0, 60, 0.5):
+        assert check_request({"ids": [1], "priority": "LOW", "fresh": fresh}, chosen, NOW)[-1] == fresh
+    for wrong in (-1, 60.1, True, "1"):
+        assert list(faults({"fresh": 60}, fresh=wrong)) == ["#/fresh"]
+    assert list(faults(fresh=1)) == ["#/fresh"]
+
+
+def test_a_move_names_a_priority_and_nothing_else() -> None:
+    assert check_priority({"priority": "LOW"}) is Priority.LOW
+    wrong: list[tuple[Any, list[str]]] = [
+        ([], ["#"]),
+        ({}, ["#/priority"]),
+        ({"priority": "TOP"}, ["#/priority"]),
+        ({"priority": "LOW", "a/b": 1}, ["#/a~1b"]),
+    ]
+    for body, pointers in wrong:
+        with pytest.raises(InvalidRequest) as refused:
+            check_priority(body)
+        assert [fault.pointer for fault in refused.value.faults] == pointers
 
 
 def test_what_a_program_hands_over_is_taken_as_it_is() -> None:

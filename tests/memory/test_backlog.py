@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.core import COMPLETED, NEW, Priority
 from app.memory.backlog import Lane, place
+from app.memory.fair import FairLane
 from app.memory.record import Record
 from app.store import Submission
 
@@ -21,13 +22,15 @@ STEPS = st.lists(
 )
 
 
-def record(order: int) -> Record:
-    return Record(f"{order}", order, 2.0, 0.0, 3, Submission(array("q", range(9)), Priority.MEDIUM))
+def record(order: int, owner: str | None = None) -> Record:
+    submission = Submission(array("q", range(9)), Priority.MEDIUM, owner=owner or f"{order % 3}")
+    return Record(f"{order}", order, 2.0, 0.0, 3, submission)
 
 
+@pytest.mark.parametrize("kind", [Lane, FairLane])
 @given(steps=STEPS)
-def test_it_counts_as_a_list_does(steps: Any) -> None:
-    lane, known, gone = Lane(), list[Record](), list[Record]()
+def test_it_counts_as_a_list_does(kind: type[Lane | FairLane], steps: Any) -> None:
+    lane, known, gone = kind(), list[Record](), list[Record]()
     made = 0
     for step, which in steps:
         if step == "add":
@@ -121,11 +124,12 @@ def test_one_that_is_redriven_is_the_oldest_until_it_starts() -> None:
     assert lane.oldest() is records[1]
 
 
-def test_what_has_ended_takes_no_memory() -> None:
-    lane = Lane()
+@pytest.mark.parametrize("kind", [Lane, FairLane])
+def test_what_has_ended_takes_no_memory(kind: type[Lane | FairLane]) -> None:
+    lane = kind()
     tracemalloc.start()
     for order in range(1, 5001):
-        one = record(order)
+        one = record(order, f"{order}")
         lane.add(one)
         for position in range(3):
             one.move(position, COMPLETED)

@@ -7,12 +7,12 @@ import weakref
 
 import pytest
 
-from app.core.models import Priority
+from app.core import BatchError, FailureFilter, Priority
 from app.errors import BacklogFull
 from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, settings, submit
+from tests.support.queueing import bury, claimed, finish, settings, submit
 
 
 @pytest.fixture
@@ -54,15 +54,34 @@ def test_a_million_ingestions_take_no_more_memory_than_the_first_thousand(record
     assert drain(1_000_000, records) < 150
 
 
-def test_what_was_cancelled_behind_an_endless_stream_is_let_go(records: weakref.WeakSet[Record]) -> None:
+@pytest.mark.parametrize("fair", [True, False])
+def test_what_was_cancelled_behind_an_endless_stream_is_let_go(records: weakref.WeakSet[Record], fair: bool) -> None:
     clock = FakeClock()
-    store = MemoryStore(settings(retention=10), clock)
+    store = MemoryStore(settings(retention=10, fair=fair), clock)
     submit(store, range(1, 10_000), Priority.HIGH)
     for _ in range(1000):
         store.cancel(submit(store, [1], Priority.LOW).id)
         clock.advance(1)
     gc.collect()
     assert len(records) < 150
+
+
+def test_a_failure_that_was_started_over_while_the_rest_was_read_is_left_out() -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(interval=0, batch_size=1), clock)
+    first = submit(store, [1])
+    bury(store, claimed(store)[0], BatchError("E", "boom"))
+    clock.advance(1)
+    for _ in range(1000):  # As many as are read under one hold of the lock.
+        submit(store, [1])
+    for claim in claimed(store, 1000):
+        bury(store, claim, BatchError("E", "boom"))
+    reading = store.failures(FailureFilter())
+    next(reading)
+    store.redrive(first.id)
+    clock.advance(1)
+    bury(store, claimed(store)[0], BatchError("E", "boom"))
+    assert first.id not in {one.ingestion_id for one in reading}
 
 
 def test_without_settings_what_waits_is_bounded_with_room_for_a_million_ids() -> None:

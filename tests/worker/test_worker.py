@@ -1026,6 +1026,7 @@ class TestStop:
         host.submit([1])
         eventually(lambda: host.service.worker.state == "off")
         assert host.heard.all("started") == []
+        assert host.store.stats().running == 0
 
     def test_before_a_start_it_stays_stopped(self, serve: Serve) -> None:
         host = serve()
@@ -1061,11 +1062,12 @@ class TestStop:
         eventually(lambda: host.service.worker.state == "stopping")
 
         def over() -> bool:
-            host.advance(0.5)
+            host.clock.advance(0.5)
             return not stopping.is_alive()
 
         eventually(over)
         assert host.clock.now() >= START + 10
+        assert host.service.worker.state == "off"
         assert "did not end in time and is put back" in caplog.text
         batch = host.service.store.batches(ingestion.id)[1][0]
         assert (batch.status, batch.attempt) == (Status.TRIGGERED, 0)
