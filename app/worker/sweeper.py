@@ -50,6 +50,12 @@ class Sweeper(Daemon):
         if thread is not None and thread is not threading.current_thread():
             thread.join(seconds)
 
+    def carry_out(self) -> None:
+        """Carry out what is pending in this thread, for a host's test."""
+        self._stopping.clear()
+        while self._next() == 0.0:
+            pass
+
     def _look(self) -> float | None:
         wait: float | None
         try:
