@@ -123,10 +123,10 @@ class Lifecycle:
     def run_until_idle(self, *, raises: bool = False, seconds: float | None = None) -> int:
         """Run everything that waits in this thread, while time jumps to each start; returns how many attempts ran.
 
-        Batches run one after the other, in the order, at the times, with the holds and retries that they would have
-        with a worker, and take no time unless their processor advances the clock. With `seconds`, only what starts
-        within them. With `raises`, what a processor raised is raised here, after it counted as a failed attempt.
-        Raises RuntimeError outside a test, and while a worker runs.
+        Sweeps come first. Batches run one after the other, in the order, at the times, with the holds and retries that
+        they would have with a worker, and take no time unless their processor advances the clock. With `seconds`, only
+        what starts within them. With `raises`, what a processor raised is raised here, after it counted as a failed
+        attempt. Raises RuntimeError outside a test, and while a worker runs.
         """
         if not self.is_eager:
             running = "stop() its worker first" if self._active else "it needs Flask's TESTING, or EAGER"
@@ -134,6 +134,7 @@ class Lifecycle:
         self._stand_still()
         if not isinstance(clock := self.clock, SystemClock):
             raise RuntimeError(f"{self.name!r} has a clock of its own, which run_until_idle() cannot advance.")
+        self.sweeper.carry_out()
         drain = Drain(
             self.name, self.store, self.settings, clock, self._run_processor, self.emitter, advance=clock.advance
         )

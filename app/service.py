@@ -168,7 +168,8 @@ class Service(Lifecycle):
     ) -> Sweep:
         """Redrive or cancel all that match, in the background; returns the sweep, whose progress the store knows.
 
-        Under the same key, the same `request`, which the filter comes from, is started once. Raises KeyReused.
+        In a host's test, `run_until_idle` carries it out. Under the same key, the same `request`, which the filter
+        comes from, is started once. Raises KeyReused.
         """
         fingerprint = hashlib.sha256(f"{verb} {json.dumps(request, sort_keys=True)}".encode()).hexdigest()
         matched, _ = self.count_sweep(verb, where)
@@ -176,7 +177,8 @@ class Service(Lifecycle):
         sweep, new = self.store.sweeps.add(asked)
         if new:
             logger.warning("%r: %s of %d ingestions is asked for by %s", self.name, verb, matched, by or "somebody")
-        self.sweeper.start()
+        if not self.is_eager:
+            self.sweeper.start()
         return sweep
 
     def latest_callback(self, ingestion_id: str) -> Callback | None:
