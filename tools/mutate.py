@@ -33,6 +33,7 @@ TESTS = {
     "app/core/sweeps.py": "tests/core tests/contract tests/api/test_sweeps.py",
     "app/core/validation.py": "tests/core tests/api/test_bad_input.py",
     "app/memory/": "tests/memory tests/contract",
+    "app/daemon.py": "tests/worker",
     "app/worker/": "tests/worker",
     "app/client/": "tests/client",
     "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_forkgate.py"

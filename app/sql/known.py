@@ -110,9 +110,10 @@ def look(turn: Turn, scope: str, wanted: Iterable[Id]) -> Mapping[Id, Known]:
     keys: Any = json.dumps(list(by_key)) if turn.connection.is_sqlite else list(by_key)
     values = {"this": turn.queue.instance, "of_scope": scope, "ids": keys}
     found = {}
-    for key, answer, at, accepted, *asker in turn.connection.execute(_LOOK[turn.connection.is_sqlite], values).all():
+    rows = turn.connection.execute(_LOOK[turn.connection.is_sqlite], values).all()
+    for key, answer, at, accepted, order, position in rows:
         known = Known() if answer is None else Known(answer, Mark(at, accepted))
-        found[by_key[key]] = known if asker[0] is None else known._replace(asker=(asker[0], asker[1]))
+        found[by_key[key]] = known if order is None else known._replace(asker=(order, position))
     return found
 
 

@@ -387,6 +387,16 @@ def test_the_oldest_is_the_first_of_which_something_waits(new_store: Callable[..
     assert store.stats().depths[Priority.MEDIUM].oldest_at is None
 
 
+def test_the_oldest_of_very_many_is_found(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=0)
+    made = []
+    for _ in range(260):
+        made.append(submit(store, [1]))
+        clock.advance(1)
+    claimed(store, 258)
+    assert store.stats().depths[Priority.MEDIUM].oldest_at == made[258].created_at
+
+
 def test_the_error_of_estimates_is_told(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=5)
     submit(store, [1])

@@ -163,3 +163,19 @@ def test_a_page_has_fifty_unless_told_otherwise(store: Store) -> None:
         submit(store, [1])
     assert [len(store.ingestions()), len(store.ingestions(limit=51)), len(store.ingestions(limit=1))] == [50, 51, 1]
     assert [len(store.find("")), len(store.find("", limit=3))] == [2, 3]
+
+
+def test_the_first_of_all_is_found_by_its_time_too(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store()
+    first = submit(store, [1])
+    clock.advance(10)
+    second = submit(store, [2])
+    for where, wanted in (
+        (Filter(since=first.created_at - 1), [second, first]),
+        (Filter(since=first.created_at), [second, first]),
+        (Filter(since=first.created_at + 1), [second]),
+        (Filter(until=first.created_at), [first]),
+        (Filter(until=first.created_at - 1), []),
+    ):
+        assert [one.id for one in store.ingestions(where)] == [one.id for one in wanted]
+        assert sum(store.count(where, most=9).values()) == len(wanted)
