@@ -16,7 +16,9 @@ from tests.support.web import Callers
 
 @pytest.fixture
 def host(serve: Callable[..., Host]) -> Host:
-    return serve(interval=0, batch_size=1)
+    made = serve(interval=0, batch_size=1)
+    made.app.testing = False  # In a host's test, run_until_idle alone carries sweeps out.
+    return made
 
 
 def failed(host: Host, **more: Any) -> str:
@@ -121,6 +123,7 @@ def test_what_is_wrong_is_named(host: Host, verb: str, body: Any, pointer: str) 
 def test_it_takes_a_key_that_may_operate_and_says_whose_it_was(serve: Callable[..., Host]) -> None:
     callers = Callers(("one", Role.SUBMIT), ("boss", Role.OPERATE))
     host = serve(interval=0, batch_size=1, api_keys=callers.keys)
+    host.app.testing = False
     failed(host, owner="one")
     one, boss = ({"Authorization": f"Bearer {callers.texts[name]}"} for name in ("one", "boss"))
     assert host.client.post("/ingestions/redrive", json={"owner": "one"}, headers=one).status_code == 403

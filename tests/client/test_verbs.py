@@ -188,6 +188,17 @@ def test_failed_ids_are_told_line_by_line(client: Make) -> None:
     assert [request.path for request in server.requests] == ["/failures/ids?group=g&since=60", "/failures/ids"]
 
 
+def test_a_sweep_goes_under_a_key(client: Make) -> None:
+    with scripted(*[answer(200, EXAMPLES["redriveAll"])] * 3) as server:
+        client(server.url).redrive_all(idempotency_key="night")
+        client(server.url).cancel_all()
+        client(server.url).cancel_all()
+    told, one, other = (request.headers["idempotency-key"] for request in server.requests)
+    assert told == '"night"'
+    assert len(one) == 38
+    assert one != other
+
+
 def test_every_other_verb_is_its_request(client: Make) -> None:
     calls: list[tuple[Callable[[Client], Any], str, str]] = [
         (lambda one: one.status("a"), "GET /in/status/a", "getStatus"),

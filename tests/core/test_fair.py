@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.core import UNIT, Rota, Shares, caller_of
@@ -38,6 +38,8 @@ def played(shares: Shares, waiting: dict[str, int]) -> list[str]:
     return order
 
 
+@example([("give back", "a"), ("take", "b")], {"a": 3, "b": 3})
+@example([("take", ""), ("take", "a"), ("give back", "a")], {"": 2, "a": 2})
 @given(STEPS, st.dictionaries(CALLERS, st.integers(1, 9), min_size=1))
 def test_what_goes_before_is_a_sum(steps: Any, waiting: dict[str, int]) -> None:
     shares = after(steps)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.core import Rates, check_rates
+from app.core import Rates, TokenBucket, check_rates
+from app.core.rates import carried
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
 
@@ -34,6 +35,11 @@ def test_of_a_limit_that_is_none_of_them_sixty_characters_are_shown() -> None:
     assert faults({"limits": {"x" * 61: "5/s"}}) == {
         "#/limits": f"{'x' * 60!r} is none of the configured limits; there are none."
     }
+
+
+def test_a_queue_that_had_no_rate_has_saved_no_token() -> None:
+    assert carried(TokenBucket(0.0, 1), 5.0, 2, 100.0) == 110.0
+    assert carried(TokenBucket(5.0, 2), 10.0, 2, 100.0) == 100.0
 
 
 def test_true_is_no_number() -> None:

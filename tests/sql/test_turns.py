@@ -220,6 +220,23 @@ def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(open_sql: O
     assert len(store.ingestions()) == 2
 
 
+def test_a_thread_that_is_interrupted_just_before_its_turn_hands_it_on(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_sql(interval=0)
+    store.prepare()
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store._turns, "_lead", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            submit(store, [1])
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(submit, store, [2]).result(10).order == 1
+
+
 @pytest.mark.realtime
 def test_many_threads_on_one_store_start_every_batch_once(open_sql: Open) -> None:
     store = open_sql(interval=0, real_time=True)
