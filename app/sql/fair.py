@@ -56,7 +56,7 @@ _KEEP = (
 
 def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
     """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
-    order = select(func.min(batches.c.order)).where(*_of_caller, state).scalar_subquery()
+    order = select(func.min(batches.c.order)).where(*_of_caller, state).correlate(callers).scalar_subquery()
     of_instance = ingestions.c.instance == callers.c.instance
     return select(ingestions.c.created_at).where(of_instance, ingestions.c.order == order).scalar_subquery()
 

@@ -401,6 +401,21 @@ def test_with_aging_what_is_older_counts_whatever_its_priority(
     assert quote.start == pytest.approx(now + 25 + 15, abs=1e-3)
 
 
+def test_the_oldest_of_a_caller_is_its_own_when_it_goes_again_too(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(fair=True, interval=0)
+    made = {}
+    for owner in ("web", "desk"):
+        made[owner] = submit(store, [1], owner=owner)
+        clock.advance(10)
+    for delay in (0.0, 60.0):
+        for claim in claimed(store, 2):
+            retry(store, claim, BOOM, delay)
+        told = {one.name: one.oldest_at for one in store.callers(9)}
+        assert told == {owner: one.created_at for owner, one in made.items()}
+
+
 class TestSomeArePausedOrMoved:
     @pytest.fixture
     def store(self, new_store: Callable[..., Store]) -> Store:
