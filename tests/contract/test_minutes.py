@@ -26,6 +26,7 @@ def test_failures_are_counted_in_the_minute_in_which_they_ended(new_store: NewSt
     bury(store, claims[2], BatchError("Gone", "no such record"))
     finish(store, claims[3])
     assert {number: one.failed for number, one in store.minutes().items()} == {first - 1: 0, first: 2, first + 2: 1}
+    assert store.minutes()[first].interval == 0, "nothing started in it"
 
 
 def test_waits_are_told_by_priority(new_store: NewStore, clock: FakeClock) -> None:
