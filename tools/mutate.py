@@ -37,7 +37,8 @@ TESTS = {
     "app/worker/": "tests/worker",
     "app/client/": "tests/client",
     "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_forkgate.py"
-    " tests/sql/test_neighbours.py tests/sql/test_retention.py tests/sql/test_schema.py tests/sql/test_sharing.py tests/sql/test_shelf.py"
+    " tests/sql/test_neighbours.py tests/sql/test_retention.py tests/sql/test_schema.py tests/sql/test_sharing.py"
+    " tests/sql/test_shelf.py"
     " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_turns.py tests/contract",
     "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }

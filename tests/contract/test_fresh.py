@@ -208,6 +208,18 @@ class TestWhatIsKnown:
         running, served = store.batches(ingestion.id)[1]
         assert (running.started_at, running.finished_at) == (START + 5, None)
         assert (served.status, served.started_at) == (Status.COMPLETED, None)
+        (told,) = store.served.take()
+        assert served.finished_at is not None
+        assert told.waited == pytest.approx(served.finished_at - START)
+
+    def test_serves_a_batch_that_waits_for_its_retry_and_its_error_goes(self, fresh: New) -> None:
+        store = fresh(fresh=60)
+        ingestion = submit(store, [1])
+        retry(store, claimed(store)[0], BOOM, 0.0)
+        answered(store, [1, 2], ['"a"', '"b"'], priority=Priority.HIGH, fresh=0)
+        blocked(store)
+        (batch,) = store.batches(ingestion.id)[1]
+        assert (batch.status, batch.error, batch.attempt) == (Status.COMPLETED, None, 1)
 
     def test_counts_from_the_submission_however_long_it_waits(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=10)

@@ -174,6 +174,7 @@ def test_the_first_of_all_is_found_by_its_time_too(new_store: Callable[..., Stor
         (Filter(since=first.created_at - 1), [second, first]),
         (Filter(since=first.created_at), [second, first]),
         (Filter(since=first.created_at + 1), [second]),
+        (Filter(since=second.created_at), [second]),
         (Filter(until=first.created_at), [first]),
         (Filter(until=first.created_at - 1), []),
     ):

@@ -67,6 +67,17 @@ def test_it_recovers_to_what_is_configured_and_no_further(new_store: Callable[..
     assert blocked(store) == Wait(pytest.approx(6.0), "token")
 
 
+def test_it_recovers_though_nobody_looks(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=6)
+    submit(store, range(1, 1000))
+    (claim,) = claimed(store)
+    store.slow_down(claim)
+    clock.advance(10 * STEP)
+    for _ in range(3):
+        claimed(store)
+        clock.advance(6)
+
+
 def test_it_is_never_slower_than_a_64th(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=1)
     submit(store, range(1, 1000))

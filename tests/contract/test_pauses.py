@@ -131,6 +131,15 @@ def test_what_is_paused_counts_against_the_bounds(new_store: Callable[..., Store
         submit(store, [1], owner="bob")
 
 
+def test_of_what_arrived_during_a_pause_no_estimate_is_judged(new_store: Callable[..., Store]) -> None:
+    store = new_store()
+    store.pause(what=ANN)
+    submit(store, [1], owner="ann")
+    store.resume(what=ANN)
+    finish(store, claimed(store)[0])
+    assert store.stats().accuracy is None
+
+
 @pytest.mark.parametrize("priority", Priority)
 def test_whatever_its_priority(new_store: Callable[..., Store], priority: Priority) -> None:
     store = new_store(max_pending=2)

@@ -249,9 +249,12 @@ def test_what_is_not_moved_goes_on_to_count(new_store: Callable[..., Store]) -> 
     with pytest.raises(QuotaFull) as refused:
         submit(store, [1], owner="me")
     assert refused.value.retry_after == pytest.approx(0.0)
-    claimed(store)
+    (claim,) = claimed(store)
+    submit(store, [7], owner="me")
+    # Nothing of it waits, and another of this caller's does.
+    store.move(claim.batch.ingestion_id, Priority.HIGH)
     with pytest.raises(QuotaFull) as refused:
-        submit(store, [1, 2, 3, 4], owner="me")
+        submit(store, [1, 2, 3], owner="me")
     assert refused.value.retry_after == pytest.approx(5.0)
 
 

@@ -119,7 +119,9 @@ def test_another_goes_on_after_the_lease(store: Store, clock: FakeClock) -> None
     assert store.sweeps.claim(60) == 60
     done = store.sweeps.act(dead, [made[2]], 3, 60, last=False)
     assert done is not None
-    clock.advance(61)
+    clock.advance(59.5)
+    assert store.sweeps.claim(60) == 0.5
+    clock.advance(0.5)
     other = store.sweeps.claim(60)
     assert isinstance(other, Sweep)
     assert (other.cursor, other.acted) == (3, 1)
@@ -167,10 +169,14 @@ def test_a_key_starts_one(store: Store) -> None:
 def test_finished_ones_are_forgotten(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(retention=100)
     old = carry_out(store, sweep(owner="web"))
-    clock.advance(101)
+    clock.advance(99)
+    store.sweeps.add(sweep(owner="web"))
+    assert [one.id for one in store.sweeps.latest(10)][1:] == [old.id]
+    clock.advance(2)
     store.sweeps.add(sweep(owner="web"))
     assert store.sweeps.get(old.id) is None
-    assert len(store.sweeps.latest(10)) == 1
+    assert len(store.sweeps.latest(10)) == 2
+    assert store.sweeps.act(old, [], 0, 60, last=True) is None
 
 
 def test_the_audit_log_has_one_entry_for_all(store: Store) -> None:
