@@ -227,6 +227,17 @@ def test_it_outlives_its_ingestion_and_is_forgotten_after_its_own_end(new_store:
     assert store.outbox.of(ingestion.id) == []
 
 
+def test_one_that_failed_again_is_kept_from_then_on(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(**TOLD, retention=100)
+    ingestion = ended(store)
+    for _ in range(2):
+        store.outbox.redrive(ingestion.id)
+        store.outbox.end(taken(store), FAILED)
+        clock.advance(60)
+    store.outbox.prune()
+    assert len(store.outbox.of(ingestion.id)) == 1
+
+
 def test_a_redriven_one_is_not_forgotten_with_its_first_end(new_store: NewStore, clock: FakeClock) -> None:
     store = new_store(retention=100, **TOLD)
     ingestion = ended(store)

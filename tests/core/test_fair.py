@@ -38,6 +38,7 @@ def played(shares: Shares, waiting: dict[str, int]) -> list[str]:
     return order
 
 
+@example([("give back", "b")], {"a": 1, "b": 1})
 @example([("give back", "a"), ("take", "b")], {"a": 3, "b": 3})
 @example([("take", ""), ("take", "a"), ("give back", "a")], {"": 2, "a": 2})
 @given(STEPS, st.dictionaries(CALLERS, st.integers(1, 9), min_size=1))

@@ -11,6 +11,11 @@ from hypothesis import strategies as st
 from app.core import HOUR, NO_WAITS, Change, Minute, Priority, add_stops, wait_quantile
 
 
+def test_a_wait_beyond_the_last_bound_is_told_within_twice_that() -> None:
+    counts = [0] * 23 + [1]
+    assert [wait_quantile([counts], share) for share in (0.5, 1.0)] == [1.5 * 2.0**18, 2.0**19]
+
+
 def test_the_counts_of_waits_take_as_many_bytes_as_databases_hold_of_them() -> None:
     assert len(NO_WAITS) == len(Minute().waits.tobytes()) == 4 * 24 * 3
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core import Rates, TokenBucket, check_rates
-from app.core.rates import carried
+from app.core.rates import carried, interval_bounds
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
 
@@ -35,6 +35,11 @@ def test_of_a_limit_that_is_none_of_them_sixty_characters_are_shown() -> None:
     assert faults({"limits": {"x" * 61: "5/s"}}) == {
         "#/limits": f"{'x' * 60!r} is none of the configured limits; there are none."
     }
+
+
+def test_no_interval_is_longer_than_thirty_years() -> None:
+    assert interval_bounds(settings(interval=9e8, rate_least=0.5))[1] == 1e9
+    assert interval_bounds(settings(interval=0)) == (0, 1e9)
 
 
 def test_a_queue_that_had_no_rate_has_saved_no_token() -> None:

@@ -77,8 +77,7 @@ def test_a_store_goes_on_after_a_fork(open_sql: Callable[..., SQLStore]) -> None
     store = open_sql(store_timeout=3 * PATIENCE)
     store.prepare()
     store.before_fork()
-    added = started(lambda: submit(store, [1]))
-    assert not added.wait(0.05)
+    added = waits(store._database._gate, lambda: submit(store, [1]))
     store.after_fork_in_parent()
     assert added.wait(PATIENCE)
     assert [one.id_count for one in store.ingestions()] == [1]
