@@ -177,6 +177,7 @@ def test_finished_ones_are_forgotten(new_store: Callable[..., Store], clock: Fak
     assert store.sweeps.get(old.id) is None
     assert len(store.sweeps.latest(10)) == 2
     assert store.sweeps.act(old, [], 0, 60, last=True) is None
+    store.sweeps.release(old)
 
 
 def test_the_audit_log_has_one_entry_for_all(store: Store) -> None:

@@ -1,13 +1,17 @@
-"""The worker that a request for more or fewer batches at once names."""
+"""A request for more or fewer batches at once: how many, and at which worker."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from app.core import WorkerReport, named_worker
-from app.errors import UnknownWorker
+from app.core import WorkerReport, check_concurrency, named_worker
+from app.errors import InvalidRequest, UnknownWorker
+from tests.support.queueing import settings
 
 WORKERS = [WorkerReport(f"{number}" * 8, "here", number, "0.2.0", 4, 0, 0) for number in (1, 2)]
+WRONG: list[Any] = [0, 4, 1.5, True, "2", None, float("nan")]
 
 
 def test_by_its_host_its_id_or_the_beginning_of_that() -> None:
@@ -24,3 +28,16 @@ def test_any_other_is_refused_with_those_that_there_are(text: str) -> None:
     assert str(refused.value) == f"{text[:60]!r} is no worker or host of this queue; {those}"
     with pytest.raises(UnknownWorker, match="those that work on it are: none"):
         named_worker(text, [])
+
+
+@pytest.mark.parametrize(("count", "found"), [(1, 1), (3, 3), (2.0, 2)])
+def test_a_count_is_a_whole_number_up_to_the_setting(count: float, found: int) -> None:
+    assert check_concurrency({"concurrency": count}, settings(concurrency=1, concurrency_most=3)) == found
+
+
+@pytest.mark.parametrize(
+    "body", [None, [], {}, {"count": 2}, {"concurrency": 2, "more": 1}, *({"concurrency": one} for one in WRONG)]
+)
+def test_any_other_body_is_refused(body: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        check_concurrency(body, settings(concurrency=1, concurrency_most=3))
