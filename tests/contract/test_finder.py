@@ -213,3 +213,12 @@ def test_an_idempotent_submit_is_indexed_once(new_store: Callable[..., Store]) -
     store = new_store(interval=0, find_ids=True)
     made = [submit(store, [1, 2], key="k", fingerprint="f") for _ in range(2)]
     assert [one.ingestion.id for one in where(store, 2).found] == [made[0].id]
+
+
+@INDEXED
+def test_there_may_be_more_in_one_ingestion(new_store: Callable[..., Store], find_ids: bool) -> None:
+    store = new_store(interval=0, find_ids=find_ids)
+    submit(store, [7, 7, 7])
+    for limit in (1, 2, 3):
+        found = where(store, 7, limit=limit)
+        assert ([one.nth for one in found.found], found.more) == ([*range(limit)], limit < 3)

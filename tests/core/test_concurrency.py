@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core import WorkerReport, check_concurrency, named_worker
+from app.core import Concurrency, WorkerReport, check_concurrency, named_worker
 from app.errors import InvalidRequest, UnknownWorker
 from tests.support.queueing import settings
 
@@ -41,3 +41,12 @@ def test_a_count_is_a_whole_number_up_to_the_setting(count: float, found: int) -
 def test_any_other_body_is_refused(body: Any) -> None:
     with pytest.raises(InvalidRequest):
         check_concurrency(body, settings(concurrency=1, concurrency_most=3))
+
+
+def test_it_is_changed_for_each_or_for_some() -> None:
+    unchanged = Concurrency()
+    assert [bool(one) for one in (unchanged, Concurrency(2), Concurrency(None, {"here": 2}))] == [False, True, True]
+    changed = unchanged.change(None, 2, WORKERS).change("1" * 8, 3, WORKERS)
+    assert [changed.of(worker, 4) for worker in WORKERS] == [3, 2]
+    assert [unchanged.of(worker, 4) for worker in WORKERS] == [4, 4]
+    assert changed.change(None, None, WORKERS) == unchanged
