@@ -112,6 +112,7 @@ def attempts_text(document: Document, times: Times) -> str:
         ("ingestion", document["ingestion_id"]),
         ("created", times.ago(document["created_at"])),
         ("estimated", estimate and times.due(estimate)),
+        ("waiting on", document["waiting_on"]),
         ("finished", end and times.ago(end)),
     ]
     told = [printable(_attempt(one, times)) for one in document["attempts"]]

@@ -12,6 +12,12 @@ from .pauses import Pauses
 from .rates import Rates
 from .rules import Gate
 
+_HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
+"""What holds whatever is in line."""
+
+HOLDS = ("paused", "paused_priority", "paused_owner", *_HOLD_ALL, "line")
+"""What a batch that has yet to start may wait for."""
+
 
 class Dispatch(NamedTuple):
     """One start of a batch. `rank`, `order`, `position` is its place in the queue; times are epoch seconds.
@@ -103,6 +109,22 @@ class Stats(NamedTuple):
         """The one of several limits whose next token arrives last, None while each has one."""
         latest = max(self.limits, key=lambda level: level.next_at, default=None)
         return latest.limit if latest and latest.next_at > self.now else None
+
+    def holds(self, priority: Priority, owner: str | None) -> str:
+        """Returns what a batch that has yet to start waits for now, given its ingestion's priority and owner.
+
+        That is `waiting_on`, but `paused_priority` or `paused_owner` where only these are paused, and `line` where
+        something may start.
+        """
+        if self.paused:
+            return "paused"
+        if priority in self.pauses.priorities:
+            return "paused_priority"
+        if owner in self.pauses.owners:
+            return "paused_owner"
+        if self.waiting_on == "retry":
+            return "answer"  # It needs no retry, and would be due: so others ask its ids.
+        return self.waiting_on if self.waiting_on in _HOLD_ALL else "line"
 
     @classmethod
     def of(

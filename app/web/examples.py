@@ -171,6 +171,7 @@ _ATTEMPTS = {
     "started_at": _STARTED,
     "finished_at": None,
     "estimated_at_submission": _END,
+    "waiting_on": "token",
     "kept": 5,
     "attempts": [
         {

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
+from ..core import HOLDS, LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -248,6 +248,10 @@ def schemas(settings: Settings) -> JSON:
                 "started_at": _TIME_OR_NULL,
                 "finished_at": _TIME_OR_NULL,
                 "estimated_at_submission": {**_TIME_OR_NULL, "description": "When it should have ended."},
+                "waiting_on": {
+                    "anyOf": [{"type": "string", "enum": list(HOLDS)}, {"type": "null"}],
+                    "description": "What its batches that have yet to start wait for now; null where there are none.",
+                },
                 "kept": {**COUNT, "description": "Attempts kept of each batch."},
                 "attempts": _array(ref("schemas", "Attempt")),
             }

@@ -135,6 +135,8 @@ def test_the_attempts_at_each_batch(service: Service, serve: Callable[..., Host]
     told = service("attempts", made).stdout
     assert told.startswith(f"ingestion  {made}\ncreated ")
     assert told.endswith("No attempt is kept; see ATTEMPTS_KEPT.\n")
+    service("pause", "--priority", "low")
+    assert "\nwaiting on  paused_priority\n" in service("attempts", service.host.submit([1], "LOW").id).stdout
     keeping = Service(serve(process, clock=SystemClock(), autostart=True, interval=0, attempts_kept=2))
     made = keeping.submitted("13", "14")
     (document,) = lines(keeping("attempts", made, "--json"))
