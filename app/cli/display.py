@@ -241,7 +241,12 @@ def _limits(queue: Document) -> str | None:
 
 def _caller(caller: Document, times: Times) -> str:
     name = "nobody's" if caller["name"] is None else printable(caller["name"])
-    return f"{name}, {caller['priority']}: {count(caller['waiting'])}, oldest {times.ago(caller['oldest_at'])}"
+    said = [f"{name}, {caller['priority']}: {count(caller['waiting'])}"]
+    if caller["oldest_at"]:
+        said.append(f"oldest {times.ago(caller['oldest_at'])}")
+    if caller["parked"]:
+        said.append(click.style(f"{caller['parked']} paused", fg="yellow"))
+    return ", ".join(said)
 
 
 def _worker(worker: Document, times: Times) -> str:

@@ -288,7 +288,7 @@ def queue_document(
 ) -> dict[str, Any]:
     """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
 
-    `callers` have something in line, where they take turns. Who may see only what belongs to `scope` is told of no
+    `callers` have something waiting, where they take turns. Who may see only what belongs to `scope` is told of no
     other callers.
     """
     return {

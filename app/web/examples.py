@@ -123,7 +123,7 @@ _QUEUE = {
         }
     ],
     "concurrency": _CONCURRENCY,
-    "callers": [{"name": "importer", "priority": "HIGH", "waiting": 1, "oldest_at": _CREATED}],
+    "callers": [{"name": "importer", "priority": "HIGH", "waiting": 1, "oldest_at": _CREATED, "parked": 0}],
 }
 _PAUSED = {
     **_QUEUE,

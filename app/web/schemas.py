@@ -384,10 +384,16 @@ def schemas(settings: Settings) -> JSON:
                 "callers": {
                     **_array(
                         _object(
-                            {"name": _NAME_OR_NULL, "priority": PRIORITY, "waiting": COUNT, "oldest_at": _TIME},
+                            {
+                                "name": _NAME_OR_NULL,
+                                "priority": PRIORITY,
+                                "waiting": COUNT,
+                                "oldest_at": {**_TIME_OR_NULL, "description": "Null where all of it is parked."},
+                                "parked": {**COUNT, "description": "Of these, not in line because of a pause."},
+                            },
                         )
                     ),
-                    "description": "What each caller has in line where callers take turns, the longest waiting first; "
+                    "description": "What each caller has waiting where callers take turns, the longest waiting first; "
                     "only its own for a key that may not operate.",
                 },
             }

@@ -41,6 +41,7 @@ def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]
     text = Service(host)("queue").stdout
     assert "nightly, LOW: 2 batches, oldest" in text
     assert "nobody's, HIGH: 1 batch, oldest" in text
+    assert "nightly, LOW: 2 batches, 2 paused\n" in Service(host)("pause", "--owner", "nightly").stdout
 
 
 def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:

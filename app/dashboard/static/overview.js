@@ -102,12 +102,13 @@ function showCallers(data) {
     (one) => row(
       ["Caller", one.name ?? "nobody"],
       ["Priority", one.priority],
-      ["Waiting", make("span")],
+      ["Waiting", make("span"), make("span", { class: "muted" })],
       ["Oldest", make("span")],
     ),
     (line, one) => {
       const [, , waiting, oldest] = line.cells;
       write(waiting.firstChild, number(one.waiting));
+      write(waiting.lastChild, one.parked ? ` (${one.parked === one.waiting ? "" : `${number(one.parked)} `}paused)` : "");
       relative(oldest.firstChild, one.oldest_at, "age");
     },
   );
