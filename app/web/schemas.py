@@ -72,6 +72,7 @@ def _sweep(status: JSON) -> JSON:
         "group": {**_TEXT, "description": "Those with a failure of this group."},
         "since": {**MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
         "until": {**MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},
+        "failed": {"type": "boolean", "enum": [True], "description": "Those with failed batches."},
     }
     which = [{"required": [name]} for name in members]
     members["dry_run"] = {"type": "boolean", "description": "Only count."}

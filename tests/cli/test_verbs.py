@@ -153,6 +153,7 @@ def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
         service.submitted("13")
     chosen = ["--status", "failed", "--since", "8h"]
     assert service("redrive", *chosen, "--dry-run").stdout == "3 ingestions, 3 batches\n"
+    assert service("redrive", "--with-failed", "--dry-run").stdout == "3 ingestions, 3 batches\n"
     done = service("redrive", *chosen, "--json")
     (document,) = lines(done)
     assert (document["state"], document["acted"]) == ("finished", 3)
