@@ -111,6 +111,20 @@ def test_a_caller_is_paused_and_resumed_by_name(new_site: NewSite, page: Any) ->
     assert not site.service.store.stats().pauses
 
 
+def test_each_caller_that_takes_turns_has_its_row(new_site: NewSite, page: Any) -> None:
+    text, key = new_key("oncall", Role.OPERATE)
+    site = new_site(api_keys=[key], fair=True)
+    for owner in ("importer", "nightly"):
+        site.extension.submit(range(1, 7), Priority.LOW, owner=owner)
+    site.service.pause(what=Pauses(owners=frozenset({"nightly"})))
+    site.service.store.move(site.extension.submit([7], Priority.LOW, owner="importer").id, Priority.HIGH)
+    page.set_extra_http_headers({"Authorization": f"Bearer {text}"})
+    page.goto(site.url)
+    expect(page.get_by_role("region", name="Callers that take turns").locator("tbody tr")).to_have_text(
+        ["importerHIGH10 s", "importerLOW20 s", "nightlyLOW2 (paused)\N{EN DASH}"]
+    )
+
+
 def test_the_log_says_who_did_what(new_site: NewSite, page: Any) -> None:
     site = new_site()
     ingestion = site.submit([1])

@@ -101,7 +101,7 @@ function showCallers(data) {
     (one) => `${one.priority} ${one.name ?? ""}`,
     (one) => row(
       ["Caller", one.name ?? "nobody"],
-      ["Priority", one.priority],
+      ["Priority", pill(one.priority)],
       ["Waiting", make("span"), make("span", { class: "muted" })],
       ["Oldest", make("span")],
     ),
