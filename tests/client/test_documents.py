@@ -83,7 +83,7 @@ def test_what_an_older_service_does_not_send_has_its_default() -> None:
     assert "limits" not in queue
 
 
-@pytest.mark.parametrize("kind", kinds().values(), ids=kinds())
+@pytest.mark.parametrize("kind", [kind for kind in kinds().values() if kind is not Document])
 def test_a_default_claims_nothing(kind: Any) -> None:
     assert not [one.name for one in fields(kind) if one.default is not MISSING and one.default]
 
