@@ -215,16 +215,14 @@ class MemoryState:
         now = self._clock.now()
         self.gate = self.gate.at(self._settings, now)
         limiter, room = self.gate.limiter, room_of(self._settings, self.running)
-        first = self._to_ask(now)
-        if first is None and self.first(now):
+        entry = self._to_ask(now)
+        if entry is None and self.first(now):
             return Wait(0.0, "answer")  # more is known than one step serves
-        due = now if first else self.aside.next_due()
-        # What is not in line, or awaits another, matters only where nothing is due.
-        left = {"parked": self.backlog.parked, "waiting": self.backlog.total} if due is None else {}
-        if wait := self.gate.wait(now, due=due, slots=limit, room=room, **left):
+        due = now if entry else self.aside.next_due()
+        if wait := self.gate.wait(now, due=due, slots=limit, room=room, waiting=self.backlog):
             return wait
         claims: list[Claim] = []
-        while len(claims) < min(limit, room) and (entry := self._to_ask(now)):
+        while entry:
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
@@ -233,6 +231,7 @@ class MemoryState:
             if self.serving:
                 # Noted once the call is whole, for what its batches share is not in process elsewhere.
                 self.serving.started(claims[-1])
+            entry = self._to_ask(now) if len(claims) < min(limit, room) else None
         return claims
 
     def _filled(self, leader: Claim, now: float, token_at: float, *, was_full: bool) -> Claim:
@@ -298,7 +297,6 @@ class MemoryState:
         claim = record.claim(position, attempt, entry.due, now)
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
-        where = record.priority, record.rank, record.order
         if kept := self._settings.attempts_kept:
             made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
             details.log[position] = (*details.log.get(position, ()), made)[-kept:]
@@ -309,8 +307,10 @@ class MemoryState:
             minute.start(record.priority, now - entry.due)
         else:
             self.riders += 1
-        told = record.id, position, attempt, *where, limited_by, record.owner, rode_with
-        self.dispatches.append((now, entry.due, *told))
+        where = record.priority, entry.rank, entry.order
+        self.dispatches.append(
+            (now, entry.due, record.id, position, attempt, *where, limited_by, record.owner, rode_with)
+        )
         return claim
 
     def leave_line(self, entry: Entry[Record]) -> None:

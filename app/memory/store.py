@@ -260,6 +260,7 @@ class MemoryStore(Store):
                 first_due=state.first_due(now),
                 slots=state.slots(now),
                 room=room_of(self._settings, state.running),
+                waiting=state.backlog,
                 pace=gate.slowed_to(self._settings, now),
                 running=state.running,
                 service=state.measured.service,

@@ -195,7 +195,7 @@ class SQLStore(Store):
             # Finding out whether a retry is due, or the answer to an id has come, takes another query.
             return None
         due, room = now if queue.total else None, room_of(self._settings, queue.running)
-        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, parked=queue.parked)
+        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, waiting=queue)
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""

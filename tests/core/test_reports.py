@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core import Batch, Claim, Gate, Level, Measured, Priority, Stats, Status, Timing, TokenBucket
+from app.memory.backlog import Backlog, Lane
 
 CLAIM = Claim(Batch("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", 0, [1], Status.TRIGGERED, Priority.LOW), 10.0, 12.0)
 
@@ -26,6 +27,7 @@ def stats(*limits: Level) -> Stats:
         first_due=None,
         slots=1,
         room=1,
+        waiting=Backlog(Lane),
         pace=0.0,
         running=0,
         service=0.0,
