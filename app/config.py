@@ -4,35 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
-import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
-from urllib.parse import urlsplit
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
 from .limits import AnyLimit, parse_limits
 from .receivers import Host, parse_hosts, parse_secrets, parse_url
-
-logger = logging.getLogger("flask_ingestion")
-
-_INT64_MAX = 2**63 - 1
-
-
-def _integer(least: int, most: int = _INT64_MAX) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        if isinstance(value, (bool, float)) or not least <= (number := int(value)) <= most:
-            raise ValueError
-        return number
-
-    parse.__doc__ = (
-        f"a whole number from {least} to {most}" if most < _INT64_MAX else f"a whole number, at least {least}"
-    )
-    return parse
+from .values import (
+    INT64_MAX,
+    choice,
+    flag,
+    header_name,
+    headers,
+    integer,
+    origins,
+    queue_names,
+    seconds,
+    share,
+    text,
+    weights,
+)
 
 
 def release() -> str:
@@ -41,133 +35,6 @@ def release() -> str:
         return metadata.version("Flask-Ingestion")
     except metadata.PackageNotFoundError:
         return "0"
-
-
-_LONGEST = 1e9
-"""Seconds of any setting, about thirty years, so that every sum of them is still a moment."""
-
-
-def _seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], float]:
-    def parse(value: Any) -> float:
-        number = float(value)
-        if isinstance(value, bool) or not least <= number <= _LONGEST or (above and number == least):
-            raise ValueError
-        return number
-
-    parse.__doc__ = f"a number of seconds {'above' if above else 'from'} {least:g}, {_LONGEST:.0f} at most"
-    return parse
-
-
-def _share(least: float, most: float) -> Callable[[Any], float]:
-    def parse(value: Any) -> float:
-        number = float(value)
-        if isinstance(value, bool) or not least <= number <= most or number == 0:
-            raise ValueError
-        return number
-
-    parse.__doc__ = f"a number {'above' if not least else 'from'} {least:g}, {most:g} at most"
-    return parse
-
-
-def _text(value: Any) -> str:
-    """text"""
-    if not isinstance(value, str):
-        raise ValueError
-    return value.strip()
-
-
-def _choice(*words: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError
-        return str(value)
-
-    parse.__doc__ = "one of " + ", ".join(words)
-    return parse
-
-
-def _flag(value: Any) -> bool:
-    """true or false (1 or 0)"""
-    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-    if isinstance(value, bool):
-        return value
-    return words[str(value).strip().lower()]
-
-
-def _origins(value: Any) -> tuple[str, ...]:
-    """origins such as https://app.example.org, separated by commas"""
-    origins = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
-            raise ValueError
-    return origins
-
-
-_HEAVIEST = 100
-
-
-def _weights(value: Any) -> tuple[tuple[str, int], ...]:
-    """callers with whole numbers from 1 to 100, as nightly:1,web:4"""
-    entries = [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
-    weights: dict[str, int] = {}
-    for entry in entries.items() if isinstance(entries, Mapping) else entries:
-        name, weight = (entry.rpartition(":")[::2]) if isinstance(entry, str) else entry
-        if not name or name in weights:
-            raise ValueError(f"{name!r} is there twice" if name else f"{entry!r} names no caller")
-        if isinstance(weight, (bool, float)) or not str(weight).isdecimal() or not 1 <= int(weight) <= _HEAVIEST:
-            raise ValueError(f"the weight of {name!r} is {weight!r}")
-        weights[name] = int(weight)
-    return tuple(weights.items())
-
-
-_QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
-_TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
-"""What the service has at its root, or names otherwise."""
-
-
-def _queues(value: Any) -> tuple[str, ...]:
-    """names such as crm,geo, in lower case, each once"""
-    names = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
-    for name in names:
-        if not _QUEUE.fullmatch(name) or name in _TAKEN:
-            raise ValueError(f"{name!r} cannot be one")
-        if names.count(name) > 1:
-            raise ValueError(f"{name!r} is there twice")
-    return names
-
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FRAMING = {"connection", "content-length", "host", "transfer-encoding"}
-
-
-def _header_name(value: Any) -> str:
-    """the name of a header"""
-    name = _text(value)
-    if name and (_TOKEN.fullmatch(name) is None or name.lower() in _FRAMING):
-        raise ValueError
-    return name
-
-
-def _headers(value: Any) -> tuple[tuple[str, str], ...]:
-    """a JSON object of headers, names and text"""
-    # Errors name headers, but repeat no value: keys are in there.
-    try:
-        given = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
-    except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON in line {error.lineno}, column {error.colno}: {error.msg}") from None
-    if not isinstance(given, Mapping):
-        raise ValueError("it is something else")
-    headers: dict[str, str] = {}
-    for name, text in given.items():
-        if not isinstance(name, str) or _TOKEN.fullmatch(name) is None:
-            raise ValueError(f"{name!r} is no name of a header")
-        if name.lower() in _FRAMING or name.lower() in headers:
-            raise ValueError(f"{name} {'belongs to the connection' if name.lower() in _FRAMING else 'is there twice'}")
-        if not isinstance(text, str) or not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", text):
-            raise ValueError(f"{name} must be text in Latin-1, without line breaks")
-        headers[name.lower()] = text.strip()
-    return tuple(headers.items())
 
 
 def _setting(
@@ -185,8 +52,8 @@ def _setting(
 class Settings:
     """The settings of one instance. Each field is the key `<PREFIX><FIELD>`, `INGEST_INTERVAL` for `interval`."""
 
-    interval: float = _setting(5.0, _seconds(), "Seconds from one start to the next; 0 for no limit.")
-    burst: int = _setting(1, _integer(1, 1000), "Tokens that an idle queue saves up at most.")
+    interval: float = _setting(5.0, seconds(), "Seconds from one start to the next; 0 for no limit.")
+    burst: int = _setting(1, integer(1, 1000), "Tokens that an idle queue saves up at most.")
     limits: tuple[AnyLimit, ...] = _setting(
         (),
         parse_limits,
@@ -194,69 +61,78 @@ class Settings:
         explains=True,
     )
     rate_least: float = _setting(
-        0.001, _share(0.0, 1.0), "The least share of the configured rate to which an operator may lower it."
+        0.001, share(0.0, 1.0), "The least share of the configured rate to which an operator may lower it."
     )
     rate_most: float = _setting(
-        1.0, _share(1.0, 1000.0), "How many times the configured rate an operator may raise it to; 1: never above it."
+        1.0, share(1.0, 1000.0), "How many times the configured rate an operator may raise it to; 1: never above it."
     )
-    audit_log: int = _setting(1000, _integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
-    batch_size: int = _setting(3, _integer(1, 10_000), "Ids in a batch at most.")
+    audit_log: int = _setting(1000, integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
+    batch_size: int = _setting(3, integer(1, 10_000), "Ids in a batch at most.")
     fill: bool = _setting(
-        False, _flag, "Whether a call with free places takes along due batches of others that fit whole."
+        False, flag, "Whether a call with free places takes along due batches of others that fit whole."
     )
-    concurrency: int = _setting(4, _integer(1, 1000), "Batches in process at once at most, in this process.")
+    concurrency: int = _setting(4, integer(1, 1000), "Batches in process at once at most, in this process.")
     concurrency_most: int = _setting(
-        0, _integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
+        0, integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
     )
     priority_aging: float = _setting(
-        0.0, _seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
+        0.0, seconds(), "Head start in seconds of each priority over the next; 0: strict, LOW may wait for ever."
     )
     fair: bool = _setting(
-        False, _flag, "Whether callers take turns inside a priority, one batch each; otherwise creation order alone."
+        False, flag, "Whether callers take turns inside a priority, one batch each; otherwise creation order alone."
     )
     fair_weights: tuple[tuple[str, int], ...] = _setting(
-        (), _weights, "How many turns a caller gets to 1 of the others, as nightly:1,web:4; needs FAIR.", explains=True
+        (), weights, "How many turns a caller gets to 1 of the others, as nightly:1,web:4; needs FAIR.", explains=True
+    )
+    fresh: float | None = _setting(
+        None, seconds(), "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no."
+    )
+    fresh_max: int = _setting(100_000, integer(1), "Answers kept for that at most; the least recently used go first.")
+    fresh_shared: bool = _setting(
+        False, flag, "Whether an answer serves other callers too, not only the one who asked."
     )
     store: str = _setting(
-        "memory://", _text, "Where the queue lives: memory://, sqlite:///file.db or postgresql+psycopg://user@host/db."
+        "memory://", text, "Where the queue lives: memory://, sqlite:///file.db or postgresql+psycopg://user@host/db."
     )
-    store_pool: int = _setting(5, _integer(2, 1000), "Connections to the database at most, in this process.")
+    store_pool: int = _setting(5, integer(2, 1000), "Connections to the database at most, in this process.")
     store_timeout: float = _setting(
-        5.0, _seconds(above=True), "Seconds the database, or a lock in it, is waited for before a call is given up."
+        5.0, seconds(above=True), "Seconds the database, or a lock in it, is waited for before a call is given up."
     )
     store_poll: float = _setting(
-        2.0, _seconds(), "Seconds until work that another process accepted is noticed; 0: no other does."
+        2.0, seconds(), "Seconds until work that another process accepted is noticed; 0: no other does."
     )
     store_upgrade: bool = _setting(
-        True, _flag, "Whether to upgrade its tables at the start; without it, `flask-ingestion db upgrade` does."
+        True, flag, "Whether to upgrade its tables at the start; without it, `flask-ingestion db upgrade` does."
     )
-    processor: str = _setting("", _text, "The callable that does the work, as package.module:name.")
-    upstream_url: str = _setting("", _text, "An upstream to call, holding {ids} or {id}; needs the extra http.")
+    processor: str = _setting("", text, "The callable that does the work, as package.module:name.")
+    upstream_url: str = _setting(
+        "", text, "An upstream to call, holding {ids} or {id}; needs the extra http.", secret=True
+    )
     upstream_method: str = _setting(
-        "GET", _choice("GET", "POST", "PUT", "PATCH", "DELETE"), "How it is asked: GET, POST, PUT, PATCH or DELETE."
+        "GET", choice("GET", "POST", "PUT", "PATCH", "DELETE"), "How it is asked: GET, POST, PUT, PATCH or DELETE."
     )
     upstream_headers: tuple[tuple[str, str], ...] = _setting(
-        (), _headers, "Headers to send, keys among them, as a JSON object; never logged or shown.", secret=True
+        (), headers, "Headers to send, keys among them, as a JSON object; never logged or shown.", secret=True
     )
-    upstream_body: str = _setting("", _text, "A template of the JSON to send, holding ids or id.")
-    upstream_results: str = _setting("", _text, "Where the items are in an answer, in JMESPath.")
+    upstream_body: str = _setting("", text, "A template of the JSON to send, holding ids or id.")
+    upstream_results: str = _setting("", text, "Where the items are in an answer, in JMESPath.")
     upstream_result_id: str = _setting(
-        "", _text, "Which of an item's members is its id, in JMESPath; none: they are keyed by id, or in order."
+        "", text, "Which of an item's members is its id, in JMESPath; none: they are keyed by id, or in order."
     )
     upstream_missing: str = _setting(
-        "null", _choice("null", "fail"), "What an id without an item is: null, or with fail failed."
+        "null", choice("null", "fail"), "What an id without an item is: null, or with fail failed."
     )
-    upstream_error: str = _setting("", _text, "What in an item says why its id failed, in JMESPath.")
+    upstream_error: str = _setting("", text, "What in an item says why its id failed, in JMESPath.")
     upstream_idempotency_header: str = _setting(
-        "", _header_name, "A header that carries the batch's id, the same at each attempt."
+        "", header_name, "A header that carries the batch's id, the same at each attempt."
     )
     upstream_adapt: bool = _setting(
-        True, _flag, "Whether to hold when its headers say that nothing is left, and slow down after a bare 429."
+        True, flag, "Whether to hold when its headers say that nothing is left, and slow down after a bare 429."
     )
-    upstream_timeout: float = _setting(30.0, _seconds(above=True), "Seconds to connect to it, and to wait for data.")
-    upstream_max_body: int = _setting(10_000_000, _integer(1), "Bytes of one of its answers at most.")
+    upstream_timeout: float = _setting(30.0, seconds(above=True), "Seconds to connect to it, and to wait for data.")
+    upstream_max_body: int = _setting(10_000_000, integer(1), "Bytes of one of its answers at most.")
     upstream_connections: int = _setting(
-        0, _integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
+        0, integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
     )
     webhook_url: str = _setting(
         "", parse_url, "Where each ingestion's end is told, in a signed POST; none: nowhere.", secret=True
@@ -271,76 +147,67 @@ class Settings:
         (), parse_secrets, "What signs callbacks: whsec_ and the base64 of 24 to 64 random bytes.", secret=True
     )
     webhook_timeout: float = _setting(
-        10.0, _seconds(above=True), "Seconds that a receiver has to answer a callback, before it is told again later."
+        10.0, seconds(above=True), "Seconds that a receiver has to answer a callback, before it is told again later."
     )
-    process_timeout: float = _setting(
-        300.0, _seconds(above=True), "Seconds one attempt may take before it is given up."
-    )
-    max_attempts: int = _setting(5, _integer(1, 1_000_000), "Attempts at a batch before it is failed.")
+    process_timeout: float = _setting(300.0, seconds(above=True), "Seconds one attempt may take before it is given up.")
+    max_attempts: int = _setting(5, integer(1, 1_000_000), "Attempts at a batch before it is failed.")
     split_failed: bool = _setting(
-        False, _flag, "Whether the ids of a batch that failed go again one by one, each a start of its own."
+        False, flag, "Whether the ids of a batch that failed go again one by one, each a start of its own."
     )
     backoff: float = _setting(
-        5.0, _seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
+        5.0, seconds(), "Upper bound in seconds of the first wait before another attempt; doubles."
     )
-    backoff_max: float = _setting(600.0, _seconds(), "Upper bound in seconds of any wait before another attempt.")
+    backoff_max: float = _setting(600.0, seconds(), "Upper bound in seconds of any wait before another attempt.")
     lease: float = _setting(
         60.0,
-        _seconds(above=True),
+        seconds(above=True),
         "Seconds without a heartbeat after which a batch is recovered, and a sweep goes on elsewhere.",
     )
-    max_ids: int = _setting(1_000_000, _integer(1), "Ids in one ingestion at most.")
+    max_ids: int = _setting(1_000_000, integer(1), "Ids in one ingestion at most.")
     max_pending: int = _setting(
-        1_000_000, _integer(0), "Batches waiting at most, or the submit is refused; 0: no bound."
+        1_000_000, integer(0), "Batches waiting at most, or the submit is refused; 0: no bound."
     )
     max_backlog_seconds: float = _setting(
-        0.0, _seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
+        0.0, seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
     )
     id_type: str = _setting(
-        "integer", _choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
+        "integer", choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
     )
-    id_min: int = _setting(1, _integer(-(2**63)), "Least id accepted, of integers.")
-    id_max: int = _setting(_INT64_MAX, _integer(-(2**63)), "Greatest id accepted, of integers.")
-    retention: float = _setting(86_400.0, _seconds(), "Seconds a finished ingestion is remembered.")
+    id_min: int = _setting(1, integer(-(2**63)), "Least id accepted, of integers.")
+    id_max: int = _setting(INT64_MAX, integer(-(2**63)), "Greatest id accepted, of integers.")
+    retention: float = _setting(86_400.0, seconds(), "Seconds a finished ingestion is remembered.")
     attempts_kept: int = _setting(
         0,
-        _integer(0, 1000),
+        integer(0, 1000),
         "Latest attempts kept of each batch; each takes 320 bytes of memory, or 75 on disk, and its error; 0: none.",
     )
     find_ids: bool = _setting(
         False,
-        _flag,
+        flag,
         "Whether ids are indexed, so that each is found at once; 5 to 9 bytes an id, up to 200 in small ingestions.",
     )
-    dispatch_log: int = _setting(1000, _integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
-    shutdown_grace: float = _setting(25.0, _seconds(), "Seconds that running batches have to end when it is stopped.")
-    autostart: bool = _setting(True, _flag, "Whether a process that serves also dispatches.")
+    dispatch_log: int = _setting(1000, integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
+    shutdown_grace: float = _setting(25.0, seconds(), "Seconds that running batches have to end when it is stopped.")
+    autostart: bool = _setting(True, flag, "Whether a process that serves also dispatches.")
     eager: bool = _setting(
-        False, _flag, "For tests: nothing runs but what run_until_idle() runs; so it is under Flask's TESTING anyway."
+        False, flag, "For tests: nothing runs but what run_until_idle() runs; so it is under Flask's TESTING anyway."
     )
     queues: tuple[str, ...] = _setting(
         (),
-        _queues,
+        queue_names,
         "Queues of the standalone service, as crm,geo: each below its name, with keys such as CRM_INTERVAL; none: one.",
         explains=True,
     )
-    host: str = _setting("127.0.0.1", _text, "Address the standalone service listens on.")
-    port: int = _setting(8000, _integer(0, 65_535), "Port it listens on; 0: any free one.")
-    threads: int = _setting(4, _integer(1, 1000), "Threads that answer its requests.")
-    log_format: str = _setting("text", _choice("text", "json"), "How the standalone service logs: text or json.")
-    fresh: float | None = _setting(
-        None, _seconds(), "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no."
-    )
-    fresh_max: int = _setting(100_000, _integer(1), "Answers kept for that at most; the least recently used go first.")
-    fresh_shared: bool = _setting(
-        False, _flag, "Whether an answer serves other callers too, not only the one who asked."
-    )
+    host: str = _setting("127.0.0.1", text, "Address the standalone service listens on.")
+    port: int = _setting(8000, integer(0, 65_535), "Port it listens on; 0: any free one.")
+    threads: int = _setting(4, integer(1, 1000), "Threads that answer its requests.")
+    log_format: str = _setting("text", choice("text", "json"), "How the standalone service logs: text or json.")
     api_keys: tuple[Key, ...] = _setting(
         (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
     )
-    key_quota: int = _setting(0, _integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
+    key_quota: int = _setting(0, integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
     allowed_origins: tuple[str, ...] = _setting(
-        (), _origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
+        (), origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
     )
     trusted_hosts: tuple[Host, ...] = _setting(
         (),
@@ -348,7 +215,7 @@ class Settings:
         "Hosts that a request may name; none: this machine's own, or any with API_KEYS or ALLOW_OPEN.",
         explains=True,
     )
-    allow_open: bool = _setting(False, _flag, "Whether to serve other machines although there are no API_KEYS.")
+    allow_open: bool = _setting(False, flag, "Whether to serve other machines although there are no API_KEYS.")
 
     @property
     def steady_interval(self) -> float:
@@ -436,5 +303,5 @@ def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:
         return parse(value)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         what = "" if metadata["secret"] else f", not {value!r}"
-        why = f"; {error}" if metadata["explains"] else ""
+        why = f"; {error}" if metadata["explains"] and str(error) else ""
         raise ConfigError(f"{key} must be {parse.__doc__}{what}{why}.") from None

@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
 
-from flask import Blueprint, Response, abort, g, stream_with_context
+from flask import Blueprint, Response, g, stream_with_context
 from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
-from .config import Settings
-from .core import ASK_AGAIN, Estimate, Status, check_priority, check_sweep, dumps, grouped
+from .core import ASK_AGAIN, Estimate, Status, check_priority, grouped
 from .errors import IngestError, InvalidRequest, StoreUnavailable
 from .keys import Role
 from .service import Service
 from .web import (
     FAILURE_FILTERS,
     FILTERS,
-    PAUSABLE,
     Answer,
     AnyText,
-    Caller,
     Guard,
     add_login,
+    add_steering,
+    as_json,
     attempts_document,
-    audit_document,
     count_member,
     current,
-    dispatch_document,
     failure_filter,
     failure_lines,
     failures_document,
@@ -39,12 +35,10 @@ from .web import (
     lines_type,
     listing_document,
     needs,
-    parse_request,
-    pauses_member,
+    page_member,
     problem,
-    queue_document,
     quote_document,
-    rate_document,
+    read_body,
     refuse_foreign,
     result_lines,
     root_path,
@@ -54,26 +48,14 @@ from .web import (
     status_head,
     status_member,
     status_page,
-    sweep_document,
     with_failed,
-    worker_member,
 )
 
 _PAGE = 50
 """Ingestions on a page of the listing, where the caller does not say."""
 
-_PAGE_MAX = 1000
-_SWEEPS = 20
-"""Sweeps listed, where the caller does not say."""
-
 _PLACES = 20
 """Places of an id, where the caller does not say."""
-
-_NEXT = 10
-"""Batches that the queue's page looks ahead."""
-
-_CALLERS = 100
-"""Callers that it shows."""
 
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
@@ -94,12 +76,13 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return refusal
 
     add_login(blueprint, guard)
+    add_steering(blueprint, service, guard)
 
     @blueprint.post("/ingest")
     @needs(Role.SUBMIT)
     def ingest() -> Response:
         try:
-            body, key = _body(service.settings), idempotency_key()
+            body, key = read_body(service.settings), idempotency_key()
         except (HTTPException, InvalidRequest) as error:
             service.refused(error)
             raise
@@ -130,7 +113,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/status/<ingestion_id>/move")
     @needs(Role.OPERATE)
     def move(ingestion_id: str) -> Response:
-        service.move(ingestion_id, check_priority(_body(service.settings)), guard.caller().name)
+        service.move(ingestion_id, check_priority(read_body(service.settings)), guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
@@ -153,56 +136,32 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         found = service.store.attempts(
             ingestion_id,
             count_member("offset", offset) or 0,
-            count_member("limit", limit, least=1, most=_PAGE_MAX),
+            page_member(limit),
         )
-        return _json(attempts_document(service.settings, *found, with_hosts=guard.caller().scope is None))
+        return as_json(attempts_document(service.settings, *found, with_hosts=guard.caller().scope is None))
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)
     def quote() -> Response:
-        return _json(quote_document(service.quote(_body(service.settings), guard.caller().name)))
+        return as_json(quote_document(service.quote(read_body(service.settings), guard.caller().name)))
 
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
     def ingestions() -> Response:
-        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
+        limit = page_member(_PAGE)
         page = service.store.ingestions(
             filter_members(guard.caller().scope, service.clock.now()),
             before=count_member("cursor"),
             limit=limit,
         )
-        return _json(listing_document(page, limit))
-
-    @blueprint.post("/ingestions/redrive")
-    @needs(Role.OPERATE)
-    def redrive_all() -> Response:
-        return _sweep(service, guard.caller(), "redrive")
-
-    @blueprint.post("/ingestions/cancel")
-    @needs(Role.OPERATE)
-    def cancel_all() -> Response:
-        return _sweep(service, guard.caller(), "cancel")
-
-    @blueprint.get("/sweeps")
-    @needs(Role.OPERATE, "limit")
-    def sweeps() -> Response:
-        limit = count_member("limit", _SWEEPS, least=1, most=_PAGE_MAX) or _SWEEPS
-        return _json({"sweeps": [sweep_document(sweep) for sweep in service.store.sweeps.latest(limit)]})
-
-    @blueprint.get("/sweeps/<sweep_id>")
-    @needs(Role.OPERATE)
-    def sweep(sweep_id: str) -> Response:
-        found = service.store.sweeps.get(sweep_id)
-        if found is None:
-            abort(404, "There is no such sweep; finished ones are forgotten after a while.")
-        return _json(sweep_document(found))
+        return as_json(listing_document(page, limit))
 
     @blueprint.get("/failures")
     @needs(Role.READ, *FAILURE_FILTERS, "limit", "cursor")
     def failures() -> Response:
         where = failure_filter(guard.caller().scope, service.clock.now())
-        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
-        return _json(failures_document(*grouped(service.store.failures(where), limit, spot_member())))
+        limit = page_member(_PAGE)
+        return as_json(failures_document(*grouped(service.store.failures(where), limit, spot_member())))
 
     @blueprint.get("/failures/ids")
     @needs(Role.READ, *FAILURE_FILTERS)
@@ -214,71 +173,8 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/ids/<any_text:record_id>")
     @needs(Role.READ, "limit")
     def where(record_id: str) -> Response:
-        limit = count_member("limit", _PLACES, least=1, most=_PAGE_MAX) or _PLACES
-        return Answer(search_text(record_id, service.where(record_id, owner=guard.caller().scope, limit=limit)))
-
-    @blueprint.get("/queue")
-    @needs(Role.READ)
-    def queue() -> Response:
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/pause")
-    @needs(Role.OPERATE, *PAUSABLE)
-    def pause() -> Response:
-        service.pause(guard.caller().name, pauses_member())
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/resume")
-    @needs(Role.OPERATE, *PAUSABLE)
-    def resume() -> Response:
-        service.resume(guard.caller().name, pauses_member())
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/hold/end")
-    @needs(Role.OPERATE)
-    def end_hold() -> Response:
-        service.end_hold(guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/rate")
-    @needs(Role.OPERATE)
-    def change_rates() -> Response:
-        service.change_rates(_body(service.settings), guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/rate/reset")
-    @needs(Role.OPERATE)
-    def reset_rates() -> Response:
-        service.reset_rates(guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/concurrency")
-    @needs(Role.OPERATE, "worker")
-    def change_concurrency() -> Response:
-        service.change_concurrency(_body(service.settings), worker_member(), guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/concurrency/reset")
-    @needs(Role.OPERATE, "worker")
-    def reset_concurrency() -> Response:
-        service.reset_concurrency(worker_member(), guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.get("/audit")
-    @needs(Role.OPERATE, "limit", "cursor")
-    def audit() -> Response:
-        limit = count_member("limit", _PAGE, least=1, most=_PAGE_MAX) or _PAGE
-        return _json(audit_document(service.store.audits(limit, count_member("cursor")), limit))
-
-    @blueprint.get("/dispatches")
-    @needs(Role.OPERATE, "limit")
-    def dispatches() -> Response:
-        limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
-        log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        stats = service.store.stats()
-        rate = rate_document(stats.rates, service.settings)
-        fair = dict(service.settings.fair_weights) if service.settings.fair else None
-        return _json({**rate, "fair": fair, "order_since": stats.order_since, "dispatches": log})
+        found = service.where(record_id, owner=guard.caller().scope, limit=page_member(_PLACES))
+        return Answer(search_text(record_id, found))
 
     @blueprint.get("/livez")
     @needs(None)
@@ -299,29 +195,6 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
 
 def _add_converter(state: BlueprintSetupState) -> None:
     state.app.url_map.converters["any_text"] = AnyText
-
-
-def _json(document: Any) -> Response:
-    return Answer(dumps(document))
-
-
-def _body(settings: Settings) -> Any:
-    """Returns the request's JSON, once its size and media type are right."""
-    this = current()
-    this.max_content_length = settings.max_body
-    kind = this.mimetype
-    if kind != "application/json" and not kind.endswith("+json"):
-        abort(415, f"Send application/json, not {kind or 'a body without a Content-Type'}.")
-    return parse_request(this.get_data(cache=False), settings)
-
-
-def _sweep(service: Service, who: Caller, verb: str) -> Response:
-    key, request = idempotency_key(), _body(service.settings)
-    where, dry_run = check_sweep(verb, request, service.clock.now())
-    if dry_run:
-        ingestions, batches = service.count_sweep(verb, where)
-        return _json({"ingestions": ingestions, "batches": batches})
-    return _json(sweep_document(service.sweep(verb, where, request, by=who.name, key=key)))
 
 
 def _status(
@@ -349,16 +222,7 @@ def _next_look(service: Service, estimate: Estimate) -> str:
     return str(max(1, math.ceil(seconds)))
 
 
-def _queue(service: Service, scope: str | None) -> Response:
-    upcoming = service.store.upcoming(_NEXT, owner=scope)
-    # Hosts and processes are an operator's business.
-    workers = [] if scope else service.store.workers()
-    callers = service.store.callers(_CALLERS, owner=scope)
-    stats, state = service.store.stats(), service.worker.state
-    return _json(queue_document(service.settings, stats, upcoming, state, workers, scope, callers))
-
-
 def _health(state: str, *bad: str) -> Response:
     if state in bad:
         return problem(503, f"The worker is {state}.")
-    return _json({"status": "ok", "worker": state})
+    return as_json({"status": "ok", "worker": state})

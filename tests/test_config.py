@@ -187,3 +187,10 @@ def test_the_standalone_service_reads_the_environment(monkeypatch: pytest.Monkey
     monkeypatch.setenv("INGEST_BATCH_SIZE", "7")
     settings = create_app({"INGEST_BATCH_SIZE": 8}).extensions["ingest"].settings
     assert (settings.interval, settings.batch_size) == (2.5, 8)
+
+
+def test_a_key_in_the_upstreams_address_is_not_shown() -> None:
+    assert "hush" not in repr(Settings.read({"INGEST_UPSTREAM_URL": "http://upstream.test/{id}?key=hush"}))
+    with pytest.raises(ConfigError) as refused:
+        Settings.read({"INGEST_UPSTREAM_URL": ["http://upstream.test/{id}?key=hush"]})
+    assert str(refused.value) == "INGEST_UPSTREAM_URL must be text."

@@ -58,7 +58,7 @@ print(json.dumps({
 def run(*arguments: str | Path, cwd: Path) -> str:
     """What a command of a process that sees nothing of this one's packages says."""
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "INGEST_", "FLASK_"))}
-    done = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable
 
 from ..config import Settings
 from ..core import Clock
+from ..daemon import Daemon
 from ..errors import StoreUnavailable
 from ..receivers import Address, address_of
 from .message import Callback, CallbackState, Delivery, headers_of
@@ -37,7 +37,7 @@ _GONE = 410
 _STOPPED = "The service stopped before there was an answer."
 
 
-class Courier:
+class Courier(Daemon):
     """Sends what is due in an outbox, beside the worker: it holds up no batch, whatever a receiver does.
 
     A host at which an attempt failed rests for as long as that callback waits, 5 minutes at most; so one that hangs
@@ -45,46 +45,24 @@ class Courier:
     this process ended.
     """
 
+    kind = "courier"
+    loss = "no callback is sent any more"
+
     def __init__(
         self, name: str, outbox: Outbox, settings: Settings, clock: Clock, wall: Callable[[], float] = time.time
     ) -> None:
         """`wall` gives the time of a signature: receivers hold it against their own clocks, and refuse old ones."""
+        super().__init__(name, clock)
         self.sent = 0
         self.failed = 0
-        self._name = name
         self._outbox = outbox
         self._settings = settings
-        self._clock = clock
         self._wall = wall
         self._lease = settings.webhook_timeout + _MARGIN
         self._resting: dict[str, tuple[float, str]] = {}
         self._tended_at = clock.now()
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
         self._post: Post | None = None
         self._trouble = 0.0
-
-    @property
-    def alarm(self) -> Callable[[], None]:
-        """What wakes its thread, and does not keep it alive."""
-        return self._wake.set
-
-    def start(self) -> None:
-        """Start the thread, unless it is running. Raises RuntimeError if no thread can be started."""
-        with self._lock:
-            self._stopping.clear()
-            if self._thread is not None and self._thread.is_alive():
-                return
-            work = (weakref.ref(self), self._wake, self._clock)
-            thread = threading.Thread(target=_run, args=work, name=f"{self._name}-courier", daemon=True)
-            thread.start()
-            self._thread = thread
-
-    def wake(self) -> None:
-        """Look for a callback now, because an ingestion ended or one is to be sent again."""
-        self._wake.set()
 
     def stop(self, seconds: float) -> None:
         """Begin nothing more, and cut off the attempt under way after `seconds`. What is pending stays so."""
@@ -99,19 +77,7 @@ class Courier:
             post.cut(_STOPPED)
             thread.join(seconds)
 
-    def _turn(self) -> float | None:
-        """Do what is due; returns in how many seconds to look again, None once it is over."""
-        try:
-            return self._look()
-        except BaseException:
-            logger.critical("the courier of %r died; no callback is sent any more", self._name, exc_info=True)
-            return None
-
     def _look(self) -> float | None:
-        # Cleared before the check, so that a change during it is not missed.
-        self._wake.clear()
-        if self._ended():
-            return None
         try:
             wait, self._trouble = self._next(), 0.0
         except StoreUnavailable as error:
@@ -122,14 +88,6 @@ class Courier:
             wait = _TROUBLE_MAX
             logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
         return wait
-
-    def _ended(self) -> bool:
-        """Returns whether to stop; decided under the lock, so that a start comes either before or after."""
-        with self._lock:
-            if not self._stopping.is_set():
-                return False
-            self._thread = None
-            return True
 
     def _next(self) -> float:
         """Send one callback that is due, if there is one; returns in how many seconds to look again."""
@@ -204,16 +162,6 @@ class Courier:
             level = logging.DEBUG
         more = {"ingestion_id": callback.ingestion_id}
         logger.log(level, "callback %s of ingestion %s %s", callback.id, callback.ingestion_id, outcome, extra=more)
-
-
-def _run(reference: weakref.ref[Courier], wake: threading.Event, clock: Clock) -> None:
-    """Have a courier take its turns, until it is over or its app is dropped: nothing here keeps it while it waits."""
-    while (courier := reference()) is not None:
-        seconds = courier._turn()
-        del courier
-        if seconds is None:
-            return
-        clock.wait(wake, seconds)
 
 
 def _again(elapsed: float, wait: float, error: str, *, counted: bool = True) -> Delivery:

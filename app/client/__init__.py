@@ -9,34 +9,36 @@ ClientError
 from .asynchronous import AsyncClient
 from .client import Client
 from .documents import (
-    Accuracy,
     Attempt,
     Attempts,
-    Audit,
     Batch,
     BatchError,
     Callback,
-    CallerDepth,
     Counts,
+    Estimate,
+    Found,
+    Ingestion,
+    Quote,
+    Result,
+    Search,
+    StatusPage,
+)
+from .errors import ClientError, Refused, TimedOut, Unreachable
+from .operations import (
+    Accuracy,
+    Audit,
+    CallerDepth,
     Depth,
     Depths,
     Dispatch,
     Dispatches,
     Entry,
-    Estimate,
-    Found,
-    Ingestion,
     Limit,
     Queue,
-    Quote,
     Rate,
-    Result,
-    Search,
-    StatusPage,
     Upcoming,
     Worker,
 )
-from .errors import ClientError, Refused, TimedOut, Unreachable
 from .submission import Submission
 
 __all__ = [

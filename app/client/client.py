@@ -10,24 +10,11 @@ from typing import Any
 from ..core import Id, Priority, Status
 from .base import Base
 from .calls import Pause, Steps, T, Told
-from .documents import (
-    Attempts,
-    Audit,
-    Dispatches,
-    FailedId,
-    FailureGroup,
-    Ingestion,
-    Queue,
-    Quote,
-    Result,
-    Search,
-    StatusPage,
-    Sweep,
-    SweepCount,
-)
+from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
 from .errors import Unreachable
 from .filters import of_listing
 from .messages import Address, Reply, Request
+from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
 from .submission import Submission
 from .transport import Transport
 

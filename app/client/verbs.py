@@ -8,26 +8,11 @@ from typing import Any
 
 from ..core import Id, Priority, Status
 from .calls import Calls, D, Steps
-from .documents import (
-    Accepted,
-    Attempts,
-    Audit,
-    Dispatches,
-    FailedId,
-    Failures,
-    Ingestion,
-    Page,
-    Queue,
-    Quote,
-    Result,
-    Search,
-    StatusPage,
-    Sweep,
-    SweepCount,
-)
+from .documents import Accepted, Attempts, Ingestion, Page, Quote, Result, Search, StatusPage
 from .errors import ClientError
 from .filters import of_failures, sweep_request
 from .messages import Reply
+from .operations import Audit, Dispatches, FailedId, Failures, Queue, Sweep, SweepCount
 from .paths import path_of, query, results_path, status_path
 from .submission import Submission, name_of
 from .waits import Waits

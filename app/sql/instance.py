@@ -68,13 +68,14 @@ class Instance:
         self._now = now
         self._tell = int(now is None)
         self._name = name
-        self._prepared = False
+        self.is_prepared = False
+        """Whether this store has used its tables yet."""
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
         self.tells_all = bool(settings.webhook_url)
 
     def prepare(self) -> None:
         """Create the tables and this instance's row if they do not exist. Raises ConfigError."""
-        if self._prepared:
+        if self.is_prepared:
             return
         key = Settings.key_of(self._name, "store")
         aging = self._settings.priority_aging
@@ -94,7 +95,7 @@ class Instance:
                 take_turns(connection, known.instance, fair=self._settings.fair)
 
         self._database.define(make)
-        self._prepared = True
+        self.is_prepared = True
 
     def ready(self) -> None:
         """Prepare, once the process runs. Raises StoreUnavailable for tables it refuses too: an upgrade may follow."""
@@ -146,7 +147,7 @@ class Instance:
 
     def _told(self, row: Any) -> tuple[QueueRow, float]:
         if row is None:
-            self._prepared = False
+            self.is_prepared = False
             raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; the next call adds it.")
         state = QueueRow(*row[: len(QUEUE_NAMES)])
         return state, self._now() if self._now else float(row[-1])

@@ -243,7 +243,8 @@ class SQLStore(Store):
         return self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
 
     def leave(self, worker_id: str) -> None:
-        self._turns.take(lambda turn: workers.leave(turn, worker_id))
+        if self._instance.is_prepared:
+            self._turns.take(lambda turn: workers.leave(turn, worker_id))
 
     def hold(self, seconds: float) -> None:
         self._change(lambda gate, now: gate.hold(now + seconds))

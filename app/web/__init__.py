@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .answers import Answer, secure
+from .answers import Answer, as_json, secure
 from .auth import Caller, Guard, add_login, needs, refuse_open
-from .body import parse_request
+from .body import read_body
 from .documents import (
     attempts_document,
     audit_document,
@@ -16,7 +16,6 @@ from .documents import (
     listing_document,
     queue_document,
     quote_document,
-    rate_document,
     result_lines,
     search_text,
     status_head,
@@ -31,7 +30,6 @@ from .metrics import add_metrics
 from .params import (
     FAILURE_FILTERS,
     FILTERS,
-    PAUSABLE,
     AnyText,
     count_member,
     current,
@@ -39,20 +37,19 @@ from .params import (
     filter_members,
     idempotency_key,
     lines_type,
-    pauses_member,
+    page_member,
     root_path,
     spot_member,
     status_member,
     with_failed,
-    worker_member,
 )
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
+from .steering import add_steering
 
 __all__ = [
     "FAILURE_FILTERS",
     "FILTERS",
-    "PAUSABLE",
     "Answer",
     "AnyText",
     "Caller",
@@ -62,7 +59,9 @@ __all__ = [
     "add_login",
     "add_metrics",
     "add_reference",
+    "add_steering",
     "answer_unrouted",
+    "as_json",
     "attempts_document",
     "audit_document",
     "callback_document",
@@ -82,12 +81,11 @@ __all__ = [
     "lines_type",
     "listing_document",
     "needs",
-    "parse_request",
-    "pauses_member",
+    "page_member",
     "problem",
     "queue_document",
     "quote_document",
-    "rate_document",
+    "read_body",
     "refuse_foreign",
     "refuse_open",
     "result_lines",
@@ -100,5 +98,4 @@ __all__ = [
     "status_page",
     "sweep_document",
     "with_failed",
-    "worker_member",
 ]

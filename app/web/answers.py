@@ -8,6 +8,8 @@ from typing import Any
 from flask import Response
 from werkzeug.datastructures import Headers
 
+from ..core import dumps
+
 _SECURE = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
@@ -47,6 +49,11 @@ class Answer(Response):
 
     def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ARG002
         return self.headers
+
+
+def as_json(document: Any) -> Answer:
+    """Returns a document as the answer."""
+    return Answer(dumps(document))
 
 
 def secure(response: Response) -> Response:

@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+from flask import abort
+
 from ..config import Settings
 from ..core import MEMBERS, Ids, Strings, are_ids, shown, to_lines
 from ..errors import Fault, InvalidRequest
+from .params import current
 
 LARGE = 65_536
 """Characters from which on a body is parsed in pieces."""
@@ -30,6 +33,16 @@ class MalformedJSON(InvalidRequest):
 
     def __init__(self, detail: str) -> None:
         super().__init__([Fault("#", detail)])
+
+
+def read_body(settings: Settings) -> Any:
+    """Returns the current request's JSON, once its size and media type are right. Raises MalformedJSON."""
+    this = current()
+    this.max_content_length = settings.max_body
+    kind = this.mimetype
+    if kind != "application/json" and not kind.endswith("+json"):
+        abort(415, f"Send application/json, not {kind or 'a body without a Content-Type'}.")
+    return parse_request(this.get_data(cache=False), settings)
 
 
 def parse_request(body: bytes, settings: Settings) -> Any:

@@ -18,7 +18,8 @@ from ..callbacks import Backlog, Courier
 from ..core import Batch, Ingestion, Priority, Stats, Timing
 from ..errors import StoreUnavailable
 from ..keys import Role
-from ..service import Collector, Service
+from ..lifecycle import Collector
+from ..service import Service
 from .auth import needs
 from .body import MalformedJSON
 from .problems import problem

@@ -24,6 +24,8 @@ PAUSABLE = ("priority", "owner")
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
 
+_PAGE_MAX = 1000
+
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
 _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})")
 
@@ -52,6 +54,11 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
         bound = f"from {least} to {most}" if most < _MOST else f"of at least {least}"
         raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number {bound}.")])
     return int(text)
+
+
+def page_member(default: int) -> int:
+    """Returns how many entries a page may have, by the query's `limit`. Raises InvalidRequest."""
+    return count_member("limit", default, least=1, most=_PAGE_MAX) or default
 
 
 def filter_members(owner: str | None, now: float) -> Filter:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import weakref
-from collections.abc import Callable
 from uuid import uuid4
 
 from ..config import Settings, release
 from ..core import Clock, Wait, WorkerReport, this_process
+from ..daemon import Daemon
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
@@ -37,11 +36,14 @@ _LEVELS = {
 """Log level for each thing the queue waits on; the routine wait between two starts is only for debugging."""
 
 
-class Worker:
+class Worker(Daemon):
     """Claims from the store whenever a slot is free; its crew runs `process` on each batch.
 
     It holds no state that matters: the batches of a worker that vanished are recovered once their leases run out.
     """
+
+    kind = "worker"
+    loss = "nothing is dispatched any more"
 
     def __init__(
         self,
@@ -52,15 +54,9 @@ class Worker:
         process: Process,
         emitter: Emitter,
     ) -> None:
-        self._name = name
+        super().__init__(name, clock)
         self._store = store
         self._settings = settings
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._over = threading.Event()
         self._crew = Crew(name, settings.concurrency, group=store.groups, on_idle=self._wake.set)
         self._announcer = Announcer(name)
         self._attempts = Attempts(store, settings, clock, process, emitter, self._crew, self._announcer)
@@ -93,28 +89,6 @@ class Worker:
     def running(self) -> int:
         """How many batches run in this process."""
         return len(self._crew)
-
-    @property
-    def alarm(self) -> Callable[[], None]:
-        """What wakes its thread, and does not keep it alive."""
-        return self._wake.set
-
-    def start(self) -> None:
-        """Start the thread, unless it is running. Raises RuntimeError if no thread can be started."""
-        with self._lock:
-            self._stopping.clear()
-            self._crew.open()
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._over.clear()
-            work = (weakref.ref(self), self._wake, self._clock)
-            thread = threading.Thread(target=_run, args=work, name=f"{self._name}-worker", daemon=True)
-            thread.start()
-            self._thread = thread
-
-    def wake(self) -> None:
-        """Check the queue again now, because something changed."""
-        self._wake.set()
 
     def resize(self) -> None:
         """Ask the store how many batches may run here at once, because that changed."""
@@ -163,18 +137,11 @@ class Worker:
             if self._thread is thread and not thread.is_alive():
                 self._thread = None
 
-    def _turn(self) -> float | None:
-        """Do what is due; returns in how many seconds to look again, None once it is over."""
-        try:
-            wait = self._look()
-        except BaseException:
-            logger.critical("the worker of %r died; nothing is dispatched any more", self._name, exc_info=True)
-            wait = None
-        if wait is None:
-            self._crew.close()
-            self._leave()
-            self._over.set()
-        return wait
+    def _open(self) -> None:
+        self._crew.open()
+
+    def _may_end(self) -> bool:
+        return not len(self._crew)
 
     def _report(self) -> WorkerReport:
         slots, (host, process) = self._settings.concurrency, this_process()
@@ -188,10 +155,6 @@ class Worker:
             logger.info("the worker of %r is listed until its lease ends: %s", self._name, error)
 
     def _look(self) -> float | None:
-        # Cleared before the check, so that a change during it is not missed.
-        self._wake.clear()
-        if self._ended():
-            return None
         try:
             self._tend()
             wait = None if self._stopping.is_set() else self._dispatch()
@@ -199,16 +162,11 @@ class Worker:
         except StoreUnavailable as error:
             wait = self._trouble = min(TROUBLE_MAX, self._trouble * 2 or 0.5)
             logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
+        except BaseException:
+            self._crew.close()
+            raise
         tend = max(0.0, self._tending_due() - self._clock.now())
         return tend if wait is None else min(wait, tend)
-
-    def _ended(self) -> bool:
-        """Returns whether a stop is complete; decided under the lock, so that a start comes either before or after."""
-        with self._lock:
-            if not self._stopping.is_set() or len(self._crew):
-                return False
-            self._thread = None
-            return True
 
     def _dispatch(self) -> float | None:
         """Fill the free slots; returns in how many seconds to check again, None to wait for a change."""
@@ -269,13 +227,3 @@ class Worker:
             self._attempts.lose(claim, ingestion)
         self._store.prune()
         self._attempts.watch_pace()
-
-
-def _run(reference: weakref.ref[Worker], wake: threading.Event, clock: Clock) -> None:
-    """Have a worker take its turns, until it is over or its app is dropped: nothing here keeps it while it waits."""
-    while (worker := reference()) is not None:
-        seconds = worker._turn()
-        del worker
-        if seconds is None:
-            return
-        clock.wait(wake, seconds)

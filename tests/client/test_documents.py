@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from app import Priority, Status
-from app.client import Dispatches, Queue, Quote, Result, StatusPage, documents
+from app.client import Dispatches, Queue, Quote, Result, StatusPage, documents, operations
 from app.client.document import Document
 from app.config import Settings
 from app.web.examples import answers
@@ -28,8 +28,8 @@ PLAIN = {"Status": "StatusPage"}
 
 
 def kinds() -> dict[str, type[Document]]:
-    found = (one for one in vars(documents).values() if isinstance(one, type) and issubclass(one, Document))
-    return {one.__name__: one for one in found if one is not Document}
+    named = vars(documents) | vars(operations)
+    return {name: one for name, one in named.items() if isinstance(one, type) and issubclass(one, Document)}
 
 
 DESCRIBED = "Accepted Batch Callback Depth Dispatch Dispatches Estimate Ingestion Page Queue Quote Status"

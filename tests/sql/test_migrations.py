@@ -168,8 +168,8 @@ class TestOfTheFirstRelease:
 def start_together(database: str, count: int) -> None:
     """Open a store in several processes at once."""
     source = "import sys; sys.stdin.read(1); from app.wiring import open_store; from app.core import SystemClock\n"
-    source += "from app.config import Settings; settings = Settings.read({'INGEST_STORE': sys.argv[1]})\n"
-    source += "store = open_store(settings, SystemClock(), 'ingest'); store.ping(); store.close()"
+    source += "from app.config import Settings; keys = {'INGEST_STORE': sys.argv[1], 'INGEST_STORE_TIMEOUT': 60}\n"
+    source += "store = open_store(Settings.read(keys), SystemClock(), 'ingest'); store.ping(); store.close()"
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", source, database],

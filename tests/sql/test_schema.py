@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
 
 from app.core import Wait
 from app.core.clock import SystemClock
@@ -43,6 +43,13 @@ def test_ten_that_start_at_once_make_one_schema(open_sql: Open) -> None:
         thread.join()
     assert failed == []
     assert sorted(one.order for one in stores[0].ingestions()) == list(range(1, 11))
+
+
+def test_leaving_what_was_never_used_makes_no_tables(open_sql: Open, database: str) -> None:
+    open_sql().leave("nobody")
+    engine = create_engine(database)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,22 @@ def test_it_keeps_the_order_and_the_rate(store: str) -> None:
     assert host.starts[-1] == (15, [6]), "the next token is not there before"
 
 
+def test_what_is_asked_of_all_that_match_comes_first(store: str) -> None:
+    host = Trial(INGEST_STORE=store, INGEST_MAX_ATTEMPTS=1)
+    host.work = lambda _: 1 / 0
+    failed = [host.ingestion.submit([one], "LOW") for one in (1, 2)]
+    assert host.ingestion.run_until_idle() == 2
+    host.work = lambda _: None
+    client = host.app.test_client()
+    answer = client.post("/ingestions/redrive", json={"status": "failed"})
+    assert answer.json is not None
+    assert answer.json["state"] != "finished"
+    assert not [one for one in threading.enumerate() if one.name == "ingest-sweeper"]
+    assert host.ingestion.run_until_idle() == 2
+    assert client.get(f"/sweeps/{answer.json['sweep_id']}").json["acted"] == 2
+    assert {host.ingestion.get(one.id).status for one in failed} == {Status.COMPLETED}
+
+
 def test_under_fresh_it_serves_what_waits(store: str) -> None:
     host = Trial(INGEST_STORE=store, INGEST_FRESH=0)
     some = [host.ingestion.submit(ids, "LOW") for ids in ([1, 2, 3, 4], [4, 1], [4, 5])]

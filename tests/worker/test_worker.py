@@ -103,6 +103,23 @@ def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
     assert host.store.workers() == []
 
 
+def test_a_start_that_comes_while_it_takes_leave_is_a_start(troubled: Serve, gate: Gate) -> None:
+    host = troubled(gate, interval=0)
+    worker, calls = host.service.worker, host.store.trouble
+    calls["leave"] = lambda: (calls.clear(), worker.start())
+    worker.stop_claiming()
+    eventually(lambda: not calls)
+    ingestion = host.submit([1])
+    gate.wait_for_a_call()
+    eventually(lambda: [one.id for one in host.store.workers()] == [worker.id])
+    stop = in_a_thread(lambda: worker.stop(60))
+    eventually(lambda: worker.state == "stopping")
+    gate.opened.set()
+    host.finished(ingestion.id)
+    joined(stop)
+    assert host.store.workers() == []
+
+
 @pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e308, -1.0])
 def test_a_hold_of_no_moment_fails_the_attempt_and_names_it(serve: Serve, seconds: float) -> None:
     def processor(_: Sequence[int]) -> None:

@@ -1,0 +1,107 @@
+"""A daemon thread that takes turns until it is stopped, or its app is dropped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from typing import ClassVar
+
+from .core import Clock
+
+logger = logging.getLogger("flask_ingestion")
+
+
+class Daemon:
+    """What does its work in a daemon thread of its own, one turn after the other.
+
+    The thread keeps it alive during a turn, but not between two: when its app is dropped, it is too, and the thread
+    ends once its `alarm` is called.
+    """
+
+    kind: ClassVar[str]
+    """What it is called, in the name of its thread and in the log."""
+
+    loss: ClassVar[str]
+    """What the log says of its death: what is not done any more."""
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def alarm(self) -> Callable[[], None]:
+        """What wakes its thread, and does not keep it alive."""
+        return self._wake.set
+
+    def wake(self) -> None:
+        """Take a turn now, because something changed."""
+        self._wake.set()
+
+    def start(self) -> None:
+        """Start the thread, or wake it if it is running. Raises RuntimeError if no thread can be started."""
+        with self._lock:
+            self._stopping.clear()
+            self._open()
+            self._wake.set()
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._over.clear()
+            work = (weakref.ref(self), self._wake, self._clock)
+            thread = threading.Thread(target=_run, args=work, name=f"{self._name}-{self.kind}", daemon=True)
+            thread.start()
+            self._thread = thread
+
+    def _open(self) -> None:
+        """Get ready for a start. Called with the lock held."""
+
+    def _look(self) -> float | None:
+        """Do what is due; returns in how many seconds to look again, None for when woken."""
+        raise NotImplementedError
+
+    def _may_end(self) -> bool:
+        """Returns whether nothing is left to do before it stops."""
+        return True
+
+    def _leave(self) -> None:
+        """Take leave of others, before the thread ends; a start may still come in between."""
+
+    def _turn(self) -> tuple[bool, float | None]:
+        """Returns whether there is another turn, and in how many seconds, None for when woken."""
+        # Cleared before the look, so that a change during it is not missed.
+        self._wake.clear()
+        try:
+            if self._stopping.is_set() and self._may_end():
+                self._leave()
+                if self._ends():
+                    return False, None
+            return True, self._look()
+        except BaseException:
+            logger.critical("the %s of %r died; %s", self.kind, self._name, self.loss, exc_info=True)
+            self._over.set()
+            self._leave()
+            return False, None
+
+    def _ends(self) -> bool:
+        """Returns whether a stop is complete; decided under the lock, so that a start comes either before or after."""
+        with self._lock:
+            if not self._stopping.is_set() or not self._may_end():
+                return False
+            self._thread = None
+            self._over.set()
+            return True
+
+
+def _run(reference: weakref.ref[Daemon], wake: threading.Event, clock: Clock) -> None:
+    while (daemon := reference()) is not None:
+        more, seconds = daemon._turn()
+        del daemon
+        if not more:
+            return
+        clock.wait(wake, seconds)

@@ -1,0 +1,42 @@
+"""One acceptance for each idempotency key: which are just being used, and for what a key was used."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .core import Checked, Strings
+from .errors import KeyInUse
+
+
+class KeysInUse:
+    """The keys of each owner whose first request is being accepted in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: set[tuple[str | None, str]] = set()
+
+    @contextmanager
+    def use(self, owner: str | None, key: str) -> Iterator[None]:
+        """Keep a key to this request until it is accepted or refused. Raises KeyInUse while another one has it."""
+        with self._lock:
+            if (owner, key) in self._keys:
+                raise KeyInUse(f"A request with the idempotency key {key!r} is just being accepted; ask again.")
+            self._keys.add((owner, key))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keys.discard((owner, key))
+
+
+def fingerprint_of(checked: Checked, deadline: Any) -> str:
+    """Returns what is the same for two submissions only if they ask for the same; `deadline` is as it was sent."""
+    ids, priority, _, callback, fresh = checked
+    told = "".join(f"{one} " for one in (callback, fresh) if one is not None)
+    digest = hashlib.sha256(f"{priority.name} {deadline!r} {told}".encode())
+    digest.update(b"strings " + ids.lines if isinstance(ids, Strings) else ids)
+    return digest.hexdigest()

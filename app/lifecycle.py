@@ -1,0 +1,208 @@
+"""The store and the threads of one queue: opened with its app, started, stopped, forked, and dropped with it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from _thread import start_new_thread
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from .callbacks import Courier
+from .config import Settings
+from .core import Answer, Clock, Id, SystemClock
+from .errors import StoreUnavailable
+from .processors import Processor, encode_results, simulate
+from .signals import Emitter, Sender, ingestion_finished
+from .store import Forkable, Store
+from .worker import Drain, Sweeper, Worker
+
+logger = logging.getLogger("flask_ingestion")
+
+_LAST_STEP = 5.0
+"""Seconds that a step of a sweep has to end when the service stops."""
+
+_LAST_POST = 1.0
+"""Seconds that a callback on its way has to be answered when the service stops."""
+
+
+class Collector(Protocol):
+    """What gathers the metrics of an instance, as prometheus-client does."""
+
+    def collect(self) -> Iterable[Any]: ...
+
+
+class Lifecycle:
+    """The settings, store, worker, sweeper and courier (None where nobody is told of an end) of one queue in one app.
+
+    `find_processor` is called for every batch; if it returns None, the work is only simulated. `autostart` says whether
+    this process dispatches without an explicit start, and `is_tested`, asked each time, whether it is a host's test, in
+    which nothing runs by itself. Its threads and its store end with it when its app is dropped.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        app: Sender,
+        settings: Settings,
+        clock: Clock,
+        *,
+        open_store: Callable[[], Store],
+        find_processor: Callable[[], Processor | None],
+        autostart: bool,
+        is_tested: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock = clock
+        self.emitter = Emitter(name, app)
+        self.collector: Collector | None = None
+        self.find_processor = find_processor
+        self._open_store = open_store
+        self._autostart = autostart
+        self._is_tested = is_tested
+        self._active = False
+        self._is_asked = False
+        if isinstance(clock, SystemClock) and is_tested():
+            clock.stand_still()
+        if settings.tells:
+            self.emitter.observe(ingestion_finished, lambda **_: self._wake_courier())
+        if settings.eager:
+            logger.warning("%s is set: %r runs nothing by itself", Settings.key_of(name, "eager"), name)
+        self._open()
+
+    def _open(self) -> None:
+        self.shutting_down = False
+        self._lock = threading.Lock()
+        self.store = self._open_store()
+        self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
+        self.sweeper = Sweeper(self.name, self.store, self.settings.lease, self.clock, self.emitter, self.worker.wake)
+        self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
+        alarms = [one.alarm for one in (self.worker, self.sweeper, self.courier) if one]
+        self._parting = weakref.finalize(self, _part_apart, self.store, self.worker.id, *alarms)
+        self._parting.atexit = False
+
+    def ensure_started(self) -> None:
+        """Start dispatching if this process should and has not been stopped."""
+        if self.is_eager:
+            self._stand_still()
+        elif self._autostart:
+            try:
+                self._start()
+            except RuntimeError as error:
+                logger.error(
+                    "the worker of %r could not be started, the next request tries again: %s", self.name, error
+                )
+
+    def start(self) -> None:
+        """Start dispatching, unless already running. Raises RuntimeError if no thread can be started."""
+        self._is_asked = True
+        if isinstance(self.clock, SystemClock):
+            self.clock.go_on()
+        self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._active:
+                return
+            self.worker.start()
+            if self.courier:
+                self.courier.start()
+            if self.store.durable or self.store.sweeps.latest(1):
+                self.sweeper.start()
+            self._active, self._autostart = True, False
+        if self.find_processor() is None:
+            logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether this is a host's test, whose `run_until_idle` alone runs anything, and no worker was asked for."""
+        return not self._is_asked and self._is_tested()
+
+    def run_until_idle(self, *, raises: bool = False, seconds: float | None = None) -> int:
+        """Run everything that waits in this thread, while time jumps to each start; returns how many attempts ran.
+
+        Sweeps come first. Batches run one after the other, in the order, at the times, with the holds and retries that
+        they would have with a worker, and take no time unless their processor advances the clock. With `seconds`, only
+        what starts within them. With `raises`, what a processor raised is raised here, after it counted as a failed
+        attempt. Raises RuntimeError outside a test, and while a worker runs.
+        """
+        if not self.is_eager:
+            running = "stop() its worker first" if self._active else "it needs Flask's TESTING, or EAGER"
+            raise RuntimeError(f"run_until_idle() of {self.name!r} is for tests: {running}.")
+        self._stand_still()
+        if not isinstance(clock := self.clock, SystemClock):
+            raise RuntimeError(f"{self.name!r} has a clock of its own, which run_until_idle() cannot advance.")
+        self.sweeper.carry_out()
+        drain = Drain(
+            self.name, self.store, self.settings, clock, self._run_processor, self.emitter, advance=clock.advance
+        )
+        return drain.run(raises=raises, seconds=seconds)
+
+    def _stand_still(self) -> None:
+        """In a test, stop what started before it was known to be one, and have time stand still."""
+        if self._active:
+            self.stop(0)
+        if not isinstance(self.clock, SystemClock) or self.clock.stands_still:
+            return
+        self.clock.stand_still()
+        if self.store.durable:  # it was opened with the time of its database
+            self._parting.detach()
+            self.store.close()
+            self._open()
+
+    def begin_shutdown(self) -> None:
+        """Prepare for the end of the process: claim nothing more, and accept nothing that would be lost with it."""
+        self.shutting_down = True
+        self._stop_claiming()
+
+    def _stop_claiming(self) -> None:
+        with self._lock:
+            self._active = self._autostart = False
+            self.worker.stop_claiming()
+
+    def stop(self, grace: float | None = None) -> None:
+        """Stop dispatching; running batches have `grace` seconds to end (None: SHUTDOWN_GRACE). Idempotent."""
+        self._is_asked = False
+        self._stop_claiming()
+        self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
+        self.sweeper.stop(_LAST_STEP)
+        if self.courier:
+            self.courier.stop(_LAST_POST)
+
+    def after_fork(self) -> None:
+        """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
+        self._parting.detach()
+        if isinstance(self.store, Forkable):
+            self.store.disown()
+        self._open()
+        if self._active:
+            self._active = False
+            self._start()
+
+    def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
+        processor = self.find_processor() or simulate
+        own = list(ids)
+        return encode_results(ids, processor(own), own)
+
+    def _wake_courier(self) -> None:
+        if self.courier:
+            self.courier.wake()
+
+
+def _part_apart(*parts: Any) -> None:
+    """Part in another thread: the garbage collector may come along inside the very locks that this takes."""
+    start_new_thread(_part, parts)
+
+
+def _part(store: Store, worker_id: str, *alarms: Callable[[], None]) -> None:
+    """End what an app that was dropped leaves behind: its threads, its entry among the workers, its connections."""
+    for alarm in alarms:
+        alarm()
+    try:
+        store.leave(worker_id)
+    except StoreUnavailable as error:
+        logger.info("the worker of a dropped app is listed until its lease ends: %s", error)
+    finally:
+        store.close()

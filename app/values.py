@@ -1,0 +1,154 @@
+"""What a setting may be. A parser takes text, as an environment has it, or a Python value.
+
+Its docstring says what is right, as messages repeat it; it raises ValueError, TypeError, KeyError or OverflowError. A
+function that takes bounds or words returns a parser.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+INT64_MAX = 2**63 - 1
+
+
+def integer(least: int, most: int = INT64_MAX) -> Callable[[Any], int]:
+    def parse(value: Any) -> int:
+        if isinstance(value, (bool, float)) or not least <= (number := int(value)) <= most:
+            raise ValueError
+        return number
+
+    parse.__doc__ = (
+        f"a whole number from {least} to {most}" if most < INT64_MAX else f"a whole number, at least {least}"
+    )
+    return parse
+
+
+_LONGEST = 1e9
+"""Seconds of any setting, about thirty years, so that every sum of them is still a moment."""
+
+
+def seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not least <= number <= _LONGEST or (above and number == least):
+            raise ValueError
+        return number
+
+    parse.__doc__ = f"a number of seconds {'above' if above else 'from'} {least:g}, {_LONGEST:.0f} at most"
+    return parse
+
+
+def share(least: float, most: float) -> Callable[[Any], float]:
+    def parse(value: Any) -> float:
+        number = float(value)
+        if isinstance(value, bool) or not least <= number <= most or number == 0:
+            raise ValueError
+        return number
+
+    parse.__doc__ = f"a number {'above' if not least else 'from'} {least:g}, {most:g} at most"
+    return parse
+
+
+def text(value: Any) -> str:
+    """text"""
+    if not isinstance(value, str):
+        raise ValueError
+    return value.strip()
+
+
+def choice(*words: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    parse.__doc__ = "one of " + ", ".join(words)
+    return parse
+
+
+def flag(value: Any) -> bool:
+    """true or false (1 or 0)"""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if isinstance(value, bool):
+        return value
+    return words[str(value).strip().lower()]
+
+
+def origins(value: Any) -> tuple[str, ...]:
+    """origins such as https://app.example.org, separated by commas"""
+    origins = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
+            raise ValueError
+    return origins
+
+
+_HEAVIEST = 100
+
+
+def weights(value: Any) -> tuple[tuple[str, int], ...]:
+    """callers with whole numbers from 1 to 100, as nightly:1,web:4"""
+    entries = [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+    weights: dict[str, int] = {}
+    for entry in entries.items() if isinstance(entries, Mapping) else entries:
+        name, weight = (entry.rpartition(":")[::2]) if isinstance(entry, str) else entry
+        if not name or name in weights:
+            raise ValueError(f"{name!r} is there twice" if name else f"{entry!r} names no caller")
+        if isinstance(weight, (bool, float)) or not str(weight).isdecimal() or not 1 <= int(weight) <= _HEAVIEST:
+            raise ValueError(f"the weight of {name!r} is {weight!r}")
+        weights[name] = int(weight)
+    return tuple(weights.items())
+
+
+_QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
+_TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
+"""What the service has at its root, or names otherwise."""
+
+
+def queue_names(value: Any) -> tuple[str, ...]:
+    """names such as crm,geo, in lower case, each once"""
+    names = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
+    for name in names:
+        if not _QUEUE.fullmatch(name) or name in _TAKEN:
+            raise ValueError(f"{name!r} cannot be one")
+        if names.count(name) > 1:
+            raise ValueError(f"{name!r} is there twice")
+    return names
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FRAMING = {"connection", "content-length", "host", "transfer-encoding"}
+
+
+def header_name(value: Any) -> str:
+    """the name of a header"""
+    name = text(value)
+    if name and (_TOKEN.fullmatch(name) is None or name.lower() in _FRAMING):
+        raise ValueError
+    return name
+
+
+def headers(value: Any) -> tuple[tuple[str, str], ...]:
+    """a JSON object of headers, names and text"""
+    # Errors name headers, but repeat no value: keys are in there.
+    try:
+        given = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON in line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if not isinstance(given, Mapping):
+        raise ValueError("it is something else")
+    headers: dict[str, str] = {}
+    for name, text in given.items():
+        if not isinstance(name, str) or _TOKEN.fullmatch(name) is None:
+            raise ValueError(f"{name!r} is no name of a header")
+        if name.lower() in _FRAMING or name.lower() in headers:
+            raise ValueError(f"{name} {'belongs to the connection' if name.lower() in _FRAMING else 'is there twice'}")
+        if not isinstance(text, str) or not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", text):
+            raise ValueError(f"{name} must be text in Latin-1, without line breaks")
+        headers[name.lower()] = text.strip()
+    return tuple(headers.items())
