@@ -1,6 +1,6 @@
 """Claims batches in a daemon thread, and runs the processor on them in a crew of threads; carries out sweeps."""
 
-from .attempt import announce, announce_served
+from .announcements import announce, announce_served
 from .drain import Drain
 from .sweeper import Sweeper
 from .worker import Worker

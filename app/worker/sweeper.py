@@ -11,7 +11,7 @@ from ..daemon import Daemon
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
-from .attempt import announce
+from .announcements import announce
 
 logger = logging.getLogger("flask_ingestion")
 
