@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from ..config import Settings
@@ -188,13 +187,12 @@ class Gate:
         """Returns the last of the conditions that a start waited for."""
         if was_full:
             return "slots"
-        came = (
-            ("arrival" if fresh else "retry", due),
-            ("paused", self.resumed_at),
-            ("hold", self.hold_until),
-            ("token", token_at),
-        )
-        return max(came, key=itemgetter(1))[0]
+        last = max(due, self.resumed_at, self.hold_until, token_at)
+        if last == due:
+            return "arrival" if fresh else "retry"
+        if last == self.resumed_at:
+            return "paused"
+        return "hold" if last == self.hold_until else "token"
 
 
 def pauses_of(levels: Mapping[str, Any]) -> Pauses:

@@ -226,25 +226,31 @@ class MemoryState:
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
-            claim = self._start(entry, now, token_at, was_full=was_full)
-            claims.append(self._filled(claim, now, token_at, was_full=was_full) if self._settings.fill else claim)
+            claim = self._claim_of(entry, now)
+            self._start(entry, claim, token_at, was_full=was_full)
+            claims.append(self._filled(claim, token_at, was_full=was_full) if self._settings.fill else claim)
             if self.serving:
                 # Noted once the call is whole, for what its batches share is not in process elsewhere.
                 self.serving.started(claims[-1])
             entry = self._to_ask(now) if len(claims) < min(limit, room) else None
         return claims
 
-    def _filled(self, leader: Claim, now: float, token_at: float, *, was_full: bool) -> Claim:
+    def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
+        """Returns the claim by which an entry's batch would start now."""
+        record, position = entry.owner, entry.position
+        return record.claim(position, record.attempt(position) + 1, entry.due, now)
+
+    def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
         call = Call(self._settings, leader.batch)
         if not call.looks:
             return leader
-        rode_with, riders, passed = leader.batch.id, [], []
+        now, rode_with, riders, passed = leader.claimed_at, leader.batch.id, [], []
         while call.looks and (entry := self._to_ask(now)):
-            record, position = entry.owner, entry.position
-            claim = record.claim(position, record.attempt(position) + 1, entry.due, now)
+            claim = self._claim_of(entry, now)
             if call.takes(claim.batch):
-                riders.append(self._start(entry, now, token_at, was_full=was_full, rode_with=rode_with))
+                self._start(entry, claim, token_at, was_full=was_full, rode_with=rode_with)
+                riders.append(claim)
             else:
                 self.queue.pop()
                 passed.append(entry)
@@ -276,13 +282,13 @@ class MemoryState:
         return ByTurns(shares, lines, lambda batch: (batch[0].priority, caller_of(batch[0].owner)), aging=aging)
 
     def _start(
-        self, entry: Entry[Record], now: float, token_at: float, *, was_full: bool, rode_with: str | None = None
-    ) -> Claim:
-        record, position = entry.owner, entry.position
+        self, entry: Entry[Record], claim: Claim, token_at: float, *, was_full: bool, rode_with: str | None = None
+    ) -> None:
+        record, position, now = entry.owner, entry.position, claim.claimed_at
         record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
         first = record.tally[NEW] == len(record.states)
-        attempt = record.attempt(position) + 1
+        attempt = claim.batch.attempt
         if attempt != 1 or position in details.attempts:
             details.attempts[position] = attempt
         details.dues.pop(position, None)
@@ -294,7 +300,6 @@ class MemoryState:
             self.fair.queue.take_turn()
         self.leave_line(entry)
         self.recount(record, -starts)
-        claim = record.claim(position, attempt, entry.due, now)
         self.leases[record.id, position] = Lease(record, claim, now + self._settings.lease, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         if kept := self._settings.attempts_kept:
@@ -311,7 +316,6 @@ class MemoryState:
         self.dispatches.append(
             (now, entry.due, record.id, position, attempt, *where, limited_by, record.owner, rode_with)
         )
-        return claim
 
     def leave_line(self, entry: Entry[Record]) -> None:
         """Take the first entry out of line, and put the next batch of its ingestion there."""
