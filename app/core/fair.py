@@ -53,6 +53,11 @@ class Turns(NamedTuple):
         mine = self.before + nth
         return self.urgent + mine + self.shares.ahead(self.waiting, self.caller, mine)
 
+    def ends(self, count: int) -> tuple[int, int]:
+        """Returns how many batches go before the first and the last of the ingestion's next `count`, in the same case."""
+        first = self.ahead(0)
+        return first, self.ahead(count - 1) if count > 1 else first
+
     def played(
         self, limiter: Limiter, since: float, total: int, own: int, retries: Sequence[Retry]
     ) -> tuple[Start, Start] | None:
@@ -212,6 +217,6 @@ class _Play:
         now = self._turns._replace(
             shares=self._shares, waiting=self._waiting, urgent=self._urgent, before=self._mine[0]
         )
-        nths = now.ahead(0), now.ahead(self._mine[1] - 1)
+        nths = now.ends(self._mine[1])
         first, last = (Start(self._nth + nth, self._limiter.when(nth, self._due)) for nth in nths)
         return (first, last) if last.at < until else None

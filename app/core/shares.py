@@ -91,13 +91,10 @@ class Shares:
         now, known, found = self.now, self._known, []
         until = self._nth_tag(caller, nth)
         for other in others:
-            tag, owed = now, 0
-            if share := known.get(other):
-                cost, own, owed = share
-                if own > now:
-                    tag = own
-            else:
-                cost = self._cost(other)
+            share = known.get(other)
+            cost, tag, owed = share or (self._cost(other), now, 0)
+            if tag < now:
+                tag = now
             if other == caller:
                 found.append(0)
             elif tag < until or (tag == until and other < caller):
