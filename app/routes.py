@@ -138,7 +138,8 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             count_member("offset", offset) or 0,
             page_member(limit),
         )
-        return as_json(attempts_document(service.settings, *found, with_hosts=guard.caller().scope is None))
+        with_hosts = guard.caller().scope is None
+        return as_json(attempts_document(service.settings, service.store.stats(), *found, with_hosts=with_hosts))
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -244,7 +244,7 @@ def where(to: Remote, id_: str, limit: int) -> None:
 @click.argument("ingestion_id", required=False)
 @sweep_options
 @remote
-def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
+def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: Any) -> None:
     """Cancel what has not started of an ingestion, or of all that match."""
     if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
         carry_out(to, "cancel", chosen, dry_run=dry_run, yes=yes)
@@ -256,7 +256,7 @@ def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **
 @click.argument("ingestion_id", required=False)
 @sweep_options
 @remote
-def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: str | None) -> None:
+def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: Any) -> None:
     """Start the failed batches over, of an ingestion or of all that match.
 
     For example: redrive --status failed --since 8h

@@ -112,6 +112,7 @@ def attempts_text(document: Document, times: Times) -> str:
         ("ingestion", document["ingestion_id"]),
         ("created", times.ago(document["created_at"])),
         ("estimated", estimate and times.due(estimate)),
+        ("waiting on", document["waiting_on"]),
         ("finished", end and times.ago(end)),
     ]
     told = [printable(_attempt(one, times)) for one in document["attempts"]]
@@ -240,7 +241,12 @@ def _limits(queue: Document) -> str | None:
 
 def _caller(caller: Document, times: Times) -> str:
     name = "nobody's" if caller["name"] is None else printable(caller["name"])
-    return f"{name}, {caller['priority']}: {count(caller['waiting'])}, oldest {times.ago(caller['oldest_at'])}"
+    said = [f"{name}, {caller['priority']}: {count(caller['waiting'])}"]
+    if caller["oldest_at"]:
+        said.append(f"oldest {times.ago(caller['oldest_at'])}")
+    if caller["parked"]:
+        said.append(click.style(f"{caller['parked']} paused", fg="yellow"))
+    return ", ".join(said)
 
 
 def _worker(worker: Document, times: Times) -> str:

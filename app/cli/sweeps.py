@@ -25,6 +25,7 @@ def sweep_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--dry-run", is_flag=True, help="Only say how many match."),
         click.option("--until", help=f"All submitted then or earlier: {MOMENT}."),
         click.option("--since", help=f"All submitted then or later: {MOMENT}."),
+        click.option("--with-failed", "failed", is_flag=True, default=None, help="All with failed batches."),
         click.option("--group", help="All with a failure of this group, as failures shows it."),
         click.option("--owner", help="All of this caller."),
         click.option("--priority", type=click.Choice([one.name for one in Priority], case_sensitive=False)),
@@ -34,7 +35,7 @@ def sweep_options(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-def sweep_filter(ingestion_id: str | None, where: Mapping[str, str | None], *, dry_run: bool) -> dict[str, Any]:
+def sweep_filter(ingestion_id: str | None, where: Mapping[str, Any], *, dry_run: bool) -> dict[str, Any]:
     """Returns what was chosen, nothing if that is one ingestion. Raises UsageError for both and for neither."""
     chosen: dict[str, Any] = {name: value for name, value in where.items() if value is not None}
     for name in {"since", "until"} & chosen.keys():

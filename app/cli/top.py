@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -12,13 +13,15 @@ from rich.text import Text
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
+from textual.suggester import SuggestFromList
 from textual.timer import Timer
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import DataTable, Footer, Input, Static
 
 from ..client import Client, ClientError
+from ..core import Priority
 from . import display
 from .times import Times, about
 
@@ -112,15 +115,40 @@ class Live(Screen[None]):
             line.update(Text(f"This is {about(age)} old. {self._problem}".strip()))
 
 
+class Which(ModalScreen[str]):
+    """Asks which priority or caller; completes those that are known."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", "Back")]
+
+    def __init__(self, known: Iterable[str]) -> None:
+        super().__init__()
+        self._known = list(known)
+
+    def compose(self) -> ComposeResult:
+        """Yields the line to type into."""
+        with Vertical():
+            yield Input(
+                placeholder="a priority, or a caller's name",
+                suggester=SuggestFromList(self._known, case_sensitive=False),
+            )
+            yield Static("Enter pauses it, or resumes it if it is paused; → completes the name.")
+        yield Footer()
+
+    @on(Input.Submitted)
+    def _chosen(self, message: Input.Submitted) -> None:
+        self.dismiss(message.value.strip())
+
+
 class Overview(Live):
     """What waits, what it waits for, what goes next, and the latest ingestions."""
 
     class Done(Message):
-        """An order was carried out."""
+        """An order was carried out; `said` says so."""
 
-        def __init__(self, queue: Mapping[str, Any]) -> None:
+        def __init__(self, queue: Mapping[str, Any], said: str) -> None:
             super().__init__()
             self.queue = queue
+            self.said = said
 
     class NotDone(Message):
         """An order was not carried out."""
@@ -131,6 +159,7 @@ class Overview(Live):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause/resume"),
+        Binding("o", "pause_one", "Pause/resume one"),
         Binding("e", "end_hold", "End the hold"),
         Binding("enter", "open", "Open", priority=True),
         Binding("q", "app.quit", "Quit"),
@@ -187,31 +216,45 @@ class Overview(Live):
     def action_pause(self) -> None:
         """Pause, or resume where it is paused."""
         if self.queue:
-            self._order(self.client.resume if self.queue["paused"] else self.client.pause)
+            self._order(self.client.resume if self.queue["paused"] else self.client.pause, _said_of_all)
+
+    def action_pause_one(self) -> None:
+        """Ask for a priority or a caller, and pause it, or resume it where it is paused."""
+        if self.queue:
+            callers = {one["name"] for one in self.queue["callers"]} - {None}
+            known = [*Priority.__members__, *sorted(callers.union(self.queue["paused_owners"]))]
+            self.app.push_screen(Which(known), self._pause_one)
+
+    def _pause_one(self, name: str | None) -> None:
+        if name:
+            is_priority = name.upper() in Priority.__members__
+            priority, owner = (name.upper(), None) if is_priority else (None, name)
+            verb = self.client.resume if _is_paused(self.queue, priority, owner) else self.client.pause
+            self._order(partial(verb, priority=priority, owner=owner), partial(_said_of_one, priority, owner))
 
     def action_end_hold(self) -> None:
         """End the hold."""
-        self._order(self.client.end_hold)
+        self._order(self.client.end_hold, _said_of_all)
 
     def action_open(self) -> None:
         """Open the ingestion under the cursor."""
         if chosen := self._chosen():
             self.app.push_screen(Opened(self.client, self._every, chosen, in_full=self._in_full))
 
-    def _order(self, verb: Callable[[], Mapping[str, Any]]) -> None:
-        threading.Thread(target=self._give, args=(verb,), daemon=True).start()
+    def _order(self, verb: Callable[[], Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str]) -> None:
+        threading.Thread(target=self._give, args=(verb, said), daemon=True).start()
 
-    def _give(self, verb: Callable[[], Mapping[str, Any]]) -> None:
+    def _give(self, verb: Callable[[], Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str]) -> None:
         try:
-            self.post_message(self.Done(verb()))
+            queue = verb()
+            self.post_message(self.Done(queue, said(queue)))
         except ClientError as error:
             self.post_message(self.NotDone(error))
 
     @on(Done)
     def _done(self, message: Done) -> None:
-        self.queue = queue = message.queue
-        state = "held" if queue["hold_until"] else "not held"
-        self.notify(f"The queue is {'paused' if queue['paused'] else 'not paused'}, and {state}.")
+        self.queue = message.queue
+        self.notify(message.said, markup=False)
         self.refresh_bindings()
 
     @on(NotDone)
@@ -223,6 +266,20 @@ class Overview(Live):
         if not table.row_count:
             return None
         return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
+
+
+def _is_paused(queue: Mapping[str, Any], priority: str | None, owner: str | None) -> bool:
+    return bool(queue["priorities"][priority]["paused"]) if priority else owner in queue["paused_owners"]
+
+
+def _said_of_all(queue: Mapping[str, Any]) -> str:
+    state = "held" if queue["hold_until"] else "not held"
+    return f"The queue is {'paused' if queue['paused'] else 'not paused'}, and {state}."
+
+
+def _said_of_one(priority: str | None, owner: str | None, queue: Mapping[str, Any]) -> str:
+    state = "paused" if _is_paused(queue, priority, owner) else "not paused"
+    return f"{priority or f'The caller {owner}'} is {state}."
 
 
 class Opened(Live):
@@ -263,6 +320,8 @@ class Top(App[None]):
     #stale { color: $text-error; text-style: bold; }
     #figures { height: auto; margin-bottom: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     DataTable { height: 1fr; }
+    Which { align: center bottom; }
+    Which Vertical { height: auto; padding: 0 1; background: $panel; }
     """
 
     def __init__(self, client: Client, every: float, *, in_full: bool) -> None:

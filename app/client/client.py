@@ -197,8 +197,8 @@ class Client(Base):
     def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
         """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
 
-        `where` filters by `status`, `priority`, `owner`, `group` of failures, and by when they were submitted: `since`
-        and `until` are RFC 3339 times, or seconds ago.
+        `where` filters by `status`, `priority`, `owner`, `group` of failures, `failed=True` for those with failed
+        batches, and by when they were submitted: `since` and `until` are RFC 3339 times, or seconds ago.
         """
         return self._run(self._verbs.sweep("redrive", where, idempotency_key))
 

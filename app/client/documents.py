@@ -137,6 +137,7 @@ class Attempts(Document):
     started_at: datetime | None
     finished_at: datetime | None
     estimated_at_submission: datetime | None
+    waiting_on: str | None
     kept: int
     attempts: tuple[Attempt, ...]
 

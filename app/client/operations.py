@@ -164,12 +164,13 @@ class Concurrency(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class CallerDepth(Document):
-    """What a caller has waiting at one priority, where callers take turns."""
+    """What a caller has waiting at one priority, where callers take turns; `parked` of it is not in line."""
 
     name: str | None
     priority: Priority
     waiting: int
-    oldest_at: datetime
+    oldest_at: datetime | None
+    parked: int
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -46,7 +46,7 @@ from .models import (
 from .pace import STEP, Pace
 from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
-from .reports import Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
 from .rules import (
     Gate,
     Wait,
@@ -77,6 +77,7 @@ __all__ = [
     "CHANGES",
     "COMPLETED",
     "FAILED",
+    "HOLDS",
     "HOUR",
     "LONGEST",
     "LOST",

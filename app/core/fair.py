@@ -54,7 +54,7 @@ class Turns(NamedTuple):
         return self.urgent + mine + self.shares.ahead(self.waiting, self.caller, mine)
 
     def ends(self, count: int) -> tuple[int, int]:
-        """Returns how many batches go before the first and the last of the ingestion's next `count`, in the same case."""
+        """Returns how many batches go before the first and the last of the ingestion's next `count`, if all are due."""
         first = self.ahead(0)
         return first, self.ahead(count - 1) if count > 1 else first
 

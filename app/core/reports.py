@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .concurrency import Concurrency
@@ -11,6 +12,12 @@ from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
 from .rules import Gate, Waiting
+
+_HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
+"""What holds whatever is in line."""
+
+HOLDS = ("paused", "paused_priority", "paused_owner", *_HOLD_ALL, "line")
+"""What a batch that has yet to start may wait for."""
 
 
 class Dispatch(NamedTuple):
@@ -48,17 +55,35 @@ class Depth(NamedTuple):
 
 
 class CallerDepth(NamedTuple):
-    """What a caller has waiting at one priority, and since when; `name` is None for what is nobody's."""
+    """What a caller has waiting at one priority; `name` is None for what is nobody's.
+
+    `parked` of its `waiting` batches are not in line; `oldest_at` says since when the others wait, None where all are.
+    """
 
     name: str | None
     priority: Priority
     waiting: int
-    oldest_at: float
+    oldest_at: float | None
+    parked: int = 0
 
     @staticmethod
-    def longest(found: Iterable[CallerDepth], limit: int) -> list[CallerDepth]:
-        """Returns those of some that wait longest, the longest first."""
-        return sorted(found, key=lambda one: (one.oldest_at, one.priority, one.name or ""))[:limit]
+    def longest(
+        lined: Mapping[tuple[Priority, str], tuple[int, float]], parked: Mapping[tuple[Priority, str], int], limit: int
+    ) -> list[CallerDepth]:
+        """Returns the callers that wait longest in line, the longest first, then those of which all is parked.
+
+        `lined` has how many batches of each at a priority are in line and since when, `parked` how many are not.
+        """
+
+        def wait(of: tuple[Priority, str]) -> tuple[float, Priority, str]:
+            return lined[of][1] if of in lined else math.inf, *of
+
+        found = []
+        for of in sorted(lined.keys() | parked.keys(), key=wait)[:limit]:
+            (priority, name), out = of, parked.get(of, 0)
+            count, oldest_at = lined.get(of, (0, None))
+            found.append(CallerDepth(name or None, priority, count + out, oldest_at, out))
+        return found
 
 
 class Accuracy(NamedTuple):
@@ -103,6 +128,22 @@ class Stats(NamedTuple):
         """The one of several limits whose next token arrives last, None while each has one."""
         latest = max(self.limits, key=lambda level: level.next_at, default=None)
         return latest.limit if latest and latest.next_at > self.now else None
+
+    def holds(self, priority: Priority, owner: str | None) -> str:
+        """Returns what a batch that has yet to start waits for now, given its ingestion's priority and owner.
+
+        That is `waiting_on`, but `paused_priority` or `paused_owner` where only these are paused, and `line` where
+        something may start.
+        """
+        if self.paused:
+            return "paused"
+        if priority in self.pauses.priorities:
+            return "paused_priority"
+        if owner in self.pauses.owners:
+            return "paused_owner"
+        if self.waiting_on == "retry":
+            return "answer"  # It needs no retry, and would be due: so others ask its ids.
+        return self.waiting_on if self.waiting_on in _HOLD_ALL else "line"
 
     @classmethod
     def of(

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 VERBS = ("redrive", "cancel")
 
-SWEEP_MEMBERS = ("status", "priority", "owner", "group", "since", "until")
+SWEEP_MEMBERS = ("status", "priority", "owner", "group", "since", "until", "failed")
 """By what a sweep can choose."""
 
 _PAGE = 25
@@ -25,7 +25,7 @@ _PAGE = 25
 
 class SweepFilter(NamedTuple):
     """None stands for any. `since` and `until` bound when they were submitted, in epoch seconds; `group` takes those
-    with a failure of that group.
+    with a failure of that group, and `failed` those with any failed batch.
     """
 
     status: Status | None = None
@@ -34,6 +34,7 @@ class SweepFilter(NamedTuple):
     group: str | None = None
     since: float | None = None
     until: float | None = None
+    failed: bool | None = None
 
     def document(self) -> dict[str, Any]:
         """Returns its members that are set, as JSON."""
@@ -97,7 +98,8 @@ def steps(
     if where.group is not None:
         # One pass over what failed, where a look at each ingestion's failures would take ten times as long.
         of_group = {failure.spot[1] for failure in failures(FailureFilter(where.priority, where.owner, where.group))}
-    wanted = Filter(where.status, where.priority, where.owner, verb == "redrive", where.since, where.until)
+    failed = verb == "redrive" or bool(where.failed)
+    wanted = Filter(where.status, where.priority, where.owner, failed, where.since, where.until)
     while page := listing(wanted, before=before, limit=_PAGE):
         before = page[-1].order
         yield [one for one in page if _takes(verb, one) and (of_group is None or one.order in of_group)], before
@@ -128,6 +130,8 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     for name in ("owner", "group"):
         if not isinstance(given.get(name, ""), str):
             faults.append(Fault(f"#/{name}", f"{name} must be a string."))
+    if given.get("failed", True) is not True:
+        faults.append(Fault("#/failed", "failed must be true; leave it out for all."))
     status = _one_of("status", {one.value: one for one in Status}, given, faults)
     priority = _one_of("priority", Priority.__members__, given, faults)
     if verb == "cancel" and status is not None and status.final:
@@ -139,7 +143,8 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
             faults.append(Fault(f"#/{name}", f"{name} must be an RFC 3339 time with its offset, or seconds ago."))
     if faults:
         raise InvalidRequest(faults)
-    return SweepFilter(status, priority, given.get("owner"), given.get("group"), **times), dry_run
+    owner, group, failed = map(given.get, ("owner", "group", "failed"))
+    return SweepFilter(status, priority, owner, group, times["since"], times["until"], failed), dry_run
 
 
 _MEMBERS = ", ".join((*SWEEP_MEMBERS, "dry_run"))

@@ -30,6 +30,7 @@ from ..web import (
     needs,
     quote_document,
     status_member,
+    worker_document,
 )
 from . import data
 from .docs import add_docs
@@ -199,7 +200,9 @@ def make_dashboard(service: Service) -> Blueprint:
     @needs(Role.OPERATE, "limit")
     def audit_data() -> Response:
         limit = count_member("limit", _ROWS, least=1, most=1000) or _ROWS
-        return _json({**data.state(service), **audit_document(service.store.audits(limit), limit)})
+        workers = [worker_document(one) for one in service.store.workers()]
+        page = audit_document(service.store.audits(limit), limit)
+        return _json({**data.state(service), **page, "workers": workers})
 
     @blueprint.get("/submit")
     @page

@@ -30,7 +30,7 @@ from ..web import (
 )
 from .alerts import alerts
 from .hour import hour_document
-from .lanes import timeline
+from .lanes import latest_attempts, timeline
 
 _NEXT = 10
 """Upcoming batches shown."""
@@ -52,6 +52,9 @@ _DATA = 200
 
 _GROUPS = 50
 """Groups of failures shown."""
+
+_LOG = 1000
+"""Entries of the log of dispatches in which the latest starts of an ingestion are looked for."""
 
 BATCHES = 50
 """Batches on a page of an ingestion."""
@@ -105,7 +108,8 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
 def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | None = None) -> dict[str, Any]:
     """Returns one ingestion with a page of its batches, of those in a status if given. Raises UnknownIngestion."""
     found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES, only=only)
-    document = {**state(service), **ingestion_document(found)}
+    stats = service.store.stats()
+    document = {**state(service, stats), **ingestion_document(found)}
     if estimate and document["stalled"]:
         estimate = estimate._replace(start=None, completion=None)
     if estimate:
@@ -114,7 +118,8 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
     document["callback"] = callback and callback_document(callback)
     some = list(batches)
     document["batches"] = [_batch(batch) for batch in some]
-    document["timeline"] = timeline(found, some, *_attempts(service, found.id, some), service.clock.now())
+    held_by = "stopped" if document["stalled"] else stats.holds(found.priority, found.owner)
+    document["timeline"] = timeline(found, some, *_attempts(service, found.id, some), stats.now, held_by)
     document["offset"] = offset
     document["page_size"] = BATCHES
     document["listed"] = found.batch_count if only is None else found.counts._asdict()[only.value]
@@ -122,7 +127,12 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
 
 
 def _attempts(service: Service, ingestion_id: str, batches: Sequence[Batch]) -> tuple[float | None, Sequence[Attempt]]:
-    """Returns the completion as estimated at submission, and the attempts at some batches that are kept."""
+    """Returns the completion as estimated at submission, and the attempts at some batches that are kept.
+
+    Without ATTEMPTS_KEPT these are the latest ones, of those that are still in the log of dispatches.
+    """
+    if not service.settings.attempts_kept:
+        return service.store.attempts(ingestion_id, 0, 0)[1], latest_attempts(batches, service.store.dispatches(_LOG))
     first = batches[0].position if batches else 0
     if not batches or batches[-1].position - first < len(batches):
         return service.store.attempts(ingestion_id, first, len(batches))[1:]

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ..core import Attempt, Batch, Ingestion, timestamp
+from ..core import Attempt, Batch, Dispatch, Ingestion, timestamp
 
-IN_LINE = "line"
-"""What a batch waits for of which no more is known than that it waits."""
+_IN_LINE = "line"
+"""What a batch waited for of which no more is known than that it waited."""
+
+_EARLIER = "earlier"
+"""What a batch waited for while it may have been tried, too."""
 
 
 def timeline(
-    found: Ingestion, batches: Sequence[Batch], estimate: float | None, attempts: Iterable[Attempt], now: float
+    found: Ingestion,
+    batches: Sequence[Batch],
+    estimate: float | None,
+    attempts: Iterable[Attempt],
+    now: float,
+    held_by: str,
 ) -> dict[str, Any]:
     """Returns a lane for each batch that waits, or ever ran, and the time that they span.
 
-    `estimate` is the completion as estimated at submission. Where no attempt is kept, a lane has what its batch knows
-    of the latest.
+    `estimate` is the completion as estimated at submission, and `held_by` what the batches in line wait for now. Where
+    nothing is known of the latest attempt at a batch, its lane has what the batch itself knows.
     """
     made: dict[int, list[Attempt]] = {}
     for one in attempts:
@@ -25,7 +33,7 @@ def timeline(
     lanes = [
         {"position": batch.position, "parts": parts}
         for batch in batches
-        if (parts := list(_parts(found, batch, made.get(batch.position, []), now)))
+        if (parts := list(_parts(found, batch, made.get(batch.position, []), now, held_by)))
     ]
     end = now if found.finished_at is None else found.finished_at
     return {
@@ -37,25 +45,56 @@ def timeline(
     }
 
 
-def _parts(found: Ingestion, batch: Batch, made: Sequence[Attempt], now: float) -> Iterator[dict[str, Any]]:
-    if not made and batch.started_at is None:
-        if batch.waits:
-            yield _wait(IN_LINE, found.created_at, now)
-        return
-    if not made and batch.started_at is not None:
-        yield _wait(IN_LINE, found.created_at, batch.started_at)
-        ran_until = batch.finished_at or (None if batch.waits else now)
-        yield _part("ran", batch.status.value, batch.started_at, ran_until or batch.started_at, batch.error)
-        return
+def latest_attempts(batches: Sequence[Batch], log: Iterable[Dispatch]) -> list[Attempt]:
+    """Returns the latest attempts at batches, of those that are in a log of dispatches; where they ran is unknown.
+
+    When an attempt that failed ended is not known either, so it ends with its start.
+    """
+    started = {(batch.id, batch.started_at): batch for batch in batches if batch.started_at is not None}
+    found = []
+    for one in log if started else ():
+        if batch := started.get((one.batch_id, one.started_at)):
+            ended, outcome = _end(batch)
+            times = one.due_at, one.started_at, one.limited_by
+            found.append(Attempt(one.position, one.attempt, *times, "", 0, ended, outcome, batch.error))
+    return found
+
+
+def _end(batch: Batch) -> tuple[float | None, str | None]:
+    """Returns when the latest attempt at a batch ended, and how, as far as the batch knows; None while it runs."""
+    if batch.waits:
+        return batch.started_at, "retry" if batch.error else "released"
+    if not batch.status.final:
+        return None, None
+    return batch.finished_at or batch.started_at, batch.status.value
+
+
+def _parts(
+    found: Ingestion, batch: Batch, made: Sequence[Attempt], now: float, held_by: str
+) -> Iterator[dict[str, Any]]:
     before, outcome = found.created_at, ""
+    if not made and batch.started_at is not None:
+        yield _wait(_EARLIER if batch.attempt > 1 else _IN_LINE, before, batch.started_at)
+        ended, end = _end(batch)
+        before = now if ended is None else ended
+        yield _part("ran", end or "triggered", batch.started_at, before, batch.error)
     for one in made:
         if outcome == "retry":
             yield _wait(outcome, before, one.due_at)
+        elif not outcome and one.due_at > before:
+            yield _wait(_EARLIER if one.number > 1 else _IN_LINE, before, one.due_at)
         yield _wait(one.limited_by, one.due_at, one.started_at)
         before, outcome = now if one.ended_at is None else one.ended_at, one.outcome or "triggered"
         yield _part("ran", outcome, one.started_at, before, one.error)
     if batch.waits:
-        yield _wait(outcome if outcome == "retry" else IN_LINE, before, now)
+        due = batch.next_attempt_at or before
+        if due > now:
+            yield _part("waits", "retry", before, now) | {"due_at": timestamp(due)}
+            return
+        if due > before and batch.attempt:
+            yield _wait("retry", before, due)
+            before = due
+        yield _part("waits", held_by, before, now)
 
 
 def _wait(reason: str, start: float, end: float) -> dict[str, Any]:

@@ -169,6 +169,10 @@ class FairLane:
         """Returns each caller's first ingestion that has batches in line."""
         return {caller: oldest for caller in self.waiting if (oldest := self._lanes[caller].oldest())}
 
+    def parked_of_each(self) -> dict[str, int]:
+        """Returns how many batches wait outside of the line, of each caller that has such."""
+        return {caller: lane.parked for caller, lane in self._lanes.items() if lane.parked} if self.parked else {}
+
     def unfinished(self) -> list[Record]:
         """Returns all of them."""
         return [record for lane in self._lanes.values() for record in lane.unfinished()]

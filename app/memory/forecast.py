@@ -110,13 +110,20 @@ def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDep
     """Returns what callers have waiting, of those that wait longest first."""
     if state.fair is None:
         return []
-    found = [
-        CallerDepth(oldest.owner or None, priority, lane.waiting[caller], oldest.created_at)
-        for priority, lane in state.fair.backlog.lanes.items()
+    lanes = state.fair.backlog.lanes.items()
+    lined = {
+        (priority, caller): (lane.waiting[caller], oldest.created_at)
+        for priority, lane in lanes
         for caller, oldest in lane.oldest_of_each().items()
-        if owner in (None, oldest.owner)
-    ]
-    return CallerDepth.longest(found, limit)
+        if owner in (None, caller)
+    }
+    parked = {
+        (priority, caller): count
+        for priority, lane in lanes
+        for caller, count in lane.parked_of_each().items()
+        if owner in (None, caller)
+    }
+    return CallerDepth.longest(lined, parked, limit)
 
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:

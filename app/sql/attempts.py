@@ -16,7 +16,6 @@ from .turns import Turn
 from .wire import Values
 
 _LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
-_LOGGED = ("instance", "order", "position", "number", "attempt", "due_at", "started_at", "limited_by")
 _STARTED = (*_LOGGED, "host", "process")
 _ADD = insert(attempts).values({name: bindparam(name) for name in _STARTED})
 _of_batch = (

@@ -23,6 +23,7 @@ from .schema import (
     IS_ASIDE,
     IS_AWAITING,
     IS_OPEN,
+    IS_PARKED,
     IS_READY,
     THIS,
     batches,
@@ -74,6 +75,11 @@ _DEPTHS = select(
     _oldest_in_line(IS_ASIDE),
     _oldest_in_line(IS_AWAITING),
 ).where(callers.c.instance == THIS, callers.c.waiting > 0)
+_PARKED = (
+    select(ingestions.c.owner, ingestions.c.priority, func.sum(ingestions.c.waiting))
+    .where(ingestions.c.instance == THIS, IS_PARKED)
+    .group_by(ingestions.c.priority, ingestions.c.owner)
+)
 _BEFORE = select(
     func.coalesce(
         select(func.sum(caller_lanes.c.waiting))
@@ -252,12 +258,18 @@ def depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
     """Returns what callers have waiting, of those that wait longest first."""
     if not view.queue.fair:
         return []
-    found = [
-        CallerDepth(name or None, Priority(priority), count, min(one for one in oldest if one is not None))
-        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, {"this": view.queue.instance}).all()
+    this = {"this": view.queue.instance}
+    lined = {
+        (Priority(priority), name): (count, min(one for one in oldest if one is not None))
+        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, this)
         if owner in (None, name)
-    ]
-    return CallerDepth.longest(found, limit)
+    }
+    parked = {
+        (Priority(priority), caller_of(name)): int(count)
+        for name, priority, count in (view.connection.execute(_PARKED, this) if view.queue.parked else ())
+        if count and owner in (None, name)
+    }
+    return CallerDepth.longest(lined, parked, limit)
 
 
 def _times(view: View) -> dict[Priority, int]:

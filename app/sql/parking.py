@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, func, select, update
+from typing import Any, NamedTuple
+
+from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
 from ..config import Settings
-from ..core import Pauses, Priority, Status
+from ..core import Priority, Status
 from .answers import STARTS
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import ASIDE, IS_LIVE, IS_PARKED, IS_SOMEBODYS, NOT_IN_LINE, PARKED, THIS, batches, ingestions
 from .turns import Turn
+from .wire import Values
 
 _MOST = 100
 """Ingestions parked or put back in one turn at most."""
@@ -17,13 +20,23 @@ _MOST = 100
 _in_line = (ingestions.c.instance == THIS, ingestions.c.parked.is_(False))
 _OF_OWNER = (
     select(*INGESTION_COLUMNS)
-    .where(*_in_line, ingestions.c.owner == bindparam("owner"), IS_SOMEBODYS)
+    .where(
+        *_in_line,
+        ingestions.c.owner == bindparam("owner"),
+        IS_SOMEBODYS,
+        tuple_(ingestions.c.rank, ingestions.c.order) > tuple_(bindparam("rank"), bindparam("order")),
+    )
     .order_by(ingestions.c.rank, ingestions.c.order)
     .limit(_MOST)
 )
 _OF_PRIORITY = (
     select(*INGESTION_COLUMNS)
-    .where(*_in_line, ingestions.c.status == bindparam("status"), ingestions.c.priority == bindparam("priority"))
+    .where(
+        *_in_line,
+        ingestions.c.status == bindparam("status"),
+        ingestions.c.priority == bindparam("priority"),
+        ingestions.c.order > bindparam("order"),
+    )
     .order_by(ingestions.c.order)
     .limit(_MOST)
 )
@@ -35,6 +48,7 @@ _PARKED_OF = (
         IS_PARKED,
         ingestions.c.priority == bindparam("priority"),
         ingestions.c.owner.is_not_distinct_from(bindparam("owner")),
+        ingestions.c.order > bindparam("order"),
     )
     .order_by(ingestions.c.order)
     .limit(_MOST)
@@ -69,40 +83,56 @@ def place(turn: Turn, row: IngestionRow, *, parked: bool) -> None:
         turn.connection.execute(_LINE[parked], values)
 
 
-def rearrange(turn: Turn, settings: Settings) -> bool:
-    """Park some of what is paused, or put some back of what no longer is; returns whether there may be more."""
+class Walk(NamedTuple):
+    """The kinds of ingestions that may have to change sides, and the place up to which the first kind has been seen.
+
+    So no turn looks again at what an earlier one has parked or put back.
+    """
+
+    kinds: list[tuple[Select[Any], Values]]
+    rank: float = 0.0
+    order: int = 0
+
+
+def begin(turn: Turn) -> Walk:
+    """Returns what is to be looked at: what is in line although it is paused, then what is parked although it is not.
+
+    Whatever arrives, moves or is redriven from now on is placed as it should be.
+    """
     pauses = turn.queue.pauses()
-    rows = _in_line_still(turn, pauses) or _parked_still(turn, pauses)
-    for row in rows:
-        place(turn, row, parked=not row.parked)
-    turn.save(rows)
-    if any(not row.parked for row in rows):
-        gate = turn.queue.gate(settings, turn.now)
-        gate.resumed_at = gate.order_since = turn.now
-        turn.queue.keep(gate)
-    return bool(rows)
-
-
-def _in_line_still(turn: Turn, pauses: Pauses) -> list[IngestionRow]:
-    """Returns some of what is in line although it is paused."""
-    this = {"this": turn.queue.instance}
-    wanted = [(_OF_OWNER, {"owner": owner}) for owner in pauses.owners] + [
+    kinds: list[tuple[Select[Any], Values]] = [(_OF_OWNER, {"owner": owner}) for owner in pauses.owners]
+    kinds += [
         (_OF_PRIORITY, {"priority": priority, "status": status.value})
         for priority in pauses.priorities
         for status in Status
         if not status.final
     ]
-    for statement, values in wanted:
-        if rows := turn.connection.execute(statement, this | values).all():
-            return [IngestionRow(*row) for row in rows]
-    return []
+    kinds += [
+        (_PARKED_OF, {"priority": priority, "owner": owner})
+        for priority, owner in turn.connection.execute(_WHOSE, {"this": turn.queue.instance})
+        if not pauses.cover(Priority(priority), owner)
+    ]
+    return Walk(kinds)
 
 
-def _parked_still(turn: Turn, pauses: Pauses) -> list[IngestionRow]:
-    """Returns some of what is parked although it is not paused."""
-    this = {"this": turn.queue.instance}
-    for priority, owner in turn.connection.execute(_WHOSE, this).all():
-        if not pauses.cover(Priority(priority), owner):
-            values = this | {"priority": priority, "owner": owner}
-            return [IngestionRow(*row) for row in turn.connection.execute(_PARKED_OF, values).all()]
-    return []
+def rearrange(turn: Turn, settings: Settings, walk: Walk) -> Walk:
+    """Park some of what is paused, or put some back of what no longer is; returns what is left to be looked at."""
+    pauses, rows, (kinds, rank, order) = turn.queue.pauses(), list[IngestionRow](), walk
+    while kinds and not rows:
+        (statement, values), rest = kinds[0], kinds[1:]
+        values = {"this": turn.queue.instance, "rank": rank, "order": order, **values}
+        rows = [IngestionRow(*row) for row in turn.connection.execute(statement, values)]
+        if rows:
+            rank, order = rows[-1].rank, rows[-1].order
+        else:
+            kinds, rank, order = rest, 0.0, 0
+    # Somebody may have paused or resumed in the meantime.
+    changed = [row for row in rows if row.parked != pauses.cover(Priority(row.priority), row.owner)]
+    for row in changed:
+        place(turn, row, parked=not row.parked)
+    turn.save(changed)
+    if any(not row.parked for row in changed):
+        gate = turn.queue.gate(settings, turn.now)
+        gate.resumed_at = gate.order_since = turn.now
+        turn.queue.keep(gate)
+    return Walk(kinds, rank, order)

@@ -288,8 +288,9 @@ class SQLStore(Store):
 
     def _rearrange(self, *, more: bool) -> None:
         """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
-        while more:
-            more = self._turns.take(lambda turn: parking.rearrange(turn, self._settings))
+        walk = self._turns.take(parking.begin) if more else parking.Walk([])
+        while walk.kinds:
+            walk = self._turns.take(partial(parking.rearrange, settings=self._settings, walk=walk))
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         return self._read(lambda view: audits.latest(view, limit, before))

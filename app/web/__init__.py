@@ -21,6 +21,7 @@ from .documents import (
     status_head,
     status_page,
     sweep_document,
+    worker_document,
 )
 from .forgery import refuse_foreign
 from .hosts import check_hosts
@@ -98,4 +99,5 @@ __all__ = [
     "status_page",
     "sweep_document",
     "with_failed",
+    "worker_document",
 ]

@@ -227,15 +227,26 @@ def _moments(started: str | None = None, finished: str | None = None, next_attem
 
 
 def attempts_document(
-    settings: Settings, ingestion: Ingestion, estimate: float | None, attempts: Iterable[Attempt], *, with_hosts: bool
+    settings: Settings,
+    stats: Stats,
+    ingestion: Ingestion,
+    estimate: float | None,
+    attempts: Iterable[Attempt],
+    *,
+    with_hosts: bool,
 ) -> dict[str, Any]:
-    """Returns the attempts at an ingestion's batches; `with_hosts` says where each ran, which is not everybody's."""
+    """Returns the attempts at an ingestion's batches, and what those wait for that have yet to start.
+
+    `with_hosts` says where each ran, which is not everybody's.
+    """
+    waits = ingestion.counts.yet_to_start > 0
     return {
         "ingestion_id": ingestion.id,
         "created_at": timestamp(ingestion.created_at),
         "started_at": timestamp(ingestion.started_at),
         "finished_at": timestamp(ingestion.finished_at),
         "estimated_at_submission": timestamp(estimate),
+        "waiting_on": stats.holds(ingestion.priority, ingestion.owner) if waits else None,
         "kept": settings.attempts_kept,
         "attempts": [_attempt_document(ingestion.id, one, with_hosts=with_hosts) for one in attempts],
     }
@@ -277,7 +288,7 @@ def queue_document(
 ) -> dict[str, Any]:
     """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
 
-    `callers` have something in line, where they take turns. Who may see only what belongs to `scope` is told of no
+    `callers` have something waiting, where they take turns. Who may see only what belongs to `scope` is told of no
     other callers.
     """
     return {

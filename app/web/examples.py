@@ -123,7 +123,7 @@ _QUEUE = {
         }
     ],
     "concurrency": _CONCURRENCY,
-    "callers": [{"name": "importer", "priority": "HIGH", "waiting": 1, "oldest_at": _CREATED}],
+    "callers": [{"name": "importer", "priority": "HIGH", "waiting": 1, "oldest_at": _CREATED, "parked": 0}],
 }
 _PAUSED = {
     **_QUEUE,
@@ -171,6 +171,7 @@ _ATTEMPTS = {
     "started_at": _STARTED,
     "finished_at": None,
     "estimated_at_submission": _END,
+    "waiting_on": "token",
     "kept": 5,
     "attempts": [
         {

@@ -178,9 +178,11 @@ class _Gauges:
         yield self._gauge("unsent_callbacks", about, unsent._asdict(), "state")
 
     def _queue(self, stats: Stats) -> Iterator[Metric]:
-        yield self._gauge(
-            "interval_seconds", "Seconds between two starts in the long run.", self._service.settings.steady_interval
-        )
+        settings = self._service.settings
+        about = "Seconds between two starts in the long run, by the rate in force; 0 without a limit."
+        yield self._gauge("interval_seconds", about, stats.rates.steady_interval(settings, stats.pace))
+        about = "The same by the rate that is configured, to which a reset goes back."
+        yield self._gauge("configured_interval_seconds", about, settings.steady_interval)
         yield self._gauge("paused", "Whether the queue is paused.", stats.paused)
         yield self._gauge(
             "paused_priority",

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..callbacks import CallbackState
 from ..config import Settings
-from ..core import LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
+from ..core import HOLDS, LONGEST, VERBS, Counts, Priority, Status, interval_bounds, most_burst, most_concurrency
 from ..receivers import LONGEST as LONGEST_URL
 
 JSON = dict[str, Any]
@@ -72,6 +72,7 @@ def _sweep(status: JSON) -> JSON:
         "group": {**_TEXT, "description": "Those with a failure of this group."},
         "since": {**MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
         "until": {**MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},
+        "failed": {"type": "boolean", "enum": [True], "description": "Those with failed batches."},
     }
     which = [{"required": [name]} for name in members]
     members["dry_run"] = {"type": "boolean", "description": "Only count."}
@@ -248,6 +249,10 @@ def schemas(settings: Settings) -> JSON:
                 "started_at": _TIME_OR_NULL,
                 "finished_at": _TIME_OR_NULL,
                 "estimated_at_submission": {**_TIME_OR_NULL, "description": "When it should have ended."},
+                "waiting_on": {
+                    "anyOf": [{"type": "string", "enum": list(HOLDS)}, {"type": "null"}],
+                    "description": "What its batches that have yet to start wait for now; null where there are none.",
+                },
                 "kept": {**COUNT, "description": "Attempts kept of each batch."},
                 "attempts": _array(ref("schemas", "Attempt")),
             }
@@ -380,10 +385,16 @@ def schemas(settings: Settings) -> JSON:
                 "callers": {
                     **_array(
                         _object(
-                            {"name": _NAME_OR_NULL, "priority": PRIORITY, "waiting": COUNT, "oldest_at": _TIME},
+                            {
+                                "name": _NAME_OR_NULL,
+                                "priority": PRIORITY,
+                                "waiting": COUNT,
+                                "oldest_at": {**_TIME_OR_NULL, "description": "Null where all of it is parked."},
+                                "parked": {**COUNT, "description": "Of these, not in line because of a pause."},
+                            },
                         )
                     ),
-                    "description": "What each caller has in line where callers take turns, the longest waiting first; "
+                    "description": "What each caller has waiting where callers take turns, the longest waiting first; "
                     "only its own for a key that may not operate.",
                 },
             }

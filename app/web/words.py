@@ -119,6 +119,10 @@ OPERATIONS = {
         `limited_by` what it waited for last, when it started and ended, and its `outcome` and error. Where the setting
         is 0, none is kept. With a batch's id, those at this batch. Which host and process ran it is for operators.
 
+        `waiting_on` says what its batches that have yet to start wait for now: as in `/queue`, but `paused_priority` or
+        `paused_owner` where only these are paused, and `line` where something may start. A batch that waits for its
+        retry says in `/status` when that is due.
+
         `estimated_at_submission` is when the whole ingestion should have ended, as estimated when it was submitted;
         null if the queue was paused, or once the ingestion was redriven after its end.
         """,

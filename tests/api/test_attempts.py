@@ -32,6 +32,28 @@ def test_each_attempt_is_told_with_the_estimate_made_at_submission(serve: Callab
     assert host.client.get(f"/attempts/{made}?limit=1").json["attempts"] == document["attempts"][:2]
 
 
+def test_it_says_what_those_wait_for_that_have_yet_to_start(serve: Callable[..., Host]) -> None:
+    host = serve(interval=5)
+    made = host.submit(range(1, 7), "LOW").id
+
+    def waiting_on() -> str | None:
+        told: str | None = host.client.get(f"/attempts/{made}").json["waiting_on"]
+        return told
+
+    assert waiting_on() == "line"
+    (first,) = claimed(host.store)
+    assert waiting_on() == "token"
+    host.client.post("/queue/pause?priority=LOW")
+    assert waiting_on() == "paused_priority"
+    host.client.post("/queue/resume?priority=LOW")
+    host.store.hold(60)
+    assert waiting_on() == "hold"
+    host.clock.advance(60)
+    finish(host.store, first)
+    claimed(host.store)
+    assert waiting_on() is None
+
+
 def test_hosts_are_for_operators() -> None:
     callers = Callers(("one", Role.SUBMIT), ("two", Role.SUBMIT), ("operator", Role.OPERATE))
     app = make_app(api_keys=callers.keys, attempts_kept=1, interval=0)

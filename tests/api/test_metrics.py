@@ -22,6 +22,7 @@ from app.errors import StoreUnavailable
 from app.keys import Role
 from tests.support.clock import START, FakeClock
 from tests.support.host import Host, eventually
+from tests.support.queueing import claimed
 from tests.support.sink import SECRET
 from tests.support.web import Callers
 
@@ -105,6 +106,19 @@ def measured(serve: Serve) -> Host:
     host.ingestion.start()
     host.finished(ingestion.id)
     return host
+
+
+def test_the_interval_is_the_one_in_force(serve: Serve) -> None:
+    host = serve(interval=10, rate_most=2)
+    assert value(host, "ingestion_interval_seconds") == 10
+    assert host.client.post("/queue/rate", json={"interval": 5}).status_code == 200
+    assert value(host, "ingestion_interval_seconds") == 5
+    assert value(host, "ingestion_configured_interval_seconds") == 10
+    host.submit([1])
+    host.store.slow_down(claimed(host.store)[0])
+    assert value(host, "ingestion_interval_seconds") == value(host, "ingestion_slowed_to_seconds") == 10
+    host.client.post("/queue/rate/reset")
+    assert value(host, "ingestion_interval_seconds") == 10
 
 
 def test_waits_and_durations_are_measured(serve: Serve) -> None:
@@ -277,6 +291,8 @@ def test_the_documents_speak_of_what_there_is_and_of_all_of_it(serve: Serve) -> 
         named = set(re.findall(r"\bingestion_\w+", (DOCS / file).read_text()))
         assert len(named) > 8
         assert named <= samples, file
+    # The last of these is the dashboard's, which leaves nothing out.
+    assert known - {name.removesuffix("_bucket") for name in named} == set()
 
 
 def test_every_reason_that_is_documented_exists_and_the_other_way_round(host: Host) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
-from app.cli.top import Opened, Top
+from app.cli.top import Opened, Top, Which
 from app.client import Client
 from app.core.clock import SystemClock
 from app.keys import Role
@@ -98,6 +98,46 @@ def test_keys_resume_pause_and_end_a_hold(paused: Service) -> None:
     drive(paused.url, steps)
 
 
+def test_one_priority_or_caller_is_paused_and_resumed_by_its_name(paused: Service) -> None:
+    paused.host.ingestion.resume()
+
+    def now() -> tuple[list[str], list[str]]:
+        queue = paused.host.client.get("/queue").get_json()
+        return [name for name, one in queue["priorities"].items() if one["paused"]], queue["paused_owners"]
+
+    async def steps(app: Top, pilot: Pilot[None]) -> None:
+        async def give(*keys: str) -> None:
+            await pilot.press("o")
+            await until(pilot, lambda: isinstance(app.screen, Which))
+            await pilot.press(*keys, "enter")
+            await until(pilot, lambda: not isinstance(app.screen, Which))
+
+        def said(text: str) -> bool:
+            return text in [one.message for one in app._notifications]
+
+        await until(pilot, lambda: "\npaused      no" in text(app, "#figures"))
+        await give(*"high")
+        await until(pilot, lambda: said("HIGH is paused."))
+        await give(*"ann")
+        await until(pilot, lambda: said("The caller ann is paused."))
+        await until(pilot, lambda: "ann paused" in text(app, "#figures"))
+        assert now() == (["HIGH"], ["ann"])
+        # What is paused, and every priority, is completed.
+        await give("a", "right")
+        await until(pilot, lambda: said("The caller ann is not paused."))
+        await give(*"High ")
+        await until(pilot, lambda: said("HIGH is not paused."))
+        assert now() == ([], [])
+        await give()
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, Which))
+        await pilot.press("l", "escape")
+        await until(pilot, lambda: not isinstance(app.screen, Which))
+        assert now() == ([], [])
+
+    drive(paused.url, steps)
+
+
 def test_enter_opens_the_ingestion_under_the_cursor_and_escape_goes_back(paused: Service) -> None:
     async def steps(app: Top, pilot: Pilot[None]) -> None:
         await until(pilot, lambda: rows(app))
@@ -161,7 +201,8 @@ def test_a_terminal_of_80_columns_shows_it_whole(paused: Service) -> None:
         eventually(lambda: "End the hold" in ask("capture-pane", "-p"))
         shown = ask("capture-pane", "-p").splitlines()
         assert shown[0].startswith("worker      running")
-        assert shown[-1].split() == ["⏎", "Open", "p", "Pause/resume", "e", "End", "the", "hold", "q", "Quit"]
+        words = "⏎ Open p Pause/resume o Pause/resume one e End the hold q Quit"
+        assert shown[-1].split() == words.split()
         assert [line[:11].strip() for line in shown[:5]] == ["worker", "paused", "waiting on", "hold ends", "running"]
         assert sum(line.startswith("next ") for line in shown) == 3
         ask("send-keys", "q")

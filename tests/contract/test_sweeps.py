@@ -54,6 +54,14 @@ def carry_out(store: Store, order: Sweep) -> Sweep:
     return done[0]
 
 
+def test_a_cancel_of_those_with_failed_batches_leaves_the_others_alone(store: Store) -> None:
+    mixed, other = submit(store, [1, 2]), submit(store, [3])
+    bury(store, claimed(store)[0], BOOM)
+    assert carry_out(store, sweep("cancel", failed=True)).acted == 1
+    assert store.get(mixed.id).counts.cancelled == 1
+    assert store.get(other.id).status is Status.YET_TO_START
+
+
 def test_all_that_match_are_redriven(store: Store) -> None:
     gone = BatchError("Gone", "no record 5")
     ids = {

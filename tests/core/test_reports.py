@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from app.core import Batch, Claim, Gate, Level, Measured, Priority, Stats, Status, Timing, TokenBucket
+from app.core import (
+    HOLDS,
+    Batch,
+    Claim,
+    Gate,
+    Level,
+    Measured,
+    Pauses,
+    Priority,
+    Stats,
+    Status,
+    Timing,
+    TokenBucket,
+)
 from app.memory.backlog import Backlog, Lane
 
 CLAIM = Claim(Batch("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", 0, [1], Status.TRIGGERED, Priority.LOW), 10.0, 12.0)
@@ -43,6 +56,30 @@ def test_the_limit_that_binds_is_the_one_whose_token_comes_last() -> None:
     assert stats().binding_limit is None
     assert stats(Level("a", 1, 100.0), Level("b", 2, 99.0)).binding_limit is None
     assert stats(Level("a", 0, 100.5), Level("b", 0, 107.0), Level("c", 1, 100.0)).binding_limit == "b"
+
+
+@pytest.mark.parametrize(
+    ("paused", "pauses", "waiting_on", "held_by"),
+    [
+        (True, Pauses(frozenset({Priority.LOW})), "paused", "paused"),
+        (False, Pauses(frozenset({Priority.LOW}), frozenset({"ann"})), "hold", "paused_priority"),
+        (False, Pauses(owners=frozenset({"ann"})), "token", "paused_owner"),
+        (False, Pauses(frozenset({Priority.HIGH}), frozenset({"bob"})), "slots", "slots"),
+        (False, Pauses(), "hold", "hold"),
+        (False, Pauses(), "token", "token"),
+        (False, Pauses(), "connections", "connections"),
+        (False, Pauses(), "answer", "answer"),
+        (False, Pauses(), "retry", "answer"),
+        (False, Pauses(), None, "line"),
+        (False, Pauses(), "empty", "line"),
+    ],
+)
+def test_what_holds_a_batch_is_its_own_pause_or_what_holds_the_queue(
+    paused: bool, pauses: Pauses, waiting_on: str | None, held_by: str
+) -> None:
+    told = stats()._replace(paused=paused, pauses=pauses, waiting_on=waiting_on)
+    assert told.holds(Priority.LOW, "ann") == held_by
+    assert held_by in HOLDS
 
 
 @pytest.mark.parametrize(("count", "p95"), [(1, 1.0), (2, 2.0), (19, 19.0), (20, 19.0), (21, 20.0), (100, 95.0)])

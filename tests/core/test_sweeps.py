@@ -23,6 +23,7 @@ def test_each_member_is_a_part_of_the_filter() -> None:
     where = SweepFilter(Status.FAILED, Priority.LOW, "web", "g", NOW - 60, NOW)
     assert check_sweep("redrive", body, NOW) == (where, False)
     assert check_sweep("redrive", body | {"dry_run": True}, NOW) == (where, True)
+    assert check_sweep("cancel", {"failed": True}, NOW) == (SweepFilter(failed=True), False)
     assert check_sweep("cancel", {"status": "triggered"}, NOW) == (SweepFilter(Status.TRIGGERED), False)
     assert check_sweep("cancel", {"until": "2027-01-15T08:00:00Z"}, NOW) == (SweepFilter(until=NOW), False)
 
@@ -37,6 +38,8 @@ def test_each_member_is_a_part_of_the_filter() -> None:
         ({"owner": "web", "dry_run": 1}, ["#/dry_run"]),
         ({"owner": 1, "group": None}, ["#/owner", "#/group"]),
         ({"status": "lost", "priority": 1}, ["#/status", "#/priority"]),
+        ({"failed": False}, ["#/failed"]),
+        ({"failed": "true"}, ["#/failed"]),
         ({"since": "yesterday", "until": -1}, ["#/since", "#/until"]),
     ],
 )

@@ -88,6 +88,23 @@ def test_all_that_match_are_redriven_once_the_count_is_confirmed(new_site: NewSi
     expect(page.locator("#counts button").nth(3)).to_have_text("failed 0")
 
 
+def test_what_is_done_to_those_with_failed_batches_leaves_the_others_alone(new_site: NewSite, page: Any) -> None:
+    site = new_site(interval=0, batch_size=1, concurrency=4)
+    mixed = site.submit([1, 2, 3], Priority.HIGH)
+    site.submit([4, 5])
+    site.drive(1, end=lambda *_: REFUSED)
+    page.goto(site.url)
+    page.get_by_label("Batches", exact=True).select_option("some failed")
+    expect(page.get_by_role("button", name="Redrive all that match")).to_be_visible()
+    page.get_by_role("button", name="Cancel all that match").click()
+    dialog = page.get_by_role("dialog", name="Cancel 1 ingestion?")
+    expect(dialog).to_contain_text("2 batches will not be started.")
+    dialog.get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.locator("#counts button").nth(4)).to_have_text("cancelled 1")
+    assert site.service.store.get(mixed.id).counts.cancelled == 2
+    assert site.service.store.stats().depths[Priority.MEDIUM].waiting == 2
+
+
 def test_a_cancel_takes_only_the_time_that_is_shown(new_site: NewSite, page: Any) -> None:
     site = some(new_site)
     site.clock.advance(7200)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from app.core import Pauses, Priority, WorkerReport
 from app.keys import Role, new_key
 
 from . import needs
@@ -110,6 +111,20 @@ def test_a_caller_is_paused_and_resumed_by_name(new_site: NewSite, page: Any) ->
     assert not site.service.store.stats().pauses
 
 
+def test_each_caller_that_takes_turns_has_its_row(new_site: NewSite, page: Any) -> None:
+    text, key = new_key("oncall", Role.OPERATE)
+    site = new_site(api_keys=[key], fair=True)
+    for owner in ("importer", "nightly"):
+        site.extension.submit(range(1, 7), Priority.LOW, owner=owner)
+    site.service.pause(what=Pauses(owners=frozenset({"nightly"})))
+    site.service.store.move(site.extension.submit([7], Priority.LOW, owner="importer").id, Priority.HIGH)
+    page.set_extra_http_headers({"Authorization": f"Bearer {text}"})
+    page.goto(site.url)
+    expect(page.get_by_role("region", name="Callers that take turns").locator("tbody tr")).to_have_text(
+        ["importerHIGH10 s", "importerLOW20 s", "nightlyLOW2 (paused)\N{EN DASH}"]
+    )
+
+
 def test_the_log_says_who_did_what(new_site: NewSite, page: Any) -> None:
     site = new_site()
     ingestion = site.submit([1])
@@ -124,6 +139,27 @@ def test_the_log_says_who_did_what(new_site: NewSite, page: Any) -> None:
     )
     page.locator("#entries a").click()
     expect(page).to_have_url(re.compile(ingestion.id))
+
+
+def test_the_log_names_what_was_changed(new_site: NewSite, page: Any) -> None:
+    site = new_site(concurrency=4, limits="10/s", interval=0)
+    store = site.service.store
+    store.report(WorkerReport("4f1c", "a-host", 7, "1.2.3", 4, 0, 0))
+    store.change_concurrency(None, 3)
+    store.change_concurrency("4f1c", 2)
+    store.change_concurrency("gone-host", 1)
+    store.pause(what=Pauses(frozenset({Priority.LOW})))
+    site.app.test_client().post("/jobs/queue/rate", json={"limits": {"10/s": "5/s"}})
+    page.goto(f"{site.url}/audit")
+    expect(page.locator("#entries tr")).to_have_text(
+        [
+            re.compile("limits: 10/slimits: 5/s in place of 10/s$"),
+            re.compile("paused priorities: nonepaused priorities: LOW$"),
+            re.compile("concurrency: each 3, a-host, process 7: 2, gone-host 1$"),
+            re.compile("concurrency: each 3concurrency: each 3, a-host, process 7: 2$"),
+            re.compile("concurrency: as configuredconcurrency: each 3$"),
+        ]
+    )
 
 
 def test_an_empty_log_says_so(new_site: NewSite, page: Any) -> None:

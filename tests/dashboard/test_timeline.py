@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from app.core import Priority
+from app.core import Priority, timestamp
 from tests.support.queueing import claimed, finish, release, retry
 
 from . import needs
@@ -56,8 +57,8 @@ def test_each_wait_and_each_run_has_its_part(new_site: NewSite) -> None:
         ("ran", "completed"),
     ]
     assert first["parts"][1]["error"]["type"] == REFUSED.type
-    assert parts(second) == [("waited", "token"), ("ran", "released"), ("waited", "line")]
-    assert parts(third) == [("waited", "line")]
+    assert parts(second) == [("waited", "token"), ("ran", "released"), ("waits", "stopped")]
+    assert parts(third) == [("waits", "stopped")]
     assert timeline["estimated_at_submission"] is not None
     assert timeline["finished_at"] is None
     # Each part begins where the one before it ended.
@@ -70,9 +71,47 @@ def test_each_wait_and_each_run_has_its_part(new_site: NewSite) -> None:
 def test_without_attempts_it_tells_what_batches_know(new_site: NewSite) -> None:
     site, made = eventful(new_site)
     first, second, third = told(site, made)["lanes"]
-    assert parts(first) == [("waited", "line"), ("ran", "completed")]
-    assert parts(second) == [("waited", "line")]
-    assert parts(third) == [("waited", "line")]
+    assert parts(first) == [("waited", "earlier"), ("waited", "hold"), ("ran", "completed")]
+    assert parts(second) == [("waits", "stopped")]
+    assert parts(third) == [("waits", "stopped")]
+
+
+def test_what_is_no_longer_in_the_log_of_dispatches_is_told_without_a_reason(new_site: NewSite) -> None:
+    site, made = eventful(new_site, dispatch_log=1)
+    site.clock.advance(5)
+    (second,) = claimed(site.service.store)
+    first, second_lane, _ = told(site, made)["lanes"]
+    assert parts(first) == [("waited", "earlier"), ("ran", "completed")]
+    assert parts(second_lane)[-1] == ("ran", "triggered")
+    retry(site.service.store, second, REFUSED, 30.0)
+    assert parts(told(site, made)["lanes"][1])[-2:] == [("ran", "retry"), ("waits", "retry")]
+
+
+def test_a_batch_that_waits_says_what_holds_it_now(new_site: NewSite, tmp_path: Path) -> None:
+    # What is in a database others may work on, though no worker runs here.
+    site = new_site(interval=5, store=f"sqlite:///{tmp_path}/queue.db")
+    store, client, clock = site.service.store, site.app.test_client(), site.clock
+    made = site.submit(range(1, 7), Priority.LOW).id
+
+    def now() -> list[tuple[str, str]]:
+        return [parts(lane)[-1] for lane in told(site, made)["lanes"]]
+
+    assert now() == [("waits", "line")] * 2
+    (claim,) = claimed(store)
+    clock.advance(1)
+    assert now() == [("ran", "triggered"), ("waits", "token")]
+    retry(store, claim, REFUSED, 30.0)
+    (waits,) = [part for part in told(site, made)["lanes"][0]["parts"] if part["kind"] == "waits"]
+    assert (waits["what"], waits["due_at"]) == ("retry", timestamp(clock.now() + 30))
+    store.hold(60)
+    assert now() == [("waits", "retry"), ("waits", "hold")]
+    client.post("/jobs/queue/pause?priority=LOW")
+    clock.advance(40)
+    assert now() == [("waits", "paused_priority")] * 2
+    # The retry was due 10 s ago; since then it is the pause that holds it.
+    assert parts(told(site, made)["lanes"][0])[-2:] == [("waited", "retry"), ("waits", "paused_priority")]
+    client.post("/jobs/queue/pause")
+    assert now() == [("waits", "paused")] * 2
 
 
 def test_batches_in_one_status_have_their_lanes(new_site: NewSite) -> None:
@@ -94,6 +133,7 @@ def test_a_browser_draws_it_and_says_it_in_words(new_site: NewSite, page: Any) -
     expect(page.locator("#timeline-summary")).to_have_text(re.compile("^Accepted at .*; should have ended at .*"))
     page.get_by_text("As a table").click()
     rows = page.locator("#parts tr")
+    expect(rows.last).to_have_text(re.compile("^3.*has waited 1 min 06 s, now for a worker$"))
     expect(rows.nth(1)).to_have_text(re.compile("^1.*ran 2.0 s, failed, to be tried again: PermanentError: "))
     expect(rows.nth(3)).to_have_text(re.compile("waited 33 s for the end of a hold$"))
     store, clock = site.service.store, site.clock

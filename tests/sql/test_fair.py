@@ -102,7 +102,7 @@ def test_what_is_paused_when_it_is_set_takes_turns_once_it_is_back(open_sql: Ope
     strict.pause(what=anna)
     submit(strict, range(1, 10), owner="b")
     fair = open_sql(interval=0, fair=True)
-    assert [(one.name, one.waiting) for one in fair.callers(9)] == [("b", 3)]
+    assert [(one.name, one.waiting, one.parked) for one in fair.callers(9)] == [("b", 3, 0), ("a", 3, 3)]
     assert whose(fair, 1) == ["b"]
     fair.resume(what=anna)
     assert [(one.name, one.waiting) for one in fair.callers(9)] == [("a", 3), ("b", 2)]

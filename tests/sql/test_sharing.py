@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -149,7 +150,7 @@ def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
     if verb == "resume":
         here.pause(what=ann)
 
-    def killed(*_: object) -> bool:
+    def killed(*_: object, **_more: object) -> None:
         raise SystemExit
 
     with monkeypatch.context() as fault:
@@ -158,6 +159,19 @@ def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
             getattr(here, verb)(what=ann)
     there.prune()
     assert isinstance(there.claim(1), Wait) == (verb == "pause")
+
+
+def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: Open) -> None:
+    slow, quick, ann = open_sql(interval=0), open_sql(interval=0), Pauses(owners=frozenset({"ann"}))
+    for _ in range(150):
+        submit(slow, [1], owner="ann")
+    slow.pause(what=ann)
+    walk = slow._turns.take(parking.begin)
+    quick.resume(what=ann)
+    while walk.kinds:
+        walk = slow._turns.take(partial(parking.rearrange, settings=slow._settings, walk=walk))
+    assert quick.stats().depths[Priority.MEDIUM].parked == 0
+    assert len(claimed(quick)) == 1
 
 
 def test_a_rate_survives_the_end_of_its_process(open_sql: Open, clock: FakeClock) -> None:

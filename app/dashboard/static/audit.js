@@ -13,7 +13,21 @@ const WORDS = {
 
 let limit = 50;
 const told = (values) => Object.entries(values).map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(value)}`).join(", ");
-const shown = (value) => (value && typeof value === "object" ? Object.values(value).join(", ") : String(value ?? "none").replaceAll("_", " "));
+
+// A worker by where it runs, as long as it is there; else by its id.
+let workers = new Map();
+
+// A limit in force beside its name, which is the one that is configured; a worker's slots.
+function member([name, value]) {
+  if (typeof value !== "string") return `${workers.get(name) ?? name} ${value}`;
+  return value === name ? value : `${value} in place of ${name}`;
+}
+
+function shown(value) {
+  if (Array.isArray(value)) return value.join(", ") || "none";
+  if (value && typeof value === "object") return Object.entries(value).map(member).join(", ") || "as configured";
+  return String(value ?? "none").replaceAll("_", " ");
+}
 
 function subject({ subject: id, action }) {
   if (!id) return "the queue";
@@ -22,6 +36,7 @@ function subject({ subject: id, action }) {
 }
 
 const poller = run((signal) => get(`${root.dataset.source}?limit=${limit}`, signal), (data) => {
+  workers = new Map(data.workers.map(({ id, host, process }) => [id, `${host}, process ${process}:`]));
   keyed(
     byId("entries"),
     data.entries,

@@ -123,6 +123,7 @@ function submitted() {
 function where() {
   const found = {};
   for (const name of ["status", "priority", "until"]) if (chosen(name)) found[name] = chosen(name);
+  if (chosen("failed")) found.failed = true;
   const since = chosen("since");
   if (since) found.since = Number(since) ? new Date(now() - 1000 * Number(since)).toISOString() : since;
   return found;
@@ -130,10 +131,9 @@ function where() {
 
 function showBulk() {
   if (!byId("bulk")) return;
-  const some = ["status", "priority", "since", "until"].some((name) => chosen(name));
   byId("redrive-all").hidden = !["", "triggered", "failed"].includes(chosen("status"));
-  byId("cancel-all").hidden = Boolean(chosen("failed")) || ENDED.includes(chosen("status"));
-  byId("bulk").hidden = !some || (byId("redrive-all").hidden && byId("cancel-all").hidden);
+  byId("cancel-all").hidden = ENDED.includes(chosen("status"));
+  byId("bulk").hidden = !isFiltered() || (byId("redrive-all").hidden && byId("cancel-all").hidden);
 }
 
 // `poller` looks again when something else is to be listed.

@@ -101,13 +101,14 @@ function showCallers(data) {
     (one) => `${one.priority} ${one.name ?? ""}`,
     (one) => row(
       ["Caller", one.name ?? "nobody"],
-      ["Priority", one.priority],
-      ["Waiting", make("span")],
+      ["Priority", pill(one.priority)],
+      ["Waiting", make("span"), make("span", { class: "muted" })],
       ["Oldest", make("span")],
     ),
     (line, one) => {
       const [, , waiting, oldest] = line.cells;
       write(waiting.firstChild, number(one.waiting));
+      write(waiting.lastChild, one.parked ? ` (${one.parked === one.waiting ? "" : `${number(one.parked)} `}paused)` : "");
       relative(oldest.firstChild, one.oldest_at, "age");
     },
   );

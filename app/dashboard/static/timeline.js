@@ -11,10 +11,16 @@ const LANE = 14;
 const WAITS = {
   arrival: "for nothing",
   line: "in line",
+  earlier: "or was tried; no more is known of it",
   token: "for a token",
   hold: "for the end of a hold",
   paused: "for the queue to be resumed",
+  paused_priority: "for its priority to be resumed",
+  paused_owner: "for its caller to be resumed",
+  stopped: "for a worker",
   slots: "for a free slot",
+  connections: "for the upstream to take more at once",
+  answer: "for answers that others ask for",
   retry: "for its retry",
 };
 const RUNS = {
@@ -24,7 +30,6 @@ const RUNS = {
   released: "put back",
   triggered: "not ended",
   cancelled: "not repeated",
-  yet_to_start: "started over since",
 };
 
 function shape(tag, attributes, ...texts) {
@@ -38,6 +43,7 @@ const seconds = (from, to) => (Date.parse(to) - Date.parse(from)) / 1000;
 
 function said(part) {
   const took = duration(seconds(part.from, part.to));
+  if (part.kind === "waits") return `has waited ${took}, now ${WAITS[part.what]}${part.due_at ? `, due at ${clock(part.due_at)}` : ""}`;
   if (part.kind === "waited") return `waited ${took} ${WAITS[part.what]}`;
   return `ran ${took}, ${RUNS[part.what]}${part.error ? `: ${part.error.type}: ${part.error.message}` : ""}`;
 }
@@ -61,7 +67,7 @@ export function drawTimeline(told) {
       const width = x(part.to) - x(part.from);
       if (!ran && !width) continue;
       const place = { x: x(part.from), y: at * LANE + (LANE - tall) / 2, width: Math.max(width, ran ? 2 : 0), height: tall };
-      picture.append(shape("rect", { class: `${part.kind} ${part.what}`, ...place }, shape("title", {}, `Batch ${number(lane.position + 1)} ${said(part)}`)));
+      picture.append(shape("rect", { class: `${ran ? "ran" : "waited"} ${part.what}`, ...place }, shape("title", {}, `Batch ${number(lane.position + 1)} ${said(part)}`)));
     }
   });
   for (const [stamp, kind] of [[estimate, "limit"], [finished, "end"]]) {
