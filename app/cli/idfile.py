@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias
+from typing import IO, TypeAlias
+
+import click
 
 from ..core import Id, string_fault
 
@@ -52,3 +54,19 @@ def read_ids(lines: Iterable[str], name: str, reader: Reader) -> list[Id]:
 def parse_ids(words: Iterable[str], reader: Reader) -> list[Id]:
     """Returns the ids in arguments. Raises ValueError."""
     return [one for word in words for one in reader(word, "the arguments")]
+
+
+def gather(words: tuple[str, ...], file: IO[str] | None, id_type: str) -> list[Id]:
+    """Returns the ids from arguments, files and stdin."""
+    reader = READERS[id_type]
+    try:
+        ids = parse_ids((word for word in words if word != "-"), reader)
+        if file:
+            ids.extend(read_ids(file, getattr(file, "name", "stdin"), reader))
+        if "-" in words:
+            ids.extend(read_ids(click.open_file("-", encoding="utf-8-sig"), "stdin", reader))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    if not ids:
+        raise click.UsageError("Give ids as arguments, with -f FILE, or - to read them from stdin; there are none.")
+    return ids

@@ -7,27 +7,19 @@ from .auth import Caller, Guard, add_login, needs, refuse_open
 from .body import read_body
 from .documents import (
     attempts_document,
-    audit_document,
-    callback_document,
-    dispatch_document,
-    estimate_document,
     failure_lines,
     failures_document,
     listing_document,
-    queue_document,
     quote_document,
     result_lines,
     search_text,
-    status_head,
-    status_page,
-    sweep_document,
-    worker_document,
 )
 from .forgery import refuse_foreign
 from .hosts import check_hosts
 from .index import add_index, answer_unrouted
 from .joint import add_joint
 from .metrics import add_metrics
+from .operations import audit_document, dispatch_document, queue_document, sweep_document, worker_document
 from .params import (
     FAILURE_FILTERS,
     FILTERS,
@@ -46,6 +38,7 @@ from .params import (
 )
 from .problems import from_error, from_http, problem
 from .reference import add_reference, description
+from .status import callback_document, estimate_document, status_head, status_page
 from .steering import add_steering
 
 __all__ = [

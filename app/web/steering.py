@@ -10,7 +10,7 @@ from ..service import Service
 from .answers import as_json
 from .auth import Caller, Guard, needs
 from .body import read_body
-from .documents import audit_document, dispatch_document, queue_document, rate_document, sweep_document
+from .operations import audit_document, dispatch_document, queue_document, rate_document, sweep_document
 from .params import PAUSABLE, count_member, idempotency_key, page_member, pauses_member, worker_member
 
 _ENTRIES = 50

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.core import timestamp
 from app.core.batches import NEW, RUNNING, Batches
 from app.core.models import Batch, BatchError, Priority, Status, batch_id
-from app.web.documents import status_page
+from app.web.status import status_page
 
 ERROR = BatchError("ValueError", 'no "such" city\n')
 LAST_DIGITS = ("000000000000", "fffffffffff8", "ffffffffffff")
