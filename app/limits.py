@@ -12,6 +12,10 @@ _LIMIT = re.compile(r"(\d{1,9})\s*/\s*(\d{1,6})?\s*(s|min|h|day)(?: burst (\d{1,
 _QUOTA = re.compile(r"(\d{1,9})\s*/\s*day at (\d\d):(\d\d) (\S+)")
 _LONGEST = 366 * 86_400
 
+_CYCLE = 146_097
+"""Days in 400 years, after which the calendar is the same again, days of the week included."""
+
+
 LATENESS = 0.01
 """Seconds by which a start may be late without a limit losing anything: more than waking up and a claim take."""
 
@@ -54,9 +58,13 @@ class Quota(NamedTuple):
     def reset(self, now: float, days: int = 0) -> float:
         """Returns the latest reset up to now, or as many days after that one. Epoch seconds."""
         zone = ZoneInfo(self.zone)
+        # There is no date after the year 9999, but every 400 years are like the ones before.
+        past, now = divmod(now, _CYCLE * _SECONDS["day"])
+        coming, days = divmod(days, _CYCLE)
         today = datetime.fromtimestamp(now, zone).date()
         first = datetime.combine(today, self.at, zone).timestamp() > now
-        return datetime.combine(today + timedelta(days - first), self.at, zone).timestamp()
+        reset = datetime.combine(today + timedelta(days - first), self.at, zone).timestamp()
+        return reset + (past + coming) * _CYCLE * _SECONDS["day"]
 
 
 AnyLimit: TypeAlias = Limit | Quota

@@ -44,7 +44,7 @@ class ReadyQueue(Generic[T]):
         """Remove the entry that `first` returned, and add `following`."""
         heap = self._ready.queue
         if following is None:
-            self._ready.get_nowait()
+            heapq.heappop(heap)
         elif all(following < other for other in heap[1:3]):
             # Nearly always so, because it belongs to the same ingestion. This makes a claim among a million others 8 %
             # cheaper.

@@ -40,7 +40,7 @@ from .idempotency import KeysInUse, fingerprint_of
 from .lifecycle import Lifecycle
 from .signals import ingestion_accepted, ingestion_refused
 from .store import Submission
-from .worker import announce, announce_served
+from .worker import announce_if_ended, announce_served
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -137,8 +137,8 @@ class Service(Lifecycle):
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Cancel what has not started. Raises UnknownIngestion or Conflict."""
         ingestion, new = self.store.cancel(ingestion_id, by)
-        if new and ingestion.finished_at is not None:
-            announce(self.emitter, ingestion)
+        if new:
+            announce_if_ended(self.emitter, ingestion)
         self.worker.wake()
         return ingestion
 

@@ -9,7 +9,7 @@ from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
-from .fair import UNIT, Retry, Rota, Shares, Turns, caller_of
+from .fair import Retry, Turns
 from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
@@ -61,6 +61,7 @@ from .rules import (
     room_of,
 )
 from .schedule import Aside, Place, runs
+from .shares import UNIT, Rota, Shares, caller_of
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps

@@ -1,171 +1,18 @@
-"""Whose batch goes next where callers take turns: start-time fair queueing."""
+"""What goes before a batch where callers take turns."""
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from .limiter import Limiter
 from .models import Priority
 from .schedule import Place
-
-UNIT = 720_720
-"""How far a turn takes a caller of weight 1. Every weight up to 16 divides it; a share of others is off by 0.02 %."""
+from .shares import Rota, Shares
 
 _STEPS = 2000
 """How many turns are played through one by one, until the last retry falls due."""
-
-Turn: TypeAlias = tuple[int, str]
-"""When a caller's turn is: its tag, and its name, which decides between equal tags."""
-
-
-def caller_of(owner: str | None) -> str:
-    """Returns the caller that an owner's ingestions count for; those of nobody are one caller, named ''."""
-    return owner or ""
-
-
-class Share:
-    """A caller's part at one priority.
-
-    `tag` is the virtual time of its next turn, `cost` what a turn adds to it, and `owed` the number of turns it has
-    paid for with batches that were put back.
-    """
-
-    __slots__ = ("cost", "owed", "tag")
-
-    def __init__(self, cost: int, tag: int = 0, owed: int = 0) -> None:
-        self.cost = cost
-        self.tag = tag
-        self.owed = owed
-
-
-class Shares:
-    """The callers' virtual times at one priority (P. Goyal, H. M. Vin, H. Cheng, 1996, "Start-time Fair Queueing").
-
-    `now` is the virtual time: the tag of the latest turn. A caller whose tag is behind it had nothing due, and goes on
-    from there, so nobody saves up turns. All are whole numbers. A tag belongs to a caller, so a cancel costs nothing.
-    """
-
-    def __init__(self, weights: Mapping[str, int], now: int = 0) -> None:
-        self.now = now
-        self._weights = weights
-        self._known: dict[str, Share] = {}
-        self._most = 64
-
-    def copy(self) -> Shares:
-        other = Shares(self._weights, self.now)
-        other._known = {caller: Share(one.cost, one.tag, one.owed) for caller, one in self._known.items()}
-        return other
-
-    def put(self, caller: str, tag: int, owed: int) -> None:
-        """Set a caller's part, as it was kept."""
-        self._known[caller] = Share(self._cost(caller), tag, owed)
-
-    def told(self, caller: str) -> tuple[int, int]:
-        """Returns what is to be kept of a caller: its tag, and how many turns it is owed."""
-        share = self._known[caller]
-        return share.tag, share.owed
-
-    def turn(self, caller: str) -> Turn:
-        """Returns when the turn of a caller is that has something due; the least goes next."""
-        share = self._known.get(caller)
-        return self.now if share is None or share.owed else max(share.tag, self.now), caller
-
-    def take(self, caller: str) -> None:
-        """Record that a batch of this caller, whose turn it is, starts."""
-        share = self._share(caller)
-        if share.owed:
-            share.owed -= 1
-        else:
-            self.now = max(share.tag, self.now)
-            share.tag = self.now + share.cost
-
-    def give_back(self, caller: str) -> None:
-        """Record that a batch was put back untouched: its caller has that turn again, at once."""
-        self._share(caller).owed += 1
-
-    def ahead(self, waiting: Mapping[str, int], caller: str, nth: int) -> int:
-        """Returns how many batches of others go before the nth due batch of a caller (from 0), in O(callers).
-
-        `waiting` says how many each has.
-        """
-        now, known, found = self.now, self._known, 0
-        until = self._nth_tag(caller, nth)
-        for other, count in waiting.items():
-            if other == caller:
-                continue
-            share = known.get(other)
-            tag, owed = now, 0
-            if share is None:
-                cost = self._cost(other)
-            else:
-                cost, owed = share.cost, share.owed
-                if share.tag > now:
-                    tag = share.tag
-            if tag < until or (tag == until and other < caller):
-                turns, rest = divmod(until - tag, cost)
-                turns += owed + (1 if rest or other < caller else 0)
-            else:
-                turns = owed if now < until or other < caller else 0
-            found += turns if turns < count else count
-        return found
-
-    def _nth_tag(self, caller: str, nth: int) -> int:
-        share = self._known.get(caller)
-        if share is None:
-            return self.now + nth * self._cost(caller)
-        return max(share.tag, self.now) + (nth - share.owed) * share.cost if nth >= share.owed else self.now
-
-    def _share(self, caller: str) -> Share:
-        share = self._known.get(caller)
-        if share is None:
-            if len(self._known) >= self._most:
-                # A tag that the virtual time has reached says nothing.
-                self._known = {one: kept for one, kept in self._known.items() if kept.owed or kept.tag > self.now}
-                self._most = 64 + 2 * len(self._known)
-            share = self._known[caller] = Share(self._cost(caller))
-        return share
-
-    def _cost(self, caller: str) -> int:
-        return UNIT // self._weights.get(caller, 1)
-
-
-class Rota:
-    """The callers at one priority that have something due, by turn. Each step costs O(log callers)."""
-
-    def __init__(self, shares: Shares, callers: Iterable[str] = ()) -> None:
-        self._shares = shares
-        self._turns = {caller: shares.turn(caller) for caller in callers}
-        self._heap = list(self._turns.values())
-        heapq.heapify(self._heap)
-
-    def add(self, caller: str) -> None:
-        """Put a caller in, or move one whose turn is earlier now."""
-        turn = self._shares.turn(caller)
-        if caller not in self._turns or turn < self._turns[caller]:
-            self._turns[caller] = turn
-            heapq.heappush(self._heap, turn)
-
-    def first(self) -> str | None:
-        """Returns whose turn it is."""
-        while self._heap:
-            turn = self._heap[0]
-            caller = turn[1]
-            if self._turns.get(caller) != turn:
-                heapq.heappop(self._heap)
-            elif (due := self._shares.turn(caller)) == turn:
-                return caller
-            else:
-                # Its own turns and those of others have moved it back since it was put in.
-                self._turns[caller] = due
-                heapq.heapreplace(self._heap, due)
-        return None
-
-    def drop(self, caller: str) -> None:
-        """Take out a caller that has nothing due."""
-        del self._turns[caller]
 
 
 class Retry(NamedTuple):
@@ -206,6 +53,11 @@ class Turns(NamedTuple):
         mine = self.before + nth
         return self.urgent + mine + self.shares.ahead(self.waiting, self.caller, mine)
 
+    def ends(self, count: int) -> tuple[int, int]:
+        """Returns how many batches go before the first and the last of the ingestion's next `count`, if all are due."""
+        first = self.ahead(0)
+        return first, self.ahead(count - 1) if count > 1 else first
+
     def played(
         self, limiter: Limiter, since: float, total: int, own: int, retries: Sequence[Retry]
     ) -> tuple[Start, Start] | None:
@@ -227,8 +79,7 @@ class _Play:
         self._limiter = limiter
         self._due = since
         self._nth = 0
-        self._retries = retries
-        self._at = 0
+        self._total = total
         self._shares = turns.shares.copy()
         self._waiting = dict(turns.waiting)
         self._urgent = turns.urgent
@@ -241,29 +92,64 @@ class _Play:
         for retry in retries:
             self._count(retry, -1)
             self._to_come += retry.place == turns.place
-        self._rota = Rota(self._shares, (caller for caller, count in self._waiting.items() if count))
-        if any(self._mine):
-            self._rota.add(turns.caller)
+        self._retries = retries if self._to_come else self._that_matter(retries)
+        self._at = 0
+        self._rota = Rota(self._shares)
 
     def run(self) -> tuple[Start, Start] | None:
         if not self._to_come and (ends := self._sum(until=self._next_due())):
             return ends
+        if self._turns_at_most() > _STEPS:
+            return None
+        self._line_up()
         first = last = None
-        for _ in range(_STEPS):
-            if self._at == len(self._retries) and self._mine[1]:
-                rest = self._sum()
-                return rest and (first or rest[0], rest[1])
+        while self._at < len(self._retries) or not self._mine[1]:
             start = self._fall_due()
             size, own = self._step(start)
+            at = self._limiter.when(size - 1, start)
             if own:
-                last = Start(self._nth, start)
+                last = Start(self._nth + size - 1, at)
                 first = first or last
                 if not self._mine[1] and not self._to_come:
                     return first, last
-            self._due = self._limiter.when(size - 1, start)
-            self._limiter = self._limiter.after(size, start)
+            self._due, self._limiter = at, self._limiter.after(size, start)
             self._nth += size
-        return None
+        rest = self._sum()
+        return rest and (first or rest[0], rest[1])
+
+    def _that_matter(self, retries: Sequence[Retry]) -> list[Retry]:
+        """Returns the retries that change the ingestion's starts by not being due; the others count as if they were.
+
+        All of its batches are due, so what comes after them changes nothing, and of another caller only what it has
+        no other batch for by the ingestion's last turn.
+        """
+        turns, found = self._turns, []
+        callers = {retry.caller for retry in retries if retry.priority == turns.priority}
+        needed = self._shares.turns_before(callers, turns.caller, turns.before + self._mine[1] - 1)
+        short = {one for one, count in zip(callers, needed, strict=True) if self._waiting.get(one, 0) < count}
+        for retry in retries:
+            if retry.priority == turns.priority and retry.caller != turns.caller:
+                matters = retry.caller in short
+            else:
+                matters = retry.place < turns.place
+            if matters:
+                found.append(retry)
+            else:
+                self._count(retry, 1)
+        return found
+
+    def _turns_at_most(self) -> float:
+        """Returns how many turns there are at most until all batches are due, or the ingestion's have started."""
+        turns, until = self._turns, self._retries[-1].due
+        left = self._total if self._to_come else turns.ahead(self._mine[1])
+        return min(left, self._limiter.count(self._due, until)) - self._urgent
+
+    def _line_up(self) -> None:
+        for caller, count in self._waiting.items():
+            if count:
+                self._rota.add(caller)
+        if any(self._mine):
+            self._rota.add(self._turns.caller)
 
     def _next_due(self) -> float:
         return self._retries[self._at].due if self._at < len(self._retries) else math.inf
@@ -283,15 +169,23 @@ class _Play:
         return start
 
     def _step(self, start: float) -> tuple[int, bool]:
-        """Start one batch, or a run of some whose order does not matter; returns how many, and whether it is own."""
-        if not self._urgent and (caller := self._rota.first()) is not None:
-            return 1, self._take(caller)
-        most = int(min(self._urgent or self._behind, max(1, self._limiter.count(start, self._next_due()))))
+        """Start batches from one moment on, up to the ingestion's next, or as long as no retry falls due.
+
+        Returns how many, and whether the last is the ingestion's.
+        """
+        most, size = max(1, self._limiter.count(start, self._next_due())), 0
         if self._urgent:
-            self._urgent -= most
-        else:
-            self._behind -= most
-        return most, False
+            size = int(min(self._urgent, most))
+            self._urgent -= size
+            return size, False
+        while size < most and (caller := self._rota.first()) is not None:
+            size += 1
+            if self._take(caller):
+                return size, True
+        if not size:
+            size = int(min(self._behind, most))
+            self._behind -= size
+        return size, False
 
     def _take(self, caller: str) -> bool:
         self._shares.take(caller)
@@ -323,6 +217,6 @@ class _Play:
         now = self._turns._replace(
             shares=self._shares, waiting=self._waiting, urgent=self._urgent, before=self._mine[0]
         )
-        nths = now.ahead(0), now.ahead(self._mine[1] - 1)
+        nths = now.ends(self._mine[1])
         first, last = (Start(self._nth + nth, self._limiter.when(nth, self._due)) for nth in nths)
         return (first, last) if last.at < until else None

@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
-from .fair import Rota, Shares
 from .models import Priority
+from .shares import Rota, Shares
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
-from .rules import Gate
+from .rules import Gate, Waiting
 
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""
@@ -154,6 +154,7 @@ class Stats(NamedTuple):
         first_due: float | None,
         slots: int,
         room: int,
+        waiting: Waiting,
         pace: float,
         running: int,
         service: float,
@@ -163,10 +164,7 @@ class Stats(NamedTuple):
         next_retry_at: float | None,
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
-        parked = sum(depth.parked for depth in depths.values())
-        waiting = sum(depth.waiting for depth in depths.values()) - parked
-        slots = max(0, slots - running)
-        wait = gate.wait(now, due=first_due, slots=slots, room=room, parked=parked, waiting=waiting)
+        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room, waiting=waiting)
         return cls(
             now,
             gate.paused,

@@ -6,8 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..config import Settings
 from ..errors import Conflict
@@ -33,6 +32,16 @@ class Wait(NamedTuple):
 
     seconds: float | None
     reason: str
+
+
+class Waiting(Protocol):
+    """How many batches wait: `total` in line, `parked` outside of it."""
+
+    @property
+    def total(self) -> int: ...
+
+    @property
+    def parked(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -152,21 +161,18 @@ class Gate:
         """End a hold, if any."""
         self.hold_until = min(self.hold_until, now)
 
-    def wait(
-        self, now: float, *, due: float | None, slots: int, room: int = 1, parked: int = 0, waiting: int = 0
-    ) -> Wait | None:
+    def wait(self, now: float, *, due: float | None, slots: int, room: int, waiting: Waiting) -> Wait | None:
         """Returns why nothing may start now, or None if something may.
 
-        `due` is when the first batch in line is due (None: of those `waiting` in line, each awaits another), `slots`
-        how many more batches may run, `room` how many more the upstream takes at once, and `parked` how many are not in
-        line.
+        `due` is when the first batch in line is due (None: each of them awaits another), `slots` how many more batches
+        may run, and `room` how many more the upstream takes at once.
         """
         if self.paused:
             return Wait(None, "paused")
         if self.hold_until > now:
             return Wait(self.hold_until - now, "hold")
         if due is None:
-            return Wait(None, "answer" if waiting else "paused" if parked else "empty")
+            return Wait(None, "answer" if waiting.total else "paused" if waiting.parked else "empty")
         if due > now:
             return Wait(due - now, "retry")
         if room <= 0:
@@ -181,13 +187,12 @@ class Gate:
         """Returns the last of the conditions that a start waited for."""
         if was_full:
             return "slots"
-        came = (
-            ("arrival" if fresh else "retry", due),
-            ("paused", self.resumed_at),
-            ("hold", self.hold_until),
-            ("token", token_at),
-        )
-        return max(came, key=itemgetter(1))[0]
+        last = max(due, self.resumed_at, self.hold_until, token_at)
+        if last == due:
+            return "arrival" if fresh else "retry"
+        if last == self.resumed_at:
+            return "paused"
+        return "hold" if last == self.hold_until else "token"
 
 
 def pauses_of(levels: Mapping[str, Any]) -> Pauses:

@@ -269,7 +269,7 @@ class Timeline(NamedTuple):
             start, end = max(first.at, self._slot(first.nth)), max(last.at, self._slot(last.nth))
             return Span(first.nth, first.at, start, end)
         # With too many retries to play through, they count as if they were due.
-        span = self._in_line(turns.ahead(0), turns.ahead(count - 1))
+        span = self._in_line(*turns.ends(count))
         place, end_of = turns.place, (turns.place[0], turns.place[1] + 1)
         if not retries or self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
             return span

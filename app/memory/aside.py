@@ -77,15 +77,17 @@ class Aside:
         if len(block.dues) > 2 * _SIZE:
             self._blocks.insert(at + 1, block.split())
 
-    def take(self, now: float) -> Iterator[Entry[Record]]:
-        """Remove and yield the due entries."""
+    def take(self, now: float) -> list[Entry[Record]]:
+        """Remove and return the due entries."""
+        taken: list[Entry[Record]] = []
         while self._blocks and self._blocks[0].dues[0] <= now:
             block = self._blocks[0]
             gone = block.drop(bisect_right(block.dues, now))
             self._count -= len(gone)
             if not block.dues:
                 del self._blocks[0]
-            yield from gone
+            taken += gone
+        return taken
 
     def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""

@@ -10,6 +10,7 @@ from itertools import islice
 from ..config import Settings
 from ..core import Batch, Clock, Finder, Found, Ingestion, Sought
 from ..errors import UnknownIngestion
+from .forecast import prospect_of, timeline_of
 from .record import Record
 from .state import MemoryState
 
@@ -53,7 +54,7 @@ class MemoryFinder(Finder):
         """Returns when a batch should start, None if it does not wait or is paused."""
         if not batch.waits or record.parked:
             return None
-        timeline, prospect = self._state.timeline(now), self._state.prospect(record)
+        timeline, prospect = timeline_of(self._state, now), prospect_of(self._state, record)
         fresh = len(record.states) - record.cursor
         if batch.position >= record.cursor:
             before = record.waiting - fresh + batch.position - record.cursor

@@ -2,23 +2,107 @@
 
 from __future__ import annotations
 
-from ..core import Batch, CallerDepth, Depth, Estimate, Priority
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from ..core import (
+    WAITING,
+    Batch,
+    BatchPlace,
+    ByTurns,
+    CallerDepth,
+    Depth,
+    Estimate,
+    InOrder,
+    Line,
+    Place,
+    Priority,
+    Prospect,
+    Running,
+    Timeline,
+    Turns,
+    caller_of,
+    may_be_early,
+    rank_of,
+)
+from ..queue import Entry
+from .backlog import place
+from .fair import FairQueue
 from .record import Record
-from .state import MemoryState
+
+if TYPE_CHECKING:
+    from .state import MemoryState
+
+
+def timeline_of(state: MemoryState, now: float) -> Timeline:
+    """Returns the timeline of the upcoming starts."""
+    gate = state.gate = state.gate.at(state.settings, now)
+    return Timeline(
+        now,
+        gate.limiter,
+        gate.hold_until,
+        Running(state.running, state.started),
+        state.slots(now),
+        state.measured.service,
+        gate.paused,
+        state.backlog.total,
+        state.aside,
+        state.backlog.parked,
+        may_be_early(state.settings),
+    )
+
+
+def line_of(
+    state: MemoryState, priority: Priority, now: float, owner: str | None = None
+) -> tuple[int, Place, Turns | None]:
+    """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
+    new = rank_of(state.settings, priority, now), state.order + 1
+    if state.fair is None:
+        return state.backlog.ahead(new), new, None
+    turns = state.fair.turns(priority, owner, new, state.aside)
+    return turns.urgent + state.backlog.lanes[priority].total, new, turns
+
+
+def prospect_of(state: MemoryState, record: Record) -> Prospect:
+    """Returns what is counted for an unfinished ingestion's estimate."""
+    where = place(record)
+    started = [lease.claim.claimed_at for lease in state.leases.values() if lease.record is record]
+    waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
+    if state.fair is None:
+        return Prospect(where, state.backlog.ahead(where), waiting, retrying, started, parked)
+    turns = state.fair.turns(record.priority, record.owner, where, state.aside)
+    return Prospect(where, 0, waiting, retrying, started, parked, turns)
+
+
+def _next_batches(state: MemoryState, now: float) -> Line[tuple[Record, int]]:
+    """Returns the due batches, each as its record and position; `aside` then has no due ones."""
+    state.first(now)
+    awaiting = sorted(state.serving.awaiting()) if state.serving else []
+    if not isinstance(state.queue, FairQueue):
+        return InOrder(_batches(heapq.merge(state.queue.in_order(), awaiting)))
+    entries: dict[tuple[Priority, str], Iterable[Entry[Record]]] = {**state.queue.by_caller()}
+    for entry in awaiting:
+        key = entry.owner.priority, caller_of(entry.owner.owner)
+        entries[key] = heapq.merge(entries.get(key, ()), [entry])
+    shares = {priority: one.copy() for priority, one in state.queue.shares.items()}
+    aging = bool(state.settings.priority_aging)
+    lines = {key: _batches(some) for key, some in entries.items()}
+    return ByTurns(shares, lines, lambda batch: (batch[0].priority, caller_of(batch[0].owner)), aging=aging)
 
 
 def estimate(state: MemoryState, record: Record, now: float) -> Estimate | None:
     """Returns what an ingestion can expect, None once it has ended."""
-    return None if record.finished else state.timeline(now).estimate(state.prospect(record))
+    return None if record.finished else timeline_of(state, now).estimate(prospect_of(state, record))
 
 
 def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     """Returns the backlog of each priority."""
-    found, timeline = {}, state.timeline(now)
+    found, timeline = {}, timeline_of(state, now)
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         oldest_at = oldest.created_at if oldest else None
-        found[priority] = timeline.depth(lane.total, oldest_at, *state.line(priority, now)[:2], lane.parked)
+        found[priority] = timeline.depth(lane.total, oldest_at, *line_of(state, priority, now)[:2], lane.parked)
     return found
 
 
@@ -44,13 +128,24 @@ def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDep
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
-    line = state.next_batches(now)
+    line = _next_batches(state, now)
     retries = [
         (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
         for entry in state.aside.entries(limit)
     ]
     return [
         (record.batches(range(position, position + 1))[0], start)
-        for (record, position), start in state.timeline(now).upcoming(line, retries, limit)
+        for (record, position), start in timeline_of(state, now).upcoming(line, retries, limit)
         if owner in (None, record.owner)
     ]
+
+
+def _batches(entries: Iterable[Entry[Record]]) -> Iterator[tuple[BatchPlace, tuple[Record, int]]]:
+    """Yields the batches that entries stand for, each with its place, as often as it will start."""
+    return (
+        ((entry.rank, entry.order, position), (entry.owner, position))
+        for entry in entries
+        if not entry.owner.cancelled
+        for position in entry.owner.in_line(entry.position)
+        for _ in range(entry.owner.starts(position))
+    )

@@ -40,9 +40,10 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
+from . import controls
 from .failures import failures
 from .finder import MemoryFinder
-from .forecast import callers, depths, estimate, upcoming
+from .forecast import callers, depths, estimate, line_of, timeline_of, upcoming
 from .record import Record
 from .state import MemoryState
 from .sweeps import MemorySweeps
@@ -161,8 +162,10 @@ class MemoryStore(Store):
         with self._lock:
             now, state = self._clock.now(), self._state
             pauses = state.gate.pauses
-            return state.timeline(now).quotes(
-                lambda priority: state.line(priority, now, owner), count, lambda priority: pauses.cover(priority, owner)
+            return timeline_of(state, now).quotes(
+                lambda priority: line_of(state, priority, now, owner),
+                count,
+                lambda priority: pauses.cover(priority, owner),
             )
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
@@ -218,19 +221,19 @@ class MemoryStore(Store):
     def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         with self._lock:
             record = self._state.record(ingestion_id)
-            new = self._state.cancel(record, by)
+            new = controls.cancel(self._state, record, by, self._clock.now())
             return record.snapshot(), new
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         with self._lock:
             record = self._state.record(ingestion_id)
-            self._state.redrive(record, by)
+            controls.redrive(self._state, record, by, self._clock.now())
             return record.snapshot()
 
     def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
         with self._lock:
             record = self._state.record(ingestion_id)
-            self._state.move(record, priority, by)
+            controls.move(self._state, record, priority, by, self._clock.now())
             return record.snapshot()
 
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
@@ -260,6 +263,7 @@ class MemoryStore(Store):
                 first_due=state.first_due(now),
                 slots=state.slots(now),
                 room=room_of(self._settings, state.running),
+                waiting=state.backlog,
                 pace=gate.slowed_to(self._settings, now),
                 running=state.running,
                 service=state.measured.service,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..core import Clock, Ingestion, Sweep, same_sweep
 from ..errors import Refusal
 from ..store import Sweeps
+from . import controls
 from .state import MemoryState
 
 
@@ -55,8 +56,8 @@ class MemorySweeps(Sweeps):
                 try:
                     record = self._state.record(ingestion_id)
                     if sweep.verb == "redrive":
-                        self._state.redrive(record, known.by, audited=False)
-                    elif not self._state.cancel(record, known.by, audited=False):
+                        controls.redrive(self._state, record, known.by, now, audited=False)
+                    elif not controls.cancel(self._state, record, known.by, now, audited=False):
                         continue
                 except Refusal:
                     continue

@@ -13,8 +13,8 @@ from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota
 from ..errors import KeyReused
 from ..store import Submission
 from . import finder
+from .answers import clean
 from .callers import enlist
-from .ends import clean
 from .forecast import line, prospect
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings

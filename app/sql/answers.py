@@ -28,3 +28,12 @@ def unpacked(text: str | None) -> tuple[Answer, ...]:
 def answers_of(size: int, text: str | None, alone: bool | None) -> Answers:
     """Returns the answers of a batch, whose PARTIAL is `text`."""
     return Answers(size, unpacked(text) if text else (), bool(alone))
+
+
+def told_of(error: BatchError) -> list[str]:
+    return [clean(error.type), clean(error.message)]
+
+
+def clean(text: str) -> str:
+    """Returns the text in a form that every database accepts: without NUL and lone surrogates."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

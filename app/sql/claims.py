@@ -53,7 +53,7 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     claimed: list[Claim] = []
     slots = [request.was_full for request in requests for _ in range(request.limit)]
     room, due = room_of(settings, queue.running), first_due(turn)
-    most = 0 if gate.wait(now, due=due, slots=len(slots), room=room) else min(len(slots), room)
+    most = 0 if gate.wait(now, due=due, slots=len(slots), room=room, waiting=queue) else min(len(slots), room)
     serving = Serving(turn, settings) if settings.fresh is not None and due is not None and due <= now else None
     if serving and not most:
         _claim(turn, settings, gate, [], serving)  # serving takes no token
@@ -76,9 +76,8 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
 def _wait(turn: Turn, settings: Settings, gate: Gate, limit: int, *, has_more: bool) -> Wait | None:
     if has_more:
         return Wait(0.0, "answer")
-    queue, now = turn.queue, turn.now
-    left = {"room": room_of(settings, queue.running), "parked": queue.parked, "waiting": queue.total}
-    return gate.wait(now, due=first_due(turn), slots=limit, **left)
+    queue, room = turn.queue, room_of(settings, turn.queue.running)
+    return gate.wait(turn.now, due=first_due(turn), slots=limit, room=room, waiting=queue)
 
 
 def _claim(turn: Turn, settings: Settings, gate: Gate, slots: Sequence[bool], serving: Serving | None) -> list[Claim]:

@@ -13,32 +13,27 @@ from ..core import (
     FAILED,
     RUNNING,
     WAITING,
-    Batch,
-    BatchError,
     Claim,
-    Ingestion,
     Measured,
     Priority,
     answers_told,
     scope_of,
-    statuses,
 )
 from ..store import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
-from .answers import answers_of, packed, unpacked
+from .answers import answers_of, packed, told_of
+from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, IS_RUNNING, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions
+from .schema import ASIDE, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions
 from .turns import Turn
 from .wire import Values
 
-_MOST = 100
-"""Lost claims ended in one turn at most."""
+CLAIM_COLUMNS = [*INGESTION_COLUMNS, batches.c.rides, *BATCH_COLUMNS]
+"""What is read of a claim, without its ids."""
 
-_BATCH_COLUMNS = [batches.c.rides, *BATCH_COLUMNS]
-_WIDTH = len(INGESTION_NAMES) + len(_BATCH_COLUMNS)
-"""Columns of a claim as read, without its ids."""
+WIDTH = len(CLAIM_COLUMNS)
 
 _CHANGED = (
     "state",
@@ -53,10 +48,9 @@ _CHANGED = (
     "alone",
 )
 _END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
-_PRIORITY = INGESTION_NAMES.index("priority")
 _OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
 _CLAIM = (
-    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS)
+    select(*CLAIM_COLUMNS)
     .join_from(ingestions, batches, SAME_INGESTION)
     .where(
         ingestions.c.instance == THIS,
@@ -64,40 +58,8 @@ _CLAIM = (
         batches.c.position == bindparam("position"),
     )
 )
-_PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
-_CLAIM_WITH_IDS = _CLAIM.add_columns(_PART).outerjoin(ids, OF_IDS)
-EXPIRED = (
-    select(*INGESTION_COLUMNS, *_BATCH_COLUMNS, _PART)
-    .join_from(batches, ingestions, SAME_INGESTION)
-    .outerjoin(ids, OF_IDS)
-    .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
-    .order_by(batches.c.lease_until)
-    .limit(_MOST)
-)
-_RESULTS = select(batches.c.results).where(*THIS_BATCH)
-_LAST_ENDED = (
-    select(batches.c.position)
-    .where(batches.c.instance == THIS, batches.c.order == bindparam("of_order"), batches.c.finished_at.is_not(None))
-    .order_by(batches.c.finished_at.desc(), batches.c.position.desc())
-    .limit(1)
-)
-_order = (
-    select(ingestions.c.order)
-    .where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
-    .scalar_subquery()
-)
-_RENEW = (
-    update(batches)
-    .where(
-        batches.c.instance == THIS,
-        batches.c.order == _order,
-        batches.c.position == bindparam("of_position"),
-        batches.c.attempt == bindparam("of_attempt"),
-        batches.c.started_at == bindparam("of_claimed_at"),
-        IS_RUNNING,
-    )
-    .values(lease_until=bindparam("until"))
-)
+PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
+_CLAIM_WITH_IDS = _CLAIM.add_columns(PART).outerjoin(ids, OF_IDS)
 
 
 def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
@@ -105,65 +67,19 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
     after: list[Ended | None] = []
-    ends, knows = _Ends(turn, settings), settings.fresh is not None
+    ends, knows = Ends(turn, settings), settings.fresh is not None
     found = turn.connection.firsts(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
     for (claim, outcome), columns in zip(ended, found, strict=True):
         part = columns[-1] if columns and knows else None
         if columns and ends.is_latest(columns, claim):
             after.append(ends.end(columns, outcome, claim.batch.priority, part))
         else:
-            after.append(_ended_before(turn, columns[:_WIDTH], claim, outcome) if columns else None)
+            after.append(ended_before(turn, settings, columns[:WIDTH], claim, outcome) if columns else None)
     ends.write()
     return after
 
 
-def _ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> Ended | None:
-    """Returns what the claim led to if it has this outcome already: it is reported again, as its answer was lost.
-
-    Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
-    """
-    row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    _, position, state, attempt, _, claimed_at, _, _, *told = columns[len(INGESTION_NAMES) :]
-    wanted = told_of(outcome.error) if outcome.error else told
-    counted = claim.batch.attempt if outcome.counted else claim.batch.attempt - 1
-    same = state == outcome.state and attempt == counted and claimed_at == claim.claimed_at
-    went_again = outcome.state == WAITING and state == RUNNING and attempt == counted + 1
-    if told != wanted or not (same or went_again):
-        return None
-    values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
-    if not _are_kept(turn.connection.execute(_RESULTS, values).scalar(), claim, outcome):
-        return None
-    last = turn.connection.execute(_LAST_ENDED, {"this": turn.queue.instance, "of_order": row.order}).scalar()
-    after = row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)
-    return Ended(after, outcome.state, BatchError(*told) if told[0] else None)
-
-
-def _are_kept(stored: str | None, claim: Claim, outcome: Outcome) -> bool:
-    """Returns whether what is stored of a batch's answers holds those of this outcome."""
-    if not claim.batch.asked:
-        return stored == packed(outcome.results)
-    kept = unpacked(stored)
-    told = answers_told(outcome.state, len(claim.batch.asked), outcome.results)
-    return all(kept[nth] == one for nth, one in zip(claim.batch.asked, told, strict=False))
-
-
-def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
-    """End the claims whose leases ran out; returns them with their ingestions, and whether there may be more."""
-    rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
-    ends, lost = _Ends(turn, settings), []
-    for *columns, part in rows:
-        _, position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
-        outcome = Outcome.lost(attempt, settings.max_attempts)
-        after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]), part)
-        status = statuses(cancelled=bool(after.counts.cancelled))[state]
-        ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
-        batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
-        lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
-    ends.write()
-    return lost, len(rows) == _MOST
-
-
-class _Ends:
+class Ends:
     """Claims that end together: each ingestion is updated once, then everything is written."""
 
     def __init__(self, turn: Turn, settings: Settings) -> None:
@@ -187,7 +103,7 @@ class _Ends:
         """
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        rides, position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : _WIDTH]
+        rides, position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : WIDTH]
         answers = answers_of(row.ids_at(position), partial, alone)
         if self._settings.fresh is not None:
             self._note(row, position, answers.asked, part, outcome)
@@ -281,32 +197,3 @@ def settle(turn: Turn, row: IngestionRow) -> None:
         row.miss = abs(turn.now - row.estimated_completion)
         minutes.miss(turn, row.miss)
     callbacks.add(turn, row)
-
-
-def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
-    """Extend the leases of those claims that are still valid."""
-    if not claims:
-        return
-    of_this = {"this": turn.queue.instance, "until": turn.now + lease}
-    turn.connection.execute(
-        _RENEW,
-        [
-            of_this
-            | {
-                "id": batch.ingestion_id,
-                "of_position": batch.position,
-                "of_attempt": batch.attempt,
-                "of_claimed_at": claimed_at,
-            }
-            for batch, _, claimed_at, _ in claims
-        ],
-    )
-
-
-def told_of(error: BatchError) -> list[str]:
-    return [clean(error.type), clean(error.message)]
-
-
-def clean(text: str) -> str:
-    """Returns the text in a form that every database accepts: without NUL and lone surrogates."""
-    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

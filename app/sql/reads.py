@@ -205,6 +205,7 @@ def stats(view: View, settings: Settings) -> Stats:
         first_due=first_due(view),
         slots=queue.most_running(settings),
         room=room_of(settings, queue.running),
+        waiting=queue,
         pace=gate.slowed_to(settings, view.now),
         running=queue.running,
         service=queue.service,

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Update, bindparam, insert, update
@@ -102,6 +103,10 @@ class QueueRow:
     def pauses(self) -> Pauses:
         """Returns what is paused apart from the whole, without the rest of the gate."""
         return pauses_of(json.loads(self.levels)) if self.levels else Pauses()
+
+    def values(self) -> dict[str, Any]:
+        """Returns the values for the columns, but for the instance."""
+        return dict(zip(QUEUE_NAMES[1:], _queue_values(self), strict=True))
 
     def gate(self, settings: Settings, now: float) -> Gate:
         """Returns the gate as stored in the row."""
@@ -213,25 +218,25 @@ class IngestionRow:
             None if self.since is None else self.served,
         )
 
-    def values(self) -> dict[str, Any]:
-        """Returns the values for the columns."""
-        values = {name: getattr(self, name) for name in INGESTION_NAMES}
-        values["status"] = roll_up(self.counts()).value
-        return values
-
-    def moved(self) -> bool:
-        """Returns whether its place in an index changed since it was read, or since the last call."""
+    def values(self) -> tuple[dict[str, Any], bool]:
+        """Returns the values for the columns, and whether its place in an index moved since it was read or the last
+        call.
+        """
         before, self._indexed = self._indexed, self._in_indexes()
-        return self._indexed != before
+        values = dict(zip(INGESTION_NAMES, _ingestion_values(self), strict=True))
+        values["status"] = self._indexed[0]
+        return values, self._indexed != before
 
     def _in_indexes(self) -> tuple[object, ...]:
-        return self.open, self.parked, self.finished_at, self.failed, roll_up(self.counts())
+        return roll_up(self.counts()).value, self.open, self.parked, self.finished_at, self.failed
 
 
 QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow)]
 QUEUE_COLUMNS = [queues.c[name] for name in QUEUE_NAMES]
+_queue_values = attrgetter(*QUEUE_NAMES[1:])
 INGESTION_NAMES = [field.name for field in dataclasses.fields(IngestionRow) if field.init]
 INGESTION_COLUMNS = [ingestions.c[name] for name in INGESTION_NAMES]
+_ingestion_values = attrgetter(*INGESTION_NAMES)
 
 ADD_INGESTION = insert(ingestions).values(all_of(ingestions))
 SAVE_QUEUE = (
@@ -253,4 +258,4 @@ def _save(names: Iterable[str]) -> Update:
 
 # SQLite rewrites every index that has a named column, even if the value stays the same.
 SAVE_INGESTION = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
-"""Keyed by whether it `moved`: only then are indexed columns written."""
+"""Keyed by whether it moved: only then are indexed columns written."""

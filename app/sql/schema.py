@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     bindparam,
     text,
 )
@@ -48,6 +49,12 @@ THIS = bindparam("this", type_=Integer)
 """The instance that a statement concerns."""
 
 metadata = MetaData()
+
+
+def _index(name: str, table: Table, *columns: str, where: TextClause) -> None:
+    """Index the rows of each instance that a condition holds for."""
+    Index(name, table.c.instance, *(table.c[one] for one in columns), sqlite_where=where, postgresql_where=where)
+
 
 version = Table("ingest_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
 
@@ -145,62 +152,13 @@ IS_SOMEBODYS = text("finished_at IS NULL AND owner IS NOT NULL")
 Index("ingest_by_id", ingestions.c.instance, ingestions.c.id, unique=True)
 Index("ingest_by_key", ingestions.c.instance, ingestions.c.key, unique=True)
 Index("ingest_by_kind", ingestions.c.instance, ingestions.c.status, ingestions.c.priority, ingestions.c.order)
-Index(
-    "ingest_of_owner",
-    ingestions.c.instance,
-    ingestions.c.owner,
-    ingestions.c.order,
-    sqlite_where=HAS_OWNER,
-    postgresql_where=HAS_OWNER,
-)
-Index(
-    "ingest_with_failed",
-    ingestions.c.instance,
-    ingestions.c.order,
-    sqlite_where=HAS_FAILED,
-    postgresql_where=HAS_FAILED,
-)
-Index(
-    "ingest_open",
-    ingestions.c.instance,
-    ingestions.c.rank,
-    ingestions.c.order,
-    sqlite_where=IS_OPEN,
-    postgresql_where=IS_OPEN,
-)
-Index(
-    "ingest_parked",
-    ingestions.c.instance,
-    ingestions.c.priority,
-    ingestions.c.owner,
-    ingestions.c.order,
-    sqlite_where=IS_PARKED,
-    postgresql_where=IS_PARKED,
-)
-Index(
-    "ingest_open_of_caller",
-    ingestions.c.instance,
-    ingestions.c.caller,
-    ingestions.c.order,
-    sqlite_where=IS_OPEN_OF_CALLER,
-    postgresql_where=IS_OPEN_OF_CALLER,
-)
-Index(
-    "ingest_finished",
-    ingestions.c.instance,
-    ingestions.c.finished_at,
-    sqlite_where=IS_FINISHED,
-    postgresql_where=IS_FINISHED,
-)
-Index(
-    "ingest_by_owner",
-    ingestions.c.instance,
-    ingestions.c.owner,
-    ingestions.c.rank,
-    ingestions.c.order,
-    sqlite_where=IS_SOMEBODYS,
-    postgresql_where=IS_SOMEBODYS,
-)
+_index("ingest_of_owner", ingestions, "owner", "order", where=HAS_OWNER)
+_index("ingest_with_failed", ingestions, "order", where=HAS_FAILED)
+_index("ingest_open", ingestions, "rank", "order", where=IS_OPEN)
+_index("ingest_parked", ingestions, "priority", "owner", "order", where=IS_PARKED)
+_index("ingest_open_of_caller", ingestions, "caller", "order", where=IS_OPEN_OF_CALLER)
+_index("ingest_finished", ingestions, "finished_at", where=IS_FINISHED)
+_index("ingest_by_owner", ingestions, "owner", "rank", "order", where=IS_SOMEBODYS)
 
 ids = Table(
     "ingest_ids",
@@ -271,62 +229,16 @@ IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
 IS_IN_LINE_OF_CALLER = text(f"line > {NOT_IN_LINE} AND caller IS NOT NULL")
 IS_AWAITING = text(f"line = {AWAITING}")
-Index(
-    "ingest_leases",
-    batches.c.instance,
-    batches.c.lease_until,
-    sqlite_where=IS_RUNNING,
-    postgresql_where=IS_RUNNING,
-)
-Index("ingest_live", batches.c.instance, batches.c.order, sqlite_where=IS_LIVE, postgresql_where=IS_LIVE)
-Index(
-    "ingest_aside",
-    batches.c.instance,
-    batches.c.due,
-    batches.c.rank,
-    batches.c.order,
-    sqlite_where=IS_ASIDE,
-    postgresql_where=IS_ASIDE,
-)
-Index(
-    "ingest_ready",
-    batches.c.instance,
-    batches.c.rank,
-    batches.c.order,
-    batches.c.position,
-    sqlite_where=IS_READY,
-    postgresql_where=IS_READY,
-)
+_index("ingest_leases", batches, "lease_until", where=IS_RUNNING)
+_index("ingest_live", batches, "order", where=IS_LIVE)
+_index("ingest_aside", batches, "due", "rank", "order", where=IS_ASIDE)
+_index("ingest_ready", batches, "rank", "order", "position", where=IS_READY)
 
-Index(
-    "ingest_in_line_of_caller",
-    batches.c.instance,
-    batches.c.caller,
-    batches.c.line,
-    batches.c.order,
-    batches.c.position,
-    sqlite_where=IS_IN_LINE_OF_CALLER,
-    postgresql_where=IS_IN_LINE_OF_CALLER,
-)
+_index("ingest_in_line_of_caller", batches, "caller", "line", "order", "position", where=IS_IN_LINE_OF_CALLER)
 
-Index(
-    "ingest_awaiting",
-    batches.c.instance,
-    batches.c.awaits_order,
-    batches.c.awaits_position,
-    sqlite_where=IS_AWAITING,
-    postgresql_where=IS_AWAITING,
-)
+_index("ingest_awaiting", batches, "awaits_order", "awaits_position", where=IS_AWAITING)
 
-Index(
-    "ingest_failures",
-    batches.c.instance,
-    batches.c.finished_at,
-    batches.c.order,
-    batches.c.position,
-    sqlite_where=HAS_FAILED_AT,
-    postgresql_where=HAS_FAILED_AT,
-)
+_index("ingest_failures", batches, "finished_at", "order", "position", where=HAS_FAILED_AT)
 
 THIS_BATCH = (
     batches.c.instance == bindparam("of_instance"),
@@ -386,13 +298,7 @@ callers = Table(
 
 HAS_WAITING = text("waiting > 0")
 Index("ingest_callers_by_name", callers.c.instance, callers.c.priority, callers.c.name, unique=True)
-Index(
-    "ingest_callers_waiting",
-    callers.c.instance,
-    callers.c.priority,
-    sqlite_where=HAS_WAITING,
-    postgresql_where=HAS_WAITING,
-)
+_index("ingest_callers_waiting", callers, "priority", where=HAS_WAITING)
 
 caller_lanes = Table(
     "ingest_caller_lanes",

@@ -30,8 +30,8 @@ from ..core import (
 )
 from ..store import Served, Submission
 from . import known
-from .answers import packed
-from .ends import settle, told_of
+from .answers import packed, told_of
+from .ends import settle
 from .fair import in_order
 from .picks import Candidate
 from .rows import IngestionRow

@@ -51,6 +51,7 @@ from . import (
     fair,
     forecast,
     known,
+    leases,
     minutes,
     parking,
     reads,
@@ -195,7 +196,7 @@ class SQLStore(Store):
             # Finding out whether a retry is due, or the answer to an id has come, takes another query.
             return None
         due, room = now if queue.total else None, room_of(self._settings, queue.running)
-        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, parked=queue.parked)
+        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, waiting=queue)
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
@@ -205,16 +206,16 @@ class SQLStore(Store):
         return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
 
     def renew(self, claims: Sequence[Claim]) -> None:
-        self._turns.take(lambda turn: ends.renew(turn, claims, self._settings.lease))
+        self._turns.take(lambda turn: leases.renew(turn, claims, self._settings.lease))
 
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         queue, now = self._instance.look()
         if known.is_any_left_behind(self._database, queue):
             self._turns.take(known.wake_left_behind)
         lost: list[tuple[Claim, Ingestion]] = []
-        more = self._database.glance(ends.EXPIRED, {"this": queue.instance, "now": now}) is not None
+        more = self._database.glance(leases.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
-            some, more = self._turns.take(lambda turn: ends.recover(turn, self._settings))
+            some, more = self._turns.take(lambda turn: leases.recover(turn, self._settings))
             lost += some
         return lost
 

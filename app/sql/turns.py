@@ -16,7 +16,7 @@ from ..store import Served, ServedLog
 from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View
-from .rows import ADD_INGESTION, QUEUE_NAMES, SAVE_INGESTION, SAVE_QUEUE, IngestionRow
+from .rows import ADD_INGESTION, SAVE_INGESTION, SAVE_QUEUE, IngestionRow
 from .schema import BLOCK, all_of, lanes
 from .wire import Wire
 
@@ -69,11 +69,12 @@ class Turn(View):
     def save(self, rows: Iterable[IngestionRow]) -> None:
         instance = self.queue.instance
         for row in rows:
-            values = row.values() | {"of_instance": instance, "of_order": row.order}
-            self.connection.execute(SAVE_INGESTION[row.moved()], values)
+            values, moved = row.values()
+            self.connection.execute(SAVE_INGESTION[moved], values | {"of_instance": instance, "of_order": row.order})
 
     def add(self, row: IngestionRow, **more: Any) -> None:
-        self.connection.execute(ADD_INGESTION, row.values() | more | {"instance": self.queue.instance})
+        values, _ = row.values()
+        self.connection.execute(ADD_INGESTION, values | more | {"instance": self.queue.instance})
 
     def write_lanes(self) -> None:
         """Write the changes in waiting batches, so that the lanes can be summed."""
@@ -95,8 +96,7 @@ class Turn(View):
     def end(self) -> None:
         """Write the changes in the limiter and the lanes."""
         self.write_lanes()
-        values = {name: getattr(self.queue, name) for name in QUEUE_NAMES[1:]}
-        self.connection.execute(SAVE_QUEUE, values | {"of_instance": self.queue.instance})
+        self.connection.execute(SAVE_QUEUE, self.queue.values() | {"of_instance": self.queue.instance})
 
 
 class Turns:

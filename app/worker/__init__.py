@@ -1,8 +1,8 @@
 """Claims batches in a daemon thread, and runs the processor on them in a crew of threads; carries out sweeps."""
 
-from .attempt import announce, announce_served
+from .announcements import announce_if_ended, announce_served
 from .drain import Drain
 from .sweeper import Sweeper
 from .worker import Worker
 
-__all__ = ["Drain", "Sweeper", "Worker", "announce", "announce_served"]
+__all__ = ["Drain", "Sweeper", "Worker", "announce_if_ended", "announce_served"]

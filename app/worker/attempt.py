@@ -11,7 +11,6 @@ from .. import signals
 from ..config import Settings
 from ..core import (
     COMPLETED,
-    FAILED,
     LOST,
     Answer,
     Batch,
@@ -29,7 +28,16 @@ from ..core import (
 )
 from ..errors import HoldQueue, IngestError, PermanentError, StoreUnavailable
 from ..processors import Attempt, attempting
-from ..store import Ended, Outcome, ServedLog, Store
+from ..store import Ended, Outcome, Store
+from .announcements import (
+    announce_answered,
+    announce_end,
+    announce_failure,
+    announce_if_ended,
+    announce_served,
+    fields,
+    named,
+)
 from .announcer import Announcer
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
@@ -80,6 +88,7 @@ class Attempts:
         self._store = store
         self._policy = RetryPolicy.of(settings)
         self._timeout = settings.process_timeout
+        self._asks_once = settings.fresh is not None
         self._clock = clock
         self._process = process
         self._emitter = emitter
@@ -155,39 +164,37 @@ class Attempts:
             self._hold_queue(hand, result.hold)
             for ended in self._end(hand, [(claim, Outcome.release()) for claim in hand.slot.claim.all]):
                 if ended:
-                    self._finish(ended.ingestion)
+                    announce_if_ended(self._emitter, ended.ingestion)
         else:
             self._fail(hand, result.error)
         return self._next(hand)
 
     def _attempt(self, hand: Hand) -> Completed | Failed | Held:
         """Call the processor; nothing it raises ends this thread."""
-        claim, riders = hand.slot.claim, [one.batch for one in hand.slot.claim.riders]
+        batches = [one.batch for one in hand.slot.claim.all]
         if logger.isEnabledFor(logging.INFO):
-            for batch in (claim.batch, *riders):
+            for batch in batches:
                 logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        ids: tuple[Id, ...] = tuple(claim.batch.ids)  # a receiver may change a batch's list
-        parts = [ids, *(tuple[Id, ...](batch.ids) for batch in riders)] if riders else []
+        parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
         try:
-            self._emitter.emit(signals.batch_started, batch=claim.batch)
-            for batch in riders:
+            for batch in batches:
                 self._emitter.emit(signals.batch_started, batch=batch)
             with self._emitter.app.app_context():
-                if not riders:
-                    return Completed(self._process(ids))
+                if len(parts) == 1 and not self._asks_once:
+                    return Completed(self._process(parts[0]))
                 asked = merged(parts)
                 own, *others = parted(parts, asked, self._process(asked))
                 return Completed(own, others)
         except HoldQueue as hold:
             return Held(hold)
         except BaseException as error:
-            for batch in (claim.batch, *riders):
+            for batch in batches:
                 logger.warning(
                     "attempt %d at %s failed: %s",
                     batch.attempt,
                     named(batch),
                     BatchError.of(error).message,
-                    exc_info=batch is claim.batch and not isinstance(error, IngestError),
+                    exc_info=batch is batches[0] and not isinstance(error, IngestError),
                     extra=fields(batch),
                 )
             return Failed(error)
@@ -214,20 +221,13 @@ class Attempts:
             ended = self._report(hand, lambda: self._store.end(claim, outcome))
         self.tell_served()
         if ended:
-            self._announce_answered(claim.batch, Timing.of(claim, hand.slot.started_at, now), ended)
+            announce_answered(self._emitter, claim.batch, Timing.of(claim, hand.slot.started_at, now), ended)
         for rider, after in zip(claim.riders, riders):  # noqa: B905 - both are of one call
             if after:
-                self._announce_answered(rider.batch, Timing.of(rider, hand.slot.started_at, now), after)
+                announce_answered(self._emitter, rider.batch, Timing.of(rider, hand.slot.started_at, now), after)
         if together:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
-
-    def _announce_answered(self, batch: Batch, timing: Timing, ended: Ended) -> None:
-        if ended.error:
-            self._announce_failure(batch, ended.ingestion, timing, ended.error, None)
-        elif ended.state == COMPLETED:
-            self._emitter.emit(signals.batch_completed, batch=batch, attempt=timing)
-            self._finish(ended.ingestion)
 
     def _end(self, hand: Hand, ended: Sequence[tuple[Claim, Outcome]]) -> Sequence[Ended | None]:
         return self._report(hand, lambda: self._store.end_together(ended)) or [None] * len(ended)
@@ -259,7 +259,7 @@ class Attempts:
         for claim, outcome, ended in zip(claims, outcomes, told, strict=True):
             if ended:
                 timing = Timing.of(claim, hand.slot.started_at, now)
-                announce_it = partial(self._announce_end, claim.batch, timing, ended, outcome)
+                announce_it = partial(announce_end, self._emitter, claim.batch, timing, ended, outcome)
                 # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
                 self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
 
@@ -299,28 +299,7 @@ class Attempts:
         logger.warning("attempt %d at %s is lost: %s", batch.attempt, named(batch), LOST.message, extra=fields(batch))
         timing = Timing.of(claim, claim.claimed_at, self._clock.now())
         delay = None if batch.status is Status.FAILED else 0.0
-        self._announcer.put(partial(self._announce_failure, batch, ingestion, timing, LOST, delay))
-
-    def _announce_end(self, batch: Batch, timing: Timing, ended: Ended, outcome: Outcome) -> None:
-        """Announce what a failed attempt led to; where it would have been the last, its ids may go again alone."""
-        if ended.error:
-            follows = None if ended.state == FAILED else outcome.delay
-            self._announce_failure(batch, ended.ingestion, timing, ended.error, follows)
-
-    def _announce_failure(
-        self, batch: Batch, ingestion: Ingestion, timing: Timing, why: BatchError, delay: float | None
-    ) -> None:
-        """Announce a failed attempt; another follows after `delay` seconds, none if that is None."""
-        if delay is None:
-            logger.error("%s failed: %s: %s", named(batch), why.type, why.message, extra=fields(batch))
-            self._emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=why)
-        elif not ingestion.counts.cancelled:
-            self._emitter.emit(signals.batch_retried, batch=batch, attempt=timing, error=why, delay=delay)
-        self._finish(ingestion)
-
-    def _finish(self, ingestion: Ingestion) -> None:
-        if ingestion.finished_at is not None:
-            announce(self._emitter, ingestion)
+        self._announcer.put(partial(announce_failure, self._emitter, batch, ingestion, timing, LOST, delay))
 
     def _report(self, hand: Hand, report: Callable[[], T]) -> T | None:
         """Report to the store, retrying while it is unreachable; the lease decides whether the outcome still counts."""
@@ -336,32 +315,3 @@ class Attempts:
                 if self._clock.wait(hand.given_up, pause):
                     return None
                 pause = min(TROUBLE_MAX, pause * 2)
-
-
-def announce(emitter: signals.Emitter, ingestion: Ingestion) -> None:
-    """Log and signal that an ingestion ended."""
-    logger.info("ingestion %s ended: %s", ingestion.id, ingestion.status.value, extra={"ingestion_id": ingestion.id})
-    emitter.emit(signals.ingestion_finished, ingestion=ingestion)
-
-
-def announce_served(served: ServedLog, emitter: signals.Emitter) -> None:
-    """Log and signal the batches that ended without a call since the last time."""
-    for batch, ingestion, waited in served.take() if served else ():
-        logger.info("%s needs no call: all that it asks is known", named(batch), extra=fields(batch))
-        timing = Timing(0.0, waited)
-        if batch.error is None:
-            emitter.emit(signals.batch_completed, batch=batch, attempt=timing)
-        else:
-            emitter.emit(signals.batch_failed, batch=batch, attempt=timing, error=batch.error)
-        if ingestion.finished_at is not None:
-            announce(emitter, ingestion)
-
-
-def named(batch: Batch) -> str:
-    """Returns what a log line calls a batch."""
-    return f"batch {batch.id} of ingestion {batch.ingestion_id}"
-
-
-def fields(batch: Batch) -> dict[str, str]:
-    """Returns the extra fields of a log line about a batch."""
-    return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}

@@ -9,8 +9,9 @@ from ..config import Settings
 from ..core import Clock, Wait
 from ..signals import Emitter
 from ..store import Store
+from .announcements import announce_served
 from .announcer import Announcer
-from .attempt import Attempts, Process, announce_served
+from .attempt import Attempts, Process
 from .crew import Crew
 
 

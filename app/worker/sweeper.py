@@ -11,7 +11,7 @@ from ..daemon import Daemon
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
-from .attempt import announce
+from .announcements import announce_if_ended
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -90,8 +90,7 @@ class Sweeper(Daemon):
                 return
             sweep, acted = done
             for one in acted:
-                if one.finished_at is not None:
-                    announce(self._emitter, one)
+                announce_if_ended(self._emitter, one)
             self._wake_worker()
             if last:
                 logger.warning("%s of %r: %d ingestions", sweep.verb, self._name, sweep.acted)

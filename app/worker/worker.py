@@ -13,8 +13,9 @@ from ..daemon import Daemon
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
+from .announcements import fields, named
 from .announcer import Announcer
-from .attempt import TROUBLE_MAX, Attempts, Process, fields, named
+from .attempt import TROUBLE_MAX, Attempts, Process
 from .crew import Crew
 
 logger = logging.getLogger("flask_ingestion")

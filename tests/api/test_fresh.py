@@ -39,6 +39,13 @@ def host(serve: Serve, upstream: Upstream) -> Host:
     return serve(upstream, fresh=60, interval=0, autostart=True)
 
 
+def test_an_id_that_is_there_twice_is_asked_once(host: Host, upstream: Upstream) -> None:
+    ingestion = host.finished(host.submit([1, 2, 1]).id)
+    assert upstream.calls == [[1, 2]]
+    lines = host.client.get(f"/results/{ingestion.id}").text.splitlines()
+    assert [line[:7] for line in lines] == ['{"id":1', '{"id":2', '{"id":1']
+
+
 def test_what_is_known_ends_with_the_request(host: Host, upstream: Upstream) -> None:
     host.finished(host.submit([1, 2]).id)
     answer = host.client.post("/ingest", json={"ids": [2, 1], "priority": "HIGH"})

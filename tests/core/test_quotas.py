@@ -107,6 +107,19 @@ def test_a_reset_is_at_the_same_time_of_day(now: str, expected: str, following: 
     assert quota.reset(seconds(now), 1) == seconds(following)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Los_Angeles"])
+def test_there_are_resets_after_the_year_9999(zone: str) -> None:
+    (quota,) = parse_limits(f"1/day at 05:30 {zone}")
+    assert isinstance(quota, Quota)
+    far = 4_000_000
+    assert abs(quota.reset(START, far) - quota.reset(START) - far * 86_400) <= 3600
+    for now in (START + far * 86_400, quota.reset(START, far), quota.reset(START, 146_097 * 3)):
+        assert quota.reset(now) <= now < quota.reset(now, 1)
+    limiter = limiter_of(0.0, 1, [quota])
+    assert abs(limiter.when(far, START) - START - far * 86_400) <= 90_000
+    assert limiter.after(far, START).when(0, START) >= limiter.when(far, START) - 3600
+
+
 @pytest.mark.parametrize("text", ["5000/day at 00:00 UTC", "1/day at 00:00 UTC", "10/s, 5/day at 00:00 UTC"])
 def test_the_start_of_a_million_batches_is_not_found_day_by_day(text: str) -> None:
     limits = parse_limits(text)

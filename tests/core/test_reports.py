@@ -18,6 +18,7 @@ from app.core import (
     Timing,
     TokenBucket,
 )
+from app.memory.backlog import Backlog, Lane
 
 CLAIM = Claim(Batch("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", 0, [1], Status.TRIGGERED, Priority.LOW), 10.0, 12.0)
 
@@ -39,6 +40,7 @@ def stats(*limits: Level) -> Stats:
         first_due=None,
         slots=1,
         room=1,
+        waiting=Backlog(Lane),
         pace=0.0,
         running=0,
         service=0.0,

@@ -19,6 +19,7 @@ from app.core import (
 )
 from app.core.states import count_statuses
 from app.errors import Conflict
+from app.memory.backlog import Backlog, Lane
 from tests.support.queueing import settings
 
 NOW = 1000.0
@@ -28,21 +29,25 @@ def gate() -> Gate:
     return Gate(TokenBucket(5.0, 1))
 
 
+def wait(one: Gate, now: float, *, due: float | None, slots: int) -> Wait | None:
+    return one.wait(now, due=due, slots=slots, room=1, waiting=Backlog(Lane))
+
+
 def test_nothing_starts_for_the_first_reason_there_is() -> None:
     one = gate()
-    assert one.wait(NOW, due=NOW, slots=1) is None
+    assert wait(one, NOW, due=NOW, slots=1) is None
     assert one.limiter.take(NOW)
-    assert one.wait(NOW, due=NOW, slots=1) == Wait(5.0, "token")
-    assert one.wait(NOW, due=NOW, slots=0) == Wait(None, "slots")
-    assert one.wait(NOW, due=NOW + 2, slots=0) == Wait(2.0, "retry")
-    assert one.wait(NOW, due=None, slots=0) == Wait(None, "empty")
+    assert wait(one, NOW, due=NOW, slots=1) == Wait(5.0, "token")
+    assert wait(one, NOW, due=NOW, slots=0) == Wait(None, "slots")
+    assert wait(one, NOW, due=NOW + 2, slots=0) == Wait(2.0, "retry")
+    assert wait(one, NOW, due=None, slots=0) == Wait(None, "empty")
     one.hold(NOW + 7)
     one.hold(NOW + 3)
-    assert one.wait(NOW, due=None, slots=0) == Wait(7.0, "hold")
+    assert wait(one, NOW, due=None, slots=0) == Wait(7.0, "hold")
     one.pause()
-    assert one.wait(NOW, due=None, slots=0) == Wait(None, "paused")
+    assert wait(one, NOW, due=None, slots=0) == Wait(None, "paused")
     one.resume(NOW)
-    assert one.wait(NOW + 7, due=NOW, slots=1) is None
+    assert wait(one, NOW + 7, due=NOW, slots=1) is None
 
 
 def test_a_start_is_limited_by_what_came_last() -> None:

@@ -138,6 +138,47 @@ class TestReportedTwice:
         assert (again.error is None) == (told.error is None)
         assert store.stats() == before
 
+    @pytest.mark.parametrize("goes_again", [False, True])
+    def test_so_it_does_once_the_ids_came_apart(
+        self, open_sql: Callable[..., SQLStore], clock: FakeClock, goes_again: bool
+    ) -> None:
+        store = open_sql(interval=0, lease=30, split_failed=True, name="split")
+        submit(store, range(1, 4))
+        outcomes = [
+            Outcome.bury(BOOM),
+            Outcome.ack(["1"]),
+            Outcome.bury(BOOM),
+            Outcome.retry(BOOM, 0.0),
+            Outcome.ack(["3"]),
+        ]
+        (claim,) = claimed(store)
+        for nth, outcome in enumerate(outcomes):
+            clock.advance(1)
+            told = store.end(claim, outcome)
+            assert told is not None
+            following = claimed(store) if goes_again and nth < 4 else []
+            before = store.stats()
+            again = store.end(claim, outcome)
+            assert again is not None
+            assert (again.state, again.error) == (told.state, told.error)
+            assert again.ingestion.finished_at == told.ingestion.finished_at
+            assert store.stats() == before
+            assert store.end(claim, Outcome.ack(["2"] * len(claim.batch.ids))) is None
+            (claim,) = following or (claimed(store) if nth < 4 else [claim])
+        assert told.ingestion.finished_at is not None
+
+    def test_so_it_does_for_the_ids_that_failed_before(self, store: SQLStore) -> None:
+        ingestion = submit(store, [1, 2, 3])
+        store.end(claimed(store)[0], OUTCOMES["partly"])
+        store.redrive(ingestion.id)
+        (claim,) = claimed(store)
+        assert claim.batch.ids == [2]
+        outcome = Outcome.answered([BOOM])
+        told, again = store.end(claim, outcome), store.end(claim, outcome)
+        assert told is not None
+        assert again == told
+        assert store.end(claim, Outcome.ack(["2"])) is None
+
     def test_an_error_without_a_message_is_one(self, store: SQLStore) -> None:
         submit(store, [1, 2, 3])
         (claim,) = claimed(store)

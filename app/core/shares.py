@@ -1,0 +1,160 @@
+"""Whose turn it is where callers take turns: start-time fair queueing."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+UNIT = 720_720
+"""How far a turn takes a caller of weight 1. Every weight up to 16 divides it; a share of others is off by 0.02 %."""
+
+Turn: TypeAlias = tuple[int, str]
+"""When a caller's turn is: its tag, and its name, which decides between equal tags."""
+
+
+def caller_of(owner: str | None) -> str:
+    """Returns the caller that an owner's ingestions count for; those of nobody are one caller, named ''."""
+    return owner or ""
+
+
+class Share(NamedTuple):
+    """A caller's part at one priority.
+
+    `tag` is the virtual time of its next turn, `cost` what a turn adds to it, and `owed` the number of turns it has
+    paid for with batches that were put back.
+    """
+
+    cost: int
+    tag: int = 0
+    owed: int = 0
+
+
+class Shares:
+    """The callers' virtual times at one priority (P. Goyal, H. M. Vin, H. Cheng, 1996, "Start-time Fair Queueing").
+
+    `now` is the virtual time: the tag of the latest turn. A caller whose tag is behind it had nothing due, and goes on
+    from there, so nobody saves up turns. All are whole numbers. A tag belongs to a caller, so a cancel costs nothing.
+    """
+
+    def __init__(self, weights: Mapping[str, int], now: int = 0) -> None:
+        self.now = now
+        self._weights = weights
+        self._known: dict[str, Share] = {}
+        self._most = 64
+
+    def copy(self) -> Shares:
+        other = Shares(self._weights, self.now)
+        other._known = self._known.copy()
+        return other
+
+    def put(self, caller: str, tag: int, owed: int) -> None:
+        """Set a caller's part, as it was kept."""
+        self._known[caller] = Share(self._cost(caller), tag, owed)
+
+    def told(self, caller: str) -> tuple[int, int]:
+        """Returns what is to be kept of a caller: its tag, and how many turns it is owed."""
+        _, tag, owed = self._known[caller]
+        return tag, owed
+
+    def turn(self, caller: str) -> Turn:
+        """Returns when the turn of a caller is that has something due; the least goes next."""
+        share = self._known.get(caller)
+        return self.now if share is None or share.owed else max(share.tag, self.now), caller
+
+    def take(self, caller: str) -> None:
+        """Record that a batch of this caller, whose turn it is, starts."""
+        cost, tag, owed = self._share(caller)
+        if owed:
+            self._known[caller] = Share(cost, tag, owed - 1)
+        else:
+            self.now = max(tag, self.now)
+            self._known[caller] = Share(cost, self.now + cost)
+
+    def give_back(self, caller: str) -> None:
+        """Record that a batch was put back untouched: its caller has that turn again, at once."""
+        share = self._share(caller)
+        self._known[caller] = share._replace(owed=share.owed + 1)
+
+    def ahead(self, waiting: Mapping[str, int], caller: str, nth: int) -> int:
+        """Returns how many batches of others go before the nth due batch of a caller (from 0), in O(callers).
+
+        `waiting` says how many each has.
+        """
+        return sum(map(min, waiting.values(), self.turns_before(waiting, caller, nth)))
+
+    def turns_before(self, others: Iterable[str], caller: str, nth: int) -> list[int]:
+        """Returns how many turns each of some callers has before the nth turn of one, if it has enough due for them.
+
+        For the caller itself, 0.
+        """
+        now, known, found = self.now, self._known, []
+        until = self._nth_tag(caller, nth)
+        for other in others:
+            share = known.get(other)
+            cost, tag, owed = share or (self._cost(other), now, 0)
+            if tag < now:
+                tag = now
+            if other == caller:
+                found.append(0)
+            elif tag < until or (tag == until and other < caller):
+                turns, rest = divmod(until - tag, cost)
+                found.append(turns + owed + (1 if rest or other < caller else 0))
+            else:
+                found.append(owed if now < until or other < caller else 0)
+        return found
+
+    def _nth_tag(self, caller: str, nth: int) -> int:
+        share = self._known.get(caller)
+        if share is None:
+            return self.now + nth * self._cost(caller)
+        return max(share.tag, self.now) + (nth - share.owed) * share.cost if nth >= share.owed else self.now
+
+    def _share(self, caller: str) -> Share:
+        share = self._known.get(caller)
+        if share is None:
+            if len(self._known) >= self._most:
+                # A tag that the virtual time has reached says nothing.
+                self._known = {one: kept for one, kept in self._known.items() if kept.owed or kept.tag > self.now}
+                self._most = 64 + 2 * len(self._known)
+            share = self._known[caller] = Share(self._cost(caller))
+        return share
+
+    def _cost(self, caller: str) -> int:
+        return UNIT // self._weights.get(caller, 1)
+
+
+class Rota:
+    """The callers at one priority that have something due, by turn. Each step costs O(log callers)."""
+
+    def __init__(self, shares: Shares, callers: Iterable[str] = ()) -> None:
+        self._shares = shares
+        self._turns = {caller: shares.turn(caller) for caller in callers}
+        self._heap = list(self._turns.values())
+        heapq.heapify(self._heap)
+
+    def add(self, caller: str) -> None:
+        """Put a caller in, or move one whose turn is earlier now."""
+        turn = self._shares.turn(caller)
+        if caller not in self._turns or turn < self._turns[caller]:
+            self._turns[caller] = turn
+            heapq.heappush(self._heap, turn)
+
+    def first(self) -> str | None:
+        """Returns whose turn it is."""
+        while self._heap:
+            turn = self._heap[0]
+            caller = turn[1]
+            if self._turns.get(caller) != turn:
+                heapq.heappop(self._heap)
+            elif (due := self._shares.turn(caller)) == turn:
+                return caller
+            else:
+                # Its own turns and those of others have moved it back since it was put in.
+                self._turns[caller] = due
+                heapq.heapreplace(self._heap, due)
+        return None
+
+    def drop(self, caller: str) -> None:
+        """Take out a caller that has nothing due."""
+        del self._turns[caller]

@@ -1,0 +1,82 @@
+"""Claims that are extended by a heartbeat, and lost without one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import bindparam, select, update
+
+from ..config import Settings
+from ..core import Batch, Claim, Ingestion, Priority, statuses
+from ..store import Outcome
+from .ends import CLAIM_COLUMNS, PART, Ends
+from .picks import OF_IDS, SAME_INGESTION, ids_of
+from .rows import INGESTION_NAMES, IngestionRow
+from .schema import IS_RUNNING, THIS, batches, ids, ingestions
+from .turns import Turn
+
+_MOST = 100
+"""Lost claims ended in one turn at most."""
+
+_PRIORITY = INGESTION_NAMES.index("priority")
+EXPIRED = (
+    select(*CLAIM_COLUMNS, PART)
+    .join_from(batches, ingestions, SAME_INGESTION)
+    .outerjoin(ids, OF_IDS)
+    .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
+    .order_by(batches.c.lease_until)
+    .limit(_MOST)
+)
+_order = (
+    select(ingestions.c.order)
+    .where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
+    .scalar_subquery()
+)
+_RENEW = (
+    update(batches)
+    .where(
+        batches.c.instance == THIS,
+        batches.c.order == _order,
+        batches.c.position == bindparam("of_position"),
+        batches.c.attempt == bindparam("of_attempt"),
+        batches.c.started_at == bindparam("of_claimed_at"),
+        IS_RUNNING,
+    )
+    .values(lease_until=bindparam("until"))
+)
+
+
+def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
+    """Extend the leases of those claims that are still valid."""
+    if not claims:
+        return
+    of_this = {"this": turn.queue.instance, "until": turn.now + lease}
+    turn.connection.execute(
+        _RENEW,
+        [
+            of_this
+            | {
+                "id": batch.ingestion_id,
+                "of_position": batch.position,
+                "of_attempt": batch.attempt,
+                "of_claimed_at": claimed_at,
+            }
+            for batch, _, claimed_at, _ in claims
+        ],
+    )
+
+
+def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
+    """End the claims whose leases ran out; returns them with their ingestions, and whether there may be more."""
+    rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
+    ends, lost = Ends(turn, settings), []
+    for *columns, part in rows:
+        _, position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
+        outcome = Outcome.lost(attempt, settings.max_attempts)
+        after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]), part)
+        status = statuses(cancelled=bool(after.counts.cancelled))[state]
+        ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
+        batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
+        lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
+    ends.write()
+    return lost, len(rows) == _MOST
