@@ -43,6 +43,7 @@ from .core import (
     Priority,
     Quote,
     Rates,
+    Run,
     Stats,
     Status,
     Steering,
@@ -452,6 +453,10 @@ class Store(ABC):
     @abstractmethod
     def workers(self) -> list[WorkerReport]:
         """Returns the workers that reported within a lease, the longest running first."""
+
+    @abstractmethod
+    def runs(self, limit: int) -> list[Run]:
+        """Returns the batches in process, the longest running first."""
 
     @abstractmethod
     def dispatches(self, limit: int) -> list[Dispatch]:

@@ -15,6 +15,7 @@ from .times import Times
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
+_RUNS_SHOWN = 3
 _MOMENTS = ("due_at", "started_at", "ended_at")
 _WAITS = {
     "arrival": "nothing",
@@ -252,6 +253,8 @@ def _caller(caller: Document, times: Times) -> str:
 def _worker(worker: Document, times: Times) -> str:
     hung = f", {worker['abandoned']} hung" if worker["abandoned"] else ""
     slots = f"{worker['busy']} of {worker['slots']} slots busy{hung}"
+    for run in worker.get("runs", ())[:_RUNS_SHOWN]:
+        slots += f", batch {run['batch_id']} started {times.ago(run['started_at'])}"
     return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
 
 

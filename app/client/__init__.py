@@ -36,6 +36,7 @@ from .operations import (
     Limit,
     Queue,
     Rate,
+    Run,
     Upcoming,
     Worker,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "Rate",
     "Refused",
     "Result",
+    "Run",
     "Search",
     "StatusPage",
     "Submission",

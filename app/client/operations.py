@@ -138,6 +138,16 @@ class Upcoming(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Run(Document):
+    """A batch that a worker runs."""
+
+    batch_id: str
+    ingestion_id: str
+    attempt: int
+    started_at: datetime
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Worker(Document):
     """A process that works on the queue."""
 
@@ -150,6 +160,7 @@ class Worker(Document):
     abandoned: int
     started_at: datetime
     seen_at: datetime
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -46,7 +46,7 @@ from .models import (
 from .pace import STEP, Pace
 from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
-from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Stats, Timing, WorkerReport
+from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
     Gate,
     Wait,
@@ -145,6 +145,7 @@ __all__ = [
     "Rates",
     "Retry",
     "Rota",
+    "Run",
     "Running",
     "Search",
     "Shares",

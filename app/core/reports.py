@@ -233,6 +233,16 @@ class WorkerReport(NamedTuple):
     seen_at: float = 0.0
 
 
+class Run(NamedTuple):
+    """A batch in process since `started_at` (epoch seconds); `worker` is the id of the one that runs it, if known."""
+
+    worker: str | None
+    batch_id: str
+    ingestion_id: str
+    attempt: int
+    started_at: float
+
+
 class Timing(NamedTuple):
     """How long an attempt took and how late it started, in seconds."""
 

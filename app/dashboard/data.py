@@ -38,6 +38,9 @@ _NEXT = 10
 _CALLERS = 20
 """Callers shown."""
 
+_RUNS = 100
+"""Batches in process shown."""
+
 _IDS = 5
 """Ids shown of a batch."""
 
@@ -85,8 +88,8 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
-    shown = workers if scope is None else ()
-    document = queue_document(settings, stats, (), service.worker.state, shown, scope, callers)
+    shown, runs = (workers, service.store.runs(_RUNS)) if scope is None else ((), ())
+    document = queue_document(settings, stats, (), service.worker.state, shown, scope, callers, runs)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:

@@ -113,10 +113,8 @@ class MemoryState:
         served = self.serving.leading(submission, self.order + 1, now) if self.serving else ()
         left = max(0, len(submission.ids) - len(served) * settings.batch_size)
         count = batch_count(left, settings.batch_size)
-        timeline, (ahead, new, turns) = (
-            timeline_of(self, now),
-            line_of(self, submission.priority, now, submission.owner),
-        )
+        timeline = timeline_of(self, now)
+        ahead, new, turns = line_of(self, submission.priority, now, submission.owner)
         if count:
             self._check_quota(submission.owner, left, timeline)
             admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)

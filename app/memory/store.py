@@ -28,6 +28,7 @@ from ..core import (
     Minute,
     Priority,
     Quote,
+    Run,
     Stats,
     Status,
     Steering,
@@ -213,6 +214,16 @@ class MemoryStore(Store):
             before = workers.get(worker.id)
             workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
             return self._state.gate.concurrency.of(worker, worker.slots)
+
+    def runs(self, limit: int) -> list[Run]:
+        with self._lock:
+            state = self._state
+            worker = next(reversed(state.workers), None)
+            running = sorted((one.claim for one in state.leases.values()), key=lambda claim: claim.claimed_at)
+            return [
+                Run(worker, batch.id, batch.ingestion_id, batch.attempt, claimed_at)
+                for batch, _, claimed_at, _ in running[:limit]
+            ]
 
     def leave(self, worker_id: str) -> None:
         with self._lock:

@@ -18,7 +18,7 @@ from .turns import Turn
 from .wire import Values
 
 _KEY = "instance", "order", "position", "rank"
-_STARTED = "state", "line", "attempt", "started_at", "lease_until", "rides"
+_STARTED = "state", "line", "attempt", "started_at", "lease_until", "rides", "worker"
 _FRESH = insert(batches).values({name: bindparam(name) for name in _KEY + _STARTED})
 _LOG = insert(dispatches).values(all_of(dispatches))
 _START = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _STARTED})
@@ -153,6 +153,7 @@ def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> 
             "started_at": turn.now,
             "lease_until": turn.now + settings.lease,
             "rides": None if rode_with is None else True,
+            "worker": turn.worker,
         }
         if candidate.fresh:
             key = {"instance": instance, "order": row.order, "position": candidate.position, "rank": row.rank}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, null, select, update
 
 from ..config import Settings
 from ..core import (
@@ -47,7 +47,7 @@ _CHANGED = (
     "left",
     "alone",
 )
-_END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED})
+_END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED} | {"worker": null()})
 _OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
 _CLAIM = (
     select(*CLAIM_COLUMNS)

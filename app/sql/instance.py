@@ -71,6 +71,8 @@ class Instance:
         self.is_prepared = False
         """Whether this store has used its tables yet."""
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
+        self.worker: str | None = None
+        """The id of this process's worker, once it has reported."""
         self.tells_all = bool(settings.webhook_url)
 
     def prepare(self) -> None:

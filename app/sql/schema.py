@@ -34,7 +34,7 @@ VERSION = 2
 2 says that ids may be strings, and that callers may take turns.
 """
 
-FIRST, REVISION = "0001", "0019"
+FIRST, REVISION = "0001", "0020"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -213,13 +213,15 @@ batches = Table(
     Column("awaits_order", BigInteger),
     Column("awaits_position", BigInteger),
     Column("rides", Boolean),
+    Column("worker", String(36)),
     sqlite_with_rowid=False,
 )
 """The batches whose turn came at least once; `state` is one of `core.states`.
 
 `left` counts the ids that are still to be asked where that is not all of them, `alone` says that they go one by one,
-`rides` that the batch shares the call of another. `caller` is its ingestion's, set when it gets in line.
-`awaits_order` and `awaits_position` are those of the batch that one in AWAITING awaits.
+`rides` that the batch shares the call of another. `worker` is the id of the one that runs it. `caller` is its
+ingestion's, set when it gets in line. `awaits_order` and `awaits_position` are those of the batch that one in AWAITING
+awaits.
 """
 
 IS_RUNNING = text(f"state = {RUNNING}")

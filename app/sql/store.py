@@ -30,6 +30,7 @@ from ..core import (
     Minute,
     Priority,
     Quote,
+    Run,
     Stats,
     Status,
     Steering,
@@ -241,6 +242,7 @@ class SQLStore(Store):
         return list(zip(ended, claimed, strict=True))
 
     def report(self, worker: WorkerReport) -> int:
+        self._instance.worker = worker.id
         return self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
 
     def leave(self, worker_id: str) -> None:
@@ -315,6 +317,9 @@ class SQLStore(Store):
 
     def workers(self) -> list[WorkerReport]:
         return self._read(lambda view: workers.present(view, self._settings.lease))
+
+    def runs(self, limit: int) -> list[Run]:
+        return self._read(lambda view: workers.runs(view, limit))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
         return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))

@@ -43,11 +43,13 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 class Turn(View):
     """One transaction that holds the limiter's row. `now` is the time of the current work, in epoch seconds.
 
-    `tells_all` says that every ingestion's end is told, whether or not it names a receiver. `served` holds what was
-    served: batches that ended by that, or None, each with the count of its ids.
+    `tells_all` says that every ingestion's end is told, whether or not it names a receiver. `worker` is the id of the
+    worker of this process. `served` holds what was served: batches that ended by that, or None, each with the count of
+    its ids.
     """
 
     tells_all: bool = False
+    worker: str | None = None
     served: list[tuple[Served | None, int]] = field(default_factory=list)
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
     _of_callers: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -203,8 +205,9 @@ class Turns:
                 self._run([job], open_to_others=False)
 
     def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> list[tuple[Served | None, int]]:
-        state, clock = self._instance.lock(wire)
-        turn, served = Turn(wire, state, clock(), self._instance.shelf, self._instance.tells_all), 0
+        instance = self._instance
+        state, clock = instance.lock(wire)
+        turn, served = Turn(wire, state, clock(), instance.shelf, instance.tells_all, instance.worker), 0
         while True:
             if open_to_others:
                 jobs += self._next(len(jobs))

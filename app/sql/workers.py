@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ..core import WorkerReport
+from ..core import Run, WorkerReport, batch_id
 from .instance import View
-from .schema import THIS, all_of, workers
+from .picks import SAME_INGESTION
+from .schema import IS_RUNNING, THIS, all_of, batches, ingestions, workers
 from .turns import Turn
 
 _COLUMNS = [workers.c[name] for name in WorkerReport._fields]
@@ -15,6 +16,13 @@ _ALL = select(*_COLUMNS).where(workers.c.instance == THIS).order_by(workers.c.st
 _ADD = insert(workers).values(all_of(workers))
 _SEEN = (
     update(workers).where(*_ONE).values({name: bindparam(name) for name in ("busy", "abandoned", "slots", "seen_at")})
+)
+_RUNS = (
+    select(batches.c.worker, ingestions.c.id, batches.c.position, batches.c.attempt, batches.c.started_at)
+    .join_from(batches, ingestions, SAME_INGESTION)
+    .where(batches.c.instance == THIS, IS_RUNNING)
+    .order_by(batches.c.started_at, batches.c.order, batches.c.position)
+    .limit(bindparam("most"))
 )
 _LEAVE = delete(workers).where(*_ONE)
 _FORGET = delete(workers).where(workers.c.instance == THIS, workers.c.seen_at <= bindparam("since"))
@@ -43,6 +51,15 @@ def leave(turn: Turn, worker_id: str) -> None:
 def present(view: View, lease: float) -> list[WorkerReport]:
     """Returns the workers that reported within a lease."""
     return [one for one in _everyone(view) if one.seen_at > view.now - lease]
+
+
+def runs(view: View, limit: int) -> list[Run]:
+    """Returns the batches in process, the longest running first."""
+    found = view.connection.execute(_RUNS, {"this": view.queue.instance, "most": limit})
+    return [
+        Run(worker, batch_id(ingestion_id, position), ingestion_id, attempt, started_at)
+        for worker, ingestion_id, position, attempt, started_at in found
+    ]
 
 
 def _everyone(view: View) -> list[WorkerReport]:

@@ -90,6 +90,7 @@ _AUDIT = {
     "after": {"paused": True},
 }
 _CONCURRENCY = {"each": 4, "some": {}, "changed": False, "most": 4}
+_RUN = {"batch_id": _FIRST, "ingestion_id": INGESTION, "attempt": 1, "started_at": _STARTED}
 _QUEUE = {
     "now": _STARTED,
     "worker": "running",
@@ -120,6 +121,7 @@ _QUEUE = {
             "abandoned": 0,
             "started_at": "2027-01-15T07:00:00.000Z",
             "seen_at": _CREATED,
+            "runs": [_RUN],
         }
     ],
     "concurrency": _CONCURRENCY,

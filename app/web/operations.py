@@ -13,6 +13,7 @@ from ..core import (
     Concurrency,
     Dispatch,
     Rates,
+    Run,
     Stats,
     Sweep,
     WorkerReport,
@@ -35,9 +36,19 @@ def sweep_document(sweep: Sweep) -> dict[str, Any]:
     }
 
 
-def worker_document(worker: WorkerReport) -> dict[str, Any]:
+def worker_document(worker: WorkerReport, runs: Iterable[Run] = ()) -> dict[str, Any]:
+    """Returns a worker, and those of the batches in process that it runs."""
     moments = {"started_at": timestamp(worker.started_at), "seen_at": timestamp(worker.seen_at)}
-    return worker._asdict() | moments
+    return worker._asdict() | moments | {"runs": [_run_document(one) for one in runs if one.worker == worker.id]}
+
+
+def _run_document(run: Run) -> dict[str, Any]:
+    return {
+        "batch_id": run.batch_id,
+        "ingestion_id": run.ingestion_id,
+        "attempt": run.attempt,
+        "started_at": timestamp(run.started_at),
+    }
 
 
 def queue_document(
@@ -48,11 +59,12 @@ def queue_document(
     workers: Iterable[WorkerReport],
     scope: str | None,
     callers: Iterable[CallerDepth] = (),
+    runs: Sequence[Run] = (),
 ) -> dict[str, Any]:
     """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
 
-    `callers` have something waiting, where they take turns. Who may see only what belongs to `scope` is told of no
-    other callers.
+    `runs` are batches in process; `callers` have something waiting, where they take turns. Who may see only what
+    belongs to `scope` is told of no other callers.
     """
     return {
         "now": timestamp(stats.now),
@@ -91,7 +103,7 @@ def queue_document(
             }
             for batch, start in upcoming
         ],
-        "workers": [worker_document(one) for one in workers],
+        "workers": [worker_document(one, runs) for one in workers],
         "concurrency": concurrency_document(stats.concurrency, settings, scope),
         "callers": [
             one._asdict() | {"priority": one.priority.name, "oldest_at": timestamp(one.oldest_at)} for one in callers

@@ -363,6 +363,19 @@ def schemas(settings: Settings) -> JSON:
                                 "abandoned": COUNT,
                                 "started_at": _TIME,
                                 "seen_at": _TIME,
+                                "runs": {
+                                    **_array(
+                                        _object(
+                                            {
+                                                "batch_id": UUID,
+                                                "ingestion_id": UUID,
+                                                "attempt": COUNT,
+                                                "started_at": _TIME,
+                                            }
+                                        )
+                                    ),
+                                    "description": "What it runs now, of the 100 batches that run longest.",
+                                },
                             }
                         )
                     ),

@@ -14,10 +14,12 @@ import pytest
 
 from app.cli import display
 from app.cli.times import Times
+from app.core import WorkerReport
 from app.core.documents import timestamp
 from tests.support.cli import Service, lines
 from tests.support.command import ROOT
 from tests.support.host import Host
+from tests.support.queueing import claimed
 
 NOW = 1_800_000_000.0
 ESCAPE = "\x1b["
@@ -47,10 +49,14 @@ def test_the_times_of_the_queue_are_by_the_clock_of_the_service(serve: Callable[
     for _ in range(2):
         host.submit([1])
     host.clock.advance(120)
-    assert host.store.claim(1)
+    host.store.report(WorkerReport("w", "a-host", 7, "1", 4, 1, 0))
+    (claim,) = claimed(host.store)
+    host.clock.advance(2)
     text = display.queue_text(host.client.get("/queue").get_json(), Times(0.0))
-    assert "1 batch, oldest 2 min ago, last goes in 1 min 00 s" in text
-    assert "tokens      0, the next in 1 min 00 s" in text
+    ran = f"batch {claim.batch.id} started 2 s ago"
+    assert f"at work     a-host, process 7, 1 of 4 slots busy, {ran}, seen 2 s ago" in text
+    assert "1 batch, oldest 2 min ago, last goes in 58 s" in text
+    assert "tokens      0, the next in 58 s" in text
 
 
 @pytest.mark.parametrize("verb", ["status", "list", "queue", "quote"])

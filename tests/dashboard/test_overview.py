@@ -65,6 +65,10 @@ def test_it_lists_who_works_to_an_operator(new_site: NewSite, page: Any) -> None
     expect(page.locator("#workers tr").last).to_have_text(
         re.compile(r"^a-host, process 47111\.2\.33 of 4 busy, 1 hung")
     )
+    (run,) = site.service.store.runs(9)
+    link = page.locator("#workers tr").last.get_by_role("link")
+    expect(link).to_have_text(run.ingestion_id[:8])
+    expect(link).to_have_attribute("title", f"Batch {run.batch_id}")
     expect(page.locator("#running-note")).to_have_text("of 8 slots")
 
 

@@ -49,6 +49,19 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
     assert failed == []
 
 
+def test_each_process_is_told_of_by_what_it_runs(open_sql: Open) -> None:
+    one, two = open_sql(interval=0), open_sql(interval=0)
+    for name, store in (("one", one), ("two", two)):
+        store.report(WorkerReport(name, "here", 1, "1", 4, 0, 0))
+    submit(one, [1, 2, 3, 4])
+    first, second = claimed(one)[0], claimed(two)[0]
+    assert [(run.worker, run.batch_id) for run in one.runs(9)] == [("one", first.batch.id), ("two", second.batch.id)]
+    finish(two, second)
+    retry(one, first, BatchError("E", "boom"), 0)
+    again = claimed(two)[0]
+    assert [(run.worker, run.batch_id) for run in one.runs(9)] == [("two", again.batch.id)]
+
+
 @pytest.mark.realtime
 def test_nobody_claims_what_another_did_and_none_is_left(open_sql: Open) -> None:
     stores = [open_sql(interval=0.002, real_time=True, max_attempts=3) for _ in range(4)]

@@ -94,7 +94,7 @@ def traceback_of(records: Sequence[logging.LogRecord], message: str) -> list[str
 
 def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
     host = serve(gate, concurrency=3, lease=30)
-    host.submit([1])
+    ingestion = host.submit([1])
     gate.wait_for_a_call()
     (worker,) = host.store.workers()
     assert (worker.process, worker.host, worker.slots) == (os.getpid(), socket.gethostname(), 3)
@@ -103,6 +103,7 @@ def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
     assert host.store.workers()[0]._replace(seen_at=START) == worker._replace(busy=1, seen_at=START)
     (told,) = (host.client.get("/queue").json or {})["workers"]
     assert (told["id"], told["process"], told["busy"]) == (worker.id, os.getpid(), 1)
+    assert [(one["ingestion_id"], one["attempt"]) for one in told["runs"]] == [(ingestion.id, 1)]
     gate.opened.set()
     host.ingestion.stop()
     assert host.store.workers() == []

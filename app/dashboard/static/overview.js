@@ -9,6 +9,9 @@ import { idList, number, pill, plural } from "./parts.js";
 import { action, ask, notice, run } from "./shell.js";
 import { clock, duration, now, relative } from "./time.js";
 
+// Batches of a worker that are shown.
+const RUNS = 3;
+
 const root = byId("overview");
 const address = (id) => root.dataset.ingestion.slice(0, -2) + encodeURIComponent(id);
 
@@ -124,17 +127,32 @@ function showWorkers(data) {
       ["Worker", make("span", { title: one.id }, `${one.host}, process ${one.process}`)],
       ["Version", one.version],
       ["Slots", make("span")],
+      ["Runs", make("span")],
       ["Since", make("span")],
       ["Seen", make("span")],
     ),
     (line, one) => {
-      const [, , slots, since, seen] = line.cells;
+      const [, , slots, runs, since, seen] = line.cells;
+      showRuns(runs.firstChild, one);
       const hung = one.abandoned ? `, ${number(one.abandoned)} hung` : "";
       write(slots.firstChild, `${number(one.busy)} of ${number(one.slots)} busy${hung}`);
       relative(since.firstChild, one.started_at, "ago");
       relative(seen.firstChild, one.seen_at, "ago");
     },
   );
+}
+
+function showRuns(place, { runs, busy }) {
+  keyed(
+    place,
+    runs.slice(0, RUNS),
+    (one) => `${one.batch_id} ${one.attempt}`,
+    (one) => make("span", { class: "run" },
+      make("a", { href: address(one.ingestion_id), title: `Batch ${one.batch_id}` }, make("code", {}, one.ingestion_id.slice(0, 8))),
+      " ", make("span", { class: "muted" })),
+    (line, one) => relative(line.lastChild, one.started_at, "age"),
+  );
+  place.title = busy > RUNS ? `and ${number(busy - RUNS)} more` : "";
 }
 
 function showConcurrency({ concurrency, workers }) {
