@@ -128,8 +128,7 @@ class Timeline(NamedTuple):
         """
         if turns is not None:
             return self._by_turns(turns, count)
-        ready = ahead - self.aside.due_by(math.inf, place)
-        return self._in_line(self._number(ready, place), self._number(ready + count - 1, place))
+        return self._in_line(self._number(ahead, place), self._number(ahead + count - 1, place))
 
     def until_started(self, prospect: Prospect, nth: int) -> float | None:
         """Returns the seconds until an ingestion's nth waiting batch has started, None while it is paused.
@@ -244,13 +243,13 @@ class Timeline(NamedTuple):
         """
         aside_ahead = self.aside.due_by(math.inf, first)
         aside = self.aside.due_by(math.inf, end) - aside_ahead
-        ahead, ready = ahead - aside_ahead, count - aside
         if not aside:
-            return self._in_line(self._number(ahead, first), self._number(ahead + ready - 1, end))
+            return self._in_line(self._number(ahead, first), self._number(ahead + count - 1, end))
         retries = self.aside.soonest(_EXACT + 1)
         if len(retries) > _EXACT:
             span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
             return _no_sooner(span, *self.aside.bounds(first, end), fresh=fresh)
+        ahead, ready = ahead - aside_ahead, count - aside
         behind = self.waiting - self.aside.due_by(math.inf, None) - ahead - ready
         grouped = [(due, (place >= first) + (place >= end)) for due, place in retries]
         since = max(self.now, self.not_before)
@@ -277,12 +276,15 @@ class Timeline(NamedTuple):
 
     def _in_line(self, first: int, last: int) -> Span:
         """Returns the starts from one number to another, with no gap in between."""
-        return Span(first, self.earliest(first), self.start(first), self.start(last))
+        earliest = self.earliest(first)
+        start = max(earliest, self._slot(first))
+        return Span(first, earliest, start, start if last == first else self.start(last))
 
-    def _number(self, ready: int, place: Place) -> int:
-        """Returns the number of the start after `ready` batches and the retries ahead of it due by then."""
-        nth = ready
-        while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
+    def _number(self, ahead: int, place: Place) -> int:
+        """Returns the number of the start after `ahead` batches; of retries before a place, only those due by then."""
+        aside = self.aside.due_by(math.inf, place)
+        nth = ready = ahead - aside
+        while aside and (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
             nth = more
         return nth
 
