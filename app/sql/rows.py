@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -78,10 +79,12 @@ class QueueRow:
     found_from: int
     found_to: int
     fair: str | None
+    _before: tuple[object, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
         self.paused = bool(self.paused)
+        self._before = _queue_values(self)
 
     @property
     def total(self) -> int:
@@ -104,9 +107,10 @@ class QueueRow:
         """Returns what is paused apart from the whole, without the rest of the gate."""
         return pauses_of(json.loads(self.levels)) if self.levels else Pauses()
 
-    def values(self) -> dict[str, Any]:
-        """Returns the values for the columns, but for the instance."""
-        return dict(zip(QUEUE_NAMES[1:], _queue_values(self), strict=True))
+    def changes(self) -> dict[str, Any]:
+        """Returns the columns that changed since it was read, with their values."""
+        changed = zip(QUEUE_NAMES[1:], self._before, _queue_values(self), strict=True)
+        return {name: value for name, before, value in changed if value != before}
 
     def gate(self, settings: Settings, now: float) -> Gate:
         """Returns the gate as stored in the row."""
@@ -231,7 +235,7 @@ class IngestionRow:
         return roll_up(self.counts()).value, self.open, self.parked, self.finished_at, self.failed
 
 
-QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow)]
+QUEUE_NAMES = [field.name for field in dataclasses.fields(QueueRow) if field.init]
 QUEUE_COLUMNS = [queues.c[name] for name in QUEUE_NAMES]
 _queue_values = attrgetter(*QUEUE_NAMES[1:])
 INGESTION_NAMES = [field.name for field in dataclasses.fields(IngestionRow) if field.init]
@@ -239,11 +243,15 @@ INGESTION_COLUMNS = [ingestions.c[name] for name in INGESTION_NAMES]
 _ingestion_values = attrgetter(*INGESTION_NAMES)
 
 ADD_INGESTION = insert(ingestions).values(all_of(ingestions))
-SAVE_QUEUE = (
-    update(queues)
-    .where(queues.c.instance == bindparam("of_instance"))
-    .values({name: bindparam(name) for name in QUEUE_NAMES[1:]})
-)
+
+
+@functools.lru_cache(256)
+def save_queue(names: tuple[str, ...]) -> Update:
+    """Returns the statement that writes these columns of a limiter's row, each of which costs time."""
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return update(queues).where(queues.c.instance == bindparam("of_instance")).values(values)
+
+
 _CHANGING = INGESTION_NAMES[INGESTION_NAMES.index("cursor") :]
 _INDEXED = {"open", "parked", "finished_at", "failed", "status"}
 

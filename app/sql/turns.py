@@ -16,7 +16,7 @@ from ..store import Served, ServedLog
 from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View
-from .rows import ADD_INGESTION, SAVE_INGESTION, SAVE_QUEUE, IngestionRow
+from .rows import ADD_INGESTION, SAVE_INGESTION, IngestionRow, save_queue
 from .schema import BLOCK, all_of, lanes
 from .wire import Wire
 
@@ -98,7 +98,8 @@ class Turn(View):
     def end(self) -> None:
         """Write the changes in the limiter and the lanes."""
         self.write_lanes()
-        self.connection.execute(SAVE_QUEUE, self.queue.values() | {"of_instance": self.queue.instance})
+        if changes := self.queue.changes():
+            self.connection.execute(save_queue(tuple(changes)), changes | {"of_instance": self.queue.instance})
 
 
 class Turns:
