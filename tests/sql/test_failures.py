@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_they_are_read_in_the_order_of_their_index(
 
     store._read(look)
     (text,) = (text for text, _ in told if "ingest_batches" in text)
-    with sqlite3.connect(tmp_path / "queue.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "queue.db")) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
     assert any("USING INDEX ingest_failures" in line for line in plan), plan
     assert not any("TEMP B-TREE" in line for line in plan), plan
