@@ -145,5 +145,5 @@ def test_a_list_that_fails_for_one_id_alone_is_found_at_the_start() -> None:
 
 def test_a_template_that_fails_later_fails_its_batch() -> None:
     one = asks("/{{ ids|join('-') }}?{{ 7 // (ids[0] - 9) }}")
-    with pytest.raises(PermanentError, match=r"^TWO_UPSTREAM_URL fails in line 1: integer division"):
+    with pytest.raises(PermanentError, match=r"^TWO_UPSTREAM_URL fails in line 1: .*division"):
         one.of([9])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from tests.support.queueing import bury, claimed, settings, submit
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SQLStore:
-    return SQLStore(settings(store=f"sqlite:///{tmp_path}/queue.db", interval=0, batch_size=1), SystemClock())
+def store(tmp_path: Path) -> Iterator[SQLStore]:
+    chosen = settings(store=f"sqlite:///{tmp_path}/queue.db", interval=0, batch_size=1)
+    with closing(SQLStore(chosen, SystemClock())) as store:
+        yield store
 
 
 @pytest.mark.parametrize("page", [failures.page, failures.page_with_ids])
