@@ -109,6 +109,13 @@ class Candidate(NamedTuple):
     ids: list[int] | list[str]
     answers: Answers
 
+    @property
+    def following(self) -> tuple[float, int, int] | None:
+        """The place of the batch that is next in line of its ingestion after it, None if there is none."""
+        rank, order, position = self.place
+        more = self.fresh and position + 1 < self.row.batch_count
+        return (rank, order, position + 1) if more else None
+
     def batch(self, attempt: int, status: Status) -> Batch:
         row = self.row
         return Batch(row.id, self.position, self.ids, status, Priority(row.priority), attempt, self.error)

@@ -15,17 +15,18 @@ from .turns import Turn
 def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | None) -> Iterator[list[Candidate]]:
     """Yields the batches that ride with a leader that has started, some at a time; these are to be started at once.
 
-    Of an ingestion, only the next in line is looked at. With `serving`, those that come up and need no call, or await
-    another's, leave the line, and it is read again until nothing changes or the call is full.
+    Of an ingestion, only the next in line is looked at. Once one left the line whose next was not read, and with
+    `serving` while any leave it, the line is read again.
     """
     call = Call(settings, leader)
     passed: set[tuple[float, ...]] = set()
     gone, changes = 0, True
     while call.looks and changes and gone < MOST:
-        before, riders = gone, list[Candidate]()
+        riders, changes = list[Candidate](), False
         limit = call.looks + len(passed)
         turns = fair.riding(turn, settings, call.free, limit) if turn.queue.fair else None
         picked = [] if turns is not None else near(turn, call.free, limit)
+        read = {one.place for one in picked}
         known_of = serving.look(picked) if serving else {}
         for one in _drawn(turns) if turns is not None else picked:
             place = one.place[:2] if one.fresh else one.place
@@ -44,7 +45,11 @@ def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | Non
                     turns.pay(one)
             else:
                 passed.add(place)
-        changes = serving is not None and (gone > before or bool(riders))
+                continue
+            changes = changes or serving is not None
+            if one.following and one.following not in read:
+                changes = True
+                break
         yield riders
 
 

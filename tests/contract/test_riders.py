@@ -449,3 +449,16 @@ def test_the_error_of_an_estimate_is_recorded_as_ever(filling: Store) -> None:
     accuracy = filling.stats().accuracy
     assert accuracy is not None
     assert (accuracy.ingestions, accuracy.mean) == (2, pytest.approx(2.5))
+
+
+@pytest.mark.parametrize("fair", [False, True])
+@pytest.mark.parametrize("more", [{}, {"fresh": 0}])
+def test_what_follows_a_rider_of_its_ingestion_goes_before_the_less_urgent(
+    new_store: NewStore, fair: bool, more: dict[str, Any]
+) -> None:
+    store = new_store(fill=True, batch_size=2, fair=fair, **more)
+    submit(store, [5], Priority.HIGH)
+    middle = submit(store, [5, 5, 4], Priority.MEDIUM)
+    submit(store, [5, 4], Priority.LOW)
+    (call,) = claimed(store)
+    assert [(one.batch.ingestion_id, one.batch.position) for one in call.riders] == [(middle.id, 0), (middle.id, 1)]
