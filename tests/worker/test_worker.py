@@ -611,7 +611,7 @@ class TestThreads:
         eventually(lambda: host.ingestion.get(ingestion.id).finished_at is not None)
         assert host.ingestion.get(ingestion.id).status == Status.COMPLETED
         host.ingestion.stop(0)
-        assert [one for one in threading.enumerate() if one.name == "ingest-announcer"] == []
+        eventually(lambda: "ingest-announcer" not in {one.name for one in threading.enumerate()})
 
     def test_a_thread_that_cannot_be_started_costs_no_attempt(
         self, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
