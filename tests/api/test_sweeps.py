@@ -29,9 +29,6 @@ def failed(host: Host, **more: Any) -> str:
 
 
 def finished(host: Host, sweep_id: str, **more: Any) -> dict[str, Any]:
-    """The sweep, carried out by its thread where it was started, and else here."""
-    if host.service.is_eager:
-        host.service.sweeper.carry_out()
     eventually(lambda: host.client.get(f"/sweeps/{sweep_id}", **more).json["state"] == "finished")
     document: dict[str, Any] = host.client.get(f"/sweeps/{sweep_id}", **more).json
     return document
