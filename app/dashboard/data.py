@@ -199,9 +199,9 @@ def next_failed(service: Service, ingestion_id: str, position: int) -> int | Non
     """Returns the position of the ingestion's next failed batch from `position` on. Raises UnknownIngestion."""
     while True:
         _, batches = service.store.batches(ingestion_id, position, _SCAN)
-        for batch in batches:
-            if batch.status is Status.FAILED:
-                return batch.position
+        for run in batches.runs():  # a failed batch has an error, and so is no part of a run
+            if isinstance(run, Batch) and run.status is Status.FAILED:
+                return run.position
         if len(batches) < _SCAN:
             return None
         position += _SCAN
