@@ -85,3 +85,5 @@ def queue(**settings: Any) -> Iterator[IngestionAPI]:
         yield extension
     finally:
         extension.stop()
+        # A PostgreSQL that is asked to end waits for its connections.
+        extension.service.store.close()
