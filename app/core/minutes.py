@@ -85,9 +85,9 @@ def wait_quantile(counts: Iterable[Sequence[int]], share: float) -> float | None
         return None
     for count, lower, upper in zip(summed, (0.0, *_BOUNDS), (*_BOUNDS, 2 * _BOUNDS[-1]), strict=True):
         if left <= count:
-            return lower + (upper - lower) * left / count
+            break
         left -= count
-    return 2 * _BOUNDS[-1]  # what is left of the floats
+    return lower + (upper - lower) * left / count
 
 
 def add_stops(minutes: dict[int, Minute], changes: Sequence[Change], now: float) -> None:
