@@ -125,7 +125,7 @@ def _unfit(usual: AnyLimit, text: Any, settings: Settings) -> str | None:
     except ValueError:
         return "it is no limit"
     least, most = max(1, usual.most * settings.rate_least), usual.most * settings.rate_most
-    if type(new) is not type(usual) or _when(new) != _when(usual):
+    if _when(new) != _when(usual):
         return "its time must be the same"
     if not least <= new.most <= most:
         return f"it may allow {least:g} to {most:g}"

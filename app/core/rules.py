@@ -115,10 +115,11 @@ class Gate:
         if after.interval != before[OF_INTERVAL].interval or after.burst != before[OF_INTERVAL].burst:
             full_at = carried(before[OF_INTERVAL], after.interval, after.burst, now)
         for one in after.limits:
-            if isinstance(one, Limit) and one.name in rates.limits.keys() | self.rates.limits.keys():
+            if isinstance(one, Limit):
                 levels[one.name] = carried(before[one.name], one.interval, one.capacity, now)
         self.rates = rates._replace(since=now)
-        self.limiter = Gate.of(settings, now, full_at, levels | {_RATES: self.rates}).limiter
+        changed = Gate.of(settings, now, full_at, levels | {_RATES: self.rates})
+        self.limiter, self.pace = changed.limiter, changed.pace
 
     def slowed_to(self, settings: Settings, now: float) -> float:
         """Returns the seconds per start to which refusals led, 0 once the rate is back at what is in force."""

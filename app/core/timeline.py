@@ -192,7 +192,7 @@ class Timeline(NamedTuple):
         `waiting` batches are in line, and `parked` ones are not.
         """
         if not waiting:
-            return Depth(parked, parked=parked)
+            return Depth(parked, None, None, parked)
         drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.service)
         return Depth(waiting + parked, oldest_at, drained_at, parked)
 

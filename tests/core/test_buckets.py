@@ -68,6 +68,11 @@ def test_no_window_wherever_it_begins_holds_more_than_a_limit_allows(texts: list
             assert len(within) <= limit.most, limit.name
 
 
+def test_a_limit_of_which_nothing_is_known_starts_full() -> None:
+    limits = parse_limits("4/min burst 4, 5/day at 08:30 UTC")
+    assert [one.tokens for one in limiter_of(5.0, 2, limits, pace=10.0).levels(1000.0)] == [2, 1, 4, 5]
+
+
 @given(st.sampled_from(TEXTS), st.lists(st.floats(0, LATENESS), min_size=60, max_size=60))
 def test_starts_that_are_a_little_late_cost_a_limit_nothing(text: str, late: list[float]) -> None:
     (limit,) = parse_limits(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import pytest
@@ -85,6 +84,9 @@ DUES = st.sampled_from([0.0, 0.0, 0.0, 0.0, 0.5, 3.0, 7.5, 9.0, 20.0, 77.5])
 PRIORITIES = st.sampled_from([Priority.MEDIUM, Priority.MEDIUM, Priority.MEDIUM, Priority.HIGH, Priority.LOW])
 
 
+# At the moment of the ingestion's last start there falls due what is more urgent, or its caller's older ingestion.
+@example([], [(Priority.HIGH, "a", [3.0]), (Priority.MEDIUM, "a", [0.0] * 4)], 1.0, 1)
+@example([], [(Priority.MEDIUM, "a", [3.0]), (Priority.MEDIUM, "a", [0.0] * 5)], 1.0, 1)
 @settings(max_examples=200)
 @given(
     STEPS,
@@ -126,13 +128,12 @@ def test_what_starts_after_the_last_retry_is_a_sum_however_much_it_is() -> None:
 def test_two_thousand_turns_are_played_and_no_more(turns: int, is_played: bool) -> None:
     # What is more urgent takes no turn. Of its own batches one waits for its retry, or one of another caller does.
     mine, other = (Retry(5000.5, (2.0, 2), Priority.MEDIUM, caller) for caller in "ab")
-    for own, retry in ((1, mine), (turns - 1, other)):
+    soon = other._replace(due=20.5)
+    for own, retries in ((1, [mine]), (turns - 2, [soon, other])):
         waiting = {"a": own, "b": turns - own}
         made = Turns((2.0, 2), Priority.MEDIUM, "a", Shares({}), waiting, 10, 0, lambda _: [])
-        told = made.played(TokenBucket(1.0, 1), 0.0, turns + 10, own, [retry])
+        told = made.played(TokenBucket(1.0, 1), 0.0, turns + 10, own, retries)
         assert (told is not None) == is_played
-
-
 
 
 @given(STEPS, st.lists(st.tuples(st.sampled_from(["due", "start", "start", "give back"]), CALLERS), max_size=60))
@@ -175,6 +176,16 @@ def test_callers_whose_tags_say_nothing_are_forgotten() -> None:
     # A thousand turns of one later, the others' are long past.
     assert len(shares._known) < 200
     assert shares.turn("caller 999") > shares.turn("caller 0")
+
+
+def test_a_caller_that_is_owed_a_turn_is_not_forgotten() -> None:
+    shares = Shares({})
+    shares.take("one")
+    shares.give_back("one")
+    for number in range(1000):
+        shares.take(f"caller {number % 10}")
+        shares.take(f"other {number}")
+    assert shares.told("one")[1] == 1
 
 
 def test_what_is_nobodys_is_one_callers() -> None:

@@ -31,6 +31,11 @@ def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
     assert list(faults({"interval": value})) == ["#/interval"]
 
 
+def test_the_bounds_may_be_set() -> None:
+    least, most = interval_bounds(settings(interval=5))
+    assert [check_rates({"interval": one}, settings(interval=5)).interval for one in (least, most)] == [least, most]
+
+
 def test_of_a_limit_that_is_none_of_them_sixty_characters_are_shown() -> None:
     assert faults({"limits": {"x" * 61: "5/s"}}) == {
         "#/limits": f"{'x' * 60!r} is none of the configured limits; there are none."

@@ -77,6 +77,25 @@ def test_what_is_kept_makes_the_same_gate_again() -> None:
     assert (again.pauses, again.pace, again.rates, again.order_since) == (one.pauses, one.pace, one.rates, NOW)
 
 
+def test_a_pause_that_ended_is_not_kept() -> None:
+    low = Pauses(frozenset({Priority.LOW}))
+    one = Gate.of(settings(), NOW)
+    one.pause(low)
+    again = Gate.of(settings(), NOW, *one.kept())
+    again.resume(NOW, low)
+    assert not Gate.of(settings(), NOW, *again.kept()).pauses
+
+
+def test_a_limit_keeps_the_tokens_it_has_when_it_is_changed() -> None:
+    chosen = settings(interval=0, limits="10/min burst 10, 4/min burst 4")
+    one = Gate.of(chosen, NOW)
+    assert all(one.limiter.take(NOW) for _ in range(3))
+    one.change_rates(chosen, Rates(limits={"10/min burst 10": "20/min burst 20"}), NOW)
+    assert [level.tokens for level in one.limiter.levels(NOW)][1:] == [7, 1]
+    one.change_rates(chosen, Rates(), NOW)
+    assert [level.tokens for level in one.limiter.levels(NOW)][1:] == [7, 1]
+
+
 def test_the_rank_is_the_weight_or_with_aging_the_time_moved_by_it() -> None:
     assert rank_of(settings(), Priority.LOW, NOW) == 3.0
     assert rank_of(settings(priority_aging=60), Priority.LOW, NOW) == NOW + 180

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import InOrder, Prospect, Timeline
+from app.core import InOrder, Priority, Prospect, Retry, Shares, Timeline, Turns
 from tests.support.timeline import FIRST, NOW, timeline
 
 
@@ -103,11 +103,18 @@ def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
     assert made._replace(paused=True).until_started(prospect(0, 2, 1), 0) is None
 
 
+@pytest.mark.parametrize("fair", [False, True])
 @pytest.mark.parametrize(("retries", "last"), [(500, NOW + 600 + 499), (501, NOW + 600)])
-def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float) -> None:
+def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float, fair: bool) -> None:
     made = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2)
-    assert made.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
-    ready_too = made._replace(waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
+
+    def of(waiting: int) -> Prospect:
+        found, all_of_them = prospect(2, waiting, retries), [Retry(NOW + 600, FIRST, Priority.MEDIUM, "a")] * retries
+        turns = Turns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": waiting}, 2, 0, lambda limit: all_of_them[:limit])
+        return found._replace(turns=turns) if fair else found
+
+    assert made.estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
+    ready_too = made._replace(waiting=retries + 3).estimate(of(retries + 1))
     assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
 
 
