@@ -119,7 +119,7 @@ class Quotas:
                 passed = int(limiter.count(until, at))
                 return at, _after(limiter, passed, until), [one.at(at) for one in used], nth - passed
             alike = len(used) == 1 and limiter.after(most, until).full_at <= until + _SHORTEST_DAY
-            if (alike and limiter.full_at <= until) or number == _EXACT:
+            if alike or number == _EXACT:
                 days, rest = divmod(nth, most)
                 at = min(one.quota.reset(until, days) for one in used)
                 return at, limiter, [one.at(at) for one in fresh], rest

@@ -149,7 +149,7 @@ class Gate:
 
     def resume(self, now: float, what: Pauses = ALL) -> None:
         """End a pause of the queue, or of some priorities and callers, if any."""
-        if what and (left := self.pauses.end(what)) != self.pauses:
+        if (left := self.pauses.end(what)) != self.pauses:
             self.pauses, self.resumed_at, self.order_since = left, now, now
         elif not what and self.paused:
             self.paused, self.resumed_at = False, now

@@ -36,6 +36,14 @@ def test_the_bounds_may_be_set() -> None:
     assert [check_rates({"interval": one}, settings(interval=5)).interval for one in (least, most)] == [least, most]
 
 
+def test_so_may_those_of_a_limit() -> None:
+    configured = settings(limits="10/s", rate_most=2)
+    assert [check_rates({"limits": {"10/s": one}}, configured).limits for one in ("1/s", "20/s")] == [
+        {"10/s": "1/s"},
+        {"10/s": "20/s"},
+    ]
+
+
 def test_of_a_limit_that_is_none_of_them_sixty_characters_are_shown() -> None:
     assert faults({"limits": {"x" * 61: "5/s"}}) == {
         "#/limits": f"{'x' * 60!r} is none of the configured limits; there are none."
