@@ -22,7 +22,7 @@ def test_any_other_text_is_a_string_alone(text: str) -> None:
 
 
 def test_hashes_and_their_buckets_are_those_that_databases_hold() -> None:
-    assert [hash_of(one) for one in (1, -1, "a")] == [2654435769, 1640531526, 3904355907]
+    assert [hash_of(one) for one in (1, -1, 2**62, "a")] == [2654435769, 1640531526, 1073741824, 3904355907]
     assert [bucket_of(hashed) for hashed in (0, 2**19 - 1, 2**19, 2**32 - 1)] == [0, 0, 1, 8191]
 
 

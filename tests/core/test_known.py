@@ -1,8 +1,8 @@
-"""How long an answer is kept that nobody uses."""
+"""What a batch needs of what is known, and how long an answer is kept that nobody uses."""
 
 from __future__ import annotations
 
-from app.core import forgotten_by
+from app.core import Answers, Known, Mark, Need, forgotten_by, need_of
 from tests.support.queueing import settings
 
 
@@ -10,3 +10,9 @@ def test_it_is_kept_as_long_as_it_may_serve_and_as_its_ingestion() -> None:
     assert forgotten_by(settings(fresh=60, retention=5), 100.0) == 40.0
     assert forgotten_by(settings(fresh=5, retention=60), 100.0) == 40.0
     assert forgotten_by(settings(retention=0.5), 100.0) == 99.5
+
+
+def test_ids_that_were_accepted_without_it_are_asked_whoever_else_asks_them() -> None:
+    known = {1: Known('"a"', Mark(5.0, 1)), 2: Known(asker=(7, 0))}
+    assert need_of(Answers(2), [1, 2], None, known) == Need(Answers(2))
+    assert need_of(Answers(2), [1, 2], Mark(4.0, 1), known) == Need(Answers(2, ('"a"', None)), [1], (7, 0))

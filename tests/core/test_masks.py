@@ -90,6 +90,12 @@ def test_errors_that_differ_in_ids_are_of_one_group(number: int, other: int) -> 
     assert len(group_of(BatchError("E", "a")).id) == 12
 
 
+def test_a_group_names_each_of_ten_ingestions_once() -> None:
+    found = [Failure((9.0, nth, 0), f"{nth // 2:036}", Priority.LOW, None, BatchError("E", "a")) for nth in range(30)]
+    ((group,), _) = grouped(found, 1)
+    assert (group.count, group.ingestions) == (30, [f"{nth:036}" for nth in range(10)])
+
+
 FAILURES = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abcdef")), max_size=40)
 
 

@@ -68,6 +68,7 @@ def test_the_closed_forms_are_what_comes_true(
     assert [rest.when(nth, times[count - 1]) for nth in range(50 - count)] == pytest.approx(times[count:], abs=1e-4)
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-4, 1e-4))
     assert min(50, copy().count(now, now + later)) in range(least, most + 1)
+    assert 0 <= copy().least_time(50) <= times[-1] - times[0] + 1e-4
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True), GAPS)

@@ -77,6 +77,11 @@ def test_what_is_kept_makes_the_same_gate_again() -> None:
     assert (again.pauses, again.pace, again.rates, again.order_since) == (one.pauses, one.pace, one.rates, NOW)
 
 
+def test_what_it_does_not_know_is_kept_for_those_who_do() -> None:
+    others = {"7/min": NOW + 5}
+    assert Gate.of(settings(interval=5), NOW, NOW + 3, others).kept() == (NOW + 3, others)
+
+
 def test_a_pause_that_ended_is_not_kept() -> None:
     low = Pauses(frozenset({Priority.LOW}))
     one = Gate.of(settings(), NOW)

@@ -103,6 +103,12 @@ def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
     assert made._replace(paused=True).until_started(prospect(0, 2, 1), 0) is None
 
 
+def test_a_batch_that_never_started_waits_for_retries_of_its_own_ingestion_alone() -> None:
+    own, next_one = (NOW + 3, FIRST), (NOW + 100, (FIRST[0], FIRST[1] + 1))
+    assert timeline(own, interval=5.0, waiting=3).batch_start(FIRST, 0, 2, None) == NOW + 10
+    assert timeline(next_one, interval=5.0, waiting=4).batch_start(FIRST, 0, 2, None) == NOW + 10
+
+
 @pytest.mark.parametrize("fair", [False, True])
 @pytest.mark.parametrize(("retries", "last"), [(500, NOW + 600 + 499), (501, NOW + 600)])
 def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float, fair: bool) -> None:
