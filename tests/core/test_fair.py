@@ -127,9 +127,9 @@ def test_what_starts_after_the_last_retry_is_a_sum_however_much_it_is() -> None:
 @pytest.mark.parametrize(("turns", "is_played"), [(2000, True), (2001, False)])
 def test_two_thousand_turns_are_played_and_no_more(turns: int, is_played: bool) -> None:
     # What is more urgent takes no turn. Of its own batches one waits for its retry, or one of another caller does.
-    mine, other = (Retry(5000.5, (2.0, 2), Priority.MEDIUM, caller) for caller in "ab")
-    soon = other._replace(due=20.5)
-    for own, retries in ((1, [mine]), (turns - 2, [soon, other])):
+    mine = Retry(5000.5, (2.0, 2), Priority.MEDIUM, "a")
+    others = [Retry(due, (2.0, 1), Priority.MEDIUM, "b") for due in (20.5, 5000.5)]
+    for own, retries in ((1, [mine]), (turns - 2, others)):
         waiting = {"a": own, "b": turns - own}
         made = Turns((2.0, 2), Priority.MEDIUM, "a", Shares({}), waiting, 10, 0, lambda _: [])
         told = made.played(TokenBucket(1.0, 1), 0.0, turns + 10, own, retries)
