@@ -78,7 +78,7 @@ def interval_bounds(settings: Settings) -> tuple[float, float]:
 
 def most_burst(settings: Settings) -> int:
     """Returns the greatest burst that may be set."""
-    return max(1, int(settings.burst * settings.rate_most))
+    return int(settings.burst * settings.rate_most)
 
 
 def _interval(value: Any, settings: Settings, faults: list[Fault]) -> float | None:

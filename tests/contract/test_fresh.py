@@ -362,6 +362,7 @@ class TestWhatIsInProcess:
         ingestion = submit(store, [1, 2, 3, 3, 1, 2, 4])
         claims = claimed(store, 9)
         assert [claim.batch.ids for claim in claims] == [[1, 2, 3], [4]]
+        assert [one.started_at for one in store.batches(ingestion.id)[1]] == [START, None, START]
         for claim in claims:
             finish(store, claim)
         assert blocked(store).reason == "empty"

@@ -47,6 +47,7 @@ def test_the_closed_forms_are_what_comes_true(
     times = taken(made(kinds, gaps)[0], now, 20)
     assert [limiter.when(nth, now) for nth in range(20)] == pytest.approx(times)
     assert max(now, limiter.ready_at) == times[0]
+    assert all(one.tokens(max(now, limiter.full_at)) == one.burst for one in limiter.buckets.values())
     rest = limiter.after(count, now)
     assert [rest.when(nth, times[count - 1]) for nth in range(20 - count)] == pytest.approx(times[count:])
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-9, 1e-9))

@@ -60,5 +60,5 @@ def test_a_refusal_names_five_workers() -> None:
 
 def test_an_id_that_is_gone_is_forgotten_and_a_host_is_not_whatever_its_name() -> None:
     gone = "8d0b2a4e-1c3f-4a5b-9c7d-0123456789ab"
-    changed = Concurrency(None, {gone: 2, "cafe": 3}).change("here", 4, WORKERS)
-    assert changed.some == {"cafe": 3, "here": 4}
+    hosts = {"cafe": 3, "h" * 36: 2}
+    assert Concurrency(None, {gone: 2} | hosts).change("here", 4, WORKERS).some == hosts | {"here": 4}

@@ -168,6 +168,22 @@ def test_a_weight_divides_what_a_turn_costs() -> None:
     assert all(abs(UNIT // weight * weight / UNIT - 1) < 0.0002 for weight in range(1, 101))
 
 
+@given(STEPS)
+def test_what_is_told_of_them_makes_the_same_turns(steps: Any) -> None:
+    shares = after(steps)
+    again = Shares(WEIGHTS, shares.now)
+    for caller in {caller for step, caller in steps if step != "copy"}:
+        again.put(caller, *shares.told(caller))
+    assert played(again, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
+
+
+def test_no_caller_whose_turn_is_to_come_is_forgotten() -> None:
+    shares = Shares({})
+    for number in range(200):
+        shares.take(f"caller {number}")
+    assert {shares.turn(f"caller {number}")[0] for number in range(200)} == {UNIT}
+
+
 def test_callers_whose_tags_say_nothing_are_forgotten() -> None:
     shares = Shares({})
     for number in range(1000):

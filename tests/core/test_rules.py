@@ -82,6 +82,13 @@ def test_what_it_does_not_know_is_kept_for_those_who_do() -> None:
     assert Gate.of(settings(interval=5), NOW, NOW + 3, others).kept() == (NOW + 3, others)
 
 
+def test_a_part_that_is_resumed_leaves_the_whole_paused() -> None:
+    one = gate()
+    one.pause()
+    one.resume(NOW, Pauses(frozenset({Priority.LOW})))
+    assert one.paused
+
+
 def test_a_pause_that_ended_is_not_kept() -> None:
     low = Pauses(frozenset({Priority.LOW}))
     one = Gate.of(settings(), NOW)

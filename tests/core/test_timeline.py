@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import InOrder, Priority, Prospect, Retry, Shares, Timeline, Turns
-from tests.support.timeline import FIRST, NOW, timeline
+from tests.support.timeline import FIRST, NOW, ListAside, timeline
 
 
 @given(
@@ -120,8 +120,18 @@ def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int,
         return found._replace(turns=turns) if fair else found
 
     assert made.estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
+    next_one = ListAside(*[(NOW + 600, FIRST)] * retries, (NOW + 9000, (FIRST[0], FIRST[1] + 1)))
+    if retries > 500:
+        assert made._replace(aside=next_one).estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
     ready_too = made._replace(waiting=retries + 3).estimate(of(retries + 1))
     assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
+
+
+def test_where_callers_take_turns_and_all_of_many_retries_are_of_others_they_count_as_due() -> None:
+    others = [Retry(NOW + 600, (2.0, 0), Priority.MEDIUM, "b")] * 501
+    made = timeline(*[(NOW + 600, (2.0, 0))] * 501, interval=1.0, waiting=503)
+    turns = Turns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": 2, "b": 501}, 0, 0, lambda limit: others[:limit])
+    assert made.estimate(prospect(0, 2, 0)._replace(turns=turns))[:4] == (0, NOW, NOW + 2, NOW)
 
 
 def test_beyond_that_the_retries_ahead_are_left_out_of_the_bound() -> None:
