@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core import (
+    Concurrency,
     Gate,
     Pauses,
     Priority,
@@ -17,6 +18,7 @@ from app.core import (
     is_last,
     rank_of,
 )
+from app.core.rules import concurrency_of, pauses_of
 from app.core.states import count_statuses
 from app.errors import Conflict
 from app.memory.backlog import Backlog, Lane
@@ -72,8 +74,11 @@ def test_what_is_kept_makes_the_same_gate_again() -> None:
     one.change_rates(chosen, Rates(interval=10.0), NOW)
     assert one.slow_down(chosen, NOW, NOW) == 20
     one.order_since = NOW
+    one.concurrency = Concurrency(3, {"here": 2})
     again = Gate.of(chosen, NOW, *one.kept())
     assert again.kept() == one.kept()
+    assert again.concurrency == concurrency_of(again.kept()[1]) == one.concurrency
+    assert pauses_of(again.kept()[1]) == one.pauses
     assert (again.pauses, again.pace, again.rates, again.order_since) == (one.pauses, one.pace, one.rates, NOW)
 
 
