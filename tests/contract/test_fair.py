@@ -512,3 +512,15 @@ def test_what_nobody_has_had_a_turn_of_may_be_forgotten(new_store: Callable[...,
     clock.advance(61)
     assert store.prune() == 1
     assert store.ingestions() == []
+
+
+def test_a_retry_is_foretold_before_and_after_it_falls_due(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(fair=True, interval=5)
+    made = submit(store, [1], owner="web")
+    retry(store, claimed(store)[0], BOOM, 30.0)
+    for ahead in (30, 25, 0):
+        estimate = estimate_of(store, made.id)
+        assert estimate is not None
+        assert estimate.start == clock.now() + ahead
+        assert [(batch.ingestion_id, at) for batch, at in store.upcoming(9)] == [(made.id, clock.now() + ahead)]
+        clock.advance(5 if ahead == 30 else 45)

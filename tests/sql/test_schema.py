@@ -136,6 +136,7 @@ def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, cl
         ("mysql://host/db", "must be memory://, sqlite:///… or postgresql"),
         ("postgresql+asyncpg://host/db", "names postgresql\\+asyncpg://"),
         ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
         ("sqlite:////no/such/folder/x.db", "/no/such/folder, which is not a directory"),
     ],
 )

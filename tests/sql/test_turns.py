@@ -27,7 +27,7 @@ from app.sql.schema import queues
 from app.sql.store import SQLStore
 from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, submit
+from tests.support.queueing import claimed, estimate_of, finish, submit
 
 Open = Callable[..., SQLStore]
 
@@ -142,6 +142,34 @@ def test_a_deadline_is_held_against_what_came_before_in_the_same_turn(open_sql: 
         late = call(lambda: submit(store, [1], deadline=deadline))
     assert first.result(10).batch_count == 10
     assert isinstance(late.exception(10), TooLate)
+
+
+def test_what_was_counted_within_a_turn_counts_once(open_sql: Open, clock: HeldClock) -> None:
+    store, deadline = open_sql(interval=5), clock.now() + 40
+    with clock.held(store, store.resume) as call:
+        call(lambda: submit(store, range(1, 31)))
+        late = call(lambda: submit(store, [1], Priority.LOW, deadline=deadline))
+    assert isinstance(late.exception(10), TooLate)
+    estimate = estimate_of(store, submit(store, [1], Priority.LOW).id)
+    assert estimate is not None
+    assert estimate.batches_ahead == 10
+
+
+def test_callers_take_turns_with_what_came_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
+    store = open_sql(interval=0, fair=True)
+    with clock.held(store, store.resume) as call:
+        for owner in ("ann", "ann", "bob"):
+            call(lambda owner=owner: submit(store, [1], owner=owner))  # type: ignore[misc]
+        answer = call(lambda: store.claim(2))
+    started = {claim.batch.ingestion_id for claim in answer.result(10)}
+    assert {store.get(one).owner for one in started} == {"ann", "bob"}
+
+
+def test_what_raises_in_a_turn_of_its_own_raises_here(open_sql: Open) -> None:
+    store = open_sql(interval=0)
+    with pytest.raises(ValueError, match="mine"):
+        store._turns.take(lambda _: raise_(ValueError("mine")))
+    assert submit(store, [1]).order == 1
 
 
 def test_a_quota_counts_with_what_was_cancelled_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
@@ -391,5 +419,12 @@ def test_a_writer_gives_up_after_its_timeout(locked: tuple[Database, sqlite3.Con
         database.write(lambda _: None)
 
 
-def raise_(error: type[BaseException]) -> None:
+def test_it_has_no_more_connections_than_its_pool(tmp_path: Path) -> None:
+    database = Database(parse_url(f"sqlite:///{tmp_path}/ingest.db", "STORE"), 1, 0.05)
+    with pytest.raises(StoreUnavailable):
+        database.read(lambda _: database.read(lambda _: None))
+    database.close()
+
+
+def raise_(error: BaseException | type[BaseException]) -> None:
     raise error
