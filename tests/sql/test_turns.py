@@ -165,11 +165,15 @@ def test_callers_take_turns_with_what_came_in_the_same_turn(open_sql: Open, cloc
     assert {store.get(one).owner for one in started} == {"ann", "bob"}
 
 
-def test_what_raises_in_a_turn_of_its_own_raises_here(open_sql: Open) -> None:
+def test_what_raises_in_a_turn_raises_there_and_spoils_it_for_nobody(open_sql: Open, clock: HeldClock) -> None:
     store = open_sql(interval=0)
+    with clock.held(store, store.resume) as call:
+        before = call(lambda: submit(store, [1]))
+        wrong = call(lambda: store._turns.take(lambda _: raise_(ValueError("mine"))))
+        after = call(lambda: submit(store, [2]))
+    assert [before.result(10).order, after.result(10).order] == [1, 2]
     with pytest.raises(ValueError, match="mine"):
-        store._turns.take(lambda _: raise_(ValueError("mine")))
-    assert submit(store, [1]).order == 1
+        wrong.result(10)
 
 
 def test_a_quota_counts_with_what_was_cancelled_in_the_same_turn(open_sql: Open, clock: HeldClock) -> None:
