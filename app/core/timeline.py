@@ -17,7 +17,7 @@ T = TypeVar("T")
 _FIRST: Place = (-math.inf, 0)
 
 _EXACT = 500
-"""How many retries are simulated one by one; with more, a batch that waits for its retry gets an upper bound."""
+"""How many retries are simulated one by one; with more, a batch that waits for its retry gets a lower bound."""
 
 
 class Prospect(NamedTuple):
