@@ -69,7 +69,7 @@ class Serving:
         """Note which ids a call asks, for the first of its batches with each, which ends last."""
         for claim in reversed(call.all):
             batch = claim.batch
-            record = self._state.leases[batch.ingestion_id, batch.position].record
+            record = self._state.leases.record_of(batch)
             self.known.ask(scope_of(self._settings, record.owner), batch.ids, (record.order, batch.position))
 
     def ended(self, record: Record, position: int, outcome: Outcome, now: float) -> None:
