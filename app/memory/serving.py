@@ -14,6 +14,8 @@ from ..core import (
     Claim,
     Mark,
     Need,
+    Served,
+    ServedLog,
     answers_told,
     leading,
     mark_of,
@@ -22,7 +24,7 @@ from ..core import (
     since_of,
 )
 from ..queue import Entry
-from ..store import Outcome, Served, ServedLog, Submission
+from ..store import Outcome, Submission
 from .known import KnownIds
 from .record import Record
 

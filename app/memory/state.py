@@ -20,6 +20,7 @@ from ..core import (
     Clock,
     Gate,
     Measured,
+    ServedLog,
     Wait,
     WorkerReport,
     outcome_of,
@@ -27,7 +28,7 @@ from ..core import (
     this_process,
 )
 from ..queue import Entry, ReadyQueue
-from ..store import Outcome, ServedLog
+from ..store import Outcome
 from .aside import Aside
 from .backlog import Backlog, Lane
 from .callbacks import MemoryOutbox
