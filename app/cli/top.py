@@ -22,6 +22,7 @@ from ..client import Client, ClientError
 from ..core import Priority
 from . import display
 from .live import Live
+from .state import queue_text
 from .times import Times
 
 _NEXT = 3
@@ -111,7 +112,7 @@ class Overview(Live):
         self.queue, ingestions = answer
         times = Times(0.0, self._in_full).as_of(self.queue["now"])
         few = {**self.queue, "next": self.queue["next"][:_NEXT]}
-        self.query_one("#figures", Static).update(Text.from_ansi(display.queue_text(few, times)))
+        self.query_one("#figures", Static).update(Text.from_ansi(queue_text(few, times)))
         chosen, table = self._chosen(), self._table
         table.clear()
         for one in ingestions:
