@@ -14,7 +14,7 @@ from tests.support.queueing import claimed, submit
 AWKWARD = 'a "quote", a \\ and \x00, \ud800 and \U0001f41e'
 
 OUTCOMES = [
-    Outcome.ack(['7', '"grün \\u0000 \U0001f41e"']),
+    Outcome.ack(["7", '"grün \\u0000 \U0001f41e"']),
     Outcome.ack([]),
     Outcome.bury(BatchError("Odd", AWKWARD)),
     Outcome.retry(BatchError("Odd", AWKWARD), 0.1),
