@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, update
+from sqlalchemy import bindparam, delete, insert, update
 
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
 from .picks import PROMOTE, Candidate, first_due
 from .riders import riding
-from .schema import NOT_IN_LINE, THIS, THIS_BATCH, batches, dispatches
+from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches, some_of
 from .serving import Serving
-from .together import inserting
 from .turns import Turn
 from .wire import Values
 
 _KEY = "instance", "order", "position", "rank"
 _STARTED = "state", "line", "attempt", "started_at", "lease_until", "rides", "worker"
-_FRESH = inserting(batches, _KEY + _STARTED)
-_LOG = inserting(dispatches, dispatches.c.keys())
+_FRESH = insert(batches).values(some_of(batches, _KEY + _STARTED))
+_LOG = insert(dispatches).values(all_of(dispatches))
 _START = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _STARTED})
 _TRIM = delete(dispatches).where(dispatches.c.instance == THIS, dispatches.c.number <= bindparam("last"))
 _TRIM_EVERY = 100

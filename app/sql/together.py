@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BindParameter,
     Insert,
-    Table,
     Text,
     bindparam,
     cast,
@@ -22,23 +20,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
-from .schema import some_of
-
 ROWS = "rows"
 """The parameter that takes the rows: a JSON array of objects, each with the values of one by their names."""
-
-
-def inserting(table: Table, names: Iterable[str]) -> Insert:
-    """Returns an insert of a row, or of many `together`, whose values are given by the names of the columns."""
-    values = some_of(table, names)
-    return insert(table).from_select(list(values), select(*values.values()))
 
 
 @functools.cache
 def together(statement: Any) -> Any:
     """Returns a statement of PostgreSQL that does for many rows at once what `statement` does for one.
 
-    An insert takes its values from a `select` of them. A query gives the first row that it finds for each.
+    All parameters have types. An insert gives each column the value of its name, or takes a `select` of values. A query
+    gives the first row that it finds for each.
     """
     given = {one.key: one.type for one in iterate(statement) if isinstance(one, BindParameter) and one.required}
     columns = [column(name, kind) for name, kind in given.items()]
@@ -48,6 +39,8 @@ def together(statement: Any) -> Any:
     def of_row(element: Any, **_: Any) -> Any:
         return rows.c[element.key] if isinstance(element, BindParameter) and element.required else None
 
+    if isinstance(statement, Insert) and statement.select is None:
+        return insert(statement.table).from_select(list(given), select(*rows.c))
     of_each = replacement_traverse(statement, {}, of_row)
     if isinstance(statement, Insert):
         return of_each

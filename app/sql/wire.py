@@ -61,7 +61,7 @@ class Wire:
         return Rows(cursor, self)
 
     def each(self, statement: Executable, rows: list[Values]) -> None:
-        """Run an insert for each of some rows, none of them twice; it takes its values `together`."""
+        """Run an insert for each of some rows, none of them twice; on PostgreSQL `together`."""
         if self.is_sqlite or len(rows) == 1:
             self.execute(statement, rows)
         else:
