@@ -82,7 +82,7 @@ class Answers(NamedTuple):
         by_index: dict[int, Answer] = dict(enumerate(self.known))
         by_index |= zip(asked, told or [error or "null"] * len(asked), strict=True)
         after = Answers(self.size, tuple(by_index.values()))
-        if self.alone and None in after.known:
+        if None in after.known:
             return WAITING, error, after._replace(alone=True)
         return after.end
 

@@ -22,6 +22,7 @@ class Buckets:
 
     @property
     def full_at(self) -> float:
+        """When all tokens would be there if none were taken; up to then its state matters."""
         return max(bucket.full_at for bucket in self.buckets.values())
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -81,10 +82,11 @@ class _Play:
         self._nth = 0
         self._total = total
         self._shares = turns.shares.copy()
-        self._waiting = dict(turns.waiting)
+        self._waiting = Counter(turns.waiting)
         self._urgent = turns.urgent
-        self._behind = total - turns.urgent - sum(turns.waiting.values())
-        others = self._waiting.pop(turns.caller, 0) - turns.before - own
+        self._behind = total - turns.urgent - self._waiting.total()
+        others = self._waiting[turns.caller] - turns.before - own
+        del self._waiting[turns.caller]
         self._mine = [turns.before, own, max(0, others)]
         """The caller's due batches before the ingestion's, the ingestion's, and those after."""
         self._to_come = 0
@@ -97,46 +99,45 @@ class _Play:
         self._rota = Rota(self._shares)
 
     def run(self) -> tuple[Start, Start] | None:
-        if not self._to_come and (ends := self._sum(until=self._next_due())):
-            return ends
+        if not self._to_come:
+            first, last = self._sum()
+            if last.at < self._next_due():
+                return first, last
         if self._turns_at_most() > _STEPS:
             return None
         self._line_up()
-        first = last = None
-        while self._at < len(self._retries) or not self._mine[1]:
+        begun: Start | None = None
+        while self._at < len(self._retries):
             start = self._fall_due()
             size, own = self._step(start)
             at = self._limiter.when(size - 1, start)
             if own:
                 last = Start(self._nth + size - 1, at)
-                first = first or last
+                begun = begun or last
                 if not self._mine[1] and not self._to_come:
-                    return first, last
+                    return begun, last
             self._due, self._limiter = at, self._limiter.after(size, start)
             self._nth += size
-        rest = self._sum()
-        return rest and (first or rest[0], rest[1])
+        first, last = self._sum()
+        return begun or first, last
 
     def _that_matter(self, retries: Sequence[Retry]) -> list[Retry]:
-        """Returns the retries that change the ingestion's starts by not being due; the others count as if they were.
+        """Returns the retries that change the ingestion's starts once they fall due.
 
         All of its batches are due, so what comes after them changes nothing, and of another caller only what it has
         no other batch for by the ingestion's last turn.
         """
-        turns, found = self._turns, []
+        turns = self._turns
         callers = {retry.caller for retry in retries if retry.priority == turns.priority}
         needed = self._shares.turns_before(callers, turns.caller, turns.before + self._mine[1] - 1)
-        short = {one for one, count in zip(callers, needed, strict=True) if self._waiting.get(one, 0) < count}
-        for retry in retries:
+        short = {one for one, count in zip(callers, needed, strict=True) if self._waiting[one] < count}
+
+        def matters(retry: Retry) -> bool:
             if retry.priority == turns.priority and retry.caller != turns.caller:
-                matters = retry.caller in short
-            else:
-                matters = retry.place < turns.place
-            if matters:
-                found.append(retry)
-            else:
-                self._count(retry, 1)
-        return found
+                return retry.caller in short
+            return retry.place < turns.place
+
+        return [retry for retry in retries if matters(retry)]
 
     def _turns_at_most(self) -> float:
         """Returns how many turns there are at most until all batches are due, or the ingestion's have started."""
@@ -208,15 +209,15 @@ class _Play:
             else:
                 self._behind += by
         elif retry.caller != turns.caller:
-            self._waiting[retry.caller] = self._waiting.get(retry.caller, 0) + by
+            self._waiting[retry.caller] += by
         else:
             self._mine[(retry.place >= turns.place) + (retry.place > turns.place)] += by
 
-    def _sum(self, until: float = math.inf) -> tuple[Start, Start] | None:
-        """Returns the first and last start of the ingestion's due batches, None if the last is not before `until`."""
+    def _sum(self) -> tuple[Start, Start]:
+        """Returns the first and last start of the ingestion's due batches, if no retry falls due before."""
         now = self._turns._replace(
             shares=self._shares, waiting=self._waiting, urgent=self._urgent, before=self._mine[0]
         )
         nths = now.ends(self._mine[1])
         first, last = (Start(self._nth + nth, self._limiter.when(nth, self._due)) for nth in nths)
-        return (first, last) if last.at < until else None
+        return first, last

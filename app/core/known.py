@@ -37,9 +37,9 @@ class Known(NamedTuple):
     mark: Mark = _NEVER
     asker: Asker | None = None
 
-    def fresh(self, since: Mark | None) -> str | None:
+    def fresh(self, since: Mark) -> str | None:
         """Returns the answer if it came after `since`, else None."""
-        return self.text if since is not None and self.mark > since else None
+        return self.text if self.mark > since else None
 
 
 class Need(NamedTuple):

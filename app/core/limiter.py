@@ -23,10 +23,6 @@ class Limiter(Protocol):
     def ready_at(self) -> float:
         """When the next token arrives, or arrived."""
 
-    @property
-    def full_at(self) -> float:
-        """When all tokens would be there if none were taken; up to then its state matters."""
-
     def take(self, now: float) -> bool:
         """Take a token if one is available."""
 

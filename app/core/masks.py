@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import string
 from collections.abc import Callable
 from re import Match
 
@@ -59,7 +60,7 @@ def _masked(message: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}{MASK}"
 
 
-_SHOWN = {0xE000 + digit: str(digit) for digit in range(10)}
+_SHOWN = {0xE000 + int(digit): digit for digit in string.digits}
 
 
 def _kept(digits: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from .models import Priority
@@ -80,14 +80,13 @@ def wait_quantile(counts: Iterable[Sequence[int]], share: float) -> float | None
     factor of two at most, and by 1/16 s.
     """
     summed: list[int] = [sum(column) for column in zip(*counts, strict=True)]
-    left = share * sum(summed)
-    if not left:
+    rank = share * sum(summed)
+    if not rank:
         return None
-    for count, lower, upper in zip(summed, (0.0, *_BOUNDS), (*_BOUNDS, 2 * _BOUNDS[-1]), strict=True):
-        if left <= count:
-            return lower + (upper - lower) * left / count
-        left -= count
-    return 2 * _BOUNDS[-1]  # what is left of the floats
+    reached = list(accumulate(summed))
+    nth = bisect_left(reached, rank)
+    lower, upper = (0.0, *_BOUNDS, 2 * _BOUNDS[-1])[nth : nth + 2]
+    return upper - (upper - lower) * (reached[nth] - rank) / summed[nth]
 
 
 def add_stops(minutes: dict[int, Minute], changes: Sequence[Change], now: float) -> None:

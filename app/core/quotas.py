@@ -1,4 +1,4 @@
-"""Quotas that reset at a time of day, around a limiter."""
+"""Quotas that reset at a time of day, around token buckets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from ..limits import Quota
-from .limiter import Level, Limiter
+from .buckets import Buckets
+from .limiter import Level
 
 _LONGEST_DAY = 25 * 3600.0
 _SHORTEST_DAY = 23 * 3600.0
@@ -45,14 +46,14 @@ class Stretch(NamedTuple):
     since: float
     until: float
     fits: int
-    limiter: Limiter
+    limiter: Buckets
     used: Sequence[Used]
 
 
 class Quotas:
-    """A limiter whose starts also count towards quotas."""
+    """Token buckets whose starts also count towards quotas."""
 
-    def __init__(self, limiter: Limiter, used: Sequence[Used]) -> None:
+    def __init__(self, limiter: Buckets, used: Sequence[Used]) -> None:
         self.limiter = limiter
         self.used = used
         self._lock = threading.Lock()
@@ -60,10 +61,6 @@ class Quotas:
     @property
     def ready_at(self) -> float:
         return max([self.limiter.ready_at, *(one.until for one in self.used if not one.left)])
-
-    @property
-    def full_at(self) -> float:
-        return self.limiter.full_at
 
     def take(self, now: float) -> bool:
         with self._lock:
@@ -102,7 +99,7 @@ class Quotas:
         quotas = (Level(one.quota.name, one.left, now if one.left else one.until) for one in used)
         return [*self.limiter.levels(now), *quotas]
 
-    def _find(self, nth: int, now: float) -> tuple[float, Limiter, Sequence[Used], int]:
+    def _find(self, nth: int, now: float) -> tuple[float, Buckets, Sequence[Used], int]:
         """Returns when the window of the nth start from now begins, what is left of all limits then, and its number.
 
         Exact for 100 windows, and beyond them if every day is like the one before it.
@@ -119,7 +116,7 @@ class Quotas:
                 passed = int(limiter.count(until, at))
                 return at, _after(limiter, passed, until), [one.at(at) for one in used], nth - passed
             alike = len(used) == 1 and limiter.after(most, until).full_at <= until + _SHORTEST_DAY
-            if (alike and limiter.full_at <= until) or number == _EXACT:
+            if alike or number == _EXACT:
                 days, rest = divmod(nth, most)
                 at = min(one.quota.reset(until, days) for one in used)
                 return at, limiter, [one.at(at) for one in fresh], rest
@@ -135,7 +132,7 @@ class Quotas:
             limiter, used, since = _after(limiter, fits, since), [one.at(until) for one in _counted(used, fits)], until
 
 
-def _after(limiter: Limiter, count: int, since: float) -> Limiter:
+def _after(limiter: Buckets, count: int, since: float) -> Buckets:
     return limiter.after(count, since) if count else limiter
 
 

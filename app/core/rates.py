@@ -78,7 +78,7 @@ def interval_bounds(settings: Settings) -> tuple[float, float]:
 
 def most_burst(settings: Settings) -> int:
     """Returns the greatest burst that may be set."""
-    return max(1, int(settings.burst * settings.rate_most))
+    return int(settings.burst * settings.rate_most)
 
 
 def _interval(value: Any, settings: Settings, faults: list[Fault]) -> float | None:
@@ -125,7 +125,7 @@ def _unfit(usual: AnyLimit, text: Any, settings: Settings) -> str | None:
     except ValueError:
         return "it is no limit"
     least, most = max(1, usual.most * settings.rate_least), usual.most * settings.rate_most
-    if type(new) is not type(usual) or _when(new) != _when(usual):
+    if _when(new) != _when(usual):
         return "its time must be the same"
     if not least <= new.most <= most:
         return f"it may allow {least:g} to {most:g}"

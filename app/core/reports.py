@@ -48,10 +48,10 @@ class Depth(NamedTuple):
     `parked` of them are not in line, because they or their callers are paused; the times are those of the others.
     """
 
-    waiting: int = 0
-    oldest_at: float | None = None
-    drained_at: float | None = None
-    parked: int = 0
+    waiting: int
+    oldest_at: float | None
+    drained_at: float | None
+    parked: int
 
 
 class CallerDepth(NamedTuple):
@@ -64,7 +64,7 @@ class CallerDepth(NamedTuple):
     priority: Priority
     waiting: int
     oldest_at: float | None
-    parked: int = 0
+    parked: int
 
     @staticmethod
     def longest(
@@ -116,12 +116,12 @@ class Stats(NamedTuple):
     accuracy: Accuracy | None
     failed: int
     next_retry_at: float | None
-    limits: Sequence[Level] = ()
-    pace: float = 0.0
-    rates: Rates = Rates()
-    pauses: Pauses = Pauses()
-    concurrency: Concurrency = Concurrency()
-    order_since: float = 0.0
+    limits: Sequence[Level]
+    pace: float
+    rates: Rates
+    pauses: Pauses
+    concurrency: Concurrency
+    order_since: float
 
     @property
     def binding_limit(self) -> str | None:

@@ -115,10 +115,11 @@ class Gate:
         if after.interval != before[OF_INTERVAL].interval or after.burst != before[OF_INTERVAL].burst:
             full_at = carried(before[OF_INTERVAL], after.interval, after.burst, now)
         for one in after.limits:
-            if isinstance(one, Limit) and one.name in rates.limits.keys() | self.rates.limits.keys():
+            if isinstance(one, Limit):
                 levels[one.name] = carried(before[one.name], one.interval, one.capacity, now)
         self.rates = rates._replace(since=now)
-        self.limiter = Gate.of(settings, now, full_at, levels | {_RATES: self.rates}).limiter
+        changed = Gate.of(settings, now, full_at, levels | {_RATES: self.rates})
+        self.limiter, self.pace = changed.limiter, changed.pace
 
     def slowed_to(self, settings: Settings, now: float) -> float:
         """Returns the seconds per start to which refusals led, 0 once the rate is back at what is in force."""
@@ -148,7 +149,7 @@ class Gate:
 
     def resume(self, now: float, what: Pauses = ALL) -> None:
         """End a pause of the queue, or of some priorities and callers, if any."""
-        if what and (left := self.pauses.end(what)) != self.pauses:
+        if (left := self.pauses.end(what)) != self.pauses:
             self.pauses, self.resumed_at, self.order_since = left, now, now
         elif not what and self.paused:
             self.paused, self.resumed_at = False, now

@@ -164,7 +164,7 @@ class Timeline(NamedTuple):
         `waiting` batches are in line, and `parked` ones are not.
         """
         if not waiting:
-            return Depth(parked, parked=parked)
+            return Depth(parked, None, None, parked)
         drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.slots.service)
         return Depth(waiting + parked, oldest_at, drained_at, parked)
 
@@ -233,8 +233,9 @@ class Timeline(NamedTuple):
     def _by_turns(self, turns: Turns, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as for `_span`."""
         retries = turns.retries(_EXACT + 1)
-        since = max(self.now, self.not_before)
-        exact = 0 < len(retries) <= _EXACT
+        if not retries:
+            return self._in_line(*turns.ends(count))
+        since, exact = max(self.now, self.not_before), len(retries) <= _EXACT
         if exact and (played := turns.played(self.limiter, since, self.waiting, count, retries)):
             first, last = played
             start, end = max(first.at, self.slots.free_at(first.nth)), max(last.at, self.slots.free_at(last.nth))
@@ -242,7 +243,7 @@ class Timeline(NamedTuple):
         # With too many retries to play through, they count as if they were due.
         span = self._in_line(*turns.ends(count))
         place, end_of = turns.place, (turns.place[0], turns.place[1] + 1)
-        if not retries or self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
+        if self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
             return span
         return _no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
 

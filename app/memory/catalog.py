@@ -34,6 +34,7 @@ class Block:
         self._latest = record.created_at
         self._records.extend([None] * (record.order - self._first - len(self._records)))
         self._records.append(record)
+        self._note(record.kind)
 
     def remove(self, record: Record) -> None:
         self._records[record.order - self._first] = None
@@ -42,7 +43,7 @@ class Block:
     def refile(self, record: Record, kind: Kind) -> None:
         self._drop(record.kind)
         record.kind = kind
-        self._kinds[kind] = self._kinds.get(kind, 0) + 1
+        self._note(kind)
 
     def find(self, where: Filter, before: int | None) -> Iterator[Record]:
         """Yields the records below the order `before`, as the first one is, that a filter takes; the newest first."""
@@ -50,7 +51,7 @@ class Block:
         if of_time is False or not any(map(where.takes, self._kinds)):
             return
         for record in reversed(self._records if before is None else self._records[: before - self._first]):
-            if record is None or record.kind is None or not where.takes(record.kind):
+            if record is None or not where.takes(record.kind):
                 continue
             if of_time or where.takes_time(record.created_at):
                 yield record
@@ -71,11 +72,13 @@ class Block:
         after = where.until is not None and self._earliest > where.until
         return False if before or after else None
 
-    def _drop(self, kind: Kind | None) -> None:
-        if kind is not None:
-            left = self._kinds.pop(kind) - 1
-            if left:
-                self._kinds[kind] = left
+    def _note(self, kind: Kind) -> None:
+        self._kinds[kind] = self._kinds.get(kind, 0) + 1
+
+    def _drop(self, kind: Kind) -> None:
+        left = self._kinds.pop(kind) - 1
+        if left:
+            self._kinds[kind] = left
 
 
 class Catalog:
@@ -88,12 +91,12 @@ class Catalog:
         number = record.order // _SIZE
         if number not in self._blocks:
             self._blocks[number] = Block(number * _SIZE)
+        record.kind = _kind_of(record)
         self._blocks[number].add(record)
-        self.refile(record)
 
     def refile(self, record: Record) -> None:
         """Note that what a filter can tell apart of a record may have changed."""
-        kind = _kind(record.status, record.priority, record.owner, record.tally[FAILED] > 0)
+        kind = _kind_of(record)
         if kind is not record.kind:
             self._blocks[record.order // _SIZE].refile(record, kind)
 
@@ -107,3 +110,7 @@ class Catalog:
         """Returns the blocks that may hold orders below `before` (None: all), newest first."""
         found = list(self._blocks.items())
         return [block for number, block in reversed(found) if before is None or number * _SIZE < before]
+
+
+def _kind_of(record: Record) -> Kind:
+    return _kind(record.status, record.priority, record.owner, record.tally[FAILED] > 0)

@@ -42,7 +42,7 @@ class Record:
 
     While it is `parked`, it waits outside of the line, because its priority or caller is paused. `cursor` is the
     position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it, `kind` what the
-    catalog files it under, and `since` the time after which answers serve it, None where none do.
+    catalog files it under, which sets that, and `since` the time after which answers serve it, None where none do.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class Record:
         self.callback = submission.callback
         self.since = since
         self.key: tuple[str | None, str] | None = None
-        self.kind: Kind | None = None
+        self.kind: Kind
         self.lane_index: int
         self.cursor = 0
         self.cancelled = self.parked = False
@@ -121,9 +121,7 @@ class Record:
 
     def _reach(self, position: int) -> None:
         """Make room for the times of a batch whose turn came before that of others."""
-        missing = 2 * position + 2 - len(self.details.times)
-        if missing > 0:
-            self.details.times.extend((0.0,) * missing)
+        self.details.times.extend((0.0,) * (2 * position + 2 - len(self.details.times)))
 
     def move(self, position: int, state: int, answers: Answers | None = None) -> None:
         """Change a batch's state, and its answers if they are given."""

@@ -161,7 +161,7 @@ class IngestionRow:
     id_count: int
     batch_size: int
     owner: str | None
-    strings: bool = False
+    strings: bool
     callback: str | None = None
     caller: int | None = None
     since: float | None = None

@@ -28,7 +28,7 @@ class Shelf:
 
     def __init__(self, *, is_sqlite: bool) -> None:
         # SQLite follows a chain of pages to any part of a row; PostgreSQL jumps straight to it.
-        self.large = 4096 if is_sqlite else 2**62
+        self.large = 4096 if is_sqlite else sys.maxsize
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[int, int], Ids] = OrderedDict()
         self._total = 0

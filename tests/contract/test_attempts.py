@@ -62,6 +62,15 @@ def test_each_says_when_it_ran_how_it_ended_and_what_it_waited_for(
     ]
 
 
+def test_of_each_batch_as_many_are_kept_as_the_setting_says(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, batch_size=1, attempts_kept=2)
+    made = submit(store, [1, 2])
+    for _ in range(3):
+        for claim in claimed(store, 2):
+            retry(store, claim, BOOM, 0.0)
+    assert [(one.position, one.number) for one in store.attempts(made.id)[2]] == [(0, 2), (0, 3), (1, 2), (1, 3)]
+
+
 @given(steps=STEPS, kept=st.integers(1, 3))
 def test_the_latest_are_kept_whatever_happens(
     new_store: Callable[..., Store], clock: FakeClock, steps: Any, kept: int

@@ -8,7 +8,7 @@ from app.core import Wait
 from app.core.models import LOST, BatchError, Counts, Priority, Status
 from app.store import Store
 from tests.support.clock import FakeClock
-from tests.support.queueing import blocked, bury, claimed, finish, proceed, release, retry, submit
+from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, proceed, release, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
 
@@ -330,3 +330,14 @@ def test_a_clock_that_is_set_back_loses_no_start(new_store: Callable[..., Store]
         clock.advance(seconds)
         claimed(store)
     assert sum(starts(store).values()) == 5
+
+
+def test_a_retry_and_what_never_started_may_go_in_one_step(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, batch_size=1)
+    made = submit(store, [1, 2, 3])
+    retry(store, claimed(store)[0], BOOM, 0.0)
+    assert [one.batch.position for one in claimed(store, 3)] == [0, 1, 2]
+    assert store.get(made.id).counts == Counts(triggered=3)
+    estimate = estimate_of(store, made.id)
+    assert estimate is not None
+    assert (estimate.start, store.stats().running, store.upcoming(9)) == (None, 3, [])

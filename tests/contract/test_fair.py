@@ -504,3 +504,11 @@ class TestSomeArePausedOrMoved:
         assert found.start == clock.now() + 20
         store.pause(what=Pauses(owners=frozenset({"sales"})))
         assert store.finder.at(claim.batch.ingestion_id, 0).start is None
+
+
+def test_what_nobody_has_had_a_turn_of_may_be_forgotten(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(fair=True, retention=60)
+    store.cancel(submit(store, [1], owner="web").id)
+    clock.advance(61)
+    assert store.prune() == 1
+    assert store.ingestions() == []

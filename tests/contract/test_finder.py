@@ -149,6 +149,28 @@ def test_a_batch_that_was_started_before_waits_for_those_below_it_that_are_due(
     assert starts() == [0, 5, 10, 15]
 
 
+def test_a_batch_that_never_started_waits_for_a_retry_of_its_ingestion(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=10.0, batch_size=1)
+    made, now = submit(store, [1, 2]), clock.now()
+    retry(store, claimed(store)[0], BOOM, 7.0)
+    assert [store.finder.at(made.id, nth).start for nth in (0, 1)] == [now + 10, now + 20]
+
+
+def test_a_batch_that_was_redriven_waits_for_its_token_whatever_else_of_its_ingestion_waits(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=5.0, batch_size=1)
+    made = submit(store, [1, 2])
+    (first,) = claimed(store)
+    clock.advance(5)
+    retry(store, claimed(store)[0], BOOM, 100.0)
+    bury(store, first, BOOM)
+    store.redrive(made.id)
+    assert store.finder.at(made.id, 0).start == clock.now() + 5
+
+
 def test_without_an_index_the_unfinished_and_the_latest_are_looked_through(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:

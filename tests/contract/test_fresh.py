@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core import BatchError, Claim, Priority, Status, Strings, Wait
+from app.core import BatchError, Claim, Filter, Priority, Status, Strings, Wait
 from app.errors import BacklogFull, QuotaFull
 from app.store import Outcome, Store, Submission
 from tests.support.clock import START, FakeClock
@@ -195,6 +195,26 @@ class TestWhatIsKnown:
         told = [(one.started_at, one.finished_at, one.attempt) for one in store.batches(ingestion.id)[1]]
         assert told == [(None, START + 10, 0)] * 3
 
+    def test_that_serves_the_first_batch_has_its_ingestion_listed_as_begun(self, fresh: New) -> None:
+        store = fresh(fresh=60)
+        answered(store, [1, 2, 3], ["1", "2", "3"])
+        begun = submit(store, range(1, 7))
+        assert begun.status is Status.TRIGGERED
+        assert store.ingestions(Filter(Status.TRIGGERED)) == [begun]
+        assert store.ingestions(Filter(Status.YET_TO_START)) == []
+
+    def test_is_kept_while_it_is_used(self, fresh: New, clock: FakeClock) -> None:
+        store = fresh(fresh=60, retention=60)
+        answered(store, [1], ['"a"'])
+        clock.advance(50)
+        waits = submit(store, [2, 3, 4, 1])
+        assert submit(store, [1]).status is Status.COMPLETED
+        clock.advance(20)
+        store.prune()
+        finish(store, claimed(store)[0])
+        assert blocked(store).reason == "empty"
+        assert store.get(waits.id).served == 1
+
     def test_serves_a_batch_in_line_before_one_that_starts_later(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=60, interval=5)
         answered(store, [4, 5, 6], ["4", "5", "6"])
@@ -342,6 +362,7 @@ class TestWhatIsInProcess:
         ingestion = submit(store, [1, 2, 3, 3, 1, 2, 4])
         claims = claimed(store, 9)
         assert [claim.batch.ids for claim in claims] == [[1, 2, 3], [4]]
+        assert [one.started_at for one in store.batches(ingestion.id)[1]] == [START, None, START]
         for claim in claims:
             finish(store, claim)
         assert blocked(store).reason == "empty"

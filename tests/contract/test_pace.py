@@ -139,6 +139,16 @@ def test_it_recovers_to_the_rate_that_an_operator_set(new_store: Callable[..., S
     assert (store.stats().pace, store.stats().limits) == (0.0, ())
 
 
+def test_a_rate_that_is_slower_ends_a_slow_down_for_good(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=6)
+    submit(store, range(1, 1000))
+    (claim,) = claimed(store)
+    store.slow_down(claim)
+    store.change_rates(Rates(interval=60))
+    store.change_rates(Rates())
+    assert (store.stats().pace, store.stats().limits) == (0.0, ())
+
+
 class TestConnections:
     def test_no_more_at_once_than_the_upstream_takes(self, new_store: Callable[..., Store]) -> None:
         store = new_store(interval=0, concurrency=8, upstream_connections=2)

@@ -38,6 +38,7 @@ def test_the_others_go_on_and_do_not_count_what_is_paused(
     other = submit(store, range(1, 7), LOW, owner="bob")
     assert estimate(store, other).batches_ahead == 2
     store.pause(what=what)
+    assert store.stats().order_since == 0.0
     assert estimate(store, parked) == Estimate(0, None, None, None)
     assert estimate(store, other) == Estimate(0, START, START + 5, START)
     assert [(batch.ingestion_id, at) for batch, at in store.upcoming(9)] == [(other.id, START), (other.id, START + 5)]

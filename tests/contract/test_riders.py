@@ -451,6 +451,15 @@ def test_the_error_of_an_estimate_is_recorded_as_ever(filling: Store) -> None:
     assert (accuracy.ingestions, accuracy.mean) == (2, pytest.approx(2.5))
 
 
+@pytest.mark.parametrize("more", [{}, {"fresh": 0}])
+def test_callers_take_turns_in_a_call_too(new_store: NewStore, more: dict[str, Any]) -> None:
+    store = new_store(fill=True, fair=True, batch_size=4, **more)
+    for owner, ids in (("ann", [1, 2, 3]), ("bob", [11, 12, 13])):
+        for one in ids:
+            submit(store, [one], owner=owner)
+    assert call_of(store) == [[1], [11], [2], [12]]
+
+
 @pytest.mark.parametrize("fair", [False, True])
 @pytest.mark.parametrize("more", [{}, {"fresh": 0}])
 def test_what_follows_a_rider_of_its_ingestion_goes_before_the_less_urgent(

@@ -47,6 +47,7 @@ def test_the_closed_forms_are_what_comes_true(
     times = taken(made(kinds, gaps)[0], now, 20)
     assert [limiter.when(nth, now) for nth in range(20)] == pytest.approx(times)
     assert max(now, limiter.ready_at) == times[0]
+    assert all(one.tokens(max(now, limiter.full_at)) == one.burst for one in limiter.buckets.values())
     rest = limiter.after(count, now)
     assert [rest.when(nth, times[count - 1]) for nth in range(20 - count)] == pytest.approx(times[count:])
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-9, 1e-9))
@@ -66,6 +67,11 @@ def test_no_window_wherever_it_begins_holds_more_than_a_limit_allows(texts: list
         for first in starts:
             within = [start for start in starts if first <= start < first + limit.period - 1e-6]
             assert len(within) <= limit.most, limit.name
+
+
+def test_a_limit_of_which_nothing_is_known_starts_full() -> None:
+    limits = parse_limits("4/min burst 4, 5/day at 08:30 UTC")
+    assert [one.tokens for one in limiter_of(5.0, 2, limits, pace=10.0).levels(1000.0)] == [2, 1, 4, 5]
 
 
 @given(st.sampled_from(TEXTS), st.lists(st.floats(0, LATENESS), min_size=60, max_size=60))

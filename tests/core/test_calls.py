@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.core import Batch, BatchError, Call, Priority, Status, key_of, merged, parted
+from app.core.calls import refused_together
 from tests.support.queueing import settings
 
 INGESTION = "0189d5a8-0000-8000-8000-000000000000"
@@ -48,3 +49,9 @@ def test_the_key_of_a_call_is_that_of_its_batches() -> None:
     assert key_of([first, second]) == key_of([first, second._replace(attempt=3)])
     part = second._replace(asked=(1,))
     assert len({key_of(some) for some in ([first], [first, second], [second, first], [first, part])}) == 4
+
+
+def test_a_refusal_is_told_in_as_many_characters_as_an_error_may_have() -> None:
+    told = refused_together(ValueError("x" * 1990)).message
+    assert len(told) == 2000
+    assert told.startswith("the call it shared was refused; the next is its own: ValueError: xxx")

@@ -50,3 +50,15 @@ def test_it_is_changed_for_each_or_for_some() -> None:
     assert [changed.of(worker, 4) for worker in WORKERS] == [3, 2]
     assert [unchanged.of(worker, 4) for worker in WORKERS] == [4, 4]
     assert changed.change(None, None, WORKERS) == unchanged
+
+
+def test_a_refusal_names_five_workers() -> None:
+    many = [WorkerReport(f"{number}", "here", number, "0.2.0", 4, 0, 0) for number in range(1, 8)]
+    with pytest.raises(UnknownWorker, match=r"are: 1 on here, 2 on here, 3 on here, 4 on here, 5 on here\.$"):
+        named_worker("there", many)
+
+
+def test_an_id_that_is_gone_is_forgotten_and_a_host_is_not_whatever_its_name() -> None:
+    gone = "8d0b2a4e-1c3f-4a5b-9c7d-0123456789ab"
+    hosts = {"cafe": 3, "h" * 36: 2}
+    assert Concurrency(None, {gone: 2} | hosts).change("here", 4, WORKERS).some == hosts | {"here": 4}

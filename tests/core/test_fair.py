@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from hypothesis import example, given
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.core import UNIT, Rota, Shares, caller_of
+from app.core import UNIT, Place, Priority, Retry, Rota, Shares, TokenBucket, Turns, caller_of
+from app.core.fair import Start
 
 WEIGHTS = {"b": 2, "c": 5, "d": 16}
 CALLERS = st.sampled_from(["", "a", "b", "c", "d"])
@@ -50,6 +52,90 @@ def test_what_goes_before_is_a_sum(steps: Any, waiting: dict[str, int]) -> None:
         assert [shares.ahead(waiting, caller, nth) + nth for nth in range(count)] == mine
 
 
+class Waits(NamedTuple):
+    """A batch of the ingestion at `place`, which is due at a time."""
+
+    priority: Priority
+    caller: str
+    place: Place
+    due: float
+
+
+def started(waiting: list[Waits], shares: Shares, limiter: TokenBucket) -> list[tuple[Waits, float]]:
+    """The batches in the order of their starts, each with its time, taken one by one; turns count among MEDIUM ones."""
+    left, shares, now, order = sorted(waiting), shares.copy(), 0.0, []
+    while left:
+        now = limiter.when(0, max(now, min(one.due for one in left)))
+        due = [one for one in left if one.due <= now]
+        most_urgent = min(one.priority for one in due)
+        due = [one for one in due if one.priority == most_urgent]
+        if most_urgent == Priority.MEDIUM:
+            caller = min((one.caller for one in due), key=shares.turn)
+            shares.take(caller)
+            due = [one for one in due if one.caller == caller]
+        left.remove(due[0])
+        assert limiter.take(now)
+        order.append((due[0], now))
+    return order
+
+
+# Halves are exact, so that a token and a retry may coincide.
+DUES = st.sampled_from([0.0, 0.0, 0.0, 0.0, 0.5, 3.0, 7.5, 9.0, 20.0, 77.5])
+PRIORITIES = st.sampled_from([Priority.MEDIUM, Priority.MEDIUM, Priority.MEDIUM, Priority.HIGH, Priority.LOW])
+
+
+# At the moment of the ingestion's last start there falls due what is more urgent, or its caller's older ingestion.
+@example([], [(Priority.HIGH, "a", [3.0]), (Priority.MEDIUM, "a", [0.0] * 4)], 1.0, 1)
+@example([], [(Priority.MEDIUM, "a", [3.0]), (Priority.MEDIUM, "a", [0.0] * 5)], 1.0, 1)
+@settings(max_examples=200)
+@given(
+    STEPS,
+    st.lists(st.tuples(PRIORITIES, CALLERS, st.lists(DUES, min_size=1, max_size=5)), min_size=1, max_size=12),
+    st.sampled_from([0.0, 0.5, 1.0, 2.0]),
+    st.integers(1, 3),
+)
+def test_with_retries_the_starts_are_those_of_playing_them_one_by_one(
+    steps: Any, ingestions: Any, interval: float, burst: int
+) -> None:
+    shares = after(steps)
+    waiting = [
+        Waits(priority, caller, (float(priority), order), due)
+        for order, (priority, caller, dues) in enumerate(ingestions)
+        for due in dues
+    ]
+    order = started(waiting, shares, TokenBucket(interval, burst))
+    retries = [Retry(one.due, one.place, one.priority, one.caller) for one in waiting if one.due]
+    retries.sort(key=lambda one: one.due)
+    medium = [one for one in waiting if one.priority == Priority.MEDIUM]
+    of_each = {one.caller: [other.caller for other in medium].count(one.caller) for one in medium}
+    urgent = sum(one.priority == Priority.HIGH for one in waiting)
+    for mine in {one.place: one for one in medium}.values():
+        before = sum(one.caller == mine.caller and one.place < mine.place for one in medium)
+        turns = Turns(mine.place, mine.priority, mine.caller, shares, of_each, urgent, before, lambda _: retries)
+        own = [Start(nth, at) for nth, (one, at) in enumerate(order) if one.place == mine.place]
+        told = turns.played(TokenBucket(interval, burst), 0.0, len(waiting), len(own), retries)
+        assert told == (own[0], own[-1])
+
+
+def test_what_starts_after_the_last_retry_is_a_sum_however_much_it_is() -> None:
+    many, other = 10**9, Retry(2.5, (2.0, 2), Priority.MEDIUM, "b")
+    turns = Turns((2.0, 1), Priority.MEDIUM, "a", Shares({}), {"a": many, "b": 1}, 0, 0, lambda _: [other])
+    told = turns.played(TokenBucket(1.0, 1), 0.0, many + 1, many, [other])
+    assert told == (Start(0, 0.0), Start(many, float(many)))
+
+
+@pytest.mark.parametrize(("turns", "is_played"), [(2000, True), (2001, False)])
+def test_two_thousand_turns_are_played_and_no_more(turns: int, is_played: bool) -> None:
+    # What is more urgent takes no turn. Of its own batches one waits for its retry, or one of another caller does.
+    mine = Retry(5000.5, (2.0, 2), Priority.MEDIUM, "a")
+    others = [Retry(due, (2.0, 1), Priority.MEDIUM, "b") for due in (20.5, 5000.5)]
+    for own, retries in ((1, [mine]), (turns - 2, others)):
+        waiting = {"a": own, "b": turns - own}
+        made = Turns((2.0, 2), Priority.MEDIUM, "a", Shares({}), waiting, 10, 0, lambda _: [])
+        told = made.played(TokenBucket(1.0, 1), 0.0, turns + 10, own, retries)
+        assert (told is not None) == is_played
+
+
 @given(STEPS, st.lists(st.tuples(st.sampled_from(["due", "start", "start", "give back"]), CALLERS), max_size=60))
 def test_a_rota_knows_whose_turn_it_is(steps: Any, events: Any) -> None:
     shares, due = after(steps), dict[str, int]()
@@ -70,7 +156,7 @@ def test_a_rota_knows_whose_turn_it_is(steps: Any, events: Any) -> None:
             if not due[next_one]:
                 del due[next_one]
                 rota.drop(next_one)
-        assert rota.first() == min(due, key=shares.turn, default=None)
+        assert rota.first() == Rota(shares, due).first() == min(due, key=shares.turn, default=None)
 
 
 def test_a_weight_divides_what_a_turn_costs() -> None:
@@ -82,6 +168,22 @@ def test_a_weight_divides_what_a_turn_costs() -> None:
     assert all(abs(UNIT // weight * weight / UNIT - 1) < 0.0002 for weight in range(1, 101))
 
 
+@given(STEPS)
+def test_what_is_told_of_them_makes_the_same_turns(steps: Any) -> None:
+    shares = after(steps)
+    again = Shares(WEIGHTS, shares.now)
+    for caller in {caller for step, caller in steps if step != "copy"}:
+        again.put(caller, *shares.told(caller))
+    assert played(again, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
+
+
+def test_no_caller_whose_turn_is_to_come_is_forgotten() -> None:
+    shares = Shares({})
+    for number in range(200):
+        shares.take(f"caller {number}")
+    assert {shares.turn(f"caller {number}")[0] for number in range(200)} == {UNIT}
+
+
 def test_callers_whose_tags_say_nothing_are_forgotten() -> None:
     shares = Shares({})
     for number in range(1000):
@@ -90,6 +192,16 @@ def test_callers_whose_tags_say_nothing_are_forgotten() -> None:
     # A thousand turns of one later, the others' are long past.
     assert len(shares._known) < 200
     assert shares.turn("caller 999") > shares.turn("caller 0")
+
+
+def test_a_caller_that_is_owed_a_turn_is_not_forgotten() -> None:
+    shares = Shares({})
+    shares.take("one")
+    shares.give_back("one")
+    for number in range(1000):
+        shares.take(f"caller {number % 10}")
+        shares.take(f"other {number}")
+    assert shares.told("one")[1] == 1
 
 
 def test_what_is_nobodys_is_one_callers() -> None:

@@ -47,6 +47,11 @@ def test_an_id_is_found_where_it_is_in_the_list(
             packed.index(sought)
 
 
+def test_in_a_slice_a_place_counts_from_its_beginning() -> None:
+    assert Strings.of(["a", "b", "c", "d"])[2:].index("d") == 1
+    assert Strings.of(["a", "b", "a", "a"]).index("a", 1) == 2
+
+
 @given(LISTS, LISTS)
 def test_equal_ids_are_equal(some: list[str], others: list[str]) -> None:
     assert (Strings.of(some) == Strings.of(others)) == (some == others)

@@ -73,6 +73,11 @@ def test_any_message_has_a_mask_of_one_printable_line(message: str) -> None:
     assert masked(message) == said
 
 
+def test_a_long_message_is_cut_and_says_so() -> None:
+    assert masked("a b " * 100) == "a b " * 75 + "…"
+    assert masked("a b " * 75) == "a b " * 75
+
+
 @given(number=st.integers(0, 10**12), other=st.integers(0, 10**12))
 def test_errors_that_differ_in_ids_are_of_one_group(number: int, other: int) -> None:
     texts = [
@@ -82,6 +87,13 @@ def test_errors_that_differ_in_ids_are_of_one_group(number: int, other: int) -> 
     for first, second in zip(*texts, strict=True):
         assert group_of(BatchError("E", first)) == group_of(BatchError("E", second))
     assert group_of(BatchError("E", "a")).id != group_of(BatchError("F", "a")).id
+    assert len(group_of(BatchError("E", "a")).id) == 12
+
+
+def test_a_group_names_each_of_ten_ingestions_once() -> None:
+    found = [Failure((9.0, nth, 0), f"{nth // 2:036}", Priority.LOW, None, BatchError("E", "a")) for nth in range(30)]
+    ((group,), _) = grouped(found, 1)
+    assert (group.count, group.ingestions) == (30, [f"{nth:036}" for nth in range(10)])
 
 
 FAILURES = st.lists(st.tuples(st.integers(0, 30), st.sampled_from("abcdef")), max_size=40)

@@ -41,26 +41,28 @@ def taken(limiter: Limiter, now: float, count: int) -> list[float]:
 @given(
     texts=st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True),
     interval=st.sampled_from([0.0, 60.0, 4000.0]),
+    burst=st.integers(1, 3),
     days=st.floats(0, 100),
     gaps=GAPS,
     count=st.integers(1, 40),
     later=st.floats(0, 400_000),
 )
 # What starts on a day of 24 hours takes more than one of 23: these days are not alike. Then: the quota never binds.
-@example(["12/day at 02:30 Europe/Berlin"], 7100.0, 70.0, [], 20, 300_000.0)
-@example(["12/day at 02:30 Europe/Berlin"], 6901.0, 70.0, [], 20, 300_000.0)
-@example(["7/day at 05:30 America/Los_Angeles"], 14_000.0, 55.0, [], 20, 300_000.0)
+@example(["12/day at 02:30 Europe/Berlin"], 7100.0, 2, 70.0, [], 20, 300_000.0)
+@example(["12/day at 02:30 Europe/Berlin"], 6901.0, 2, 70.0, [], 20, 300_000.0)
+@example(["7/day at 05:30 America/Los_Angeles"], 14_000.0, 2, 55.0, [], 20, 300_000.0)
+@example(["12/day at 02:30 Europe/Berlin"], 7000.0, 1, 70.0, [], 20, 300_000.0)
 def test_the_closed_forms_are_what_comes_true(
-    texts: list[str], interval: float, days: float, gaps: list[float], count: int, later: float
+    texts: list[str], interval: float, burst: int, days: float, gaps: list[float], count: int, later: float
 ) -> None:
     limits, now = parse_limits(texts), START + days * 86_400
-    first = limiter_of(interval, 2, limits)
+    first = limiter_of(interval, burst, limits)
     for gap in gaps:
         now += gap
         first.take(now)
 
     def copy() -> Limiter:
-        return limiter_of(interval, 2, limits, *state_of(first))
+        return limiter_of(interval, burst, limits, *state_of(first))
 
     times = taken(copy(), now, 50)
     assert [copy().when(nth, now) for nth in range(50)] == pytest.approx(times, abs=1e-4)
@@ -68,6 +70,7 @@ def test_the_closed_forms_are_what_comes_true(
     assert [rest.when(nth, times[count - 1]) for nth in range(50 - count)] == pytest.approx(times[count:], abs=1e-4)
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-4, 1e-4))
     assert min(50, copy().count(now, now + later)) in range(least, most + 1)
+    assert 0 <= copy().least_time(50) <= times[-1] - times[0] + 1e-4
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True), GAPS)

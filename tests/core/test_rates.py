@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.core import Rates, TokenBucket, check_rates
-from app.core.rates import carried, interval_bounds
+from app.core.rates import carried, interval_bounds, most_burst
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
 
@@ -31,10 +31,26 @@ def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
     assert list(faults({"interval": value})) == ["#/interval"]
 
 
+def test_the_bounds_may_be_set() -> None:
+    least, most = interval_bounds(settings(interval=5))
+    assert [check_rates({"interval": one}, settings(interval=5)).interval for one in (least, most)] == [least, most]
+
+
+def test_so_may_those_of_a_limit() -> None:
+    configured = settings(limits="10/s", rate_most=2)
+    assert [check_rates({"limits": {"10/s": one}}, configured).limits for one in ("1/s", "20/s")] == [
+        {"10/s": "1/s"},
+        {"10/s": "20/s"},
+    ]
+
+
 def test_of_a_limit_that_is_none_of_them_sixty_characters_are_shown() -> None:
     assert faults({"limits": {"x" * 61: "5/s"}}) == {
         "#/limits": f"{'x' * 60!r} is none of the configured limits; there are none."
     }
+    with pytest.raises(InvalidRequest) as refused:
+        check_rates({"limits": {"10/s": "x" * 61}}, settings(limits="10/s"))
+    assert [fault.detail for fault in refused.value.faults] == [f"10/s cannot be {'x' * 60!r}: it is no limit."]
 
 
 def test_no_interval_is_longer_than_thirty_years() -> None:
@@ -55,6 +71,10 @@ def test_true_is_no_number() -> None:
 @pytest.mark.parametrize("value", [True, 1.0, "1", 0, 10**6, []])
 def test_a_burst_is_a_whole_number_within_bounds(value: Any) -> None:
     assert list(faults({"burst": value})) == ["#/burst"]
+
+
+def test_a_burst_of_one_may_be_raised_no_further_than_the_rate() -> None:
+    assert [most_burst(settings(burst=1, rate_most=most)) for most in (1, 2.5)] == [1, 2]
 
 
 def test_what_is_asked_for_is_returned() -> None:

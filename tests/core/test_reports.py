@@ -7,6 +7,7 @@ import pytest
 from app.core import (
     HOLDS,
     Batch,
+    CallerDepth,
     Claim,
     Gate,
     Level,
@@ -110,3 +111,9 @@ def test_the_mean_service_time_follows_a_change_by_a_tenth_at_a_time() -> None:
     assert measured.service == pytest.approx(11.0)
     measured.took(1.0)
     assert measured.service == pytest.approx(10.0)
+
+
+def test_what_nobodys_ingestions_have_waiting_is_told_without_a_name() -> None:
+    lined = {(Priority.LOW, ""): (2, 5.0), (Priority.LOW, "web"): (1, 4.0)}
+    told = [("web", Priority.LOW, 1, 4.0, 0), (None, Priority.LOW, 5, 5.0, 3)]
+    assert CallerDepth.longest(lined, {(Priority.LOW, ""): 3}, 9) == told

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core import (
+    Concurrency,
     Gate,
     Pauses,
     Priority,
@@ -17,6 +18,7 @@ from app.core import (
     is_last,
     rank_of,
 )
+from app.core.rules import concurrency_of, pauses_of
 from app.core.states import count_statuses
 from app.errors import Conflict
 from app.memory.backlog import Backlog, Lane
@@ -72,9 +74,43 @@ def test_what_is_kept_makes_the_same_gate_again() -> None:
     one.change_rates(chosen, Rates(interval=10.0), NOW)
     assert one.slow_down(chosen, NOW, NOW) == 20
     one.order_since = NOW
+    one.concurrency = Concurrency(3, {"here": 2})
     again = Gate.of(chosen, NOW, *one.kept())
     assert again.kept() == one.kept()
+    assert again.concurrency == concurrency_of(again.kept()[1]) == one.concurrency
+    assert pauses_of(again.kept()[1]) == one.pauses
     assert (again.pauses, again.pace, again.rates, again.order_since) == (one.pauses, one.pace, one.rates, NOW)
+
+
+def test_what_it_does_not_know_is_kept_for_those_who_do() -> None:
+    others = {"7/min": NOW + 5}
+    assert Gate.of(settings(interval=5), NOW, NOW + 3, others).kept() == (NOW + 3, others)
+
+
+def test_a_part_that_is_resumed_leaves_the_whole_paused() -> None:
+    one = gate()
+    one.pause()
+    one.resume(NOW, Pauses(frozenset({Priority.LOW})))
+    assert one.paused
+
+
+def test_a_pause_that_ended_is_not_kept() -> None:
+    low = Pauses(frozenset({Priority.LOW}))
+    one = Gate.of(settings(), NOW)
+    one.pause(low)
+    again = Gate.of(settings(), NOW, *one.kept())
+    again.resume(NOW, low)
+    assert not Gate.of(settings(), NOW, *again.kept()).pauses
+
+
+def test_a_limit_keeps_the_tokens_it_has_when_it_is_changed() -> None:
+    chosen = settings(interval=0, limits="10/min burst 10, 4/min burst 4")
+    one = Gate.of(chosen, NOW)
+    assert all(one.limiter.take(NOW) for _ in range(3))
+    one.change_rates(chosen, Rates(limits={"10/min burst 10": "20/min burst 20"}), NOW)
+    assert [level.tokens for level in one.limiter.levels(NOW)][1:] == [7, 1]
+    one.change_rates(chosen, Rates(), NOW)
+    assert [level.tokens for level in one.limiter.levels(NOW)][1:] == [7, 1]
 
 
 def test_the_rank_is_the_weight_or_with_aging_the_time_moved_by_it() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core import Priority, Status, SweepFilter, check_sweep
+from app.core import Counts, Ingestion, Priority, Status, SweepFilter, check_sweep, steps
 from app.errors import InvalidRequest
 
 NOW = 1_800_000_000.0
@@ -50,3 +50,22 @@ def test_what_is_none_is_refused_by_name(body: Any, pointers: list[str]) -> None
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 def test_what_is_final_cannot_be_cancelled(status: str) -> None:
     assert faults({"status": status}, "cancel") == ["#/status"]
+
+
+def test_a_sweep_takes_what_has_not_ended_or_failed_unless_it_is_cancelled() -> None:
+    told = [
+        Counts(3),
+        Counts(1, 0, 1),
+        Counts(0, 1, 0, 1),
+        Counts(completed=3),
+        Counts(failed=3),
+        Counts(0, 1, 0, 1, 1),
+    ]
+    listed = [Ingestion(str(nth), 9 - nth, Priority.LOW, NOW, 9, 3, counts) for nth, counts in enumerate(told)]
+
+    def taken(verb: str) -> list[str]:
+        found = steps(verb, SweepFilter(owner="web"), lambda *_, **__: listed, lambda _: iter(()))
+        return [one.id for some, _ in found for one in some]
+
+    assert taken("cancel") == ["0", "1", "2"]
+    assert taken("redrive") == ["2", "4"]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import InOrder, Prospect, Timeline
-from tests.support.timeline import FIRST, NOW, timeline
+from app.core import InOrder, Priority, Prospect, Retry, Shares, Timeline, Turns
+from tests.support.timeline import FIRST, NOW, ListAside, timeline
 
 
 @given(
@@ -103,12 +103,35 @@ def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
     assert made._replace(paused=True).until_started(prospect(0, 2, 1), 0) is None
 
 
+def test_a_batch_that_never_started_waits_for_retries_of_its_own_ingestion_alone() -> None:
+    own, next_one = (NOW + 3, FIRST), (NOW + 100, (FIRST[0], FIRST[1] + 1))
+    assert timeline(own, interval=5.0, waiting=3).batch_start(FIRST, 0, 2, None) == NOW + 10
+    assert timeline(next_one, interval=5.0, waiting=4).batch_start(FIRST, 0, 2, None) == NOW + 10
+
+
+@pytest.mark.parametrize("fair", [False, True])
 @pytest.mark.parametrize(("retries", "last"), [(500, NOW + 600 + 499), (501, NOW + 600)])
-def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float) -> None:
+def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float, fair: bool) -> None:
     made = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2)
-    assert made.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
-    ready_too = made._replace(waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
+
+    def of(waiting: int) -> Prospect:
+        found, all_of_them = prospect(2, waiting, retries), [Retry(NOW + 600, FIRST, Priority.MEDIUM, "a")] * retries
+        turns = Turns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": waiting}, 2, 0, lambda limit: all_of_them[:limit])
+        return found._replace(turns=turns) if fair else found
+
+    assert made.estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
+    next_one = ListAside(*[(NOW + 600, FIRST)] * retries, (NOW + 9000, (FIRST[0], FIRST[1] + 1)))
+    if retries > 500:
+        assert made._replace(aside=next_one).estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
+    ready_too = made._replace(waiting=retries + 3).estimate(of(retries + 1))
     assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
+
+
+def test_where_callers_take_turns_and_all_of_many_retries_are_of_others_they_count_as_due() -> None:
+    others = [Retry(NOW + 600, (2.0, 0), Priority.MEDIUM, "b")] * 501
+    made = timeline(*[(NOW + 600, (2.0, 0))] * 501, interval=1.0, waiting=503)
+    turns = Turns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": 2, "b": 501}, 0, 0, lambda limit: others[:limit])
+    assert made.estimate(prospect(0, 2, 0)._replace(turns=turns))[:4] == (0, NOW, NOW + 2, NOW)
 
 
 def test_beyond_that_the_retries_ahead_are_left_out_of_the_bound() -> None:

@@ -100,6 +100,7 @@ def test_ids_may_be_strings_instead() -> None:
         "#/ids/3": "ids[3] must be a string, not null.",
     }
     assert faults(chosen, ids=[]) == {"#/ids": "ids is empty; at least one is needed."}
+    assert list(faults(chosen, ids=["a", " b", "c\n"])) == ["#/ids/1", "#/ids/2"]
     assert faults(chosen, ids="a") == {"#/ids": 'ids must be an array of strings, not the string "a".'}
     assert faults(ids=["a"]) == {"#/ids/0": 'ids[0] must be an integer, not the string "a".'}
 

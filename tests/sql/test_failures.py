@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -12,6 +13,7 @@ import pytest
 
 from app.core import BatchError, Failure, FailureFilter, Priority
 from app.core.clock import SystemClock
+from app.errors import StoreUnavailable
 from app.sql import failures
 from app.sql.store import SQLStore
 from tests.support.queueing import bury, claimed, settings, submit
@@ -54,3 +56,12 @@ def test_they_are_read_in_the_order_of_their_index(
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]
     assert any("USING INDEX ingest_failures" in line for line in plan), plan
     assert not any("TEMP B-TREE" in line for line in plan), plan
+
+
+def test_that_the_store_is_gone_is_known_before_the_first_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    with closing(SQLStore(settings(store=f"sqlite:///{folder}/queue.db"), SystemClock())) as store:
+        shutil.rmtree(folder)
+        with pytest.raises(StoreUnavailable):
+            store.failures()

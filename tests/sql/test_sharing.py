@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import delete
 
+from app.callbacks import Callback, CallbackState, Delivery
 from app.cli.verify import verify
 from app.core import Pauses, Priority, Rates, Wait, WorkerReport
 from app.core.models import BatchError, Status
@@ -296,3 +298,32 @@ def test_a_rate_and_a_slow_down_hold_for_every_process_and_the_next(open_sql: Op
     other.change_rates(Rates(), "ann")
     assert [entry.by for entry in one.audits(9)] == ["ann", None]
     assert one.stats().pace == 16.0
+
+
+def test_of_an_ingestion_in_smaller_batches_only_the_next_one_may_ride(open_sql: Open) -> None:
+    small, large = open_sql(batch_size=2, interval=0), open_sql(batch_size=6, interval=0, fill=True)
+    submit(large, [1, 2, 3], Priority.HIGH)
+    submit(large, [4, 5], Priority.MEDIUM)
+    submit(small, [6, 7, 8], Priority.LOW)
+    (call,) = claimed(large)
+    # One more id would fit, but its batch is behind one of two.
+    assert [one.batch.ids for one in call.all] == [[1, 2, 3], [4, 5]]
+
+
+def test_a_callback_that_another_process_has_just_sent_is_left_alone(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"webhook_url": "https://hooks.example.org/in", "webhook_secret": "whsec_" + "A" * 32, "interval": 0}
+    slow, quick = open_sql(**told), open_sql(**told)
+    submit(slow, [1])
+    finish(slow, claimed(slow)[0])
+    take = slow._turns.take
+
+    def overtaken(work: Any) -> Any:
+        callback = quick.outbox.claim(30)
+        assert isinstance(callback, Callback)
+        quick.outbox.end(callback, Delivery(CallbackState.SENT))
+        return take(work)
+
+    monkeypatch.setattr(slow._turns, "take", overtaken)
+    assert slow.outbox.claim(30) == 0.0

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from app.cli.verify import verify
 from app.core import Wait
 from app.core.models import Claim, Priority, Status
 from app.errors import BacklogFull, QuotaFull, StoreUnavailable, TooLate
+from app.sql import database as module
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import queues
@@ -362,6 +363,32 @@ def test_a_writer_that_gave_up_leaves_a_connection_that_waits_as_before(tmp_path
     database.define(lambda connection: waits.append(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()))
     assert waits == [300]
     database.close()
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[tuple[Database, sqlite3.Connection]]:
+    """A database, and another connection that has it locked."""
+    path = tmp_path / "ingest.db"
+    database = Database(parse_url(f"sqlite:///{path}", "STORE"), 1, 0.05)
+    database.write(lambda _: None)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield database, other
+    database.close()
+
+
+def test_a_writer_goes_on_once_the_lock_is_free(
+    locked: tuple[Database, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, other = locked
+    monkeypatch.setattr(module.time, "sleep", lambda _: other.in_transaction and other.rollback())
+    assert database.write(lambda _: "written") == "written"
+
+
+def test_a_writer_gives_up_after_its_timeout(locked: tuple[Database, sqlite3.Connection]) -> None:
+    database, _ = locked
+    with pytest.raises(StoreUnavailable, match="busy"):
+        database.write(lambda _: None)
 
 
 def raise_(error: type[BaseException]) -> None:
