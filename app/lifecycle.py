@@ -96,7 +96,10 @@ class Lifecycle:
                 )
 
     def start(self) -> None:
-        """Start dispatching, unless already running. Raises RuntimeError if no thread can be started."""
+        """Start dispatching, unless already running; a worker that died starts anew.
+
+        Raises RuntimeError if no thread can be started.
+        """
         self._is_asked = True
         if isinstance(self.clock, SystemClock):
             self.clock.go_on()
@@ -104,8 +107,6 @@ class Lifecycle:
 
     def _start(self) -> None:
         with self._lock:
-            if self._active:
-                return
             self.worker.start()
             if self.courier:
                 self.courier.start()

@@ -6,7 +6,6 @@ processes share does each of these calls in one transaction.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -44,10 +43,11 @@ from .core import (
     Quote,
     Rates,
     Run,
+    ServedLog,
     Stats,
     Status,
     Steering,
-    Sweep,
+    Sweeps,
     Wait,
     WorkerReport,
     is_last,
@@ -128,87 +128,6 @@ class Ended(NamedTuple):
     error: BatchError | None = None
 
 
-class Served(NamedTuple):
-    """A batch that ended without a call, because all that it asked was known; it has no `started_at`.
-
-    `ingestion` is as it was then, `waited` the seconds since its submission.
-    """
-
-    batch: Batch
-    ingestion: Ingestion
-    waited: float
-
-
-class ServedLog:
-    """What this process served so far: the count of ids and of batches, and those batches that nobody has taken yet.
-
-    Thread-safe.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._new: list[Served] = []
-        self.ids = 0
-        self.batches = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._new)
-
-    def add(self, served: Served | None, ids: int) -> None:
-        """Count ids that were served just now, and add the batch that ended by that, if one did."""
-        with self._lock:
-            self.ids += ids
-            if served:
-                self._new.append(served)
-                self.batches += 1
-
-    def take(self) -> list[Served]:
-        """Returns the batches that were added since the last call, oldest first."""
-        with self._lock:
-            new, self._new = self._new, []
-        return new
-
-
-class Sweeps(ABC):
-    """The sweeps that a store keeps. Thread-safe; every call may raise StoreUnavailable."""
-
-    @abstractmethod
-    def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
-        """Add a sweep over what has been submitted by now; returns it, and whether it is new.
-
-        One that was added under its key before is returned instead. Raises KeyReused if that was another. Forgets what
-        finished more than `RETENTION` seconds ago.
-        """
-
-    @abstractmethod
-    def claim(self, lease: float) -> Sweep | float | None:
-        """Take an unfinished sweep that nobody holds for `lease` seconds; returns it, or in how many seconds to ask
-        again, None where there is none.
-        """
-
-    @abstractmethod
-    def act(
-        self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
-    ) -> tuple[Sweep, list[Ingestion]] | None:
-        """Redrive or cancel these ingestions and record how far the sweep is, in one step, and hold it for longer.
-
-        Returns the sweep and what was redriven or cancelled, without those that refuse it; None if another holds it by
-        now, which changes nothing.
-        """
-
-    @abstractmethod
-    def release(self, sweep: Sweep) -> None:
-        """Let another process go on with it."""
-
-    @abstractmethod
-    def get(self, sweep_id: str) -> Sweep | None:
-        """Returns a sweep, None if it is not known."""
-
-    @abstractmethod
-    def latest(self, limit: int) -> list[Sweep]:
-        """Returns the latest sweeps, newest first."""
-
-
 class Store(ABC):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
@@ -226,10 +145,9 @@ class Store(ABC):
 
     finder: Finder
     """Where ids are."""
+
     served: ServedLog
     """What was answered from what is known; with FRESH, `add`, `claim` and `proceed` add to it."""
-
-    # -- accepting and reporting --
 
     @abstractmethod
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
@@ -305,8 +223,6 @@ class Store(ABC):
     def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
         """Returns when an owner's submission of `count` batches would start and end at each priority."""
 
-    # -- dispatching --
-
     @abstractmethod
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         """Take tokens and the most urgent due batches, up to `limit`, in one step; returns the claims, or what to wait
@@ -368,8 +284,6 @@ class Store(ABC):
     def leave(self, worker_id: str) -> None:
         """Forget a worker."""
 
-    # -- controlling --
-
     @abstractmethod
     def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         """Cancel what has not started; returns the ingestion and whether this call, not an earlier one, cancelled it.
@@ -429,8 +343,6 @@ class Store(ABC):
     @abstractmethod
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         """Returns the latest entries of the audit log, newest first; those with `number` below `before`."""
-
-    # -- observing --
 
     @abstractmethod
     def stats(self) -> Stats:

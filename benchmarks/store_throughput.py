@@ -3,7 +3,8 @@
     python -m benchmarks.store_throughput [--seconds 5] [sqlite] [postgresql]
 
 No HTTP and no rate limit: only the store, as the worker and the routes call it. A claim is counted with its ack; each
-process claims `--limit` batches at once and acks them from as many threads. Submits come from `--threads` threads.
+process runs `--limit` batches at once, each in a thread that acks it and claims the next in one step, as a worker's
+threads do. Submits come from `--threads` threads.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 
 from app.config import Settings
 from app.core import Wait
-from app.core.models import Claim, Priority
+from app.core.models import Priority
 from app.sql.store import SQLStore
 from app.store import Outcome, Submission
 
@@ -122,22 +123,21 @@ def submit_all(store: SQLStore, until: float, threads: int) -> int:
 
 
 def claim_all(store: SQLStore, until: float, limit: int) -> int:
-    """Batches claimed, `limit` at a time, and acked, each from its own thread."""
-    count = 0
-    while time.monotonic() < until:
-        answer = store.claim(limit)
-        if isinstance(answer, Wait):
-            continue
-        if len(answer) == 1:
-            ack(store, answer[0])
-        else:
-            in_threads([lambda claim=claim: ack(store, claim) for claim in answer])
-        count += len(answer)
-    return count
+    """Batches claimed and acked by `limit` threads, each of which claims its next in the step that acks its last."""
+    counts = [0] * limit
 
+    def run(number: int) -> None:
+        claimed = store.claim(1)
+        while time.monotonic() < until:
+            if isinstance(claimed, Wait):
+                claimed = store.claim(1)
+                continue
+            (claim,) = claimed
+            _, claimed = store.proceed(claim, Outcome.ack(RESULTS[: len(claim.batch.ids)]))
+            counts[number] += 1
 
-def ack(store: SQLStore, claim: Claim) -> None:
-    store.end(claim, Outcome.ack(RESULTS[: len(claim.batch.ids)]))
+    in_threads([lambda number=number: run(number) for number in range(limit)])
+    return sum(counts)
 
 
 def in_threads(calls: list[Callable[[], None]]) -> None:

@@ -15,7 +15,6 @@ from .times import Times
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
-_RUNS_SHOWN = 3
 _MOMENTS = ("due_at", "started_at", "ended_at")
 _WAITS = {
     "arrival": "nothing",
@@ -46,7 +45,7 @@ def status_text(status: Document, times: Times) -> str:
         ("should end", end and times.due(end) + _latest(status)),
         ("callback", _callback(status["callback"], times) if status.get("callback") else None),
     ]
-    return "\n".join([_columns(rows), *(_batch(one, times) for one in status["batches"])])
+    return "\n".join([columns(rows), *(_batch(one, times) for one in status["batches"])])
 
 
 def coloured(status: str, width: int = 0) -> str:
@@ -119,7 +118,7 @@ def attempts_text(document: Document, times: Times) -> str:
     told = [printable(_attempt(one, times)) for one in document["attempts"]]
     if not document["kept"]:
         told.append("No attempt is kept; see ATTEMPTS_KEPT.")
-    return "\n".join([_columns(rows), *told])
+    return "\n".join([columns(rows), *told])
 
 
 def _attempt(attempt: Document, times: Times) -> str:
@@ -170,47 +169,9 @@ def quote_text(quotes: Document, times: Times) -> str:
             return "starts when it is resumed"
         return f"starts {times.due(start)}, ends {times.due(quote['estimated_completion'])}{_latest(quote)}"
 
-    return _columns(
+    return columns(
         (priority, f"{count(quote['batches_ahead'])} ahead, {when(quote)}") for priority, quote in quotes.items()
     )
-
-
-def queue_text(queue: Document, times: Times) -> str:
-    """Returns the state of the queue."""
-    times = times.as_of(queue["now"])
-    error, held = queue.get("estimate_error"), queue["hold_until"]
-    rows = [
-        ("worker", queue["worker"]),
-        ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
-        ("callers", _paused_owners(queue)),
-        ("waiting on", queue["waiting_on"] or "nothing"),
-        ("hold ends", held and click.style(times.due(held), fg="yellow")),
-        ("running", count(queue["running"])),
-        ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
-        ("limits", _limits(queue)),
-        ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
-        *((priority, _depth(depth, times)) for priority, depth in queue["priorities"].items()),
-        ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
-        *(("next", _next(batch, times)) for batch in queue["next"]),
-        *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
-        *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
-    ]
-    return _columns(rows)
-
-
-def rate_text(queue: Document) -> str:
-    """Returns the rate in force."""
-    rate = queue["rate"]
-    one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
-    text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
-    return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
-
-
-def concurrency_text(queue: Document) -> str:
-    """Returns how many batches run at once, and where that differs."""
-    found = queue["concurrency"]
-    text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
-    return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
 
 
 def audit_text(page: Document, times: Times) -> str:
@@ -226,38 +187,6 @@ def _entry(entry: Document, times: Times) -> str:
     return f"{times.ago(entry['at'])}, {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
 
 
-def _paused_owners(queue: Document) -> str | None:
-    owners = queue.get("paused_owners")
-    return click.style(printable(f"{', '.join(owners)} paused"), fg="yellow") if owners else None
-
-
-def _limits(queue: Document) -> str | None:
-    binding = queue.get("binding_limit")
-    told = [
-        f"{one['limit']}: {one['tokens']} left{' (binds)' if one['limit'] == binding else ''}"
-        for one in queue.get("limits", ())
-    ]
-    return ", ".join(told) or None
-
-
-def _caller(caller: Document, times: Times) -> str:
-    name = "nobody's" if caller["name"] is None else printable(caller["name"])
-    said = [f"{name}, {caller['priority']}: {count(caller['waiting'])}"]
-    if caller["oldest_at"]:
-        said.append(f"oldest {times.ago(caller['oldest_at'])}")
-    if caller["parked"]:
-        said.append(click.style(f"{caller['parked']} paused", fg="yellow"))
-    return ", ".join(said)
-
-
-def _worker(worker: Document, times: Times) -> str:
-    hung = f", {worker['abandoned']} hung" if worker["abandoned"] else ""
-    slots = f"{worker['busy']} of {worker['slots']} slots busy{hung}"
-    for run in worker.get("runs", ())[:_RUNS_SHOWN]:
-        slots += f", batch {run['batch_id']} started {times.ago(run['started_at'])}"
-    return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
-
-
 def proof_text(proof: Document) -> str:
     """Returns what a log of dispatches proves, in words."""
     limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
@@ -267,28 +196,8 @@ def proof_text(proof: Document) -> str:
     return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])
 
 
-def _depth(depth: Document, times: Times) -> str:
-    parked, waiting = depth.get("parked", 0), depth["waiting"]
-    said = [count(waiting) if waiting else "nothing waits"]
-    if depth["oldest_at"]:
-        said.append(f"oldest {times.ago(depth['oldest_at'])}")
-    if depth["drained_at"]:
-        said.append(f"last goes {times.due(depth['drained_at'])}")
-    if depth.get("paused"):
-        said.append(click.style("paused", fg="yellow"))
-    elif parked:
-        said.append(f"{parked} of paused callers")
-    return ", ".join(said)
-
-
-def _next(batch: Document, times: Times) -> str:
-    start = batch["estimated_start"]
-    when = times.due(start) if start else "when resumed"
-    return f"{when:<12}  {batch['priority']:<6}  {batch['batch_id']}  {_ids(batch['ids'])}"
-
-
 def _batch(batch: Document, times: Times) -> str:
-    line = f"  {batch['batch_id']}  {coloured(batch['status'], 12)}  {_ids(batch['ids'])}"
+    line = f"  {batch['batch_id']}  {coloured(batch['status'], 12)}  {some_ids(batch['ids'])}"
     if batch.get("attempts", 1) > 1:
         line += f"  ({batch['attempts']} attempts)"
     if again := batch.get("next_attempt_at"):
@@ -298,7 +207,8 @@ def _batch(batch: Document, times: Times) -> str:
     return line
 
 
-def _ids(ids: Sequence[Any]) -> str:
+def some_ids(ids: Sequence[Any]) -> str:
+    """Returns the first ids of a batch, and how many more there are."""
     shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
     return shown if len(ids) <= _IDS_SHOWN else f"{shown} and {len(ids) - _IDS_SHOWN} more"
 
@@ -308,7 +218,7 @@ def count(batches: int) -> str:
     return "1 batch" if batches == 1 else f"{batches} batches"
 
 
-def _columns(rows: Iterable[tuple[str, Any]]) -> str:
+def columns(rows: Iterable[tuple[str, Any]]) -> str:
     """Returns names and values in lines; leaves out what is None."""
     shown = [(name, value) for name, value in rows if value is not None]
     width = max((len(name) for name, _ in shown), default=0)

@@ -11,6 +11,7 @@ from ..web import dispatch_document
 from . import display
 from .options import every_option, pausable
 from .remote import Remote, fail, remote
+from .state import concurrency_text, queue_text, rate_text
 from .verify import log_of, read, verify
 from .watch import keep_showing
 
@@ -20,7 +21,7 @@ from .watch import keep_showing
 @remote
 def pause(to: Remote, priority: str | None, owner: str | None) -> None:
     """Start nothing until resumed, or nothing of a priority or a caller; submissions are still accepted."""
-    to.show(to.client.pause(priority=priority, owner=owner), display.queue_text)
+    to.show(to.client.pause(priority=priority, owner=owner), queue_text)
 
 
 @click.command()
@@ -28,14 +29,14 @@ def pause(to: Remote, priority: str | None, owner: str | None) -> None:
 @remote
 def resume(to: Remote, priority: str | None, owner: str | None) -> None:
     """End a pause of the queue, or that of a priority or a caller."""
-    to.show(to.client.resume(priority=priority, owner=owner), display.queue_text)
+    to.show(to.client.resume(priority=priority, owner=owner), queue_text)
 
 
 @click.command("end-hold")
 @remote
 def end_hold(to: Remote) -> None:
     """End a hold that the upstream asked for."""
-    to.show(to.client.end_hold(), display.queue_text)
+    to.show(to.client.end_hold(), queue_text)
 
 
 @click.command()
@@ -47,15 +48,15 @@ def end_hold(to: Remote) -> None:
 def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[str, ...], *, reset: bool) -> None:
     """Change the rate, for all processes and until it is changed again; without an option, say what it is."""
     if reset:
-        to.show(to.client.reset_rate(), lambda queue, _: display.rate_text(queue))
+        to.show(to.client.reset_rate(), lambda queue, _: rate_text(queue))
         return
     named = dict(one.partition("=")[::2] for one in limits)
     if interval is None and burst is None and not named:
-        to.show(to.client.queue(), lambda queue, _: display.rate_text(queue))
+        to.show(to.client.queue(), lambda queue, _: rate_text(queue))
         return
     to.show(
         to.client.change_rate(interval=interval, burst=burst, limits=named or None),
-        lambda queue, _: display.rate_text(queue),
+        lambda queue, _: rate_text(queue),
     )
 
 
@@ -72,7 +73,7 @@ def concurrency(to: Remote, count: int | None, worker: str | None, *, reset: boo
         queue = to.client.change_concurrency(count, worker=worker)
     else:
         queue = to.client.queue()
-    to.show(queue, lambda queue, _: display.concurrency_text(queue))
+    to.show(queue, lambda queue, _: concurrency_text(queue))
 
 
 @click.command()
@@ -90,9 +91,9 @@ def audit(to: Remote, limit: int) -> None:
 def queue(to: Remote, *, watch: bool, every: float) -> None:
     """Show what waits, what it waits for, and what goes next."""
     if watch:
-        keep_showing(to, to.client.queue, display.queue_text, every)
+        keep_showing(to, to.client.queue, queue_text, every)
     else:
-        to.show(to.client.queue(), display.queue_text)
+        to.show(to.client.queue(), queue_text)
 
 
 @click.command()

@@ -61,11 +61,13 @@ from .rules import (
     room_of,
 )
 from .schedule import Aside, Place, runs
+from .served import Served, ServedLog
 from .shares import UNIT, Rota, Shares, caller_of
+from .slots import Slots
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
-from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, check_sweep, same_sweep, steps
-from .timeline import Prospect, Running, Timeline
+from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
+from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
 
@@ -146,9 +148,11 @@ __all__ = [
     "Retry",
     "Rota",
     "Run",
-    "Running",
     "Search",
+    "Served",
+    "ServedLog",
     "Shares",
+    "Slots",
     "Sought",
     "Spot",
     "Stats",
@@ -157,6 +161,7 @@ __all__ = [
     "Strings",
     "Sweep",
     "SweepFilter",
+    "Sweeps",
     "SystemClock",
     "Timeline",
     "Timing",

@@ -60,7 +60,7 @@ def admit(
         )
     if deadline is None:
         return
-    if (earliest := timeline.added(ahead, count, place, turns).last + timeline.service) > deadline:
+    if (earliest := timeline.added(ahead, count, place, turns).last + timeline.slots.service) > deadline:
         raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import Fault, InvalidRequest, KeyReused
@@ -77,6 +78,46 @@ class Sweep(NamedTuple):
         finished_at, until = (now, 0.0) if last else (None, now + lease)
         acted += self.acted
         return self._replace(cursor=cursor, acted=acted, lease_until=until, finished_at=finished_at)
+
+
+class Sweeps(ABC):
+    """The sweeps that a store keeps. Thread-safe; every call may raise StoreUnavailable."""
+
+    @abstractmethod
+    def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
+        """Add a sweep over what has been submitted by now; returns it, and whether it is new.
+
+        One that was added under its key before is returned instead. Raises KeyReused if that was another. Forgets what
+        finished more than `RETENTION` seconds ago.
+        """
+
+    @abstractmethod
+    def claim(self, lease: float) -> Sweep | float | None:
+        """Take an unfinished sweep that nobody holds for `lease` seconds; returns it, or in how many seconds to ask
+        again, None where there is none.
+        """
+
+    @abstractmethod
+    def act(
+        self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
+    ) -> tuple[Sweep, list[Ingestion]] | None:
+        """Redrive or cancel these ingestions and record how far the sweep is, in one step, and hold it for longer.
+
+        Returns the sweep and what was redriven or cancelled, without those that refuse it; None if another holds it by
+        now, which changes nothing.
+        """
+
+    @abstractmethod
+    def release(self, sweep: Sweep) -> None:
+        """Let another process go on with it."""
+
+    @abstractmethod
+    def get(self, sweep_id: str) -> Sweep | None:
+        """Returns a sweep, None if it is not known."""
+
+    @abstractmethod
+    def latest(self, limit: int) -> list[Sweep]:
+        """Returns the latest sweeps, newest first."""
 
 
 def same_sweep(known: Sweep, asked: Sweep) -> Sweep:

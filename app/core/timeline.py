@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from .fair import Turns
@@ -12,12 +12,13 @@ from .line import BatchPlace, Line
 from .models import Priority
 from .reports import Depth, Estimate, Quote
 from .schedule import Aside, Place, runs
+from .slots import Slots
 
 T = TypeVar("T")
 _FIRST: Place = (-math.inf, 0)
 
 _EXACT = 500
-"""How many retries are simulated one by one; with more, a batch that waits for its retry gets an upper bound."""
+"""How many retries are simulated one by one; with more, a batch that waits for its retry gets a lower bound."""
 
 
 class Prospect(NamedTuple):
@@ -49,38 +50,11 @@ class Span(NamedTuple):
     last: float
 
 
-class Running:
-    """The running batches: how many, and when each should end.
-
-    Times are epoch seconds. `started` returns when they started, and is called only if slots matter.
-    """
-
-    def __init__(self, count: int, started: Callable[[], Iterable[float]]) -> None:
-        self.count = count
-        self._started = started
-        self._ends: list[float] | None = None
-
-    def ends(self, now: float, service: float) -> list[float]:
-        """Returns when they should end, in order, if each takes `service` seconds."""
-        if self._ends is None:
-            self._ends = sorted(expected_end(one, now, service) for one in self._started())
-        return self._ends
-
-
-def expected_end(started: float, now: float, service: float) -> float:
-    """Returns when a batch that started at `started` should end.
-
-    One that has outlasted the mean is expected to need as long again as it is already late.
-    """
-    late = now - started - service
-    return now + max(late, -late)
-
-
 class Timeline(NamedTuple):
     """The upcoming starts, as determined by limiter, pause, hold, retries and free slots. Times are epoch seconds.
 
-    `running` batches occupy some of the `slots`; each batch is expected to run for `service` seconds. `waiting` counts
-    all batches in line, and `aside` holds those that wait for a retry; `parked` counts those that are not in line.
+    `waiting` counts all batches in line, `aside` holds those of them that wait for a retry, and `parked` counts what is
+    not in line.
 
     With `early`, a batch may ride in the call of an earlier one or need none, so each of these is the latest it can be.
     """
@@ -88,9 +62,7 @@ class Timeline(NamedTuple):
     now: float
     limiter: Limiter
     not_before: float
-    running: Running
-    slots: int
-    service: float
+    slots: Slots
     paused: bool
     waiting: int
     aside: Aside
@@ -103,7 +75,7 @@ class Timeline(NamedTuple):
 
     def start(self, nth: int) -> float:
         """Returns when the nth ready batch should start."""
-        return max(self.earliest(nth), self._slot(nth))
+        return max(self.earliest(nth), self.slots.free_at(nth))
 
     def last_start(self, extra: int = 0) -> float:
         """Returns when the last waiting batch should start if `extra` more batches were ready."""
@@ -119,7 +91,7 @@ class Timeline(NamedTuple):
             for run in runs(self.limiter, max(self.now, self.not_before), (ready,), retries):
                 if run.nth <= nth < run.nth + run.size:
                     at = run.at(nth)
-        return max(at, self._slot(nth))
+        return max(at, self.slots.free_at(nth))
 
     def added(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> Span:
         """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it.
@@ -178,13 +150,13 @@ class Timeline(NamedTuple):
             if is_parked(priority):
                 found[priority] = Quote(span.nth, None, None, self.early)
             else:
-                last = self._known(span.last + self.service)
+                last = self._known(span.last + self.slots.service)
                 found[priority] = Quote(span.nth, self._known(span.first), last, self.early)
         return found
 
     def completion(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> float | None:
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
-        return self._known(self.added(ahead, count, place, turns).last + self.service)
+        return self._known(self.added(ahead, count, place, turns).last + self.slots.service)
 
     def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int) -> Depth:
         """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion.
@@ -193,13 +165,13 @@ class Timeline(NamedTuple):
         """
         if not waiting:
             return Depth(parked, None, None, parked)
-        drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.service)
+        drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.slots.service)
         return Depth(waiting + parked, oldest_at, drained_at, parked)
 
     def estimate(self, prospect: Prospect) -> Estimate:
         """Returns what an unfinished ingestion can expect."""
         now, (place, ahead, waiting, retrying, started, parked, turns) = self.now, prospect
-        ends = [expected_end(one, now, self.service) for one in started]
+        ends = list(map(self.slots.expected_end, started))
         if not waiting:
             return Estimate(0, None, max(ends), now)
         if parked:
@@ -211,7 +183,7 @@ class Timeline(NamedTuple):
             span = self._span(place, end, ahead, waiting, fresh=fresh)
         if self.paused:
             return Estimate(span.nth, None, None, now if ends else None, self.early)
-        completion = max(span.last + self.service, *ends, now)
+        completion = max(span.last + self.slots.service, *ends, now)
         earliest = self.earliest(0) if self.early else span.earliest
         return Estimate(span.nth, span.first, completion, now if ends else earliest, self.early)
 
@@ -233,7 +205,7 @@ class Timeline(NamedTuple):
                 line.add(*later.pop()[1:])
             item = line.take()
             limiter = limiter.after(1, due)
-            found.append((item, self._known(max(due, self._slot(len(found))))))
+            found.append((item, self._known(max(due, self.slots.free_at(len(found))))))
         return found
 
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
@@ -255,7 +227,7 @@ class Timeline(NamedTuple):
         since = max(self.now, self.not_before)
         own = [run for run in runs(self.limiter, since, (ahead, ready, behind), grouped) if run.group == 1]
         first_nth, last_nth = own[0].nth, own[-1].nth + own[-1].size - 1
-        slots = self._slot(first_nth), self._slot(last_nth)
+        slots = self.slots.free_at(first_nth), self.slots.free_at(last_nth)
         return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
 
     def _by_turns(self, turns: Turns, count: int, *, fresh: bool = True) -> Span:
@@ -266,7 +238,7 @@ class Timeline(NamedTuple):
         since, exact = max(self.now, self.not_before), len(retries) <= _EXACT
         if exact and (played := turns.played(self.limiter, since, self.waiting, count, retries)):
             first, last = played
-            start, end = max(first.at, self._slot(first.nth)), max(last.at, self._slot(last.nth))
+            start, end = max(first.at, self.slots.free_at(first.nth)), max(last.at, self.slots.free_at(last.nth))
             return Span(first.nth, first.at, start, end)
         # With too many retries to play through, they count as if they were due.
         span = self._in_line(*turns.ends(count))
@@ -278,7 +250,7 @@ class Timeline(NamedTuple):
     def _in_line(self, first: int, last: int) -> Span:
         """Returns the starts from one number to another, with no gap in between."""
         earliest = self.earliest(first)
-        start = max(earliest, self._slot(first))
+        start = max(earliest, self.slots.free_at(first))
         return Span(first, earliest, start, start if last == first else self.start(last))
 
     def _number(self, ahead: int, place: Place) -> int:
@@ -288,18 +260,6 @@ class Timeline(NamedTuple):
         while aside and (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
             nth = more
         return nth
-
-    def _slot(self, nth: int) -> float:
-        """Returns when a slot is free for start number `nth`: idle slots first, then each as its batch ends."""
-        if not self.service:
-            return self.now
-        rounds, which = divmod(nth, self.slots)
-        later = which - max(0, self.slots - self.running.count)
-        if later < 0:
-            return self.now + rounds * self.service
-        ends = self.running.ends(self.now, self.service)
-        free_at = ends[later + max(0, self.running.count - self.slots)] if ends else self.now
-        return free_at + rounds * self.service
 
     def _known(self, moment: float) -> float | None:
         return None if self.paused else moment

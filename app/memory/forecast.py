@@ -19,7 +19,7 @@ from ..core import (
     Place,
     Priority,
     Prospect,
-    Running,
+    Slots,
     Timeline,
     Turns,
     caller_of,
@@ -42,9 +42,7 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
         now,
         gate.limiter,
         gate.hold_until,
-        Running(state.running, state.started),
-        state.slots(now),
-        state.measured.service,
+        Slots(state.slots(now), state.leases.calls, state.leases.started, state.measured.service, now),
         gate.paused,
         state.backlog.total,
         state.aside,
@@ -67,7 +65,7 @@ def line_of(
 def prospect_of(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
     where = place(record)
-    started = [lease.claim.claimed_at for lease in state.leases.values() if lease.record is record]
+    started = [lease.claim.claimed_at for lease in state.leases if lease.record is record]
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
         return Prospect(where, state.backlog.ahead(where), waiting, retrying, started, parked)

@@ -15,9 +15,7 @@ from ..core import (
     WAITING,
     Answer,
     Answers,
-    Attempt,
     Batch,
-    BatchError,
     Batches,
     Claim,
     Counts,
@@ -32,37 +30,11 @@ from ..core import (
     states_of,
 )
 from ..store import Submission
+from .details import NO_DETAILS, Details
 
 T = TypeVar("T")
 
-
-class Details:
-    """What differs from the default in some batches of an ingestion, by position.
-
-    `times` holds the start and the end of the latest attempt of each batch that ever started, 16 bytes a batch; they
-    start in the order of their positions, unless some await others. `log` has the latest attempts, where they are kept.
-    `answers` has the batches of which some ids failed or wait: together, those in line need `starts` more starts than
-    there are such batches, and ask `spared` ids less than they hold. `served` counts the ids that got their answer
-    without a call.
-    """
-
-    __slots__ = ("answers", "attempts", "dues", "errors", "log", "results", "served", "spared", "starts", "times")
-
-    def __init__(self) -> None:
-        self.attempts: dict[int, int] = {}
-        self.errors: dict[int, BatchError] = {}
-        self.dues: dict[int, float] = {}
-        self.log: dict[int, tuple[Attempt, ...]] = {}
-        self.results: dict[int, Sequence[Answer]] = {}
-        self.answers: dict[int, Answers] = {}
-        self.starts = self.spared = self.served = 0
-        self.times = array("d")
-
-
 _IN_LINE = (NEW, WAITING)
-
-_NO_DETAILS = Details()
-"""Shared by all records in which nothing has started, because there may be very many; never written to."""
 
 
 class Record:
@@ -110,7 +82,7 @@ class Record:
         count = batch_count(len(self.ids), batch_size)
         self.states = bytearray(count)
         self.tally = [count, 0, 0, 0, 0]
-        self.details = _NO_DETAILS
+        self.details = NO_DETAILS
 
     def start(self, position: int, now: float) -> None:
         """Record that a batch starts now."""
@@ -144,7 +116,7 @@ class Record:
             self.details.results[position] = self.complete(position)
 
     def _detail(self) -> None:
-        if self.details is _NO_DETAILS:
+        if self.details is NO_DETAILS:
             self.details = Details()
 
     def _reach(self, position: int) -> None:
@@ -300,18 +272,6 @@ class Record:
                 yield at, details.results[at] or ["null"] * self.answers(at).size
             elif state == FAILED or at in details.answers:
                 yield at, self.answers(at).told(state, details.errors.get(at))
-
-
-class Lease:
-    """A running claim, when it expires without a heartbeat, and the id of the batch in whose call it rides, if any."""
-
-    __slots__ = ("claim", "record", "rode_with", "until")
-
-    def __init__(self, record: Record, claim: Claim, until: float, rode_with: str | None) -> None:
-        self.record = record
-        self.claim = claim
-        self.until = until
-        self.rode_with = rode_with
 
 
 def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:

@@ -14,6 +14,8 @@ from ..core import (
     Claim,
     Mark,
     Need,
+    Served,
+    ServedLog,
     answers_told,
     leading,
     mark_of,
@@ -22,7 +24,7 @@ from ..core import (
     since_of,
 )
 from ..queue import Entry
-from ..store import Outcome, Served, ServedLog, Submission
+from ..store import Outcome, Submission
 from .known import KnownIds
 from .record import Record
 
@@ -69,7 +71,7 @@ class Serving:
         """Note which ids a call asks, for the first of its batches with each, which ends last."""
         for claim in reversed(call.all):
             batch = claim.batch
-            record = self._state.leases[batch.ingestion_id, batch.position].record
+            record = self._state.leases.record_of(batch)
             self.known.ask(scope_of(self._settings, record.owner), batch.ids, (record.order, batch.position))
 
     def ended(self, record: Record, position: int, outcome: Outcome, now: float) -> None:

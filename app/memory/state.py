@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from ..config import Settings
@@ -21,28 +20,24 @@ from ..core import (
     Clock,
     Gate,
     Measured,
-    Timeline,
+    ServedLog,
     Wait,
     WorkerReport,
-    admit,
-    batch_count,
-    check_quota,
     outcome_of,
     room_of,
-    since_of,
     this_process,
 )
 from ..queue import Entry, ReadyQueue
-from ..store import Outcome, ServedLog, Submission
+from ..store import Outcome
 from .aside import Aside
 from .backlog import Backlog, Lane
 from .callbacks import MemoryOutbox
 from .fair import Fair, FairQueue
-from .forecast import line_of, prospect_of, timeline_of
 from .holdings import Holdings
 from .identifiers import RandomIds
+from .leases import Leases
 from .minutes import Minutes
-from .record import Lease, Record
+from .record import Record
 from .registry import Registry
 from .serving import Serving
 
@@ -62,8 +57,7 @@ class MemoryState:
         self.registry = Registry(settings.retention)
         self.outbox = MemoryOutbox(settings, clock)
         self.measured = Measured()
-        self.leases: dict[tuple[str, int], Lease] = {}
-        self.riders = 0
+        self.leases = Leases(settings.lease)
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
         self.parked: dict[Record, list[Entry[Record]]] = {}
@@ -72,7 +66,7 @@ class MemoryState:
         self.order = 0
         self.settings = settings
         self._clock = clock
-        self._ids = RandomIds()
+        self.ids = RandomIds()
         self.holdings = Holdings() if settings.key_quota else None
         self.served = ServedLog()
         self.serving = Serving(self, settings, self.served) if settings.fresh is not None else None
@@ -81,15 +75,6 @@ class MemoryState:
     def record(self, ingestion_id: str) -> Record:
         """Raises UnknownIngestion."""
         return self.registry.get(ingestion_id, self._clock.now())
-
-    @property
-    def running(self) -> int:
-        """How many calls are in process; a batch that rides has none of its own."""
-        return len(self.leases) - self.riders
-
-    def started(self) -> Iterator[float]:
-        """Yields when the calls in process started."""
-        return (one.claim.claimed_at for one in self.leases.values() if one.rode_with is None)
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
@@ -104,36 +89,6 @@ class MemoryState:
         """Returns how many batches may run at once, in all workers."""
         slots = sum(one.slots for one in self.present(now))
         return min(slots or self.gate.concurrency.each or self.settings.concurrency, room_of(self.settings, 0))
-
-    def add(self, submission: Submission) -> tuple[Record, bool]:
-        settings, key, now = self.settings, submission.key, self._clock.now()
-        self.registry.forget(now)
-        if key is not None and (known := self.registry.with_key(submission.owner, key, submission.fingerprint)):
-            return known, False
-        served = self.serving.leading(submission, self.order + 1, now) if self.serving else ()
-        left = max(0, len(submission.ids) - len(served) * settings.batch_size)
-        count = batch_count(left, settings.batch_size)
-        timeline = timeline_of(self, now)
-        ahead, new, turns = line_of(self, submission.priority, now, submission.owner)
-        if count:
-            self._check_quota(submission.owner, left, timeline)
-            admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
-        self.order += 1
-        since = since_of(settings, submission.fresh, now)
-        record = Record(self._ids.next(), self.order, new[0], now, settings.batch_size, submission, since)
-        record.parked = self.gate.pauses.cover(record.priority, record.owner)
-        if count and not record.parked:
-            record.estimated_completion = timeline.completion(ahead, count, new, turns)
-        self.registry.add(record)
-        if key is not None:
-            self.registry.remember_key(submission.owner, key, submission.fingerprint, record)
-        self.backlog.add(record)
-        self.recount(record, 0)
-        if self.serving:
-            self.serving.serve_first(record, served, now)
-        if count:
-            self.line_up(Entry(record.rank, record.order, record.cursor, now, record), now)
-        return record, True
 
     def line_up(self, entry: Entry[Record], now: float) -> None:
         """Put a batch in line, or where it belongs while it is parked or not due."""
@@ -165,7 +120,7 @@ class MemoryState:
     def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
         now = self._clock.now()
         self.gate = self.gate.at(self.settings, now)
-        limiter, room = self.gate.limiter, room_of(self.settings, self.running)
+        limiter, room = self.gate.limiter, room_of(self.settings, self.leases.calls)
         entry = self._to_ask(now)
         if entry is None and self.first(now):
             return Wait(0.0, "answer")  # more is known than one step serves
@@ -236,7 +191,7 @@ class MemoryState:
             self.fair.queue.take_turn()
         self.leave_line(entry)
         self.recount(record, -starts)
-        self.leases[record.id, position] = Lease(record, claim, now + self.settings.lease, rode_with)
+        self.leases.add(record, claim, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         if kept := self.settings.attempts_kept:
             made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
@@ -246,8 +201,6 @@ class MemoryState:
             if not minute.starts:
                 minute.interval = self.gate.steady_interval(self.settings, now)
             minute.start(record.priority, now - entry.due)
-        else:
-            self.riders += 1
         where = record.priority, entry.rank, entry.order
         self.dispatches.append(
             (now, entry.due, record.id, position, attempt, *where, limited_by, record.owner, rode_with)
@@ -262,23 +215,14 @@ class MemoryState:
                 following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
         self.queue.pop(following)
 
-    def lease_of(self, claim: Claim) -> Lease | None:
-        """Returns the lease of a claim, None if it is no longer the latest of its batch."""
-        lease = self.leases.get((claim.batch.ingestion_id, claim.batch.position))
-        if lease and claim.is_latest(lease.claim.batch.attempt, lease.claim.claimed_at):
-            return lease
-        return None
-
     def end(self, claim: Claim, outcome: Outcome) -> tuple[Record, int, BatchError | None] | None:
         """End a claim; returns the batch's record, state and error, None if it is no longer the latest of its batch."""
-        lease = self.lease_of(claim)
+        lease = self.leases.of(claim)
         if lease is None:
             return None
         state, error, results, delay, counted = outcome
         now, record, position = self._clock.now(), lease.record, claim.batch.position
-        del self.leases[record.id, position]
-        if lease.rode_with is not None:
-            self.riders -= 1
+        self.leases.drop(lease)
         if self.serving:
             self.serving.ended(record, position, outcome, now)
         details, answers = record.details, None
@@ -337,14 +281,3 @@ class MemoryState:
         self.backlog.change(record, by)
         if self.holdings:
             self.holdings.recount(record)
-
-    def _check_quota(self, owner: str | None, count: int, timeline: Timeline) -> None:
-        holdings = self.holdings
-        if holdings is None or owner is None:
-            return
-
-        def until_started(ids: int) -> float | None:
-            record, nth = holdings.reach(owner, ids)
-            return timeline.until_started(prospect_of(self, record), batch_count(nth, record.batch_size) - 1)
-
-        check_quota(self.settings.key_quota, count, holdings.ids(owner), until_started)

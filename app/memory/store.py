@@ -41,7 +41,7 @@ from ..core import (
     steer,
 )
 from ..store import Ended, Outcome, Store, Submission
-from . import controls
+from . import admission, controls
 from .failures import failures
 from .finder import MemoryFinder
 from .forecast import callers, depths, estimate, line_of, timeline_of, upcoming
@@ -69,7 +69,7 @@ class MemoryStore(Store):
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
         hashes = hashes_of(submission.ids) if self._settings.find_ids else {}
         with self._lock:
-            record, new = self._state.add(submission)
+            record, new = admission.add(self._state, submission, self._clock.now())
             if new:
                 self._state.registry.hashes.add(record, hashes)
             return record.snapshot(), new
@@ -175,15 +175,13 @@ class MemoryStore(Store):
 
     def renew(self, claims: Sequence[Claim]) -> None:
         with self._lock:
-            until = self._clock.now() + self._settings.lease
+            now = self._clock.now()
             for claim in claims:
-                if lease := self._state.lease_of(claim):
-                    lease.until = until
+                self._state.leases.renew(claim, now)
 
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         with self._lock:
-            now, state = self._clock.now(), self._state
-            lapsed = [lease for lease in state.leases.values() if lease.until <= now]
+            lapsed = self._state.leases.lapsed(self._clock.now())
             return [self._lose(lease.record, lease.claim) for lease in lapsed]
 
     def _lose(self, record: Record, claim: Claim) -> tuple[Claim, Ingestion]:
@@ -219,7 +217,7 @@ class MemoryStore(Store):
         with self._lock:
             state = self._state
             worker = next(reversed(state.workers), None)
-            running = sorted((one.claim for one in state.leases.values()), key=lambda claim: claim.claimed_at)
+            running = sorted((one.claim for one in state.leases), key=lambda claim: claim.claimed_at)
             return [
                 Run(worker, batch.id, batch.ingestion_id, batch.attempt, claimed_at)
                 for batch, _, claimed_at, _ in running[:limit]
@@ -273,10 +271,10 @@ class MemoryStore(Store):
                 now,
                 first_due=state.first_due(now),
                 slots=state.slots(now),
-                room=room_of(self._settings, state.running),
+                room=room_of(self._settings, state.leases.calls),
                 waiting=state.backlog,
                 pace=gate.slowed_to(self._settings, now),
-                running=state.running,
+                running=state.leases.calls,
                 service=state.measured.service,
                 depths=depths(state, now),
                 accuracy=state.measured.accuracy(),

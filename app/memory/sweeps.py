@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from ..core import Clock, Ingestion, Sweep, same_sweep
+from ..core import Clock, Ingestion, Sweep, Sweeps, same_sweep
 from ..errors import Refusal
-from ..store import Sweeps
 from . import controls
 from .state import MemoryState
 

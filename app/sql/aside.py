@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from ..core import Place
 from .rows import QueueRow
@@ -16,12 +17,20 @@ from .wire import Wire
 _MOST = 501
 """How many retries are read: one more than a Timeline simulates, so that it sees when there are more."""
 
+_COUNTED = 20_000
+"""How many batches in line that started before may be looked at to count the retries among them."""
+
 _SOONEST = (
     select(batches.c.due, batches.c.rank, batches.c.order)
     .where(batches.c.instance == THIS, IS_ASIDE)
     .order_by(batches.c.due)
     .limit(bindparam("limit"))
 )
+_is_before = or_(
+    batches.c.rank < bindparam("end_rank"),
+    (batches.c.rank == bindparam("end_rank")) & (batches.c.order < bindparam("end_order")),
+)
+_COUNT = select(func.count()).select_from(batches).where(batches.c.instance == THIS, IS_ASIDE, _is_before)
 _of_these = (
     select(batches.c.due)
     .where(
@@ -31,10 +40,7 @@ _of_these = (
             batches.c.rank > bindparam("rank"),
             (batches.c.rank == bindparam("rank")) & (batches.c.order >= bindparam("order")),
         ),
-        or_(
-            batches.c.rank < bindparam("end_rank"),
-            (batches.c.rank == bindparam("end_rank")) & (batches.c.order < bindparam("end_order")),
-        ),
+        _is_before,
     )
     .limit(1)
 )
@@ -43,19 +49,23 @@ _BOUNDS = _of_these.order_by(batches.c.due), _of_these.order_by(batches.c.due.de
 
 
 class Aside:
-    """The batches set aside until they are due, in one snapshot or turn: the first to fall due, read once.
+    """The batches set aside until they are due, in one snapshot or turn: the first to fall due are read once.
 
-    Those that fall due later count as ready, which may make estimates late but bounds what a turn reads.
+    Those after them are counted, as if they fell due together with the last one read: an estimate before that moment is
+    exact, one after it may be late. Where they are too many to count in a turn, they count as ready.
     """
 
     def __init__(self, connection: Wire, queue: QueueRow) -> None:
         self._connection = connection
         self._queue = queue
         self._read: list[tuple[float, Place]] | None = None
+        self._counts: dict[Place | None, int] = {}
 
     def due_by(self, moment: float, before: Place | None) -> int:
         """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
         known = self._known()
+        if len(known) == _MOST and moment >= known[-1][0] and self._queue.lined <= _COUNTED:
+            return self._count(before)
         due = known[: bisect_right(known, moment, key=itemgetter(0))]
         return len(due) if before is None else sum(place < before for _, place in due)
 
@@ -69,6 +79,13 @@ class Aside:
         values["this"] = self._queue.instance
         least, most = (self._connection.execute(statement, values).scalar() for statement in _BOUNDS)
         return float(least), float(most)
+
+    def _count(self, before: Place | None) -> int:
+        if before not in self._counts:
+            rank, order = before or (math.inf, 0)
+            values = {"this": self._queue.instance, "end_rank": rank, "end_order": order}
+            self._counts[before] = int(self._connection.execute(_COUNT, values).scalar())
+        return self._counts[before]
 
     def _known(self) -> list[tuple[float, Place]]:
         if self._read is None:

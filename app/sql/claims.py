@@ -12,14 +12,14 @@ from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
 from .picks import PROMOTE, Candidate, first_due
 from .riders import riding
-from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches
+from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches, some_of
 from .serving import Serving
 from .turns import Turn
 from .wire import Values
 
 _KEY = "instance", "order", "position", "rank"
 _STARTED = "state", "line", "attempt", "started_at", "lease_until", "rides", "worker"
-_FRESH = insert(batches).values({name: bindparam(name) for name in _KEY + _STARTED})
+_FRESH = insert(batches).values(some_of(batches, _KEY + _STARTED))
 _LOG = insert(dispatches).values(all_of(dispatches))
 _START = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _STARTED})
 _TRIM = delete(dispatches).where(dispatches.c.instance == THIS, dispatches.c.number <= bindparam("last"))
@@ -162,7 +162,7 @@ def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> 
             key = {"of_instance": instance, "of_order": row.order, "of_position": candidate.position}
             again.append(values | key)
     if fresh:
-        turn.connection.execute(_FRESH, fresh)
+        turn.connection.each(_FRESH, fresh)
     if again:
         turn.connection.execute(_START, again)
     turn.save({one.candidate.row.order: one.candidate.row for one in chosen}.values())
@@ -190,7 +190,7 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
                 "rode_with": rode_with,
             }
         )
-    turn.connection.execute(_LOG, entries)
+    turn.connection.each(_LOG, entries)
     if settings.attempts_kept:
         attempts.start(turn, settings, entries, [one.candidate.fresh for one in chosen])
     calls = [one.candidate for one in chosen if one.rode_with is None]

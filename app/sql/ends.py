@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, null, select, update
+from sqlalchemy.dialects import postgresql
 
 from ..config import Settings
 from ..core import (
@@ -26,7 +27,7 @@ from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions
+from .schema import ASIDE, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions, some_of
 from .turns import Turn
 from .wire import Values
 
@@ -34,6 +35,8 @@ CLAIM_COLUMNS = [*INGESTION_COLUMNS, batches.c.rides, *BATCH_COLUMNS]
 """What is read of a claim, without its ids."""
 
 WIDTH = len(CLAIM_COLUMNS)
+
+_ID, _POSITION = INGESTION_NAMES.index("id"), len(INGESTION_NAMES) + 1
 
 _CHANGED = (
     "state",
@@ -47,7 +50,17 @@ _CHANGED = (
     "left",
     "alone",
 )
-_END = update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED} | {"worker": null()})
+_given = {name: bindparam(f"of_{name}", type_=batches.c[name].type) for name in ("instance", "order", "position")}
+_given |= some_of(batches, ("rank", *_CHANGED))
+_ended = postgresql.insert(batches).from_select(list(_given), select(*_given.values()))
+# Where many end together, a conflict finds each by its key, whatever a new table's statistics suggest for a join.
+_END = {
+    True: update(batches).where(*THIS_BATCH).values({name: bindparam(name) for name in _CHANGED} | {"worker": null()}),
+    False: _ended.on_conflict_do_update(
+        index_elements=["instance", "order", "position"],
+        set_={name: _ended.excluded[name] for name in _CHANGED} | {"worker": null()},
+    ),
+}
 _OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
 _CLAIM = (
     select(*CLAIM_COLUMNS)
@@ -68,8 +81,10 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
     after: list[Ended | None] = []
     ends, knows = Ends(turn, settings), settings.fresh is not None
-    found = turn.connection.firsts(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
-    for (claim, outcome), columns in zip(ended, found, strict=True):
+    rows = turn.connection.found(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
+    found = {(columns[_ID], columns[_POSITION]): columns for columns in rows}
+    for claim, outcome in ended:
+        columns = found.get((claim.batch.ingestion_id, claim.batch.position))
         part = columns[-1] if columns and knows else None
         if columns and ends.is_latest(columns, claim):
             after.append(ends.end(columns, outcome, claim.batch.priority, part))
@@ -141,6 +156,7 @@ class Ends:
             "of_instance": queue.instance,
             "of_order": row.order,
             "of_position": position,
+            "rank": row.rank,
             "state": state,
             "line": line,
             "attempt": attempt if counted else attempt - 1,
@@ -170,7 +186,8 @@ class Ends:
         if self._calls:
             known.ended(self._turn, self._calls)
         if self._batches:
-            self._turn.connection.execute(_END, list(self._batches.values()))
+            connection = self._turn.connection
+            connection.each(_END[connection.is_sqlite], list(self._batches.values()))
             if self._attempts:
                 attempts.end(self._turn, self._attempts)
             if self._turn.queue.fair:

@@ -5,6 +5,7 @@ Every row belongs to an `instance`, so that differently named instances share a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -456,4 +457,9 @@ audits = Table(
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:
     """Returns the values of a whole row, to be given by the names of the columns."""
-    return {column.name: bindparam(column.name, type_=column.type) for column in table.c}
+    return some_of(table, table.c.keys())
+
+
+def some_of(table: Table, names: Iterable[str]) -> dict[str, BindParameter[Any]]:
+    """Returns the values of some columns, to be given by their names."""
+    return {name: bindparam(name, type_=table.c[name].type) for name in names}

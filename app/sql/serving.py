@@ -21,6 +21,7 @@ from ..core import (
     Known,
     Need,
     Priority,
+    Served,
     Status,
     leading,
     mark_of,
@@ -28,7 +29,7 @@ from ..core import (
     scope_of,
     statuses,
 )
-from ..store import Served, Submission
+from ..store import Submission
 from . import known
 from .answers import packed, told_of
 from .ends import settle

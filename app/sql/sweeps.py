@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from ..config import Settings
-from ..core import Ingestion, Priority, Status, Sweep, SweepFilter, same_sweep
+from ..core import Ingestion, Priority, Status, Sweep, SweepFilter, Sweeps, same_sweep
 from ..errors import Refusal
-from ..store import Sweeps
 from . import controls
 from .audits import note
 from .database import Database

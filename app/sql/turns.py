@@ -10,9 +10,8 @@ from typing import Any, TypeVar
 from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..core import Priority
+from ..core import Priority, Served, ServedLog
 from ..errors import Refusal, StoreUnavailable
-from ..store import Served, ServedLog
 from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from .. import signals
-from ..core import COMPLETED, FAILED, Batch, BatchError, Ingestion, Timing
-from ..store import Ended, Outcome, ServedLog
+from ..core import COMPLETED, FAILED, Batch, BatchError, Ingestion, ServedLog, Timing
+from ..store import Ended, Outcome
 
 logger = logging.getLogger("flask_ingestion")
 

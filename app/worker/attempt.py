@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeVar
 
 from .. import signals
 from ..config import Settings
@@ -17,16 +17,13 @@ from ..core import (
     BatchError,
     Claim,
     Clock,
-    Id,
     Ingestion,
     Status,
     Timing,
     Wait,
-    merged,
-    parted,
     refused_together,
 )
-from ..errors import HoldQueue, IngestError, PermanentError, StoreUnavailable
+from ..errors import HoldQueue, PermanentError, StoreUnavailable
 from ..processors import Attempt, attempting
 from ..store import Ended, Outcome, Store
 from .announcements import (
@@ -39,6 +36,7 @@ from .announcements import (
     named,
 )
 from .announcer import Announcer
+from .call import Completed, Failed, Held, Process, call
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
 
@@ -48,28 +46,6 @@ T = TypeVar("T")
 
 TROUBLE_MAX = 10.0
 """Most seconds between two tries while the store cannot be reached."""
-
-Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
-"""Takes a call's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
-
-
-class Completed(NamedTuple):
-    """The processor returned; `of_riders` are the results of each batch that rode along."""
-
-    results: Sequence[Answer]
-    of_riders: Sequence[Sequence[Answer]] = ()
-
-
-class Failed(NamedTuple):
-    """The processor raised."""
-
-    error: BaseException
-
-
-class Held(NamedTuple):
-    """The upstream asked for a hold."""
-
-    hold: HoldQueue
 
 
 class Attempts:
@@ -116,7 +92,7 @@ class Attempts:
         """
         hand = Hand(Slot(claim, self._clock.now()))
         with attempting(self._asked_by(hand)):
-            result = self._attempt(hand)
+            result = self._call(hand)
             self._settle(hand, result)
         return result.error if isinstance(result, Failed) else None
 
@@ -149,12 +125,16 @@ class Attempts:
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
         batch = hand.slot.claim.batch
-        result = self._attempt(hand)
+        result = self._call(hand)
         if hand.given_up.is_set():
             # The batch was put back or failed, and may already run elsewhere under the same attempt number.
             logger.info("the late outcome of %s is dropped", named(batch), extra=fields(batch))
             return None
         return self._settle(hand, result)
+
+    def _call(self, hand: Hand) -> Completed | Failed | Held:
+        batches = [one.batch for one in hand.slot.claim.all]
+        return call(self._process, batches, self._emitter, by_id=self._asks_once)
 
     def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
@@ -168,36 +148,6 @@ class Attempts:
         else:
             self._fail(hand, result.error)
         return self._next(hand)
-
-    def _attempt(self, hand: Hand) -> Completed | Failed | Held:
-        """Call the processor; nothing it raises ends this thread."""
-        batches = [one.batch for one in hand.slot.claim.all]
-        if logger.isEnabledFor(logging.INFO):
-            for batch in batches:
-                logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-        parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
-        try:
-            for batch in batches:
-                self._emitter.emit(signals.batch_started, batch=batch)
-            with self._emitter.app.app_context():
-                if len(parts) == 1 and not self._asks_once:
-                    return Completed(self._process(parts[0]))
-                asked = merged(parts)
-                own, *others = parted(parts, asked, self._process(asked))
-                return Completed(own, others)
-        except HoldQueue as hold:
-            return Held(hold)
-        except BaseException as error:
-            for batch in batches:
-                logger.warning(
-                    "attempt %d at %s failed: %s",
-                    batch.attempt,
-                    named(batch),
-                    BatchError.of(error).message,
-                    exc_info=batch is batches[0] and not isinstance(error, IngestError),
-                    extra=fields(batch),
-                )
-            return Failed(error)
 
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()

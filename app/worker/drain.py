@@ -11,7 +11,8 @@ from ..signals import Emitter
 from ..store import Store
 from .announcements import announce_served
 from .announcer import Announcer
-from .attempt import Attempts, Process
+from .attempt import Attempts
+from .call import Process
 from .crew import Crew
 
 

@@ -15,7 +15,8 @@ from ..signals import Emitter
 from ..store import Store
 from .announcements import fields, named
 from .announcer import Announcer
-from .attempt import TROUBLE_MAX, Attempts, Process
+from .attempt import TROUBLE_MAX, Attempts
+from .call import Process
 from .crew import Crew
 
 logger = logging.getLogger("flask_ingestion")

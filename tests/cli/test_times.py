@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.cli import display
+from app.cli.state import queue_text
 from app.cli.times import Times
 from app.core import WorkerReport
 from app.core.documents import timestamp
@@ -52,7 +52,7 @@ def test_the_times_of_the_queue_are_by_the_clock_of_the_service(serve: Callable[
     host.store.report(WorkerReport("w", "a-host", 7, "1", 4, 1, 0))
     (claim,) = claimed(host.store)
     host.clock.advance(2)
-    text = display.queue_text(host.client.get("/queue").get_json(), Times(0.0))
+    text = queue_text(host.client.get("/queue").get_json(), Times(0.0))
     ran = f"batch {claim.batch.id} started 2 s ago"
     assert f"at work     a-host, process 7, 1 of 4 slots busy, {ran}, seen 2 s ago" in text
     assert "1 batch, oldest 2 min ago, last goes in 58 s" in text

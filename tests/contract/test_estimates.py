@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.core import Batch, Depth, Priority, Quote
 from app.errors import BacklogFull, TooLate
-from app.store import Store
+from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import claimed, estimate_of, finish, retry, settings, submit
 from tests.support.simulation import BOOM, Simulation
@@ -222,6 +223,26 @@ def test_beyond_what_is_played_through_there_are_bounds(new_store: Callable[...,
     assert (behind.start, behind.completion) == (clock.now(), clock.now())
     depth = store.stats().depths[Priority.LOW]
     assert depth.drained_at == START + 600 + 599
+
+
+def test_very_many_retries_that_are_not_due_hold_nothing_up(
+    new_store: Callable[..., Store],
+) -> None:
+    """After an upstream's outage, whatever was tried meanwhile waits for its retry."""
+    store = new_store(interval=5.0, burst=700, concurrency=700, batch_size=1)
+    urgent = submit(store, range(600), Priority.HIGH)
+    submit(store, range(100), Priority.LOW)
+    for claim in claimed(store, 700):
+        retry(store, claim, BOOM, 600.0 if claim.batch.ingestion_id == urgent.id else 100.0)
+    added = store.add(Submission(array("q", [1, 2]), Priority.MEDIUM, deadline=START + 11))[0]
+    estimate = estimate_of(store, added.id)
+    assert estimate is not None
+    assert (estimate.batches_ahead, estimate.start, estimate.completion) == (0, START + 5, START + 10)
+    quote = store.quote(1)[Priority.LOW]
+    assert (quote.batches_ahead, quote.start) == (2, START + 15)
+    # Once they are due, they go first.
+    assert store.quote(117)[Priority.MEDIUM].completion == START + 595
+    assert store.quote(118)[Priority.MEDIUM].completion == START + 600 + 5 * 600
 
 
 def test_the_bounds_are_those_of_the_ingestions_own_retries(new_store: Callable[..., Store]) -> None:

@@ -36,7 +36,11 @@ class Cutter:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._to)
+            try:
+                far = socket.create_connection(self._to)
+            except ConnectionRefusedError:  # the server has ended
+                near.close()
+                continue
             threading.Thread(target=self._pass_on, args=(near, far), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(far, near), kwargs={"answers": True}, daemon=True).start()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from app.core import Place, Running, Timeline, TokenBucket
+from app.core import Place, Slots, Timeline, TokenBucket
 
 NOW = 1000.0
 FIRST: Place = (2.0, 1)
@@ -40,6 +40,6 @@ def timeline(
     paused: bool = False,
     waiting: int = 0,
 ) -> Timeline:
-    running = Running(len(started), lambda: started)
     limiter = TokenBucket(interval, burst)
-    return Timeline(NOW, limiter, NOW + hold, running, slots, service, paused, waiting, ListAside(*retries))
+    taken = Slots(slots, len(started), lambda: started, service, NOW)
+    return Timeline(NOW, limiter, NOW + hold, taken, paused, waiting, ListAside(*retries))

@@ -969,7 +969,7 @@ class TestWorkerDies:
         host.store.fail(ZeroDivisionError("a planted bug"), "claim", times=1)
         ingestion = host.submit([1])
         eventually(lambda: host.service.worker.state == "dead")
-        host.service.worker.start()
+        host.ingestion.start()
         assert host.finished(ingestion.id).status == Status.COMPLETED
 
 

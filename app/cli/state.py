@@ -1,0 +1,101 @@
+"""The state of the queue in words and columns, for people."""
+
+from __future__ import annotations
+
+import click
+
+from ..core import printable
+from .display import Document, columns, count, some_ids
+from .times import Times
+
+_RUNS_SHOWN = 3
+
+
+def queue_text(queue: Document, times: Times) -> str:
+    """Returns the state of the queue."""
+    times = times.as_of(queue["now"])
+    error, held = queue.get("estimate_error"), queue["hold_until"]
+    rows = [
+        ("worker", queue["worker"]),
+        ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
+        ("callers", _paused_owners(queue)),
+        ("waiting on", queue["waiting_on"] or "nothing"),
+        ("hold ends", held and click.style(times.due(held), fg="yellow")),
+        ("running", count(queue["running"])),
+        ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
+        ("limits", _limits(queue)),
+        ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
+        *((priority, _depth(depth, times)) for priority, depth in queue["priorities"].items()),
+        ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
+        *(("next", _next(batch, times)) for batch in queue["next"]),
+        *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
+        *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
+    ]
+    return columns(rows)
+
+
+def rate_text(queue: Document) -> str:
+    """Returns the rate in force."""
+    rate = queue["rate"]
+    one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
+    text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
+    return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
+
+
+def concurrency_text(queue: Document) -> str:
+    """Returns how many batches run at once, and where that differs."""
+    found = queue["concurrency"]
+    text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
+    return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
+
+
+def _paused_owners(queue: Document) -> str | None:
+    owners = queue.get("paused_owners")
+    return click.style(printable(f"{', '.join(owners)} paused"), fg="yellow") if owners else None
+
+
+def _limits(queue: Document) -> str | None:
+    binding = queue.get("binding_limit")
+    told = [
+        f"{one['limit']}: {one['tokens']} left{' (binds)' if one['limit'] == binding else ''}"
+        for one in queue.get("limits", ())
+    ]
+    return ", ".join(told) or None
+
+
+def _caller(caller: Document, times: Times) -> str:
+    name = "nobody's" if caller["name"] is None else printable(caller["name"])
+    said = [f"{name}, {caller['priority']}: {count(caller['waiting'])}"]
+    if caller["oldest_at"]:
+        said.append(f"oldest {times.ago(caller['oldest_at'])}")
+    if caller["parked"]:
+        said.append(click.style(f"{caller['parked']} paused", fg="yellow"))
+    return ", ".join(said)
+
+
+def _worker(worker: Document, times: Times) -> str:
+    hung = f", {worker['abandoned']} hung" if worker["abandoned"] else ""
+    slots = f"{worker['busy']} of {worker['slots']} slots busy{hung}"
+    for run in worker.get("runs", ())[:_RUNS_SHOWN]:
+        slots += f", batch {run['batch_id']} started {times.ago(run['started_at'])}"
+    return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
+
+
+def _depth(depth: Document, times: Times) -> str:
+    parked, waiting = depth.get("parked", 0), depth["waiting"]
+    said = [count(waiting) if waiting else "nothing waits"]
+    if depth["oldest_at"]:
+        said.append(f"oldest {times.ago(depth['oldest_at'])}")
+    if depth["drained_at"]:
+        said.append(f"last goes {times.due(depth['drained_at'])}")
+    if depth.get("paused"):
+        said.append(click.style("paused", fg="yellow"))
+    elif parked:
+        said.append(f"{parked} of paused callers")
+    return ", ".join(said)
+
+
+def _next(batch: Document, times: Times) -> str:
+    start = batch["estimated_start"]
+    when = times.due(start) if start else "when resumed"
+    return f"{when:<12}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"

@@ -1,0 +1,54 @@
+"""How a submission is handled: recognised by its key, refused, or stored."""
+
+from __future__ import annotations
+
+from ..core import Timeline, admit, batch_count, check_quota, since_of
+from ..queue import Entry
+from ..store import Submission
+from .forecast import line_of, prospect_of, timeline_of
+from .record import Record
+from .state import MemoryState
+
+
+def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record, bool]:
+    """Accept a submission; returns its ingestion and whether that is new. Raises Refusal."""
+    settings, registry, serving, key = state.settings, state.registry, state.serving, submission.key
+    registry.forget(now)
+    if key is not None and (known := registry.with_key(submission.owner, key, submission.fingerprint)):
+        return known, False
+    served = serving.leading(submission, state.order + 1, now) if serving else ()
+    left = max(0, len(submission.ids) - len(served) * settings.batch_size)
+    count = batch_count(left, settings.batch_size)
+    timeline = timeline_of(state, now)
+    ahead, new, turns = line_of(state, submission.priority, now, submission.owner)
+    if count:
+        _check_quota(state, submission.owner, left, timeline)
+        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
+    state.order += 1
+    since = since_of(settings, submission.fresh, now)
+    record = Record(state.ids.next(), state.order, new[0], now, settings.batch_size, submission, since)
+    record.parked = state.gate.pauses.cover(record.priority, record.owner)
+    if count and not record.parked:
+        record.estimated_completion = timeline.completion(ahead, count, new, turns)
+    registry.add(record)
+    if key is not None:
+        registry.remember_key(submission.owner, key, submission.fingerprint, record)
+    state.backlog.add(record)
+    state.recount(record, 0)
+    if serving:
+        serving.serve_first(record, served, now)
+    if count:
+        state.line_up(Entry(record.rank, record.order, record.cursor, now, record), now)
+    return record, True
+
+
+def _check_quota(state: MemoryState, owner: str | None, count: int, timeline: Timeline) -> None:
+    holdings = state.holdings
+    if holdings is None or owner is None:
+        return
+
+    def until_started(ids: int) -> float | None:
+        record, nth = holdings.reach(owner, ids)
+        return timeline.until_started(prospect_of(state, record), batch_count(nth, record.batch_size) - 1)
+
+    check_quota(state.settings.key_quota, count, holdings.ids(owner), until_started)

@@ -1,0 +1,51 @@
+"""Many rows in one statement: claims that end in one turn end as they do one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.core import BatchError
+from app.core.models import Claim
+from app.sql.store import SQLStore
+from app.store import Outcome
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, submit
+
+AWKWARD = 'a "quote", a \\ and \x00, \ud800 and \U0001f41e'
+
+OUTCOMES = [
+    Outcome.ack(["7", '"grün \\u0000 \U0001f41e"']),
+    Outcome.ack([]),
+    Outcome.bury(BatchError("Odd", AWKWARD)),
+    Outcome.retry(BatchError("Odd", AWKWARD), 0.1),
+    Outcome.retry(BatchError("Odd", "due at once"), 0.0),
+    Outcome.release(),
+]
+
+
+def test_many_ends_in_one_turn_are_what_each_is_alone(open_sql: Callable[..., SQLStore], clock: FakeClock) -> None:
+    stores = [open_sql(name=name, interval=0, batch_size=2, max_pending=0) for name in ("alone", "together")]
+    for store in stores:
+        submit(store, range(2 * (len(OUTCOMES) + 2)))
+    of_alone, of_together = ([one for _ in OUTCOMES for one in claimed(store)] for store in stores)
+    clock.advance(0.5)
+    alone, together = stores
+    for claim, outcome in zip(of_alone, OUTCOMES, strict=True):
+        assert alone.end(claim, outcome)
+    stale, twice = of_together[0]._replace(claimed_at=0.0), of_together[1]
+    ends = zip([stale, *of_together, twice], [OUTCOMES[0], *OUTCOMES, OUTCOMES[1]], strict=True)
+    assert [one is not None for one in together.end_together(list(ends))] == [False, *[True] * len(OUTCOMES), False]
+
+    clock.advance(0.05)
+    assert told(alone, of_alone[0]) == told(together, of_together[0])
+    # What is due at once, what was put back and what never started go next, in order, in one claim.
+    starts = [[one.batch.position for one in claimed(store, 8)] for store in stores]
+    assert starts == [[4, 5, 6, 7]] * 2
+    assert told(alone, of_alone[0]) == told(together, of_together[0])
+
+
+def told(store: SQLStore, claim: Claim) -> list[object]:
+    """All that a store tells of a claim's ingestion, but its id."""
+    ingestion, _, batches = store.status(claim.batch.ingestion_id)
+    results, errors = (list(store.results(ingestion.id, failed=failed)) for failed in (False, True))
+    return [ingestion.counts, [one._replace(ingestion_id="") for one in batches], results, errors]
