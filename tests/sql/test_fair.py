@@ -123,3 +123,12 @@ def test_a_caller_that_is_known_by_one_that_was_moved_is_another_at_its_new_prio
         )
     assert whose(store, 6) == ["a"] * 6
     assert store.get(moved.id).finished_at is not None
+
+
+def test_a_retry_that_waits_when_it_is_set_counts_for_its_caller(open_sql: Open) -> None:
+    strict = open_sql(interval=0)
+    for owner in ("ann", "ann", "bob"):
+        submit(strict, [1], owner=owner)
+    for claim in claimed(strict, 3):
+        retry(strict, claim, BOOM, 0.0)
+    assert whose(open_sql(interval=0, fair=True), 3) == ["ann", "bob", "ann"]

@@ -189,6 +189,15 @@ def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: 
     assert len(claimed(quick)) == 1
 
 
+def test_a_worker_that_is_gone_is_forgotten_with_the_next_report(open_sql: Open, clock: FakeClock) -> None:
+    store, worker = open_sql(lease=60), WorkerReport("gone", "here", 1, "1", 4, 0, 0)
+    store.report(worker)
+    clock.advance(61)
+    store.report(worker._replace(id="b"))
+    clock.reset()
+    assert [one.id for one in store.workers()] == ["b"]
+
+
 def test_a_rate_survives_the_end_of_its_process(open_sql: Open, clock: FakeClock) -> None:
     before = open_sql(interval=10)
     submit(before, range(1, 10))
