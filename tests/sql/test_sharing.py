@@ -198,6 +198,12 @@ def test_a_worker_that_is_gone_is_forgotten_with_the_next_report(open_sql: Open,
     assert [one.id for one in store.workers()] == ["b"]
 
 
+def test_time_is_the_databases(open_sql: Open) -> None:
+    store = open_sql(real_time=True)
+    assert submit(store, [1]).created_at == pytest.approx(time.time(), abs=60)
+    assert store.stats().now == pytest.approx(time.time(), abs=60)
+
+
 def test_a_rate_survives_the_end_of_its_process(open_sql: Open, clock: FakeClock) -> None:
     before = open_sql(interval=10)
     submit(before, range(1, 10))
