@@ -493,6 +493,20 @@ class TestBatchesThatGoIdById:
         assert store.stats().failed == 0
 
 
+def test_of_ids_that_go_one_by_one_what_is_served_leaves_the_line(fresh: New) -> None:
+    store = fresh(fresh=60, split_failed=True)
+    split = submit(store, [1, 2, 3])
+    bury(store, claimed(store)[0], BOOM)
+    answered(store, [1], ['"a"'], priority=Priority.HIGH, fresh=0)
+    for one in (2, 3):
+        (claim,) = claimed(store)
+        assert claim.batch.ids == [one]
+        finish(store, claim)
+    assert store.get(split.id).status is Status.COMPLETED
+    submit(store, [9])
+    assert claimed(store)[0].batch.ids == [9]
+
+
 def test_a_released_batch_is_served_what_came_meanwhile(fresh: New) -> None:
     store = fresh(fresh=60)
     ingestion = submit(store, [1])

@@ -80,6 +80,14 @@ def test_a_process_without_it_leaves_nobody_waiting(open_sql: Open) -> None:
     assert claimed(with_it)[0].batch.ingestion_id == waits.id
 
 
+def test_nobody_awaits_what_a_process_without_it_asks(open_sql: Open) -> None:
+    with_it, without = open_sql(**FRESH), open_sql(interval=0)
+    submit(without, [1])
+    claimed(without)
+    submit(with_it, [1])
+    assert claimed(with_it)[0].batch.ids == [1]
+
+
 def test_a_process_without_it_wakes_who_waits_too(open_sql: Open) -> None:
     """As after a restart with the setting gone."""
     with_it, without = open_sql(**FRESH), open_sql(interval=0)
