@@ -460,6 +460,18 @@ def test_callers_take_turns_in_a_call_too(new_store: NewStore, more: dict[str, A
     assert call_of(store) == [[1], [11], [2], [12]]
 
 
+def test_a_rider_that_ended_has_had_its_turn(new_store: NewStore) -> None:
+    store = new_store(fill=True, fair=True, interval=0, batch_size=2)
+    for owner, ids in (("ann", [1, 2]), ("bob", [11, 12])):
+        for one in ids:
+            submit(store, [one], owner=owner)
+    (claim,) = claimed(store)
+    assert [one.batch.ids for one in claim.all] == [[1], [11]]
+    for one in claim.all:
+        finish(store, one)
+    assert call_of(store) == [[2], [12]]
+
+
 @pytest.mark.parametrize("fair", [False, True])
 @pytest.mark.parametrize("more", [{}, {"fresh": 0}])
 def test_what_follows_a_rider_of_its_ingestion_goes_before_the_less_urgent(
