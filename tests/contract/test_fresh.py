@@ -147,6 +147,15 @@ class TestWhatIsKnown:
         clock.reset()
         assert submit(store, [1]).status is Status.YET_TO_START
 
+    def test_that_is_too_many_and_too_old_is_forgotten_too(self, fresh: New, clock: FakeClock) -> None:
+        store = fresh(fresh=60, retention=5, fresh_max=1)
+        for one in (1, 2):
+            answered(store, [one], ['"a"'])
+        clock.advance(61)
+        store.prune()
+        clock.reset()
+        assert not any(submit(store, [one]).status.final for one in (1, 2))
+
     def test_is_bounded_and_the_least_recently_used_goes_first(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=1000, fresh_max=3)
         for one in (1, 2, 3):
