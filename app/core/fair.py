@@ -107,8 +107,10 @@ class _Play:
             return None
         self._line_up()
         begun: Start | None = None
-        while self._at < len(self._retries):
+        while True:
             start = self._fall_due()
+            if self._at == len(self._retries):
+                break
             size, own = self._step(start)
             at = self._limiter.when(size - 1, start)
             if own:

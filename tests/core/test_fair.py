@@ -117,6 +117,13 @@ def test_with_retries_the_starts_are_those_of_playing_them_one_by_one(
         assert told == (own[0], own[-1])
 
 
+def test_what_starts_after_the_last_retry_is_a_sum_however_far_back_it_is() -> None:
+    many, other = 10**9, Retry(2.5, (2.0, 1), Priority.MEDIUM, "a")
+    turns = Turns((2.0, 2), Priority.MEDIUM, "a", Shares({}), {"a": many + 2}, 0, many + 1, lambda _: [other])
+    told = turns.played(TokenBucket(1.0, 1), 0.0, many + 2, 1, [other])
+    assert told == (Start(many + 1, many + 1.0),) * 2
+
+
 def test_what_starts_after_the_last_retry_is_a_sum_however_much_it_is() -> None:
     many, other = 10**9, Retry(2.5, (2.0, 2), Priority.MEDIUM, "b")
     turns = Turns((2.0, 1), Priority.MEDIUM, "a", Shares({}), {"a": many, "b": 1}, 0, 0, lambda _: [other])
