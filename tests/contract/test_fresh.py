@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core import BatchError, Claim, Filter, Priority, Status, Strings, Wait
+from app.core import BatchError, Claim, Counts, Filter, Priority, Status, Strings, Wait
 from app.errors import BacklogFull, QuotaFull
 from app.store import Outcome, Store, Submission
 from tests.support.clock import START, FakeClock
@@ -249,6 +249,7 @@ class TestWhatIsKnown:
         blocked(store)
         (batch,) = store.batches(ingestion.id)[1]
         assert (batch.status, batch.error, batch.attempt) == (Status.COMPLETED, None, 1)
+        assert store.get(ingestion.id).counts == Counts(completed=1)
 
     def test_counts_from_the_submission_however_long_it_waits(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=10)

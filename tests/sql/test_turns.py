@@ -416,6 +416,14 @@ def test_a_writer_gives_up_after_its_timeout(locked: tuple[Database, sqlite3.Con
         database.write(lambda _: None)
 
 
+def test_what_the_database_says_is_logged_up_to_a_length(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    database = Database(parse_url(f"sqlite:///{tmp_path}/ingest.db", "STORE"), 1, 0.05)
+    with pytest.raises(StoreUnavailable):
+        database.read(lambda _: raise_(sqlite3.OperationalError("x" * 301)))
+    assert caplog.messages == [f"The store cannot be reached. {'x' * 300}"]
+    database.close()
+
+
 def test_it_has_no_more_connections_than_its_pool(tmp_path: Path) -> None:
     database = Database(parse_url(f"sqlite:///{tmp_path}/ingest.db", "STORE"), 1, 0.05)
     with pytest.raises(StoreUnavailable):
