@@ -16,7 +16,7 @@ from sqlalchemy import delete
 
 from app.callbacks import Callback, CallbackState, Delivery
 from app.cli.verify import verify
-from app.core import Pauses, Priority, Rates, Wait, WorkerReport
+from app.core import Pauses, Priority, Rates, Sweep, SweepFilter, Wait, WorkerReport
 from app.core.models import BatchError, Status
 from app.errors import StoreUnavailable
 from app.sql import parking
@@ -342,3 +342,18 @@ def test_a_callback_that_another_process_has_just_sent_is_left_alone(
 
     monkeypatch.setattr(slow._turns, "take", overtaken)
     assert slow.outbox.claim(30) == 0.0
+
+
+def test_a_sweep_that_another_process_has_just_taken_is_left_to_it(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = open_sql(), open_sql()
+    slow.sweeps.add(Sweep("s", "cancel", SweepFilter(owner="ann"), None, None, "", 0.0, 0))
+    take = slow._turns.take
+
+    def overtaken(work: Any) -> Any:
+        assert isinstance(quick.sweeps.claim(30), Sweep)
+        return take(work)
+
+    monkeypatch.setattr(slow._turns, "take", overtaken)
+    assert slow.sweeps.claim(30) == 0.0
