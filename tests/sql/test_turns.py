@@ -410,6 +410,15 @@ def test_a_writer_goes_on_once_the_lock_is_free(
     assert database.write(lambda _: "written") == "written"
 
 
+def test_what_no_wait_would_mend_is_raised_at_once(
+    locked: tuple[Database, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, other = locked
+    monkeypatch.setattr(module.time, "sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
+        database._insist(other, "BEGIN IMMEDIATE")
+
+
 def test_a_writer_gives_up_after_its_timeout(locked: tuple[Database, sqlite3.Connection]) -> None:
     database, _ = locked
     with pytest.raises(StoreUnavailable, match="busy"):
