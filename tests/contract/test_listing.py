@@ -180,3 +180,27 @@ def test_the_first_of_all_is_found_by_its_time_too(new_store: Callable[..., Stor
     ):
         assert [one.id for one in store.ingestions(where)] == [one.id for one in wanted]
         assert sum(store.count(where, most=9).values()) == len(wanted)
+
+
+def test_by_time_what_is_left_is_found_where_the_latest_are_forgotten(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0, retention=60)
+    left = submit(store, [1], Priority.LOW)
+    clock.advance(1)
+    for _ in range(4):
+        submit(store, [2], Priority.HIGH)
+        finish(store, claimed(store)[0])
+    clock.advance(60)
+    assert store.prune() == 4
+    assert store.ingestions(Filter(since=START)) == store.ingestions(Filter(until=START + 1)) == [left]
+    assert store.ingestions(Filter(since=START + 1)) == []
+
+
+def test_a_count_of_those_with_failures_leaves_out_the_others(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    submit(store, [1])
+    bury(store, claimed(store)[0], BatchError("E", "boom"))
+    submit(store, [2])
+    counts = store.count(Filter(failed=True), most=9)
+    assert {status: count for status, count in counts.items() if count} == {Status.FAILED: 1}
