@@ -11,13 +11,13 @@ from sqlalchemy import bindparam, func, or_, select
 
 from ..core import Place
 from .rows import QueueRow
-from .schema import IS_ASIDE, THIS, batches
+from .schema import BY_DUE, IS_ASIDE, THIS, batches
 from .wire import Wire
 
 _MOST = 501
 """How many retries are read: one more than a Timeline simulates, so that it sees when there are more."""
 
-_COUNTED = 20_000
+_COUNTED = 10_000
 """How many batches in line that started before may be looked at to count the retries among them."""
 
 _SOONEST = (
@@ -30,7 +30,7 @@ _is_before = or_(
     batches.c.rank < bindparam("end_rank"),
     (batches.c.rank == bindparam("end_rank")) & (batches.c.order < bindparam("end_order")),
 )
-_COUNT = select(func.count()).select_from(batches).where(batches.c.instance == THIS, IS_ASIDE, _is_before)
+_COUNT = select(func.count()).select_from(batches).where(batches.c.instance == THIS, *BY_DUE, _is_before)
 _of_these = (
     select(batches.c.due)
     .where(

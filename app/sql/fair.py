@@ -19,6 +19,7 @@ from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
 from .schema import (
     BLOCK,
+    BY_CALLER,
     HAS_WAITING,
     IS_ASIDE,
     IS_AWAITING,
@@ -36,7 +37,11 @@ from .turns import Turn
 _WAITING = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), HAS_WAITING
 )
-_of_caller = batches.c.instance == callers.c.instance, batches.c.caller == callers.c.number
+_of_caller = (
+    batches.c.instance == callers.c.instance,
+    batches.c.caller == callers.c.number,
+    *BY_CALLER,
+)
 # Some may have nothing but retries that are not due.
 _WITH_DUE = _WAITING.add_columns(
     or_(

@@ -10,7 +10,6 @@ from sqlalchemy import bindparam, func, or_, select
 
 from ..config import Settings
 from ..core import (
-    RUNNING,
     Accuracy,
     Batch,
     Depth,
@@ -30,7 +29,7 @@ from . import fair
 from .instance import View
 from .picks import Candidate, awaiting, pick, soonest
 from .rows import IngestionRow
-from .schema import BLOCK, IS_FINISHED, IS_LIVE, THIS, batches, ingestions, lanes
+from .schema import BLOCK, BY_LEASE, IS_FINISHED, THIS, batches, ingestions, lanes
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))
@@ -72,8 +71,9 @@ _FIRST_BLOCKS = (
     .group_by(lanes.c.priority)
 )
 _OLDEST = select(func.min(ingestions.c.created_at)).where(*_in_block, ingestions.c.waiting > 0)
+# Found among all that run, which are few, where an ingestion may have very many batches.
 _RUNNING = select(func.min(batches.c.started_at), func.max(batches.c.started_at)).where(
-    batches.c.instance == THIS, batches.c.order == bindparam("order"), IS_LIVE, batches.c.state == RUNNING
+    batches.c.instance == THIS, *BY_LEASE, batches.c.order + 0 == bindparam("order")
 )
 _MISSES = (
     select(ingestions.c.miss)

@@ -16,7 +16,7 @@ from .aside import Aside
 from .callers import NO_TURNS, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, IS_RUNNING, NOT_IN_LINE, THIS, batches, ingestions, lanes, queues
+from .schema import BLOCK, BY_LEASE, NOT_IN_LINE, THIS, batches, ingestions, lanes, queues
 from .shelf import Shelf
 from .tables import keep_out_older, prepare
 from .wire import Wire
@@ -33,7 +33,7 @@ _with_ingestion = (
     .where(queues.c.name == bindparam("name"))
 )
 _FIND = (_with_ingestion, _with_ingestion.add_columns(_TIME))
-_STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, IS_RUNNING, batches.c.rides.is_not(True))
+_STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, *BY_LEASE, batches.c.rides.is_not(True))
 _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
 
 

@@ -14,7 +14,7 @@ from ..config import Settings
 from ..core import RUNNING, Answer, Asker, Id, Known, Mark, forgotten_by
 from .database import Database
 from .rows import QueueRow
-from .schema import IS_AWAITING, READY, THIS, all_of, answers, batches
+from .schema import BY_AWAITED, IS_AWAITING, READY, THIS, all_of, answers, batches
 from .turns import Turn
 from .wire import Values
 
@@ -64,7 +64,8 @@ _WAKE = (
         batches.c.instance == THIS,
         IS_AWAITING,
         batches.c.awaits_order == bindparam("order"),
-        batches.c.awaits_position == bindparam("position"),
+        # The same as equality, with which SQLite would not take the index.
+        batches.c.awaits_position.between(bindparam("position"), bindparam("position")),
     )
     .values(line=READY, due=bindparam("now"))
 )
@@ -72,7 +73,7 @@ _WAKE = (
 _awaited = aliased(batches)
 _left_behind = (
     batches.c.instance == THIS,
-    IS_AWAITING,
+    *BY_AWAITED,
     ~exists().where(
         _awaited.c.instance == batches.c.instance,
         _awaited.c.order == batches.c.awaits_order,

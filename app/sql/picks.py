@@ -12,7 +12,19 @@ from .answers import PARTIAL, answers_of
 from .ids import slice_of, unpack
 from .instance import View
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_READY, READY, THIS, batches, ids, ingestions
+from .schema import (
+    BY_AWAITED,
+    BY_CALLER,
+    BY_RANK,
+    IS_ASIDE,
+    IS_OPEN,
+    IS_READY,
+    READY,
+    THIS,
+    batches,
+    ids,
+    ingestions,
+)
 
 _large = bindparam("large", type_=BigInteger)
 _limit = bindparam("limit", type_=Integer)
@@ -72,11 +84,14 @@ _IN_LINE = (
     .limit(bindparam("limit"))
 )
 _READY = _IN_LINE.where(IS_READY)
-_AWAITING = _IN_LINE.where(IS_AWAITING)
+_AWAITING = _IN_LINE.where(*BY_AWAITED)
 _DUE_ASIDE = _IN_LINE.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 # Of a caller at a priority the rank only grows with the order, by which its index is.
-_OF_CALLER = batches.c.caller == bindparam("caller")
-_IN_LINE_OF_CALLER = _IN_LINE.where(_OF_CALLER).order_by(None).order_by(batches.c.order, batches.c.position)
+_IN_LINE_OF_CALLER = (
+    _IN_LINE.where(*BY_CALLER, batches.c.caller == bindparam("caller"))
+    .order_by(None)
+    .order_by(batches.c.order, batches.c.position)
+)
 _READY_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_READY)
 _DUE_ASIDE_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 _its = ingestions.c.caller == bindparam("caller")
@@ -90,7 +105,7 @@ _NEXT_RETRY = select(func.min(batches.c.due)).where(
     batches.c.instance == THIS, IS_ASIDE, batches.c.due > bindparam("now")
 )
 _NEXT_DUE = select(
-    exists().where(batches.c.instance == THIS, IS_READY),
+    exists().where(batches.c.instance == THIS, *BY_RANK),
     select(func.min(batches.c.due)).where(batches.c.instance == THIS, IS_ASIDE).scalar_subquery(),
 )
 

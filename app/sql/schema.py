@@ -35,7 +35,7 @@ VERSION = 2
 2 says that ids may be strings, and that callers may take turns.
 """
 
-FIRST, REVISION = "0001", "0020"
+FIRST, REVISION = "0001", "0021"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
 BLOCK = 256
@@ -240,6 +240,14 @@ _index("ingest_ready", batches, "rank", "order", "position", where=IS_READY)
 _index("ingest_in_line_of_caller", batches, "caller", "line", "order", "position", where=IS_IN_LINE_OF_CALLER)
 
 _index("ingest_awaiting", batches, "awaits_order", "awaits_position", where=IS_AWAITING)
+
+# SQLite does not know how few rows a partial index has, and would read all batches of an instance by their key. These
+# conditions are always true, and have it take the index.
+BY_LEASE = (IS_RUNNING, batches.c.lease_until > 0)
+BY_DUE = (IS_ASIDE, batches.c.due > 0)
+BY_RANK = (IS_READY, batches.c.rank > 0)
+BY_AWAITED = (IS_AWAITING, batches.c.awaits_order > 0)
+BY_CALLER = (text(f"ingest_batches.line > {NOT_IN_LINE}"), batches.c.order > 0)
 
 _index("ingest_failures", batches, "finished_at", "order", "position", where=HAS_FAILED_AT)
 

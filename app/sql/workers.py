@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from ..core import Run, WorkerReport, batch_id
 from .instance import View
 from .picks import SAME_INGESTION
-from .schema import IS_RUNNING, THIS, all_of, batches, ingestions, workers
+from .schema import BY_LEASE, THIS, all_of, batches, ingestions, workers
 from .turns import Turn
 
 _COLUMNS = [workers.c[name] for name in WorkerReport._fields]
@@ -20,7 +20,7 @@ _SEEN = (
 _RUNS = (
     select(batches.c.worker, ingestions.c.id, batches.c.position, batches.c.attempt, batches.c.started_at)
     .join_from(batches, ingestions, SAME_INGESTION)
-    .where(batches.c.instance == THIS, IS_RUNNING)
+    .where(batches.c.instance == THIS, *BY_LEASE)
     .order_by(batches.c.started_at, batches.c.order, batches.c.position)
     .limit(bindparam("most"))
 )

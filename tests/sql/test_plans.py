@@ -1,0 +1,94 @@
+"""What waits or runs is found by an index, however many batches a database keeps."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine
+
+from app.core import Priority, Wait
+from app.sql import schema
+from app.sql.store import SQLStore
+from app.sql.wire import Writer
+from app.store import Outcome
+from tests.support.clock import FakeClock
+from tests.support.queueing import claimed, settings, submit
+from tests.support.simulation import BOOM
+
+_READS_ALL = re.compile(r"SCAN ingest_batches|ingest_batches USING PRIMARY KEY \(instance=\?\)")
+
+
+@pytest.mark.parametrize("chosen", [{}, {"fill": 1, "fresh": 60}, {"fair": 1}, {"fair": 1, "fill": 1, "fresh": 60}])
+def test_no_statement_reads_all_batches_of_a_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
+) -> None:
+    said: set[str] = set()
+    text = Writer.text
+
+    def listen(self: Writer, statement: Any, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
+        found = text(self, statement, keep=keep)
+        said.add(found[0])
+        return found
+
+    monkeypatch.setattr(Writer, "text", listen)
+    clock = FakeClock()
+    made = settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0, concurrency=3, **chosen)
+    store = SQLStore(made, clock)
+    for number in range(12):
+        submit(store, [number, number + 1], Priority(1 + number % 3), owner="ab"[number % 2])
+    for number in range(8):
+        found = store.claim(3)
+        for claim in () if isinstance(found, Wait) else found:
+            outcome = (
+                Outcome.retry(BOOM, 5.0 * (number % 3)) if number < 4 else Outcome.ack(["1"] * len(claim.batch.ids))
+            )
+            store.end_together([(one, outcome) for one in claim.all])
+        clock.advance(3)
+        submit(store, [number, 99], owner="b")
+        store.quote(2, "a")
+    submit(store, [1000])
+    running = claimed(store)
+    for one in store.ingestions():
+        store.status(one.id)
+    store.renew(running)
+    store.stats()
+    store.upcoming(9)
+    store.callers(9)
+    store.runs(9)
+    clock.advance(1000)
+    store.recover()
+    store.prune()
+    store.close()
+
+    database = sqlite3.connect(tmp_path / "ingest.db")
+    plans = {one: _plan(database, one) for one in said if "ingest_batches" in one}
+    database.close()
+    assert plans
+    assert [(one, step) for one, steps in plans.items() for step in steps if _READS_ALL.search(step)] == []
+
+
+def _plan(database: sqlite3.Connection, statement: str) -> list[str]:
+    values = dict.fromkeys(re.findall(r":(\w+)", statement))
+    return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+def test_the_steps_make_the_indexes_of_the_schema(tmp_path: Path) -> None:
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/steps.db"), FakeClock())
+    store.ping()
+    submit(store, [1])
+    store.close()
+    engine = create_engine(f"sqlite:///{tmp_path}/schema.db")
+    schema.metadata.create_all(engine)
+    engine.dispose()
+    assert _indexes(tmp_path / "steps.db") == _indexes(tmp_path / "schema.db")
+
+
+def _indexes(file: Path) -> dict[str, str]:
+    database = sqlite3.connect(file)
+    rows = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL").fetchall()
+    database.close()
+    return {name: " ".join(sql.split()) for name, sql in rows}
