@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, insert, literal, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    bindparam,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from ..config import Settings
 from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
@@ -120,12 +131,16 @@ def add(turn: Turn, order: int, hashed: Mapping[int, bytes]) -> None:
 
 def _in_index(view: View, sought: Sought) -> ColumnElement[bool]:
     """Returns the condition for ingestions that hold an id of its hash, by the index."""
-    held = [
-        (hashes.c.bucket == bucket_of(hashed)) & _holds(view, hashes.c.hashes, packed_hash(hashed))
+    found = [
+        select(hashes.c.order).where(
+            hashes.c.instance == view.queue.instance,
+            # The same as equality, with which SQLite would read all buckets.
+            hashes.c.bucket.between(bucket_of(hashed), bucket_of(hashed)),
+            _holds(view, hashes.c.hashes, packed_hash(hashed)),
+        )
         for hashed in sought.hashes
     ]
-    found = select(hashes.c.order).where(hashes.c.instance == view.queue.instance, or_(*held))
-    return ingestions.c.order.in_(found)
+    return ingestions.c.order.in_(union_all(*found))
 
 
 def _holding(

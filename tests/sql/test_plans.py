@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from app.core import Priority, Wait
+from app.core import Priority, Sought, Wait, search
 from app.sql import schema
 from app.sql.store import SQLStore
 from app.sql.wire import Writer
@@ -19,7 +19,7 @@ from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, settings, submit
 from tests.support.simulation import BOOM
 
-_READS_ALL = re.compile(r"SCAN ingest_batches|ingest_batches USING PRIMARY KEY \(instance=\?\)")
+_READS_ALL = re.compile(r"SCAN ingest_(batches|hashes)|ingest_(batches|hashes) USING PRIMARY KEY \(instance=\?\)")
 
 
 @pytest.mark.parametrize("chosen", [{}, {"fill": 1, "fresh": 60}, {"fair": 1}, {"fair": 1, "fill": 1, "fresh": 60}])
@@ -36,7 +36,7 @@ def test_no_statement_reads_all_batches_of_a_queue(
 
     monkeypatch.setattr(Writer, "text", listen)
     clock = FakeClock()
-    made = settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0, concurrency=3, **chosen)
+    made = settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0, concurrency=3, find_ids=1, **chosen)
     store = SQLStore(made, clock)
     for number in range(12):
         submit(store, [number, number + 1], Priority(1 + number % 3), owner="ab"[number % 2])
@@ -59,13 +59,15 @@ def test_no_statement_reads_all_batches_of_a_queue(
     store.upcoming(9)
     store.callers(9)
     store.runs(9)
+    for owner in (None, "a"):
+        search(store.finder, store.ingestions, Sought.of("7"), owner=owner)
     clock.advance(1000)
     store.recover()
     store.prune()
     store.close()
 
     database = sqlite3.connect(tmp_path / "ingest.db")
-    plans = {one: _plan(database, one) for one in said if "ingest_batches" in one}
+    plans = {one: _plan(database, one) for one in said if "ingest_batches" in one or "ingest_hashes" in one}
     database.close()
     assert plans
     assert [(one, step) for one, steps in plans.items() for step in steps if _READS_ALL.search(step)] == []
