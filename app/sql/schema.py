@@ -236,20 +236,17 @@ _index("ingest_leases", batches, "lease_until", where=IS_RUNNING)
 _index("ingest_live", batches, "order", where=IS_LIVE)
 _index("ingest_aside", batches, "due", "rank", "order", where=IS_ASIDE)
 _index("ingest_ready", batches, "rank", "order", "position", where=IS_READY)
-
 _index("ingest_in_line_of_caller", batches, "caller", "line", "order", "position", where=IS_IN_LINE_OF_CALLER)
-
 _index("ingest_awaiting", batches, "awaits_order", "awaits_position", where=IS_AWAITING)
+_index("ingest_failures", batches, "finished_at", "order", "position", where=HAS_FAILED_AT)
 
-# SQLite does not know how few rows a partial index has, and would read all batches of an instance by their key. These
-# conditions are always true, and have it take the index.
+# SQLite does not know how few rows a partial index has, and would read all batches of an instance by their key. What is
+# added here holds of these rows anyway, and has it take the index.
 BY_LEASE = (IS_RUNNING, batches.c.lease_until > 0)
 BY_DUE = (IS_ASIDE, batches.c.due > 0)
 BY_RANK = (IS_READY, batches.c.rank > 0)
 BY_AWAITED = (IS_AWAITING, batches.c.awaits_order > 0)
 BY_CALLER = (text(f"ingest_batches.line > {NOT_IN_LINE}"), batches.c.order > 0)
-
-_index("ingest_failures", batches, "finished_at", "order", "position", where=HAS_FAILED_AT)
 
 THIS_BATCH = (
     batches.c.instance == bindparam("of_instance"),
