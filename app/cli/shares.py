@@ -33,8 +33,9 @@ def unfair(
 
     `starts` are those at one priority, in order, and `given_back` says when each caller got turns back there. In any
     stretch in which a caller has something due, another gets at most a turn of each more, by weight (P. Goyal, H. M.
-    Vin, H. Cheng, 1996, theorem 1). A batch counts as due `grace` seconds after it was, and not before `since`, when
-    what waited last changed places. O(n callers).
+    Vin, H. Cheng, 1996, theorem 1). Turns are the starts that took tokens: what rides takes none, and moves no virtual
+    time. A batch counts as due `grace` seconds after it was, and not before `since`, when what waited last changed
+    places. O(n callers).
     """
     free = _free(starts, given_back)
     leads = (
@@ -58,6 +59,8 @@ def _leads_over(
             had, leads = 0, {}
             continue
         other = _caller(start)
+        if start.rode_with is not None:
+            continue
         if other == name:
             had += 1
             continue
@@ -71,7 +74,7 @@ def _leads_over(
         lead, turns = lead + cost, turns + 1
         leads[other] = lead, turns, had, first
         if lead > own + cost + _TOLERANCE * (turns * cost + own):
-            fewer = sum(_caller(one) == name for one in starts[first:number])
+            fewer = sum(_caller(one) == name and one.rode_with is None for one in starts[first:number])
             yield Lead(starts[first], start, turns, fewer)
             return
 
@@ -79,15 +82,17 @@ def _leads_over(
 def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[float]]]:
     """Returns when turns were given back, in order, by the priority at which they had been taken and by caller.
 
-    A batch that starts again under the same attempt had been put back untouched, when it fell due once more.
+    A batch that starts again under the same attempt had been put back untouched, when it fell due once more. One that
+    rode had taken none.
     """
     seen: dict[tuple[str, int], Priority] = {}
     found: dict[Priority, dict[str, list[float]]] = defaultdict(dict)
     for start in starts:
-        taken_at = seen.get((start.batch_id, start.attempt))
+        taken_at = seen.pop((start.batch_id, start.attempt), None)
         if taken_at is not None:
             insort(found[taken_at].setdefault(_caller(start), []), start.due_at)
-        seen[start.batch_id, start.attempt] = start.priority
+        if start.rode_with is None:
+            seen[start.batch_id, start.attempt] = start.priority
     return found
 
 
@@ -97,7 +102,7 @@ def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[float]])
     free = set()
     for number, start in enumerate(starts):
         turns = left.get(_caller(start))
-        if turns and turns[0] <= start.started_at:
+        if turns and turns[0] <= start.started_at and start.rode_with is None:
             del turns[0]
             free.add(number)
     return free

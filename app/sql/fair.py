@@ -192,10 +192,10 @@ def in_order(turn: Turn, settings: Settings, limit: int) -> list[Candidate]:
 
 
 def riding(turn: Turn, settings: Settings, free: int, limit: int) -> ByTurns[Candidate]:
-    """Returns the due batches in which are the first `limit`, by turns, that may ride in a call with `free` places."""
+    """Returns the due batches in which are the first `limit` that may ride in a call with `free` places."""
     turn.write_callers()
     due = _line(turn, settings, limit, (), promoted=True, free=free)
-    return ByTurns(due.shares, due.ready, _whose, aging=due.aging)
+    return ByTurns(due.shares, due.ready, _whose, aging=due.aging, to_ride=True)
 
 
 class _Due(NamedTuple):
@@ -227,15 +227,16 @@ def _line(
     for priority in {*also, *(priority for priority, _ in ready)}:
         found = waiting(view, settings, priority, due=True)
         shares[priority] = found.shares
-        for caller in heapq.nsmallest(limit, found.due, key=found.shares.turn):
+        turn = found.shares.turn if free is None else found.shares.turn_to_ride
+        for caller in heapq.nsmallest(limit, found.due, key=turn):
             if len(found.due) > 1 and len(ready.get((priority, caller), ())) < limit:
                 mine = picked(found.numbers[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
     return _Due(shares, ready, bool(settings.priority_aging))
 
 
-def started(view: View, settings: Settings, candidates: Iterable[Candidate]) -> None:
-    """Record whose turns were taken, in order."""
+def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, rides: bool) -> None:
+    """Record whose turns were taken, in order, or whose batches ride."""
     queue, times = view.queue, _times(view)
     of_each: dict[Priority, list[IngestionRow]] = {}
     for candidate in candidates:
@@ -248,7 +249,7 @@ def started(view: View, settings: Settings, candidates: Iterable[Candidate]) -> 
                 values = {"this": queue.instance, "priority": priority, "name": caller}
                 numbers[caller], _, tag, owed, _ = view.connection.execute(_NAMED, values).one()
                 shares.put(caller, tag, owed)
-            shares.take(caller)
+            (shares.ride if rides else shares.take)(caller)
         times[priority] = shares.now
         kept = [
             {"of_instance": queue.instance, "of_number": number, "tag": shares.told(caller)[0]}
