@@ -172,6 +172,17 @@ def test_turns_are_clean_from_the_last_move_on(
     assert verify(log, interval=limit.interval, burst=limit.burst, order_since=since, fair=weights) == []
 
 
+@settings(deadline=None, max_examples=200)
+@given(limits | filling, st.sampled_from([{}, {"nightly": 1, "web": 4}]), busy, st.integers(0, 30))
+def test_turns_are_clean_wherever_the_log_ends(
+    limit: Limit, weights: dict[str, int], script: list[Any], most: int
+) -> None:
+    # A turn that a cancelled batch gives back is in no log.
+    script = [step for step in script if step[0] != "cancel"]
+    log = run(limit, 0.0, script, fair=True, fair_weights=weights)[:most]
+    assert verify(log, interval=limit.interval, burst=limit.burst, fair=weights) == []
+
+
 def of(owner: str, starts: list[float], *, first: int = 0) -> list[Dispatch]:
     """Starts of an owner's batches, which were all due from the beginning."""
     order = sum(map(ord, owner))
@@ -225,6 +236,15 @@ def test_a_rider_that_was_put_back_has_no_turn_to_give_back() -> None:
     again = crowd[0]._replace(due_at=START + 4)
     log = [first, rider, again, *crowd[1:], *of("web", [20])]
     assert rules(verify(log, interval=5, fair={})) == ["share"]
+
+
+def test_a_turn_may_have_been_given_back_by_a_batch_that_still_waits() -> None:
+    web, crowd = of("web", [50], first=9), of("nightly", [0, 5, 10], first=5)
+    # What started last is more urgent than all before, each of which may have been put back and not be due again.
+    retried = [one._replace(due_at=one.started_at) for one in of("nightly", [15, 20, 25], first=1)]
+    assert verify([*crowd, *retried, *web], interval=5, fair={}) == []
+    newest = of("nightly", [30], first=20)
+    assert rules(verify([*crowd, *retried, *newest, *web], interval=5, fair={})) == ["share"]
 
 
 def test_an_older_batch_of_the_same_caller_must_not_be_overtaken_where_callers_take_turns() -> None:
