@@ -39,18 +39,28 @@ class Shares:
 
     def __init__(self, weights: Mapping[str, int], now: int = 0) -> None:
         self.now = now
-        self._weights = weights
+        self._costs = {caller: UNIT // weight for caller, weight in weights.items()}
         self._known: dict[str, Share] = {}
         self._most = 64
 
     def copy(self) -> Shares:
-        other = Shares(self._weights, self.now)
+        other = Shares({}, self.now)
+        other._costs = self._costs
         other._known = self._known.copy()
         return other
 
     def put(self, caller: str, tag: int, owed: int) -> None:
         """Set a caller's part, as it was kept."""
         self._known[caller] = Share(self._cost(caller), tag, owed)
+
+    def put_all(self, told: Iterable[tuple[str, int, int]]) -> None:
+        """Set the parts of all callers, as they were kept: their names, tags, and turns owed."""
+        costs, now = self._costs, self.now
+        self._known = {
+            caller: Share(costs.get(caller, UNIT), tag, owed)
+            for caller, tag, owed in told
+            if owed > 0 or tag - owed > now  # all others say nothing
+        }
 
     def told(self, caller: str) -> tuple[int, int]:
         """Returns what is to be kept of a caller: its tag, and how many turns it is owed."""
@@ -138,7 +148,7 @@ class Shares:
         return share
 
     def _cost(self, caller: str) -> int:
-        return UNIT // self._weights.get(caller, 1)
+        return self._costs.get(caller, UNIT)
 
 
 class Rota:
