@@ -74,9 +74,10 @@ class Shares:
 
     def turn_to_ride(self, caller: str) -> Turn:
         """Returns when a caller rides that has something due: behind its turn, by its rides since its latest."""
-        cost, tag, owed = self._known.get(caller) or (0, 0, 0)
-        rides = -owed if owed < 0 and tag >= self.now else 0
-        return self.turn(caller)[0] + rides * cost, caller
+        share = self._known.get(caller)
+        if share is None or share.owed > 0 or share.tag < self.now:
+            return self.now, caller
+        return share.tag - share.owed * share.cost, caller
 
     def take(self, caller: str) -> None:
         """Record that a batch of this caller, whose turn it is, starts."""

@@ -22,10 +22,8 @@ class FairQueue:
     def __init__(self, weights: Mapping[str, int], *, aging: bool, fill: bool = False) -> None:
         self.filling = False
         self.shares = {priority: Shares(weights) for priority in Priority}
-        self._rotas = {
-            priority: [Rota(shares, to_ride=to_ride) for to_ride in (False, True)[: 1 + fill]]
-            for priority, shares in self.shares.items()
-        }
+        self._rotas = {priority: Rota(shares) for priority, shares in self.shares.items()}
+        self._to_ride = {priority: Rota(shares, to_ride=True) for priority, shares in self.shares.items() if fill}
         self._lines: dict[Priority, dict[str, ReadyQueue[Record]]] = {priority: {} for priority in Priority}
         self._aging = aging
         self._turn: tuple[Priority, str] | None = None
@@ -42,7 +40,7 @@ class FairQueue:
     def first(self) -> Entry[Record] | None:
         """Returns the entry that goes next without removing it; drops those of cancelled ingestions on the way."""
         for priority in self._by_urgency() if self._aging else Priority:
-            rota = self._rotas[priority][self.filling]
+            rota = (self._to_ride if self.filling else self._rotas)[priority]
             while (caller := rota.first()) is not None:
                 if entry := self._head(priority, caller):
                     self._turn = priority, caller
@@ -62,8 +60,8 @@ class FairQueue:
             self.shares[priority].ride(caller)
             return
         self.shares[priority].take(caller)
-        for rota in self._rotas[priority][1:]:
-            rota.add(caller)  # its rides no longer count
+        if self._to_ride:
+            self._to_ride[priority].add(caller)  # its rides no longer count
 
     def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""
@@ -117,13 +115,15 @@ class FairQueue:
             line.pop()
         if entry is None:
             del self._lines[priority][caller]
-            for rota in self._rotas[priority]:
-                rota.drop(caller)
+            self._rotas[priority].drop(caller)
+            if self._to_ride:
+                self._to_ride[priority].drop(caller)
         return entry
 
     def _line_up(self, priority: Priority, caller: str) -> None:
-        for rota in self._rotas[priority]:
-            rota.add(caller)
+        self._rotas[priority].add(caller)
+        if self._to_ride:
+            self._to_ride[priority].add(caller)
 
 
 class FairLane:
