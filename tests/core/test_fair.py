@@ -203,9 +203,14 @@ def test_a_weight_divides_what_a_turn_costs() -> None:
 def test_what_is_told_of_them_makes_the_same_turns(steps: Any) -> None:
     shares = after(steps)
     again = Shares(WEIGHTS, shares.now)
-    for caller in {caller for step, caller in steps if step != "copy"}:
+    callers = {caller for step, caller in steps if step != "copy"}
+    for caller in callers:
         again.put(caller, *shares.told(caller))
-    assert played(again, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
+    together = Shares(WEIGHTS, shares.now)
+    together.put_all((caller, *shares.told(caller)) for caller in callers)
+    for one in (again, together):
+        assert played(one, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
+        assert list(map(one.turn_to_ride, "abcd")) == list(map(shares.turn_to_ride, "abcd"))
 
 
 def test_no_caller_whose_turn_is_to_come_is_forgotten() -> None:
@@ -233,6 +238,30 @@ def test_a_caller_that_is_owed_a_turn_is_not_forgotten() -> None:
         shares.take(f"caller {number % 10}")
         shares.take(f"other {number}")
     assert shares.told("one")[1] == 1
+
+
+def test_rides_are_forgotten_once_the_virtual_time_has_passed_their_callers_tag() -> None:
+    shares = Shares({})
+    for number in range(200):
+        shares.ride(f"caller {number}")
+    assert {shares.turn_to_ride(f"caller {number}")[0] for number in range(200)} == {UNIT}
+    for _ in range(2):
+        shares.take("one")
+    for number in range(1000):
+        shares.take(f"other {number}")
+        shares.take("one")
+    assert len(shares._known) < 200
+
+
+def test_a_turn_that_is_given_back_comes_at_once_whatever_rode_meanwhile() -> None:
+    shares = Shares({})
+    shares.take("a")
+    for _ in range(3):
+        shares.ride("a")
+    shares.give_back("a")
+    assert shares.turn("a") == shares.turn_to_ride("a") == (0, "a")
+    shares.ride("a")
+    assert shares.told("a") == (UNIT, 1)
 
 
 def test_what_is_nobodys_is_one_callers() -> None:
