@@ -91,9 +91,7 @@ def test_callers_without_anything_are_forgotten_but_not_what_they_have_had(open_
     assert len(store.callers(1000)) == with_many + 2
 
 
-def test_rides_are_kept_until_the_virtual_time_has_passed_their_callers_tag(
-    open_sql: Open, clock: FakeClock
-) -> None:
+def test_rides_are_kept_until_the_virtual_time_has_passed_their_callers_tag(open_sql: Open, clock: FakeClock) -> None:
     store: Any = open_sql(interval=0, fair=True, fill=True, retention=60)
     for owner in ("a", "b"):
         submit(store, [1], owner=owner)
