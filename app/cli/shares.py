@@ -91,7 +91,8 @@ def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[floa
     """Returns when turns were given back, in order, by the priority at which they had been taken and by caller.
 
     A batch that starts again under the same attempt had been put back untouched, when it fell due once more. One that
-    rode had taken none.
+    rode had taken none. No log shows the turns given back by batches that were cancelled or served before they started
+    again, nor those of what started before it begins: these may look like a violation.
     """
     seen: dict[tuple[str, int], Priority] = {}
     found: dict[Priority, dict[str, list[float]]] = defaultdict(dict)
