@@ -259,7 +259,10 @@ class Settings:
                 continue
             if field := fields.get(name):
                 values[field.name] = _parse(key, config[key], field.metadata)
-            elif near := difflib.get_close_matches(name, fields, n=1, cutoff=0.9):
+                continue
+            near = difflib.get_close_matches(name, fields, n=1, cutoff=0.9)
+            # Beside an instance `geo`, GEO_EU_STORE is of another, `geo_eu`.
+            if near and not name.endswith(f"_{near[0]}"):
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
         if values.get("limits"):
             values.setdefault("interval", 0.0)

@@ -34,7 +34,7 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"INGEST_{field} says nothing beside INGEST_QUEUES; each queue has its own: {listed}.")
     found = {}
     for key, value in config.items():
-        prefix = next((one for one in prefixes if key.startswith(one)), None)
+        prefix = max((one for one in prefixes if key.startswith(one)), key=len, default=None)
         if prefix is None:
             _look_for_a_misspelt_queue(key, prefixes)
         elif (field := key.removeprefix(prefix)) in OF_THE_SERVICE:

@@ -47,9 +47,8 @@ def admit(
     longest = settings.max_backlog_seconds
     if longest and (drained := timeline.last_start(count) - timeline.now) > longest:
         if (alone := timeline.limiter.least_time(count)) > longest:
-            raise InvalidRequest(
-                [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
-            )
+            detail = f"ids alone takes at least {alone:.0f} s to drain, but the backlog may be {longest:g} s long."
+            raise InvalidRequest([Fault("#/ids", detail)])
         if timeline.paused:
             raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
         fits = drained - longest

@@ -90,6 +90,14 @@ def test_a_key_of_no_queue_is_named_and_one_of_others_is_not(
     assert "BILLING" not in caplog.text
 
 
+def test_the_name_of_a_queue_may_begin_that_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    own = {"CRM_MAX_BACKLOG_SECONDS": 60, "CRM_EU_MAX_BACKLOG_SECONDS": 90, "CRM_EU_PORT": 1}
+    app = create_app({"TESTING": True, "INGEST_QUEUES": "crm,crm_eu", **own})
+    found = {name: app.extensions[name].settings.max_backlog_seconds for name in ("crm", "crm_eu")}
+    assert found == {"crm": 60, "crm_eu": 90}
+    assert "CRM_EU_PORT is not read: INGEST_PORT is for all queues" in caplog.text
+
+
 def test_a_host_makes_its_queues_itself() -> None:
     host = Flask("host")
     host.config["INGEST_QUEUES"] = "crm"
