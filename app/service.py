@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
 from uuid import uuid4
@@ -255,3 +255,8 @@ def _of(what: Pauses, name: str) -> str:
     """Returns what is paused or resumed, in words."""
     parts = [priority.name for priority in sorted(what.priorities)] + [repr(owner) for owner in sorted(what.owners)]
     return f"{' and '.join(parts)} in {name!r}" if parts else repr(name)
+
+
+def services_of(extensions: Mapping[str, object]) -> list[Service]:
+    """Returns the instances among the extensions of an app, in the order in which they were added."""
+    return [one for one in extensions.values() if isinstance(one, Service)]

@@ -44,12 +44,6 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def settings_of_queues(config: Mapping[str, Any]) -> dict[str, Settings]:
-    """Returns the settings of each queue by its name; nothing where INGEST_QUEUES names none. Raises ConfigError."""
-    keys = keys_of_queues(config)
-    return {name: Settings.read(keys, Settings.key_of(name, "")) for name in Settings.read(config).queues}
-
-
 def _look_for_a_misspelt_queue(key: str, prefixes: list[str]) -> None:
     for field in _OF_A_QUEUE:
         if not key.startswith("INGEST_") and key.endswith(f"_{field}"):

@@ -20,7 +20,7 @@ from app import ConfigError, IngestionAPI, create_app
 from app.cli.commands import ingestion as command_line
 from app.config import Settings
 from app.keys import Role, new_key
-from app.several import settings_of_queues
+from app.service import services_of
 from app.web import refuse_open
 from tests.support.standalone import Service
 
@@ -200,10 +200,10 @@ def test_the_service_is_well_where_every_queue_is(app: Flask, client: FlaskClien
 def test_a_queue_without_keys_is_not_open_to_others() -> None:
     key = str(new_key("one", Role.READ)[1])
     config: dict[str, Any] = {"INGEST_QUEUES": "crm,geo", "INGEST_HOST": "0.0.0.0", "CRM_API_KEYS": key}
+    settings = Settings.read(config)
     with pytest.raises(ConfigError, match="there are no GEO_API_KEYS"):
-        refuse_open(Settings.read(config), settings_of_queues(config))
-    config["GEO_API_KEYS"] = key
-    refuse_open(Settings.read(config), settings_of_queues(config))
+        refuse_open(settings, services_of(create_app({**config, "TESTING": True}).extensions))
+    refuse_open(settings, services_of(create_app({**config, "TESTING": True, "GEO_API_KEYS": key}).extensions))
 
 
 def test_the_command_line_speaks_to_the_queue_it_is_told_and_every_worker_starts_and_stops(tmp_path: Path) -> None:
