@@ -73,6 +73,9 @@ class Guard:
 
     def check(self, request: Request) -> Response | None:
         """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion and InvalidRequest."""
+        if request.method == "OPTIONS":
+            # It tells the methods alone, and a preflight has no credentials (WHATWG Fetch, "CORS protocol and credentials").
+            return None
         arguments = request.view_args
         if not self._keys and not arguments and not request.query_string:
             return None

@@ -130,6 +130,14 @@ def test_every_route_is_in_the_tables_above(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_preflight_needs_no_key_and_learns_methods_alone(client: FlaskClient, method: str, path: str) -> None:
+    asked = {"Origin": "https://app.example.org", "Access-Control-Request-Method": method}
+    response = client.options(path.replace("{id}", NOBODY), headers=asked)
+    assert (response.status_code, response.data) == (200, b"")
+    assert method in response.headers["Allow"]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_without_a_key_nothing_is_answered(client: FlaskClient, method: str, path: str) -> None:
     response = client.open(path.replace("{id}", NOBODY), method=method)
     assert response.status_code == 401
