@@ -118,6 +118,8 @@ def test_without_any_key_there_are_the_defaults() -> None:
         ),
         ({"INGEST_FAIR_WEIGHTS": "web:4"}, "INGEST_FAIR_WEIGHTS needs INGEST_FAIR=1"),
         ({"INGEST_INTERVALL": 5}, "INGEST_INTERVALL is not a setting; did you mean INGEST_INTERVAL"),
+        ({"INGEST_INTREVAL": 60}, "INGEST_INTREVAL is not a setting; did you mean INGEST_INTERVAL"),
+        ({"INGEST_BRUST": 2}, "did you mean INGEST_BURST"),
         ({"INGEST_MAX_ATTEMPT": 5}, "did you mean INGEST_MAX_ATTEMPTS"),
     ],
 )

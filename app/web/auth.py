@@ -74,7 +74,7 @@ class Guard:
     def check(self, request: Request) -> Response | None:
         """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion and InvalidRequest."""
         if request.method == "OPTIONS":
-            # It tells the methods alone, and a preflight has no credentials (WHATWG Fetch, "CORS protocol and credentials").
+            # It tells the methods alone, and a preflight comes without credentials (Fetch, "CORS protocol").
             return None
         arguments = request.view_args
         if not self._keys and not arguments and not request.query_string:

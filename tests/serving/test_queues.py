@@ -90,6 +90,16 @@ def test_a_key_of_no_queue_is_named_and_one_of_others_is_not(
     assert "BILLING" not in caplog.text
 
 
+def test_they_share_the_store_of_the_whole_unless_they_name_their_own(tmp_path: Path) -> None:
+    whole, own = f"sqlite:///{tmp_path}/all.db", f"sqlite:///{tmp_path}/geo.db"
+    app = create_app({"TESTING": True, "INGEST_QUEUES": "crm,geo,cards", "INGEST_STORE": whole, "GEO_STORE": own})
+    found = {name: app.extensions[name].settings.store for name in ("crm", "geo", "cards")}
+    assert found == {"crm": whole, "geo": own, "cards": whole}
+    for name in ("crm", "cards"):
+        app.extensions[name].submit([1], "HIGH")
+        assert len(app.extensions[name].store.ingestions()) == 1
+
+
 def test_the_name_of_a_queue_may_begin_that_of_another(caplog: pytest.LogCaptureFixture) -> None:
     own = {"CRM_MAX_BACKLOG_SECONDS": 60, "CRM_EU_MAX_BACKLOG_SECONDS": 90, "CRM_EU_PORT": 1}
     app = create_app({"TESTING": True, "INGEST_QUEUES": "crm,crm_eu", **own})
