@@ -279,6 +279,8 @@ class Settings:
             raise ConfigError(f"{prefix}ID_MIN ({self.id_min}) must not be above {prefix}ID_MAX ({self.id_max}).")
         if self.fair_weights and not self.fair:
             raise ConfigError(f"{prefix}FAIR_WEIGHTS needs {prefix}FAIR=1, without which no caller takes turns.")
+        if self.fresh_shared and self.fresh is None:
+            raise ConfigError(f"{prefix}FRESH_SHARED needs {prefix}FRESH, without which no answer is kept.")
         if self.backoff > self.backoff_max:
             raise ConfigError(
                 f"{prefix}BACKOFF ({self.backoff:g}) must not be above {prefix}BACKOFF_MAX ({self.backoff_max:g})."
