@@ -7,6 +7,9 @@
 
 Tests are collected once, and each mutant is tried in a fork, where it replaces the code of the functions it changes;
 what stands outside of functions is tried in a process of its own. tools/equivalent.txt lists what no test can notice.
+
+Tests run in memory and on SQLite. On PostgreSQL, which takes minutes, they run for what no other test reaches, and for
+the files in SQL of which it alone reaches a part; --only runs them for any.
 """
 
 from __future__ import annotations

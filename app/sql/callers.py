@@ -114,11 +114,9 @@ def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
     connection.execute(update(queues).where(queues.c.instance == instance).values(fair=NO_TURNS if fair else None))
     for table in (callers, caller_lanes):
         connection.execute(delete(table).where(table.c.instance == instance))
-    mine = ingestions.c.instance == instance
-    connection.execute(update(ingestions).where(mine, ingestions.c.caller.is_not(None)).values(caller=None))
     if not fair:
         return
-    unfinished = (mine, ingestions.c.finished_at.is_(None))
+    unfinished = (ingestions.c.instance == instance, ingestions.c.finished_at.is_(None))
     name = func.coalesce(ingestions.c.owner, "")
     number = func.min(ingestions.c.order) * len(Priority) + ingestions.c.priority
     waiting = func.sum(case((ingestions.c.parked, 0), else_=ingestions.c.waiting))
