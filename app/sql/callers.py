@@ -91,7 +91,6 @@ def prune(connection: Wire, queue: QueueRow) -> None:
 _FORGET = delete(callers).where(
     callers.c.instance == THIS,
     callers.c.priority == bindparam("priority"),
-    callers.c.waiting == 0,
     callers.c.owed == 0,
     callers.c.tag <= bindparam("now"),
     callers.c.name != "",
