@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from app.callbacks import Callback, CallbackState, Delivery
 from app.cli.verify import verify
@@ -25,6 +25,7 @@ from app.sql.database import Database
 from app.sql.schema import queues
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
+from tests.support.postgres import Postgres
 from tests.support.queueing import blocked, bury, claimed, finish, retry, submit
 
 Open = Callable[..., SQLStore]
@@ -262,6 +263,26 @@ def test_a_forked_child_lets_go_of_its_parents_connections(open_sql: Open, tmp_p
     assert os.waitpid(child, 0)[1] == 0
     assert len(claimed(parent, 3)) == 3
     assert tmp_path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_sessions_of_its_own_and_ends_none_of_its_parents(postgres: Postgres) -> None:
+    parent = Database(parse_url(postgres.new_database(), "STORE"), 1, 5.0)
+
+    def session() -> int:
+        return int(parent.glance(select(func.pg_backend_pid()), {})[0])
+
+    before = session()
+    child = os.fork()
+    if child == 0:
+        parent.abandon()
+        is_shared = session() == before
+        parent.close()
+        os._exit(int(is_shared))
+    assert os.waitpid(child, 0)[1] == 0
+    assert session() == before
+    parent.close()
 
 
 def test_text_that_databases_dislike_is_kept_readable(open_sql: Open) -> None:
