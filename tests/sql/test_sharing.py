@@ -250,6 +250,12 @@ def test_an_instance_that_somebody_deleted_is_added_again(open_sql: Open, databa
     assert submit(store, [1]).order == 1
 
 
+def test_a_worker_that_again_finds_nothing_waits_for_no_writer(open_sql: Open) -> None:
+    idle, busy = open_sql(interval=0, store_timeout=1), open_sql(interval=0)
+    assert blocked(idle).reason == "empty"
+    assert busy._turns.take(lambda _: blocked(idle)).reason == "empty"
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_lets_go_of_its_parents_connections(open_sql: Open, tmp_path: Path) -> None:
