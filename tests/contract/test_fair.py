@@ -536,3 +536,11 @@ def test_a_caller_with_nothing_but_a_retry_that_is_just_due_has_the_next_turn(
         retry(store, claim, BOOM, 10.0 if claim.batch.ingestion_id == late.id else 0.0)
     clock.advance(10)
     assert [batch.ingestion_id for batch, _ in store.upcoming(1)] == [late.id]
+
+
+def test_one_claim_of_several_takes_as_many_turns_where_answers_are_shared(new_store: Callable[..., Store]) -> None:
+    store = new_store(fair=True, fresh=60, interval=0)
+    for owner in ("desk", "web"):
+        submit(store, range(9), owner=owner)
+    owners = [store.get(claim.batch.ingestion_id).owner for claim in claimed(store, 3)]
+    assert owners == ["desk", "web", "desk"]

@@ -57,6 +57,13 @@ def test_what_waits_when_it_is_set_takes_turns_from_then_on(open_sql: Open) -> N
     assert fair.get(first.id).counts.completed == 3
 
 
+def test_who_comes_later_begins_where_they_did_who_waited(open_sql: Open) -> None:
+    submit(open_sql(interval=0), [1], owner="b")
+    fair = open_sql(interval=0, fair=True)
+    submit(fair, [1], owner="a")
+    assert whose(fair, 2) == ["a", "b"]
+
+
 def test_when_it_is_unset_creation_order_holds_again(open_sql: Open) -> None:
     fair = open_sql(interval=0, fair=True)
     submit(fair, range(1, 10), owner="a")
