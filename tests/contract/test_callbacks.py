@@ -114,10 +114,6 @@ def test_without_a_receiver_nothing_is_kept(new_store: NewStore) -> None:
     assert store.outbox.backlog() == Backlog(0, 0)
 
 
-def test_a_store_that_was_not_used_yet_has_no_callbacks(new_store: NewStore) -> None:
-    assert new_store(**TOLD).outbox.of("7e5a3c0e-0000-4000-8000-000000000000") == []
-
-
 def test_an_ingestions_own_receiver_is_told_instead(new_store: NewStore) -> None:
     store = new_store(**TOLD)
     ended(store, callback="http://other.example.org/x")

@@ -53,6 +53,26 @@ def test_leaving_what_was_never_used_makes_no_tables(open_sql: Open, database: s
 
 
 @pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.ingestions(),
+        lambda store: store.outbox.of("nobody"),
+        lambda store: store.sweeps.get("nothing"),
+        lambda store: store.sweeps.latest(9),
+        lambda store: store.prune(),
+    ],
+)
+def test_whatever_is_asked_first_finds_nothing(open_sql: Open, ask: Callable[[SQLStore], object]) -> None:
+    assert not ask(open_sql())
+
+
+@pytest.mark.parametrize("ask", [lambda store: store.get("nobody"), lambda store: store.finder.at("nobody", 0)])
+def test_whoever_is_asked_for_first_is_not_known(open_sql: Open, ask: Callable[[SQLStore], object]) -> None:
+    with pytest.raises(UnknownIngestion):
+        ask(open_sql())
+
+
+@pytest.mark.parametrize(
     ("change", "said"),
     [
         ("UPDATE ingest_version SET version = 99", "holds tables of version 99, made by a newer release"),
