@@ -22,7 +22,8 @@ from app.errors import StoreUnavailable
 from app.sql import parking
 from app.sql.address import parse_url
 from app.sql.database import Database
-from app.sql.schema import queues
+from app.sql.instance import View
+from app.sql.schema import ingestions, queues
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
@@ -254,6 +255,20 @@ def test_a_worker_that_again_finds_nothing_waits_for_no_writer(open_sql: Open) -
     idle, busy = open_sql(interval=0, store_timeout=1), open_sql(interval=0)
     assert blocked(idle).reason == "empty"
     assert busy._turns.take(lambda _: blocked(idle)).reason == "empty"
+
+
+def test_what_is_read_together_is_of_one_moment(open_sql: Open) -> None:
+    reader, writer = open_sql(), open_sql()
+    submit(writer, [1])
+    count = select(func.count()).select_from(ingestions)
+
+    def counts(view: View) -> list[int]:
+        before = view.connection.execute(count, {}).scalar()
+        submit(writer, [2])
+        return [before, view.connection.execute(count, {}).scalar()]
+
+    assert reader._read(counts) == [1, 1]
+    assert len(reader.ingestions()) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
