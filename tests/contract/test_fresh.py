@@ -441,6 +441,13 @@ class TestAtTheDoor:
         assert [batch.attempt for batch in batches] == [0, 0, 1, 0, 1]
         assert [one for one, _ in store.results(ingestion.id)] == [*range(1, 8), 20, 21, 10, 11, 12, 30]
 
+    def test_what_is_answered_at_once_has_no_estimate_to_miss(self, fresh: New) -> None:
+        store = fresh(fresh=60)
+        answered(store, [1], ["1"])
+        judged = [one.judged for one in store.minutes().values()]
+        assert submit(store, [1]).status is Status.COMPLETED
+        assert [one.judged for one in store.minutes().values()] == judged
+
     def test_its_key_is_known_later(self, fresh: New) -> None:
         store = fresh(fresh=60)
         answered(store, [1], ["1"])

@@ -91,6 +91,10 @@ def test_callers_without_anything_are_forgotten_but_not_what_they_have_had(open_
     for number in range(with_many):
         submit(store, [1], owner=f"caller {number}")
     assert len(store.callers(1000)) == with_many + 2
+    estimate = estimate_of(store, submit(store, [1], owner="a").id)
+    assert estimate is not None
+    # Seven of its own, as many turns of the other, and one of each of the many.
+    assert estimate.batches_ahead == 7 + 7 + with_many
 
 
 def test_one_claim_of_several_takes_the_turns_of_several(open_sql: Open) -> None:
