@@ -1,9 +1,11 @@
-"""The standalone service: waitress, its log, and which process dispatches."""
+"""The standalone service: waitress, its log, its process, and which process dispatches."""
 
 from __future__ import annotations
 
 from .process import will_serve
+from .tuning import tune_process
 
 __all__ = [
+    "tune_process",
     "will_serve",
 ]

@@ -84,16 +84,23 @@ _left_behind = (
 _LEFT_BEHIND = select(batches.c.order).where(*_left_behind).limit(1)
 _WAKE_ALL = update(batches).where(*_left_behind).values(line=READY, due=bindparam("now"))
 
-_unused = select(*_key).where(_here, answers.c.used_at <= bindparam("before"), ~exists().where(_asked_by))
-_UNUSED = _unused.order_by(answers.c.used_at).limit(_ROWS)
-_EXCESS = (
+_last_use = (answers.c.used_at, answers.c.scope, answers.c.id)
+_idle = answers.c.asker_order.is_(None) | ~exists().where(_asked_by)
+_latest_first = select(*_last_use).where(_here, _idle).order_by(*[column.desc() for column in _last_use]).limit(1)
+_LATEST_UNUSED = _latest_first.where(answers.c.used_at <= bindparam("before"))
+_LATEST_EXCESS = _latest_first.offset(bindparam("most"))
+_FORGOTTEN = (
     select(*_key)
-    .where(_here, ~exists().where(_asked_by))
-    .order_by(answers.c.used_at.desc(), answers.c.scope, answers.c.id)
-    .offset(bindparam("most"))
+    .where(
+        _here,
+        _idle,
+        answers.c.used_at <= bindparam("used_at"),
+        tuple_(*_last_use) <= tuple_(*[bindparam(column.name, type_=column.type) for column in _last_use]),
+    )
+    .order_by(answers.c.used_at)
     .limit(_ROWS)
 )
-_FORGET_UNUSED, _FORGET_EXCESS = (delete(answers).where(tuple_(*_key).in_(which)) for which in (_UNUSED, _EXCESS))
+_FORGET = delete(answers).where(tuple_(*_key).in_(_FORGOTTEN))
 
 
 class Call(NamedTuple):
@@ -163,18 +170,26 @@ def wake_left_behind(turn: Turn) -> None:
     turn.connection.execute(_WAKE_ALL, {"this": turn.queue.instance, "now": turn.now})
 
 
-def has_old(database: Database, settings: Settings, state: QueueRow, now: float) -> bool:
-    """Returns whether there are answers to be forgotten."""
-    before = {"this": state.instance, "before": forgotten_by(settings, now)}
-    excess = {"this": state.instance, "most": settings.fresh_max}
-    return any(database.glance(one, values) is not None for one, values in ((_UNUSED, before), (_EXCESS, excess)))
+def old(database: Database, settings: Settings, state: QueueRow, now: float) -> Values | None:
+    """Returns the answer used last of those to be forgotten, which were not used for long or are more than FRESH_MAX.
+
+    None if there are none. Which these are is found outside of a turn, since all answers are counted for it.
+    """
+    of_this = {"this": state.instance}
+    unused = database.glance(_LATEST_UNUSED, of_this | {"before": forgotten_by(settings, now)})
+    excess = database.glance(_LATEST_EXCESS, of_this | {"most": settings.fresh_max})
+    found = max((row for row in (unused, excess) if row), key=lambda row: row[0], default=None)
+    return found and of_this | dict(zip((column.name for column in _last_use), found, strict=True))
 
 
-def prune(turn: Turn, settings: Settings) -> None:
-    """Delete some of the answers that were not used for long, or are more than FRESH_MAX."""
-    of_this: Values = {"this": turn.queue.instance}
-    turn.connection.execute(_FORGET_UNUSED, of_this | {"before": forgotten_by(settings, turn.now)})
-    turn.connection.execute(_FORGET_EXCESS, of_this | {"most": settings.fresh_max})
+def are_left(database: Database, last: Values) -> bool:
+    """Returns whether there are answers that were used no later than `last`."""
+    return database.glance(_FORGOTTEN, last) is not None
+
+
+def prune(turn: Turn, last: Values) -> None:
+    """Delete some of the answers that were used no later than `last`."""
+    turn.connection.execute(_FORGET, last)
 
 
 def _text(one: Id) -> str:

@@ -335,8 +335,9 @@ class SQLStore(Store):
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
         self._rearrange(more=bool(state.pauses() or state.parked))
-        if self._settings.fresh is not None and known.has_old(self._database, self._settings, state, now):
-            self._turns.take(lambda turn: known.prune(turn, self._settings))
+        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, state, now)):
+            while known.are_left(self._database, last):
+                self._turns.take(lambda turn: known.prune(turn, last))
         return count
 
     def ping(self) -> None:

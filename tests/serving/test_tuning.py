@@ -1,18 +1,20 @@
-"""What large requests took is given back."""
+"""The settings of a process that is the service's own, and that others are left alone."""
 
 from __future__ import annotations
 
 import platform
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from app.serving.allocator import return_large_blocks
+from app.serving.tuning import return_large_blocks
 from tests.support.standalone import Service
 
 MEBIBYTE = 1024
+ROOT = Path(__file__).parents[2]
 
 
 def resident(pid: int) -> int:
@@ -37,3 +39,13 @@ def test_of_large_submits_only_the_ids_stay() -> None:
             service.submit(list(range(10**7, 10**7 + many)), "LOW")
         ids = 6 * many * 8 // 1024
         assert resident(service.process.pid) - before < ids + 15 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [("import wsgi", 0.0005), ("import app.wsgi", 0.0005), ("import app; app.create_app()", sys.getswitchinterval())],
+)
+def test_only_a_process_of_its_own_takes_turns_more_often(made: str, expected: float) -> None:
+    program = f"import sys; {made}; print(sys.getswitchinterval())"
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert float(told.stdout) == pytest.approx(expected)
