@@ -160,7 +160,7 @@ def test_the_slots_of_a_host_are_the_same_after_a_restart(open_sql: Open) -> Non
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
-    open_sql: Open, monkeypatch: pytest.MonkeyPatch, verb: str
+    open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     here, there, ann = open_sql(interval=0), open_sql(interval=0), Pauses(owners=frozenset({"ann"}))
     submit(here, [1], owner="ann")
@@ -174,8 +174,10 @@ def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
         fault.setattr(parking, "rearrange", killed)
         with pytest.raises(SystemExit):
             getattr(here, verb)(what=ann)
+    clock.advance(5)
     there.prune()
     assert isinstance(there.claim(1), Wait) == (verb == "pause")
+    assert all((one.limited_by, one.started_at) == ("paused", clock.now()) for one in there.dispatches(9))
 
 
 def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: Open) -> None:
