@@ -27,7 +27,7 @@ from app.sql.schema import ingestions, queues
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
-from tests.support.queueing import blocked, bury, claimed, finish, retry, submit
+from tests.support.queueing import blocked, bury, claimed, finish, retry, settings, submit
 
 Open = Callable[..., SQLStore]
 
@@ -291,15 +291,15 @@ def test_a_forked_child_lets_go_of_its_parents_connections(open_sql: Open, tmp_p
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_has_sessions_of_its_own_and_ends_none_of_its_parents(postgres: Postgres) -> None:
-    parent = Database(parse_url(postgres.new_database(), "STORE"), 1, 5.0)
+    parent = SQLStore(settings(store=postgres.new_database(), interval=0), FakeClock(), "ingest")
 
     def session() -> int:
-        return int(parent.glance(select(func.pg_backend_pid()), {})[0])
+        return int(parent._database.glance(select(func.pg_backend_pid()), {})[0])
 
     before = session()
     child = os.fork()
     if child == 0:
-        parent.abandon()
+        parent.disown()
         is_shared = session() == before
         parent.close()
         os._exit(int(is_shared))
@@ -388,15 +388,18 @@ def test_a_callback_that_another_process_has_just_sent_is_left_alone(
     assert slow.outbox.claim(30) == 0.0
 
 
+@pytest.mark.parametrize("ends", [False, True])
 def test_a_sweep_that_another_process_has_just_taken_is_left_to_it(
-    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
     slow, quick = open_sql(), open_sql()
     slow.sweeps.add(Sweep("s", "cancel", SweepFilter(owner="ann"), None, None, "", 0.0, 0))
     take = slow._turns.take
 
     def overtaken(work: Any) -> Any:
-        assert isinstance(quick.sweeps.claim(30), Sweep)
+        taken = quick.sweeps.claim(30)
+        assert isinstance(taken, Sweep)
+        assert not ends or quick.sweeps.act(taken, [], taken.cursor, 30, last=True)
         return take(work)
 
     monkeypatch.setattr(slow._turns, "take", overtaken)
