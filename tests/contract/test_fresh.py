@@ -524,6 +524,19 @@ def test_of_ids_that_go_one_by_one_what_is_served_leaves_the_line(fresh: New) ->
     assert claimed(store)[0].batch.ids == [9]
 
 
+def test_where_the_rest_was_served_only_what_failed_waits_once_it_is_started_over(fresh: New) -> None:
+    store = fresh(fresh=60, split_failed=True, key_quota=4)
+    split = submit(store, [1, 2, 3], owner="me")
+    for _ in range(2):
+        bury(store, claimed(store)[0], BOOM)
+    answered(store, [2, 3], ['"b"', '"c"'], owner="me", priority=Priority.HIGH, fresh=0)
+    assert blocked(store).reason == "empty"
+    assert store.redrive(split.id).counts.failed == 0
+    submit(store, [7, 8, 9], owner="me")
+    with pytest.raises(QuotaFull):
+        submit(store, [10], owner="me")
+
+
 def test_a_released_batch_is_served_what_came_meanwhile(fresh: New) -> None:
     store = fresh(fresh=60)
     ingestion = submit(store, [1])
