@@ -45,6 +45,13 @@ def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else
     assert capsys.readouterr().out == "ingestion.completed abc\n"
 
 
+def test_no_file_holds_two_versions_of_its_text() -> None:
+    folders = ("app", "benchmarks", "docs", "examples", "tests", "tools")
+    files = [*ROOT.glob("*.*"), *(one for folder in folders for one in (ROOT / folder).rglob("*.*"))]
+    texts = [one for one in files if one.suffix in {".cfg", ".css", ".html", ".js", ".md", ".py", ".toml", ".yaml"}]
+    assert [str(one) for one in texts if re.search(r"^(<{7}|>{7}) ", one.read_text(), re.MULTILINE)] == []
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_what_is_written_from_the_code_is_as_written(name: str) -> None:
     assert (ROOT / name).read_text() == PAGES[name](), f"run: python -m tools.reference, which writes {name}"

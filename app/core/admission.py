@@ -47,9 +47,8 @@ def admit(
     longest = settings.max_backlog_seconds
     if longest and (drained := timeline.last_start(count) - timeline.now) > longest:
         if (alone := timeline.limiter.least_time(count)) > longest:
-            raise InvalidRequest(
-                [Fault("#/ids", f"ids alone takes {alone:.0f} s to drain, but the backlog may be {longest:g} s long.")]
-            )
+            detail = f"ids alone takes at least {alone:.0f} s to drain, but the backlog may be {longest:g} s long."
+            raise InvalidRequest([Fault("#/ids", detail)])
         if timeline.paused:
             raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
         fits = drained - longest
@@ -67,7 +66,7 @@ def admit(
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
     """Refuse a submission of `count` ids by a caller that has `waiting` ids waiting, if that would exceed its `quota`.
 
-    `until_started` returns the seconds until a given number of those have started, None while they are paused.
+    `until_started` returns the seconds until a given number of those have started, None where so many are not in line.
     Raises QuotaFull with the seconds until it would fit, or InvalidRequest for one that could never fit.
     """
     if count > quota:

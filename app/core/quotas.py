@@ -92,7 +92,9 @@ class Quotas:
         return min(self.limiter.tokens(now), _left([one.at(now) for one in self.used]))
 
     def least_time(self, count: int) -> float:
-        return self.limiter.least_time(count)
+        # The first window may be as good as over when its starts come, and the last one has just begun.
+        whole = max(-(-count // one.quota.most) - 2 for one in self.used)
+        return max(self.limiter.least_time(count), whole * _SHORTEST_DAY)
 
     def levels(self, now: float) -> Sequence[Level]:
         used = [one.at(now) for one in self.used]

@@ -130,6 +130,8 @@ class Record:
             self._weigh(position, -1)
         if answers and answers.known:
             details.answers[position] = answers
+        elif answers:
+            details.answers.pop(position, None)
         self.tally[self.states[position]] -= 1
         self.tally[state] += 1
         self.states[position] = state
@@ -148,7 +150,9 @@ class Record:
 
     def complete(self, position: int) -> Sequence[Answer]:
         """Returns the results of a batch whose last ids were answered, and forgets that they came apart."""
-        return self.details.answers.pop(position).known
+        known = self.answers(position).known
+        self.details.answers.pop(position, None)
+        return known
 
     def starts(self, position: int) -> int:
         """Returns how many starts a batch in line needs."""

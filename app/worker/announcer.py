@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import weakref
 from collections.abc import Callable
 
 logger = logging.getLogger("flask_ingestion")
@@ -13,7 +14,8 @@ logger = logging.getLogger("flask_ingestion")
 class Announcer:
     """Runs the given calls one after the other; no exception in them stops it.
 
-    Its daemon thread starts with the first call. A receiver that never returns blocks only the announcements after it.
+    Its daemon thread starts with the first call, and ends at the latest once the Announcer is dropped. A receiver that
+    never returns blocks only the announcements after it.
     """
 
     def __init__(self, name: str) -> None:
@@ -39,6 +41,7 @@ class Announcer:
                 trouble = error
             else:
                 self._calls, self._thread = calls, thread
+                weakref.finalize(self, calls.put, None).atexit = False
                 return
         logger.error("an announcement of %r is dropped, no thread could be started: %s", self._name, trouble)
 

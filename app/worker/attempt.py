@@ -97,12 +97,17 @@ class Attempts:
         return result.error if isinstance(result, Failed) else None
 
     def put_back(self, claim: Claim) -> None:
-        """Undo a claim, with what rides along."""
+        """Undo a claim, with what rides along; an ingestion that was cancelled in the meantime ends by that."""
         try:
-            self._store.end_together([(one, Outcome.release()) for one in claim.all])
+            told = self._store.end_together([(one, Outcome.release()) for one in claim.all])
         except StoreUnavailable as error:
             batch = claim.batch
             logger.warning("%s is left to its lease: %s", named(batch), error, extra=fields(batch))
+            return
+        for ended in told:
+            if ended and ended.ingestion.finished_at is not None:
+                # Whoever stops the worker must not wait for a receiver.
+                self._announcer.put(partial(announce_if_ended, self._emitter, ended.ingestion))
 
     def _work(self, hand: Hand) -> None:
         """Run a batch, then whatever else is already due, which saves a thread switch."""

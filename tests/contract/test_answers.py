@@ -48,6 +48,27 @@ def test_a_batch_that_failed_as_a_whole_tells_its_error_for_each_id(new_store: C
     assert known(store, ingestion.id) == {1: BOOM, 2: BOOM}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (Outcome.ack([]), {1: "null", 2: "null"}),
+        (Outcome.ack(["null", "2"]), {1: "null", 2: "2"}),
+        (Outcome.bury(BOOM), {1: BOOM, 2: BOOM}),
+        (Outcome.answered([GONE, "2"]), {1: GONE, 2: "2"}),
+    ],
+)
+def test_after_a_redrive_of_all_ids_the_latest_answers_are_told(
+    new_store: Callable[..., Store], outcome: Outcome, expected: dict[int, Any]
+) -> None:
+    store = new_store(interval=0)
+    ingestion = submit(store, [1, 2])
+    ended(store, claimed(store)[0], Outcome.answered([GONE, GONE]))
+    assert known(store, ingestion.id) == {1: GONE, 2: GONE}
+    store.redrive(ingestion.id)
+    ended(store, claimed(store)[0], outcome)
+    assert known(store, ingestion.id) == expected
+
+
 def test_results_come_once_however_many_batches_are_read_at_once(new_store: Callable[..., Store]) -> None:
     store = new_store(interval=0, batch_size=1)
     ingestion = submit(store, range(2002))

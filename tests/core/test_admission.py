@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.core import Timeline, admit, check_quota
+from app.core import Timeline, admit, check_quota, limiter_of
 from app.errors import BacklogFull, InvalidRequest, QuotaFull, TooLate
+from app.limits import parse_limits
 from tests.support.queueing import settings
 from tests.support.timeline import FIRST, NOW, timeline
 
@@ -42,8 +43,16 @@ def test_a_backlog_may_be_exactly_as_long_as_it_may_be() -> None:
     assert refused.value.retry_after == 0.5
     with pytest.raises(BacklogFull):
         ask(waiting, 5, max_backlog_seconds=20)
-    with pytest.raises(InvalidRequest, match="ids alone takes 25 s to drain, but the backlog may be 20 s long"):
+    with pytest.raises(InvalidRequest, match="takes at least 25 s to drain, but the backlog may be 20 s long"):
         ask(waiting, 6, max_backlog_seconds=20)
+
+
+def test_what_takes_days_by_a_quota_never_fits_in_an_hour() -> None:
+    daily = timeline()._replace(limiter=limiter_of(0.0, 1, parse_limits("10/day at 00:00 UTC")))
+    with pytest.raises(BacklogFull):
+        ask(daily, 20, max_backlog_seconds=3600)
+    with pytest.raises(InvalidRequest, match="ids alone takes at least 82800 s to drain"):
+        ask(daily, 21, max_backlog_seconds=3600)
 
 
 def test_retries_to_come_count_for_the_backlog() -> None:

@@ -143,6 +143,14 @@ def test_nor_is_that_of_two_quotas_which_is_told_to_the_day() -> None:
     assert abs(limiter.when(1_000_000, START) - START - 1_000_000 * 86_400) <= 86_400
 
 
+def test_the_least_time_is_that_of_the_days_between_the_first_and_the_last() -> None:
+    limiter = limiter_of(0.0, 1, parse_limits("10/day at 00:00 UTC, 4/day at 08:30 Europe/Berlin"))
+    hours = [limiter.least_time(count) / 3600 for count in (1, 8, 9, 12, 13)]
+    assert hours == pytest.approx([0, 0, 23, 23, 46])
+    quick = limiter_of(60.0, 1, parse_limits("10/day at 00:00 UTC"))
+    assert quick.least_time(20) == 19 * 60
+
+
 def test_what_starts_at_the_reset_is_not_before_it() -> None:
     limiter, reset = limiter_of(0.0, 1, parse_limits("2/day at 00:00 UTC")), START + 16 * 3600
     assert [limiter.count(START, reset + later) for later in (0, 1, 86_400, 86_401)] == [2, 4, 4, 6]

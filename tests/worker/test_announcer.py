@@ -65,6 +65,16 @@ def test_while_it_waits_it_keeps_nothing_alive() -> None:
     announcer.stop(BOUND)
 
 
+def test_its_thread_ends_once_it_is_dropped() -> None:
+    announcer, made = Announcer("test"), list[int]()
+    announcer.put(lambda: made.append(1))
+    (thread,) = threads()
+    del announcer
+    thread.join(BOUND)
+    assert made == [1]
+    assert threads() == []
+
+
 def test_a_call_may_stop_it() -> None:
     announcer, over = Announcer("test"), threading.Event()
 

@@ -993,6 +993,16 @@ class TestStop:
         eventually(lambda: host.service.worker.state == "off")
         assert len(host.store.dispatches(9)) == 1
 
+    def test_one_that_was_cancelled_is_told_to_have_ended_when_a_stop_puts_it_back(
+        self, serve: Serve, gate: Gate
+    ) -> None:
+        host = serve(gate, interval=0)
+        ingestion = host.submit([1])
+        gate.wait_for_a_call()
+        host.ingestion.cancel(ingestion.id)
+        host.ingestion.stop(0)
+        assert host.finished(ingestion.id).status == Status.CANCELLED
+
     def test_a_start_while_it_waits_for_the_last_announcement_is_one(self, serve: Serve, gate: Gate) -> None:
         told, go_on = threading.Event(), threading.Event()
 

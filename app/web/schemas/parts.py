@@ -1,0 +1,51 @@
+"""What the schemas are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...core import Priority, Status
+
+JSON = dict[str, Any]
+
+INT64_MAX = 2**63 - 1
+
+UUID: JSON = {"type": "string", "format": "uuid"}
+COUNT: JSON = {"type": "integer", "minimum": 0}
+TEXT: JSON = {"type": "string"}
+TIME: JSON = {"type": "string", "format": "date-time"}
+TIME_OR_NULL: JSON = {"type": ["string", "null"], "format": "date-time"}
+NAME_OR_NULL: JSON = {"type": ["string", "null"]}
+MOMENT: JSON = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 9_999_999_999}, TIME]}
+SECONDS: JSON = {"type": "number"}
+PRIORITY: JSON = {"type": "string", "enum": [priority.name for priority in Priority]}
+STATUS: JSON = {"type": "string", "enum": [status.value for status in Status]}
+WORKER: JSON = {"type": "string", "enum": ["off", "running", "stopping", "stuck", "dead"]}
+ERROR: JSON = {
+    "type": "object",
+    "description": "Why the latest attempt did not end well.",
+    "required": ["type", "message"],
+    "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+}
+LIMITED_BY: JSON = {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]}
+IN_FORCE: JSON = {
+    "interval": SECONDS,
+    "burst": {"type": "integer", "minimum": 1},
+    "limits": {"type": "array", "items": TEXT, "description": "LIMITS, as they are in force."},
+    "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
+    "rate_since": {**SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
+}
+
+
+def ref(kind: str, name: str) -> JSON:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def object_of(properties: JSON, *optional: str, **more: Any) -> JSON:
+    """Returns the schema of an object of which all members but the `optional` ones are required."""
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "required": required, "properties": properties, **more}
+
+
+def list_of(items: JSON) -> JSON:
+    return {"type": "array", "items": items}
