@@ -256,3 +256,15 @@ def test_there_may_be_more_in_one_ingestion(new_store: Callable[..., Store], fin
     for limit in (1, 2, 3):
         found = where(store, 7, limit=limit)
         assert ([one.nth for one in found.found], found.more) == ([*range(limit)], limit < 3)
+
+
+def test_a_retry_that_is_due_starts_after_those_that_are_due_before_it(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=5)
+    made = submit(store, range(6))
+    for _ in range(2):
+        retry(store, claimed(store)[0], BatchError("Odd", "not yet"), 60.0)
+        clock.advance(5)
+    clock.advance(60)
+    assert [store.finder.at(made.id, index).start for index in (0, 3)] == [clock.now(), clock.now() + 5]
