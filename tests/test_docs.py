@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "callbacks.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
     receiver: dict[str, Any] = {"__name__": "receiver"}

@@ -176,7 +176,7 @@ def run_session(text: str, clone: Clone) -> None:
 ELSEWHERE = {
     "docs/client.md": "tests/client/test_docs.py runs each",
     "docs/testing.md": "tests/test_plugin.py runs it",
-    "docs/operations.md": "tests/test_docs.py runs the receiver of callbacks",
+    "docs/callbacks.md": "tests/test_docs.py runs the receiver",
 }
 """The pages whose examples in Python are run by another test."""
 
