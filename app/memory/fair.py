@@ -80,11 +80,9 @@ class FairQueue:
         if caller in self._lines[priority]:
             self._line_up(priority, caller)
 
-    def note_gone(self, is_gone: Callable[[Record], bool]) -> None:
-        """Mark an ingestion's entries as void."""
-        for lines in self._lines.values():
-            for line in lines.values():
-                line.note_gone(is_gone)
+    def line_of(self, record: Record) -> ReadyQueue[Record] | None:
+        """Returns the queue that holds an ingestion's entries, if it has any."""
+        return self._lines[record.priority].get(caller_of(record.owner))
 
     def by_caller(self) -> dict[tuple[Priority, str], Iterator[Entry[Record]]]:
         """Returns the entries of each caller at each priority, most urgent first."""
