@@ -45,6 +45,14 @@ def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else
     assert capsys.readouterr().out == "ingestion.completed abc\n"
 
 
+def test_behind_every_proxy_of_the_documentation_results_that_break_off_are_seen_to() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    proxied = [text for page in pages for text in re.findall(r"^```nginx\n(.*?)^```$", page.read_text(), re.M | re.S)]
+    assert proxied
+    # Under HTTP/1.0 the end of a connection is the end of an answer, whatever was to follow.
+    assert all(text.count("proxy_pass ") == text.count("proxy_http_version 1.1;") for text in proxied)
+
+
 def test_no_file_holds_two_versions_of_its_text() -> None:
     folders = ("app", "benchmarks", "docs", "examples", "tests", "tools")
     files = [*ROOT.glob("*.*"), *(one for folder in folders for one in (ROOT / folder).rglob("*.*"))]
