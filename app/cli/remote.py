@@ -97,7 +97,7 @@ def _reach(url: str | None, key: str | None, profile: str | None) -> tuple[str |
     return url or chosen.url, chosen.key if key is None else key
 
 
-def remote(function: Callable[..., None], *, patience: float = 60.0) -> Callable[..., None]:
+def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable[..., None]:
     """Add a service's options to a verb, and turn its errors into exit codes; `patience` is the option's default."""
 
     @service_options
@@ -148,6 +148,10 @@ def remote(function: Callable[..., None], *, patience: float = 60.0) -> Callable
             fail("Interrupted; whatever was accepted continues.", 130)
 
     return run
+
+
+outlasting = functools.partial(remote, patience=60.0)
+"""As `remote`, for verbs of scripts, which outlast a restart of the service; at others somebody sits and waits."""
 
 
 def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
