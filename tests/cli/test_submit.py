@@ -74,6 +74,7 @@ def test_a_million_ids_from_a_file(serve: Callable[..., Host], tmp_path: Path) -
         (["submit", "1", "--timeout", "5"], None, "--timeout needs --wait"),
         (["submit", "1", "--idempotency-key", "ä"], None, "An idempotency key is"),
         (["queue", "--url", "localhost:8000"], None, "looks like http://127.0.0.1:8000, not 'localhost:8000'"),
+        (["queue", "--url", "http://queue..internal"], None, "not 'http://queue..internal'"),
         (["status"], None, "Missing argument"),
         (["list", "--status", "done"], None, "'done' is not one of"),
         (["verify", "-", "--burst", "0"], "[]", "0 is not in the range"),
