@@ -131,6 +131,8 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
         except Refused as error:
             faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
             hint = ["Give a key with --key, in INGEST_KEY, or in a profile."] if error.status == 401 else []
+            if queues := error.problem.get("queues"):
+                hint = [f"This service has several queues; name one with --queue: {', '.join(queues)}."]
             fail("\n".join([error.detail, *faults, *hint]), 4)
         except Unreachable as error:
             fail("\n".join([str(error), why]).strip(), 4)
