@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -260,10 +260,10 @@ class Settings:
             if field := fields.get(name):
                 values[field.name] = _parse(key, config[key], field.metadata)
                 continue
-            near = difflib.get_close_matches(name, fields, n=1, cutoff=0.9)
+            near = _meant(name, fields)
             # Beside an instance `geo`, GEO_EU_STORE is of another, `geo_eu`.
-            if near and not name.endswith(f"_{near[0]}"):
-                raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near[0]}?")
+            if near and not name.endswith(f"_{near}"):
+                raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near}?")
         if values.get("limits"):
             values.setdefault("interval", 0.0)
         if values.get("eager") and values.get("autostart"):
@@ -279,6 +279,8 @@ class Settings:
             raise ConfigError(f"{prefix}ID_MIN ({self.id_min}) must not be above {prefix}ID_MAX ({self.id_max}).")
         if self.fair_weights and not self.fair:
             raise ConfigError(f"{prefix}FAIR_WEIGHTS needs {prefix}FAIR=1, without which no caller takes turns.")
+        if self.fresh_shared and self.fresh is None:
+            raise ConfigError(f"{prefix}FRESH_SHARED needs {prefix}FRESH, without which no answer is kept.")
         if self.backoff > self.backoff_max:
             raise ConfigError(
                 f"{prefix}BACKOFF ({self.backoff:g}) must not be above {prefix}BACKOFF_MAX ({self.backoff_max:g})."
@@ -298,6 +300,13 @@ class Settings:
                 f"{prefix}WEBHOOK_SECRET is missing: it signs what {prefix}WEBHOOK_URL or {prefix}WEBHOOK_HOSTS has the"
                 f" service send. It is {parse_secrets.__doc__}."
             )
+
+
+def _meant(name: str, fields: Iterable[str]) -> str | None:
+    """Returns the setting that is written almost so, or with the same letters in another order."""
+    letters = sorted(name)
+    turned = [one for one in fields if sorted(one) == letters]
+    return next(iter(turned or difflib.get_close_matches(name, fields, n=1, cutoff=0.9)), None)
 
 
 def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from .core import Id, SystemClock
 from .processors import current_batch, simulate
-from .service import Service
+from .service import Service, services_of
 
 
 class IngestionClock:
@@ -116,7 +116,7 @@ def _services(request: pytest.FixtureRequest) -> list[Service]:
         app: Flask = request.getfixturevalue("app")
     except pytest.FixtureLookupError:
         raise pytest.UsageError("ingestion_clock needs a fixture named app, which returns your Flask app.") from None
-    services = [one for one in app.extensions.values() if isinstance(one, Service)]
+    services = services_of(app.extensions)
     if not services:
         raise pytest.UsageError("The fixture app has no ingestion; call init_app before it is returned.")
     for service in services:

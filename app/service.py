@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Any
 from uuid import uuid4
@@ -31,6 +31,7 @@ from .core import (
     id_prefix,
     ingestion_prefix,
     named_worker,
+    owner_fault,
     search,
     steps,
     string_fault,
@@ -71,13 +72,17 @@ class Service(Lifecycle):
         `fresh` is a number of seconds that counts instead of FRESH, at most that; with 0, no answer from before counts.
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
         """
-        body = {"ids": list(ids), "priority": priority, "deadline": deadline, "callback": callback, "fresh": fresh}
+        if not isinstance(ids, str | bytes):  # their letters are no ids
+            ids = list(ids)
+        body = {"ids": ids, "priority": priority, "deadline": deadline, "callback": callback, "fresh": fresh}
         return self.accept(body, key=key, owner=owner)
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
         """Accept the JSON of a request as `submit` does."""
         self.ensure_started()
         try:
+            if owner is not None and (fault := owner_fault(owner)):
+                raise InvalidRequest([Fault("owner", f"owner {fault}")])
             if self.shutting_down and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._keys.use(owner, key) if key is not None else nullcontext():
@@ -250,3 +255,8 @@ def _of(what: Pauses, name: str) -> str:
     """Returns what is paused or resumed, in words."""
     parts = [priority.name for priority in sorted(what.priorities)] + [repr(owner) for owner in sorted(what.owners)]
     return f"{' and '.join(parts)} in {name!r}" if parts else repr(name)
+
+
+def services_of(extensions: Mapping[str, object]) -> list[Service]:
+    """Returns the instances among the extensions of an app, in the order in which they were added."""
+    return [one for one in extensions.values() if isinstance(one, Service)]

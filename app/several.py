@@ -16,6 +16,9 @@ logger = logging.getLogger("flask_ingestion")
 OF_THE_SERVICE = ("HOST", "PORT", "THREADS", "LOG_FORMAT", "ALLOW_OPEN", "TRUSTED_HOSTS", "QUEUES")
 """Settings of the process that serves; what is left is each queue's own."""
 
+SHARED = "STORE"
+"""A queue's own, too, but a database can hold several queues: so INGEST_STORE is for those that name none."""
+
 _OF_A_QUEUE = [name for field in dataclasses.fields(Settings) if (name := field.name.upper()) not in OF_THE_SERVICE]
 
 
@@ -29,10 +32,11 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
     if not prefixes:
         return {}
     for field in _OF_A_QUEUE:
-        if f"INGEST_{field}" in config:
+        if f"INGEST_{field}" in config and field != SHARED:
             listed = ", ".join(f"{prefix}{field}" for prefix in prefixes)
             raise ConfigError(f"INGEST_{field} says nothing beside INGEST_QUEUES; each queue has its own: {listed}.")
-    found = {}
+    shared = f"INGEST_{SHARED}"
+    found = {f"{prefix}{SHARED}": config[shared] for prefix in prefixes if shared in config}
     for key, value in config.items():
         prefix = max((one for one in prefixes if key.startswith(one)), key=len, default=None)
         if prefix is None:
@@ -42,12 +46,6 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[key] = value
     return found
-
-
-def settings_of_queues(config: Mapping[str, Any]) -> dict[str, Settings]:
-    """Returns the settings of each queue by its name; nothing where INGEST_QUEUES names none. Raises ConfigError."""
-    keys = keys_of_queues(config)
-    return {name: Settings.read(keys, Settings.key_of(name, "")) for name in Settings.read(config).queues}
 
 
 def _look_for_a_misspelt_queue(key: str, prefixes: list[str]) -> None:

@@ -80,12 +80,17 @@ def flag(value: Any) -> bool:
 
 def origins(value: Any) -> tuple[str, ...]:
     """origins such as https://app.example.org, separated by commas"""
-    origins = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
-    for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or f"{parts.scheme}://{parts.netloc}" != origin:
-            raise ValueError
-    return origins
+    origins = (one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
+    return tuple(map(_as_sent, origins))
+
+
+def _as_sent(origin: str) -> str:
+    """Returns an origin as browsers send it: in small letters, without the default port (RFC 6454, section 6.1)."""
+    parts = urlsplit(origin.lower())
+    default = {"http": ":80", "https": ":443"}[parts.scheme]
+    if not parts.hostname or f"{parts.scheme}://{parts.netloc}" != origin.lower():
+        raise ValueError
+    return f"{parts.scheme}://{parts.netloc.removesuffix(default)}"
 
 
 _HEAVIEST = 100

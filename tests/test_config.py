@@ -99,7 +99,8 @@ def test_a_number_may_come_as_text_from_the_environment(name: str) -> None:
     + [(text, False) for text in ("0", "false", "No", "off", 0, False)],
 )
 def test_a_flag_may_come_as_a_word(name: str, text: Any, flag: bool) -> None:
-    assert read(name, text) is flag
+    made = Settings.read({f"INGEST_{name.upper()}": text, "INGEST_FRESH": 1})  # one of them needs it
+    assert getattr(made, name) is flag
 
 
 def test_without_any_key_there_are_the_defaults() -> None:
@@ -118,6 +119,9 @@ def test_without_any_key_there_are_the_defaults() -> None:
         ),
         ({"INGEST_FAIR_WEIGHTS": "web:4"}, "INGEST_FAIR_WEIGHTS needs INGEST_FAIR=1"),
         ({"INGEST_INTERVALL": 5}, "INGEST_INTERVALL is not a setting; did you mean INGEST_INTERVAL"),
+        ({"INGEST_FRESH_SHARED": 1}, "INGEST_FRESH_SHARED needs INGEST_FRESH, without which no answer is kept"),
+        ({"INGEST_INTREVAL": 60}, "INGEST_INTREVAL is not a setting; did you mean INGEST_INTERVAL"),
+        ({"INGEST_BRUST": 2}, "did you mean INGEST_BURST"),
         ({"INGEST_MAX_ATTEMPT": 5}, "did you mean INGEST_MAX_ATTEMPTS"),
     ],
 )

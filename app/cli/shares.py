@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from itertools import accumulate
+from typing import NamedTuple, TypeAlias
 
 from ..core import Dispatch, Priority
 
 _TOLERANCE = 1e-3
 """Turns by which a share may be off, because the cost of a turn is a whole number."""
+
+Place: TypeAlias = tuple[float, int, int]
 
 
 class Lead(NamedTuple):
@@ -33,20 +36,26 @@ def unfair(
 
     `starts` are those at one priority, in order, and `given_back` says when each caller got turns back there. In any
     stretch in which a caller has something due, another gets at most a turn of each more, by weight (P. Goyal, H. M.
-    Vin, H. Cheng, 1996, theorem 1). A batch counts as due `grace` seconds after it was, and not before `since`, when
-    what waited last changed places. O(n callers).
+    Vin, H. Cheng, 1996, theorem 1). Turns are the starts that took tokens: what rides takes none, and moves no virtual
+    time. A batch counts as due `grace` seconds after it was, and not before `since`, when what waited last changed
+    places. O(n callers).
     """
-    free = _free(starts, given_back)
+    free, perhaps = _free(starts, given_back), _perhaps_given_back(starts)
     leads = (
         (lead, name)
         for name in dict.fromkeys(_caller(one) for one in starts)
-        for lead in _leads_over(name, starts, free, _waits(name, starts, grace, since), weights)
+        for lead in _leads_over(name, starts, free, perhaps, _waits(name, starts, grace, since), weights)
     )
     return min(leads, key=lambda found: found[0].later.started_at, default=None)
 
 
 def _leads_over(
-    name: str, starts: Sequence[Dispatch], free: set[int], waits: Sequence[bool], weights: Mapping[str, int]
+    name: str,
+    starts: Sequence[Dispatch],
+    free: set[int],
+    perhaps: Mapping[int, int],
+    waits: Sequence[bool],
+    weights: Mapping[str, int],
 ) -> Iterator[Lead]:
     """Yields the first lead of another caller over this one in each stretch in which this one waits."""
     own = 1 / weights.get(name, 1)
@@ -58,6 +67,8 @@ def _leads_over(
             had, leads = 0, {}
             continue
         other = _caller(start)
+        if start.rode_with is not None:
+            continue
         if other == name:
             had += 1
             continue
@@ -70,8 +81,8 @@ def _leads_over(
             lead, turns, first = 0.0, 0, number
         lead, turns = lead + cost, turns + 1
         leads[other] = lead, turns, had, first
-        if lead > own + cost + _TOLERANCE * (turns * cost + own):
-            fewer = sum(_caller(one) == name for one in starts[first:number])
+        if lead > own + cost * (1 + perhaps[number]) + _TOLERANCE * (turns * cost + own):
+            fewer = sum(_caller(one) == name and one.rode_with is None for one in starts[first:number])
             yield Lead(starts[first], start, turns, fewer)
             return
 
@@ -79,15 +90,18 @@ def _leads_over(
 def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[float]]]:
     """Returns when turns were given back, in order, by the priority at which they had been taken and by caller.
 
-    A batch that starts again under the same attempt had been put back untouched, when it fell due once more.
+    A batch that starts again under the same attempt had been put back untouched, when it fell due once more. One that
+    rode had taken none. No log shows the turns given back by batches that were cancelled or served before they started
+    again, nor those of what started before it begins: these may look like a violation.
     """
     seen: dict[tuple[str, int], Priority] = {}
     found: dict[Priority, dict[str, list[float]]] = defaultdict(dict)
     for start in starts:
-        taken_at = seen.get((start.batch_id, start.attempt))
+        taken_at = seen.pop((start.batch_id, start.attempt), None)
         if taken_at is not None:
             insort(found[taken_at].setdefault(_caller(start), []), start.due_at)
-        seen[start.batch_id, start.attempt] = start.priority
+        if start.rode_with is None:
+            seen[start.batch_id, start.attempt] = start.priority
     return found
 
 
@@ -97,10 +111,30 @@ def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[float]])
     free = set()
     for number, start in enumerate(starts):
         turns = left.get(_caller(start))
-        if turns and turns[0] <= start.started_at:
-            del turns[0]
+        if turns and turns[0] <= start.started_at and start.rode_with is None:
             free.add(number)
+            if turns[0] < start.started_at:
+                del turns[0]  # else it may have come only after this start
     return free
+
+
+def _perhaps_given_back(starts: Sequence[Dispatch]) -> dict[int, int]:
+    """Returns how many turns a caller may have got back by each of its own, beyond those that the log shows.
+
+    A batch that was put back and has not started again by the end of the log still waits, so all that its caller
+    started meanwhile is more urgent.
+    """
+    found, places = dict[int, int](), defaultdict[str, list[tuple[Place, int]]](list)
+    for number, start in enumerate(starts):
+        if start.rode_with is None:
+            places[_caller(start)].append(((start.rank, start.order, start.position), number))
+    for of_caller in places.values():
+        latest = list(accumulate((place for place, _ in reversed(of_caller)), max))
+        before: list[Place] = []
+        for (place, number), later in zip(of_caller, reversed(latest), strict=True):
+            found[number] = len(before) - bisect_right(before, later)
+            insort(before, place)
+    return found
 
 
 def _waits(name: str, starts: Sequence[Dispatch], grace: float, since: float) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 from contextlib import suppress
 
@@ -11,7 +12,7 @@ from flask.cli import ScriptInfo
 
 from ..config import Settings
 from ..errors import ConfigError
-from ..service import Service
+from ..service import Service, services_of
 
 
 @click.command()
@@ -22,7 +23,7 @@ def serve(context: click.Context) -> None:
 
     def create_app() -> Flask:
         app = _app(context)
-        services = [one for one in app.extensions.values() if isinstance(one, Service)]
+        services = services_of(app.extensions)
         if not services:
             raise click.UsageError("This app has no ingestion.")
         for service in services:
@@ -45,7 +46,7 @@ def worker(context: click.Context, name: str) -> None:
     if not service.store.durable:
         key, url = Settings.key_of(name, "store"), service.settings.store
         raise click.UsageError(f"No other process can fill {url}; set {key} to one that processes share.")
-    log_to_stderr(service.settings.log_format)
+    log_to_stderr(Settings.read(os.environ).log_format)
     woken: queue.SimpleQueue[None] = queue.SimpleQueue()
     with StopSignals() as signals:
         # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.

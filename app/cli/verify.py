@@ -62,8 +62,8 @@ def verify(
     due a batch may still be overtaken, for a store in which a submit takes that long to be seen by others. The rate is
     that of the starts from `since` on, when it was last changed, and nothing counts as due before `order_since`, when
     what waited last changed places. With `fair`, the weights of callers that take turns, order is checked inside each
-    caller, and between priorities unless these age. What rides takes no token, and overtakes nothing, for what was more
-    urgent may not have fit. O(n log n).
+    caller, and between priorities unless these age. What rides takes no token and no turn, and overtakes nothing, for
+    what was more urgent may not have fit. O(n log n).
     """
     starts = sorted(dispatches, key=lambda dispatch: dispatch.started_at)
     limited = [dispatch for dispatch in starts if dispatch.started_at >= since and dispatch.rode_with is None]
@@ -153,8 +153,6 @@ def _of_turns(
         yield _overtaken(starts, grace, since, lambda one: (one.rank, 0, 0))
     for _, of_caller in _grouped(starts, key=_line_of):
         yield _overtaken(of_caller, grace, since)
-    if any(one.rode_with for one in starts):
-        return  # a caller whose batches did not fit into calls had fewer turns, and the log does not say so
     given = given_back(starts)
     for priority, of_priority in _grouped(starts, key=lambda one: one.priority):
         if found := unfair(of_priority, given[priority], grace, since, weights):

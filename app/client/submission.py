@@ -16,7 +16,8 @@ class Submission:
     """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
 
     `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` seconds that
-    count instead of the service's FRESH. Raises ValueError for an idempotency key that no header can carry.
+    count instead of the service's FRESH. Raises ValueError for an idempotency key that no header can carry, and for
+    a text in place of a list of ids.
     """
 
     ids: Iterable[Id]
@@ -27,6 +28,8 @@ class Submission:
     fresh: float | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.ids, str | bytes):
+            raise ValueError(f"ids are a list of ids, not {self.ids!r:.60}: put a single id into a list.")
         object.__setattr__(self, "ids", tuple(self.ids))  # an iterator would be empty the second time
         key = self.idempotency_key
         if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:

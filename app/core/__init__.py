@@ -43,6 +43,7 @@ from .models import (
     batch_count,
     roll_up,
 )
+from .owners import owner_fault
 from .pace import STEP, Pace
 from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
@@ -215,6 +216,7 @@ __all__ = [
     "named_worker",
     "need_of",
     "outcome_of",
+    "owner_fault",
     "packed_hash",
     "parted",
     "past_moment",

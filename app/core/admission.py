@@ -66,7 +66,7 @@ def admit(
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
     """Refuse a submission of `count` ids by a caller that has `waiting` ids waiting, if that would exceed its `quota`.
 
-    `until_started` returns the seconds until a given number of those have started, None while they are paused.
+    `until_started` returns the seconds until a given number of those have started, None where so many are not in line.
     Raises QuotaFull with the seconds until it would fit, or InvalidRequest for one that could never fit.
     """
     if count > quota:

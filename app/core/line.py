@@ -61,7 +61,7 @@ class ByTurns(Generic[T]):
     """The priority with the most urgent batch, and in it the caller whose turn it is.
 
     `ready` yields what is due of each caller at each priority, and `whose` tells that of a batch. `shares` is changed.
-    With ranks that age, each batch looks at every caller.
+    With ranks that age, each batch looks at every caller. Batches that are drawn `to_ride` take no turns.
     """
 
     def __init__(
@@ -71,11 +71,12 @@ class ByTurns(Generic[T]):
         whose: Callable[[T], Key],
         *,
         aging: bool,
+        to_ride: bool = False,
     ) -> None:
         self._shares = shares
         self._whose = whose
         self._aging = aging
-        self._rotas = {priority: Rota(one) for priority, one in shares.items()}
+        self._rotas = {priority: Rota(one, to_ride=to_ride) for priority, one in shares.items()}
         self._ready = dict(ready)
         self._lines: dict[Key, InOrder[T]] = {}
         for priority, caller in ready:
@@ -91,11 +92,12 @@ class ByTurns(Generic[T]):
 
     def take(self) -> T:
         item = self.draw()
-        self.pay(item)
+        priority, caller = self._whose(item)
+        self._shares[priority].take(caller)
         return item
 
     def draw(self) -> T:
-        """Returns the batch that goes next and takes it out, which is no turn of its caller yet."""
+        """Returns the batch that goes next and takes it out, which is no turn of its caller."""
         priority = self._most_urgent()
         caller = self._rotas[priority].first()
         key = priority, caller or ""
@@ -106,10 +108,10 @@ class ByTurns(Generic[T]):
             self._rotas[priority].drop(key[1])
         return item
 
-    def pay(self, item: T) -> None:
-        """Record that a batch that was drawn starts, as its caller's turn."""
+    def ride(self, item: T) -> None:
+        """Record that a batch that was drawn rides."""
         priority, caller = self._whose(item)
-        self._shares[priority].take(caller)
+        self._shares[priority].ride(caller)
 
     def _line(self, key: Key) -> InOrder[T]:
         if key not in self._lines:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 from ..errors import Fault, InvalidRequest
 from .models import Priority
-
-_LONGEST = 255
+from .owners import owner_fault
 
 
 class Pauses(NamedTuple):
@@ -54,10 +53,10 @@ def check_pauses(priority: Priority | str | None, owner: str | None) -> Pauses:
         priorities = frozenset({Priority[priority]})
     elif priority is not None:
         faults.append(Fault("query priority", f"priority must be one of {', '.join(Priority.__members__)}."))
-    if owner is not None and 0 < len(owner) <= _LONGEST and owner.isprintable():
-        owners = frozenset({owner})
+    if owner is not None and (fault := owner_fault(owner or None)):
+        faults.append(Fault("query owner", f"owner {fault}"))
     elif owner is not None:
-        faults.append(Fault("query owner", f"owner must be printable, of 1 to {_LONGEST} characters."))
+        owners = frozenset({owner})
     if faults:
         raise InvalidRequest(faults)
     return Pauses(priorities, owners)

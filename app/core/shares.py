@@ -22,7 +22,7 @@ class Share(NamedTuple):
     """A caller's part at one priority.
 
     `tag` is the virtual time of its next turn, `cost` what a turn adds to it, and `owed` the number of turns it has
-    paid for with batches that were put back.
+    paid for with batches that were put back; below 0, that of its rides since its latest turn.
     """
 
     cost: int
@@ -39,18 +39,28 @@ class Shares:
 
     def __init__(self, weights: Mapping[str, int], now: int = 0) -> None:
         self.now = now
-        self._weights = weights
+        self._costs = {caller: UNIT // weight for caller, weight in weights.items()}
         self._known: dict[str, Share] = {}
         self._most = 64
 
     def copy(self) -> Shares:
-        other = Shares(self._weights, self.now)
+        other = Shares({}, self.now)
+        other._costs = self._costs
         other._known = self._known.copy()
         return other
 
     def put(self, caller: str, tag: int, owed: int) -> None:
         """Set a caller's part, as it was kept."""
         self._known[caller] = Share(self._cost(caller), tag, owed)
+
+    def put_all(self, told: Iterable[tuple[str, int, int]]) -> None:
+        """Set the parts of all callers, as they were kept: their names, tags, and turns owed."""
+        costs, now = self._costs, self.now
+        self._known = {
+            caller: Share(costs.get(caller, UNIT), tag, owed)
+            for caller, tag, owed in told
+            if owed > 0 or tag - owed > now  # all others say nothing
+        }
 
     def told(self, caller: str) -> tuple[int, int]:
         """Returns what is to be kept of a caller: its tag, and how many turns it is owed."""
@@ -60,21 +70,34 @@ class Shares:
     def turn(self, caller: str) -> Turn:
         """Returns when the turn of a caller is that has something due; the least goes next."""
         share = self._known.get(caller)
-        return self.now if share is None or share.owed else max(share.tag, self.now), caller
+        return self.now if share is None or share.owed > 0 else max(share.tag, self.now), caller
+
+    def turn_to_ride(self, caller: str) -> Turn:
+        """Returns when a caller rides that has something due: behind its turn, by its rides since its latest."""
+        share = self._known.get(caller)
+        if share is None or share.owed > 0 or share.tag < self.now:
+            return self.now, caller
+        return share.tag - share.owed * share.cost, caller
 
     def take(self, caller: str) -> None:
         """Record that a batch of this caller, whose turn it is, starts."""
         cost, tag, owed = self._share(caller)
-        if owed:
+        if owed > 0:
             self._known[caller] = Share(cost, tag, owed - 1)
         else:
             self.now = max(tag, self.now)
             self._known[caller] = Share(cost, self.now + cost)
 
+    def ride(self, caller: str) -> None:
+        """Record that a batch of this caller rides. That is no turn, for it takes no token that another waits for."""
+        cost, tag, owed = self._share(caller)
+        if owed <= 0:
+            self._known[caller] = Share(cost, tag, owed - 1) if tag >= self.now else Share(cost, self.now, -1)
+
     def give_back(self, caller: str) -> None:
         """Record that a batch was put back untouched: its caller has that turn again, at once."""
         share = self._share(caller)
-        self._known[caller] = share._replace(owed=share.owed + 1)
+        self._known[caller] = share._replace(owed=max(0, share.owed) + 1)
 
     def ahead(self, waiting: Mapping[str, int], caller: str, nth: int) -> int:
         """Returns how many batches of others go before the nth due batch of a caller (from 0), in O(callers).
@@ -95,6 +118,8 @@ class Shares:
             cost, tag, owed = share or (self._cost(other), now, 0)
             if tag < now:
                 tag = now
+            if owed < 0:
+                owed = 0
             if other == caller:
                 found.append(0)
             elif tag < until or (tag == until and other < caller):
@@ -108,34 +133,37 @@ class Shares:
         share = self._known.get(caller)
         if share is None:
             return self.now + nth * self._cost(caller)
-        return max(share.tag, self.now) + (nth - share.owed) * share.cost if nth >= share.owed else self.now
+        owed = max(0, share.owed)
+        return max(share.tag, self.now) + (nth - owed) * share.cost if nth >= owed else self.now
 
     def _share(self, caller: str) -> Share:
         share = self._known.get(caller)
         if share is None:
             if len(self._known) >= self._most:
-                # A tag that the virtual time has reached says nothing.
-                self._known = {one: kept for one, kept in self._known.items() if kept.owed or kept.tag > self.now}
+                # A tag that the virtual time has reached says nothing, nor do rides once it has passed it.
+                self._known = {
+                    one: kept for one, kept in self._known.items() if kept.owed > 0 or kept.tag - kept.owed > self.now
+                }
                 self._most = 64 + 2 * len(self._known)
             share = self._known[caller] = Share(self._cost(caller))
         return share
 
     def _cost(self, caller: str) -> int:
-        return UNIT // self._weights.get(caller, 1)
+        return self._costs.get(caller, UNIT)
 
 
 class Rota:
-    """The callers at one priority that have something due, by turn. Each step costs O(log callers)."""
+    """The callers at one priority that have something due, by turn, or as they ride. Each step costs O(log callers)."""
 
-    def __init__(self, shares: Shares, callers: Iterable[str] = ()) -> None:
-        self._shares = shares
-        self._turns = {caller: shares.turn(caller) for caller in callers}
+    def __init__(self, shares: Shares, callers: Iterable[str] = (), *, to_ride: bool = False) -> None:
+        self._turn = shares.turn_to_ride if to_ride else shares.turn
+        self._turns = {caller: self._turn(caller) for caller in callers}
         self._heap = list(self._turns.values())
         heapq.heapify(self._heap)
 
     def add(self, caller: str) -> None:
         """Put a caller in, or move one whose turn is earlier now."""
-        turn = self._shares.turn(caller)
+        turn = self._turn(caller)
         if caller not in self._turns or turn < self._turns[caller]:
             self._turns[caller] = turn
             heapq.heappush(self._heap, turn)
@@ -147,7 +175,7 @@ class Rota:
             caller = turn[1]
             if self._turns.get(caller) != turn:
                 heapq.heappop(self._heap)
-            elif (due := self._shares.turn(caller)) == turn:
+            elif (due := self._turn(caller)) == turn:
                 return caller
             else:
                 # Its own turns and those of others have moved it back since it was put in.

@@ -11,6 +11,7 @@ from .documents import timestamp
 from .failures import Failure, FailureFilter
 from .listing import Filter
 from .models import Ingestion, Priority, Status
+from .owners import owner_fault
 from .validation import past_moment, shown
 
 T = TypeVar("T")
@@ -168,9 +169,10 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     dry_run = body.get("dry_run", False)
     if not isinstance(dry_run, bool):
         faults.append(Fault("#/dry_run", "dry_run must be true or false."))
-    for name in ("owner", "group"):
-        if not isinstance(given.get(name, ""), str):
-            faults.append(Fault(f"#/{name}", f"{name} must be a string."))
+    if fault := owner_fault(given.get("owner", "")):
+        faults.append(Fault("#/owner", f"owner {fault}"))
+    if not isinstance(given.get("group", ""), str):
+        faults.append(Fault("#/group", "group must be a string."))
     if given.get("failed", True) is not True:
         faults.append(Fault("#/failed", "failed must be true; leave it out for all."))
     status = _one_of("status", {one.value: one for one in Status}, given, faults)

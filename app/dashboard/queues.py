@@ -8,7 +8,7 @@ from flask import current_app
 
 from ..core import timestamp
 from ..errors import StoreUnavailable
-from ..service import Service
+from ..service import Service, services_of
 from ..web import Guard
 from . import data
 from .alerts import alert
@@ -16,7 +16,7 @@ from .alerts import alert
 
 def services() -> list[Service]:
     """Returns the instances of the current app, in the order in which they were added."""
-    return [one for one in current_app.extensions.values() if isinstance(one, Service)]
+    return services_of(current_app.extensions)
 
 
 def queues_document(key: str, now: float) -> dict[str, Any]:

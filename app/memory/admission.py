@@ -48,7 +48,10 @@ def _check_quota(state: MemoryState, owner: str | None, count: int, timeline: Ti
         return
 
     def until_started(ids: int) -> float | None:
-        record, nth = holdings.reach(owner, ids)
+        found = holdings.reach(owner, ids)
+        if found is None:
+            return None
+        record, nth = found
         return timeline.until_started(prospect_of(state, record), batch_count(nth, record.batch_size) - 1)
 
     check_quota(state.settings.key_quota, count, holdings.ids(owner), until_started)

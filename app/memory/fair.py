@@ -15,12 +15,15 @@ from .record import Record
 class FairQueue:
     """A ready queue for each caller at each priority; `shares` says whose turn it is. Called under the store's lock.
 
-    The most urgent due batch says which priority goes. With ranks that age, finding it looks at each caller once.
+    The most urgent due batch says which priority goes. With ranks that age, finding it looks at each caller once. While
+    a call is `filling`, what goes next is what rides.
     """
 
-    def __init__(self, weights: Mapping[str, int], *, aging: bool) -> None:
+    def __init__(self, weights: Mapping[str, int], *, aging: bool, fill: bool = False) -> None:
+        self.filling = False
         self.shares = {priority: Shares(weights) for priority in Priority}
         self._rotas = {priority: Rota(shares) for priority, shares in self.shares.items()}
+        self._to_ride = {priority: Rota(shares, to_ride=True) for priority, shares in self.shares.items() if fill}
         self._lines: dict[Priority, dict[str, ReadyQueue[Record]]] = {priority: {} for priority in Priority}
         self._aging = aging
         self._turn: tuple[Priority, str] | None = None
@@ -31,13 +34,13 @@ class FairQueue:
         lines = self._lines[priority]
         if caller not in lines:
             lines[caller] = ReadyQueue()
-            self._rotas[priority].add(caller)
+            self._line_up(priority, caller)
         lines[caller].put(entry)
 
     def first(self) -> Entry[Record] | None:
         """Returns the entry that goes next without removing it; drops those of cancelled ingestions on the way."""
         for priority in self._by_urgency() if self._aging else Priority:
-            rota = self._rotas[priority]
+            rota = (self._to_ride if self.filling else self._rotas)[priority]
             while (caller := rota.first()) is not None:
                 if entry := self._head(priority, caller):
                     self._turn = priority, caller
@@ -51,9 +54,14 @@ class FairQueue:
         self._head(priority, caller)
 
     def take_turn(self) -> None:
-        """Record that the batch of the entry that `first` returned starts, as its caller's turn."""
+        """Record that the batch of the entry that `first` returned starts, as its caller's turn, or that it rides."""
         priority, caller = self._whose()
+        if self.filling:
+            self.shares[priority].ride(caller)
+            return
         self.shares[priority].take(caller)
+        if self._to_ride:
+            self._to_ride[priority].add(caller)  # its rides no longer count
 
     def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""
@@ -70,7 +78,7 @@ class FairQueue:
         caller = caller_of(owner)
         self.shares[priority].give_back(caller)
         if caller in self._lines[priority]:
-            self._rotas[priority].add(caller)
+            self._line_up(priority, caller)
 
     def note_gone(self, is_gone: Callable[[Record], bool]) -> None:
         """Mark an ingestion's entries as void."""
@@ -108,7 +116,14 @@ class FairQueue:
         if entry is None:
             del self._lines[priority][caller]
             self._rotas[priority].drop(caller)
+            if self._to_ride:
+                self._to_ride[priority].drop(caller)
         return entry
+
+    def _line_up(self, priority: Priority, caller: str) -> None:
+        self._rotas[priority].add(caller)
+        if self._to_ride:
+            self._to_ride[priority].add(caller)
 
 
 class FairLane:
@@ -189,7 +204,7 @@ class Fair:
 
     def __init__(self, settings: Settings) -> None:
         self._aging = bool(settings.priority_aging)
-        self.queue = FairQueue(dict(settings.fair_weights), aging=self._aging)
+        self.queue = FairQueue(dict(settings.fair_weights), aging=self._aging, fill=settings.fill)
         self.backlog = Backlog(FairLane)
 
     def turns(self, priority: Priority, owner: str | None, where: Place, aside: Aside) -> Turns:

@@ -44,15 +44,17 @@ class Holdings:
                 del self._lanes[record.owner, before]
             self.recount(record)
 
-    def reach(self, owner: str, count: int) -> tuple[Record, int]:
-        """Returns the ingestion with the owner's waiting id number `count` (from 1), and the id's number in it.
+    def reach(self, owner: str, count: int) -> tuple[Record, int] | None:
+        """Returns the ingestion with the owner's id number `count` in line (from 1), and the id's number in it.
 
-        They are counted in the order of the queue, except that a redriven ingestion is counted where it was last added,
+        None where fewer are in line. They are counted in the order of the queue, except that a redriven ingestion is counted where it was last added,
         which may be later than its place.
         """
         lanes = [lane.items() for priority in Priority if (lane := self._lanes.get((owner, priority)))]
         for record, ids in heapq.merge(*lanes, key=lambda item: place(item[0])):
+            if record.parked:
+                continue
             if count <= ids:
                 return record, count
             count -= ids
-        raise ValueError(f"{owner!r} has fewer ids waiting")
+        return None

@@ -152,6 +152,8 @@ class MemoryState:
         if not call.looks:
             return leader
         now, rode_with, riders, passed = leader.claimed_at, leader.batch.id, [], []
+        if self.fair:
+            self.fair.queue.filling = True
         while call.looks and (entry := self._to_ask(now)):
             claim = self._claim_of(entry, now)
             if call.takes(claim.batch):
@@ -162,6 +164,8 @@ class MemoryState:
                 passed.append(entry)
         for entry in passed:
             self.queue.put(entry)
+        if self.fair:
+            self.fair.queue.filling = False
         return leader._replace(riders=tuple(riders)) if riders else leader
 
     def first(self, now: float) -> Entry[Record] | None:
@@ -248,7 +252,7 @@ class MemoryState:
             details.log[position] = (*log[:-1], made)
         if not counted:
             details.attempts[position] = claim.batch.attempt - 1
-            if isinstance(self.queue, FairQueue):
+            if isinstance(self.queue, FairQueue) and lease.rode_with is None:
                 self.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
             self.measured.took(now - claim.claimed_at)

@@ -16,8 +16,7 @@ from flask import Flask
 
 from ..config import Settings
 from ..errors import ConfigError, IngestError, StoreUnavailable
-from ..service import Service
-from ..several import settings_of_queues
+from ..service import Service, services_of
 from ..web import refuse_open
 from .httpd import Server, listen, url
 from .logs import log_to_stderr
@@ -39,14 +38,26 @@ def run(create_app: Callable[[], Flask]) -> int:
         try:
             settings = Settings.read(os.environ)
             log_to_stderr(settings.log_format)
-            refuse_open(settings, settings_of_queues(os.environ))
             sockets = listen(settings.host, settings.port)
-            app = create_app()
+            app = _made(create_app, settings)
         except ConfigError as error:
             return _refuse(error, 2)
         except (IngestError, OSError) as error:
             return _refuse(error, 1)
         return serve(app, sockets, signals)
+
+
+def _made(create_app: Callable[[], Flask], settings: Settings) -> Flask:
+    """Returns the app. Raises ConfigError where it would answer other machines without a key."""
+    app = create_app()
+    services = services_of(app.extensions)
+    try:
+        refuse_open(settings, services)
+    except ConfigError:
+        for service in services:
+            service.stop()
+        raise
+    return app
 
 
 def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) -> int:
@@ -55,7 +66,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     Claiming stops at once and no connections are accepted. Running batches have SHUTDOWN_GRACE to end, and as long
     as they run, requests that were sent by then are answered.
     """
-    services = [one for one in app.extensions.values() if isinstance(one, Service)]
+    services = services_of(app.extensions)
     server = Server(app, sockets, Settings.read(app.config).threads, max(one.settings.max_body for one in services))
     signals.wake = server.wake
     logger.info("serving on %s", ", ".join(map(url, sockets)))

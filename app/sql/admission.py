@@ -39,9 +39,8 @@ _HOLDINGS = (
         ingestions.c.waiting,
         ingestions.c.waiting_ids,
         ingestions.c.batch_size,
-        ingestions.c.parked,
     )
-    .where(*_of_owner)
+    .where(*_of_owner, ingestions.c.parked.is_(False))
     .order_by(ingestions.c.rank, ingestions.c.order)
 )
 _ADD_IDS = insert(ids).values(all_of(ids))
@@ -121,12 +120,12 @@ def _check_quota(turn: Turn, settings: Settings, owner: str, count: int, timelin
 
     def until_started(number: int) -> float | None:
         holdings = turn.connection.execute(_HOLDINGS, values).all()
-        for rank, order, level, batches, waiting, batch_size, parked in holdings:
+        for rank, order, level, batches, waiting, batch_size in holdings:
             if number <= waiting:
-                found = prospect(turn, settings, rank, order, level, owner, batches, parked=bool(parked))
+                found = prospect(turn, settings, rank, order, level, owner, batches, parked=False)
                 return timeline.until_started(found, batch_count(number, batch_size) - 1)
             number -= waiting
-        raise ValueError(f"{owner!r} has fewer ids waiting")
+        return None
 
     held = int(turn.connection.execute(_HELD, values).scalar())
     check_quota(settings.key_quota, count, held, until_started)

@@ -33,7 +33,7 @@ _GIVE_BACK = (
         callers.c.priority == bindparam("of_priority"),
         callers.c.name == bindparam("of_name"),
     )
-    .values(owed=callers.c.owed + 1)
+    .values(owed=case((callers.c.owed < 0, 1), else_=callers.c.owed + 1))
 )
 
 
@@ -92,8 +92,8 @@ _FORGET = delete(callers).where(
     callers.c.instance == THIS,
     callers.c.priority == bindparam("priority"),
     callers.c.waiting == 0,
-    callers.c.owed == 0,
-    callers.c.tag <= bindparam("now"),
+    callers.c.owed <= 0,
+    callers.c.tag - callers.c.owed <= bindparam("now"),
     callers.c.name != "",
     ~select(ingestions.c.order)
     .where(

@@ -118,7 +118,8 @@ def _started(turn: Turn, settings: Settings, chosen: Sequence[_Chosen], serving:
     if chosen:
         _write_starts(turn, settings, chosen)
         if turn.queue.fair:
-            fair.started(turn, settings, [one.candidate for one in chosen])
+            rides = chosen[0].rode_with is not None
+            fair.started(turn, settings, [one.candidate for one in chosen], rides=rides)
     if serving:
         serving.write()
     return claims

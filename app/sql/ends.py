@@ -150,7 +150,7 @@ class Ends:
             measured = Measured(queue.service)
             measured.took(turn.now - started_at)
             queue.service = measured.service
-        elif queue.fair and not counted:
+        elif queue.fair and not counted and not rides:
             callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {
             "of_instance": queue.instance,

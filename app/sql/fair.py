@@ -6,10 +6,11 @@ import bisect
 import heapq
 import json
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
+from sqlalchemy import Executable, ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
 
 from ..config import Settings
 from ..core import BatchPlace, ByTurns, CallerDepth, Place, Priority, Retry, Shares, Turns, caller_of
@@ -34,16 +35,17 @@ from .schema import (
 )
 from .turns import Turn
 
-_WAITING = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
+_WAITING = select(callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), HAS_WAITING
 )
+_NUMBERED = _WAITING.add_columns(callers.c.number)
 _of_caller = (
     batches.c.instance == callers.c.instance,
     batches.c.caller == callers.c.number,
     *BY_CALLER,
 )
 # Some may have nothing but retries that are not due.
-_WITH_DUE = _WAITING.add_columns(
+_WITH_DUE = _NUMBERED.add_columns(
     or_(
         exists().where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN),
         exists().where(*_of_caller, IS_READY),
@@ -85,12 +87,17 @@ _PARKED = (
     .where(ingestions.c.instance == THIS, IS_PARKED)
     .group_by(ingestions.c.priority, ingestions.c.owner)
 )
+_own = (
+    select(callers.c.number)
+    .where(callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name"))
+    .scalar_subquery()
+)
 _BEFORE = select(
     func.coalesce(
         select(func.sum(caller_lanes.c.waiting))
         .where(
             caller_lanes.c.instance == THIS,
-            caller_lanes.c.caller == bindparam("caller"),
+            caller_lanes.c.caller == _own,
             caller_lanes.c.block < bindparam("block"),
         )
         .scalar_subquery(),
@@ -102,7 +109,7 @@ _BEFORE = select(
             ingestions.c.instance == THIS,
             ingestions.c.order >= bindparam("first"),
             ingestions.c.order < bindparam("order"),
-            ingestions.c.caller == bindparam("caller"),
+            ingestions.c.caller == _own,
             ingestions.c.parked.is_(False),
         )
         .scalar_subquery(),
@@ -118,31 +125,18 @@ _RETRIES = (
 )
 
 
-class Waiting(NamedTuple):
-    """The callers at a priority that have something waiting: their shares, how much, their numbers, and who has
-    something due.
+def _told(
+    view: View, settings: Settings, priority: Priority, statement: Executable
+) -> tuple[Shares, Sequence[str], Sequence[Sequence[Any]]]:
+    """Returns the shares of who has something waiting at a priority, their names, and the columns that follow; in
+    O(callers).
     """
-
-    shares: Shares
-    waiting: dict[str, int]
-    numbers: dict[str, int]
-    due: list[str]
-
-
-def waiting(view: View, settings: Settings, priority: Priority, *, due: bool = False) -> Waiting:
-    """Returns who has something waiting at a priority, and if asked, who has something `due`; in O(callers)."""
     shares = Shares(dict(settings.fair_weights), _times(view)[priority])
-    found = Waiting(shares, {}, {}, [])
-    statement, values = _WAITING, dict[str, float]()
-    if due and view.queue.lined:
-        statement, values = _WITH_DUE, {"now": view.now}
-    values |= {"this": view.queue.instance, "priority": priority}
-    for number, name, tag, owed, count, *is_due in view.connection.execute(statement, values).all():
-        shares.put(name, tag, owed)
-        found.waiting[name], found.numbers[name] = count, number
-        if all(is_due):
-            found.due.append(name)
-    return found
+    values = {"this": view.queue.instance, "priority": priority, "now": view.now}
+    rows = view.connection.execute(statement, values).all()
+    names, tags, owed, *more = zip(*rows, strict=True) if rows else ((),) * 6
+    shares.put_all(zip(names, tags, owed, strict=True))
+    return shares, names, more
 
 
 def turns(
@@ -152,16 +146,17 @@ def turns(
 
     `urgent` batches wait that go before any of its priority.
     """
-    found, caller = waiting(view, settings, priority), caller_of(owner)
+    (shares, names, (counts, *_)), caller = _told(view, settings, priority, _WAITING), caller_of(owner)
+    waiting = dict(zip(names, counts, strict=True))
     values = {"this": view.queue.instance, "priority": priority, "name": caller}
-    if caller not in found.waiting and (known := view.connection.execute(_NAMED, values).first()):
+    if caller not in waiting and (known := view.connection.execute(_NAMED, values).first()):
         _, name, tag, owed, _ = known
-        found.shares.put(name, tag, owed)
-    before = found.waiting.get(caller, 0)
+        shares.put(name, tag, owed)
+    before = waiting.get(caller, 0)
     if before and not new:
         block = place[1] // BLOCK
-        values = {"this": view.queue.instance, "caller": found.numbers[caller], "block": block, "first": block * BLOCK}
-        before = int(view.connection.execute(_BEFORE, values | {"order": place[1]}).scalar())
+        own = values | {"block": block, "first": block * BLOCK, "order": place[1]}
+        before = int(view.connection.execute(_BEFORE, own).scalar())
 
     def retries(limit: int) -> Sequence[Retry]:
         if not view.queue.lined:
@@ -169,7 +164,7 @@ def turns(
         rows = view.connection.execute(_RETRIES, {"this": view.queue.instance, "limit": limit}).all()
         return [Retry(due, (rank, order), Priority(level), caller_of(whose)) for due, rank, order, level, whose in rows]
 
-    return Turns(place, priority, caller, found.shares, found.waiting, urgent, before, retries)
+    return Turns(place, priority, caller, shares, waiting, urgent, before, retries)
 
 
 def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
@@ -192,10 +187,10 @@ def in_order(turn: Turn, settings: Settings, limit: int) -> list[Candidate]:
 
 
 def riding(turn: Turn, settings: Settings, free: int, limit: int) -> ByTurns[Candidate]:
-    """Returns the due batches in which are the first `limit`, by turns, that may ride in a call with `free` places."""
+    """Returns the due batches in which are the first `limit` that may ride in a call with `free` places."""
     turn.write_callers()
     due = _line(turn, settings, limit, (), promoted=True, free=free)
-    return ByTurns(due.shares, due.ready, _whose, aging=due.aging)
+    return ByTurns(due.shares, due.ready, _whose, aging=due.aging, to_ride=True)
 
 
 class _Due(NamedTuple):
@@ -225,17 +220,20 @@ def _line(
     for candidate in most_urgent:
         ready.setdefault(_whose(candidate), []).append((candidate.place, candidate))
     for priority in {*also, *(priority for priority, _ in ready)}:
-        found = waiting(view, settings, priority, due=True)
-        shares[priority] = found.shares
-        for caller in heapq.nsmallest(limit, found.due, key=found.shares.turn):
-            if len(found.due) > 1 and len(ready.get((priority, caller), ())) < limit:
-                mine = picked(found.numbers[caller])
+        statement = _WITH_DUE if view.queue.lined else _NUMBERED
+        shares[priority], names, (_, numbers, *is_due) = _told(view, settings, priority, statement)
+        found = list(zip(names, numbers, strict=True))
+        due = dict(compress(found, *is_due) if is_due else found)
+        turn = shares[priority].turn if free is None else shares[priority].turn_to_ride
+        for caller in heapq.nsmallest(limit, due, key=turn):
+            if len(due) > 1 and len(ready.get((priority, caller), ())) < limit:
+                mine = picked(due[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
     return _Due(shares, ready, bool(settings.priority_aging))
 
 
-def started(view: View, settings: Settings, candidates: Iterable[Candidate]) -> None:
-    """Record whose turns were taken, in order."""
+def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, rides: bool) -> None:
+    """Record whose turns were taken, in order, or whose batches ride."""
     queue, times = view.queue, _times(view)
     of_each: dict[Priority, list[IngestionRow]] = {}
     for candidate in candidates:
@@ -248,7 +246,7 @@ def started(view: View, settings: Settings, candidates: Iterable[Candidate]) -> 
                 values = {"this": queue.instance, "priority": priority, "name": caller}
                 numbers[caller], _, tag, owed, _ = view.connection.execute(_NAMED, values).one()
                 shares.put(caller, tag, owed)
-            shares.take(caller)
+            (shares.ride if rides else shares.take)(caller)
         times[priority] = shares.now
         kept = [
             {"of_instance": queue.instance, "of_number": number, "tag": shares.told(caller)[0]}

@@ -42,7 +42,7 @@ def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | Non
             elif call.takes(asking.answers.asking(asking.batch(asking.attempt + 1, Status.TRIGGERED))):
                 riders.append(asking)
                 if turns is not None:
-                    turns.pay(one)
+                    turns.ride(one)
             else:
                 passed.add(place)
                 continue

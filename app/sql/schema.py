@@ -301,7 +301,8 @@ callers = Table(
 )
 """Each caller at each priority, where callers take turns: its virtual time, and how many of its batches are in line.
 
-`number` is made of the priority and the order of the first ingestion that it was made for.
+`number` is made of the priority and the order of the first ingestion that it was made for. `owed` counts turns it has
+paid for with batches that were put back; below 0, its rides since its latest turn.
 """
 
 HAS_WAITING = text("waiting > 0")

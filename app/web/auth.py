@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from flask import Blueprint, Request, Response, current_app, g, request
@@ -73,6 +73,9 @@ class Guard:
 
     def check(self, request: Request) -> Response | None:
         """Returns the refusal of a request, or None to let it pass. Raises UnknownIngestion and InvalidRequest."""
+        if request.method == "OPTIONS":
+            # It tells the methods alone, and a preflight comes without credentials (Fetch, "CORS protocol").
+            return None
         arguments = request.view_args
         if not self._keys and not arguments and not request.query_string:
             return None
@@ -191,18 +194,18 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
         return guard.sign_out()
 
 
-def refuse_open(settings: Settings, queues: Mapping[str, Settings] | None = None) -> None:
-    """Raise ConfigError if the standalone service, or one of its queues, would answer other machines without a key.
+def refuse_open(settings: Settings, services: Iterable[Service]) -> None:
+    """Raise ConfigError if one of the services would answer other machines without a key, when our server runs them.
 
-    An app that embeds the service decides itself who reaches which route.
+    `settings` are those of the process. Under a server of its own, a host decides who reaches which route.
     """
     if settings.allow_open or _is_loopback(settings.host):
         return
-    for name, one in (queues or {"ingest": settings}).items():
-        if not one.api_keys:
+    for service in services:
+        if not service.settings.api_keys:
             raise ConfigError(
                 f"INGEST_HOST is {settings.host!r}, which other machines can reach, and there are no "
-                f"{Settings.key_of(name, 'api_keys')}: make one with `flask ingestion keys new NAME`, "
+                f"{Settings.key_of(service.name, 'api_keys')}: make one with `flask ingestion keys new NAME`, "
                 "or set INGEST_ALLOW_OPEN=1 where a proxy in front asks who calls."
             )
 

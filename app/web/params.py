@@ -11,7 +11,7 @@ from flask import Request, request
 from werkzeug.routing import BaseConverter
 from werkzeug.urls import iri_to_uri
 
-from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, past_moment, shown
+from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, owner_fault, past_moment, shown
 from ..errors import Fault, InvalidRequest
 
 M = TypeVar("M")
@@ -85,6 +85,8 @@ def failure_filter(scope: str | None, now: float) -> FailureFilter:
     Raises InvalidRequest.
     """
     owner = _member("owner")
+    if owner is not None and (fault := owner_fault(owner)):
+        raise InvalidRequest([Fault("query owner", f"owner {fault}")])
     if scope is not None and owner not in (None, scope):
         raise InvalidRequest([Fault("query owner", "owner can be nobody but you, unless your key may operate.")])
     return FailureFilter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort
 
-from ..core import check_sweep
+from ..core import check_sweep, id_prefix
 from ..keys import Role
 from ..service import Service
 from .answers import as_json
@@ -51,8 +51,9 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @blueprint.get("/sweeps/<sweep_id>")
     @needs(Role.OPERATE)
     def sweep(sweep_id: str) -> Response:
-        found = service.store.sweeps.get(sweep_id)
-        if found is None:
+        wanted = id_prefix(sweep_id)
+        found = wanted and service.store.sweeps.get(wanted)
+        if not found:
             abort(404, "There is no such sweep; finished ones are forgotten after a while.")
         return as_json(sweep_document(found))
 

@@ -20,7 +20,9 @@ from app.cli.keys import keys as keys_command
 from app.core import WorkerReport
 from app.errors import ConfigError
 from app.keys import Role, find_key, new_key, parse_keys
+from app.service import services_of
 from app.web.auth import refuse_open
+from tests.support.command import Command
 from tests.support.queueing import settings
 from tests.support.web import Callers, ingest, make_app, service_of
 
@@ -125,6 +127,14 @@ def routes_of(app: Flask) -> set[tuple[str, str]]:
 
 def test_every_route_is_in_the_tables_above(app: Flask) -> None:
     assert routes_of(app) == ROUTES.keys() | OPEN | PAGES
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_preflight_needs_no_key_and_learns_methods_alone(client: FlaskClient, method: str, path: str) -> None:
+    asked = {"Origin": "https://app.example.org", "Access-Control-Request-Method": method}
+    response = client.options(path.replace("{id}", NOBODY), headers=asked)
+    assert (response.status_code, response.data) == (200, b"")
+    assert method in response.headers["Allow"]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -443,15 +453,16 @@ def test_a_wrong_setting_is_named_and_not_quoted(value: object, complaint: str) 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LOCALHOST"])
 def test_an_open_service_may_listen_to_this_machine(host: str) -> None:
-    refuse_open(settings(host=host))
+    refuse_open(settings(host=host), services_of(make_app().extensions))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "example.org", "127.0.0.1.example.org"])
 def test_an_open_service_does_not_listen_to_others_unless_told_to(host: str) -> None:
+    services = services_of(make_app().extensions)
     with pytest.raises(ConfigError, match=r"INGEST_API_KEYS.*INGEST_ALLOW_OPEN=1"):
-        refuse_open(settings(host=host))
-    refuse_open(settings(host=host, allow_open="1"))
-    refuse_open(settings(host=host, api_keys=str(new_key("one", Role.READ)[1])))
+        refuse_open(settings(host=host), services)
+    refuse_open(settings(host=host, allow_open="1"), services)
+    refuse_open(settings(host=host), services_of(make_app(api_keys=str(new_key("one", Role.READ)[1])).extensions))
 
 
 def test_the_standalone_service_does_not_start_open_to_others() -> None:
@@ -461,6 +472,27 @@ def test_the_standalone_service_does_not_start_open_to_others() -> None:
     )
     assert done.returncode == 2
     assert "INGEST_HOST is '0.0.0.0'" in done.stderr
+
+
+HOST = """
+import flask, app as ours
+made = flask.Flask("host")
+made.config.update({config!r})
+ours.IngestionAPI(made)
+"""
+
+
+def test_of_an_app_that_we_serve_it_is_its_own_settings_that_count(tmp_path: Path) -> None:
+    key = str(new_key("one", Role.READ)[1])
+    environ = {"INGEST_HOST": "0.0.0.0", "INGEST_PORT": "0", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    command = ["-m", "flask", "--app", "host:made", "ingestion", "serve"]
+    (tmp_path / "host.py").write_text(HOST.format(config={}))
+    with Command(*command, environ={**environ, "INGEST_API_KEYS": key}) as open_one:
+        open_one.wait_for("there are no INGEST_API_KEYS")
+        assert open_one.end() == 2
+    (tmp_path / "host.py").write_text(HOST.format(config={"INGEST_API_KEYS": key}))
+    with Command(*command, environ=environ) as keyed:
+        keyed.wait_for("serving on")
 
 
 def test_a_new_key_is_printed_once_and_works() -> None:

@@ -58,7 +58,7 @@ def test_this_site_and_other_clients_pass(client: FlaskClient, headers: dict[str
 @pytest.mark.parametrize("origin", ["https://app.example.org", "http://localhost:3000"])
 def test_an_origin_that_is_allowed_passes(origin: str) -> None:
     client = create_app(
-        {"INGEST_AUTOSTART": False, "INGEST_ALLOWED_ORIGINS": "https://app.example.org, http://localhost:3000"}
+        {"INGEST_AUTOSTART": False, "INGEST_ALLOWED_ORIGINS": "https://App.example.org:443, http://localhost:3000"}
     ).test_client()
     for site in ({}, {"Sec-Fetch-Site": "cross-site"}):
         assert client.post("/queue/pause", headers={"Origin": origin, **site}).status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -82,9 +83,10 @@ def test_a_repeated_request_is_carried_out_once(host: Host) -> None:
 def test_one_that_a_stop_broke_off_goes_on_with_the_next_start(host: Host) -> None:
     made = [failed(host) for _ in range(3)]
     host.service.stop()
-    host.store.sweeps.add(Sweep("left", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3))
+    left = str(uuid4())
+    host.store.sweeps.add(Sweep(left, "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3))
     host.service.start()
-    assert finished(host, "left")["acted"] == 3
+    assert finished(host, left)["acted"] == 3
     assert {host.store.get(one).counts.failed for one in made} == {0}
 
 
@@ -130,3 +132,18 @@ def test_it_takes_a_key_that_may_operate_and_says_whose_it_was(serve: Callable[.
     answer = host.client.post("/ingestions/redrive", json={"owner": "one"}, headers=boss)
     assert finished(host, answer.json["sweep_id"], headers=boss)["by"] == "boss"
     assert host.client.get("/sweeps", headers=one).status_code == 403
+
+
+@pytest.mark.parametrize("owner", ["a\0", "\ud800", "x" * 256, 5, None])
+def test_an_owner_that_nobody_can_have_is_422(host: Host, owner: Any) -> None:
+    for verb in ("redrive", "cancel"):
+        answer = host.client.post(f"/ingestions/{verb}", json={"owner": owner, "dry_run": True})
+        assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "#/owner")
+    assert host.client.get("/failures?owner=%00").status_code == 422
+
+
+def test_a_sweep_is_found_by_its_id_however_that_is_written(host: Host) -> None:
+    failed(host)
+    sweep_id = host.client.post("/ingestions/redrive", json={"failed": True}).json["sweep_id"]
+    assert host.client.get(f"/sweeps/{sweep_id.upper()}").json["sweep_id"] == sweep_id
+    assert host.client.get("/sweeps/%00").status_code == 404

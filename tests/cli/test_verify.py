@@ -153,7 +153,7 @@ def test_it_is_clean_from_the_last_move_on(limit: Limit, aging: float, script: l
 
 
 @settings(deadline=None, max_examples=200)
-@given(limits, st.sampled_from([0.0, 10.0]), st.sampled_from([{}, {"nightly": 1, "web": 4}]), steps)
+@given(limits | filling, st.sampled_from([0.0, 10.0]), st.sampled_from([{}, {"nightly": 1, "web": 4}]), steps)
 def test_what_a_store_does_by_turns_is_clean(
     limit: Limit, aging: float, weights: dict[str, int], script: list[Any]
 ) -> None:
@@ -162,7 +162,7 @@ def test_what_a_store_does_by_turns_is_clean(
 
 
 @settings(deadline=None, max_examples=200)
-@given(limits, st.sampled_from([0.0, 10.0]), st.sampled_from([{}, {"nightly": 1, "web": 4}]), busy)
+@given(limits | filling, st.sampled_from([0.0, 10.0]), st.sampled_from([{}, {"nightly": 1, "web": 4}]), busy)
 def test_turns_are_clean_from_the_last_move_on(
     limit: Limit, aging: float, weights: dict[str, int], script: list[Any]
 ) -> None:
@@ -170,6 +170,17 @@ def test_turns_are_clean_from_the_last_move_on(
     since = store.stats().order_since
     log = store.dispatches(1_000_000)
     assert verify(log, interval=limit.interval, burst=limit.burst, order_since=since, fair=weights) == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(limits | filling, st.sampled_from([{}, {"nightly": 1, "web": 4}]), busy, st.integers(0, 30))
+def test_turns_are_clean_wherever_the_log_ends(
+    limit: Limit, weights: dict[str, int], script: list[Any], most: int
+) -> None:
+    # A turn that a cancelled batch gives back is in no log.
+    script = [step for step in script if step[0] != "cancel"]
+    log = run(limit, 0.0, script, fair=True, fair_weights=weights)[:most]
+    assert verify(log, interval=limit.interval, burst=limit.burst, fair=weights) == []
 
 
 def of(owner: str, starts: list[float], *, first: int = 0) -> list[Dispatch]:
@@ -200,6 +211,40 @@ def test_a_batch_that_was_put_back_does_not_count_twice() -> None:
     again = [one._replace(due_at=START + 10) for one in again]
     web = [one._replace(due_at=START + 10) for one in of("web", [20, 25])]
     assert verify([*first, *again, *web], interval=5, fair={}) == []
+
+
+def test_what_rides_is_no_turn_and_whoever_does_not_fit_keeps_its_own() -> None:
+    nightly, web = of("nightly", [0, 10, 20, 30]), of("web", [5, 15, 25])
+    riders = [of("sales", [at, at], first=2 * nth) for nth, at in enumerate([0, 10, 20])]
+    ridden = [
+        one._replace(rode_with=leader.batch_id) for some, leader in zip(riders, nightly, strict=False) for one in some
+    ]
+    log = [*nightly, *web, *ridden]
+    assert verify(log, interval=5, fair={}) == []
+    starved = [*of("nightly", [0, 5, 10, 15]), *of("web", [20])]
+    (found,) = verify([*starved, *ridden[:2]], interval=5, fair={})
+    assert found.rule == "share"
+    assert found.later.started_at == START + 15
+    # Nor do the rides of who waits make up for turns: they were places that nobody else could use.
+    rides = [one._replace(rode_with=starved[0].batch_id) for one in of("web", [0, 0, 0], first=1)]
+    assert rules(verify([*starved, *rides], interval=5, fair={})) == ["share"]
+
+
+def test_a_rider_that_was_put_back_has_no_turn_to_give_back() -> None:
+    first, crowd = of("nightly", [0])[0], of("nightly", [5, 10, 15], first=1)
+    rider = crowd[0]._replace(started_at=START, rode_with=first.batch_id)
+    again = crowd[0]._replace(due_at=START + 4)
+    log = [first, rider, again, *crowd[1:], *of("web", [20])]
+    assert rules(verify(log, interval=5, fair={})) == ["share"]
+
+
+def test_a_turn_may_have_been_given_back_by_a_batch_that_still_waits() -> None:
+    web, crowd = of("web", [50], first=9), of("nightly", [0, 5, 10], first=5)
+    # What started last is more urgent than all before, each of which may have been put back and not be due again.
+    retried = [one._replace(due_at=one.started_at) for one in of("nightly", [15, 20, 25], first=1)]
+    assert verify([*crowd, *retried, *web], interval=5, fair={}) == []
+    newest = of("nightly", [30], first=20)
+    assert rules(verify([*crowd, *retried, *newest, *web], interval=5, fair={})) == ["share"]
 
 
 def test_an_older_batch_of_the_same_caller_must_not_be_overtaken_where_callers_take_turns() -> None:

@@ -53,6 +53,12 @@ def service(serve: Callable[..., Host]) -> Iterator[Service]:
 # -- submit_many --
 
 
+@pytest.mark.parametrize("ids", ["SKU-1", b"SKU-1"])
+def test_a_text_is_no_list_of_ids(ids: Any) -> None:
+    with pytest.raises(ValueError, match="put a single id into a list"):
+        Submission(ids, "HIGH")
+
+
 def test_many_are_submitted_in_order_each_under_its_key(client: Make) -> None:
     seen: list[list[str]] = []
     submissions = [Submission([1], "LOW"), Submission(iter([2, 3]), Priority.HIGH, "mine"), Submission([4], "LOW")]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.cli.verify import verify
 from app.core import Batch, Ingestion, Pauses, Priority, Wait
 from app.errors import BacklogFull, Conflict, QuotaFull, TooLate
 from app.store import Store
@@ -48,11 +49,9 @@ def simulated(
     # A quota of a day stretches a schedule over a week, and what ended is looked at afterwards.
     chosen = {"fair": True, "interval": 5.0, "concurrency": 4, "retention": 30 * 86400.0} | chosen
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work or (lambda _: (0.0, True)))
-    for at, count, priority, owner in arrivals:
-        simulation.at(
-            at,
-            lambda one=(range(1, count + 1), priority, owner): simulation.submit(*one),  # type: ignore[misc]
-        )
+    for nth, (at, count, priority, owner) in enumerate(arrivals):
+        ids = range(nth * 20, nth * 20 + count)
+        simulation.at(at, lambda one=(ids, priority, owner): simulation.submit(*one))  # type: ignore[misc]
     return simulation
 
 
@@ -76,10 +75,11 @@ def cancel(simulation: Simulation, which: int) -> None:
     weights=WEIGHTS,
     burst=st.integers(1, 3),
     aging=st.sampled_from([0.0, 0.0, 3.0]),
+    fill=st.booleans(),
 )
 def test_the_caller_whose_turn_it_is_goes_next_whatever_happens(
     new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, work: Any, weights: str,
-    burst: int, aging: float,
+    burst: int, aging: float, *, fill: bool,
 ) -> None:  # fmt: skip
     tries: dict[str, int] = {}
 
@@ -89,35 +89,37 @@ def test_the_caller_whose_turn_it_is_goes_next_whatever_happens(
         # Eventually everything succeeds, or the schedule would never end.
         return seconds, True if tries[batch.id] > 3 else ends
 
-    chosen = {"fair_weights": weights, "burst": burst, "priority_aging": aging}
+    chosen = {"fair_weights": weights, "burst": burst, "priority_aging": aging, "fill": fill}
     simulation = simulated(new_store, clock, arrivals, outcome, **chosen)
     for at, which in cancels:
         simulation.at(at, lambda which=which: cancel(simulation, which))
     simulation.run()
     assert all(simulation.store.get(one.id).status.final for one in simulation.ingestions)
+    log, fair = simulation.store.dispatches(1000), dict(simulation.settings.fair_weights)
+    assert not verify(log, interval=5.0, burst=burst, fair=fair)
 
 
-@given(arrivals=ARRIVALS, cancels=CANCELS, weights=WEIGHTS, burst=st.integers(1, 3))
+@given(arrivals=ARRIVALS, cancels=CANCELS, weights=WEIGHTS, burst=st.integers(1, 3), fill=st.booleans())
 def test_nobody_is_more_than_one_batch_ahead_of_its_share_while_both_wait(
-    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, weights: str, burst: int
-) -> None:
-    simulation = simulated(new_store, clock, arrivals, fair_weights=weights, burst=burst)
+    new_store: Callable[..., Store], clock: FakeClock, arrivals: Any, cancels: Any, weights: str, burst: int,
+    *, fill: bool,
+) -> None:  # fmt: skip
+    waiting: list[set[tuple[Priority, str | None]]] = []
+    """Who waited at each start with a token, the one that started included."""
+    started: list[Ingestion] = []
+
+    def noted(batch: Batch) -> tuple[float, bool]:
+        if not simulation.starts[-1].rides:
+            known = {one.order: one for one in simulation.ingestions}
+            started.append(next(one for one in known.values() if one.id == batch.ingestion_id))
+            who = [*(known[order] for _, order, _ in simulation.waiting), started[-1]]
+            waiting.append({(one.priority, one.owner) for one in who})
+        return 0.0, True
+
+    simulation = simulated(new_store, clock, arrivals, noted, fair_weights=weights, burst=burst, fill=fill)
     for at, which in cancels:
         simulation.at(at, lambda which=which: cancel(simulation, which))
-    waiting: list[set[tuple[Priority, str | None]]] = []
-    """Who waited at each start, the one that started included."""
-    take = simulation.fair.take
-
-    def noted(ingestion: Ingestion) -> None:
-        known = {one.order: one for one in simulation.ingestions}
-        waiting.append({(known[order].priority, known[order].owner) for _, order, _ in simulation.waiting})
-        waiting[-1].add((ingestion.priority, ingestion.owner))
-        take(ingestion)
-
-    simulation.fair.take = noted  # type: ignore[method-assign]
     simulation.run()
-    known = {one.id: one for one in simulation.ingestions}
-    started = [known[start.batch.ingestion_id] for start in simulation.starts]
     weight = dict(simulation.settings.fair_weights)
     callers = {(one.priority, one.owner) for one in started}
     for one in callers:

@@ -109,7 +109,7 @@ class Everything(Model):
             del self.waiting[place]
             self.asked[key] = [(self.scope(batch.ingestion_id), int(one)) for one in batch.ids]
             self.tries[key] = self.tries.get(key, 0) + 1
-            self.fair.take(self.ingestions[batch.ingestion_id])
+            (self.fair.take if claim is call else self.fair.ride)(self.ingestions[batch.ingestion_id])
         self.starts.append(now)
         self.running += 1
         self.rode += len(call.riders)
@@ -139,7 +139,7 @@ class Everything(Model):
             assert ended is not None
             if claim.batch.alone and ends in ("bury", "part"):
                 self.failed.setdefault(key, set()).update(one for _, one in asked if ends == "bury" or one in bad)
-            if ends == "release":
+            if ends == "release" and claim is call:
                 self.fair.give_back(self.ingestions[claim.batch.ingestion_id])
             if ended.state == WAITING and ends == "bury":
                 self.alone.add(key)

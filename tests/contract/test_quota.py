@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from app.core import Pauses
 from app.core.models import BatchError, Priority
 from app.errors import InvalidRequest, QuotaFull
 from app.store import Store
@@ -118,3 +119,14 @@ def test_a_repeated_request_is_answered_whatever_the_quota(new_store: NewStore) 
     store = new_store(key_quota=3)
     first = submit(store, [1, 2, 3], owner="one", key="k", fingerprint="f")
     assert submit(store, [1, 2, 3], owner="one", key="k", fingerprint="f").id == first.id
+
+
+def test_what_is_paused_makes_no_room(new_store: NewStore) -> None:
+    store = new_store(key_quota=10, batch_size=1)
+    submit(store, range(6), Priority.HIGH, owner="one")
+    submit(store, range(4), Priority.LOW, owner="one")
+    store.pause(None, Pauses(frozenset({Priority.HIGH})))
+    with pytest.raises(QuotaFull, match=r"2 more will fit in 5\.0 s"):
+        submit(store, [1, 2], Priority.LOW, owner="one")
+    with pytest.raises(QuotaFull, match="it is not known when there will be room"):
+        submit(store, range(5), Priority.LOW, owner="one")

@@ -13,7 +13,19 @@ from app.core import Batch, BatchError, Claim, Priority, Status, Strings, refuse
 from app.errors import ConfigError, PermanentError
 from app.store import Outcome, Store, Submission
 from tests.support.clock import FakeClock
-from tests.support.queueing import ack, blocked, bury, claimed, estimate_of, finish, proceed, retry, settings, submit
+from tests.support.queueing import (
+    ack,
+    blocked,
+    bury,
+    claimed,
+    estimate_of,
+    finish,
+    proceed,
+    release,
+    retry,
+    settings,
+    submit,
+)
 from tests.support.simulation import BEYOND, EPSILON, Simulation
 
 BOOM = BatchError("RuntimeError", "boom")
@@ -332,6 +344,8 @@ def test_a_rider_that_leads_its_next_attempt_takes_a_slot(new_store: NewStore) -
 SECONDS = st.integers(0, 400).map(lambda tenths: tenths / 10)
 SIZES = st.integers(1, 7)
 TOOK = st.lists(st.sampled_from([0.0, 0.5, 3.0, 20.0]), min_size=1, max_size=6)
+OWNERS = st.sampled_from("abc")
+WEIGHTS = st.sampled_from(["", "a:3", "b:2,c:5"])
 LIMITS = st.sampled_from(["", "", "7/min burst 3", "30/min, 9/day at 08:01 UTC"])
 RATE: dict[str, Any] = {
     "interval": st.sampled_from([0.5, 5.0]),
@@ -354,12 +368,12 @@ def starts_of(
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work)
     numbers: dict[str, int] = {}
 
-    def arrive(nth: int, count: int, priority: Priority) -> None:
-        ingestion = simulation.submit(range(nth * 100, nth * 100 + count), priority)
+    def arrive(nth: int, count: int, priority: Priority, *owner: str) -> None:
+        ingestion = simulation.submit(range(nth * 100, nth * 100 + count), priority, *owner)
         numbers[ingestion.id] = nth
 
-    for nth, (at, count, priority) in enumerate(arrivals):
-        simulation.at(at, lambda nth=nth, count=count, priority=priority: arrive(nth, count, priority))
+    for nth, (at, *one) in enumerate(arrivals):
+        simulation.at(at, lambda nth=nth, one=one: arrive(nth, *one))
     simulation.run()
     return {(numbers[start.batch.ingestion_id], start.batch.position): start.at for start in simulation.starts}
 
@@ -380,6 +394,21 @@ def test_nothing_that_waits_starts_later(
 ) -> None:
     arrivals = [(0.0, *one) for one in waiting]
     for filled, plain in compared(new_store, clock, arrivals, took, **chosen):
+        assert filled <= plain + EPSILON
+
+
+@given(
+    waiting=st.lists(st.tuples(SIZES, st.sampled_from(Priority), OWNERS), min_size=1, max_size=16),
+    took=st.sampled_from([0.0, 3.0, 20.0]),
+    fair_weights=WEIGHTS,
+    **RATE,
+)
+def test_nor_where_callers_take_turns(
+    new_store: NewStore, clock: FakeClock, waiting: Any, took: float, **chosen: Any
+) -> None:
+    # No more calls go before it, but perhaps other ones: where one of these held a slot for longer, it would wait.
+    arrivals = [(0.0, *one) for one in waiting]
+    for filled, plain in compared(new_store, clock, arrivals, [took], fair=True, **chosen):
         assert filled <= plain + EPSILON
 
 
@@ -409,27 +438,28 @@ def test_what_comes_later_and_is_more_urgent_waits_for_one_token_at_most(
 
 
 @given(
-    arrivals=st.lists(st.tuples(SECONDS, SIZES, st.sampled_from(Priority)), min_size=1, max_size=12),
+    arrivals=st.lists(st.tuples(SECONDS, SIZES, st.sampled_from(Priority), OWNERS), min_size=1, max_size=12),
     burst=st.integers(1, 3),
     size=st.sampled_from([3, 5]),
+    fair=st.booleans(),
 )
 def test_an_estimate_is_the_latest_it_can_be(
-    new_store: NewStore, clock: FakeClock, arrivals: Any, burst: int, size: int
+    new_store: NewStore, clock: FakeClock, arrivals: Any, burst: int, size: int, *, fair: bool
 ) -> None:
     clock.reset()
-    chosen = {"interval": 5.0, "burst": burst, "batch_size": size, "fill": True}
+    chosen = {"interval": 5.0, "burst": burst, "batch_size": size, "fill": True, "fair": fair}
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (0.0, True))
     store, expected = simulation.store, {}
-    for nth, (at, count, priority) in enumerate(arrivals):
+    for nth, (at, count, *one) in enumerate(arrivals):
         ids = range(nth * 100, nth * 100 + count)
-        simulation.at(at, lambda ids=ids, priority=priority: simulation.submit(ids, priority))
+        simulation.at(at, lambda ids=ids, one=one: simulation.submit(ids, *one))
 
     def look() -> None:
         for ingestion in simulation.ingestions:
             if estimate := estimate_of(store, ingestion.id):
                 expected[ingestion.id] = estimate, len(simulation.starts)
 
-    simulation.at(max(at for at, _, _ in arrivals), look)
+    simulation.at(max(at for at, *_ in arrivals), look)
     simulation.run()
     for ingestion_id, (estimate, before) in expected.items():
         mine = [start.at for start in simulation.starts[before:] if start.batch.ingestion_id == ingestion_id]
@@ -460,7 +490,55 @@ def test_callers_take_turns_in_a_call_too(new_store: NewStore, more: dict[str, A
     assert call_of(store) == [[1], [11], [2], [12]]
 
 
-def test_a_rider_that_ended_has_had_its_turn(new_store: NewStore) -> None:
+def test_those_whose_batches_do_not_fit_keep_their_turns(new_store: NewStore, clock: FakeClock) -> None:
+    store, calls = new_store(fill=True, fair=True, batch_size=5), list[list[Any]]()
+    submit(store, range(100, 200), owner="bob")
+    for number in range(12):
+        submit(store, [number], owner="cat")
+    for number in range(200, 209, 3):
+        submit(store, range(number, number + 3), owner="ann")
+        submit(store, range(number + 50, number + 53), owner="ann")
+        (claim,) = claimed(store)
+        calls.append([one.batch.ids[0] for one in claim.all])
+        for one in claim.all:
+            finish(store, one)
+        clock.advance(5)
+    assert calls == [[200, 0, 1], [100], [2, 250, 3]]
+
+
+def test_places_go_round_too(new_store: NewStore, clock: FakeClock) -> None:
+    store, rode = new_store(fill=True, fair=True, fair_weights="ann:9"), list[int]()
+    for owner, first in (("bob", 100), ("cat", 200), ("dan", 300)):
+        for number in range(first, first + 9):
+            submit(store, [number], owner=owner)
+    for number in range(0, 99, 2):
+        if len(rode) == 9:
+            break
+        submit(store, [number, number + 1], owner="ann")
+        (claim,) = claimed(store)
+        if len(claim.batch.ids) == 2:
+            rode += [one.batch.ids[0] // 100 for one in claim.riders]
+        for one in claim.all:
+            finish(store, one)
+        clock.advance(5)
+    assert min(map(rode.count, (1, 2, 3))) >= 2
+
+
+def test_a_rider_that_is_put_back_gives_no_turn_back(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(fill=True, fair=True, batch_size=2)
+    for owner, ids in (("ann", [1, 2]), ("bob", [11, 12])):
+        for one in ids:
+            submit(store, [one], owner=owner)
+    (claim,) = claimed(store)
+    ack(store, claim, ["1"])
+    release(store, claim.riders[0])
+    submit(store, [3, 4], owner="ann")
+    for expected in ([[11], [2]], [[3, 4]], [[12]]):
+        clock.advance(5)
+        assert call_of(store) == expected
+
+
+def test_a_ride_is_no_turn(new_store: NewStore) -> None:
     store = new_store(fill=True, fair=True, interval=0, batch_size=2)
     for owner, ids in (("ann", [1, 2]), ("bob", [11, 12])):
         for one in ids:
@@ -469,7 +547,7 @@ def test_a_rider_that_ended_has_had_its_turn(new_store: NewStore) -> None:
     assert [one.batch.ids for one in claim.all] == [[1], [11]]
     for one in claim.all:
         finish(store, one)
-    assert call_of(store) == [[2], [12]]
+    assert call_of(store) == [[12], [2]]
 
 
 @pytest.mark.parametrize("fair", [False, True])

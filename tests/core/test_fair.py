@@ -13,15 +13,17 @@ from app.core.fair import Start
 
 WEIGHTS = {"b": 2, "c": 5, "d": 16}
 CALLERS = st.sampled_from(["", "a", "b", "c", "d"])
-STEPS = st.lists(st.tuples(st.sampled_from(["take", "take", "give back", "copy"]), CALLERS), max_size=30)
+STEPS = st.lists(st.tuples(st.sampled_from(["take", "take", "ride", "give back", "copy"]), CALLERS), max_size=30)
 
 
 def after(steps: Any) -> Shares:
-    """Shares in which whoever was named took a turn, or got one back."""
+    """Shares in which whoever was named took a turn, rode, or got a turn back."""
     shares = Shares(WEIGHTS)
     for step, caller in steps:
         if step == "take":
             shares.take(caller)
+        elif step == "ride":
+            shares.ride(caller)
         elif step == "give back":
             shares.give_back(caller)
         else:
@@ -143,27 +145,49 @@ def test_two_thousand_turns_are_played_and_no_more(turns: int, is_played: bool) 
         assert (told is not None) == is_played
 
 
-@given(STEPS, st.lists(st.tuples(st.sampled_from(["due", "start", "start", "give back"]), CALLERS), max_size=60))
+@given(
+    STEPS, st.lists(st.tuples(st.sampled_from(["due", "start", "start", "ride", "give back"]), CALLERS), max_size=60)
+)
 def test_a_rota_knows_whose_turn_it_is(steps: Any, events: Any) -> None:
     shares, due = after(steps), dict[str, int]()
-    rota = Rota(shares)
+    in_turn, to_ride = rotas = Rota(shares), Rota(shares, to_ride=True)
     for event, caller in events:
+        rides = event == "ride"
         if event == "due":
             due[caller] = due.get(caller, 0) + 1
-            rota.add(caller)
         elif event == "give back":
             shares.give_back(caller)
-            if caller in due:
-                rota.add(caller)
         elif due:
-            next_one = min(due, key=shares.turn)
-            assert rota.first() == next_one
-            shares.take(next_one)
-            due[next_one] -= 1
-            if not due[next_one]:
-                del due[next_one]
-                rota.drop(next_one)
-        assert rota.first() == Rota(shares, due).first() == min(due, key=shares.turn, default=None)
+            caller = min(due, key=shares.turn_to_ride if rides else shares.turn)
+            assert rotas[rides].first() == caller
+            (shares.ride if rides else shares.take)(caller)
+            due[caller] -= 1
+        if due.get(caller) == 0:
+            del due[caller]
+            for rota in rotas:
+                rota.drop(caller)
+        elif caller in due:
+            # After its turn too, by which its rides no longer count.
+            for rota in rotas:
+                rota.add(caller)
+        assert in_turn.first() == Rota(shares, due).first() == min(due, key=shares.turn, default=None)
+        first = min(due, key=shares.turn_to_ride, default=None)
+        assert to_ride.first() == Rota(shares, due, to_ride=True).first() == first
+
+
+def test_a_ride_is_no_turn_and_counts_until_the_next() -> None:
+    shares = Shares({"b": 2})
+    assert (shares.turn_to_ride("a"), shares.turn_to_ride("b")) == ((0, "a"), (0, "b"))
+    for caller, told in (("a", UNIT), ("b", UNIT // 2), ("b", UNIT)):
+        shares.ride(caller)
+        assert shares.turn_to_ride(caller)[0] == told
+    assert (shares.turn("a"), shares.turn("b")) == ((0, "a"), (0, "b"))
+    assert shares.ahead({"a": 9, "b": 9}, "b", 2) == 2
+    shares.take("a")
+    assert shares.turn_to_ride("a") == shares.turn("a") == (UNIT, "a")
+    shares.take("a")
+    # The virtual time has passed the tag of who had nothing due meanwhile.
+    assert shares.turn_to_ride("b") == shares.turn("b") == (UNIT, "b")
 
 
 def test_a_weight_divides_what_a_turn_costs() -> None:
@@ -179,9 +203,14 @@ def test_a_weight_divides_what_a_turn_costs() -> None:
 def test_what_is_told_of_them_makes_the_same_turns(steps: Any) -> None:
     shares = after(steps)
     again = Shares(WEIGHTS, shares.now)
-    for caller in {caller for step, caller in steps if step != "copy"}:
+    callers = {caller for step, caller in steps if step != "copy"}
+    for caller in callers:
         again.put(caller, *shares.told(caller))
-    assert played(again, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
+    together = Shares(WEIGHTS, shares.now)
+    together.put_all((caller, *shares.told(caller)) for caller in callers)
+    for one in (again, together):
+        assert played(one, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
+        assert list(map(one.turn_to_ride, "abcd")) == list(map(shares.turn_to_ride, "abcd"))
 
 
 def test_no_caller_whose_turn_is_to_come_is_forgotten() -> None:
@@ -209,6 +238,30 @@ def test_a_caller_that_is_owed_a_turn_is_not_forgotten() -> None:
         shares.take(f"caller {number % 10}")
         shares.take(f"other {number}")
     assert shares.told("one")[1] == 1
+
+
+def test_rides_are_forgotten_once_the_virtual_time_has_passed_their_callers_tag() -> None:
+    shares = Shares({})
+    for number in range(200):
+        shares.ride(f"caller {number}")
+    assert {shares.turn_to_ride(f"caller {number}")[0] for number in range(200)} == {UNIT}
+    for _ in range(2):
+        shares.take("one")
+    for number in range(1000):
+        shares.take(f"other {number}")
+        shares.take("one")
+    assert len(shares._known) < 200
+
+
+def test_a_turn_that_is_given_back_comes_at_once_whatever_rode_meanwhile() -> None:
+    shares = Shares({})
+    shares.take("a")
+    for _ in range(3):
+        shares.ride("a")
+    shares.give_back("a")
+    assert shares.turn("a") == shares.turn_to_ride("a") == (0, "a")
+    shares.ride("a")
+    assert shares.told("a") == (UNIT, 1)
 
 
 def test_what_is_nobodys_is_one_callers() -> None:

@@ -7,6 +7,8 @@ import logging
 import re
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +80,24 @@ def test_the_standalone_service_logs_what_the_setting_says() -> None:
         command.end()
         assert serving["level"] == "INFO"
         assert all(json.loads(line)["logger"] == "flask_ingestion" for line in command.lines)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-m", "gunicorn", "--bind", "127.0.0.1:0", "wsgi:app"),
+        ("-m", "waitress", "--listen=127.0.0.1:0", "app.wsgi:app"),
+    ],
+)
+def test_under_another_server_it_logs_so_too(arguments: Sequence[str]) -> None:
+    with Command(*arguments, environ={"INGEST_LOG_FORMAT": "json"}) as command:
+        assert json.loads(command.wait_for("no processor is set"))["level"] == "WARNING"
+
+
+def test_a_worker_of_one_queue_logs_as_the_whole_does(tmp_path: Path) -> None:
+    environ = {"INGEST_QUEUES": "crm,geo", "CRM_STORE": f"sqlite:///{tmp_path}/crm.db", "INGEST_LOG_FORMAT": "json"}
+    with Command("-m", "app", "worker", "--queue", "crm", environ=environ) as command:
+        assert json.loads(command.wait_for("no processor is set"))["logger"] == "flask_ingestion"
 
 
 def test_a_dispatch_names_ingestion_and_batch() -> None:

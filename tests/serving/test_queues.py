@@ -21,7 +21,7 @@ from app import ConfigError, IngestionAPI, create_app
 from app.cli.commands import ingestion as command_line
 from app.config import Settings
 from app.keys import Role, new_key
-from app.several import settings_of_queues
+from app.service import services_of
 from app.web import refuse_open
 from tests.support.standalone import Service
 
@@ -89,6 +89,16 @@ def test_a_key_of_no_queue_is_named_and_one_of_others_is_not(
     assert "CRADS_STORE is a key of no queue; did you mean CARDS_STORE?" in caplog.text
     assert "GEO_PORT is not read: INGEST_PORT is for all queues" in caplog.text
     assert "BILLING" not in caplog.text
+
+
+def test_they_share_the_store_of_the_whole_unless_they_name_their_own(tmp_path: Path) -> None:
+    whole, own = f"sqlite:///{tmp_path}/all.db", f"sqlite:///{tmp_path}/geo.db"
+    app = create_app({"TESTING": True, "INGEST_QUEUES": "crm,geo,cards", "INGEST_STORE": whole, "GEO_STORE": own})
+    found = {name: app.extensions[name].settings.store for name in ("crm", "geo", "cards")}
+    assert found == {"crm": whole, "geo": own, "cards": whole}
+    for name in ("crm", "cards"):
+        app.extensions[name].submit([1], "HIGH")
+        assert len(app.extensions[name].store.ingestions()) == 1
 
 
 def test_the_name_of_a_queue_may_begin_that_of_another(caplog: pytest.LogCaptureFixture) -> None:
@@ -211,10 +221,10 @@ def test_the_service_is_well_where_every_queue_is(app: Flask, client: FlaskClien
 def test_a_queue_without_keys_is_not_open_to_others() -> None:
     key = str(new_key("one", Role.READ)[1])
     config: dict[str, Any] = {"INGEST_QUEUES": "crm,geo", "INGEST_HOST": "0.0.0.0", "CRM_API_KEYS": key}
+    settings = Settings.read(config)
     with pytest.raises(ConfigError, match="there are no GEO_API_KEYS"):
-        refuse_open(Settings.read(config), settings_of_queues(config))
-    config["GEO_API_KEYS"] = key
-    refuse_open(Settings.read(config), settings_of_queues(config))
+        refuse_open(settings, services_of(create_app({**config, "TESTING": True}).extensions))
+    refuse_open(settings, services_of(create_app({**config, "TESTING": True, "GEO_API_KEYS": key}).extensions))
 
 
 def test_the_command_line_speaks_to_the_queue_it_is_told_and_every_worker_starts_and_stops(tmp_path: Path) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
 
 from app.core import Pauses, Priority
+from app.sql.schema import callers
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, submit
 from tests.support.simulation import BOOM
 
 Open = Callable[..., Store]
+OWED = select(callers.c.name, callers.c.owed).order_by(callers.c.name)
 
 
 def whose(store: Store, starts: int) -> list[str | None]:
@@ -84,6 +89,23 @@ def test_callers_without_anything_are_forgotten_but_not_what_they_have_had(open_
     for number in range(with_many):
         submit(store, [1], owner=f"caller {number}")
     assert len(store.callers(1000)) == with_many + 2
+
+
+def test_rides_are_kept_until_the_virtual_time_has_passed_their_callers_tag(open_sql: Open, clock: FakeClock) -> None:
+    store: Any = open_sql(interval=0, fair=True, fill=True, retention=60)
+    for owner in ("a", "b"):
+        submit(store, [1], owner=owner)
+    (claim,) = claimed(store)
+    for one in claim.all:
+        finish(store, one)
+    told = []
+    for _ in range(3):
+        clock.advance(61)
+        store.prune()
+        told.append(store._database.read(lambda wire: wire.execute(OWED, {}).all()))
+        submit(store, [1, 2, 3], owner="a")
+        finish(store, claimed(store)[0])
+    assert [list(map(tuple, one)) for one in told] == [[("a", 0), ("b", -1)], [("a", 0)], [("a", 0)]]
 
 
 def test_one_claim_of_several_takes_the_turns_of_several(open_sql: Open) -> None:

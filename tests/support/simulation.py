@@ -45,12 +45,13 @@ class Start:
 
 @dataclass
 class Fairness:
-    """The model of turns: a tag for each priority and caller, the virtual time of each priority, and turns owed."""
+    """The model of turns: tags, turns owed and rides of each caller at a priority, and the priority's virtual time."""
 
     weights: dict[str, int]
     tags: dict[tuple[Priority, str], Fraction] = field(default_factory=dict)
     now: dict[Priority, Fraction] = field(default_factory=dict)
     owed: dict[tuple[Priority, str], int] = field(default_factory=dict)
+    rides: dict[tuple[Priority, str], int] = field(default_factory=dict)
 
     def turn(self, ingestion: Ingestion) -> tuple[Fraction, str]:
         priority, caller = ingestion.priority, ingestion.owner or ""
@@ -59,17 +60,40 @@ class Fairness:
             return now, caller
         return max(now, self.tags.get((priority, caller), now)), caller
 
+    def turn_to_ride(self, ingestion: Ingestion) -> tuple[Fraction, str]:
+        start, caller = self.turn(ingestion)
+        rides = self.rides.get((ingestion.priority, caller), 0) if self.is_in_time(ingestion) else 0
+        return start + rides * self.cost(caller), caller
+
+    def is_in_time(self, ingestion: Ingestion) -> bool:
+        """Whether the virtual time has not passed the caller's tag."""
+        priority, caller = ingestion.priority, ingestion.owner or ""
+        return self.tags.get((priority, caller), Fraction()) >= self.now.get(priority, Fraction())
+
+    def cost(self, caller: str) -> Fraction:
+        return Fraction(1, self.weights.get(caller, 1))
+
     def take(self, ingestion: Ingestion) -> None:
         priority, caller = ingestion.priority, ingestion.owner or ""
         if self.owed.get((priority, caller)):
             self.owed[priority, caller] -= 1
             return
         self.now[priority] = self.turn(ingestion)[0]
-        self.tags[priority, caller] = self.now[priority] + Fraction(1, self.weights.get(caller, 1))
+        self.tags[priority, caller] = self.now[priority] + self.cost(caller)
+        self.rides[priority, caller] = 0
+
+    def ride(self, ingestion: Ingestion) -> None:
+        key = ingestion.priority, ingestion.owner or ""
+        if self.owed.get(key):
+            return
+        if not self.is_in_time(ingestion):
+            self.tags[key], self.rides[key] = self.now[ingestion.priority], 0
+        self.rides[key] = self.rides.get(key, 0) + 1
 
     def give_back(self, ingestion: Ingestion) -> None:
         key = ingestion.priority, ingestion.owner or ""
         self.owed[key] = self.owed.get(key, 0) + 1
+        self.rides[key] = 0
 
 
 @dataclass
@@ -155,14 +179,15 @@ class Simulation:
         rank = ingestion.created_at + priority * aging if aging else float(priority)
         return rank, ingestion.order, position
 
-    def next_of(self, due: list[Place], fair: Fairness) -> Place:
+    def next_of(self, due: list[Place], fair: Fairness, *, to_ride: bool = False) -> Place:
         """Which of the batches that are due goes next."""
         first = min(due)
         if not self.settings.fair:
             return first
         known = {ingestion.order: self.current(ingestion) for ingestion in self.ingestions}
         among = [place for place in due if known[place[1]].priority == known[first[1]].priority]
-        return min(among, key=lambda place: (fair.turn(known[place[1]]), place))
+        turn = fair.turn_to_ride if to_ride else fair.turn
+        return min(among, key=lambda place: (turn(known[place[1]]), place))
 
     def _known(self, place: Place) -> Ingestion:
         return next(one for one in self.ingestions if one.order == place[1])
@@ -248,7 +273,7 @@ class Simulation:
         left, riding, passed = [place for place in due if place != leader], list[Place](), set[int]()
         looks = size - len(ids) + BEYOND
         while left and looks and len(ids) < size:
-            place = self.next_of(left, fair)
+            place = self.next_of(left, fair, to_ride=True)
             left.remove(place)
             is_fresh = place[1:] not in self._begun
             if is_fresh and place[1] in passed:
@@ -257,7 +282,7 @@ class Simulation:
             if self._shares(place) and len(ids.union(self._ids[place[1:]])) <= size:
                 ids.update(self._ids[place[1:]])
                 riding.append(place)
-                fair.take(self.current(self._known(place)))
+                fair.ride(self.current(self._known(place)))
             elif is_fresh:
                 passed.add(place[1])
         return riding
@@ -268,7 +293,7 @@ class Simulation:
     def _begin(self, claim: Claim, place: Place, *, rides: bool) -> tuple[float, bool | float | None]:
         del self.waiting[place]
         self._begun.add(place[1:])
-        self.fair.take(self.current(self._known(place)))
+        (self.fair.ride if rides else self.fair.take)(self.current(self._known(place)))
         self.starts.append(Start(self.clock.now(), claim.batch, rides))
         self._touched.add(claim.batch.ingestion_id)
         return self.work(claim.batch)
@@ -285,8 +310,6 @@ class Simulation:
             outcome = Outcome.release() if ends is None else Outcome.retry(BOOM, ends)
         (ended,) = self.store.end_together([(claim, outcome)])
         assert ended is not None
-        if ends is None:
-            self.fair.give_back(ingestion._replace(priority=claim.batch.priority))
         if not isinstance(ends, bool) and not ended.ingestion.counts.cancelled:
             self.waiting[self.place(ingestion, claim.batch.position)] = self.clock.now() + (ends or 0.0)
 
