@@ -20,6 +20,7 @@ from .values import (
     header_name,
     headers,
     integer,
+    optional,
     origins,
     queue_names,
     seconds,
@@ -85,7 +86,9 @@ class Settings:
         (), weights, "How many turns a caller gets to 1 of the others, as nightly:1,web:4; needs FAIR.", explains=True
     )
     fresh: float | None = _setting(
-        None, seconds(), "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no."
+        None,
+        optional(seconds()),
+        "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no.",
     )
     fresh_max: int = _setting(100_000, integer(1), "Answers kept for that at most; the least recently used go first.")
     fresh_shared: bool = _setting(

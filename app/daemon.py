@@ -33,6 +33,7 @@ class Daemon:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._over = threading.Event()
+        self._died = False
         self._thread: threading.Thread | None = None
 
     @property
@@ -50,9 +51,10 @@ class Daemon:
             self._stopping.clear()
             self._open()
             self._wake.set()
-            if self._thread is not None and self._thread.is_alive():
+            if self._thread is not None and self._thread.is_alive() and not self._died:
                 return
             self._over.clear()
+            self._died = False
             work = (weakref.ref(self), self._wake, self._clock)
             thread = threading.Thread(target=_run, args=work, name=f"{self._name}-{self.kind}", daemon=True)
             thread.start()
@@ -84,6 +86,8 @@ class Daemon:
             return True, self._look()
         except BaseException:
             logger.critical("the %s of %r died; %s", self.kind, self._name, self.loss, exc_info=True)
+            with self._lock:
+                self._died = True
             self._over.set()
             self._leave()
             return False, None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, overload
@@ -227,8 +228,12 @@ def _after_fork() -> None:
 
 
 def _stop_all() -> None:
-    for service in list(_services):
-        service.stop()
+    services, since = list(_services), time.monotonic()
+    for service in services:
+        service.begin_shutdown()
+    # One after the other, for no thread can be started any more; yet each has only its own time, from now on.
+    for service in services:
+        service.stop(max(0.0, service.settings.shutdown_grace - (time.monotonic() - since)))
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)

@@ -43,7 +43,12 @@ class IngestionClock:
 
     def run_until_idle(self, *, raises: bool = False, seconds: float | None = None) -> int:
         """Run everything that waits in every instance; returns how many attempts ran. See `Service.run_until_idle`."""
-        return sum(service.run_until_idle(raises=raises, seconds=seconds) for service in self._services)
+        count = 0
+        while ran := sum(service.run_until_idle(raises=raises, seconds=seconds) for service in self._services):
+            count += ran
+            if seconds is not None:
+                break
+        return count
 
     def _clocks(self) -> list[SystemClock]:
         return [service.clock for service in self._services if isinstance(service.clock, SystemClock)]

@@ -95,8 +95,8 @@ class Service(Lifecycle):
             self.refused(error)
             raise
         if new:
-            self.worker.added()
             self.emitter.emit(ingestion_accepted, ingestion=ingestion)
+            self.worker.added()
             announce_served(self.store.served, self.emitter)
         return ingestion
 

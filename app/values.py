@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+T = TypeVar("T")
 
 INT64_MAX = 2**63 - 1
 
@@ -40,6 +42,14 @@ def seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], float
 
     parse.__doc__ = f"a number of seconds {'above' if above else 'from'} {least:g}, {_LONGEST:.0f} at most"
     return parse
+
+
+def optional(parse: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    def parse_any(value: Any) -> T | None:
+        return None if value is None or value == "" else parse(value)
+
+    parse_any.__doc__ = f"{parse.__doc__}, or nothing"
+    return parse_any
 
 
 def share(least: float, most: float) -> Callable[[Any], float]:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -439,6 +440,32 @@ begun.wait()
 """
 
 
+EXIT_OF_TWO = """
+import threading
+import time
+from flask import Flask
+from app import IngestionAPI
+
+app = Flask("host")
+begun, calls = threading.Barrier(3), []
+for name in ("one", "two"):
+    app.config.update({f"{name.upper()}_SHUTDOWN_GRACE": 1, f"{name.upper()}_INTERVAL": 0.1})
+    ingestion = IngestionAPI(name=name)
+
+    @ingestion.processor
+    def work(ids, name=name):
+        print(name, flush=True)
+        if 1 in ids:
+            begun.wait()
+            time.sleep(60)
+
+    ingestion.init_app(app, url_prefix=f"/{name}")
+    ingestion.submit(range(1, 300), "LOW")
+begun.wait()
+print(time.monotonic(), "ends", flush=True)
+"""
+
+
 def python(script: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", script, *arguments],
@@ -470,6 +497,16 @@ def test_a_process_that_ends_does_not_wait_beyond_the_grace() -> None:
         assert process.stdout
         assert process.stdout.readline() == "working\n"
         assert process.wait(timeout=60) == 0
+
+
+def test_instances_stop_together_when_their_process_ends() -> None:
+    """In real time: each has a second, from the same moment on, and nothing starts in it."""
+    with python(EXIT_OF_TWO) as process:
+        said, _ = process.communicate(timeout=60)
+        ended_at = time.monotonic()
+    *_, last, after = said.rpartition(" ends\n")
+    assert ended_at - float(said.split(" ends")[0].split("\n")[-1]) < 1.9
+    assert after.count("one") + after.count("two") <= 2, last
 
 
 def test_no_thread_is_left_behind_by_a_stop(serve: Serve) -> None:

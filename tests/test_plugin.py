@@ -54,6 +54,15 @@ def test_each_instance_has_its_own_time(app, ingestion_clock, ingestion_upstream
         (60, "ingest"), (65, "ingest"), (60, "partner"), (120, "partner")
     ]
 
+def test_what_an_instance_submits_to_another_runs_too(app, ingestion_clock, ingestion_upstream):
+    def hand_on(ids):
+        submit(app, ids)
+        return ids
+    ingestion_upstream.then(hand_on)
+    submit(app, [1, 2], root="/partner")
+    assert ingestion_clock.run_until_idle() == 2
+    assert [(call.ids, call.queue) for call in ingestion_upstream.calls] == [([1, 2], "partner"), ([1, 2], "ingest")]
+
 def test_answers(app, ingestion_clock, ingestion_upstream):
     ingestion_clock.advance(600)
     ingestion_upstream.then(OSError("not now"), ["one"], lambda ids: {one: "two" for one in ids}, PermanentError("no"))
@@ -78,7 +87,7 @@ def pytest_says(folder: Path, app: str, tests: str) -> str:
 
 @pytest.mark.parametrize("scope", ["", 'scope="session"'], ids=["one a test", "one for all"])
 def test_a_host_asserts_when_its_upstream_is_called(tmp_path: Path, scope: str) -> None:
-    assert "3 passed" in pytest_says(tmp_path, APP.replace("{scope}", scope), TESTS)
+    assert "4 passed" in pytest_says(tmp_path, APP.replace("{scope}", scope), TESTS)
 
 
 def test_as_in_the_documentation(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@
 
 Tests are collected once, and each mutant is tried in a fork, where it replaces the code of the functions it changes;
 what stands outside of functions is tried in a process of its own. tools/equivalent.txt lists what no test can notice.
+
+Tests run in memory and on SQLite. On PostgreSQL, which takes minutes, they run for what no other test reaches, and for
+the files in SQL of which it alone reaches a part; --only runs them for any.
 """
 
 from __future__ import annotations
@@ -39,7 +42,8 @@ TESTS = {
     "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_fair.py tests/sql/test_finder.py"
     " tests/sql/test_forkgate.py tests/sql/test_fresh.py tests/sql/test_minutes.py tests/sql/test_neighbours.py"
     " tests/sql/test_retention.py tests/sql/test_schema.py tests/sql/test_sharing.py tests/sql/test_shelf.py"
-    " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_turns.py tests/contract",
+    " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_together.py tests/sql/test_turns.py"
+    " tests/contract",
     "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }
 """What decides, so that a fault in it is a wrong order, rate, status or answer, and the tests that have to notice.

@@ -28,7 +28,13 @@ MEMORY = 8 << 30
 """Bytes of address space for a mutant."""
 
 STORES = ("memory", "sqlite")
-"""The stores of which contract tests run, the quickest first; PostgreSQL takes too long."""
+"""The stores of which contract tests run, the quickest first."""
+
+OF_POSTGRES = ("app/sql/database.py", "app/sql/together.py", "app/sql/wire.py")
+"""Files of which only PostgreSQL reaches a part; what no test on SQLite reaches anywhere is tried on it, too."""
+
+_PATIENCE = 3.0
+"""How long a test on PostgreSQL takes at most, in seconds; none is traced, because that takes as long as a sample."""
 
 Functions: TypeAlias = dict[tuple[str, CodeType], list[FunctionType]]
 """The living functions, by file and code."""
@@ -75,7 +81,8 @@ class Trial:
         ends = time.monotonic() + self.minutes * 60
         files = {str(ROOT / mutant.file) for mutant in self.mutants}
         stores = ("", *STORES) if any("/sql/" in file for file in files) else ("", STORES[0])
-        tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not is_slow(item)}
+        tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not needs(item)}
+        postgres = [item for item in session.items if needs(item) == "postgres"] if len(stores) > 2 else []
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
         noticed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
@@ -93,6 +100,9 @@ class Trial:
             # What noticed another fault in the same function may well notice this one.
             likely = noticed[mutant.file, mutant.where]
             chosen.sort(key=lambda pair: (pair[0].nodeid not in likely, store_of(pair[0]), pair[1]))
+            if not concerned or mutant.file in OF_POSTGRES:
+                on_postgres = [(item, _PATIENCE) for item in postgres if item.nodeid.startswith(able)]
+                chosen = chosen + on_postgres if concerned else on_postgres + chosen
             by = try_out(mutant, chosen, functions if concerned else {}, running)
             self.killed[mutant] = by is not None
             if by is not None:
@@ -108,9 +118,10 @@ def store_of(item: Any) -> str:
     return str(params["address"]) if params.get("address") in STORES else ""
 
 
-def is_slow(item: pytest.Item) -> bool:
-    """Returns whether a test needs what takes long to start, such as PostgreSQL or a browser."""
-    return import_module("tests.conftest").group_of(item) is not None
+def needs(item: pytest.Item) -> str | None:
+    """Returns what a test needs that takes long to start, such as PostgreSQL or a browser."""
+    group: str | None = import_module("tests.conftest").group_of(item)
+    return group
 
 
 def functions_of(files: set[str]) -> Functions:
@@ -163,15 +174,19 @@ def in_fork(work: Callable[[], Any]) -> Any:
 
 def try_out(mutant: Mutant, tests: list[tuple[Any, float]], functions: Functions, running: Running) -> str | None:
     """Returns the test that fails with a mutant, or takes far too long; None if none does."""
-    if not (child := os.fork()):
-        silence(1, 2)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        if plant(mutant, functions):
-            os._exit(run(tests))
-        signal.alarm(int(30 + 5 * sum(seconds for _, seconds in tests)))
-        command = [sys.executable, sys.argv[0], mutant.file, "--only", str(mutant.number), "--running", running.path]
-        os.execv(sys.executable, [*command, "--tests", *[item.nodeid for item, _ in tests]])
-    return running.test if os.waitpid(child, 0)[1] else None
+    # One that is ended by a signal leaves its files behind, among them a server's.
+    with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        if not (child := os.fork()):
+            os.environ["TMPDIR"] = tempfile.tempdir = folder
+            silence(1, 2)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+            if plant(mutant, functions):
+                os._exit(run(tests))
+            signal.alarm(int(30 + 5 * sum(seconds for _, seconds in tests)))
+            chosen = ["--only", str(mutant.number), "--tests", *[item.nodeid for item, _ in tests]]
+            os.execv(sys.executable, [sys.executable, sys.argv[0], mutant.file, "--running", running.path, *chosen])
+        return running.test if os.waitpid(child, 0)[1] else None
 
 
 def plant(mutant: Mutant, functions: Functions) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core import FAILED, NEW, Priority, Status, check_cancel, check_move, check_redrive, rank_of
 from ..queue import Entry
+from .fair import FairQueue
 from .record import Record
 from .state import MemoryState
 
@@ -20,7 +21,9 @@ def cancel(state: MemoryState, record: Record, by: str | None, now: float, *, au
     state.parked.pop(record, None)
     if record.details.dues:
         state.aside.remove(lambda one: one is record)
-    state.queue.note_gone(lambda owner: owner.cancelled)
+    line = state.queue.line_of(record) if isinstance(state.queue, FairQueue) else state.queue
+    if line is not None:
+        line.note_gone(lambda owner: owner.cancelled)
     state.recount(record, 0)
     state.settle(record, now)
     return True

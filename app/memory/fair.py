@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from ..config import Settings
 from ..core import Place, Priority, Retry, Rota, Shares, Turns, caller_of
@@ -15,18 +16,26 @@ from .record import Record
 class FairQueue:
     """A ready queue for each caller at each priority; `shares` says whose turn it is. Called under the store's lock.
 
-    The most urgent due batch says which priority goes. With ranks that age, finding it looks at each caller once. While
-    a call is `filling`, what goes next is what rides.
+    The most urgent due batch says which priority goes. With ranks that age, finding it looks at each caller once.
     """
 
     def __init__(self, weights: Mapping[str, int], *, aging: bool, fill: bool = False) -> None:
-        self.filling = False
+        self._fills = False
         self.shares = {priority: Shares(weights) for priority in Priority}
         self._rotas = {priority: Rota(shares) for priority, shares in self.shares.items()}
         self._to_ride = {priority: Rota(shares, to_ride=True) for priority, shares in self.shares.items() if fill}
         self._lines: dict[Priority, dict[str, ReadyQueue[Record]]] = {priority: {} for priority in Priority}
         self._aging = aging
         self._turn: tuple[Priority, str] | None = None
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """While a call is filled, have what rides go next."""
+        self._fills = True
+        try:
+            yield
+        finally:
+            self._fills = False
 
     def put(self, entry: Entry[Record]) -> None:
         """Add an entry."""
@@ -40,7 +49,7 @@ class FairQueue:
     def first(self) -> Entry[Record] | None:
         """Returns the entry that goes next without removing it; drops those of cancelled ingestions on the way."""
         for priority in self._by_urgency() if self._aging else Priority:
-            rota = (self._to_ride if self.filling else self._rotas)[priority]
+            rota = (self._to_ride if self._fills else self._rotas)[priority]
             while (caller := rota.first()) is not None:
                 if entry := self._head(priority, caller):
                     self._turn = priority, caller
@@ -56,7 +65,7 @@ class FairQueue:
     def take_turn(self) -> None:
         """Record that the batch of the entry that `first` returned starts, as its caller's turn, or that it rides."""
         priority, caller = self._whose()
-        if self.filling:
+        if self._fills:
             self.shares[priority].ride(caller)
             return
         self.shares[priority].take(caller)
@@ -80,11 +89,9 @@ class FairQueue:
         if caller in self._lines[priority]:
             self._line_up(priority, caller)
 
-    def note_gone(self, is_gone: Callable[[Record], bool]) -> None:
-        """Mark an ingestion's entries as void."""
-        for lines in self._lines.values():
-            for line in lines.values():
-                line.note_gone(is_gone)
+    def line_of(self, record: Record) -> ReadyQueue[Record] | None:
+        """Returns the queue that holds an ingestion's entries, if it has any."""
+        return self._lines[record.priority].get(caller_of(record.owner))
 
     def by_caller(self) -> dict[tuple[Priority, str], Iterator[Entry[Record]]]:
         """Returns the entries of each caller at each priority, most urgent first."""

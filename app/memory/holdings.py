@@ -47,8 +47,8 @@ class Holdings:
     def reach(self, owner: str, count: int) -> tuple[Record, int] | None:
         """Returns the ingestion with the owner's id number `count` in line (from 1), and the id's number in it.
 
-        None where fewer are in line. They are counted in the order of the queue, except that a redriven ingestion is counted where it was last added,
-        which may be later than its place.
+        None where fewer are in line. They are counted in the order of the queue, except that a redriven ingestion is
+        counted where it was last added, which may be later than its place.
         """
         lanes = [lane.items() for priority in Priority if (lane := self._lanes.get((owner, priority)))]
         for record, ids in heapq.merge(*lanes, key=lambda item: place(item[0])):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import nullcontext
 from typing import Any
 
 from ..config import Settings
@@ -152,20 +153,17 @@ class MemoryState:
         if not call.looks:
             return leader
         now, rode_with, riders, passed = leader.claimed_at, leader.batch.id, [], []
-        if self.fair:
-            self.fair.queue.filling = True
-        while call.looks and (entry := self._to_ask(now)):
-            claim = self._claim_of(entry, now)
-            if call.takes(claim.batch):
-                self._start(entry, claim, token_at, was_full=was_full, rode_with=rode_with)
-                riders.append(claim)
-            else:
-                self.queue.pop()
-                passed.append(entry)
+        with self.fair.queue.filling() if self.fair else nullcontext():
+            while call.looks and (entry := self._to_ask(now)):
+                claim = self._claim_of(entry, now)
+                if call.takes(claim.batch):
+                    self._start(entry, claim, token_at, was_full=was_full, rode_with=rode_with)
+                    riders.append(claim)
+                else:
+                    self.queue.pop()
+                    passed.append(entry)
         for entry in passed:
             self.queue.put(entry)
-        if self.fair:
-            self.fair.queue.filling = False
         return leader._replace(riders=tuple(riders)) if riders else leader
 
     def first(self, now: float) -> Entry[Record] | None:

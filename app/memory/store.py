@@ -189,7 +189,8 @@ class MemoryStore(Store):
         ended = self._state.end(claim, outcome)
         state = ended[1] if ended else outcome.state
         status = statuses(cancelled=record.cancelled)[state]
-        return claim._replace(batch=claim.batch._replace(status=status, error=outcome.error)), record.snapshot()
+        batch = claim.batch._replace(status=status, error=outcome.error, priority=record.priority)
+        return claim._replace(batch=batch), record.snapshot()
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         with self._lock:

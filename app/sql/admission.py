@@ -136,7 +136,8 @@ def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) ->
     found = turn.connection.execute(_BY_KEY, {"this": turn.queue.instance, "key": key}).first()
     if found is None:
         return None
-    row, fingerprint = IngestionRow(*found[:-1]), found[-1]
+    *columns, fingerprint = found
+    row = IngestionRow(*columns)
     if row.finished_at is not None and row.finished_at <= forgotten:
         turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None

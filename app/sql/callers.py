@@ -55,9 +55,14 @@ def enlist(connection: Wire, queue: QueueRow, row: IngestionRow) -> int:
     known = connection.execute(_KNOWN, {"this": queue.instance, **key}).scalar()
     if known is not None:
         return int(known)
-    number = row.order * len(Priority) + row.priority
+    number: int = _number(row.order, row.priority)
     connection.execute(_ADD, {"instance": queue.instance, "number": number, **key, "tag": 0, "owed": 0, "waiting": 0})
     return number
+
+
+def _number(order: Any, priority: Any) -> Any:
+    """Returns the number of a caller, given the order of its first ingestion at a priority; no two have the same."""
+    return order * len(Priority) + priority
 
 
 def write_waiting(connection: Wire, queue: QueueRow, changes: Mapping[tuple[int, int], int]) -> None:
@@ -91,7 +96,6 @@ def prune(connection: Wire, queue: QueueRow) -> None:
 _FORGET = delete(callers).where(
     callers.c.instance == THIS,
     callers.c.priority == bindparam("priority"),
-    callers.c.waiting == 0,
     callers.c.owed <= 0,
     callers.c.tag - callers.c.owed <= bindparam("now"),
     callers.c.name != "",
@@ -114,13 +118,11 @@ def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
     connection.execute(update(queues).where(queues.c.instance == instance).values(fair=NO_TURNS if fair else None))
     for table in (callers, caller_lanes):
         connection.execute(delete(table).where(table.c.instance == instance))
-    mine = ingestions.c.instance == instance
-    connection.execute(update(ingestions).where(mine, ingestions.c.caller.is_not(None)).values(caller=None))
     if not fair:
         return
-    unfinished = (mine, ingestions.c.finished_at.is_(None))
+    unfinished = (ingestions.c.instance == instance, ingestions.c.finished_at.is_(None))
     name = func.coalesce(ingestions.c.owner, "")
-    number = func.min(ingestions.c.order) * len(Priority) + ingestions.c.priority
+    number = _number(func.min(ingestions.c.order), ingestions.c.priority)
     waiting = func.sum(case((ingestions.c.parked, 0), else_=ingestions.c.waiting))
     found = (
         select(ingestions.c.instance, number, ingestions.c.priority, name, literal(0), literal(0), waiting)

@@ -16,8 +16,9 @@ from .schema import IS_LIVE, NOT_IN_LINE, PARKED, READY, THIS, batches, ingestio
 from .turns import Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
-_IN_LINE = select(func.sum(STARTS)).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
-_LEAVE_LINE = update(batches).where(*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE).values(line=NOT_IN_LINE)
+_that_wait = (*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
+_IN_LINE = select(func.sum(STARTS)).where(*_that_wait)
+_LEAVE_LINE = update(batches).where(*_that_wait).values(line=NOT_IN_LINE)
 _REDRIVE = (
     update(batches)
     .where(*_of_ingestion, batches.c.state == FAILED)
@@ -28,7 +29,7 @@ _ENLIST = (
     update(ingestions)
     .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
     .values(caller=bindparam("of_caller")),
-    update(batches).where(*_of_ingestion, batches.c.line > NOT_IN_LINE).values(caller=bindparam("of_caller")),
+    update(batches).where(*_that_wait).values(caller=bindparam("of_caller")),
 )
 _LAST_FAILED = select(batches.c.position).where(
     *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED, batches.c.left.is_(None)

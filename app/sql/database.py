@@ -240,8 +240,8 @@ def _keep_private(file: Path) -> None:
     except FileExistsError:
         if os.name == "posix" and (mode := stat.S_IMODE(file.stat().st_mode)) & 0o077:
             logger.warning("%s holds results and is open to other users (mode %03o): chmod 600 it", file, mode)
-    except OSError:
-        logger.debug("%s cannot be created yet", file, exc_info=True)  # the first call says why
+    except OSError as error:
+        logger.debug("%s cannot be created yet: %s", file, error)
 
 
 def _begin(driver: Any) -> None:

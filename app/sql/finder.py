@@ -29,7 +29,7 @@ from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import ASIDE, READY, THIS, all_of, batches, hashes, ids, ingestions, strings
+from .schema import ASIDE, AWAITING, READY, THIS, all_of, batches, hashes, ids, ingestions, strings
 from .turns import Turn
 from .wire import Wire
 
@@ -40,7 +40,11 @@ _READY_BEFORE = select(func.coalesce(func.sum(STARTS), 0)).where(
     batches.c.instance == THIS,
     batches.c.order == bindparam("order"),
     batches.c.position < bindparam("position"),
-    or_(batches.c.line == READY, (batches.c.line == ASIDE) & (batches.c.due <= bindparam("now"))),
+    or_(
+        batches.c.line == READY,
+        batches.c.line == AWAITING,
+        (batches.c.line == ASIDE) & (batches.c.due <= bindparam("now")),
+    ),
 )
 
 

@@ -128,8 +128,8 @@ class Candidate(NamedTuple):
     def following(self) -> tuple[float, int, int] | None:
         """The place of the batch that is next in line of its ingestion after it, None if there is none."""
         rank, order, position = self.place
-        more = self.fresh and position + 1 < self.row.batch_count
-        return (rank, order, position + 1) if more else None
+        following = position + 1
+        return (rank, order, following) if self.fresh and following < self.row.batch_count else None
 
     def batch(self, attempt: int, status: Status) -> Batch:
         row = self.row

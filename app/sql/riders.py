@@ -46,7 +46,7 @@ def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | Non
             else:
                 passed.add(place)
                 continue
-            changes = changes or serving is not None
+            changes = serving is not None
             if one.following and one.following not in read:
                 changes = True
                 break

@@ -79,7 +79,7 @@ class QueueRow:
     found_from: int
     found_to: int
     fair: str | None
-    _before: tuple[object, ...] = field(init=False, repr=False)
+    _before: tuple[object, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         # SQLite returns truth values as numbers.
@@ -180,7 +180,7 @@ class IngestionRow:
     estimated_completion: float | None = None
     miss: float | None = None
     served: int = 0
-    _indexed: tuple[object, ...] = field(init=False, repr=False)
+    _indexed: tuple[object, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         self.cancelled = bool(self.cancelled)

@@ -39,11 +39,9 @@ def together(statement: Any) -> Any:
     def of_row(element: Any, **_: Any) -> Any:
         return rows.c[element.key] if isinstance(element, BindParameter) and element.required else None
 
-    if isinstance(statement, Insert) and statement.select is None:
-        return insert(statement.table).from_select(list(given), select(*rows.c))
     of_each = replacement_traverse(statement, {}, of_row)
-    if isinstance(statement, Insert):
-        return of_each
-    # The limit has the planner look up one row after the other, whatever a new table's statistics suggest.
-    found = of_each.limit(1).correlate(rows).lateral()
-    return select(*found.c).select_from(rows.join(found, true()))
+    if not isinstance(statement, Insert):
+        # The limit has the planner look up one row after the other, whatever a new table's statistics suggest.
+        found = of_each.limit(1).correlate(rows).lateral()
+        return select(*found.c).select_from(rows.join(found, true()))
+    return of_each if statement.select is not None else insert(statement.table).from_select([*given], select(*rows.c))

@@ -190,8 +190,9 @@ class Attempts:
     def _hold_queue(self, hand: Hand, hold: HoldQueue) -> None:
         batch = hand.slot.claim.batch
         logger.warning("%s", hold, extra=fields(batch))
-        self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
+        # First, for as long as a receiver runs others would start.
         self._report(hand, lambda: self._store.hold(hold.seconds))
+        self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
 
     def _slow_down(self, hand: Hand, reason: str) -> None:
         claim = hand.slot.claim

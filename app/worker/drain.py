@@ -15,6 +15,9 @@ from .attempt import Attempts
 from .call import Process
 from .crew import Crew
 
+_MOST_HOLDS = 1000
+"""Times that a batch may be put back in a row, by a processor that asks for a hold each time."""
+
 
 class Drain:
     """Runs batches one after the other as a worker with one slot would, with `advance` in place of its waits."""
@@ -43,15 +46,21 @@ class Drain:
         Batches that share a call have an attempt each.
 
         With `raises`, what a processor raised is raised once the store knows of it. A KeyboardInterrupt, or the end
-        that a test's framework calls for, always is.
+        that a test's framework calls for, always is. Raises RuntimeError where a processor does nothing but hold.
         """
         until = math.inf if seconds is None else self._clock.now() + seconds
-        count = 0
+        count = holds = 0
+        latest: tuple[str, int] | None = None
         while True:
             answer = self._store.claim(1)
             announce_served(self._store.served, self._emitter)
             if not isinstance(answer, Wait):
                 count += len(answer[0].all)
+                before, latest = latest, (answer[0].batch.id, answer[0].batch.attempt)
+                holds = holds + 1 if latest == before else 0
+                if holds == _MOST_HOLDS:
+                    self._attempts.put_back(answer[0])
+                    raise RuntimeError(f"The processor held the queue {holds} times in a row; this would never end.")
                 error = self._attempts.run_here(answer[0])
                 if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
                     raise error
@@ -66,5 +75,5 @@ class Drain:
     def _will_end(self, wait: Wait) -> bool:
         """Returns whether a batch may start once time has passed."""
         if wait.reason == "hold":
-            return any(depth.waiting for depth in self._store.stats().depths.values())
+            return any(depth.waiting > depth.parked for depth in self._store.stats().depths.values())
         return wait.reason in ("token", "retry") or wait.seconds == 0.0

@@ -78,7 +78,7 @@ class Worker(Daemon):
                 return "off"
             if self._stopping.is_set():
                 return "stopping"
-            if not self._thread.is_alive():
+            if self._died or not self._thread.is_alive():
                 return "dead"
             return "stuck" if self._crew.is_stuck else "running"
 

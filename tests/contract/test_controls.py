@@ -278,11 +278,12 @@ def test_what_ended_is_forgotten_after_a_while(new_store: Callable[..., Store], 
     "look",
     [
         lambda store, _: store.ingestions(),
+        lambda store, _: [status for status, count in store.count(most=9).items() if count],
         lambda store, one: store.find(one.id[:8]),
         lambda store, one: store.cancel(one.id),
         lambda store, one: store.status(one.id),
     ],
-    ids=["list", "find", "cancel", "status"],
+    ids=["list", "count", "find", "cancel", "status"],
 )
 def test_nor_is_it_known_in_the_moment_before_it_is_pruned(
     new_store: Callable[..., Store], clock: FakeClock, look: Callable[[Store, Ingestion], object]

@@ -526,3 +526,23 @@ def test_a_retry_is_foretold_before_and_after_it_falls_due(new_store: Callable[.
         assert estimate.start == clock.now() + ahead
         assert [(batch.ingestion_id, at) for batch, at in store.upcoming(9)] == [(made.id, clock.now() + ahead)]
         clock.advance(5 if ahead == 30 else 45)
+
+
+def test_a_caller_with_nothing_but_a_retry_that_is_just_due_has_the_next_turn(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(fair=True, interval=0)
+    submit(store, range(9), owner="web")
+    late = submit(store, [1], owner="desk")
+    for claim in claimed(store, 2):
+        retry(store, claim, BOOM, 10.0 if claim.batch.ingestion_id == late.id else 0.0)
+    clock.advance(10)
+    assert [batch.ingestion_id for batch, _ in store.upcoming(1)] == [late.id]
+
+
+def test_one_claim_of_several_takes_as_many_turns_where_answers_are_shared(new_store: Callable[..., Store]) -> None:
+    store = new_store(fair=True, fresh=60, interval=0)
+    for owner in ("desk", "web"):
+        submit(store, range(9), owner=owner)
+    owners = [store.get(claim.batch.ingestion_id).owner for claim in claimed(store, 3)]
+    assert owners == ["desk", "web", "desk"]

@@ -126,6 +126,18 @@ def test_a_batch_that_waits_starts_when_the_queue_says_so(
     assert all(store.finder.at(batch.ingestion_id, 0).start is None for batch, _ in store.upcoming(200))
 
 
+def test_those_that_await_another_start_one_after_the_other(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=10, batch_size=1, fresh=100)
+    submit(store, [1])
+    claimed(store)
+    waits = submit(store, [1, 1, 1, 2])
+    clock.advance(11)
+    assert claimed(store)[0].batch.ids == [2]
+    first, *rest = [store.finder.at(waits.id, nth).start or 0.0 for nth in range(3)]
+    assert rest == pytest.approx([first + 10, first + 20], abs=1e-3)
+    assert [start for _, start in store.upcoming(9)] == pytest.approx([first, *rest], abs=1e-3)
+
+
 def test_a_batch_that_was_started_before_waits_for_those_below_it_that_are_due(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:
@@ -244,3 +256,15 @@ def test_there_may_be_more_in_one_ingestion(new_store: Callable[..., Store], fin
     for limit in (1, 2, 3):
         found = where(store, 7, limit=limit)
         assert ([one.nth for one in found.found], found.more) == ([*range(limit)], limit < 3)
+
+
+def test_a_retry_that_is_due_starts_after_those_that_are_due_before_it(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=5)
+    made = submit(store, range(6))
+    for _ in range(2):
+        retry(store, claimed(store)[0], BatchError("Odd", "not yet"), 60.0)
+        clock.advance(5)
+    clock.advance(60)
+    assert [store.finder.at(made.id, index).start for index in (0, 3)] == [clock.now(), clock.now() + 5]

@@ -441,6 +441,13 @@ class TestAtTheDoor:
         assert [batch.attempt for batch in batches] == [0, 0, 1, 0, 1]
         assert [one for one, _ in store.results(ingestion.id)] == [*range(1, 8), 20, 21, 10, 11, 12, 30]
 
+    def test_what_is_answered_at_once_has_no_estimate_to_miss(self, fresh: New) -> None:
+        store = fresh(fresh=60)
+        answered(store, [1], ["1"])
+        judged = [one.judged for one in store.minutes().values()]
+        assert submit(store, [1]).status is Status.COMPLETED
+        assert [one.judged for one in store.minutes().values()] == judged
+
     def test_its_key_is_known_later(self, fresh: New) -> None:
         store = fresh(fresh=60)
         answered(store, [1], ["1"])
@@ -515,6 +522,19 @@ def test_of_ids_that_go_one_by_one_what_is_served_leaves_the_line(fresh: New) ->
     assert store.get(split.id).status is Status.COMPLETED
     submit(store, [9])
     assert claimed(store)[0].batch.ids == [9]
+
+
+def test_where_the_rest_was_served_only_what_failed_waits_once_it_is_started_over(fresh: New) -> None:
+    store = fresh(fresh=60, split_failed=True, key_quota=4)
+    split = submit(store, [1, 2, 3], owner="me")
+    for _ in range(2):
+        bury(store, claimed(store)[0], BOOM)
+    answered(store, [2, 3], ['"b"', '"c"'], owner="me", priority=Priority.HIGH, fresh=0)
+    assert blocked(store).reason == "empty"
+    assert store.redrive(split.id).counts.failed == 0
+    submit(store, [7, 8, 9], owner="me")
+    with pytest.raises(QuotaFull):
+        submit(store, [10], owner="me")
 
 
 def test_a_released_batch_is_served_what_came_meanwhile(fresh: New) -> None:

@@ -204,3 +204,9 @@ def test_a_count_of_those_with_failures_leaves_out_the_others(new_store: Callabl
     submit(store, [2])
     counts = store.count(Filter(failed=True), most=9)
     assert {status: count for status, count in counts.items() if count} == {Status.FAILED: 1}
+
+
+def test_an_owners_are_counted_apart(store: Store) -> None:
+    for owner in ("ann", "bob", "ann", None):
+        submit(store, [1], owner=owner)
+    assert store.count(Filter(owner="ann"), most=9)[Status.YET_TO_START] == 2

@@ -133,6 +133,8 @@ def test_another_goes_on_after_the_lease(store: Store, clock: FakeClock) -> None
     other = store.sweeps.claim(60)
     assert isinstance(other, Sweep)
     assert (other.cursor, other.acted) == (3, 1)
+    store.sweeps.release(dead)
+    assert store.sweeps.claim(60) == 60
     assert store.sweeps.act(done[0], [made[1]], 2, 60, last=False) is None
     assert store.get(made[1]).status is Status.FAILED
     ((rest, _),) = steps(other.verb, other.where, store.ingestions, store.failures, other.cursor)

@@ -62,6 +62,13 @@ def test_what_waits_when_it_is_set_takes_turns_from_then_on(open_sql: Open) -> N
     assert fair.get(first.id).counts.completed == 3
 
 
+def test_who_comes_later_begins_where_they_did_who_waited(open_sql: Open) -> None:
+    submit(open_sql(interval=0), [1], owner="b")
+    fair = open_sql(interval=0, fair=True)
+    submit(fair, [1], owner="a")
+    assert whose(fair, 2) == ["a", "b"]
+
+
 def test_when_it_is_unset_creation_order_holds_again(open_sql: Open) -> None:
     fair = open_sql(interval=0, fair=True)
     submit(fair, range(1, 10), owner="a")
@@ -89,6 +96,10 @@ def test_callers_without_anything_are_forgotten_but_not_what_they_have_had(open_
     for number in range(with_many):
         submit(store, [1], owner=f"caller {number}")
     assert len(store.callers(1000)) == with_many + 2
+    estimate = estimate_of(store, submit(store, [1], owner="a").id)
+    assert estimate is not None
+    # Seven of its own, as many turns of the other, and one of each of the many.
+    assert estimate.batches_ahead == 7 + 7 + with_many
 
 
 def test_rides_are_kept_until_the_virtual_time_has_passed_their_callers_tag(open_sql: Open, clock: FakeClock) -> None:

@@ -72,6 +72,8 @@ def test_a_process_without_it_leaves_nobody_waiting(open_sql: Open) -> None:
     (claim,) = claimed(with_it)
     waits = submit(with_it, [1])
     assert blocked(with_it).reason == "answer"
+    submit(with_it, [2])
+    assert len(claimed(with_it)) == 1  # runs on
     assert finish(without, claim) is not None
     assert blocked(with_it).reason == "answer"
     with_it.recover()

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.core import HOUR
 from app.sql import retention
 from app.sql.address import parse_url
 from app.sql.database import Database
-from app.sql.schema import batches, ids, ingestions, lanes
+from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes, minutes
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
@@ -66,12 +67,37 @@ def test_a_batch_that_never_started_has_no_row_to_delete(
 
 
 def test_the_sums_of_what_is_gone_are_gone(open_sql: Open, clock: FakeClock, rows: Callable[[Any], int]) -> None:
-    store = open_sql(interval=0, retention=100)
+    store = open_sql(interval=0, retention=100, fair=True)
     for _ in range(260):
         submit(store, [1])
-    assert rows(lanes) == 2
+    assert rows(lanes) == rows(caller_lanes) == 2
     for claim in claimed(store, 260):
         finish(store, claim)
     clock.advance(100)
     assert store.prune() == 260
-    assert rows(lanes) == 1
+    assert rows(lanes) == rows(caller_lanes) == 1
+
+
+def test_callers_without_anything_are_gone_but_for_those_who_have_had_turns_ahead(
+    open_sql: Open, clock: FakeClock, rows: Callable[[Any], int]
+) -> None:
+    store = open_sql(interval=0, batch_size=1, retention=100, fair=True)
+    for owner, count in (("a", 2), ("b", 1), ("c", 1), ("d", 1)):
+        submit(store, range(count), owner=owner)
+    for claim in claimed(store, 5):
+        finish(store, claim)
+    submit(store, [1], owner="c")
+    clock.advance(100)
+    assert rows(callers) == 4
+    assert store.prune() == 4
+    assert rows(callers) == 2
+
+
+def test_minutes_that_nobody_reads_are_gone(open_sql: Open, clock: FakeClock, rows: Callable[[Any], int]) -> None:
+    store = open_sql(interval=0, batch_size=1)
+    submit(store, range(HOUR + 3))
+    for _ in range(HOUR + 3):
+        clock.advance(60)
+        finish(store, claimed(store)[0])
+    assert len(store.minutes()) == HOUR
+    assert rows(minutes) == HOUR - 1  # and the latest in the limiter's row

@@ -13,14 +13,14 @@ from sqlalchemy import create_engine, inspect, text
 
 from app.core import Wait
 from app.core.clock import SystemClock
-from app.core.models import Priority
+from app.core.models import BatchError, Priority
 from app.errors import ConfigError, UnknownIngestion
 from app.sql.schema import REVISION
 from app.sql.store import SQLStore
 from app.sql.tables import revision_of, upgrade_tables
 from app.wiring import open_store
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, estimate_of, settings, submit
+from tests.support.queueing import claimed, estimate_of, retry, settings, submit
 
 Open = Callable[..., SQLStore]
 
@@ -50,6 +50,26 @@ def test_leaving_what_was_never_used_makes_no_tables(open_sql: Open, database: s
     engine = create_engine(database)
     assert inspect(engine).get_table_names() == []
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.ingestions(),
+        lambda store: store.outbox.of("nobody"),
+        lambda store: store.sweeps.get("nothing"),
+        lambda store: store.sweeps.latest(9),
+        lambda store: store.prune(),
+    ],
+)
+def test_whatever_is_asked_first_finds_nothing(open_sql: Open, ask: Callable[[SQLStore], object]) -> None:
+    assert not ask(open_sql())
+
+
+@pytest.mark.parametrize("ask", [lambda store: store.get("nobody"), lambda store: store.finder.at("nobody", 0)])
+def test_whoever_is_asked_for_first_is_not_known(open_sql: Open, ask: Callable[[SQLStore], object]) -> None:
+    with pytest.raises(UnknownIngestion):
+        ask(open_sql())
 
 
 @pytest.mark.parametrize(
@@ -118,6 +138,17 @@ def test_after_it_what_is_urgent_still_overtakes_what_is_a_little_older(open_sql
     aged = open_sql(interval=0, priority_aging=10)
     # They rank 30, 35 and 25 s after the first one came.
     assert [claim.batch.ingestion_id for claim in claimed(aged, 3)] == [high.id, low.id, medium.id]
+
+
+def test_it_puts_what_goes_again_in_its_new_order_too(open_sql: Open, clock: FakeClock) -> None:
+    strict = open_sql(interval=0)
+    low = submit(strict, [1], Priority.LOW)
+    clock.advance(100)
+    high = submit(strict, [1], Priority.HIGH)
+    for claim in claimed(strict, 2):
+        retry(strict, claim, BatchError("Odd", "not yet"), 0.0)
+    aged = open_sql(interval=0, priority_aging=10)
+    assert [claimed(aged)[0].batch.ingestion_id for _ in range(2)] == [low.id, high.id]
 
 
 def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, clock: FakeClock) -> None:

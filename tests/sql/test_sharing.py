@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 
 from app.callbacks import Callback, CallbackState, Delivery
 from app.cli.verify import verify
@@ -22,10 +22,12 @@ from app.errors import StoreUnavailable
 from app.sql import parking
 from app.sql.address import parse_url
 from app.sql.database import Database
-from app.sql.schema import queues
+from app.sql.instance import View
+from app.sql.schema import ingestions, queues
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
-from tests.support.queueing import blocked, bury, claimed, finish, retry, submit
+from tests.support.postgres import Postgres
+from tests.support.queueing import blocked, bury, claimed, finish, retry, settings, submit
 
 Open = Callable[..., SQLStore]
 
@@ -158,7 +160,7 @@ def test_the_slots_of_a_host_are_the_same_after_a_restart(open_sql: Open) -> Non
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
-    open_sql: Open, monkeypatch: pytest.MonkeyPatch, verb: str
+    open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     here, there, ann = open_sql(interval=0), open_sql(interval=0), Pauses(owners=frozenset({"ann"}))
     submit(here, [1], owner="ann")
@@ -172,8 +174,10 @@ def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
         fault.setattr(parking, "rearrange", killed)
         with pytest.raises(SystemExit):
             getattr(here, verb)(what=ann)
+    clock.advance(5)
     there.prune()
     assert isinstance(there.claim(1), Wait) == (verb == "pause")
+    assert all((one.limited_by, one.started_at) == ("paused", clock.now()) for one in there.dispatches(9))
 
 
 def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: Open) -> None:
@@ -249,6 +253,26 @@ def test_an_instance_that_somebody_deleted_is_added_again(open_sql: Open, databa
     assert submit(store, [1]).order == 1
 
 
+def test_a_worker_that_again_finds_nothing_waits_for_no_writer(open_sql: Open) -> None:
+    idle, busy = open_sql(interval=0, store_timeout=1), open_sql(interval=0)
+    assert blocked(idle).reason == "empty"
+    assert busy._turns.take(lambda _: blocked(idle)).reason == "empty"
+
+
+def test_what_is_read_together_is_of_one_moment(open_sql: Open) -> None:
+    reader, writer = open_sql(), open_sql()
+    submit(writer, [1])
+    count = select(func.count()).select_from(ingestions)
+
+    def counts(view: View) -> list[int]:
+        before = view.connection.execute(count, {}).scalar()
+        submit(writer, [2])
+        return [before, view.connection.execute(count, {}).scalar()]
+
+    assert reader._read(counts) == [1, 1]
+    assert len(reader.ingestions()) == 2
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_lets_go_of_its_parents_connections(open_sql: Open, tmp_path: Path) -> None:
@@ -262,6 +286,26 @@ def test_a_forked_child_lets_go_of_its_parents_connections(open_sql: Open, tmp_p
     assert os.waitpid(child, 0)[1] == 0
     assert len(claimed(parent, 3)) == 3
     assert tmp_path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_sessions_of_its_own_and_ends_none_of_its_parents(postgres: Postgres) -> None:
+    parent = SQLStore(settings(store=postgres.new_database(), interval=0), FakeClock(), "ingest")
+
+    def session() -> int:
+        return int(parent._database.glance(select(func.pg_backend_pid()), {})[0])
+
+    before = session()
+    child = os.fork()
+    if child == 0:
+        parent.disown()
+        is_shared = session() == before
+        parent.close()
+        os._exit(int(is_shared))
+    assert os.waitpid(child, 0)[1] == 0
+    assert session() == before
+    parent.close()
 
 
 def test_text_that_databases_dislike_is_kept_readable(open_sql: Open) -> None:
@@ -344,15 +388,18 @@ def test_a_callback_that_another_process_has_just_sent_is_left_alone(
     assert slow.outbox.claim(30) == 0.0
 
 
+@pytest.mark.parametrize("ends", [False, True])
 def test_a_sweep_that_another_process_has_just_taken_is_left_to_it(
-    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch, ends: bool
 ) -> None:
     slow, quick = open_sql(), open_sql()
     slow.sweeps.add(Sweep("s", "cancel", SweepFilter(owner="ann"), None, None, "", 0.0, 0))
     take = slow._turns.take
 
     def overtaken(work: Any) -> Any:
-        assert isinstance(quick.sweeps.claim(30), Sweep)
+        taken = quick.sweeps.claim(30)
+        assert isinstance(taken, Sweep)
+        assert not ends or quick.sweeps.act(taken, [], taken.cursor, 30, last=True)
         return take(work)
 
     monkeypatch.setattr(slow._turns, "take", overtaken)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from app.core import BatchError
 from app.core.models import Claim
@@ -23,8 +26,11 @@ OUTCOMES = [
 ]
 
 
-def test_many_ends_in_one_turn_are_what_each_is_alone(open_sql: Callable[..., SQLStore], clock: FakeClock) -> None:
-    stores = [open_sql(name=name, interval=0, batch_size=2, max_pending=0) for name in ("alone", "together")]
+@pytest.mark.parametrize("more", [{}, {"fresh": 60}])
+def test_many_ends_in_one_turn_are_what_each_is_alone(
+    open_sql: Callable[..., SQLStore], clock: FakeClock, more: dict[str, Any]
+) -> None:
+    stores = [open_sql(name=name, interval=0, batch_size=2, max_pending=0, **more) for name in ("alone", "together")]
     for store in stores:
         submit(store, range(2 * (len(OUTCOMES) + 2)))
     of_alone, of_together = ([one for _ in OUTCOMES for one in claimed(store)] for store in stores)

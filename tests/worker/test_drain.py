@@ -155,6 +155,27 @@ def test_a_hold_is_not_waited_out_for_nothing(store: str) -> None:
     assert host.now() == host.began_at
 
 
+def test_nor_is_one_for_what_is_paused(store: str) -> None:
+    host = Trial(INGEST_STORE=store)
+    host.ingestion.submit([1], "LOW")
+    host.ingestion.pause(priority="LOW")
+    host.ingestion.service.store.hold(3600)
+    assert host.ingestion.run_until_idle() == 0
+    assert host.now() == host.began_at
+
+
+def test_a_processor_that_does_nothing_but_hold_is_told(store: str) -> None:
+    def work(_: Sequence[int]) -> None:
+        raise HoldQueue(60)
+
+    host = Trial(work, INGEST_STORE=store)
+    host.ingestion.submit([1], "LOW")
+    with pytest.raises(RuntimeError, match="held the queue 1000 times in a row"):
+        host.ingestion.run_until_idle()
+    assert host.ingestion.service.store.stats().running == 0
+    assert host.ingestion.run_until_idle(seconds=600) == 10
+
+
 def test_a_pause_leaves_what_waits(store: str) -> None:
     host = Trial(INGEST_STORE=store)
     host.ingestion.submit([1], "LOW")

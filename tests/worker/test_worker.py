@@ -19,7 +19,16 @@ from typing import Any, ClassVar
 import pytest
 from flask import Flask
 
-from app import HoldQueue, PermanentError, batch_completed, batch_failed, batch_started, ingestion_finished
+from app import (
+    HoldQueue,
+    PermanentError,
+    batch_completed,
+    batch_failed,
+    batch_started,
+    ingestion_accepted,
+    ingestion_finished,
+    queue_held,
+)
 from app.core import Claim, Wait
 from app.core.models import LOST, Batch, Counts, Status
 from app.errors import InvalidRequest, StoreUnavailable
@@ -972,6 +981,24 @@ class TestWorkerDies:
         host.ingestion.start()
         assert host.finished(ingestion.id).status == Status.COMPLETED
 
+    def test_a_start_while_it_dies_is_not_lost(self, troubled: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+        host = troubled(echo, interval=0)
+        leaving, go_on, leave = threading.Event(), threading.Event(), host.store.leave
+
+        def slowly(worker_id: str) -> None:
+            leaving.set()
+            assert go_on.wait(BOUND)
+            leave(worker_id)
+
+        monkeypatch.setattr(host.store, "leave", slowly)
+        host.store.fail(ZeroDivisionError("a planted bug"), "claim", times=1)
+        ingestion = host.submit([1])
+        assert leaving.wait(BOUND)
+        assert host.service.worker.state == "dead"
+        host.ingestion.start()
+        assert host.finished(ingestion.id).status == Status.COMPLETED
+        go_on.set()
+
 
 class TestStop:
     def test_it_is_idempotent(self, serve: Serve) -> None:
@@ -1254,6 +1281,37 @@ class TestCallingBack:
             assert len(gate.calls) == started
             go_on.set()
             eventually(lambda: host.store.stats().running == 0 and len(gate.calls) == 2)
+
+    def test_a_hold_does_not_wait_for_its_receiver(self, serve: Serve) -> None:
+        held, go_on = threading.Event(), threading.Event()
+
+        def receiver(*_: Any, **__: Any) -> None:
+            held.set()
+            assert go_on.wait(BOUND)
+
+        def processor(_: Sequence[int]) -> None:
+            raise HoldQueue(30)
+
+        host = serve(processor, interval=0)
+        with queue_held.connected_to(receiver, sender=host.app):
+            host.submit([1])
+            assert held.wait(BOUND)
+            assert host.store.stats().hold_until == host.clock.now() + 30
+            go_on.set()
+
+    def test_what_is_accepted_is_told_before_the_worker_wakes_for_it(
+        self, serve: Serve, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[str] = []
+        host = serve(echo, interval=0)
+
+        def receiver(*_: Any, **__: Any) -> None:
+            told.append("accepted")
+
+        monkeypatch.setattr(host.service.worker, "added", lambda: told.append("woken"))
+        with ingestion_accepted.connected_to(receiver, sender=host.app):
+            host.submit([1])
+        assert told == ["accepted", "woken"]
 
     def test_an_observer_that_raises_changes_nothing(self, serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
         host = serve(echo, interval=0)
