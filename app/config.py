@@ -22,6 +22,7 @@ from .values import (
     integer,
     optional,
     origins,
+    port_number,
     queue_names,
     seconds,
     share,
@@ -202,7 +203,7 @@ class Settings:
         explains=True,
     )
     host: str = _setting("127.0.0.1", text, "Address the standalone service listens on.")
-    port: int = _setting(8000, integer(0, 65_535), "Port it listens on; 0: any free one.")
+    port: int = _setting(8000, port_number, "Port it listens on; 0: any free one.", explains=True)
     threads: int = _setting(4, integer(1, 1000), "Threads that answer its requests.")
     log_format: str = _setting("text", choice("text", "json"), "How the standalone service logs: text or json.")
     api_keys: tuple[Key, ...] = _setting(

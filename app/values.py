@@ -29,6 +29,16 @@ def integer(least: int, most: int = INT64_MAX) -> Callable[[Any], int]:
     return parse
 
 
+def port_number(value: Any) -> int:
+    """a whole number from 0 to 65535"""
+    try:
+        return integer(0, 65_535)(value)
+    except (ValueError, TypeError, OverflowError):
+        injected = str(value).startswith("tcp://")
+        why = "Kubernetes sets it for a Service named ingest: rename that, or set enableServiceLinks: false"
+        raise ValueError(why if injected else "") from None
+
+
 _LONGEST = 1e9
 """Seconds of any setting, about thirty years, so that every sum of them is still a moment."""
 

@@ -71,6 +71,18 @@ def test_a_bad_value_names_its_key(name: str, value: Any) -> None:
         read(name, value, "TWO_")
 
 
+def test_a_port_that_kubernetes_sets_is_told_as_such() -> None:
+    injected = {"INGEST_SERVICE_HOST": "10.0.0.1", "INGEST_SERVICE_PORT": "80", "INGEST_PORT_80_TCP_PORT": "80"}
+    with pytest.raises(ConfigError) as caught:
+        Settings.read({**injected, "INGEST_PORT": "tcp://10.0.0.1:80"})
+    assert str(caught.value) == (
+        "INGEST_PORT must be a whole number from 0 to 65535, not 'tcp://10.0.0.1:80'; Kubernetes sets it for a Service "
+        "named ingest: rename that, or set enableServiceLinks: false."
+    )
+    with pytest.raises(ConfigError, match=r"from 0 to 65535, not 'http'\.$"):
+        Settings.read({"INGEST_PORT": "http"})
+
+
 @pytest.mark.parametrize("name", FIELDS)
 def test_it_says_what_would_be_right(name: str) -> None:
     with pytest.raises(ConfigError) as caught:

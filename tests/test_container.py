@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from fnmatch import fnmatch
@@ -18,7 +19,6 @@ import yaml
 from app.config import Settings
 from tests.support.checkout import ROOT, kept
 from tests.support.command import Command
-from tests.support.standalone import Service
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
@@ -64,10 +64,22 @@ def test_it_is_open_to_nobody_by_default(tmp_path: Path) -> None:
     assert "INGEST_API_KEYS" in command.output
 
 
-def test_it_is_healthy_while_it_is_ready() -> None:
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("host", [image_environ()["INGEST_HOST"], "127.0.0.1", "::"])
+def test_it_is_healthy_while_it_is_ready_wherever_it_listens(host: str) -> None:
+    if host == "::" and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
     check = json.loads(instructions("HEALTHCHECK")[0].partition(" CMD ")[2])
-    with Service() as running:
-        environ = {"INGEST_PORT": str(running.port)}
+    environ = {"INGEST_HOST": host, "INGEST_PORT": "0", "INGEST_ALLOW_OPEN": "1"}
+    with Command("-m", "app", "serve", environ=environ) as running:
+        environ["INGEST_PORT"] = running.wait_for("serving on").rpartition(":")[2]
         with Command(*check[1:], environ=environ) as healthy:
             assert healthy.end() == 0, healthy.output
     with Command(*check[1:], environ=environ) as unhealthy:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "callbacks.md").read_text()
     (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     monkeypatch.setenv("WEBHOOK_SECRET", SECRET)
     receiver: dict[str, Any] = {"__name__": "receiver"}
@@ -43,6 +43,14 @@ def test_the_receiver_in_the_documentation_takes_what_is_signed_and_nothing_else
     assert answer(0, SECRET, body) == 204
     assert (answer(0, other, body), answer(0, SECRET, f"{body} "), answer(301, SECRET, body)) == (401, 401, 401)
     assert capsys.readouterr().out == "ingestion.completed abc\n"
+
+
+def test_behind_every_proxy_of_the_documentation_results_that_break_off_are_seen_to() -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    proxied = [text for page in pages for text in re.findall(r"^```nginx\n(.*?)^```$", page.read_text(), re.M | re.S)]
+    assert proxied
+    # Under HTTP/1.0 the end of a connection is the end of an answer, whatever was to follow.
+    assert all(text.count("proxy_pass ") == text.count("proxy_http_version 1.1;") for text in proxied)
 
 
 def test_no_file_holds_two_versions_of_its_text() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -10,8 +11,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.keys import Role, new_key
 from tests.support.clone import MARK, WHOLE, Block, Clone, Session, blocks
-from tests.support.command import Command
+from tests.support.command import ROOT, Command
 from tests.support.postgres import Postgres, free_port
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
@@ -157,12 +159,37 @@ def test_so_does_one_with_a_database(page: Path, tmp_path: Path, postgres: Postg
     run_session(page.read_text().replace(DATABASE, postgres.new_database().partition("://")[2]), clone)
 
 
-def run_session(text: str, clone: Clone) -> None:
+def test_a_night_on_which_ids_fail_has_its_results_all_the_same(tmp_path: Path) -> None:
+    clone, port = Clone(tmp_path), str(free_port())
+    (tmp_path / "night.py").write_text(
+        "from flask_ingestion import Failed\n"
+        "def process(ids):\n    return {one: Failed('gone') if one % 15 == 0 else one for one in ids}\n"
+    )
+    (script,) = (block.text for block in blocks("sh", files=WHOLE) if block.first == "cat > nightly <<'END'")
+    settings = {"INGEST_PORT": port, "INGEST_URL": f"http://127.0.0.1:{port}", "INGEST_INTERVAL": "0"}
+    serve = ".venv/bin/flask-ingestion serve > log 2>&1 &\ncurl -s --retry 9 --retry-all-errors $INGEST_URL/readyz\n"
+    night = "seq 1 30 > ids.txt\n./nightly && exit 9 || echo $? > code\n"
+    with clone.run(serve + script + night, **settings, INGEST_PROCESSOR="night:process", PYTHONPATH=".") as command:
+        assert command.end(within=60) == 0, command.output
+    assert (tmp_path / "code").read_text() == "1\n"
+    (results,) = tmp_path.glob("results-*.ndjson")
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert {line["id"] for line in lines if "error" in line} == {15, 30}
+    assert len(lines) == 30
+
+
+def test_what_waits_moves_between_services_with_keys(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "howto" / "stores.md").read_text().partition("## SQLite to PostgreSQL")[0]
+    text, key = new_key("mover", Role.OPERATE)
+    run_session(page, Clone(tmp_path), INGEST_API_KEYS=str(key), INGEST_KEY=text)
+
+
+def run_session(text: str, clone: Clone, **more: str) -> None:
     first, second = free_port(), free_port()
     for written, instead in {**QUICKLY, "8000": str(first), "8001": str(second)}.items():
         text = text.replace(written, instead)
     session = Session.of(text)
-    settings = {"INGEST_PORT": str(first), "INGEST_URL": f"http://127.0.0.1:{first}", "INGEST_LEASE": "2"}
+    settings = {"INGEST_PORT": str(first), "INGEST_URL": f"http://127.0.0.1:{first}", "INGEST_LEASE": "2", **more}
     with clone.run(session.script, **settings) as command:
         code = command.end(within=120)
     printed = [part.strip() for part in command.output.split(MARK)[:-1]]
@@ -176,7 +203,7 @@ def run_session(text: str, clone: Clone) -> None:
 ELSEWHERE = {
     "docs/client.md": "tests/client/test_docs.py runs each",
     "docs/testing.md": "tests/test_plugin.py runs it",
-    "docs/operations.md": "tests/test_docs.py runs the receiver of callbacks",
+    "docs/callbacks.md": "tests/test_docs.py runs the receiver",
 }
 """The pages whose examples in Python are run by another test."""
 

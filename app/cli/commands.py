@@ -29,7 +29,7 @@ from .options import (
     timeout_option,
     type_of_ids,
 )
-from .remote import Remote, remote, say, service_options, wait_for
+from .remote import Remote, outlasting, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .sweeps import carry_out, sweep_filter, sweep_options
 
@@ -62,7 +62,7 @@ for command in (db, keys, serve, worker, *OPERATIONS):
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
-@remote
+@outlasting
 def submit(
     to: Remote,
     ids: tuple[str, ...],
@@ -124,7 +124,7 @@ def status(to: Remote, ingestion_id: str, limit: int | None, offset: int, only: 
 @ingestion.command()
 @click.argument("ingestion_id")
 @timeout_option
-@remote
+@outlasting
 def wait(to: Remote, ingestion_id: str, timeout: float | None) -> None:
     """Wait until an ingestion has ended."""
     wait_for(to, ingestion_id, timeout)
@@ -133,7 +133,7 @@ def wait(to: Remote, ingestion_id: str, timeout: float | None) -> None:
 @ingestion.command()
 @click.argument("ingestion_id")
 @click.option("--failed", is_flag=True, help="Print the ids that failed too, each with its error.")
-@remote
+@outlasting
 def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
     """Print what was returned for each id that was answered, as NDJSON."""
     for line in to.client.result_lines(ingestion_id, failed=failed):

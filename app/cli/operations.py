@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import IO
 
 import click
@@ -108,7 +109,7 @@ def queue(to: Remote, *, watch: bool, every: float) -> None:
 
 @click.command()
 @every_option
-@remote
+@partial(remote, patience=5.0)  # It asks again by itself, and somebody looks on who is told why it stands still.
 def top(to: Remote, every: float) -> None:
     """Show the queue and its ingestions live, with keys to pause, to end a hold and to open an ingestion."""
     try:

@@ -97,11 +97,18 @@ def _reach(url: str | None, key: str | None, profile: str | None) -> tuple[str |
     return url or chosen.url, chosen.key if key is None else key
 
 
-def remote(function: Callable[..., None]) -> Callable[..., None]:
-    """Add a service's options to a verb, and turn its errors into exit codes."""
+def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable[..., None]:
+    """Add a service's options to a verb, and turn its errors into exit codes; `patience` is the option's default."""
 
     @service_options
-    @click.option("--retries", default=5, show_default=True, type=click.IntRange(0), help="Retries at most.")
+    @click.option(
+        "--patience",
+        default=patience,
+        show_default=True,
+        type=click.FloatRange(0),
+        help="Seconds to go on trying for while the service is away, or says later.",
+    )
+    @click.option("--retries", type=click.IntRange(0), help="Retries at most, as long as patience lasts.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @click.option("--utc", "in_full", is_flag=True, help="Print times in full, in UTC, not how long ago or how soon.")
     @functools.wraps(function)
@@ -110,7 +117,8 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
         queue: str | None,
         key: str | None,
         profile: str | None,
-        retries: int,
+        patience: float,
+        retries: int | None,
         as_json: bool,
         in_full: bool,
         **values: Any,
@@ -122,7 +130,7 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
         url, key = _reach(url, key, profile)
         url, why = (f"{url.rstrip('/')}/{queue}" if queue else url, "") if url else presumed(context, queue)
         try:
-            client = Client(url, key=key, retries=retries, notice=say)
+            client = Client(url, key=key, patience=patience, retries=retries, notice=say)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         try:
@@ -143,6 +151,10 @@ def remote(function: Callable[..., None]) -> Callable[..., None]:
             fail("Interrupted; whatever was accepted continues.", 130)
 
     return run
+
+
+outlasting = functools.partial(remote, patience=60.0)
+"""As `remote`, for verbs of scripts, which outlast a restart of the service; at others somebody sits and waits."""
 
 
 def _refuse_bytes(values: Mapping[str, Any]) -> None:

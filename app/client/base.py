@@ -24,15 +24,15 @@ class Base(ABC):
         *,
         key: str | None = None,
         timeout: float = 30.0,
-        retries: int = 5,
         patience: float = 60.0,
+        retries: int | None = None,
         notice: Callable[[str], object] | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         address = Address(url, key)
         self._verbs = Verbs(
-            Calls(address, timeout=timeout, retries=retries, patience=patience, notice=notice, now=self._clock.now)
+            Calls(address, timeout=timeout, patience=patience, retries=retries, notice=notice, now=self._clock.now)
         )
         self._open(address)
 

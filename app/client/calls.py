@@ -7,6 +7,7 @@ that came instead, and yields a Pause where time should pass.
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections.abc import Callable, Generator, Mapping
 from typing import NamedTuple, TypeAlias, TypeVar
@@ -19,7 +20,8 @@ T = TypeVar("T")
 D = TypeVar("D", bound=Document)
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0
-"""Seconds before the second attempt, which double with each attempt, and their upper bound."""
+"""Seconds before the second attempt, which double with each attempt, and their upper bound; the first is also the
+least, whatever the service says."""
 
 
 class Pause(NamedTuple):
@@ -42,15 +44,15 @@ class Calls:
         address: Address,
         *,
         timeout: float,
-        retries: int,
         patience: float,
+        retries: int | None,
         notice: Callable[[str], object] | None,
         now: Callable[[], float],
     ) -> None:
         self._url = address.url
         self._timeout = timeout
-        self._retries = retries
         self._patience = patience
+        self._retries = retries
         self._notice = notice
         self.now = now
 
@@ -66,12 +68,10 @@ class Calls:
     ) -> Steps[Reply]:
         """Returns the good answer to a request, by `until` where given; `once`: not repeated if it may have worked."""
         sent = {**(headers or {}), **({} if body is None else {"Content-Type": "application/json"})}
-        attempt, patience = 0, self._patience
+        end = last = math.inf if until is None else until
+        attempt, backoff = 0, _BACKOFF
         while True:
-            timeout, pause = self._timeout, min(_BACKOFF_MAX, _BACKOFF * 2**attempt) * random.uniform(0.5, 1.0)
-            if until is not None:
-                left = until - self.now()
-                timeout, patience = min(timeout, max(0.1, left)), min(patience, left)
+            pause, timeout = backoff * random.uniform(0.5, 1.0), min(self._timeout, max(0.1, end - self.now()))
             answer = yield Request(method, path, body, sent, timeout)
             error: ClientError
             if isinstance(answer, Unreachable):
@@ -83,10 +83,12 @@ class Calls:
                 error = self._error(answer)
                 again = answer.status in ((429, 503) if once else (429, 502, 503, 504))
                 if answer.retry_after is not None:
-                    again, pause = again or answer.status == 409, answer.retry_after
-            if not again or attempt == self._retries or pause > patience:
+                    again, pause = again or answer.status == 409, max(_BACKOFF, answer.retry_after)
+            # It is the first failure that sets it: each later one would set it later.
+            last = min(last, self.now() + self._patience)
+            if not again or attempt == self._retries or self.now() + pause > last:
                 raise error
-            attempt, patience = attempt + 1, patience - pause
+            attempt, backoff = attempt + 1, min(_BACKOFF_MAX, 2 * backoff)
             if self._notice:
                 self._notice(f"{error} Trying again in {pause:.1f} s.")
             yield Pause(pause)

@@ -23,8 +23,9 @@ class Client(Base):
     """A service at `url`, such as `http://127.0.0.1:8000`, or with a path where it is embedded under one.
 
     `key` is sent as a bearer token. Each wait for the network takes `timeout` seconds at most. If the connection is
-    lost, or the service says "later", a call that is safe to repeat is tried up to `retries` more times, as long as
-    the waits in between add up to `patience` seconds at most; `notice` is called with each reason in words.
+    lost, or the service says "later", a call that is safe to repeat goes again until `patience` seconds after its first
+    failure, so that it outlasts a restart; so does each look of a wait, before its end. `retries` bounds the attempts
+    after the first, too, where it is given. `notice` is called with each reason in words.
 
     Every call may raise Unreachable or Refused. Documents are the dicts that the service sends, with their members as
     typed attributes. Safe to share among threads.

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.commands import ingestion
 from tests.support.cli import Service, lines
 from tests.support.documents import status
-from tests.support.scripted import answer, scripted
+from tests.support.scripted import answer, reset, scripted
 
 
 def test_submit_and_wait(service: Service) -> None:
@@ -59,6 +60,25 @@ def test_the_progress_off_a_terminal_is_one_line(service: Service) -> None:
         result = service("wait", "abc", "--url", server.url)
     assert result.stderr == "4 batches of abc\ncompleted: 4 completed\n"
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(("option", "again"), [("--patience=0", 0), ("--patience=0.3", 1), ("--retries=2", 2)])
+def test_it_is_as_patient_as_told(service: Service, option: str, again: int) -> None:
+    running = answer(200, status("triggered", batch_count=1), Retry_After="0")
+    with scripted(running, *[reset] * 3) as server:
+        result = service("wait", "abc", "--url", server.url, option)
+    assert result.exit_code == 4
+    # The first pause is 0.25 seconds at most, the first two are more than 0.3.
+    assert result.stderr.count("Trying again in") == again
+    assert len(server.requests) == 2 + again
+
+
+@pytest.mark.parametrize(
+    ("verb", "patience"), [("wait", 60), ("submit", 60), ("results", 60), ("queue", 10), ("top", 5)]
+)
+def test_a_restart_is_outlasted_unless_somebody_looks_on(verb: str, patience: float) -> None:
+    context = ingestion.commands[verb].make_context(verb, [], resilient_parsing=True)
+    assert (context.params["patience"], context.params["retries"]) == (patience, None)
 
 
 @pytest.mark.parametrize(

@@ -41,18 +41,25 @@ def test_the_pauses_add_up_to_the_patience_at_most(
     assert clock.slept == slept
 
 
-def test_by_default_a_call_goes_again_five_times(client: Make) -> None:
+def test_where_retries_are_given_they_bound_it_too(client: Make) -> None:
     with scripted(*[reset] * 7) as server, pytest.raises(Unreachable):
-        client(server.url).cancel("abc")
+        client(server.url, retries=5).cancel("abc")
     assert len(server.requests) == 6
+
+
+def test_it_goes_on_for_as_long_as_it_may(client: Make, clock: Sleeper) -> None:
+    # Beyond 1,024 attempts a number that doubles each time would be too large.
+    with scripted(*[reset] * 1100, ANSWER) as server:
+        assert client(server.url, patience=1e9).cancel("abc")["status"] == "triggered"
+    assert max(clock.slept) <= 8
 
 
 def test_a_client_is_as_patient_as_told_where_nothing_else_is_asked_for() -> None:
     options = inspect.signature(Client).parameters
-    assert {name: options[name].default for name in ("timeout", "retries", "patience")} == {
+    assert {name: options[name].default for name in ("timeout", "patience", "retries")} == {
         "timeout": 30,
-        "retries": 5,
         "patience": 60,
+        "retries": None,
     }
 
 
@@ -110,7 +117,7 @@ def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) 
 
 @pytest.mark.parametrize(
     ("header", "pause"),
-    [("17", 17.0), (" 0 ", 0.0), (formatdate(0, usegmt=True), 0.0), ("soon", None), ("-5", None), ("1.5", None)],
+    [("17", 17.0), (" 0 ", 0.25), (formatdate(0, usegmt=True), 0.25), ("soon", None), ("-5", None), ("1.5", None)],
 )
 def test_later_is_a_number_of_seconds_or_a_date(client: Make, clock: Sleeper, header: str, pause: float | None) -> None:
     said: list[str] = []

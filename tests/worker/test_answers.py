@@ -63,7 +63,8 @@ def test_bad_ids_take_no_neighbours_along(serve: Serve) -> None:
     assert {one for one, answer in found.items() if isinstance(answer, BatchError)} == bad
     assert len(found) == 102
     assert len(host.heard.all("started")) == 34 * 4
-    assert len(host.heard.all("failed")) == 34
+    # Another thread may still be telling of its batch while that of the last one tells of the end.
+    assert len(host.heard.until("failed", 34)) == 34
     # The two parts that are fine end no batch, and neither does the first bad id's alone.
     assert not host.heard.all("completed")
 
