@@ -36,6 +36,9 @@ from .sweeps import carry_out, sweep_filter, sweep_options
 _BATCHES = 20
 """Batches that `status` shows unless told otherwise."""
 
+_GROUPS = 20
+"""Groups that `failures` shows unless told otherwise."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(release(), prog_name="Flask-Ingestion")
@@ -173,15 +176,20 @@ def list_(
 @click.option("--owner", help="Only this caller's ingestions.")
 @click.option("--since", help=f"Only what failed then or later: {MOMENT}.")
 @click.option("--until", help=f"Only what failed then or earlier: {MOMENT}.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Groups to show.")
+@click.option("--limit", type=click.IntRange(1), help=f"Groups to show; {_GROUPS} if not given.")
 @remote
-def failures(to: Remote, *, each: bool, since: str | None, until: str | None, limit: int, **where: str | None) -> None:
+def failures(
+    to: Remote, *, each: bool, since: str | None, until: str | None, limit: int | None, **where: str | None
+) -> None:
     """Show what failed over all ingestions, grouped by error."""
+    if each and limit is not None:
+        raise click.UsageError("--limit is for groups; --ids prints every id, of one group with --group.")
     times = {"since": moment("--since", since), "until": moment("--until", until)}
     if each:
         for line in to.client.failed_id_lines(**where, **times):
             click.echo(line)
         return
+    limit = limit or _GROUPS
     found = list(itertools.islice(to.client.failures(page=min(limit, 100), **where, **times), limit))
     if not found and not to.as_json:
         say("No failed batch.")
@@ -262,11 +270,10 @@ def redrive_callback(to: Remote, ingestion_id: str) -> None:
 @ids_to_submit
 @file_of_ids
 @type_of_ids
-@deadline_option
 @remote
-def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, id_type: str, deadline: str | None) -> None:
+def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, id_type: str) -> None:
     """Say when these ids would start and end at each priority; nothing is queued."""
-    to.show(to.client.quote(gather(ids, file, id_type), deadline=_deadline(deadline)), display.quote_text)
+    to.show(to.client.quote(gather(ids, file, id_type)), display.quote_text)
 
 
 def _deadline(text: str | None) -> str | float | None:

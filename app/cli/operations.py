@@ -47,14 +47,20 @@ def end_hold(to: Remote) -> None:
 @click.option("--reset", is_flag=True, help="Go back to what is configured.")
 @remote
 def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[str, ...], *, reset: bool) -> None:
-    """Change the rate, for all processes and until it is changed again; without an option, say what it is."""
+    """Change the rate, for all processes and until it is changed again; without an option, say what it is.
+
+    What is not given is as configured.
+    """
+    changes = interval is not None or burst is not None or bool(limits)
+    if reset and changes:
+        raise click.UsageError("--reset goes back to what is configured; give it alone.")
     if reset:
         to.show(to.client.reset_rate(), lambda queue, _: rate_text(queue))
         return
-    named = dict(one.partition("=")[::2] for one in limits)
-    if interval is None and burst is None and not named:
+    if not changes:
         to.show(to.client.queue(), lambda queue, _: rate_text(queue))
         return
+    named = dict(one.partition("=")[::2] for one in limits)
     to.show(
         to.client.change_rate(interval=interval, burst=burst, limits=named or None),
         lambda queue, _: rate_text(queue),
@@ -68,6 +74,10 @@ def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[st
 @remote
 def concurrency(to: Remote, count: int | None, worker: str | None, *, reset: bool) -> None:
     """Have each process run COUNT batches at once, until it is changed again; without COUNT, say how many."""
+    if reset and count is not None:
+        raise click.UsageError("--reset goes back to what is configured; give it without COUNT.")
+    if worker is not None and count is None and not reset:
+        raise click.UsageError("--worker needs COUNT or --reset; without both, concurrency says how many all may run.")
     if reset:
         queue = to.client.reset_concurrency(worker=worker)
     elif count is not None:

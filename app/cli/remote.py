@@ -6,7 +6,7 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from shutil import get_terminal_size
 from typing import Any, NamedTuple, NoReturn
@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from ..client import Client, ClientError, Refused, TimedOut, Unreachable
-from ..core import Status
+from ..core import Status, shown
 from . import display
 from .address import ALONE, presumed
 from .profiles import Profile, complete_profile, profile_file, read_profile
@@ -124,6 +124,7 @@ def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable
         **values: Any,
     ) -> None:
         context = click.get_current_context()
+        _refuse_bytes(values)
         if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
             context.color = False
         url, key = _reach(url, key, profile)
@@ -139,6 +140,8 @@ def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable
         except Refused as error:
             faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
             hint = ["Give a key with --key, in INGEST_KEY, or in a profile."] if error.status == 401 else []
+            if queues := error.problem.get("queues"):
+                hint = [f"This service has several queues; name one with --queue: {', '.join(queues)}."]
             fail("\n".join([error.detail, *faults, *hint]), 4)
         except Unreachable as error:
             fail("\n".join([str(error), why]).strip(), 4)
@@ -152,6 +155,15 @@ def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable
 
 outlasting = functools.partial(remote, patience=60.0)
 """As `remote`, for verbs of scripts, which outlast a restart of the service; at others somebody sits and waits."""
+
+
+def _refuse_bytes(values: Mapping[str, Any]) -> None:
+    """Raise UsageError for an argument or an option that is no UTF-8, which no request can hold."""
+    for value in values.values():
+        for text in value if isinstance(value, tuple) else (value,):
+            # Python has what it cannot decode as surrogates.
+            if isinstance(text, str) and any("\ud800" <= one <= "\udfff" for one in text):
+                raise click.UsageError(f"{shown(text)} is not UTF-8.")
 
 
 def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:

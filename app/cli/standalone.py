@@ -70,5 +70,7 @@ def _app(context: click.Context) -> Flask:
 def _service(app: Flask, name: str) -> Service:
     service = app.extensions.get(name)
     if not isinstance(service, Service):
-        raise click.UsageError(f"This app has no ingestion named {name!r}.")
+        names = ", ".join(key for key, one in app.extensions.items() if isinstance(one, Service))
+        there = f"those are {names}; name one with --queue" if names else "there are none"
+        raise click.UsageError(f"This app has no ingestion named {name!r}; {there}.")
     return service

@@ -240,7 +240,7 @@ class AsyncClient(Base):
     async def quote(
         self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
     ) -> Quote:
-        """Returns when these ids would start and end at each priority; nothing is queued."""
+        """Returns when these ids would start and end at each priority; nothing is queued or refused for a deadline."""
         return await self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
     async def pause(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:

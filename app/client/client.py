@@ -236,7 +236,7 @@ class Client(Base):
     def quote(
         self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
     ) -> Quote:
-        """Returns when these ids would start and end at each priority; nothing is queued."""
+        """Returns when these ids would start and end at each priority; nothing is queued or refused for a deadline."""
         return self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))
 
     def pause(self, *, priority: Priority | str | None = None, owner: str | None = None) -> Queue:

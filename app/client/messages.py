@@ -6,19 +6,24 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+
+_IN_A_PATH = "/%:!$&'()*+,;="
+"""What a path may hold as it is (RFC 3986, section 3.3), beside letters, digits and what is never quoted."""
 
 
 class Address:
     """Where a service is, and what every request to it carries. Raises ValueError for what is no URL or key."""
 
     def __init__(self, url: str, key: str | None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        parts = urlsplit(url.strip())
+        host = _ascii(parts.hostname or "")
+        if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or "@" in url:
             raise ValueError(f"The URL of a service looks like http://127.0.0.1:8000, not {url!r}.")
-        self.url = url.rstrip("/")
         self.secure = parts.scheme == "https"
-        self.host, self.port, self.path = parts.hostname, parts.port, parts.path.rstrip("/")
+        self.host, self.port, self.path = host, parts.port, quote(parts.path.rstrip("/"), safe=_IN_A_PATH)
+        port = "" if self.port is None else f":{self.port}"
+        self.url = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{self.path}"
         self.headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",
@@ -75,6 +80,15 @@ class Lines:
         """Raises CutOff if the last line is not complete."""
         if self._rest:
             raise CutOff
+
+
+def _ascii(host: str) -> str:
+    """Returns a host as DNS takes it (RFC 3490), empty if no host can have that name."""
+    try:
+        name = host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+    return name if name.isprintable() and " " not in name else ""
 
 
 def _seconds(header: str | None) -> float | None:

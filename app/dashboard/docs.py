@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 
 from ..service import Service
-from ..web import description, needs
+from ..web import description, needs, over_tls
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -56,7 +56,9 @@ def _curl(document: Any, method: str, path: str, operation: Any) -> str:
         parameter = _found(document, parameter)
         path = path.replace(f"{{{parameter['name']}}}", parameter.get("example", ""))
     root = document["servers"][0]["url"].rstrip("/")
-    address = shlex.quote(f"{request.host_url.rstrip('/')}{root}{path}")
+    # A copied command sends a key, which must not go in clear where the page itself came over TLS.
+    scheme = "https" if over_tls() else request.scheme
+    address = shlex.quote(f"{scheme}://{request.host}{root}{path}")
     words = [f"curl -i {address}" if method == "get" else f"curl -i -X {method.upper()} {address}"]
     if "security" in operation:
         words.append('-H "Authorization: Bearer $KEY"')

@@ -17,7 +17,7 @@ from ..keys import Role, find_key
 from ..service import Service
 from .answers import Answer
 from .body import parse_request
-from .params import refuse_unknown, root_path
+from .params import over_tls, refuse_unknown, root_path
 from .problems import problem
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -145,8 +145,7 @@ class Guard:
             logger.warning("%r: somebody at %s tried to sign in with a wrong key", self._service.name, _address())
             return self._challenge(401, "This is not one of the keys of this service.", error="invalid_token")
         response = _introduce(Caller(key.name, key.role))
-        secure = request.is_secure or request.headers.get("X-Forwarded-Proto") == "https"
-        response.set_cookie(self._cookie, text, path=root_path(), secure=secure, httponly=True, samesite="Strict")
+        response.set_cookie(self._cookie, text, path=root_path(), secure=over_tls(), httponly=True, samesite="Strict")
         return response
 
     def sign_out(self) -> Response:

@@ -39,12 +39,12 @@ def wants_html() -> bool:
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
-def refuse_unrouted(app: Flask) -> None:
-    """Point from unknown paths to the index."""
+def refuse_unrouted(app: Flask, **members: object) -> None:
+    """Point from unknown paths to the index; `members` are what such an answer says more."""
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:
-        return secure(from_http(error, "/"))
+        return secure(from_http(error, "/", **(members if isinstance(error, NotFound) else {})))
 
 
 def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:

@@ -24,7 +24,7 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
     """Add the index, the metrics, the description and the probes of all queues, and the way to their dashboards."""
     guards = [Guard(service) for service in services]
     names = [service.name for service in services]
-    refuse_unrouted(app)
+    refuse_unrouted(app, queues=names)
     blueprint = Blueprint("queues", __name__)
     blueprint.after_request(secure)
 

@@ -162,6 +162,12 @@ def root_path() -> str:
     return _uri(this.script_root + this.path.rpartition("/")[0] + "/")
 
 
+def over_tls() -> bool:
+    """Returns whether the current request came over HTTPS, to this server or to a proxy in front that says so."""
+    this = current()
+    return this.is_secure or this.headers.get("X-Forwarded-Proto") == "https"
+
+
 _uri = functools.lru_cache(64)(iri_to_uri)  # An instance has one path: 10 % of a submit.
 
 

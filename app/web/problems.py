@@ -67,15 +67,15 @@ def from_error(error: errors.IngestError) -> Response:
     return problem(status, str(error), retry_after=retry_after, **members)
 
 
-def from_http(error: HTTPException, index: str = "") -> Response:
+def from_http(error: HTTPException, index: str = "", **members: Any) -> Response:
     """Returns the answer to an error of Werkzeug's, with its headers.
 
-    `index` is the path that lists what there is, to name where there is no such path.
+    `index` is the path that lists what there is, to name where there is no such path; `members` are more to say.
     """
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    response = problem(status, _detail(error, index))
+    response = problem(status, _detail(error, index), **members)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -366,6 +366,33 @@ def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
     assert "-> 20.0" in log[1]
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("rate --reset --interval 9", "--reset goes back to what is configured; give it alone."),
+        ("rate --reset --limit 10/s=5/s", "--reset goes back to what is configured; give it alone."),
+        ("concurrency 3 --reset", "--reset goes back to what is configured; give it without COUNT."),
+        ("concurrency --worker a-host", "--worker needs COUNT or --reset"),
+        ("failures --ids --limit 5", "--limit is for groups; --ids prints every id, of one group with --group."),
+        ("quote 1 --deadline 60", "No such option"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(service: Service, words: str, says: str) -> None:
+    refused = service(*words.split())
+    assert (refused.exit_code, says in refused.stderr) == (2, True), refused.stderr
+    assert service("audit").stdout == "Nobody has changed anything yet.\n"
+
+
+def test_a_rate_that_is_not_given_is_as_configured(serve: Callable[..., Host]) -> None:
+    service = Service(serve(interval=5, limits="10/s"))
+    try:
+        assert service("rate", "--limit", "10/s=5/s").stdout == "one every 5 s with a burst of 1, 5/s (changed)\n"
+        assert service("rate", "--interval", "9").stdout == "one every 9 s with a burst of 1, 10/s (changed)\n"
+    finally:
+        service.close()
+    assert "What is not given is as configured." in service("rate", "--help").stdout
+
+
 def test_with_fill_what_is_foretold_is_the_latest_it_can_be(serve: Callable[..., Host]) -> None:
     service = Service(serve(clock=SystemClock(), fill=True))
     try:

@@ -73,7 +73,9 @@ def test_it_is_as_patient_as_told(service: Service, option: str, again: int) -> 
     assert len(server.requests) == 2 + again
 
 
-@pytest.mark.parametrize(("verb", "patience"), [("wait", 60), ("submit", 60), ("results", 60), ("queue", 10), ("top", 5)])
+@pytest.mark.parametrize(
+    ("verb", "patience"), [("wait", 60), ("submit", 60), ("results", 60), ("queue", 10), ("top", 5)]
+)
 def test_a_restart_is_outlasted_unless_somebody_looks_on(verb: str, patience: float) -> None:
     context = ingestion.commands[verb].make_context(verb, [], resilient_parsing=True)
     assert (context.params["patience"], context.params["retries"]) == (patience, None)

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -227,6 +228,38 @@ def test_every_request_says_who_asks_and_for_what(client: Make) -> None:
 @pytest.mark.parametrize("url", ["https://h:1/a", "HTTP://h", "http://[::1]:8000/a/"])
 def test_a_url_may_have_any_scheme_of_http_and_a_path(url: str) -> None:
     Client(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [("{url}/é b%20c", "/%C3%A9%20b%20c/queue"), ("{url}\n", "/queue"), (" {url}/~a:/ ", "/~a:/queue")],
+)
+def test_a_path_is_sent_as_http_takes_it(client: Make, url: str, sent: str) -> None:
+    with scripted(problem(404, "No.")) as server, pytest.raises(Refused):
+        client(url.format(url=server.url), retries=0).queue()
+    assert server.requests[0].path == sent
+
+
+@pytest.mark.parametrize("id_", [".", "..", "...", "a/../b"])
+def test_an_id_of_dots_is_not_taken_for_a_folder(client: Make, id_: str) -> None:
+    with scripted(problem(404, "No.")) as server, pytest.raises(Refused):
+        client(server.url, retries=0).where(id_)
+    path = server.requests[0].path.partition("?")[0]
+    assert unquote(path.removeprefix("/ids/")) == id_
+    assert not {".", ".."} & set(path.split("/"))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a..b", "http://exa mple", "http://h\x7f", f"http://{'a' * 64}.com", "http://.a"]
+)
+def test_a_name_that_no_host_can_have_is_refused_by_both_clients(client: Make, url: str) -> None:
+    with pytest.raises(ValueError, match="looks like http://127"):
+        client(url)
+
+
+def test_a_name_in_other_letters_is_looked_up_as_dns_has_it(client: Make) -> None:
+    with pytest.raises(Unreachable, match=r"http://xn--bcher-kva\.invalid: "):
+        client("http://bücher.invalid", retries=0).queue()
 
 
 @pytest.mark.parametrize("url", ["http://h/?q=1", "http://h/#f", "http://u@h/", "h:80", "ftp://h"])

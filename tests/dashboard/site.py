@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from flask import Flask
@@ -27,13 +27,23 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Site:
-    """A served app. Where `works` is false nothing is dispatched but by `drive`; `others` names queues beside it."""
+    """A served app. Where `works` is false nothing is dispatched but by `drive`; `others` names queues beside it.
+
+    `config` holds keys of theirs.
+    """
 
     def __init__(
-        self, *, prefix: str | None = "/jobs", works: bool = False, others: Sequence[str] = (), **settings: Any
+        self,
+        *,
+        prefix: str | None = "/jobs",
+        works: bool = False,
+        others: Sequence[str] = (),
+        config: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         self.clock = FakeClock()
         self.app = Flask("host")
+        self.app.config.update(config or {})
         for name, value in {"autostart": works, **settings}.items():
             self.app.config[f"INGEST_{name.upper()}"] = value
         self.released = threading.Event()

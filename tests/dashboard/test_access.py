@@ -85,6 +85,37 @@ def test_nothing_is_cut_off_at_375_pixels(new_site: NewSite, page: Any) -> None:
     assert Axe().run(page).response["violations"] == []
 
 
+@pytest.mark.parametrize("width", [375, 1280])
+def test_long_ids_and_names_make_no_page_wider(new_site: NewSite, page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    long, owner = "i" * 200, "o" * 255
+    site = new_site(id_type="string", fair=True)
+    site.service.pause(by=owner)
+    site.service.resume()
+    site.service.pause(what=Pauses(owners=frozenset({owner})))
+    ingestion = site.extension.submit([long, long], Priority.LOW, owner=owner)
+    paths = [
+        f"search?id={long}",
+        f"search?id={'j' * 200}",
+        "",
+        f"ingestions/{ingestion.id}",
+        f"ingestions/{long}",
+        "audit",
+    ]
+    for path in paths:
+        settle(page, f"{site.url}/{path}")
+        if path == "audit":
+            expect(page.locator("#entries tr")).to_have_count(3)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, path
+    page.goto(site.url)
+    page.get_by_role("button", name="Resume the caller").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert (
+        page.evaluate("(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.getElementById('ask'))")
+        == 0
+    )
+
+
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(new_site: NewSite, page: Any) -> None:
     _, addresses = full(new_site)
     settle(page, addresses[1])
@@ -144,10 +175,13 @@ def test_a_key_opens_what_its_role_may(new_site: NewSite, page: Any, callers: Ca
     assert page.evaluate("document.cookie") == ""
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, callers.texts["reader"])
-    expect(page.locator("#rows-none")).to_be_visible()
-    expect(page.locator("#upcoming-none")).to_be_visible()
+    expect(page.locator("#waiting")).not_to_have_text("0")
+    expect(page.locator("#rows-none")).to_have_text("None of yours yet, or all have been forgotten.")
+    expect(page.locator("#upcoming-none")).to_have_text("None of yours is due.")
     expect(page.get_by_role("button", name="Resume the queue")).to_have_count(0)
     expect(page.get_by_role("link", name="Submit")).to_have_count(0)
+    page.goto(f"{site.url}/failures")
+    expect(page.locator("#groups-none")).to_have_text("No batch of yours failed in this time.")
     page.goto(addresses[1])
     expect(page.locator("h1")).to_have_text("No such ingestion")
     page.goto(f"{site.url}/submit")

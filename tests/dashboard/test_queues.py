@@ -85,6 +85,26 @@ def test_a_key_shows_the_queues_that_it_opens() -> None:
     assert client.get("/b/dashboard/queues/data", headers={"Authorization": f"Bearer {mine[0]}"}).status_code == 401
 
 
+def test_the_key_of_any_queue_opens_the_page_of_all(new_site: NewSite, page: Any) -> None:
+    (_, first), (text, second) = new_key("first", Role.READ), new_key("second", Role.READ)
+    site = new_site(others=["geo"], api_keys=str(first), config={"GEO_API_KEYS": str(second)})
+    here = site.url.removesuffix("/jobs/dashboard")
+    page.goto(f"{site.url}/queues")
+    page.get_by_label("API key").fill("none")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not one of the keys")
+    page.get_by_label("API key").fill(text)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#queues tr").nth(0)).to_contain_text("It needs another key: sign in there.")
+    expect(page.locator("#queues tr").nth(1)).to_contain_text("No worker runs.")
+    assert page.url == f"{here}/geo/dashboard/queues"
+    # Who is signed in at one of them need not sign in again; a page of one queue asks for its own key.
+    page.goto(f"{site.url}/queues")
+    expect(page).to_have_url(f"{here}/geo/dashboard/queues")
+    page.goto(site.url)
+    expect(page.get_by_role("heading", name="Sign in to ingest")).to_be_visible()
+
+
 def test_an_app_with_one_queue_has_no_switch(new_site: NewSite) -> None:
     page = new_site().app.test_client().get("/jobs/dashboard")
     assert "All queues" not in page.text

@@ -81,6 +81,13 @@ def test_the_command_of_each_operation_does_what_is_described(settings: dict[str
         assert answer.status_code in (unknown or refused or {200, 204}), (name, answer.text)
 
 
+@pytest.mark.parametrize("options", [{"base_url": "https://localhost"}, {"headers": {"X-Forwarded-Proto": "https"}}])
+def test_behind_tls_no_command_sends_a_key_in_clear(client: FlaskClient, options: dict[str, Any]) -> None:
+    for command in commands(client.get("/in/docs", **options).text).values():
+        assert "https://localhost/in/" in command
+        assert "http://" not in command.partition(" -d ")[0]
+
+
 def test_it_runs_no_script_and_loads_nothing_from_elsewhere(client: FlaskClient) -> None:
     page = client.get("/in/docs")
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'; img-src 'self';")

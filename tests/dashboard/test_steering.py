@@ -45,6 +45,40 @@ def test_the_rate_can_be_changed_and_set_back(new_site: NewSite, page: Any) -> N
     expect(page.locator("#tokens")).to_have_text("Tokens: 1 of 1, one every 5 s")
 
 
+def test_what_the_form_of_the_rate_shows_is_what_it_keeps(new_site: NewSite, page: Any) -> None:
+    site = new_site(limits="10/s,100/min", interval=0.5, burst=3)
+    change = site.app.test_client().post
+    change("/jobs/queue/rate", json={"limits": {"10/s": "5/s"}, "burst": 2})
+    page.goto(site.url)
+    page.get_by_text("Another rate").click()
+    expect(page.get_by_label("In place of 10/s")).to_have_value("5/s")
+    page.get_by_label("Seconds from start to start").fill("1")
+    page.get_by_role("button", name="Change the rate").click()
+    question = page.get_by_role("dialog", name="Change the rate?")
+    expect(question).to_contain_text("One start every 1 s, at most 2 saved up, 5/s in place of 10/s, 100/min; in every")
+    question.get_by_role("button", name="Change it").click()
+    expect(page.locator("#notices")).to_contain_text("The rate is changed.")
+    rates = site.service.store.stats().rates
+    assert (rates.interval, rates.burst, rates.limits) == (1.0, 2, {"10/s": "5/s"})
+    # A field that nobody writes into follows what somebody else changes.
+    change("/jobs/queue/rate", json={"limits": {"100/min": "50/min"}})
+    expect(page.get_by_label("In place of 100/min")).to_have_value("50/min")
+    expect(page.get_by_label("In place of 10/s")).to_have_value("10/s")
+
+
+def test_a_rate_of_limits_alone_can_be_changed(new_site: NewSite, page: Any) -> None:
+    site = new_site(limits="10/s")
+    page.goto(site.url)
+    page.get_by_text("Another rate").click()
+    page.get_by_label("In place of 10/s").fill("5/s")
+    page.get_by_role("button", name="Change the rate").click()
+    question = page.get_by_role("dialog", name="Change the rate?")
+    expect(question).to_contain_text("No seconds between starts, 5/s in place of 10/s;")
+    question.get_by_role("button", name="Change it").click()
+    expect(page.locator("#notices")).to_contain_text("The rate is changed.")
+    assert site.service.store.stats().rates.limits == {"10/s": "5/s"}
+
+
 def test_an_ingestion_can_be_moved(new_site: NewSite, page: Any) -> None:
     site = new_site()
     ingestion = site.submit([1])
@@ -109,6 +143,22 @@ def test_a_caller_is_paused_and_resumed_by_name(new_site: NewSite, page: Any) ->
     page.get_by_role("dialog", name="Resume importer?").get_by_role("button", name="Resume").click()
     expect(page.locator("#paused-owners button")).to_have_count(0)
     assert not site.service.store.stats().pauses
+
+
+def test_a_caller_of_a_host_without_keys_is_seen_and_resumed(new_site: NewSite, page: Any) -> None:
+    site = new_site()
+    site.service.pause(what=Pauses(owners=frozenset({"alice"})))
+    page.goto(site.url)
+    expect(page.locator("#alerts")).to_contain_text("A caller is paused")
+    page.get_by_role("button", name="Resume the caller alice").click()
+    page.get_by_role("dialog", name="Resume alice?").get_by_role("button", name="Resume").click()
+    expect(page.locator("#paused-owners button")).to_have_count(0)
+    page.get_by_text("Pause a part of it").click()
+    page.get_by_label("Caller", exact=True).fill("bob")
+    page.get_by_role("button", name="Pause the caller").click()
+    page.get_by_role("dialog", name="Pause bob?").get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume the caller bob")).to_be_visible()
+    assert site.service.store.stats().pauses.owners == {"bob"}
 
 
 def test_each_caller_that_takes_turns_has_its_row(new_site: NewSite, page: Any) -> None:

@@ -13,6 +13,7 @@ import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 from flask import Flask
+from flask.cli import ScriptInfo
 from flask.testing import FlaskClient
 from prometheus_client.openmetrics import parser as openmetrics
 
@@ -121,13 +122,23 @@ def test_without_it_the_service_is_as_it_was() -> None:
     assert 'aria-label="Queues"' not in client.get("/dashboard").text
 
 
+def test_a_worker_is_told_which_queues_there_are(app: Flask) -> None:
+    told = CliRunner().invoke(command_line, ["worker"], obj=ScriptInfo(create_app=lambda: app))
+    assert told.exit_code == 2
+    assert "no ingestion named 'ingest'; those are crm, geo; name one with --queue." in told.output
+
+
 def test_the_index_names_the_queues(client: FlaskClient) -> None:
     index = client.get("/").json
     assert index["queues"] == {"crm": "/crm/ingest", "geo": "/geo/ingest"}
     for link in index["links"].values():
         assert client.get(link, follow_redirects=True).status_code == 200, link
     assert client.get("/", headers=BROWSER).headers["Location"] == "/dashboard"
-    assert client.get("/nope").json["detail"] == "There is no /nope here; GET / lists what there is."
+    refused = client.get("/nope").json
+    assert refused["detail"] == "There is no /nope here; GET / lists what there is."
+    assert refused["queues"] == ["crm", "geo"]
+    assert "queues" not in client.post("/livez").json
+    assert "queues" not in client.get("/crm/nope").json
 
 
 def test_one_dashboard_leads_to_another(client: FlaskClient) -> None:
@@ -225,6 +236,9 @@ def test_the_command_line_speaks_to_the_queue_it_is_told_and_every_worker_starts
             assert done.exit_code == 0, done.output
         wrong = CliRunner().invoke(command_line, ["--url", url, "--queue", "gio", "queue"])
         assert "There is no /gio/queue here" in wrong.output
+        without = CliRunner().invoke(command_line, ["--url", url, "queue"])
+        assert "There is no /queue here" in without.output
+        assert "This service has several queues; name one with --queue: crm, geo." in without.output
         service.signal(signal.SIGTERM)
         assert service.end() == 0
     said = "\n".join(service.lines)

@@ -46,9 +46,9 @@ export function showListing(data, address) {
       count.className = "number";
     },
   );
-  const none = byId("rows-none");
+  const none = byId("rows-none"), yours = data.scoped ? " of yours" : "";
   none.hidden = data.ingestions.length > 0;
-  write(none, chosen("cursor") ? "There are no older ones." : isFiltered() ? "None match." : "None yet, or all have been forgotten.");
+  write(none, chosen("cursor") ? "There are no older ones." : isFiltered() ? `None${yours} match.` : `None${yours} yet, or all have been forgotten.`);
   byId("rows").parentElement.hidden = !data.ingestions.length;
   older = data.next_cursor;
   byId("pager").hidden = !older && !chosen("cursor");

@@ -40,7 +40,18 @@ function showNext(data) {
   if (byId("resume")) byId("resume").hidden = !data.paused;
   if (byId("end-hold")) byId("end-hold").hidden = !data.hold_until;
   if (byId("reset-rate")) byId("reset-rate").hidden = !data.rate.changed;
-  if (byId("interval") && document.activeElement !== byId("interval")) byId("interval").value = data.rate.interval;
+  if (byId("rate")) showRate(data.rate);
+}
+
+// A field follows what is in force until somebody writes into it.
+function showRate(rate) {
+  const limits = rate.limits.map((limit, at) => [`limit-${at}`, limit]);
+  for (const [id, value] of [["interval", String(rate.interval)], ["burst", String(rate.burst)], ...limits]) {
+    const field = byId(id);
+    if (!field) continue;
+    if (field.value === field.defaultValue) field.value = value;
+    field.defaultValue = value;
+  }
 }
 
 function showPauses(data) {
@@ -49,10 +60,9 @@ function showPauses(data) {
     byId(`pause-${name}`).hidden = level.paused;
     byId(`resume-${name}`).hidden = !level.paused;
   }
-  const form = byId("pause-owner");
-  if (!form) return;
-  keyed(byId("paused-owners"), data.paused_owners, String, (owner) => {
-    const button = make("button", { type: "button", "data-post": `${form.dataset.resume}?owner=${encodeURIComponent(owner)}` }, `Resume the caller ${owner}`);
+  const paused = byId("paused-owners");
+  keyed(paused, data.paused_owners, String, (owner) => {
+    const button = make("button", { type: "button", "data-post": `${paused.dataset.resume}?owner=${encodeURIComponent(owner)}` }, `Resume the caller ${owner}`);
     action(button, () => ({
       title: `Resume ${owner}?`,
       detail: "What waits of this caller is dispatched in its place again, at the usual rate.",
@@ -230,9 +240,22 @@ action(byId("reset-rate"), () => ({
 }), "The rate is as configured.", poller);
 byId("rate")?.addEventListener("submit", (event) => {
   event.preventDefault();
-  const seconds = Number(byId("interval").value);
-  const question = { title: "Change the rate?", detail: `One start every ${seconds} s, in every process on this queue, until it is changed again.`, yes: "Change it" };
-  send(byId("rate").dataset.post, JSON.stringify({ interval: seconds }), question, "The rate is changed.");
+  const form = event.target;
+  const fields = [...form.querySelectorAll("input")].map((one) => [one.dataset.configured, one.value.trim()]);
+  const [[interval, every], [burst, most], ...limits] = fields;
+  // What is not named is as configured: all that differs is named, whoever changed it.
+  const wanted = { limits: Object.fromEntries(limits.filter(([configured, limit]) => limit !== configured)) };
+  if (Number(every) !== Number(interval)) wanted.interval = Number(every);
+  if (Number(most) !== Number(burst)) wanted.burst = Number(most);
+  const told = [
+    Number(every) ? `One start every ${Number(every)} s, at most ${number(Number(most))} saved up` : "No seconds between starts",
+    ...limits.map(([configured, limit]) => (limit === configured ? limit : `${limit} in place of ${configured}`)),
+  ];
+  send(form.dataset.post, JSON.stringify(wanted), {
+    title: "Change the rate?",
+    detail: `${told.join(", ")}; in every process on this queue, until it is changed again.`,
+    yes: "Change it",
+  }, "The rate is changed.");
 });
 
 byId("concurrency")?.addEventListener("submit", (event) => {
