@@ -216,9 +216,9 @@ def room_of(settings: Settings, running: int) -> int:
     return settings.upstream_connections - running if settings.upstream_connections else sys.maxsize
 
 
-def rank_of(settings: Settings, priority: Priority, now: float) -> float:
-    """Returns the rank of an ingestion created now; the lowest rank goes first."""
-    return now + priority * settings.priority_aging if settings.priority_aging else float(priority)
+def rank_of(aging: float, priority: Priority, now: float) -> float:
+    """Returns the rank of an ingestion created now, given PRIORITY_AGING; the lowest rank goes first."""
+    return now + priority * aging if aging else float(priority)
 
 
 def is_last(attempt: int, max_attempts: int) -> bool:

@@ -54,7 +54,7 @@ def move(state: MemoryState, record: Record, priority: Priority, by: str | None,
     if priority == (before := record.priority):
         return
     state.note(by, "move", record.id, {"priority": before.name}, {"priority": priority.name})
-    rank = rank_of(state.settings, priority, record.created_at)
+    rank = rank_of(state.settings.priority_aging, priority, record.created_at)
     entries = state.queue.remove(lambda one: one is record) + state.parked.pop(record, [])
     if record.details.dues:
         entries += state.aside.remove(lambda one: one is record)

@@ -55,7 +55,7 @@ def line_of(
     state: MemoryState, priority: Priority, now: float, owner: str | None = None
 ) -> tuple[int, Place, Turns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
-    new = rank_of(state.settings, priority, now), state.order + 1
+    new = rank_of(state.settings.priority_aging, priority, now), state.order + 1
     if state.fair is None:
         return state.backlog.ahead(new), new, None
     turns = state.fair.turns(priority, owner, new, state.aside)

@@ -68,7 +68,7 @@ def add(
     # A clock that was set back must not place this ingestion before older ones.
     created_at = max(turn.now, queue.latest)
     timeline = turn.timeline(settings)
-    if settings.priority_aging or settings.key_quota or queue.fair:
+    if queue.aging or settings.key_quota or queue.fair:
         turn.write_lanes()
     owner = None if submission.owner is None else clean(submission.owner)
     ahead, place, turns = line(turn, settings, priority, created_at, owner)

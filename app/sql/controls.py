@@ -106,7 +106,7 @@ def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, 
     before, waiting, ids = Priority(row.priority), row.waiting, row.waiting_ids
     note(turn, settings, by, "move", row.id, {"priority": before.name}, {"priority": priority.name})
     turn.wait(row, -waiting, -ids)
-    row.priority, row.rank = priority, rank_of(settings, priority, row.created_at)
+    row.priority, row.rank = priority, rank_of(turn.queue.aging, priority, row.created_at)
     if turn.queue.fair:
         row.caller = enlist(turn.connection, turn.queue, row)
     turn.wait(row, waiting, ids)

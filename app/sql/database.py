@@ -81,6 +81,8 @@ class Database:
                 self._insist(driver, "BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql("BEGIN")
+                # It may change every row of a large queue, once.
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             work(connection)
             connection.commit()
 
@@ -100,11 +102,14 @@ class Database:
         return self._run(lambda wire: wire.execute(statement, values).first())
 
     def tidy(self) -> None:
-        """Empty SQLite's write-ahead log to give back its disk space, unless somebody is reading."""
+        """Empty SQLite's write-ahead log to give back its space, unless somebody is reading or the disk is full."""
         if not self.is_sqlite:
             return
-        with self._gate, self._translated(), self._session() as (driver, _), self._without_waiting(driver):
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            with self._gate, self._translated(), self._session() as (driver, _), self._without_waiting(driver):
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except StoreUnavailable as error:  # what it should tidy up after is written all the same
+            logger.warning("the write-ahead log keeps its size: %s", error)
 
     def before_fork(self) -> None:
         """Wait until no transaction is under way, and let none start."""

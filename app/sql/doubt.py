@@ -30,7 +30,7 @@ def ended_before(turn: Turn, settings: Settings, columns: Any, claim: Claim, out
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    _, position, state, attempt, _, claimed_at, alone, _, *told = columns[len(INGESTION_NAMES) :]
+    _, position, state, attempt, due, claimed_at, alone, _, *told = columns[len(INGESTION_NAMES) :]
     values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
     stored = turn.connection.execute(_RESULTS, values).scalar()
     before = _before(claim, row.ids_at(position), unpacked(stored))
@@ -39,6 +39,8 @@ def ended_before(turn: Turn, settings: Settings, columns: Any, claim: Claim, out
     led_to, error, answers = before.after(outcome.state, outcome.error, outcome.results, split=settings.split_failed)
     counted = 0 if led_to == WAITING != outcome.state else claim.batch.attempt - (not outcome.counted)
     same = state == led_to and attempt == counted and claimed_at == claim.claimed_at
+    if same and led_to != WAITING and due not in (None, claim.due_at):
+        return None  # its lease ran out, and it was served since
     went_again = led_to == WAITING and state == RUNNING and attempt == counted + 1
     known = (told_of(error) if error else told, packed(answers.known), answers.alone)
     if not (same or went_again) or known != (told, stored, bool(alone)):

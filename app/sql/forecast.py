@@ -108,8 +108,8 @@ def line(
     view: View, settings: Settings, priority: Priority, now: float, owner: str | None = None
 ) -> tuple[int, Place, Turns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
-    new = rank_of(settings, priority, now), view.queue.orders + 1
-    if settings.priority_aging:
+    new = rank_of(view.queue.aging, priority, now), view.queue.orders + 1
+    if view.queue.aging:
         ahead = ahead_of(view, *new)
     else:
         ahead = sum(view.queue.waiting(other) for other in Priority if other <= priority)

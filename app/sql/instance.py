@@ -16,7 +16,7 @@ from .aside import Aside
 from .callers import NO_TURNS, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, BY_LEASE, NOT_IN_LINE, THIS, batches, ingestions, lanes, queues
+from .schema import BLOCK, BY_LEASE, IS_LIVE, THIS, batches, ingestions, lanes, queues
 from .shelf import Shelf
 from .tables import keep_out_older, prepare
 from .wire import Wire
@@ -163,9 +163,7 @@ def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
     connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
     same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
     new_rank = select(ingestions.c.rank).where(same).scalar_subquery()
-    connection.execute(
-        update(batches).where(batches.c.instance == instance, batches.c.line > NOT_IN_LINE).values(rank=new_rank)
-    )
+    connection.execute(update(batches).where(batches.c.instance == instance, IS_LIVE).values(rank=new_rank))
     connection.execute(delete(lanes).where(lanes.c.instance == instance))
     block = ingestions.c.order // BLOCK
     sums = (

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select, update
 from ..config import Settings
 from ..core import Batch, Claim, Ingestion, Priority, statuses
 from ..store import Outcome
+from .answers import answers_of
 from .ends import CLAIM_COLUMNS, PART, Ends
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_NAMES, IngestionRow
@@ -71,12 +72,14 @@ def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
     ends, lost = Ends(turn, settings), []
     for *columns, part in rows:
-        _, position, _, attempt, due, started_at, *_ = columns[len(INGESTION_NAMES) :]
+        _, position, _, attempt, due, started_at, alone, partial, *_ = columns[len(INGESTION_NAMES) :]
         outcome = Outcome.lost(attempt, settings.max_attempts)
         after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]), part)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
-        ids = ids_of(turn, IngestionRow(*columns[: len(INGESTION_NAMES)]), position, 1, part)
+        row = IngestionRow(*columns[: len(INGESTION_NAMES)])
+        ids = ids_of(turn, row, position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
+        batch = answers_of(row.ids_at(position), partial, alone).asking(batch)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
     ends.write()
     return lost, len(rows) == _MOST

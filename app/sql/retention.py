@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from ..core import batch_count
 from . import callers
@@ -39,6 +39,11 @@ _DELETE_FROM = [
     )
     for table in (batches, attempts)
 ]
+_GIVE_UP = (
+    update(ingestions)
+    .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
+    .values(finished_at=0.0, failed=0)
+)
 _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 0, lanes.c.block < bindparam("current"))
 
 
@@ -61,6 +66,9 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
             if last is not None and last >= _ROWS:
                 for statement in _DELETE_FROM:
                     connection.execute(statement, values | {"above": last - _ROWS})
+                # Nobody may remember what is left of it, however long others keep what ended.
+                connection.execute(_GIVE_UP, values)
+                turn.queue.failed -= failed
                 return count, True
         for statement in _DELETE:
             connection.execute(statement, values)

@@ -30,12 +30,12 @@ class Shelf:
         # SQLite follows a chain of pages to any part of a row; PostgreSQL jumps straight to it.
         self.large = 4096 if is_sqlite else sys.maxsize
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[int, int], Ids] = OrderedDict()
+        self._kept: OrderedDict[str, Ids] = OrderedDict()
         self._total = 0
 
     def slice(self, connection: Wire, instance: int, row: IngestionRow, part: slice) -> Ids:
         """Returns a part of an ingestion's ids."""
-        key = instance, row.order
+        key = row.id  # an order may come again, where a database was restored under a running process
         with self._lock:
             if (kept := self._kept.get(key)) is not None:
                 self._kept.move_to_end(key)

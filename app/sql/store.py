@@ -40,6 +40,7 @@ from ..core import (
     room_of,
     steer,
 )
+from ..errors import StoreUnavailable
 from ..store import Ended, Outcome, Store, Submission
 from . import (
     attempts,
@@ -216,7 +217,12 @@ class SQLStore(Store):
         lost: list[tuple[Claim, Ingestion]] = []
         more = self._database.glance(leases.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
-            some, more = self._turns.take(lambda turn: leases.recover(turn, self._settings))
+            try:
+                some, more = self._turns.take(lambda turn: leases.recover(turn, self._settings))
+            except StoreUnavailable:
+                if lost:  # these have ended, and somebody has to be told; the others stay lost
+                    break
+                raise
             lost += some
         return lost
 

@@ -31,7 +31,7 @@ class Reader:
         return to_lines(IDS)
 
     def ids(self, order: int, part: slice = slice(None), instance: int = 1) -> Ids:
-        row = IngestionRow(order, str(order), 1.0, 1, 0.0, len(IDS), 3, None, strings=True)
+        row = IngestionRow(order, f"{instance}-{order}", 1.0, 1, 0.0, len(IDS), 3, None, strings=True)
         return self._shelf.slice(self, instance, row, part)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,192 @@
+"""What changes under a running process: the settings of another, and the database itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import delete
+
+from app.core import BatchError, Priority, Status, Strings
+from app.errors import StoreUnavailable
+from app.sql import retention
+from app.sql.address import parse_url
+from app.sql.database import Database
+from app.sql.schema import metadata
+from app.sql.store import SQLStore
+from app.store import Outcome, Submission
+from tests.support.clock import FakeClock
+from tests.support.queueing import bury, claimed, finish, submit
+from tests.support.simulation import BOOM
+
+Open = Callable[..., SQLStore]
+
+
+class FullDisk:
+    """A driver's connection to a file that cannot be tidied."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        if "wal_checkpoint" in statement:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._driver.execute(statement, *values)
+
+
+def empty(database: str) -> None:
+    """Delete all that a database holds, as a restore does before it fills it."""
+    raw = Database(parse_url(database, "STORE"), 1, 2.0)
+    for table in metadata.sorted_tables:
+        if table.name != "ingest_version":
+            raw.write(lambda wire, table=table: wire.execute(delete(table), {}))  # type: ignore[misc]
+    raw.close()
+
+
+@pytest.mark.parametrize(("kind", "ids"), [("string", ["a", "b"]), ("integer", range(5000))])
+def test_what_is_submitted_to_a_database_that_was_emptied_is_what_is_asked(
+    open_sql: Open, database: str, kind: str, ids: Any
+) -> None:
+    def submission(of: Any) -> Submission:
+        return Submission(Strings.of(of) if kind == "string" else array("q", of), Priority.MEDIUM)
+
+    store = open_sql(interval=0, id_type=kind)
+    store.add(submission(ids))
+    finish(store, claimed(store)[0])
+    empty(database)
+    new = [f"new-{one}" for one in ids] if kind == "string" else [one + 1_000_000 for one in ids]
+    with pytest.raises(StoreUnavailable, match="the next call adds it"):
+        store.add(submission(new))
+    store.add(submission(new))
+    assert list(claimed(store)[0].batch.ids) == new[:3]
+
+
+@pytest.mark.parametrize(("before", "after"), [(60, 0), (0, 60)])
+def test_the_queue_has_one_aging_while_processes_change_it(
+    open_sql: Open, clock: FakeClock, before: float, after: float
+) -> None:
+    one, other = open_sql(interval=0, priority_aging=before), open_sql(interval=0, priority_aging=after)
+    one.prepare()
+    other.prepare()
+    for priority in (Priority.LOW, Priority.HIGH):
+        for store in (one, other):
+            submit(store, [1], priority)
+        clock.advance(1)
+    moved = submit(one, [1], Priority.LOW)
+    one.move(moved.id, Priority.HIGH)
+    assert [claim.batch.priority for claim in claimed(other, 5)] == [1, 1, 1, 3, 3]
+
+
+def test_a_running_batch_gets_its_new_rank_too(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(interval=0, lease=10, priority_aging=3600)
+    submit(store, [1], Priority.LOW)
+    store.end(claimed(store)[0], Outcome.retry(BOOM, 20.0))
+    clock.advance(1)
+    submit(store, [2], Priority.HIGH)
+    claimed(store)
+    after = open_sql(interval=0, lease=10, priority_aging=0)
+    after.prepare()
+    clock.advance(30)
+    after.recover()
+    assert [claimed(after)[0].batch.priority for _ in range(2)] == [Priority.HIGH, Priority.LOW]
+
+
+def test_what_is_left_of_a_pruned_ingestion_is_remembered_by_nobody(
+    open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_ROWS", 10)
+    short, long = (open_sql(interval=0, batch_size=1, retention=seconds) for seconds in (60, 3600))
+    ingestion = submit(short, range(25))
+    for claim in claimed(short, 25):
+        bury(short, claim, BOOM)
+    clock.advance(120)
+    assert long.get(ingestion.id).status is Status.FAILED
+    assert short._turns.take(lambda turn: retention.prune(turn, turn.now - 60)) == (0, True)
+    assert [one.id for one in long.ingestions()] == []
+    assert long.stats().failed == 0
+    long.prune()
+    short.prune()
+    assert (long.stats().failed, list(short.ingestions())) == (0, [])
+
+
+def test_a_submission_that_is_written_is_accepted_though_the_log_cannot_be_tidied(
+    open_sql: Open, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not database.startswith("sqlite"):
+        pytest.skip("PostgreSQL tidies up by itself")
+    store = open_sql()
+    store.prepare()
+
+    session = Database._session
+
+    @contextmanager
+    def full(self: Database, **options: Any) -> Iterator[Any]:
+        with session(self, **options) as (driver, wire):
+            yield FullDisk(driver), wire
+
+    monkeypatch.setattr(Database, "_session", full)
+    ingestion = submit(store, range(200_000))
+    monkeypatch.undo()
+    assert store.get(ingestion.id).id_count == 200_000
+    assert "the write-ahead log keeps its size" in caplog.text
+
+
+def test_changing_every_row_of_a_queue_may_take_its_time(database: str) -> None:
+    if database.startswith("sqlite"):
+        pytest.skip("SQLite has no timeout for a statement")
+    said: list[Any] = []
+    raw = Database(parse_url(database, "STORE"), 1, 2.0)
+    raw.define(lambda connection: said.append(connection.exec_driver_sql("SHOW statement_timeout").scalar()))
+    raw.close()
+    assert said == ["0"]
+
+
+def test_what_was_lost_is_told_though_the_store_goes_away(
+    open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_sql(interval=0, batch_size=1, lease=10)
+    submit(store, range(150))
+    claimed(store, 150)
+    clock.advance(11)
+    take, turns = store._turns.take, []
+
+    def away(*arguments: Any, **options: Any) -> Any:
+        turns.append(1)
+        if len(turns) == 2:
+            raise StoreUnavailable("gone")
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(store._turns, "take", away)
+    assert [len(store.recover()), len(store.recover())] == [100, 50]
+
+
+def test_a_lost_batch_is_told_with_the_ids_that_it_asked(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(interval=0, lease=10, max_attempts=1)
+    ingestion = submit(store, [1, 2, 3])
+    store.end(claimed(store)[0], Outcome.answered(["1", "1", BatchError("E", "x")]))
+    store.redrive(ingestion.id)
+    claimed(store)
+    clock.advance(20)
+    ((claim, _),) = store.recover()
+    assert (list(claim.batch.ids), claim.batch.asked) == ([3], (2,))
+
+
+def test_an_outcome_that_comes_after_its_batch_was_served_is_dropped(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(interval=0, fresh=100, lease=10)
+    submit(store, [1], Priority.LOW)
+    (late,) = claimed(store)
+    clock.advance(11)
+    store.recover()
+    submit(store, [1], Priority.HIGH)
+    (claim,) = claimed(store)
+    clock.advance(1)
+    finish(store, claim, "1")
+    store.claim(1)
+    assert store.end(late, Outcome.ack(["1"])) is None
