@@ -332,14 +332,14 @@ def test_a_priority_and_a_caller_are_paused_by_name(serve: Callable[..., Host]) 
     assert host.service.store.audits(9)[1].by == "boss"
     with pytest.raises(InvalidRequest, match="priority must be one of HIGH, MEDIUM, LOW"):
         host.ingestion.pause(priority="TOP")
-    with pytest.raises(InvalidRequest, match="owner must be a printable string of 1 to 255 characters"):
+    with pytest.raises(InvalidRequest, match="owner must be printable text of 1 to 255 characters"):
         host.ingestion.pause(owner="a\n")
 
 
 @pytest.mark.parametrize("owner", [5, b"ann", "a\n", "\ud800", "x" * 256])
 def test_a_caller_has_a_printable_name(serve: Callable[..., Host], owner: Any) -> None:
     host = serve(None, fair=True)
-    with pytest.raises(InvalidRequest, match="owner must be a printable string of 1 to 255 characters"):
+    with pytest.raises(InvalidRequest, match="owner must be printable text of 1 to 255 characters"):
         host.submit([1], owner=owner)
     for name in ("x" * 255, "Zoë", "", None):
         assert host.submit([1], owner=name).owner == name

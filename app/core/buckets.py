@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -48,13 +49,18 @@ class Buckets:
         return Buckets({name: _taken(bucket, count, first, last) for name, bucket in self.buckets.items()})
 
     def tokens(self, now: float) -> int:
-        return min(bucket.tokens(now) for bucket in self.buckets.values())
+        # Without any that limits, quotas alone do.
+        return min((level.tokens for level in self.levels(now)), default=sys.maxsize)
 
     def least_time(self, count: int) -> float:
         return max(bucket.least_time(count) for bucket in self.buckets.values())
 
     def levels(self, now: float) -> Sequence[Level]:
-        return [Level(name, bucket.tokens(now), bucket.when(0, now)) for name, bucket in self.buckets.items()]
+        return [
+            Level(name, bucket.tokens(now), bucket.when(0, now))
+            for name, bucket in self.buckets.items()
+            if bucket.interval
+        ]
 
 
 def _taken(bucket: TokenBucket, count: int, first: float, last: float) -> TokenBucket:

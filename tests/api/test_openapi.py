@@ -71,8 +71,13 @@ def away(host: Host) -> None:
 Scenario = Callable[[Host, FlaskClient, str, str], TestResponse]
 
 
+def some(path: str) -> str:
+    """Returns the path of an ingestion or a sweep that nobody has."""
+    return path.replace("{ingestion_id}", NOBODY).replace("{sweep_id}", NOBODY)
+
+
 def plainly(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
-    return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=OPERATOR)
+    return client.open(some(path), method=method, headers=OPERATOR)
 
 
 def without_key(_: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
@@ -95,7 +100,7 @@ def from_elsewhere(_: Host, client: FlaskClient, method: str, path: str) -> Test
 
 def while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
     away(host)
-    return client.open(path.replace("{ingestion_id}", NOBODY), method=method, headers=OPERATOR, json=BODY)
+    return client.open(some(path), method=method, headers=OPERATOR, json=BODY)
 
 
 def rate_while_away(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:

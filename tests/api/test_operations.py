@@ -194,7 +194,6 @@ class TestQueue:
         document = host.client.get("/queue").json
         later = "2027-01-15T08:00:10.000Z"
         assert document["limits"] == [
-            {"limit": "INTERVAL", "tokens": 1, "next_at": document["now"]},
             {"limit": "2/10s burst 2", "tokens": 0, "next_at": later},
             {"limit": "5/min burst 5", "tokens": 3, "next_at": document["now"]},
         ]

@@ -311,7 +311,7 @@ def test_several_limits_are_shown_and_proved(serve: Callable[..., Host]) -> None
     service = Service(serve(clock=SystemClock(), limits="2/h"))
     service.host.submit([1])
     claimed(service.host.store)
-    assert "INTERVAL: 1 left, 2/h: 0 left (binds)" in service("queue").stdout
+    assert "2/h: 0 left (binds)" in service("queue").stdout
     assert "1 dispatches, 2/h: the rate and the order were kept" in service("verify").stdout
     wrong = service("verify", "--limits", "fast")
     assert wrong.exit_code == 2

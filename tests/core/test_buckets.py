@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.config import Settings
-from app.core import OF_INTERVAL, TokenBucket, limiter_of, state_of
+from app.core import TokenBucket, limiter_of, state_of
 from app.core.buckets import Buckets
 from app.errors import ConfigError
 from app.limits import LATENESS, Limit, parse_limits
@@ -103,7 +103,6 @@ def test_a_limit_that_is_added_starts_full_and_the_others_go_on() -> None:
     assert before.take(0.0)
     after = limiter_of(0.0, 1, parse_limits("1/10s, 5/min burst 5"), *state_of(before))
     assert [(one.limit, one.tokens, one.next_at) for one in after.levels(0.0)] == [
-        (OF_INTERVAL, 1, 0.0),
         ("1/10s", 0, pytest.approx(10.0)),
         ("5/min burst 5", 5, 0.0),
     ]
@@ -121,6 +120,13 @@ def test_the_least_time_is_that_of_full_buckets() -> None:
     limiter = Buckets({"a": TokenBucket(1.0, 3), "b": TokenBucket(5.0, 6)})
     assert [limiter.least_time(count) for count in (1, 3, 4, 6, 7, 8)] == [0.0, 0.0, 1.0, 3.0, 5.0, 10.0]
     assert taken(limiter, 0.0, 8)[-1] == 10.0
+
+
+def test_what_does_not_limit_is_no_bound_on_the_tokens() -> None:
+    limiter = limiter_of(0.0, 1, parse_limits("5/min burst 5"))
+    assert limiter.tokens(0.0) == 5
+    assert [one.limit for one in limiter.levels(0.0)] == ["5/min burst 5"]
+    assert limiter_of(0.0, 1, parse_limits("9/day at 00:00 UTC")).tokens(1e9) == 9
 
 
 def test_there_are_as_many_tokens_as_every_bucket_has() -> None:

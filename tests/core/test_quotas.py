@@ -160,14 +160,14 @@ def test_a_used_up_quota_says_when_there_is_more() -> None:
     limiter = limiter_of(0.0, 1, parse_limits("10/s, 2/day at 00:00 UTC, 9/day at 08:30 UTC"))
     reset, half_an_hour = START - START % 86_400 + 86_400, START + 1800
     for tokens in (2, 1, 0):
-        assert limiter.levels(START)[2:] == [
+        assert limiter.levels(START)[1:] == [
             ("2/day at 00:00 UTC", tokens, START if tokens else reset),
             ("9/day at 08:30 UTC", 7 + tokens, START),
         ]
         assert limiter.ready_at == reset if tokens == 0 else limiter.ready_at < START + 1
         if tokens:
             limiter.take(START + 1 - tokens / 2)
-    assert limiter.levels(half_an_hour)[2:] == [
+    assert limiter.levels(half_an_hour)[1:] == [
         ("2/day at 00:00 UTC", 0, reset),
         ("9/day at 08:30 UTC", 9, half_an_hour),
     ]

@@ -143,6 +143,9 @@ def test_an_answer_without_results_that_says_when_is_a_hold(serve: Serve) -> Non
     with pytest.raises(HoldQueue, match="maxlag") as caught:
         fetch([1])
     assert caught.value.seconds == 5
+    changed = settings(upstream_url=f"{upstream.url}/{{ids}}", upstream_results="entities", upstream_adapt=0)
+    with pytest.raises(InvalidResult, match="maxlag"):
+        HttpUpstream(changed)([1])
 
 
 @pytest.mark.parametrize("name", ["RESULTS", "RESULT_ID", "ERROR"])

@@ -32,6 +32,7 @@ class Answers:
 
         self._name = name
         self._quoted = quoted
+        self._adapt = settings.upstream_adapt
         self._results, self._result_id = query("upstream_results"), query("upstream_result_id")
         self._error = query("upstream_error")
         self._missing = Failed(f"{name} has nothing for it.") if settings.upstream_missing == "fail" else None
@@ -58,7 +59,7 @@ class Answers:
             return found
         said = f"{self._name} answered without {self._results}: {self._quoted(json.dumps(answer.data))}"
         # MediaWiki refuses this way while its databases lag.
-        if (seconds := retry_after(answer.headers)) is not None:
+        if self._adapt and (seconds := retry_after(answer.headers)) is not None:
             raise HoldQueue(seconds, said)
         raise InvalidResult(said)
 
