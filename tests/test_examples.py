@@ -51,7 +51,7 @@ NOT_RUN = {
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]'": "it is what runs this test, in .ci/run too",
     ".venv/bin/pip install -q granian": "tests/hosts runs a host under it",
     "INGEST_AUTOSTART=0 .venv/bin/granian": "the same",
-    "pip install 'Flask-Ingestion[async]'": "it is installed by what runs this test",
+    '.venv/bin/pip install -q "$CLONE[async]"': "it is installed by what runs this test",
     "openapi-python-client generate": "tests/client/test_generated.py does, and uses what comes of it",
     "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
     "docker ": "it needs a Docker engine; tests/test_container.py tries what can be tried without",

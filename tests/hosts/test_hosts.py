@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hosts.served import HOSTS, Served
+from tests.hosts.served import HOSTS, SERVERS, Served
 from tests.support.command import Command
 from tests.support.host import eventually
 
@@ -15,6 +15,11 @@ pytestmark = [
     pytest.mark.realtime,
     pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork"),
 ]
+
+
+def test_the_page_starts_the_first_as_these_tests_do() -> None:
+    started = " ".join((*SERVERS["waitress"], "with_restx:app")).format(port=8000)
+    assert f"/python -m {started}\n" in (HOSTS / "README.md").read_text()
 
 
 def test_the_errors_of_flask_restx_are_its_own() -> None:

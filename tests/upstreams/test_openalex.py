@@ -1,4 +1,4 @@
-"""OpenAlex: 10 calls a second and 100,000 a day (docs.openalex.org, "Rate limits and authentication")."""
+"""OpenAlex: a key, 10,000 lists a day, 100 calls a second (developers.openalex.org, "Authentication")."""
 
 from __future__ import annotations
 
@@ -16,25 +16,28 @@ class OpenAlex(StandIn):
     recipe = "OpenAlex"
     scale = 1
     rate = 10
+    """What the recipe asks for: the allowance of a day binds, not that of a second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._limit = Sliding(10, 1)
-        self._left = 100_000
+        self._limit = Sliding(100, 1)
+        self._left = 10_000
 
     def answer(self, exchange: Exchange, now: float) -> None:
         with self.lock:
             allowed = self._limit.allows(now)
             self._left -= 1
         headers = {
-            "x-ratelimit-limit": "100000",
+            "x-ratelimit-limit": "10000",
             "x-ratelimit-remaining": str(self._left),
             "x-ratelimit-reset": str(86_400 - int(now) % 86_400),
         }
-        if not allowed:
+        if not allowed or self._left < 0:
             self.violated("Rate limit exceeded")
             return self.reply(exchange, {"error": "Rate limit exceeded"}, 429, headers)
         query = query_of(exchange)
+        if query.get("api_key") != "KEY":
+            return self.reply(exchange, {"error": "API key required"}, 401, headers)
         wanted = query["filter"].removeprefix("openalex:").split("|")
         if len(wanted) > 50:
             self.violated("more than 50 ids")
