@@ -85,7 +85,7 @@ def test_a_changed_limit_keeps_what_was_counted(new_store: Callable[..., Store],
     claimed(store)
     wait = blocked(store)
     assert wait.seconds == pytest.approx(1800 - 60)
-    assert [one.tokens for one in store.stats().limits] == [1, 0, 0]
+    assert [one.tokens for one in store.stats().limits] == [0, 0]
 
 
 def store_settings(**more: Any) -> Any:
