@@ -114,8 +114,8 @@ def test_a_limit_keeps_the_tokens_it_has_when_it_is_changed() -> None:
 
 
 def test_the_rank_is_the_weight_or_with_aging_the_time_moved_by_it() -> None:
-    assert rank_of(settings(), Priority.LOW, NOW) == 3.0
-    assert rank_of(settings(priority_aging=60), Priority.LOW, NOW) == NOW + 180
+    assert rank_of(0.0, Priority.LOW, NOW) == 3.0
+    assert rank_of(60.0, Priority.LOW, NOW) == NOW + 180
 
 
 def test_the_last_attempt_is_the_one_of_that_number() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from app.sql.schema import metadata
 from app.sql.store import SQLStore
 from app.store import Outcome, Submission
 from tests.support.clock import FakeClock
-from tests.support.queueing import bury, claimed, finish, submit
+from tests.support.postgres import Postgres
+from tests.support.queueing import bury, claimed, finish, settings, submit
 from tests.support.simulation import BOOM
 
 Open = Callable[..., SQLStore]
@@ -117,11 +119,9 @@ def test_what_is_left_of_a_pruned_ingestion_is_remembered_by_nobody(
 
 
 def test_a_submission_that_is_written_is_accepted_though_the_log_cannot_be_tidied(
-    open_sql: Open, database: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if not database.startswith("sqlite"):
-        pytest.skip("PostgreSQL tidies up by itself")
-    store = open_sql()
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db"))
     store.prepare()
 
     session = Database._session
@@ -136,13 +136,12 @@ def test_a_submission_that_is_written_is_accepted_though_the_log_cannot_be_tidie
     monkeypatch.undo()
     assert store.get(ingestion.id).id_count == 200_000
     assert "the write-ahead log keeps its size" in caplog.text
+    store.close()
 
 
-def test_changing_every_row_of_a_queue_may_take_its_time(database: str) -> None:
-    if database.startswith("sqlite"):
-        pytest.skip("SQLite has no timeout for a statement")
+def test_changing_every_row_of_a_queue_may_take_its_time(postgres: Postgres) -> None:
     said: list[Any] = []
-    raw = Database(parse_url(database, "STORE"), 1, 2.0)
+    raw = Database(parse_url(postgres.new_database(), "STORE"), 1, 2.0)
     raw.define(lambda connection: said.append(connection.exec_driver_sql("SHOW statement_timeout").scalar()))
     raw.close()
     assert said == ["0"]
