@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import bindparam, func, select, update
 
 from ..config import Settings
@@ -15,21 +17,41 @@ from .rows import IngestionRow
 from .schema import IS_LIVE, NOT_IN_LINE, PARKED, READY, THIS, batches, ingestions
 from .turns import Turn
 
+MOST = 5000
+"""Batches redriven in one turn at most, so that nobody waits for it."""
+
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
 _that_wait = (*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
 _IN_LINE = select(func.sum(STARTS)).where(*_that_wait)
 _LEAVE_LINE = update(batches).where(*_that_wait).values(line=NOT_IN_LINE)
+_failed = (*_of_ingestion, batches.c.state == FAILED, batches.c.position > bindparam("after"))
+_some = (
+    select(batches.c.position, batches.c.left)
+    .where(*_failed)
+    .order_by(batches.c.position)
+    .limit(bindparam("most"))
+    .subquery()
+)
+_SOME_FAILED = select(
+    func.count(), func.max(_some.c.position), func.count(_some.c.left), func.coalesce(func.sum(_some.c.left), 0)
+)
 _REDRIVE = (
     update(batches)
-    .where(*_of_ingestion, batches.c.state == FAILED)
-    .values(state=NEW, line=bindparam("line"), attempt=0, due=bindparam("now"), rank=bindparam("of_rank"))
+    .where(*_failed, batches.c.position <= bindparam("upto"))
+    .values(
+        state=NEW,
+        line=bindparam("line"),
+        attempt=0,
+        due=bindparam("now"),
+        rank=bindparam("of_rank"),
+        caller=bindparam("of_caller"),
+    )
 )
 # A queue may have had no callers, or have forgotten this one, when the ingestion ended.
 _ENLIST = (
     update(ingestions)
     .where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("of_order"))
-    .values(caller=bindparam("of_caller")),
-    update(batches).where(*_that_wait).values(caller=bindparam("of_caller")),
+    .values(caller=bindparam("of_caller"))
 )
 _LAST_FAILED = select(batches.c.position).where(
     *_of_ingestion, batches.c.position == bindparam("last"), batches.c.state == FAILED, batches.c.left.is_(None)
@@ -41,9 +63,6 @@ _MOVE = (
 )
 _MOVE_BATCHES = (
     update(batches).where(*_of_ingestion, IS_LIVE).values(rank=bindparam("of_rank"), caller=bindparam("of_caller"))
-)
-_PARTLY_FAILED = select(func.count(batches.c.left), func.coalesce(func.sum(batches.c.left), 0)).where(
-    *_of_ingestion, batches.c.state == FAILED
 )
 
 
@@ -62,6 +81,7 @@ def cancel(
     values = {"this": turn.queue.instance, "of_order": row.order}
     if in_line := turn.connection.execute(_IN_LINE, values).scalar():
         turn.queue.lined -= 0 if row.parked else in_line
+        turn.allow(in_line)
         turn.connection.execute(_LEAVE_LINE, values)
     turn.wait(row, -row.waiting, -row.waiting_ids)
     row.cancelled, row.open, row.parked, row.retrying = True, 0, False, 0
@@ -70,32 +90,47 @@ def cancel(
     return row.snapshot(), True
 
 
-def redrive(turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *, audited: bool = True) -> Ingestion:
-    """Start the failed batches over. Raises Conflict."""
-    check_redrive(row.failed, cancelled=row.cancelled)
-    if audited:
-        note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
+class Part(NamedTuple):
+    """What a turn did to an ingestion: to how many of its batches, and after which position there may be more."""
+
+    ingestion: Ingestion
+    batches: int = 0
+    rest: int | None = None
+
+
+def redrive(
+    turn: Turn, settings: Settings, row: IngestionRow, by: str | None, after: int = -1, *, audited: bool = True
+) -> Part:
+    """Start some of the batches over that failed, those after a position. Raises Conflict, at the first of them."""
+    if after < 0:
+        check_redrive(row.failed, cancelled=row.cancelled)
+        if audited:
+            note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
+    elif row.cancelled:
+        return Part(row.snapshot())
+    values = {"this": turn.queue.instance, "of_order": row.order, "after": after, "most": MOST}
+    count, upto, partly, left = turn.connection.execute(_SOME_FAILED, values).one()
+    if not count:
+        return Part(row.snapshot())
     if row.finished_at is not None:
         row.finished_at = row.estimated_completion = None
         row.parked = turn.queue.pauses().cover(Priority(row.priority), row.owner)
-    line = PARKED if row.parked else READY
-    values = {"this": turn.queue.instance, "of_order": row.order, "now": turn.now, "of_rank": row.rank, "line": line}
-    missing = row.batch_count * row.batch_size - row.id_count
-    partly, left = turn.connection.execute(_PARTLY_FAILED, values).one()
-    ids = (row.failed - partly) * row.batch_size + left
-    if missing and turn.connection.execute(_LAST_FAILED, values | {"last": row.batch_count - 1}).first():
+    missing, last = row.batch_count * row.batch_size - row.id_count, row.batch_count - 1
+    ids = (count - partly) * row.batch_size + left
+    if missing and upto == last and turn.connection.execute(_LAST_FAILED, values | {"last": last}).first():
         ids -= missing
-    turn.connection.execute(_REDRIVE, values)
     if turn.queue.fair:
         row.caller = enlist(turn.connection, turn.queue, row)
-        for statement in _ENLIST:
-            turn.connection.execute(statement, values | {"of_caller": row.caller})
-    turn.queue.lined += 0 if row.parked else row.failed
-    turn.queue.failed -= row.failed
-    turn.wait(row, row.failed, ids)
-    row.failed = 0
+        turn.connection.execute(_ENLIST, values | {"of_caller": row.caller})
+    line = PARKED if row.parked else READY
+    starts_over = {"upto": upto, "line": line, "now": turn.now, "of_rank": row.rank, "of_caller": row.caller}
+    turn.connection.execute(_REDRIVE, values | starts_over)
+    turn.queue.lined += 0 if row.parked else count
+    turn.queue.failed -= count
+    turn.wait(row, count, ids)
+    row.failed -= count
     turn.save([row])
-    return row.snapshot()
+    return Part(row.snapshot(), count, upto if count == MOST else None)
 
 
 def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, by: str | None) -> Ingestion:
@@ -111,6 +146,7 @@ def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, 
         row.caller = enlist(turn.connection, turn.queue, row)
     turn.wait(row, waiting, ids)
     values = {"this": turn.queue.instance, "of_order": row.order, "of_rank": row.rank, "of_caller": row.caller}
+    turn.allow(waiting)
     turn.connection.execute(_MOVE, values | {"to": priority})
     turn.connection.execute(_MOVE_BATCHES, values)
     place(turn, row, parked=turn.queue.pauses().cover(priority, row.owner))

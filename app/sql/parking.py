@@ -17,6 +17,9 @@ from .wire import Values
 _MOST = 100
 """Ingestions parked or put back in one turn at most."""
 
+_ROWS = 5000
+"""So many of their batches written, the rest is for another turn."""
+
 _in_line = (ingestions.c.instance == THIS, ingestions.c.parked.is_(False))
 _OF_OWNER = (
     select(*INGESTION_COLUMNS)
@@ -67,20 +70,26 @@ _LINE = {
 """Keyed by whether they are parked; of those that are not, the next claim finds which are due."""
 
 
-def place(turn: Turn, row: IngestionRow, *, parked: bool) -> None:
-    """Take an ingestion out of the line, or back into it; its row is still to be saved."""
+def place(turn: Turn, row: IngestionRow, *, parked: bool) -> int:
+    """Take an ingestion out of the line, or back into it; its row is still to be saved.
+
+    Returns how many of its batches that takes writing.
+    """
     if row.parked == parked:
-        return
+        return 0
     waiting, ids = row.waiting, row.waiting_ids
     turn.wait(row, -waiting, -ids)
     row.parked = parked
     turn.wait(row, waiting, ids)
     row.open = int(not parked and not row.cancelled and row.cursor < row.batch_count)
-    if waiting > row.batch_count - row.cursor:
+    written = max(0, waiting - (row.batch_count - row.cursor))
+    if written:
+        turn.allow(written)
         values = {"this": turn.queue.instance, "of_order": row.order}
         lined = turn.connection.execute(_LINED, values).scalar()
         turn.queue.lined += -lined if parked else lined
         turn.connection.execute(_LINE[parked], values)
+    return written
 
 
 class Walk(NamedTuple):
@@ -122,14 +131,17 @@ def rearrange(turn: Turn, settings: Settings, walk: Walk) -> Walk:
         (statement, values), rest = kinds[0], kinds[1:]
         values = {"this": turn.queue.instance, "rank": rank, "order": order, **values}
         rows = [IngestionRow(*row) for row in turn.connection.execute(statement, values)]
-        if rows:
-            rank, order = rows[-1].rank, rows[-1].order
-        else:
+        if not rows:
             kinds, rank, order = rest, 0.0, 0
-    # Somebody may have paused or resumed in the meantime.
-    changed = [row for row in rows if row.parked != pauses.cover(Priority(row.priority), row.owner)]
-    for row in changed:
-        place(turn, row, parked=not row.parked)
+    changed, written = list[IngestionRow](), 0
+    for row in rows:
+        rank, order = row.rank, row.order
+        # Somebody may have paused or resumed in the meantime.
+        if row.parked != pauses.cover(Priority(row.priority), row.owner):
+            written += place(turn, row, parked=not row.parked)
+            changed.append(row)
+        if written > _ROWS:
+            break
     turn.save(changed)
     if any(not row.parked for row in changed):
         gate = turn.queue.gate(settings, turn.now)

@@ -268,10 +268,13 @@ class SQLStore(Store):
         return self._turns.take(cancelled)
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        def redriven(turn: Turn) -> Ingestion:
-            return controls.redrive(turn, self._settings, self._instance.find_in(turn, ingestion_id), by)
+        def redriven(turn: Turn, after: int) -> controls.Part:
+            return controls.redrive(turn, self._settings, self._instance.find_in(turn, ingestion_id), by, after)
 
-        return self._turns.take(redriven)
+        rest: int | None = -1
+        while rest is not None:
+            ingestion, _, rest = self._turns.take(partial(redriven, after=rest))
+        return ingestion
 
     def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
         def moved(turn: Turn) -> Ingestion:

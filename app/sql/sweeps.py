@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -34,6 +35,15 @@ _SAVE = (
 _FORGET = delete(sweeps).where(_here, sweeps.c.finished_at <= bindparam("forgotten"))
 
 
+class _Step(NamedTuple):
+    """What is still to be done in a step, of the first ingestion what comes `after` a position, and what was done."""
+
+    sweep: Sweep
+    ids: Sequence[str]
+    after: int = -1
+    acted: list[Ingestion] = []  # noqa: RUF012 - never changed
+
+
 class SQLSweeps(Sweeps):
     """Each change is a turn. Another process's sweep is noticed after STORE_POLL, where that is not 0."""
 
@@ -60,25 +70,45 @@ class SQLSweeps(Sweeps):
     def act(
         self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
     ) -> tuple[Sweep, list[Ingestion]] | None:
-        def act(turn: Turn) -> tuple[Sweep, list[Ingestion]] | None:
-            known = _get(turn, sweep.id)
-            if known is None or known.lease_until != sweep.lease_until:
-                return None
-            acted = [one for ingestion_id in ids if (one := self._on(turn, known, ingestion_id))]
-            return _save(turn, known.after(len(acted), cursor, turn.now, lease, last=last)), acted
+        step: _Step | None = _Step(sweep, ids)
+        while step:
+            step = self._turns.take(partial(self._act, step=step, cursor=cursor, lease=lease, last=last))
+            if step and not step.ids:
+                return step.sweep, step.acted
+        return None
 
-        return self._turns.take(act)
+    def _act(self, turn: Turn, step: _Step, cursor: int, lease: float, *, last: bool) -> _Step | None:
+        """Returns what is left of a step after this turn, None where another holds the sweep by now."""
+        known = _get(turn, step.sweep.id)
+        if known is None or known.lease_until != step.sweep.lease_until:
+            return None
+        ids, after, acted, room = step.ids, step.after, list(step.acted), controls.MOST
+        while ids and room > 0:
+            part = self._on(turn, known, ids[0], after)
+            room -= part.batches if part else 0
+            if part and part.rest is not None:
+                after = part.rest
+                continue
+            ids, after = ids[1:], -1
+            acted += [part.ingestion] if part else []
+        # How far it is counts only once all of the step is done, so that nothing is left out after a kill.
+        sweep = (
+            known._replace(lease_until=turn.now + lease)
+            if ids
+            else known.after(len(acted), cursor, turn.now, lease, last=last)
+        )
+        return _Step(_save(turn, sweep), ids, after, acted)
 
-    def _on(self, turn: Turn, sweep: Sweep, ingestion_id: str) -> Ingestion | None:
-        """Redrive or cancel an ingestion; returns None where it is refused, which changes nothing."""
+    def _on(self, turn: Turn, sweep: Sweep, ingestion_id: str, after: int) -> controls.Part | None:
+        """Redrive some of an ingestion or cancel it; returns None where it is refused, which changes nothing."""
         try:
             row = self._instance.find_in(turn, ingestion_id)
             if sweep.verb == "redrive":
-                return controls.redrive(turn, self._settings, row, sweep.by, audited=False)
+                return controls.redrive(turn, self._settings, row, sweep.by, after, audited=False)
             ingestion, new = controls.cancel(turn, self._settings, row, sweep.by, audited=False)
         except Refusal:
             return None
-        return ingestion if new else None
+        return controls.Part(ingestion) if new else None
 
     def release(self, sweep: Sweep) -> None:
         def release(turn: Turn) -> None:

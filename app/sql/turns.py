@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import case
+from sqlalchemy import case, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority, Served, ServedLog
@@ -34,6 +34,11 @@ def _lane_change(dialect: Any) -> Any:
         },
     )
 
+
+_MANY = 5000
+"""Rows that a statement can write within any STORE_TIMEOUT."""
+
+_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
 _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 
@@ -66,6 +71,11 @@ class Turn(View):
         lane = row.priority, row.order // BLOCK
         rank, change = self._lanes.get(lane, (row.rank, 0))
         self._lanes[lane] = min(rank, row.rank), change + by
+
+    def allow(self, rows: int) -> None:
+        """Let the turn write so many rows of one ingestion, even if PostgreSQL takes longer than STORE_TIMEOUT to."""
+        if rows > _MANY and not self.connection.is_sqlite:
+            self.connection.execute(_NO_TIMEOUT, {})
 
     def save(self, rows: Iterable[IngestionRow]) -> None:
         instance = self.queue.instance

@@ -1,0 +1,147 @@
+"""What concerns very many batches of an ingestion is done a little in each turn, or may take its time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter
+from app.sql import controls, parking
+from app.sql.store import SQLStore
+from app.sql.turns import Turn
+from tests.support.clock import FakeClock
+from tests.support.postgres import Postgres
+from tests.support.queueing import bury, claimed, finish, settings, submit
+
+Open = Callable[..., SQLStore]
+
+BOOM = BatchError("Boom", "x")
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "MOST", 4)
+    monkeypatch.setattr(parking, "_ROWS", 4)
+
+
+def failed(store: SQLStore, ids: int, **more: Any) -> str:
+    """Submit ids, and have all their batches fail."""
+    made = submit(store, range(ids), **more)
+    for _ in range(made.batch_count):
+        bury(store, claimed(store)[0], BOOM)
+    return made.id
+
+
+def between(store: SQLStore, monkeypatch: pytest.MonkeyPatch, *actions: Callable[[], object]) -> Callable[[], int]:
+    """Have each action follow a turn of the store; returns what counts the turns."""
+    take, turns, left = store._turns.take, [0], list(actions)
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        turns[0] += 1
+        answer = take(*arguments, **options)
+        if left:
+            left.pop(0)()
+        return answer
+
+    monkeypatch.setattr(store._turns, "take", counted)
+    return lambda: turns[0]
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_redrive_takes_a_turn_for_some_of_the_batches(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch, fair: bool
+) -> None:
+    store = open_sql(interval=0, fair=fair)
+    one = failed(store, 32)
+    turns = between(store, monkeypatch)
+    assert store.redrive(one).counts == Counts(yet_to_start=11)
+    assert turns() == 3
+    assert store.get(one).finished_at is None
+    assert store.stats().depths[Priority.MEDIUM].waiting == 11
+    assert [entry.after for entry in store.audits(10)] == [{"failed": 0}]
+    assert [ids for claim in claimed(store, 11) for ids in claim.batch.ids] == list(range(32))
+    assert store.stats().depths[Priority.MEDIUM].waiting == 0
+
+
+def test_what_fails_again_meanwhile_stays_failed(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = open_sql(interval=0), open_sql(interval=0)
+    one = failed(store, 18)
+    between(store, monkeypatch, lambda: bury(other, claimed(other)[0], BOOM))
+    assert store.redrive(one).counts == Counts(yet_to_start=5, failed=1)
+
+
+def test_a_cancel_meanwhile_ends_a_redrive(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = open_sql(interval=0), open_sql(interval=0)
+    one = failed(store, 18)
+    turns = between(store, monkeypatch, lambda: other.cancel(one))
+    assert store.redrive(one).counts == Counts(failed=2, cancelled=4)
+    assert turns() == 2
+
+
+def test_a_sweep_says_how_far_it_is_once_a_step_is_done(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_sql(interval=0)
+    all_failed = [failed(store, ids) for ids in (3, 32, 9)]
+    order = Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3)
+    store.sweeps.add(order)
+    held = store.sweeps.claim(60)
+    assert isinstance(held, Sweep)
+    cursors: list[int | None] = []
+    other = open_sql(interval=0)
+
+    def look() -> None:
+        known = other.sweeps.get("s")
+        cursors.append(known and known.cursor)
+
+    between(store, monkeypatch, look, look, look, look)
+    done = store.sweeps.act(held, all_failed, 1, 60, last=False)
+    assert done is not None
+    assert (done[0].acted, [one.id for one in done[1]]) == (3, all_failed)
+    assert cursors == [4, 4, 1]
+    assert [store.get(one).counts.failed for one in all_failed] == [0, 0, 0]
+
+
+def test_a_sweep_that_another_holds_meanwhile_stops(
+    open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = open_sql(interval=0), open_sql(interval=0)
+    one = failed(store, 32)
+    store.sweeps.add(Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 1))
+    held = store.sweeps.claim(60)
+    assert isinstance(held, Sweep)
+
+    def late() -> None:
+        clock.advance(61)
+        assert isinstance(other.sweeps.claim(60), Sweep)
+
+    between(store, monkeypatch, late)
+    assert store.sweeps.act(held, [one], 1, 60, last=False) is None
+    assert store.get(one).counts.failed == 7
+
+
+def test_a_pause_takes_a_turn_for_some_of_the_batches(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_sql(interval=0)
+    for one in [failed(store, 18, owner="nightly") for _ in range(3)]:
+        store.redrive(one)
+    pauses = Pauses(owners=frozenset(["nightly"]))
+    turns = between(store, monkeypatch)
+    store.steer("pause", lambda gate, *_: setattr(gate, "pauses", pauses), None)
+    assert turns() == 2 + 3 + 1
+    assert store.stats().depths[Priority.MEDIUM].parked == 18
+    store.steer("resume", lambda gate, *_: setattr(gate, "pauses", Pauses()), None)
+    for claim in claimed(store, 18):
+        finish(store, claim)
+
+
+@pytest.mark.parametrize(("rows", "timeout"), [(5000, "2s"), (5001, "0")])
+def test_what_writes_very_many_rows_may_take_its_time(postgres: Postgres, rows: int, timeout: str) -> None:
+    store = SQLStore(settings(store=postgres.new_database(), store_timeout=2))
+
+    def told(turn: Turn) -> Any:
+        turn.allow(rows)
+        return turn.connection.execute(text("SHOW statement_timeout"), {}).scalar()
+
+    assert store._turns.take(told) == timeout
+    store.close()
