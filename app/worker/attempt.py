@@ -24,7 +24,7 @@ from ..core import (
     refused_together,
 )
 from ..errors import HoldQueue, PermanentError, StoreUnavailable
-from ..processors import Attempt, attempting
+from ..processors import Current, attempting
 from ..store import Ended, Outcome, Store
 from .announcements import (
     announce_answered,
@@ -36,7 +36,7 @@ from .announcements import (
     named,
 )
 from .announcer import Announcer
-from .call import Completed, Failed, Held, Process, call
+from .call import Held, Process, Raised, Returned, call
 from .crew import Crew, Hand, Slot
 from .retry import RetryPolicy
 
@@ -94,7 +94,7 @@ class Attempts:
         with attempting(self._asked_by(hand)):
             result = self._call(hand)
             self._settle(hand, result)
-        return result.error if isinstance(result, Failed) else None
+        return result.error if isinstance(result, Raised) else None
 
     def put_back(self, claim: Claim) -> None:
         """Undo a claim, with what rides along; an ingestion that was cancelled in the meantime ends by that."""
@@ -122,10 +122,10 @@ class Attempts:
                 "a batch thread of %r died", self._crew.name, exc_info=True, extra=fields(hand.slot.claim.batch)
             )
 
-    def _asked_by(self, hand: Hand) -> Attempt:
+    def _asked_by(self, hand: Hand) -> Current:
         """Returns what the processor may ask while it works in a hand's thread."""
         hold, slow_down = partial(self._hold_queue, hand), partial(self._slow_down, hand)
-        return Attempt(lambda: tuple(claim.batch for claim in hand.slot.claim.all), hold, slow_down)
+        return Current(lambda: tuple(claim.batch for claim in hand.slot.claim.all), hold, slow_down)
 
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
@@ -137,13 +137,13 @@ class Attempts:
             return None
         return self._settle(hand, result)
 
-    def _call(self, hand: Hand) -> Completed | Failed | Held:
+    def _call(self, hand: Hand) -> Returned | Raised | Held:
         batches = [one.batch for one in hand.slot.claim.all]
         return call(self._process, batches, self._emitter, by_id=self._asks_once)
 
-    def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
+    def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
-        if isinstance(result, Completed):
+        if isinstance(result, Returned):
             return self._complete(hand, *result)
         if isinstance(result, Held):
             self._hold_queue(hand, result.hold)
