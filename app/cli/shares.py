@@ -32,7 +32,7 @@ def unfair(
     since: float,
     weights: Mapping[str, int],
 ) -> tuple[Lead, str] | None:
-    """Returns the first lead over a caller that waited all the while by over a turn of each, and who waited.
+    """Returns the first lead over a waiting caller that exceeds a turn of each, and that caller's name.
 
     `starts` are those at one priority, in order, and `given_back` says when each caller got turns back there. In any
     stretch in which a caller has something due, another gets at most a turn of each more, by weight (P. Goyal, H. M.

@@ -55,7 +55,7 @@ def current_batches() -> tuple[Batch, ...]:
         raise RuntimeError("There is no current batch: this thread runs no processor.") from None
 
 
-def hold_queue(seconds: float, reason: str = "the upstream asked for a pause") -> None:
+def hold_queue(seconds: float, reason: str = HoldQueue.REASON) -> None:
     """Start nothing more for `seconds`, from now on; this batch goes on, and may still complete.
 
     Raises ValueError as HoldQueue does. Where no queue is, as in a test that calls a processor, it is only logged.
