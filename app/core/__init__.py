@@ -70,7 +70,17 @@ from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
 from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
+from .validation import (
+    MEMBERS,
+    SECONDS_BELOW,
+    Checked,
+    are_ids,
+    check_priority,
+    check_request,
+    past_moment,
+    printable,
+    shown,
+)
 
 __all__ = [
     "ALL",
@@ -91,6 +101,7 @@ __all__ = [
     "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
+    "SECONDS_BELOW",
     "STEP",
     "SWEEP_MEMBERS",
     "UNIT",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from ..core import LONGEST
-from .schemas import COUNT, INT64_MAX, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
+from ..values import INT64_MAX
+from .schemas import COUNT, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
 _WHEN = "an RFC 3339 time with its offset, or seconds ago"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...callbacks import CallbackState
 from ...config import Settings
-from ...core import LONGEST, Priority
+from ...core import LONGEST, SECONDS_BELOW, Priority
 from ...receivers import LONGEST as LONGEST_URL
 from .parts import COUNT, JSON, PRIORITY, TEXT, TIME, TIME_OR_NULL, UUID, object_of, ref
 
@@ -62,7 +62,7 @@ def submitting(settings: Settings) -> JSON:
                 "deadline": {
                     "description": "When it must be able to end, else it is refused: a time, or seconds from now.",
                     "anyOf": [
-                        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e10},
+                        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": SECONDS_BELOW},
                         TIME,
                         {"type": "null"},
                     ],
