@@ -116,7 +116,7 @@ def _stop(service: Service, failed: threading.Event, wake: Callable[[], None]) -
 
 def _say_what_is_left(service: Service, which: str) -> None:
     try:
-        waiting = sum(depth.waiting for depth in service.store.stats().depths.values())
+        waiting = service.store.stats().waiting
     except StoreUnavailable as error:
         logger.warning("%sstopped; what is still queued is not known: %s", which, error)
         return
