@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
-    ALL,
     ALL_FAILURES,
     ANY,
     COMPLETED,
     FAILED,
     LOST,
     WAITING,
+    WHOLE_QUEUE,
     Answer,
     Attempt,
     Audit,
@@ -309,14 +309,14 @@ class Store(ABC):
         What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
         """
 
-    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+    def pause(self, by: str | None = None, what: Pauses = WHOLE_QUEUE) -> None:
         """Start nothing, or nothing of some priorities and callers, until `resume`; submissions are still accepted.
 
         Returns once what waits of them is parked; in a database that takes a turn for each 100 ingestions.
         """
         self.steer("pause", lambda gate, *_: gate.pause(what), by)
 
-    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+    def resume(self, by: str | None = None, what: Pauses = WHOLE_QUEUE) -> None:
         """End a pause of the queue, or of some priorities and callers."""
         self.steer("resume", lambda gate, _, now: gate.resume(now, what), by)
 

@@ -11,9 +11,9 @@ from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .fair import Retry, Turns
 from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
-from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
+from .ids import LONGEST_ID, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
-    MOST,
+    MOST_SERVED,
     Asker,
     Known,
     Mark,
@@ -45,7 +45,7 @@ from .models import (
 )
 from .owners import owner_fault
 from .pace import STEP, Pace
-from .pauses import ALL, Pauses, check_pauses
+from .pauses import WHOLE_QUEUE, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
@@ -83,7 +83,6 @@ from .validation import (
 )
 
 __all__ = [
-    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
@@ -92,10 +91,10 @@ __all__ = [
     "FAILED",
     "HOLDS",
     "HOUR",
-    "LONGEST",
+    "LONGEST_ID",
     "LOST",
     "MEMBERS",
-    "MOST",
+    "MOST_SERVED",
     "NEW",
     "NO_WAITS",
     "OF_INTERVAL",
@@ -107,6 +106,7 @@ __all__ = [
     "UNIT",
     "VERBS",
     "WAITING",
+    "WHOLE_QUEUE",
     "Accuracy",
     "Answer",
     "Answers",

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..core import LONGEST, Priority, Status, batch_count, dumps
+from ..core import LONGEST_ID, Priority, Status, batch_count, dumps
 from ..errors import Fault, InvalidRequest, StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
@@ -210,7 +210,7 @@ def make_dashboard(service: Service) -> Blueprint:
         if who.role < Role.SUBMIT:
             why = f"The key of {who.name} may look, but not submit."
             return render("refusal", who, title="Not allowed", why=why), 403
-        return render("submit", who, priorities=list(Priority), longest=LONGEST)
+        return render("submit", who, priorities=list(Priority), longest=LONGEST_ID)
 
     @blueprint.get("/submit/quote")
     @needs(Role.SUBMIT, "ids")
