@@ -87,12 +87,7 @@ class Outcome(NamedTuple):
     counted: bool = True
 
     @classmethod
-    def ack(cls, results: Sequence[str]) -> Outcome:
-        """Completes the batch."""
-        return cls(COMPLETED, results=results)
-
-    @classmethod
-    def answered(cls, results: Sequence[Answer]) -> Outcome:
+    def ack(cls, results: Sequence[Answer]) -> Outcome:
         """Completes the batch, or fails it if an id failed; the results of the others are kept."""
         return cls(FAILED if BatchError in map(type, results) else COMPLETED, results=results)
 

@@ -156,13 +156,13 @@ class Attempts:
 
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()
-        outcome = Outcome.answered(results)
+        outcome = Outcome.ack(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
         heard = self._emitter.is_heard(likely) or self._emitter.is_heard(signals.ingestion_finished)
         riders: Sequence[Ended | None] = ()
         if claim.riders:
-            others = map(Outcome.answered, of_riders)
+            others = map(Outcome.ack, of_riders)
             heard = heard or any(map(self._emitter.is_heard, (signals.batch_completed, signals.batch_failed)))
             # The slot is the leader's, so it ends last.
             riders = self._end(hand, list(zip(claim.riders, others, strict=True)))

@@ -61,7 +61,7 @@ def test_each_id_that_failed_has_its_error(new_store: Callable[..., Store], ids:
     else:
         submit(store, ids, Priority.HIGH)
     first, second = claimed(store, 2)
-    ended(store, first, Outcome.answered(['"x"', GONE, BOOM]))
+    ended(store, first, Outcome.ack(['"x"', GONE, BOOM]))
     bury(store, second, BOOM)
     later, earlier = store.failures(ids=True)
     assert later.ids == [(ids[3], BOOM)]

@@ -25,7 +25,7 @@ def mixed(store: Store, ids: list[Any], *, cancel: bool) -> str:
     done, failed, waits, _, partly = claimed(store, 5)
     finish(store, done)
     bury(store, failed, BOOM)
-    ended(store, partly, Outcome.answered(['"a"', BatchError("Failed", "gone"), '"c"']))
+    ended(store, partly, Outcome.ack(['"a"', BatchError("Failed", "gone"), '"c"']))
     store.redrive(ingestion.id)
     (again, *_) = claimed(store, 1)
     bury(store, again, BOOM)

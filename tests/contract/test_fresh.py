@@ -111,7 +111,7 @@ class TestWhatIsKnown:
     def test_is_no_failure(self, fresh: New) -> None:
         store = fresh(fresh=60)
         submit(store, [1, 2])
-        ended(store, claimed(store)[0], Outcome.answered(['"a"', GONE]))
+        ended(store, claimed(store)[0], Outcome.ack(['"a"', GONE]))
         submit(store, [3])
         bury(store, claimed(store)[0], BOOM)
         assert submit(store, [1]).status is Status.COMPLETED

@@ -173,8 +173,8 @@ class Model:
                     answers.append(GONE)
             told.append(
                 {
-                    "ack": Outcome.answered(answers),
-                    "part": Outcome.answered(answers),
+                    "ack": Outcome.ack(answers),
+                    "part": Outcome.ack(answers),
                     "bury": Outcome.bury(BOOM),
                     "retry": Outcome.retry(BOOM, 6.0),
                     "release": Outcome.release(),

@@ -134,7 +134,7 @@ class Everything(Model):
                 "bury": Outcome.bury(BOOM),
                 "retry": Outcome.retry(BOOM, 6.0),
                 "release": Outcome.release(),
-            }.get(ends) or Outcome.answered(answers)
+            }.get(ends) or Outcome.ack(answers)
             (ended,) = self.store.end_together([(claim, outcome)])
             assert ended is not None
             if claim.batch.alone and ends in ("bury", "part"):

@@ -54,7 +54,7 @@ def test_the_shared_call_of_a_process_that_died_is_asked_again_by_who_waits_for_
     (claim,) = claimed(second)
     assert [one.batch.ids for one in claim.all] == [[1], [2, 1], [1], [2]]
     assert second.stats().running == 1
-    second.end_together([(one, Outcome.answered(['"a"'] * len(one.batch.ids))) for one in claim.all])
+    second.end_together([(one, Outcome.ack(['"a"'] * len(one.batch.ids))) for one in claim.all])
     assert {second.get(one.id).status for one in lost + waits} == {Status.COMPLETED}
     assert (second.stats().running, blocked(second).reason) == (0, "empty")
 
