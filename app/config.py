@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 from .errors import ConfigError
@@ -30,14 +29,6 @@ from .values import (
     text,
     weights,
 )
-
-
-def release() -> str:
-    """Returns the version of this package, 0 where it is not installed."""
-    try:
-        return metadata.version("Flask-Ingestion")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def _setting(
