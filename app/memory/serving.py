@@ -23,8 +23,9 @@ from ..core import (
     scope_of,
     since_of,
 )
+from ..outcomes import Outcome
 from ..queue import Entry
-from ..store import Outcome, Submission
+from ..store import Submission
 from .known import KnownIds
 from .record import Record
 

@@ -24,8 +24,9 @@ from ..core import (
     refused_together,
 )
 from ..errors import HoldQueue, PermanentError, StoreUnavailable
+from ..outcomes import Ended, Outcome
 from ..processors import Current, attempting
-from ..store import Ended, Outcome, Store
+from ..store import Store
 from .announcements import (
     announce_answered,
     announce_end,

@@ -10,7 +10,7 @@ import pytest
 
 from app.core import BatchError, Priority
 from app.keys import Role
-from app.store import Outcome
+from app.outcomes import Outcome
 from tests.support.host import Host
 from tests.support.queueing import bury, claimed, ended
 from tests.support.web import Callers

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.core import BatchError, Claim, Priority, Status, Wait
 from app.errors import QuotaFull
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import ack, bury, claimed, ended, estimate_of, release, submit
 from tests.support.simulation import BOOM, EPSILON

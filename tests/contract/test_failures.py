@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import BatchError, FailureFilter, Priority, Status, Strings, group_of
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, claimed, ended, submit
 

@@ -10,7 +10,8 @@ import pytest
 from app.cli.verify import verify
 from app.core import BatchError, Claim, Status, Wait, refused_together
 from app.errors import PermanentError
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, estimate_of, finish, submit
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import BatchError, Priority, Status, Strings
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.queueing import bury, claimed, ended, finish, retry, submit
 from tests.support.simulation import BOOM
 

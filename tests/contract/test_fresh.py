@@ -9,7 +9,8 @@ import pytest
 
 from app.core import BatchError, Claim, Counts, Filter, Priority, Status, Strings, Wait
 from app.errors import BacklogFull, QuotaFull
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import ack, blocked, bury, claimed, ended, finish, proceed, release, retry, submit
 from tests.support.simulation import BOOM

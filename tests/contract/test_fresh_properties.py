@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from app.cli.verify import verify
 from app.config import Settings
 from app.core import BatchError, Claim, Ingestion, Priority, Status, Wait
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings, submit
 from tests.support.simulation import BEYOND, BOOM, EPSILON, Place, assert_rate

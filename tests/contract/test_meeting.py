@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from app.cli.verify import verify
 from app.core import WAITING, Claim, Ingestion, Priority
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.contract.test_fresh_properties import GONE, SECONDS, WORK, Event, Model
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings, submit

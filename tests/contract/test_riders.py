@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app.core import Batch, BatchError, Claim, Priority, Status, Strings, refused_together, to_lines
 from app.errors import ConfigError, PermanentError
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.clock import FakeClock
 from tests.support.queueing import (
     ack,

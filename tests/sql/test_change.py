@@ -14,12 +14,13 @@ from sqlalchemy import delete
 
 from app.core import BatchError, Priority, Status, Strings
 from app.errors import StoreUnavailable
+from app.outcomes import Outcome
 from app.sql import retention
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import metadata
 from app.sql.store import SQLStore
-from app.store import Outcome, Submission
+from app.store import Submission
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.queueing import bury, claimed, finish, settings, submit

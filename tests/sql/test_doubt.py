@@ -10,8 +10,8 @@ from app import PermanentError
 from app.core import BatchError
 from app.core.clock import SystemClock
 from app.errors import StoreUnavailable
+from app.outcomes import Ended, Outcome
 from app.sql.store import SQLStore
-from app.store import Ended, Outcome
 from tests.support.clock import FakeClock
 from tests.support.cutter import Cutter
 from tests.support.host import Host

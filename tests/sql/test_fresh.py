@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 
 from app.core import Status, Wait
+from app.outcomes import Outcome
 from app.sql.store import SQLStore
-from app.store import Outcome
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, finish, submit
 
