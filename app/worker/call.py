@@ -47,25 +47,42 @@ def call(
         for batch in batches:
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
     parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
+    result: Returned | Raised | Held | None = None
     try:
         for batch in batches:
             emitter.emit(signals.batch_started, batch=batch)
         with emitter.app.app_context():
-            if len(parts) == 1 and not by_id:
-                return Returned(process(parts[0]))
-            asked = merged(parts)
-            own, *others = parted(parts, asked, process(asked))
-            return Returned(own, others)
-    except HoldQueue as hold:
-        return Held(hold)
+            try:
+                result = _answered(process, parts, by_id=by_id)
+            except BaseException as error:
+                result = Held(error) if isinstance(error, HoldQueue) else Raised(error)
+                raise  # what is torn down with the context is told of it
     except BaseException as error:
-        for batch in batches:
-            logger.warning(
-                "attempt %d at %s failed: %s",
-                batch.attempt,
-                named(batch),
-                BatchError.of(error).message,
-                exc_info=batch is batches[0] and not isinstance(error, IngestError),
-                extra=fields(batch),
-            )
-        return Raised(error)
+        if result is None:
+            result = Raised(error)
+        elif error not in result:
+            logger.exception("the teardown of the app's context after %s raised", named(batches[0]))
+    if isinstance(result, Raised):
+        _tell(batches, result.error)
+    return result
+
+
+def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Returned:
+    if len(parts) == 1 and not by_id:
+        return Returned(process(parts[0]))
+    asked = merged(parts)
+    own, *others = parted(parts, asked, process(asked))
+    return Returned(own, others)
+
+
+def _tell(batches: Sequence[Batch], error: BaseException) -> None:
+    """Log why an attempt at each batch failed, with one traceback."""
+    for batch in batches:
+        logger.warning(
+            "attempt %d at %s failed: %s",
+            batch.attempt,
+            named(batch),
+            BatchError.of(error).message,
+            exc_info=error if batch is batches[0] and not isinstance(error, IngestError) else None,
+            extra=fields(batch),
+        )
