@@ -1,15 +1,17 @@
 """The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
-Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one is
-logged and stops nothing. A batch that ends without a call, under FRESH, has no start: its `started_at` is None, and the
-attempt took 0 seconds.
+Receivers run in the app's context, in the thread that caused the event, and should be quick. What one raises is logged
+and stops nothing; an interrupt goes on once the others were called. A batch that ends without a call, under FRESH, has
+no start: its `started_at` is None, and the attempt took 0 seconds.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import Any, Protocol
 
 from blinker import NamedSignal, Namespace
@@ -42,18 +44,28 @@ class Emitter:
     def __init__(self, name: str, app: Sender) -> None:
         self.app = app
         self._name = name
+        self._raises = False
         self._own: dict[NamedSignal, list[Callable[..., None]]] = {}
 
     def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
         """Call `observer` each time a signal is emitted, outside the app's context and without the keyword `name`."""
         self._own.setdefault(signal, []).append(observer)
 
+    def for_test(self) -> Emitter:
+        """Returns one that, as a test's framework expects, also raises what is no Exception, such as a skip."""
+        raising = copy(self)
+        raising._raises = True
+        return raising
+
     def is_heard(self, signal: NamedSignal) -> bool:
         """Returns whether a receiver of the host's is connected."""
         return bool(signal.receivers) and any(True for _ in signal.receivers_for(self.app))
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
-        """Call the observers and every receiver; an exception in one is logged and does not stop the others."""
+        """Call the observers and every receiver; what one raises is logged and does not stop the others.
+
+        Raises KeyboardInterrupt, once all were called.
+        """
         for observer in self._own.get(signal, ()):
             try:
                 observer(**keywords)
@@ -61,9 +73,21 @@ class Emitter:
                 logger.exception("an observer of %s raised", signal.name)
         if not signal.receivers:
             return
+        interrupt: BaseException | None = None
         for receiver in signal.receivers_for(self.app):
             try:
                 with self.app.app_context():
                     receiver(self.app, name=self._name, **keywords)
-            except (Exception, SystemExit):
+            except BaseException as error:
                 logger.exception("a receiver of %s raised", signal.name)
+                if self._stops(error):
+                    interrupt = error
+        if interrupt:
+            raise interrupt
+
+    def _stops(self, error: BaseException) -> bool:
+        """Returns whether what a receiver raised is meant for the thread that it ran in."""
+        if self._raises:
+            return not isinstance(error, Exception | SystemExit)
+        # Interrupts come to the main thread, which is never one of the queue's.
+        return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()

@@ -30,6 +30,7 @@ class Drain:
         process: Process,
         emitter: Emitter,
     ) -> None:
+        emitter = emitter.for_test()
         crew = Crew(name, 1, group=False, on_idle=lambda: None)
         crew.close()  # so that no attempt claims the batch after its own
         self._store = store

@@ -20,6 +20,7 @@ from app import (
     PermanentError,
     Priority,
     Status,
+    batch_completed,
     batch_failed,
     ingestion_finished,
 )
@@ -256,6 +257,29 @@ def test_an_interrupt_is_always_raised() -> None:
     host.ingestion.submit([1], "LOW")
     with pytest.raises(KeyboardInterrupt):
         host.ingestion.run_until_idle()
+
+
+def test_what_a_tests_framework_raises_in_a_receiver_is_raised_once_all_were_told() -> None:
+    class Skipped(BaseException):
+        pass
+
+    host = Trial()
+    told: list[str] = []
+
+    def skip(_: Flask, **__: Any) -> None:
+        told.append("first")
+        raise Skipped
+
+    def later(_: Flask, **__: Any) -> None:
+        told.append("second")
+
+    ingestion = host.ingestion.submit([1], "LOW")
+    batch_completed.connect(skip, host.app)
+    batch_completed.connect(later, host.app)
+    with pytest.raises(Skipped):
+        host.ingestion.run_until_idle()
+    assert sorted(told) == ["first", "second"]
+    assert host.ingestion.get(ingestion.id).status is Status.COMPLETED
 
 
 def test_a_store_that_is_gone_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
