@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import time
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar, overload
@@ -15,17 +12,15 @@ from .config import Settings
 from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock, check_pauses, check_priority
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
+from .hooks import tend
 from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service
 from .serving import will_serve
-from .store import Forkable
 from .web import add_metrics, add_reference, answer_unrouted
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
-
-_services: weakref.WeakSet[Service] = weakref.WeakSet()
 
 
 class IngestionAPI:
@@ -51,8 +46,8 @@ class IngestionAPI:
         The worker starts once there is a processor: at once if one is configured, else with `@processor`,
         else with the first request, whose ids are then only simulated. Under Flask's TESTING nothing starts by itself,
         unless AUTOSTART is set; see `run_until_idle`.
-        Raises ConfigError for a wrong setting, RuntimeError where the app already has an instance of this name, or
-        other routes where its routes would be.
+        Raises ConfigError for a wrong setting or prefix, RuntimeError where the app already has an instance of this
+        name, or a route where one of its routes would be.
         """
         name, clock = self.name, clock or SystemClock()
         if name in app.extensions:
@@ -87,10 +82,11 @@ class IngestionAPI:
         add_docs(blueprint, service)
         if root:
             answer_unrouted(blueprint, root)
+        service.open()
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service
         self._apps.add(app)
-        _services.add(service)
+        tend(service)
         if configured:
             self._configured = f"{prefix}PROCESSOR or {prefix}UPSTREAM_URL"
         if configured or self._processor:
@@ -208,33 +204,3 @@ class IngestionAPI:
     def end_hold(self, by: str | None = None) -> None:
         """End a hold that the upstream asked for, if there is one."""
         self.service.end_hold(by)
-
-
-def _before_fork() -> None:
-    for service in list(_services):
-        if isinstance(service.store, Forkable):
-            service.store.before_fork()
-
-
-def _after_fork_in_parent() -> None:
-    for service in list(_services):
-        if isinstance(service.store, Forkable):
-            service.store.after_fork_in_parent()
-
-
-def _after_fork() -> None:
-    for service in list(_services):
-        service.after_fork()
-
-
-def _stop_all() -> None:
-    services, since = list(_services), time.monotonic()
-    for service in services:
-        service.begin_shutdown()
-    # One after the other, for no thread can be started any more; yet each has only its own time, from now on.
-    for service in services:
-        service.stop(max(0.0, service.settings.shutdown_grace - (time.monotonic() - since)))
-
-
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork)
-atexit.register(_stop_all)

@@ -7,7 +7,7 @@ import threading
 import weakref
 from _thread import start_new_thread
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .callbacks import Courier
 from .config import Settings
@@ -33,12 +33,23 @@ class Collector(Protocol):
     def collect(self) -> Iterable[Any]: ...
 
 
+class Parts(NamedTuple):
+    """The store of a queue and its threads, and what cleans up after them when its app is dropped."""
+
+    store: Store
+    worker: Worker
+    sweeper: Sweeper
+    courier: Courier | None
+    clean_up_when_dropped: weakref.finalize[Any, Any]
+
+
 class Lifecycle:
     """The settings, store, worker, sweeper and courier (None where nobody is told of an end) of one queue in one app.
 
     `find_processor` is called for every batch; if it returns None, the work is only simulated. `autostart` says whether
     this process dispatches without an explicit start, and `is_tested`, asked each time, whether it is a host's test, in
-    which nothing runs by itself. Its threads and its store end with it when its app is dropped.
+    which nothing runs by itself. The store is opened by `open`, or at its first use: a forked child may have none. Its
+    threads and its store end with it when its app is dropped.
     """
 
     def __init__(
@@ -63,25 +74,72 @@ class Lifecycle:
         self._autostart = autostart
         self._is_tested = is_tested
         self._active = False
+        self._follows_parent = False
         self._is_asked = False
+        self._has_warned = False
         if isinstance(clock, SystemClock) and is_tested():
             clock.stand_still()
         if settings.tells:
             self.emitter.observe(ingestion_finished, lambda **_: self._wake_courier())
         if settings.eager:
             logger.warning("%s is set: %r runs nothing by itself", Settings.key_of(name, "eager"), name)
-        self._open()
+        self._renew()
 
-    def _open(self) -> None:
+    def _renew(self) -> None:
+        """Begin anew in this process, with nothing open."""
         self.shutting_down = False
         self._lock = threading.Lock()
-        self.store = self._open_store()
-        self.worker = Worker(self.name, self.store, self.settings, self.clock, self._run_processor, self.emitter)
-        self.sweeper = Sweeper(self.name, self.store, self.settings.lease, self.clock, self.emitter, self.worker.wake)
-        self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
-        alarms = [one.alarm for one in (self.worker, self.sweeper, self.courier) if one]
-        self._clean_up_when_dropped = weakref.finalize(self, _clean_up_elsewhere, self.store, self.worker.id, *alarms)
-        self._clean_up_when_dropped.atexit = False
+        self._parts: Parts | None = None
+
+    def open(self) -> Parts:
+        """Open the store, unless this process already has; returns it, and the threads that are not yet started.
+
+        Raises ConfigError for a store that the settings name wrongly.
+        """
+        if (parts := self._parts) is None:
+            with self._lock:
+                parts = self._parts = self._parts or self._opened()
+        return parts
+
+    def _opened(self) -> Parts:
+        store = self._open_store()
+        worker = Worker(self.name, store, self.settings, self.clock, self._run_processor, self.emitter)
+        sweeper = Sweeper(self.name, store, self.settings.lease, self.clock, self.emitter, worker.wake)
+        courier = Courier(self.name, store.outbox, self.settings, self.clock) if self.settings.tells else None
+        alarms = [one.alarm for one in (worker, sweeper, courier) if one]
+        clean_up = weakref.finalize(self, _clean_up_elsewhere, store, worker.id, *alarms)
+        clean_up.atexit = False
+        return Parts(store, worker, sweeper, courier, clean_up)
+
+    @property
+    def store(self) -> Store:
+        """The state of the queue."""
+        return self.open().store
+
+    @property
+    def worker(self) -> Worker:
+        """The worker of this process, whether it runs or not."""
+        return self.open().worker
+
+    @property
+    def sweeper(self) -> Sweeper:
+        """What carries out sweeps in this process."""
+        return self.open().sweeper
+
+    @property
+    def courier(self) -> Courier | None:
+        """What tells of ends in this process, None where nobody is told."""
+        return self.open().courier
+
+    @property
+    def would_lose(self) -> bool:
+        """Whether this process holds what no other knows of; not so of a host's test."""
+        return self._parts is not None and not self._parts.store.durable and not self.is_eager
+
+    @property
+    def running(self) -> int:
+        """How many batches run in this process."""
+        return self._parts.worker.running if self._parts else 0
 
     def ensure_started(self) -> None:
         """Start dispatching if this process should and has not been stopped."""
@@ -95,6 +153,11 @@ class Lifecycle:
                     "the worker of %r could not be started, the next request tries again: %s", self.name, error
                 )
 
+    def follow_parent(self) -> None:
+        """In a forked child that turns out to serve, start dispatching if its parent did."""
+        if self._follows_parent:
+            self.ensure_started()
+
     def start(self) -> None:
         """Start dispatching, unless already running; a worker that died starts anew.
 
@@ -106,12 +169,13 @@ class Lifecycle:
         self._start()
 
     def _start(self) -> None:
+        store, worker, sweeper, courier, _ = self.open()
         with self._lock:
-            self.worker.start()
-            if self.courier:
-                self.courier.start()
-            if self.store.durable or self.store.sweeps.latest(1):
-                self.sweeper.start()
+            worker.start()
+            if courier:
+                courier.start()
+            if store.durable or store.sweeps.latest(1):
+                sweeper.start()
             self._active, self._autostart = True, False
         if self.find_processor() is None:
             logger.warning("no processor is set for %r: ids are only simulated, nothing is fetched or sent", self.name)
@@ -147,9 +211,10 @@ class Lifecycle:
             return
         self.clock.stand_still()
         if self.store.durable:  # it was opened with the time of its database
-            self._clean_up_when_dropped.detach()
-            self.store.close()
-            self._open()
+            parts = self.open()
+            parts.clean_up_when_dropped.detach()
+            parts.store.close()
+            self._renew()
 
     def begin_shutdown(self) -> None:
         """Prepare for the end of the process: claim nothing more, and accept nothing that would be lost with it."""
@@ -159,26 +224,55 @@ class Lifecycle:
     def _stop_claiming(self) -> None:
         with self._lock:
             self._active = self._autostart = False
-            self.worker.stop_claiming()
+            if self._parts:
+                self._parts.worker.stop_claiming()
 
     def stop(self, grace: float | None = None) -> None:
         """Stop dispatching; running batches have `grace` seconds to end (None: SHUTDOWN_GRACE). Idempotent."""
         self._is_asked = False
         self._stop_claiming()
-        self.worker.stop(self.settings.shutdown_grace if grace is None else grace)
-        self.sweeper.stop(_LAST_STEP)
-        if self.courier:
-            self.courier.stop(_LAST_POST)
+        if self._parts is None:
+            return
+        _, worker, sweeper, courier, _ = self._parts
+        worker.stop(self.settings.shutdown_grace if grace is None else grace)
+        sweeper.stop(_LAST_STEP)
+        if courier:
+            courier.stop(_LAST_POST)
 
-    def after_fork(self) -> None:
-        """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
-        self._clean_up_when_dropped.detach()
-        if isinstance(self.store, Forkable):
-            self.store.disown()
-        self._open()
+    def before_fork(self) -> None:
+        """Have the store idle while the process forks."""
+        if self._parts and isinstance(self._parts.store, Forkable):
+            self._parts.store.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        """Let the store continue."""
+        if self._parts and isinstance(self._parts.store, Forkable):
+            self._parts.store.after_fork_in_parent()
+
+    def after_fork_in_child(self) -> None:
+        """Share nothing with the parent, whose threads are not here, and open nothing: most children never serve.
+
+        One that does, by a request to its app or a submission, then dispatches if its parent did.
+        """
+        if self._parts:
+            self._parts.clean_up_when_dropped.detach()
+            if isinstance(self._parts.store, Forkable):
+                self._parts.store.disown()
+        self._renew()
         if self._active:
-            self._active = False
-            self._start()
+            self._active, self._autostart, self._follows_parent = False, True, True
+
+    def warn_of_loss(self) -> None:
+        """Log, once, that what this process accepts into memory waits for a worker that it does not have."""
+        if self._has_warned or self._active or not self.would_lose:
+            return
+        self._has_warned = True
+        logger.warning(
+            "%r queues in memory, and this process runs no worker: what waits is lost at its end, unless start() is "
+            "called; %s can name a database that another process works on",
+            self.name,
+            Settings.key_of(self.name, "store"),
+        )
 
     def _run_processor(self, ids: Sequence[Id]) -> Sequence[Answer]:
         processor = self.find_processor() or simulate

@@ -75,6 +75,9 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.ensure_started()
         return refusal
 
+    # Any request of the app says that a forked child serves.
+    blueprint.before_app_request(service.follow_parent)
+
     add_login(blueprint, guard)
     add_steering(blueprint, service, guard)
 

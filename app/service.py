@@ -52,8 +52,8 @@ _CANDIDATES = 3
 class Service(Lifecycle):
     """One queue in one app, and what can be asked of it."""
 
-    def _open(self) -> None:
-        super()._open()
+    def _renew(self) -> None:
+        super()._renew()
         self._keys = KeysInUse()
 
     def submit(
@@ -95,9 +95,12 @@ class Service(Lifecycle):
             self.refused(error)
             raise
         if new:
-            self.emitter.emit(ingestion_accepted, ingestion=ingestion)
-            self.worker.added()
+            try:
+                self.emitter.emit(ingestion_accepted, ingestion=ingestion)
+            finally:  # an interrupt of the host's must not leave the worker asleep
+                self.worker.added()
             announce_served(self.store.served, self.emitter)
+            self.warn_of_loss()
         return ingestion
 
     def refused(self, error: Exception) -> None:

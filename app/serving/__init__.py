@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from .leftovers import batches, say_what_is_left
 from .logs import log_to_stderr
 from .process import will_serve
 from .tuning import tune_process
 
 __all__ = [
+    "batches",
     "log_to_stderr",
+    "say_what_is_left",
     "tune_process",
     "will_serve",
 ]

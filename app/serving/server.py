@@ -15,10 +15,11 @@ from types import FrameType
 from flask import Flask
 
 from ..config import Settings
-from ..errors import ConfigError, IngestError, StoreUnavailable
+from ..errors import ConfigError, IngestError
 from ..service import Service, services_of
 from ..web import refuse_open
 from .httpd import Server, listen, url
+from .leftovers import batches, say_what_is_left
 from .logs import log_to_stderr
 from .tuning import tune_process
 
@@ -79,7 +80,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     server.close_idle()
     grace = max(service.settings.shutdown_grace for service in services)
     running = sum(service.worker.running for service in services)
-    logger.info("%s: stopping; %s in process, with %g s to end", signals.received, _batches(running), grace)
+    logger.info("%s: stopping; %s in process, with %g s to end", signals.received, batches(running), grace)
     stops = [_Stop(service, server.wake) for service in services]
     for stop in stops:
         stop.start()
@@ -92,7 +93,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     if late := not all(stop.over for stop in stops):
         logger.error("the worker did not stop in time")
     for service in services:
-        _say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
+        say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
     return 1 if late or any(stop.failed for stop in stops) else 0
 
 
@@ -114,24 +115,6 @@ class _Stop(threading.Thread):
         finally:
             self.over = True
             self._wake()
-
-
-def _say_what_is_left(service: Service, which: str) -> None:
-    try:
-        waiting = service.store.stats().waiting
-    except StoreUnavailable as error:
-        logger.warning("%sstopped; what is still queued is not known: %s", which, error)
-        return
-    if not waiting:
-        logger.info("%sstopped; nothing was queued", which)
-    elif not service.store.durable:
-        logger.warning("%sstopped; lost with the memory: %s still queued", which, _batches(waiting))
-    else:
-        logger.info("%sstopped; %s still queued, and kept", which, _batches(waiting))
-
-
-def _batches(count: int) -> str:
-    return "1 batch" if count == 1 else f"{count} batches"
 
 
 class StopSignals:

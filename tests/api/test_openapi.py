@@ -228,14 +228,9 @@ def swept(host: Host, client: FlaskClient, method: str, path: str) -> TestRespon
 
 
 def dead(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
-    host.service.worker = Dead()  # type: ignore[assignment]
-    return client.open(path, method=method)
-
-
-class Dead:
-    """A worker whose thread ended by itself."""
-
-    state = "dead"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(host.service.worker), "state", "dead")
+        return client.open(path, method=method)
 
 
 def without_prometheus(host: Host, _: FlaskClient, method: str, path: str) -> TestResponse:

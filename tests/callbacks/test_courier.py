@@ -204,9 +204,9 @@ def test_what_the_settings_no_longer_allow_is_not_sent(make: Make, sink: Sink) -
     until(host, ingestion.id, CallbackState.SENT)
 
     later = make(webhook_url="", webhook_hosts="hooks.example.org", autostart=False)
-    later.service.store = later.service.courier._outbox = None  # type: ignore[assignment, union-attr]
     courier = later.service.courier
     assert courier is not None
+    courier._outbox = None  # type: ignore[assignment]
     callback = Callback("msg_1", ingestion.id, sink.url, "{}", 0.0, 0.0, 30.0)
     refused = courier._deliver(callback)
     assert refused.state is CallbackState.FAILED

@@ -14,8 +14,10 @@ from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
 from app.serving.process import will_serve
+from app.sql.store import SQLStore
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
+from tests.support.queueing import settings, submit
 
 HOST = "tests.support.witness"
 
@@ -167,6 +169,49 @@ def test_gunicorn_with_preload_dispatches_in_its_worker(tmp_path: Path) -> None:
             visitor.let_pass()
             arbiter.signal(signal.SIGTERM)
             assert arbiter.end() == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.realtime
+def test_with_preload_the_arbiter_dispatches_and_a_worker_joins_in_once_it_serves(
+    tmp_path: Path, witness: Path
+) -> None:
+    """What waits in a database is worked on although no request comes; any request of the host's will do."""
+    pytest.importorskip("gunicorn")
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/queue.db"))
+    submit(store, [2])
+    store.close()
+    with Gate() as gate, preloaded(f"{HOST}:app", gate, tmp_path, WITNESS=str(witness)) as arbiter:
+        port = int(arbiter.wait_for("Listening at").partition(" (")[0].rpartition(":")[2])
+        first = gate.wait()
+        assert (first.pid, first.errand) == (arbiter.process.pid, "batch [1]")
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /pid HTTP/1.0\r\n\r\n")
+            pid = int(connection.makefile().read().splitlines()[-1])
+        second = gate.wait()
+        assert (second.pid, second.errand) == (pid, "batch [2]")
+        arbiter.signal(signal.SIGKILL, group=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.realtime
+def test_with_preload_only_the_workers_dispatch_where_each_is_started(tmp_path: Path, witness: Path) -> None:
+    pytest.importorskip("gunicorn")
+    config = tmp_path / "gunicorn.conf.py"
+    config.write_text(f"import {HOST} as host\n\ndef post_fork(server, worker):\n    host.ingestion.start()\n")
+    environ = {"WITNESS": str(witness), "AUTOSTART": "0"}
+    with Gate() as gate, preloaded(f"{HOST}:app", gate, tmp_path, "--config", str(config), **environ) as arbiter:
+        visitor = gate.wait()
+        assert visitor.errand == "batch [1]"
+        assert visitor.pid != arbiter.process.pid
+        arbiter.signal(signal.SIGKILL, group=True)
+
+
+def preloaded(app: str, gate: Gate, folder: Path, *arguments: str, **environ: str) -> Command:
+    """One worker of gunicorn under `--preload`, with a queue in a database, one batch at a time in each process."""
+    environ |= {"STORE": f"sqlite:///{folder}/queue.db", "HOME": str(folder), **gate.environ}
+    bound = ("-m", "gunicorn", "--bind", "127.0.0.1:0", "--preload", *arguments, app)
+    return Command(*bound, environ=environ)
 
 
 def post(port: int, body: bytes) -> None:

@@ -34,6 +34,10 @@ class Gate:
         self.environ = {"TEST_GATE": str(self._socket.getsockname()[1])}
         self._visitors: list[Visitor] = []
 
+    def fileno(self) -> int:
+        """What `select` waits for: the next arrival."""
+        return self._socket.fileno()
+
     def wait(self) -> Visitor:
         """The next arrival."""
         visitor = Visitor(self._socket.accept()[0])

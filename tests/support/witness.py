@@ -17,6 +17,11 @@ from app import IngestionAPI
 from .gate import pass_gate
 
 app = Flask(__name__)
+app.config.update(INGEST_INTERVAL=0, INGEST_CONCURRENCY=1)
+if "STORE" in os.environ:
+    app.config.update(INGEST_STORE=os.environ["STORE"])
+if "AUTOSTART" in os.environ:
+    app.config.update(INGEST_AUTOSTART=os.environ["AUTOSTART"])
 ingestion = IngestionAPI()
 ingestion.init_app(app, url_prefix="/ingestion")
 

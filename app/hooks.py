@@ -1,0 +1,72 @@
+"""What happens to the queues of a process when it forks, and when it ends."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+import weakref
+
+from werkzeug.serving import is_running_from_reloader
+
+from .service import Service
+from .serving import batches, say_what_is_left
+
+logger = logging.getLogger("flask_ingestion")
+
+_services: weakref.WeakSet[Service] = weakref.WeakSet()
+
+
+def tend(service: Service) -> None:
+    """Have a queue follow the process through its forks, and stop with it."""
+    _services.add(service)
+
+
+def _before_fork() -> None:
+    for service in list(_services):
+        service.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for service in list(_services):
+        service.after_fork_in_parent()
+
+
+def _after_fork_in_child() -> None:
+    for service in list(_services):
+        service.after_fork_in_child()
+
+
+def _stop_all() -> None:
+    """Stop every queue, unless a server has; an interrupt ends the wait for what runs."""
+    services = [service for service in _services if not service.shutting_down]
+    for service in services:
+        service.begin_shutdown()
+    try:
+        _stop(services)
+    except KeyboardInterrupt:
+        for service in services:
+            service.stop(0)
+    for service in services:
+        if service.would_lose:
+            say_what_is_left(service, f"{service.name!r} ")
+
+
+def _stop(services: list[Service]) -> None:
+    since = time.monotonic()
+    # Somebody who has just saved a file waits for the reloader.
+    graces = [0.0 if is_running_from_reloader() else service.settings.shutdown_grace for service in services]
+    running, longest = sum(service.running for service in services), max(graces, default=0.0)
+    if running and longest:
+        logger.warning(
+            "stopping; %s in process, with %g s to end; an interrupt ends the wait", batches(running), longest
+        )
+    # One after the other, for no thread can be started any more; yet each has only its own time, from now on.
+    for service, grace in zip(services, graces, strict=True):
+        service.stop(max(0.0, grace - (time.monotonic() - since)))
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+atexit.register(_stop_all)

@@ -1,0 +1,30 @@
+"""What a service leaves in its queue when it stops, in the log."""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import StoreUnavailable
+from ..service import Service
+
+logger = logging.getLogger("flask_ingestion")
+
+
+def say_what_is_left(service: Service, which: str = "") -> None:
+    """Log what is still queued, and whether it is kept or lost; `which` begins the sentence where there are several."""
+    try:
+        waiting = service.store.stats().waiting
+    except StoreUnavailable as error:
+        logger.warning("%sstopped; what is still queued is not known: %s", which, error)
+        return
+    if not waiting:
+        logger.info("%sstopped; nothing was queued", which)
+    elif not service.store.durable:
+        logger.warning("%sstopped; lost with the memory: %s still queued", which, batches(waiting))
+    else:
+        logger.info("%sstopped; %s still queued, and kept", which, batches(waiting))
+
+
+def batches(count: int) -> str:
+    """Returns so many batches in words."""
+    return "1 batch" if count == 1 else f"{count} batches"
