@@ -17,7 +17,7 @@ from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service
 from .serving import will_serve
-from .web import add_metrics, add_reference, answer_unrouted
+from .web import add_metrics, add_reference, answer_unrouted, refuse_collisions
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -53,8 +53,8 @@ class IngestionAPI:
         if name in app.extensions:
             raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
         root = (url_prefix or "").rstrip("/")
-        if any(rule.rule == f"{root}/ingest" for rule in app.url_map.iter_rules()):
-            raise RuntimeError(f"This app already has a route {root}/ingest; give {name!r} a url_prefix of its own.")
+        if "<" in root or (root.strip("/") and not root.startswith("/")):
+            raise ConfigError(f'url_prefix must be a path without variables, such as "/ingestion", not {url_prefix!r}.')
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
         asked = settings.autostart and f"{prefix}AUTOSTART" in app.config
@@ -82,6 +82,7 @@ class IngestionAPI:
         add_docs(blueprint, service)
         if root:
             answer_unrouted(blueprint, root)
+        refuse_collisions(app, blueprint, url_prefix)
         service.open()
         app.register_blueprint(blueprint, url_prefix=url_prefix)
         app.extensions[name] = service

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
+import re
 import threading
-import time
 import weakref
+from asyncio import CancelledError
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask, current_app, g
 
-from app import ConfigError, HoldQueue, IngestionAPI, PermanentError, ingestion_finished
+from app import ConfigError, HoldQueue, IngestionAPI, PermanentError, ingestion_accepted, ingestion_finished
 from app.core.models import Priority, Status
 from app.errors import InvalidRequest
 from tests.support.clock import FakeClock
+from tests.support.command import ROOT
 from tests.support.host import BOUND, SIGNALS, Heard, Host, eventually
 
 Serve = Callable[..., Host]
-ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -119,6 +116,47 @@ class TestProcessor:
         assert seen == [host.app] * 2
         assert contexts == [False, False], "each batch has a context of its own"
         assert torn_down[:2] == [None, None]
+
+    @pytest.mark.parametrize(
+        ("error", "status", "kept"),
+        [
+            (None, Status.COMPLETED, None),
+            (PermanentError("never"), Status.FAILED, ("PermanentError", "never")),
+            (HoldQueue(5), Status.TRIGGERED, None),
+        ],
+        ids=["returned", "raised", "held"],
+    )
+    def test_a_teardown_that_raises_changes_nothing_of_it(
+        self,
+        serve: Serve,
+        caplog: pytest.LogCaptureFixture,
+        error: Exception | None,
+        status: Status,
+        kept: tuple[str, str] | None,
+    ) -> None:
+        told: list[BaseException | None] = []
+
+        def processor(ids: Sequence[int]) -> list[int]:
+            g.works = True
+            if error:
+                raise error
+            return list(ids)
+
+        def torn_down(raised: BaseException | None) -> None:
+            if g.pop("works", False):
+                told.append(raised)
+                raise OSError("the session is gone")
+
+        host = serve(processor, interval=0, backoff=0)
+        host.app.teardown_appcontext(torn_down)
+        ingestion = host.submit([1])
+        eventually(lambda: told and host.store.stats().running == 0)
+        assert (host.store.stats().hold_until is None) == (status is not Status.TRIGGERED)
+        eventually(lambda: host.ingestion.get(ingestion.id).status is status)
+        assert told == [error]
+        assert host.error(ingestion.id) == kept
+        assert "the teardown of the app's context after batch" in caplog.text
+        assert "the session is gone" in caplog.text
 
     def test_an_instance_has_one(self, serve: Serve) -> None:
         host = serve(lambda ids: list(ids))
@@ -227,6 +265,61 @@ class TestSeveral:
             IngestionAPI(name="two").init_app(app, url_prefix=two)
 
 
+class TestRoutes:
+    @pytest.mark.parametrize(
+        ("rule", "method", "ours"),
+        [
+            ("/dashboard", "GET", "/dashboard"),
+            ("/login", "POST", "/login"),
+            ("/status/<job>", "GET", "/status/<ingestion_id>"),
+            ("/status/<uuid:job>", "GET", "/status/<ingestion_id>"),
+            ("/ids/<int:number>", "GET", "/ids/<any_text:record_id>"),
+        ],
+    )
+    def test_one_of_the_host_in_the_same_place_is_refused(self, rule: str, method: str, ours: str) -> None:
+        app = make_app(TESTING=True)
+        app.add_url_rule(rule, "mine", lambda **_: "mine", methods=[method])
+        said = f"{ours} of 'ingest' and {rule} of this app (endpoint 'mine') would answer the same requests; give "
+        with pytest.raises(RuntimeError, match=re.escape(f"{said}'ingest' a url_prefix of its own.")):
+            IngestionAPI(app)
+        IngestionAPI(app, url_prefix="/ingestion")
+        assert app.test_client().get("/ingestion/queue").status_code == 200
+
+    def test_others_stay_the_hosts(self) -> None:
+        app = make_app(TESTING=True)
+        for number, (rule, method) in enumerate(
+            [("/", "GET"), ("/dashboard", "POST"), ("/docs/", "GET"), ("/status", "GET"), ("/<path:page>", "GET")]
+        ):
+            app.add_url_rule(rule, f"mine{number}", lambda **_: "mine", methods=[method])
+        IngestionAPI(app)
+        client = app.test_client()
+        assert {client.get(path).text for path in ("/", "/docs/", "/status", "/about/us")} == {"mine"}
+        assert client.post("/dashboard").text == "mine"
+        assert [client.get(path).text == "mine" for path in ("/dashboard", "/docs", "/queue")] == [False] * 3
+
+    def test_one_of_another_subdomain_is_another_place(self) -> None:
+        app = Flask("host", subdomain_matching=True)
+        app.config.update(TESTING=True, SERVER_NAME="example.org")
+        app.add_url_rule("/dashboard", "mine", lambda: "mine", subdomain="admin")
+        IngestionAPI(app)
+        assert app.test_client().get("/dashboard", base_url="http://admin.example.org").text == "mine"
+
+    def test_the_page_names_the_paths_that_are_taken(self) -> None:
+        app = Flask("host", static_folder=None)
+        app.config["TESTING"] = True
+        IngestionAPI(app)
+        taken = sorted({f"/{rule.rule.split('/')[1]}" for rule in app.url_map.iter_rules()})
+        page = " ".join((ROOT / "docs" / "embedding.md").read_text().split())
+        assert ", ".join(f"`{path}`" for path in taken[:-1]) + f" and `{taken[-1]}`" in page
+
+    @pytest.mark.parametrize("prefix", ["ingestion", "ingestion/", "/<tenant>/queue"])
+    def test_a_prefix_is_a_path_without_variables(self, prefix: str) -> None:
+        app = make_app(TESTING=True)
+        with pytest.raises(ConfigError, match=f"url_prefix must be a path without variables.*not '{prefix}'"):
+            IngestionAPI(app, url_prefix=prefix)
+        IngestionAPI(app, url_prefix="/ingestion")
+
+
 class TestSignals:
     def test_each_with_its_keywords(self, serve: Serve) -> None:
         outcomes: list[Exception | None] = [OSError("not now"), PermanentError("never"), HoldQueue(9), None]
@@ -286,7 +379,11 @@ class TestSignals:
             eventually(lambda: seen)
         assert seen == [(host.app, host.app)]
 
-    @pytest.mark.parametrize("error", [ValueError("a bad ear"), SystemExit("a bad ear")], ids=["error", "exit"])
+    @pytest.mark.parametrize(
+        "error",
+        [ValueError("a bad ear"), SystemExit("a bad ear"), CancelledError("a bad ear")],
+        ids=["error", "exit", "cancelled"],
+    )
     def test_a_receiver_that_raises_harms_nothing(
         self, serve: Serve, error: BaseException, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -302,6 +399,7 @@ class TestSignals:
         host = serve(processor, interval=0, concurrency=1, backoff=0)
         for signal in SIGNALS.values():
             signal.connect(receiver, sender=host.app)
+        after = Heard(host.app)
         with pytest.raises(InvalidRequest):
             host.submit([])
         ingestion = host.finished(host.submit([1, 2, 3, 4]).id)
@@ -312,6 +410,20 @@ class TestSignals:
         assert host.service.worker.state == "running"
         for signal in SIGNALS.values():
             assert f"a receiver of {signal.name} raised" in caplog.text
+        eventually(lambda: {word for word, _ in after.events} == set(SIGNALS), "each other receiver is called")
+
+
+def test_an_interrupt_goes_on_once_all_were_told_and_the_worker_was_woken(serve: Serve) -> None:
+    def receiver(_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    host = serve(lambda ids: list(ids), interval=0)
+    with ingestion_accepted.connected_to(receiver, sender=host.app):
+        after = Heard(host.app)
+        with pytest.raises(KeyboardInterrupt):
+            host.submit([1])
+    (told,) = after.all("accepted")
+    host.finished(told["ingestion"].id)
 
 
 def test_an_ingestion_is_moved_by_the_name_of_a_priority(serve: Callable[..., Host]) -> None:
@@ -351,162 +463,6 @@ def test_a_text_is_no_list_of_ids(serve: Callable[..., Host], ids: Any) -> None:
     with pytest.raises(InvalidRequest, match="ids must be an array of strings, not"):
         host.ingestion.submit(ids, "HIGH")
     assert host.ingestion.submit(iter(["SKU-1"]), "HIGH").id_count == 1
-
-
-FORK = """
-import os, sys, threading
-from flask import Flask
-from app import IngestionAPI, ingestion_finished
-
-app = Flask("host")
-app.config["INGEST_INTERVAL"] = 3600
-ingestion = IngestionAPI()
-ingestion.init_app(app)
-ingestion.processor(lambda ids: [os.getpid()] * len(ids))
-done = threading.Event()
-
-def finished(sender, **_):
-    done.set()
-
-ingestion_finished.connect(finished)
-
-def work(ids):
-    done.clear()
-    accepted = ingestion.submit(ids, "HIGH")
-    assert done.wait(20)
-    assert list(ingestion.results(accepted.id)) == [(one, str(os.getpid())) for one in ids]
-
-work([1])
-ingestion.submit([2, 3], "LOW")
-ingestion.pause()
-parent = ingestion.service.store
-child = os.fork()
-if not child:
-    try:
-        service = ingestion.service
-        assert service.store is not parent
-        assert service.store.stats().depths[3].waiting == 0, "the queue of the parent is not the child's"
-        assert service.worker.state == "running"
-        work([4])
-        ingestion.stop()
-        assert service.worker.state == "off"
-    except BaseException as error:
-        print("child:", repr(error), flush=True)
-        os._exit(1)
-    os._exit(0)
-_, status = os.waitpid(child, 0)
-assert status == 0
-assert ingestion.service.store is parent
-assert parent.stats().depths[3].waiting == 1
-assert len(parent.dispatches(9)) == 1
-print("good")
-"""
-
-STOPPED_BEFORE_FORK = """
-import os
-from flask import Flask
-from app import IngestionAPI
-
-ingestion = IngestionAPI(Flask("host"))
-ingestion.start()
-ingestion.stop()
-child = os.fork()
-if not child:
-    ingestion.submit([1], "LOW")
-    os._exit(ingestion.service.worker.state != "off")
-print("good" if os.waitpid(child, 0)[1] == 0 else "bad")
-"""
-
-EXIT = """
-import sys
-import threading
-from flask import Flask
-from app import IngestionAPI
-
-app = Flask("host")
-app.config["INGEST_SHUTDOWN_GRACE"] = float(sys.argv[1])
-ingestion = IngestionAPI(app)
-begun = threading.Event()
-
-@ingestion.processor
-def work(ids):
-    print("working", flush=True)
-    begun.set()
-    sys.stdin.readline()
-    print("ended", flush=True)
-
-ingestion.submit([1], "LOW")
-begun.wait()
-"""
-
-
-EXIT_OF_TWO = """
-import threading
-import time
-from flask import Flask
-from app import IngestionAPI
-
-app = Flask("host")
-begun, calls = threading.Barrier(3), []
-for name in ("one", "two"):
-    app.config.update({f"{name.upper()}_SHUTDOWN_GRACE": 1, f"{name.upper()}_INTERVAL": 0.1})
-    ingestion = IngestionAPI(name=name)
-
-    @ingestion.processor
-    def work(ids, name=name):
-        print(name, flush=True)
-        if 1 in ids:
-            begun.wait()
-            time.sleep(60)
-
-    ingestion.init_app(app, url_prefix=f"/{name}")
-    ingestion.submit(range(1, 300), "LOW")
-begun.wait()
-print(time.monotonic(), "ends", flush=True)
-"""
-
-
-def python(script: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-
-
-@pytest.mark.parametrize("script", [FORK, STOPPED_BEFORE_FORK], ids=["running", "stopped"])
-def test_a_forked_child_is_on_its_own(script: str) -> None:
-    with python(script) as process:
-        assert process.communicate(timeout=60)[0] == "good\n"
-        assert process.returncode == 0
-
-
-def test_a_process_that_ends_lets_its_running_batches_end() -> None:
-    with python(EXIT, "60") as process:
-        assert process.stdout
-        assert process.stdout.readline() == "working\n"
-        assert process.communicate("\n", timeout=60)[0] == "ended\n"
-        assert process.returncode == 0
-
-
-def test_a_process_that_ends_does_not_wait_beyond_the_grace() -> None:
-    with python(EXIT, "0") as process:
-        assert process.stdout
-        assert process.stdout.readline() == "working\n"
-        assert process.wait(timeout=60) == 0
-
-
-def test_instances_stop_together_when_their_process_ends() -> None:
-    """In real time: each has a second, from the same moment on, and nothing starts in it."""
-    with python(EXIT_OF_TWO) as process:
-        said, _ = process.communicate(timeout=60)
-        ended_at = time.monotonic()
-    *_, last, after = said.rpartition(" ends\n")
-    assert ended_at - float(said.split(" ends")[0].split("\n")[-1]) < 1.9
-    assert after.count("one") + after.count("two") <= 2, last
 
 
 def test_no_thread_is_left_behind_by_a_stop(serve: Serve) -> None:

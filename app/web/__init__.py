@@ -5,6 +5,7 @@ from __future__ import annotations
 from .answers import Answer, as_json, secure
 from .auth import Caller, Guard, add_login, needs
 from .body import read_body
+from .collisions import refuse_collisions
 from .documents import (
     attempts_document,
     failure_lines,
@@ -82,6 +83,7 @@ __all__ = [
     "queue_document",
     "quote_document",
     "read_body",
+    "refuse_collisions",
     "refuse_foreign",
     "refuse_open",
     "result_lines",
