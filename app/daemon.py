@@ -1,4 +1,4 @@
-"""A daemon thread that takes turns until it is stopped, or its app is dropped."""
+"""A daemon thread that looks for what is due until it is stopped, or its app is dropped."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ logger = logging.getLogger("flask_ingestion")
 
 
 class Daemon:
-    """What does its work in a daemon thread of its own, one turn after the other.
+    """What does its work in a daemon thread of its own, one look after the other.
 
-    The thread keeps it alive during a turn, but not between two: when its app is dropped, it is too, and the thread
+    The thread keeps it alive during a look, but not between two: when its app is dropped, it is too, and the thread
     ends once its `alarm` is called.
     """
 
@@ -42,7 +42,7 @@ class Daemon:
         return self._wake.set
 
     def wake(self) -> None:
-        """Take a turn now, because something changed."""
+        """Look now, because something changed."""
         self._wake.set()
 
     def start(self) -> None:
@@ -74,8 +74,8 @@ class Daemon:
     def _leave(self) -> None:
         """Take leave of others, before the thread ends; a start may still come in between."""
 
-    def _turn(self) -> tuple[bool, float | None]:
-        """Returns whether there is another turn, and in how many seconds, None for when woken."""
+    def _step(self) -> tuple[bool, float | None]:
+        """Returns whether there is another look, and in how many seconds, None for when woken."""
         # Cleared before the look, so that a change during it is not missed.
         self._wake.clear()
         try:
@@ -104,7 +104,7 @@ class Daemon:
 
 def _run(reference: weakref.ref[Daemon], wake: threading.Event, clock: Clock) -> None:
     while (daemon := reference()) is not None:
-        more, seconds = daemon._turn()
+        more, seconds = daemon._step()
         del daemon
         if not more:
             return

@@ -9,7 +9,7 @@ from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
-from .fair import Retry, Turns
+from .fair import CallerTurns, Retry
 from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
@@ -110,6 +110,7 @@ __all__ = [
     "ByTurns",
     "Call",
     "CallerDepth",
+    "CallerTurns",
     "Change",
     "Checked",
     "Claim",
@@ -167,7 +168,6 @@ __all__ = [
     "Timeline",
     "Timing",
     "TokenBucket",
-    "Turns",
     "Wait",
     "WorkerReport",
     "add_stops",

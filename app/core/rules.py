@@ -13,7 +13,7 @@ from ..errors import Conflict
 from ..limits import Limit
 from .concurrency import Concurrency
 from .limiter import Limiter
-from .limits import OF_INTERVAL, OF_UPSTREAM, buckets_of, limiter_of, state_of
+from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of, token_buckets
 from .models import Priority, Status
 from .pace import Pace
 from .pauses import ALL, Pauses
@@ -67,10 +67,10 @@ class Gate:
 
     @classmethod
     def of(
-        cls, settings: Settings, now: float, full_at: float = -math.inf, levels: Mapping[str, Any] | None = None
+        cls, settings: Settings, now: float, full_at: float = -math.inf, kept: Mapping[str, Any] | None = None
     ) -> Gate:
-        """Returns the gate whose limits are as `kept` told, neither paused nor held."""
-        known = dict(levels or {})
+        """Returns the gate with what `kept` wrote; the whole queue is neither paused nor held."""
+        known = dict(kept or {})
         pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
         pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
         known.pop(_PAUSES, None)
@@ -94,31 +94,31 @@ class Gate:
 
     def kept(self) -> tuple[float, dict[str, Any]]:
         """Returns what must survive a restart beside pauses and holds: a moment, and JSON."""
-        full_at, levels = state_of(self.limiter)
-        levels |= self.others
+        full_at, kept = state_of(self.limiter)
+        kept |= self.others
         if self.pace.interval:
-            levels[_PACE] = self.pace
+            kept[_PACE] = self.pace
         if self.rates.since:
-            levels[_RATES] = self.rates
+            kept[_RATES] = self.rates
         if self.pauses:
-            levels[_PAUSES] = self.pauses.kept()
+            kept[_PAUSES] = self.pauses.kept()
         if self.concurrency:
-            levels[_CONCURRENCY] = self.concurrency
+            kept[_CONCURRENCY] = self.concurrency
         if self.order_since:
-            levels[_ORDER] = self.order_since
-        return full_at, levels
+            kept[_ORDER] = self.order_since
+        return full_at, kept
 
     def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
         """Go by other rates from now on; each limit keeps the tokens that it has."""
-        before, after = buckets_of(self.limiter), rates.apply(settings)
-        full_at, levels = self.kept()
+        before, after = token_buckets(self.limiter), rates.apply(settings)
+        full_at, kept = self.kept()
         if after.interval != before[OF_INTERVAL].interval or after.burst != before[OF_INTERVAL].burst:
             full_at = carried(before[OF_INTERVAL], after.interval, after.burst, now)
         for one in after.limits:
             if isinstance(one, Limit):
-                levels[one.name] = carried(before[one.name], one.interval, one.capacity, now)
+                kept[one.name] = carried(before[one.name], one.interval, one.capacity, now)
         self.rates = rates._replace(since=now)
-        changed = Gate.of(settings, now, full_at, levels | {_RATES: self.rates})
+        changed = Gate.of(settings, now, full_at, kept | {_RATES: self.rates})
         self.limiter, self.pace = changed.limiter, changed.pace
 
     def slowed_to(self, settings: Settings, now: float) -> float:
@@ -137,9 +137,9 @@ class Gate:
         if claimed_at <= self.pace.since:
             return None
         self.pace = self.pace.slower(self.rates.apply(settings), now)
-        full_at, levels = self.kept()
-        levels[OF_UPSTREAM] = now + self.pace.interval
-        self.limiter = Gate.of(settings, now, full_at, levels).limiter
+        full_at, kept = self.kept()
+        kept[OF_UPSTREAM] = now + self.pace.interval
+        self.limiter = Gate.of(settings, now, full_at, kept).limiter
         return self.pace.interval
 
     def pause(self, what: Pauses = ALL) -> None:
@@ -196,14 +196,14 @@ class Gate:
         return "hold" if last == self.hold_until else "token"
 
 
-def pauses_of(levels: Mapping[str, Any]) -> Pauses:
+def pauses_of(kept: Mapping[str, Any]) -> Pauses:
     """Returns the pauses in what a gate `kept`."""
-    return Pauses.of(*levels.get(_PAUSES, ((), ())))
+    return Pauses.of(*kept.get(_PAUSES, ((), ())))
 
 
-def concurrency_of(levels: Mapping[str, Any]) -> Concurrency:
+def concurrency_of(kept: Mapping[str, Any]) -> Concurrency:
     """Returns the counts of batches at once in what a gate `kept`."""
-    return Concurrency(*levels.get(_CONCURRENCY, ()))
+    return Concurrency(*kept.get(_CONCURRENCY, ()))
 
 
 def may_be_early(settings: Settings) -> bool:

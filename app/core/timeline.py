@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from .fair import Turns
+from .fair import CallerTurns
 from .limiter import Limiter
 from .line import BatchPlace, Line
 from .models import Priority
@@ -35,7 +35,7 @@ class Prospect(NamedTuple):
     retrying: int
     started: Sequence[float]
     parked: bool = False
-    turns: Turns | None = None
+    turns: CallerTurns | None = None
 
 
 class Span(NamedTuple):
@@ -93,7 +93,7 @@ class Timeline(NamedTuple):
                     at = run.at(nth)
         return max(at, self.slots.free_at(nth))
 
-    def added(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> Span:
+    def added(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> Span:
         """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it.
 
         Where callers take `turns`, by these.
@@ -117,7 +117,7 @@ class Timeline(NamedTuple):
         return self.added(ahead, nth + 1, place, turns).last - self.now
 
     def batch_start(
-        self, place: Place, ahead: int, before: int, due: float | None, turns: Turns | None = None
+        self, place: Place, ahead: int, before: int, due: float | None, turns: CallerTurns | None = None
     ) -> float | None:
         """Returns when a waiting batch should start, None while the queue is paused.
 
@@ -134,7 +134,7 @@ class Timeline(NamedTuple):
 
     def quotes(
         self,
-        line: Callable[[Priority], tuple[int, Place, Turns | None]],
+        line: Callable[[Priority], tuple[int, Place, CallerTurns | None]],
         count: int,
         is_parked: Callable[[Priority], bool],
     ) -> dict[Priority, Quote]:
@@ -154,7 +154,7 @@ class Timeline(NamedTuple):
                 found[priority] = Quote(span.nth, self._known(span.first), last, self.early)
         return found
 
-    def completion(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> float | None:
+    def completion(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> float | None:
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
         return self._known(self.added(ahead, count, place, turns).last + self.slots.service)
 
@@ -230,7 +230,7 @@ class Timeline(NamedTuple):
         slots = self.slots.free_at(first_nth), self.slots.free_at(last_nth)
         return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
 
-    def _by_turns(self, turns: Turns, count: int, *, fresh: bool = True) -> Span:
+    def _by_turns(self, turns: CallerTurns, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as for `_span`."""
         retries = turns.retries(_EXACT + 1)
         if not retries:

@@ -12,6 +12,7 @@ from ..core import (
     BatchPlace,
     ByTurns,
     CallerDepth,
+    CallerTurns,
     Depth,
     Estimate,
     InOrder,
@@ -21,13 +22,12 @@ from ..core import (
     Prospect,
     Slots,
     Timeline,
-    Turns,
     caller_of,
     may_be_early,
     rank_of,
 )
 from ..queue import Entry
-from .backlog import place
+from .backlog import place_of
 from .fair import FairQueue
 from .record import Record
 
@@ -53,7 +53,7 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
 
 def line_of(
     state: MemoryState, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, Turns | None]:
+) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(state.settings.priority_aging, priority, now), state.order + 1
     if state.fair is None:
@@ -64,13 +64,13 @@ def line_of(
 
 def prospect_of(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
-    where = place(record)
+    place = place_of(record)
     started = [lease.claim.claimed_at for lease in state.leases if lease.record is record]
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
-        return Prospect(where, state.backlog.ahead(where), waiting, retrying, started, parked)
-    turns = state.fair.turns(record.priority, record.owner, where, state.aside)
-    return Prospect(where, 0, waiting, retrying, started, parked, turns)
+        return Prospect(place, state.backlog.ahead(place), waiting, retrying, started, parked)
+    turns = state.fair.turns(record.priority, record.owner, place, state.aside)
+    return Prospect(place, 0, waiting, retrying, started, parked, turns)
 
 
 def _next_batches(state: MemoryState, now: float) -> Line[tuple[Record, int]]:

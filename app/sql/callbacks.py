@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
-from ..callbacks import Backlog, Callback, CallbackState, Delivery, Outbox
+from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
 from .database import Database
 from .instance import Instance, View
 from .rows import IngestionRow
@@ -79,14 +79,14 @@ class SQLOutbox(Outbox):
     def redrive(self, ingestion_id: str) -> int:
         return self._turns.take(lambda turn: _redrive(turn, ingestion_id))
 
-    def backlog(self) -> Backlog:
+    def unsent(self) -> Unsent:
         queue, _ = self._instance.look()
 
         def count(state: CallbackState) -> int:
             found = self._database.glance(_COUNT, {"this": queue.instance, "of_state": state.value})
             return int(found[0])
 
-        return Backlog(count(CallbackState.PENDING), count(CallbackState.FAILED))
+        return Unsent(count(CallbackState.PENDING), count(CallbackState.FAILED))
 
     def prune(self) -> None:
         queue, now = self._instance.look()

@@ -103,7 +103,7 @@ class Ends:
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
         self._attempts: list[Values] = []
-        self._calls: list[known.Call] = []
+        self._calls: list[known.CallEnd] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
@@ -180,7 +180,7 @@ class Ends:
         of_batch = ids_of(self._turn, row, position, 1, part)
         told = answers_told(outcome.state, len(asked), outcome.results)
         scope = scope_of(self._settings, row.owner)
-        self._calls.append(known.Call(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
+        self._calls.append(known.CallEnd(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
 
     def write(self) -> None:
         if self._calls:

@@ -12,6 +12,7 @@ from ..config import Settings
 from ..core import (
     Accuracy,
     Batch,
+    CallerTurns,
     Depth,
     Estimate,
     InOrder,
@@ -21,7 +22,6 @@ from ..core import (
     Priority,
     Prospect,
     Quote,
-    Turns,
     rank_of,
     statuses,
 )
@@ -106,7 +106,7 @@ def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None
 
 def line(
     view: View, settings: Settings, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, Turns | None]:
+) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(view.queue.aging, priority, now), view.queue.orders + 1
     if view.queue.aging:
@@ -118,7 +118,7 @@ def line(
 
 def turns(
     view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, new: bool = False
-) -> Turns | None:
+) -> CallerTurns | None:
     """Returns what is counted of the turns of an ingestion, or a `new` one; None where callers take none."""
     if not view.queue.fair:
         return None

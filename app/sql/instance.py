@@ -1,4 +1,4 @@
-"""One named instance in the database: its limiter's row, and the time."""
+"""One named instance in the database: its row, and the time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ing
 
 @dataclass
 class View:
-    """One snapshot: the limiter's state and the time, in epoch seconds."""
+    """One snapshot: the queue's row and the time, in epoch seconds."""
 
     connection: Wire
     queue: QueueRow
@@ -55,7 +55,7 @@ class View:
         return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
     def ids(self, row: IngestionRow, part: slice) -> Ids:
-        """Returns a part of an ingestion's ids, which are strings, or many."""
+        """Returns a part of an ingestion's ids from the shelf: for strings, and for many integers."""
         return self.shelf.slice(self.connection, self.queue.instance, row, part)
 
 
@@ -107,23 +107,23 @@ class Instance:
             raise StoreUnavailable(str(error)) from error
 
     def look(self) -> tuple[QueueRow, float]:
-        """Returns the limiter's row and the time, without a lock."""
+        """Returns the queue's row and the time, without a lock."""
         self.ready()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
     def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:
-        """Lock the limiter's row, waiting for other transactions; returns it and the time, read after that."""
-        state, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
+        """Lock the queue's row, waiting for other transactions; returns it and the time, read after that."""
+        queue, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
         began = time.monotonic()
-        return state, self._now or (lambda: then + time.monotonic() - began)
+        return queue, self._now or (lambda: then + time.monotonic() - began)
 
     def view(self, connection: Wire) -> View:
-        """Returns the limiter's row and the time, in the snapshot of a connection."""
+        """Returns the queue's row and the time, in the snapshot of a connection."""
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
     def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        """Returns that, with an ingestion. Raises UnknownIngestion."""
+        """Returns the view of a connection's snapshot, and an ingestion in it. Raises UnknownIngestion."""
         found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
@@ -132,7 +132,7 @@ class Instance:
         return view, self._remembered(IngestionRow(*found[:count]), view.now)
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
-        """Returns an ingestion, in a snapshot that already has the limiter's row. Raises UnknownIngestion."""
+        """Returns an ingestion, in a snapshot that already has the queue's row. Raises UnknownIngestion."""
         found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
@@ -151,8 +151,8 @@ class Instance:
         if row is None:
             self.is_prepared = False
             raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; the next call adds it.")
-        state = QueueRow(*row[: len(QUEUE_NAMES)])
-        return state, self._now() if self._now else float(row[-1])
+        queue = QueueRow(*row[: len(QUEUE_NAMES)])
+        return queue, self._now() if self._now else float(row[-1])
 
 
 def _rank_anew(connection: Connection, instance: int, aging: float) -> None:

@@ -47,9 +47,9 @@ _GIVE_UP = (
 _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 0, lanes.c.block < bindparam("current"))
 
 
-def has_old(database: Database, state: QueueRow, forgotten: float) -> bool:
+def has_old(database: Database, queue: QueueRow, forgotten: float) -> bool:
     """Returns whether anything ended at or before `forgotten`."""
-    return database.glance(_OLD, {"this": state.instance, "forgotten": forgotten}) is not None
+    return database.glance(_OLD, {"this": queue.instance, "forgotten": forgotten}) is not None
 
 
 def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:

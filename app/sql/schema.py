@@ -371,7 +371,7 @@ minutes = Table(
 )
 """How many batches started in a minute, and its other figures as `minutes` packs them, once it is over.
 
-The limiter's row has those of the current one.
+The queue's row has those of the current one.
 """
 
 changes = Table(

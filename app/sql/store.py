@@ -78,7 +78,7 @@ _BIG = 1_000_000
 
 
 class SQLStore(Store):
-    """Every call is one transaction; locking the limiter's row first serializes all writers.
+    """Every call is one transaction; locking the queue's row first serializes all writers.
 
     Time is the database's, or the `clock`'s if one is given, as in tests.
     """
@@ -337,14 +337,14 @@ class SQLStore(Store):
         return self._read(minutes.last_hour)
 
     def prune(self) -> int:
-        state, now = self._instance.look()
+        queue, now = self._instance.look()
         forgotten = self._instance.forgotten
-        count, more = 0, retention.has_old(self._database, state, forgotten(now))
+        count, more = 0, retention.has_old(self._database, queue, forgotten(now))
         while more:
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
-        self._rearrange(more=bool(state.pauses() or state.parked))
-        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, state, now)):
+        self._rearrange(more=bool(queue.pauses() or queue.parked))
+        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, queue, now)):
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
         return count

@@ -100,4 +100,4 @@ def test_minutes_that_nobody_reads_are_gone(open_sql: Open, clock: FakeClock, ro
         clock.advance(60)
         finish(store, claimed(store)[0])
     assert len(store.minutes()) == HOUR
-    assert rows(minutes) == HOUR - 1  # and the latest in the limiter's row
+    assert rows(minutes) == HOUR - 1  # and the latest in the queue's row
