@@ -142,5 +142,5 @@ def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) ->
         turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None
     if fingerprint != submission.fingerprint:
-        raise KeyReused(f"The idempotency key {submission.key!r} was used with another request.")
+        raise KeyReused(submission.key)
     return row.snapshot()
