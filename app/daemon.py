@@ -12,6 +12,9 @@ from .core import Clock
 
 logger = logging.getLogger("flask_ingestion")
 
+TROUBLE_MAX = 10.0
+"""Most seconds between two tries while the store cannot be reached."""
+
 
 class Daemon:
     """What does its work in a daemon thread of its own, one look after the other.
@@ -35,6 +38,7 @@ class Daemon:
         self._over = threading.Event()
         self._died = False
         self._thread: threading.Thread | None = None
+        self._trouble = 0.0
 
     @property
     def alarm(self) -> Callable[[], None]:
@@ -60,12 +64,25 @@ class Daemon:
             thread.start()
             self._thread = thread
 
+    def _end_soon(self) -> threading.Thread | None:
+        """Have it end after the look under way; returns the thread to wait for, None where there is none."""
+        with self._lock:
+            thread = self._thread
+            self._stopping.set()
+            self._wake.set()
+        return None if thread is threading.current_thread() else thread
+
     def _open(self) -> None:
         """Get ready for a start. Called with the lock held."""
 
     def _look(self) -> float | None:
         """Do what is due; returns in how many seconds to look again, None for when woken."""
         raise NotImplementedError
+
+    def _next_try(self) -> float:
+        """Returns in how many seconds to try again, because the store cannot be reached: twice as many each time."""
+        self._trouble = min(TROUBLE_MAX, self._trouble * 2 or 0.5)
+        return self._trouble
 
     def _may_end(self) -> bool:
         """Returns whether nothing is left to do before it stops."""
