@@ -29,7 +29,7 @@ from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
-from .measure import Measured
+from .measure import MISSES, Measured
 from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
 from .models import (
     LOST,
@@ -50,7 +50,9 @@ from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
     Gate,
+    LimitedBy,
     Wait,
+    WaitReason,
     check_cancel,
     check_move,
     check_redrive,
@@ -68,7 +70,7 @@ from .slots import Slots
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
-from .timeline import Prospect, Timeline
+from .timeline import EXACT_RETRIES, Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
 
@@ -79,12 +81,14 @@ __all__ = [
     "ASK_AGAIN",
     "CHANGES",
     "COMPLETED",
+    "EXACT_RETRIES",
     "FAILED",
     "HOLDS",
     "HOUR",
     "LONGEST",
     "LOST",
     "MEMBERS",
+    "MISSES",
     "MOST",
     "NEW",
     "NO_WAITS",
@@ -134,6 +138,7 @@ __all__ = [
     "Kind",
     "Known",
     "Level",
+    "LimitedBy",
     "Limiter",
     "Line",
     "Mark",
@@ -169,6 +174,7 @@ __all__ = [
     "Timing",
     "TokenBucket",
     "Wait",
+    "WaitReason",
     "WorkerReport",
     "add_stops",
     "admit",

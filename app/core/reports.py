@@ -11,7 +11,7 @@ from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
-from .rules import Gate, Waiting
+from .rules import Gate, Waiting, WaitReason
 
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""
@@ -107,7 +107,7 @@ class Stats(NamedTuple):
     now: float
     paused: bool
     hold_until: float | None
-    waiting_on: str | None
+    waiting_on: WaitReason | None
     tokens: int
     next_token_at: float
     running: int

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from ..config import Settings
 from ..errors import Conflict
@@ -23,15 +23,18 @@ _PACE, _RATES, _PAUSES, _ORDER = "pace", "rates", "pauses", "order_since"
 _CONCURRENCY = "concurrency"
 
 
-class Wait(NamedTuple):
-    """Why nothing may start, and in how many seconds to try again (None: once something changes).
+WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"]
+"""Why nothing may start; `answer` says that all that waits has ids which others ask just now."""
 
-    `reason` is one of `paused`, `hold`, `empty`, `answer`, `retry`, `slots`, `connections` and `token`; `answer` says
-    that all that waits has ids which others ask just now.
-    """
+LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "slots"]
+"""The last condition that a start waited for."""
+
+
+class Wait(NamedTuple):
+    """Why nothing may start, and in how many seconds to try again (None: once something changes)."""
 
     seconds: float | None
-    reason: str
+    reason: WaitReason
 
 
 class Waiting(Protocol):
@@ -184,7 +187,7 @@ class Gate:
             return Wait(token_at - now, "token")
         return None
 
-    def limited_by(self, *, fresh: bool, due: float, token_at: float, was_full: bool) -> str:
+    def limited_by(self, *, fresh: bool, due: float, token_at: float, was_full: bool) -> LimitedBy:
         """Returns the last of the conditions that a start waited for."""
         if was_full:
             return "slots"

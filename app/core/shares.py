@@ -155,11 +155,10 @@ class Shares:
 class Rota:
     """The callers at one priority that have something due, by turn, or as they ride. Each step costs O(log callers)."""
 
-    def __init__(self, shares: Shares, callers: Iterable[str] = (), *, to_ride: bool = False) -> None:
+    def __init__(self, shares: Shares, *, to_ride: bool = False) -> None:
         self._turn = shares.turn_to_ride if to_ride else shares.turn
-        self._turns = {caller: self._turn(caller) for caller in callers}
-        self._heap = list(self._turns.values())
-        heapq.heapify(self._heap)
+        self._turns: dict[str, CallerTurn] = {}
+        self._heap: list[CallerTurn] = []
 
     def add(self, caller: str) -> None:
         """Put a caller in, or move one whose turn is earlier now."""

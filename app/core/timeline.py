@@ -17,7 +17,7 @@ from .slots import Slots
 T = TypeVar("T")
 _FIRST: Place = (-math.inf, 0)
 
-_EXACT = 500
+EXACT_RETRIES = 500
 """How many retries are simulated one by one; with more, a batch that waits for its retry gets a lower bound."""
 
 
@@ -87,7 +87,7 @@ class Timeline(NamedTuple):
         at = self.earliest(nth)
         if nth >= ready:
             # There may be a gap before that, until a retry falls due.
-            retries = [(due, 0) for due, _ in self.aside.soonest(_EXACT)]
+            retries = [(due, 0) for due, _ in self.aside.soonest(EXACT_RETRIES)]
             for run in runs(self.limiter, max(self.now, self.not_before), (ready,), retries):
                 if run.nth <= nth < run.nth + run.size:
                     at = run.at(nth)
@@ -217,8 +217,8 @@ class Timeline(NamedTuple):
         aside = self.aside.due_by(math.inf, end) - aside_ahead
         if not aside:
             return self._in_line(self._number(ahead, first), self._number(ahead + count - 1, end))
-        retries = self.aside.soonest(_EXACT + 1)
-        if len(retries) > _EXACT:
+        retries = self.aside.soonest(EXACT_RETRIES + 1)
+        if len(retries) > EXACT_RETRIES:
             span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
             return _no_sooner(span, *self.aside.bounds(first, end), fresh=fresh)
         ahead, ready = ahead - aside_ahead, count - aside
@@ -232,10 +232,10 @@ class Timeline(NamedTuple):
 
     def _by_turns(self, turns: CallerTurns, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as for `_span`."""
-        retries = turns.retries(_EXACT + 1)
+        retries = turns.retries(EXACT_RETRIES + 1)
         if not retries:
             return self._in_line(*turns.ends(count))
-        since, exact = max(self.now, self.not_before), len(retries) <= _EXACT
+        since, exact = max(self.now, self.not_before), len(retries) <= EXACT_RETRIES
         if exact and (played := turns.played(self.limiter, since, self.waiting, count, retries)):
             first, last = played
             start, end = max(first.at, self.slots.free_at(first.nth)), max(last.at, self.slots.free_at(last.nth))

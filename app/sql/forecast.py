@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, or_, select
 
 from ..config import Settings
 from ..core import (
+    MISSES,
     Accuracy,
     Batch,
     CallerTurns,
@@ -79,7 +80,7 @@ _MISSES = (
     select(ingestions.c.miss)
     .where(ingestions.c.instance == THIS, IS_FINISHED, ingestions.c.miss.is_not(None))
     .order_by(ingestions.c.finished_at.desc())
-    .limit(1000)
+    .limit(MISSES)
 )
 
 
