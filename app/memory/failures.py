@@ -43,8 +43,6 @@ def _failure(spot: Spot, record: Record, *, ids: bool) -> Failure | None:
     error = record.details.errors[position]
     failed: list[tuple[int | str, BatchError]] = []
     if ids:
-        size = record.batch_size
-        of_batch: Sequence[int | str] = record.ids[position * size : (position + 1) * size].tolist()
-        told = record.answers(position).told(FAILED, error)
-        failed = [(one, answer) for one, answer in zip(of_batch, told, strict=True) if isinstance(answer, BatchError)]
+        told = zip(record.ids_of(position), record.answers(position).told(FAILED, error), strict=True)
+        failed = [(one, answer) for one, answer in told if isinstance(answer, BatchError)]
     return Failure(spot, record.id, record.priority, record.owner, error, failed)

@@ -12,7 +12,7 @@ from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
 from .picks import PROMOTE, Candidate, first_due
 from .riders import riding
-from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches, some_of
+from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batch_key, batches, dispatches, some_of
 from .serving import Serving
 from .turns import Turn
 from .wire import Values
@@ -160,8 +160,7 @@ def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> 
             key = {"instance": instance, "order": row.order, "position": candidate.position, "rank": row.rank}
             fresh.append(values | key)
         else:
-            key = {"of_instance": instance, "of_order": row.order, "of_position": candidate.position}
-            again.append(values | key)
+            again.append(values | batch_key(instance, row.order, candidate.position))
     if fresh:
         turn.connection.each(_FRESH, fresh)
     if again:

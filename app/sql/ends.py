@@ -27,7 +27,7 @@ from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions, some_of
+from .schema import ASIDE, BATCH_KEY, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions, some_of
 from .turns import Turn
 from .wire import Values
 
@@ -197,7 +197,7 @@ class Ends:
     def _enlist(self) -> None:
         """Set whose the batches are that got in line."""
         in_line = [
-            {name: values[name] for name in ("of_instance", "of_order", "of_position")} | {"caller": row.caller}
+            {name: values[name] for name in BATCH_KEY} | {"caller": row.caller}
             for values in self._batches.values()
             if values["line"] != NOT_IN_LINE and (row := self._rows[values["of_order"]]).caller is not None
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, literal_column, select, tuple_
 
 from ..core import FAILED, BatchError, Failure, FailureFilter, Id, Priority, Spot
 from .answers import answers_of
@@ -13,7 +13,7 @@ from .ids import slice_of
 from .instance import View
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import batches, ids, ingestions
+from .schema import batches, ids, ingestions, remembered
 
 PAGE = 1000
 """Batches read at once."""
@@ -76,9 +76,9 @@ def _read(view: View, statement: Select[Any], where: FailureFilter, after: Spot 
 
 def _wanted(view: View, where: FailureFilter, forgotten: float) -> Iterator[Any]:
     this = view.queue.instance
-    remembered = or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > forgotten)
     # Spelled out, not bound, so that the index of such batches is used.
-    yield from (batches.c.instance == this, batches.c.state == literal_column(str(FAILED)), remembered)
+    yield from (batches.c.instance == this, batches.c.state == literal_column(str(FAILED)))
+    yield remembered(ingestions, forgotten)
     yield batches.c.finished_at.is_not(None)
     equal: tuple[tuple[ColumnElement[Any], Any], ...] = (
         (ingestions.c.priority, where.priority and where.priority.value),

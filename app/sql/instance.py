@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
 
@@ -20,6 +20,8 @@ from .schema import BLOCK, BY_LEASE, IS_LIVE, THIS, batches, ingestions, lanes, 
 from .shelf import Shelf
 from .tables import keep_out_older, prepare
 from .wire import Wire
+
+T = TypeVar("T")
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
@@ -117,13 +119,26 @@ class Instance:
         began = time.monotonic()
         return queue, self._now or (lambda: then + time.monotonic() - began)
 
-    def view(self, connection: Wire) -> View:
-        """Returns the queue's row and the time, in the snapshot of a connection."""
+    def read(self, work: Callable[[View], T]) -> T:
+        """Returns what `work` returns, in one snapshot."""
+        self.ready()
+        return self._database.read(lambda connection: work(self._view(connection)))
+
+    def read_one(self, ingestion_id: str, work: Callable[[View, IngestionRow], T]) -> T:
+        """Returns what `work` returns of an ingestion, in one snapshot. Raises UnknownIngestion."""
+        self.ready()
+        return self._database.read(lambda connection: work(*self._find(connection, ingestion_id)))
+
+    def polled(self, seconds: float | None) -> float | None:
+        """Limit a wait, None for one without an end, to the time until this process looks for work from others."""
+        poll = self._settings.store_poll
+        return seconds if not poll else poll if seconds is None else min(seconds, poll)
+
+    def _view(self, connection: Wire) -> View:
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
-    def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        """Returns the view of a connection's snapshot, and an ingestion in it. Raises UnknownIngestion."""
+    def _find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
         found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)

@@ -36,7 +36,7 @@ from .ids import slice_of, unpack
 from .instance import View
 from .picks import first_due, next_retry
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import THIS, batches, dispatches, ids, ingestions
+from .schema import THIS, batches, dispatches, ids, ingestions, remembered
 
 CHUNK = 1000
 """Batches read at once when all are requested."""
@@ -78,7 +78,7 @@ _FIND = (
     .where(
         ingestions.c.instance == THIS,
         ingestions.c.id.between(bindparam("least"), bindparam("most")),
-        or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > bindparam("forgotten")),
+        remembered(ingestions, bindparam("forgotten")),
     )
     .order_by(ingestions.c.id)
     .limit(bindparam("limit"))

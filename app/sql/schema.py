@@ -13,7 +13,9 @@ from sqlalchemy import (
     BindParameter,
     Boolean,
     Column,
+    ColumnElement,
     Double,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     Text,
     TextClause,
     bindparam,
+    or_,
     text,
 )
 
@@ -150,6 +153,13 @@ IS_FINISHED = text("finished_at IS NOT NULL")
 HAS_FAILED = text("failed > 0")
 HAS_OWNER = text("owner IS NOT NULL")
 IS_SOMEBODYS = text("finished_at IS NULL AND owner IS NOT NULL")
+
+
+def remembered(some: FromClause, forgotten: Any) -> ColumnElement[bool]:
+    """Returns the condition for those of some ingestions that did not end by `forgotten`."""
+    return or_(some.c.finished_at.is_(None), some.c.finished_at > forgotten)
+
+
 Index("ingest_by_id", ingestions.c.instance, ingestions.c.id, unique=True)
 Index("ingest_by_key", ingestions.c.instance, ingestions.c.key, unique=True)
 Index("ingest_by_kind", ingestions.c.instance, ingestions.c.status, ingestions.c.priority, ingestions.c.order)
@@ -253,6 +263,15 @@ THIS_BATCH = (
     batches.c.order == bindparam("of_order"),
     batches.c.position == bindparam("of_position"),
 )
+"""The batch that a statement concerns, by the values of `batch_key`."""
+
+BATCH_KEY = ("of_instance", "of_order", "of_position")
+
+
+def batch_key(instance: int, order: int, position: int) -> dict[str, Any]:
+    """Returns the values that name a batch."""
+    return dict(zip(BATCH_KEY, (instance, order, position), strict=True))
+
 
 answers = Table(
     "ingest_answers",

@@ -97,9 +97,9 @@ class SQLStore(Store):
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self.served = self._turns.served
-        self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
+        self.outbox = SQLOutbox(self._database, self._instance, self._turns)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
-        self.finder = SQLFinder(self._database, self._instance, settings)
+        self.finder = SQLFinder(self._instance, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -118,7 +118,7 @@ class SQLStore(Store):
         return added
 
     def get(self, ingestion_id: str) -> Ingestion:
-        return self._of(ingestion_id, lambda _, row: row.snapshot())
+        return self._instance.read_one(ingestion_id, lambda _, row: row.snapshot())
 
     def batches(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
@@ -126,7 +126,7 @@ class SQLStore(Store):
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Batches]:
             return row.snapshot(), reads.batches_of(view, row, offset, limit, only)
 
-        return self._of(ingestion_id, told)
+        return self._instance.read_one(ingestion_id, told)
 
     def status(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
@@ -135,15 +135,15 @@ class SQLStore(Store):
             estimate = forecast.estimate(view, self._settings, row)
             return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit, only)
 
-        return self._of(ingestion_id, told)
+        return self._instance.read_one(ingestion_id, told)
 
     def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
-        row = self._of(ingestion_id, lambda _, row: row)
+        row = self._instance.read_one(ingestion_id, lambda _, row: row)
         return self._results(row, failed)
 
     def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
         for span in reads.spans(row):
-            yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
+            yield from self._instance.read_one(row.id, partial(reads.results_of, span=span, failed=failed))
 
     def attempts(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None
@@ -151,15 +151,15 @@ class SQLStore(Store):
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, float | None, list[Attempt]]:
             return row.snapshot(), row.estimated_completion, attempts.of(view, row, offset, limit)
 
-        return self._of(ingestion_id, told)
+        return self._instance.read_one(ingestion_id, told)
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
+        return self._instance.read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: catalog.count(view, forgotten(view.now), where, most))
+        return self._instance.read(lambda view: catalog.count(view, forgotten(view.now), where, most))
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.
@@ -168,7 +168,7 @@ class SQLStore(Store):
 
     def _failures(self, where: FailureFilter, page: Callable[..., list[Failure]]) -> Iterator[Failure]:
         forgotten, after = self._instance.forgotten, None
-        while some := self._read(lambda view: page(view, where, after, forgotten(view.now))):  # noqa: B023
+        while some := self._instance.read(lambda view: page(view, where, after, forgotten(view.now))):  # noqa: B023
             yield from filter(where.takes, some)
             if len(some) < failures.PAGE:
                 return
@@ -176,10 +176,10 @@ class SQLStore(Store):
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
+        return self._instance.read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
 
     def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
-        return self._read(lambda view: forecast.quotes(view, self._settings, count, owner))
+        return self._instance.read(lambda view: forecast.quotes(view, self._settings, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
@@ -202,10 +202,9 @@ class SQLStore(Store):
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
-        poll = self._settings.store_poll
-        if not poll or wait.reason not in ("paused", "empty", "answer", "retry", "hold", "connections"):
+        if wait.reason in ("slots", "token"):  # neither ends sooner by what others do
             return wait
-        return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
+        return wait._replace(seconds=self._instance.polled(wait.seconds))
 
     def renew(self, claims: Sequence[Claim]) -> None:
         self._turns.take(lambda turn: leases.renew(turn, claims, self._settings.lease))
@@ -304,7 +303,7 @@ class SQLStore(Store):
             walk = self._turns.take(partial(parking.rearrange, settings=self._settings, walk=walk))
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
-        return self._read(lambda view: audits.latest(view, limit, before))
+        return self._instance.read(lambda view: audits.latest(view, limit, before))
 
     def _change(self, change: Callable[[Gate, float], T]) -> T:
         def changed(turn: Turn) -> T:
@@ -316,25 +315,25 @@ class SQLStore(Store):
         return self._turns.take(changed)
 
     def stats(self) -> Stats:
-        return self._read(lambda view: reads.stats(view, self._settings))
+        return self._instance.read(lambda view: reads.stats(view, self._settings))
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        return self._read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
+        return self._instance.read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
 
     def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        return self._read(lambda view: fair.depths(view, limit, owner))
+        return self._instance.read(lambda view: fair.depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
-        return self._read(lambda view: workers.present(view, self._settings.lease))
+        return self._instance.read(lambda view: workers.present(view, self._settings.lease))
 
     def runs(self, limit: int) -> list[Run]:
-        return self._read(lambda view: workers.runs(view, limit))
+        return self._instance.read(lambda view: workers.runs(view, limit))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
-        return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
+        return self._instance.read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
 
     def minutes(self) -> dict[int, Minute]:
-        return self._read(minutes.last_hour)
+        return self._instance.read(minutes.last_hour)
 
     def prune(self) -> int:
         queue, now = self._instance.look()
@@ -363,11 +362,3 @@ class SQLStore(Store):
 
     def close(self) -> None:
         self._database.close()
-
-    def _read(self, work: Callable[[View], T]) -> T:
-        self._instance.ready()
-        return self._database.read(lambda connection: work(self._instance.view(connection)))
-
-    def _of(self, ingestion_id: str, work: Callable[[View, IngestionRow], T]) -> T:
-        self._instance.ready()
-        return self._database.read(lambda connection: work(*self._instance.find(connection, ingestion_id)))
