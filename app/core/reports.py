@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ..config import Settings
 from .concurrency import Concurrency
 from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
-from .rules import Gate, Waiting, WaitReason
+from .rules import Gate, Waiting, WaitReason, room_of
 
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""
@@ -149,13 +150,12 @@ class Stats(NamedTuple):
     def of(
         cls,
         gate: Gate,
+        settings: Settings,
         now: float,
         *,
         first_due: float | None,
         slots: int,
-        room: int,
         waiting: Waiting,
-        pace: float,
         running: int,
         service: float,
         depths: Mapping[Priority, Depth],
@@ -164,7 +164,8 @@ class Stats(NamedTuple):
         next_retry_at: float | None,
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
-        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room, waiting=waiting)
+        free, room = max(0, slots - running), room_of(settings, running)
+        wait = gate.wait(now, due=first_due, slots=free, room=room, waiting=waiting)
         return cls(
             now,
             gate.paused,
@@ -179,7 +180,7 @@ class Stats(NamedTuple):
             failed,
             next_retry_at,
             gate.limiter.levels(now),
-            pace,
+            gate.slowed_to(settings, now),
             gate.rates,
             gate.pauses,
             gate.concurrency,

@@ -9,7 +9,7 @@ from ..core import FAILED, BatchError, Failure, FailureFilter, Filter, Spot
 from .catalog import Block
 from .record import Record
 
-_CHUNK = 1000
+CHUNK = 1000
 """Batches read under one hold of the lock."""
 
 
@@ -22,9 +22,9 @@ def failures(lock: threading.Lock, blocks: Sequence[Block], where: FailureFilter
             for record in block.find(kind, None):
                 found += _spots(record)
     found.sort(key=lambda one: one[0], reverse=True)
-    for first in range(0, len(found), _CHUNK):
+    for first in range(0, len(found), CHUNK):
         with lock:
-            told = [_failure(*one, ids=ids) for one in found[first : first + _CHUNK]]
+            told = [_failure(*one, ids=ids) for one in found[first : first + CHUNK]]
         yield from (one for one in told if one is not None and where.takes(one))
 
 

@@ -257,7 +257,7 @@ def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, 
     queue.fair = json.dumps(list(times.values()))
 
 
-def depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
+def caller_depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
     """Returns what callers have waiting, of those that wait longest first."""
     if not view.queue.fair:
         return []

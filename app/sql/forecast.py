@@ -147,28 +147,17 @@ def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | No
     started: Sequence[float] = ()
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
-    found = prospect(view, settings, row.rank, row.order, row.priority, row.owner, row.waiting, parked=row.parked)
-    return view.timeline(settings).estimate(found._replace(retrying=row.retrying, started=started))
+    return view.timeline(settings).estimate(prospect(view, settings, row)._replace(started=started))
 
 
-def prospect(
-    view: View,
-    settings: Settings,
-    rank: float,
-    order: int,
-    priority: int,
-    owner: str | None,
-    waiting: int,
-    *,
-    parked: bool,
-) -> Prospect:
-    """Returns what is counted for an estimate of an ingestion whose batches never started."""
-    place = rank, order
-    if not waiting:
-        return Prospect(place, 0, 0, 0, (), parked)
-    if view.queue.fair:
-        return Prospect(place, 0, waiting, 0, (), parked, turns(view, settings, Priority(priority), owner, place))
-    return Prospect(place, ahead_of(view, rank, order), waiting, 0, (), parked)
+def prospect(view: View, settings: Settings, row: IngestionRow) -> Prospect:
+    """Returns what is counted for an unfinished ingestion's estimate, but for its running batches."""
+    place, ahead, taken = (row.rank, row.order), 0, None
+    if row.waiting and view.queue.fair:
+        taken = turns(view, settings, Priority(row.priority), row.owner, place)
+    elif row.waiting:
+        ahead = ahead_of(view, *place)
+    return Prospect(place, ahead, row.waiting, row.retrying, (), row.parked, taken)
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:

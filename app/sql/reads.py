@@ -27,7 +27,6 @@ from ..core import (
     batch_id,
     id_range,
     ids_at,
-    room_of,
     states_of,
 )
 from .answers import answers_of
@@ -201,12 +200,11 @@ def stats(view: View, settings: Settings) -> Stats:
     queue, gate = view.queue, view.queue.gate(settings, view.now)
     return Stats.of(
         gate,
+        settings,
         view.now,
         first_due=first_due(view),
         slots=queue.most_running(settings),
-        room=room_of(settings, queue.running),
         waiting=queue,
-        pace=gate.slowed_to(settings, view.now),
         running=queue.running,
         service=queue.service,
         depths=depths(view, settings),

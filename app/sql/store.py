@@ -164,15 +164,7 @@ class SQLStore(Store):
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.
         self.ping()
-        return self._failures(where, failures.page_with_ids if ids else failures.page)
-
-    def _failures(self, where: FailureFilter, page: Callable[..., list[Failure]]) -> Iterator[Failure]:
-        forgotten, after = self._instance.forgotten, None
-        while some := self._instance.read(lambda view: page(view, where, after, forgotten(view.now))):  # noqa: B023
-            yield from filter(where.takes, some)
-            if len(some) < failures.PAGE:
-                return
-            after = some[-1].spot
+        return failures.of(self._instance, where, with_ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         forgotten = self._instance.forgotten
@@ -293,14 +285,9 @@ class SQLStore(Store):
             return bool(after), bool(gate.pauses or pauses)
 
         changed, more = self._turns.take(steered)
-        self._rearrange(more=more)
+        if more:
+            parking.rearrange(self._turns, self._settings)
         return changed
-
-    def _rearrange(self, *, more: bool) -> None:
-        """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
-        walk = self._turns.take(parking.begin) if more else parking.Walk([])
-        while walk.kinds:
-            walk = self._turns.take(partial(parking.rearrange, settings=self._settings, walk=walk))
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
         return self._instance.read(lambda view: audits.latest(view, limit, before))
@@ -321,7 +308,7 @@ class SQLStore(Store):
         return self._instance.read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
 
     def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        return self._instance.read(lambda view: fair.depths(view, limit, owner))
+        return self._instance.read(lambda view: fair.caller_depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
         return self._instance.read(lambda view: workers.present(view, self._settings.lease))
@@ -342,7 +329,8 @@ class SQLStore(Store):
         while more:
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
-        self._rearrange(more=bool(queue.pauses() or queue.parked))
+        if queue.pauses() or queue.parked:
+            parking.rearrange(self._turns, self._settings)
         if self._settings.fresh is not None and (last := known.old(self._database, self._settings, queue, now)):
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
