@@ -83,9 +83,15 @@ class Gate:
         limiter = limiter_of(*limits, full_at, known, interval)
         for name in (OF_UPSTREAM, *(one.name for one in settings.limits)):
             known.pop(name, None)
-        gate = cls(limiter, pace=pace if interval else Pace(), rates=rates, others=known)
-        gate.pauses, gate.concurrency, gate.order_since = pauses, concurrency, order_since
-        return gate
+        return cls(
+            limiter,
+            pace=pace if interval else Pace(),
+            rates=rates,
+            pauses=pauses,
+            concurrency=concurrency,
+            order_since=order_since,
+            others=known,
+        )
 
     def at(self, settings: Settings, now: float) -> Gate:
         """Returns the gate with the pace of this moment."""

@@ -14,6 +14,7 @@ from ..core import (
     FAILED,
     RUNNING,
     WAITING,
+    Answers,
     Claim,
     Measured,
     Priority,
@@ -135,13 +136,7 @@ class Ends:
             minutes.fail(turn)
         elif not row.cancelled:
             due = turn.now + delay
-            row.retrying += 1
-            if row.parked:
-                line = PARKED
-            else:
-                line = ASIDE if due > turn.now else READY
-                queue.lined += answers.starts
-            turn.wait(row, answers.starts, len(answers.left))
+            line = self._again(row, answers, due)
         if error is not None:
             told = told_of(error)
         if state == WAITING != outcome.state:
@@ -172,6 +167,16 @@ class Ends:
             self._attempts.append(attempts.ended(self._batches[row.order, position], state, error, counted=counted))
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
+
+    def _again(self, row: IngestionRow, answers: Answers, due: float) -> int:
+        """Count a batch that goes again once it is due; returns where it waits for that."""
+        turn = self._turn
+        row.retrying += 1
+        turn.wait(row, answers.starts, len(answers.left))
+        if row.parked:
+            return PARKED
+        turn.queue.lined += answers.starts
+        return ASIDE if due > turn.now else READY
 
     def _note(
         self, row: IngestionRow, position: int, asked: Sequence[int], part: bytes | None, outcome: Outcome
