@@ -10,7 +10,9 @@ from .concurrency import Concurrency, check_concurrency, most_concurrency, named
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .fair import CallerTurns, Retry
-from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
+from .finding import Finder, Found, Search, Sought, search
+from .gate import Gate, LimitedBy, Wait, WaitReason, concurrency_of, pauses_of
+from .hashes import bucket_of, buckets_of, hashes_of, packed_hash
 from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
     MOST,
@@ -49,17 +51,11 @@ from .pauses import ALL, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
-    Gate,
-    LimitedBy,
-    Wait,
-    WaitReason,
     check_cancel,
     check_move,
     check_redrive,
-    concurrency_of,
     is_last,
     may_be_early,
-    pauses_of,
     rank_of,
     room_of,
 )

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from ..config import Settings
 from .concurrency import Concurrency
+from .gate import Gate, Waiting, WaitReason
 from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
-from .rules import Gate, Waiting, WaitReason, room_of
+from .rules import room_of
 
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from ..config import Settings
-from .rules import Gate
+from .gate import Gate
 
 Steering: TypeAlias = Callable[[Gate, Settings, float], None]
 """Changes a gate, by the settings, at a moment."""
