@@ -7,16 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
+from sqlalchemy import Connection, Double, bindparam, cast, extract, func, insert, select
 
 from ..config import Settings
 from ..core import Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
-from .callers import NO_TURNS, take_turns
+from .callers import NO_TURNS
+from .change import rank_anew, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, BY_LEASE, IS_LIVE, THIS, batches, ingestions, lanes, queues
+from .schema import BY_LEASE, THIS, batches, ingestions, queues
 from .shelf import Shelf
 from .tables import keep_out_older, prepare
 from .wire import Wire
@@ -94,7 +95,7 @@ class Instance:
                 connection.execute(insert(queues).values(name=self._name, aging=aging, fair=fair))
                 return
             if known.aging != aging:
-                _rank_anew(connection, known.instance, aging)
+                rank_anew(connection, known.instance, aging)
             if self._settings.fair != (known.fair is not None):
                 take_turns(connection, known.instance, fair=self._settings.fair)
 
@@ -168,28 +169,3 @@ class Instance:
             raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; the next call adds it.")
         queue = QueueRow(*row[: len(QUEUE_NAMES)])
         return queue, self._now() if self._now else float(row[-1])
-
-
-def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
-    """Recompute the rank of everything that waits, for a changed PRIORITY_AGING."""
-    rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
-    mine = ingestions.c.instance == instance
-    connection.execute(update(queues).where(queues.c.instance == instance).values(aging=aging))
-    connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
-    same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
-    new_rank = select(ingestions.c.rank).where(same).scalar_subquery()
-    connection.execute(update(batches).where(batches.c.instance == instance, IS_LIVE).values(rank=new_rank))
-    connection.execute(delete(lanes).where(lanes.c.instance == instance))
-    block = ingestions.c.order // BLOCK
-    sums = (
-        select(
-            ingestions.c.instance,
-            ingestions.c.priority,
-            block,
-            func.min(ingestions.c.rank),
-            func.sum(ingestions.c.waiting),
-        )
-        .where(mine, ingestions.c.finished_at.is_(None), ingestions.c.parked.is_(False))
-        .group_by(ingestions.c.instance, ingestions.c.priority, block)
-    )
-    connection.execute(insert(lanes).from_select(["instance", "priority", "block", "rank", "waiting"], sums))
