@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from ..config import Settings
 from ..core import Attempt, BatchError, outcome_of, this_process
 from .instance import View
+from .journal import attempts
 from .rows import IngestionRow
-from .schema import BATCH_KEY, THIS, attempts, batch_key
+from .schema import BATCH_KEY, THIS, batch_key
 from .turns import Turn
 from .wire import Values
 

@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
 from .database import Database
 from .instance import Instance, View
+from .journal import callbacks
 from .rows import IngestionRow
-from .schema import THIS, all_of, callbacks
+from .schema import THIS, all_of
 from .turns import Turn, Turns
 
 _COLUMNS = [callbacks.c[name] for name in Callback._fields]

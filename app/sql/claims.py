@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, delete, insert, update
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
+from .journal import dispatches
 from .picks import PROMOTE, Candidate, first_due
 from .riders import riding
-from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batch_key, batches, dispatches, some_of
+from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batch_key, batches, some_of
 from .serving import Serving
 from .turns import Turn
 from .wire import Values

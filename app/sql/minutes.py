@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..config import Settings
 from ..core import CHANGES, HOUR, NO_WAITS, Change, Gate, Minute, add_stops, wait_index
 from .instance import View
+from .journal import changes, minutes
 from .rows import Figures
-from .schema import THIS, all_of, changes, minutes
+from .schema import THIS, all_of
 from .turns import Turn
 
 _ADD = insert(minutes).values(all_of(minutes))

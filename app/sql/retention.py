@@ -7,8 +7,9 @@ from sqlalchemy import bindparam, delete, select, update
 from ..core import batch_count
 from . import callers
 from .database import Database
+from .journal import attempts
 from .rows import QueueRow
-from .schema import BLOCK, IS_FINISHED, THIS, attempts, batches, hashes, ids, ingestions, lanes, strings
+from .schema import BLOCK, IS_FINISHED, THIS, batches, hashes, ids, ingestions, lanes, strings
 from .turns import Turn
 from .wire import Values, Wire
 

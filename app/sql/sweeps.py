@@ -16,7 +16,8 @@ from . import controls
 from .audits import note
 from .database import Database
 from .instance import Instance
-from .schema import THIS, all_of, sweeps
+from .journal import sweeps
+from .schema import THIS, all_of
 from .turns import Turn, Turns
 
 _COLUMNS = [sweeps.c[name] for name in Sweep._fields]

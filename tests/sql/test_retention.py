@@ -12,7 +12,8 @@ from app.core import HOUR
 from app.sql import retention
 from app.sql.address import parse_url
 from app.sql.database import Database
-from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes, minutes
+from app.sql.journal import minutes
+from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
