@@ -110,6 +110,18 @@ def test_an_outcome_of_a_lost_claim_changes_nothing(new_store: Callable[..., Sto
     assert store.get(ingestion.id).status == Status.COMPLETED
 
 
+def test_a_lost_claim_tells_the_priority_that_its_ingestion_has_by_then(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0, lease=30)
+    ingestion = submit(store, [1, 2, 3], Priority.LOW)
+    assert claimed(store)[0].batch.priority == Priority.LOW
+    store.move(ingestion.id, Priority.HIGH)
+    clock.advance(31)
+    [(lost, _)] = store.recover()
+    assert lost.batch.priority == Priority.HIGH
+
+
 def test_a_claim_is_not_lost_before_its_lease_has_run_out(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(lease=30)
     submit(store, [1])

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import select
 
 from app.core import Pauses, Priority
+from app.sql.admission import add
+from app.sql.ids import pack
 from app.sql.schema import callers
-from app.store import Store
-from tests.support.clock import FakeClock
-from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, submit
+from app.sql.store import SQLStore
+from app.sql.turns import Turn
+from app.store import Store, Submission
+from tests.support.clock import START, FakeClock
+from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, settings, submit
 from tests.support.simulation import BOOM
 
 Open = Callable[..., Store]
@@ -37,6 +42,23 @@ def test_turns_go_on_after_a_restart_and_in_another_process(open_sql: Open) -> N
     release(store, claim)
     other = open_sql(interval=0, fair=True)
     assert whose(other, 4) == ["b", "c", "a", "b"]
+
+
+def test_what_is_submitted_in_one_turn_counts_for_each_other(open_sql: Open) -> None:
+    # Each by its caller's turns alone, which are counted where strict order needs no count.
+    options = settings(interval=2, fair=True)
+    store = cast(SQLStore, open_sql(interval=2, fair=True))
+
+    def both(turn: Turn) -> list[str]:
+        found = []
+        for owner in ("a", "b"):
+            ids = array("q", range(30))
+            submission = Submission(ids, Priority.MEDIUM, owner=owner)
+            found.append(add(turn, options, submission, pack(ids), None, 0.0)[0].id)
+        return found
+
+    _, second = store._turns.take(both)
+    assert store.attempts(second)[1] == START + 19 * 2
 
 
 def test_what_waits_when_it_is_set_takes_turns_from_then_on(open_sql: Open) -> None:
