@@ -26,8 +26,10 @@ _PAGE = 25
 
 
 class SweepFilter(NamedTuple):
-    """None stands for any. `since` and `until` bound when they were submitted, in epoch seconds; `group` takes those
-    with a failure of that group, and `failed` those with any failed batch.
+    """Which ingestions are wanted; a member that is None takes all.
+
+    `since` and `until` bound when they were submitted, in epoch seconds; `group` takes those with a failure of that
+    group, and `failed` those with any failed batch.
     """
 
     status: Status | None = None

@@ -58,7 +58,7 @@ class View:
         return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
     def ids(self, row: IngestionRow, part: slice) -> Ids:
-        """Returns a part of an ingestion's ids from the shelf: for strings, and for many integers."""
+        """Returns a part of an ingestion's ids, off the shelf: for strings, and for very many integers."""
         return self.shelf.slice(self.connection, self.queue.instance, row, part)
 
 
