@@ -13,9 +13,9 @@ from .fair import CallerTurns, Retry
 from .finding import Finder, Found, Search, Sought, search
 from .gate import Gate, LimitedBy, Wait, WaitReason, concurrency_of, pauses_of
 from .hashes import bucket_of, buckets_of, hashes_of, packed_hash
-from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
+from .ids import LONGEST_ID, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
-    MOST,
+    MOST_SERVED,
     Asker,
     Known,
     Mark,
@@ -47,7 +47,7 @@ from .models import (
 )
 from .owners import owner_fault
 from .pace import STEP, Pace
-from .pauses import ALL, Pauses, check_pauses
+from .pauses import WHOLE_QUEUE, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
@@ -68,10 +68,19 @@ from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
 from .timeline import EXACT_RETRIES, Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
+from .validation import (
+    MEMBERS,
+    SECONDS_BELOW,
+    Checked,
+    are_ids,
+    check_priority,
+    check_request,
+    past_moment,
+    printable,
+    shown,
+)
 
 __all__ = [
-    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
@@ -81,21 +90,23 @@ __all__ = [
     "FAILED",
     "HOLDS",
     "HOUR",
-    "LONGEST",
+    "LONGEST_ID",
     "LOST",
     "MEMBERS",
     "MISSES",
-    "MOST",
+    "MOST_SERVED",
     "NEW",
     "NO_WAITS",
     "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
+    "SECONDS_BELOW",
     "STEP",
     "SWEEP_MEMBERS",
     "UNIT",
     "VERBS",
     "WAITING",
+    "WHOLE_QUEUE",
     "Accuracy",
     "Answer",
     "Answers",

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ..errors import UnknownIngestion
+from ..values import INT64_MAX, INT64_MIN
 from .answers import Answer
 from .hashes import hash_of
 from .ids import Ids, Strings
@@ -38,7 +39,7 @@ class Sought(NamedTuple):
     @classmethod
     def of(cls, text: str) -> Sought:
         number = int(text) if _INTEGER.fullmatch(text) else None
-        return cls(text, number if number is not None and -(2**63) <= number < 2**63 else None)
+        return cls(text, number if number is not None and INT64_MIN <= number <= INT64_MAX else None)
 
     @property
     def hashes(self) -> Sequence[int]:

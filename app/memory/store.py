@@ -39,7 +39,8 @@ from ..core import (
     statuses,
     steer,
 )
-from ..store import Ended, Outcome, Store, Submission
+from ..outcomes import Ended, Outcome
+from ..store import Store, Submission
 from . import admission, controls
 from .failures import CHUNK, failures
 from .finder import MemoryFinder

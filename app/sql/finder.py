@@ -81,7 +81,7 @@ class SQLFinder(Finder):
         def at(view: View, row: IngestionRow) -> Found:
             position, nth = divmod(index, row.batch_size)
             batch = batches_of(view, row, position, 1)[0]
-            told = results_of(view, row, range(position, position + 1), True)
+            told = results_of(view, row, range(position, position + 1), failed=True)
             answer = dict(told).get(batch.ids[nth])
             return Found(row.snapshot(), batch, nth, self._start(view, row, batch), answer)
 
