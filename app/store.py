@@ -107,9 +107,9 @@ class Outcome(NamedTuple):
         return cls(FAILED, error)
 
     @classmethod
-    def release(cls) -> Outcome:
-        """Puts the batch back untouched; the attempt does not count."""
-        return cls(WAITING, counted=False)
+    def release(cls, delay: float = 0.0) -> Outcome:
+        """Puts the batch back untouched, due after `delay` seconds; the attempt does not count."""
+        return cls(WAITING, delay=delay, counted=False)
 
     @classmethod
     def lost(cls, attempt: int, max_attempts: int) -> Outcome:

@@ -38,6 +38,7 @@ from .announcements import (
 from .announcer import Announcer
 from .call import Completed, Failed, Held, Process, call
 from .crew import Crew, Hand, Slot
+from .holds import Holds
 from .retry import RetryPolicy
 
 logger = logging.getLogger("flask_ingestion")
@@ -63,6 +64,7 @@ class Attempts:
     ) -> None:
         self._store = store
         self._policy = RetryPolicy.of(settings)
+        self._holds = Holds(self._policy)
         self._timeout = settings.process_timeout
         self._asks_once = settings.fresh is not None
         self._clock = clock
@@ -143,16 +145,21 @@ class Attempts:
 
     def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
+        if not isinstance(result, Held):
+            self._holds.over(claim.batch.id for claim in hand.slot.claim.all)
         if isinstance(result, Completed):
             return self._complete(hand, *result)
         if isinstance(result, Held):
             self._hold_queue(hand, result.hold)
-            for ended in self._end(hand, [(claim, Outcome.release()) for claim in hand.slot.claim.all]):
+            for ended in self._end(hand, [self._put_off(claim, result.hold) for claim in hand.slot.claim.all]):
                 if ended:
                     announce_if_ended(self._emitter, ended.ingestion)
         else:
             self._fail(hand, result.error)
         return self._next(hand)
+
+    def _put_off(self, claim: Claim, hold: HoldQueue) -> tuple[Claim, Outcome]:
+        return claim, Outcome.release(self._holds.delay(claim.batch.id, hold.seconds))
 
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()

@@ -289,7 +289,7 @@ class TestSchedule:
         gate.opened.set()
 
     def test_what_another_process_changed_is_followed_with_the_next_report(self, serve: Serve, gate: Gate) -> None:
-        host = serve(gate, interval=0, concurrency=1, batch_size=1, lease=30)
+        host = serve(gate, interval=0, concurrency=1, concurrency_most=2, batch_size=1, lease=30)
         host.submit(range(1, 10))
         gate.wait_for_a_call()
         host.store.change_concurrency(None, 2)
