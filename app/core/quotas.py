@@ -116,13 +116,13 @@ class Quotas:
             alike = len(used) == 1 and limiter.after(most, until).full_at <= until + _SHORTEST_DAY
             if not slow and (alike or number == _EXACT):
                 days, rest = divmod(nth, most)
-                at = next(one.quota.reset(until, days) for one in fresh if one.since == until)
+                at = max(fresh, key=lambda one: one.since).quota.reset(until, days)
                 slow = limiter.when(nth, until) > at + _LONGEST_DAY
                 if not slow:
                     # So many days later, all is as it is now.
                     return Quotas(limiter, [one._replace(since=one.quota.reset(at)) for one in fresh])._find(rest, at)
             if slow:
-                # The quotas never bind.
+                # The quotas do not bind.
                 at = max(until, *(one.quota.reset(limiter.when(nth, until)) for one in used))
                 passed = int(limiter.count(until, at))
                 return at, _after(limiter, passed, until), [one.at(at) for one in used], nth - passed
