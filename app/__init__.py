@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from .config import Settings, release
+from .config import Settings
 from .core import Priority, Status
 from .errors import ConfigError, HoldQueue, IngestError, PermanentError
 from .extension import IngestionAPI
+from .naming import release
 from .processors import Failed, current_batch, current_batches, hold_queue, slow_down
 from .several import keys_of_queues
 from .signals import (

@@ -80,8 +80,8 @@ class Lifecycle:
         self.sweeper = Sweeper(self.name, self.store, self.settings.lease, self.clock, self.emitter, self.worker.wake)
         self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
         alarms = [one.alarm for one in (self.worker, self.sweeper, self.courier) if one]
-        self._parting = weakref.finalize(self, _part_apart, self.store, self.worker.id, *alarms)
-        self._parting.atexit = False
+        self._clean_up_when_dropped = weakref.finalize(self, _clean_up_elsewhere, self.store, self.worker.id, *alarms)
+        self._clean_up_when_dropped.atexit = False
 
     def ensure_started(self) -> None:
         """Start dispatching if this process should and has not been stopped."""
@@ -136,9 +136,7 @@ class Lifecycle:
         if not isinstance(clock := self.clock, SystemClock):
             raise RuntimeError(f"{self.name!r} has a clock of its own, which run_until_idle() cannot advance.")
         self.sweeper.carry_out()
-        drain = Drain(
-            self.name, self.store, self.settings, clock, self._run_processor, self.emitter, advance=clock.advance
-        )
+        drain = Drain(self.name, self.store, self.settings, clock, self._run_processor, self.emitter)
         return drain.run(raises=raises, seconds=seconds)
 
     def _stand_still(self) -> None:
@@ -149,7 +147,7 @@ class Lifecycle:
             return
         self.clock.stand_still()
         if self.store.durable:  # it was opened with the time of its database
-            self._parting.detach()
+            self._clean_up_when_dropped.detach()
             self.store.close()
             self._open()
 
@@ -174,7 +172,7 @@ class Lifecycle:
 
     def after_fork(self) -> None:
         """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
-        self._parting.detach()
+        self._clean_up_when_dropped.detach()
         if isinstance(self.store, Forkable):
             self.store.disown()
         self._open()
@@ -192,12 +190,12 @@ class Lifecycle:
             self.courier.wake()
 
 
-def _part_apart(*parts: Any) -> None:
-    """Part in another thread: the garbage collector may come along inside the very locks that this takes."""
-    start_new_thread(_part, parts)
+def _clean_up_elsewhere(*left: Any) -> None:
+    """Clean up in another thread: the garbage collector may come along inside the very locks that this takes."""
+    start_new_thread(_clean_up, left)
 
 
-def _part(store: Store, worker_id: str, *alarms: Callable[[], None]) -> None:
+def _clean_up(store: Store, worker_id: str, *alarms: Callable[[], None]) -> None:
     """End what an app that was dropped leaves behind: its threads, its entry among the workers, its connections."""
     for alarm in alarms:
         alarm()

@@ -11,9 +11,9 @@ from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
 from .fair import Retry, Turns
 from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
-from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
+from .ids import LONGEST_ID, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
-    MOST,
+    MOST_SERVED,
     Asker,
     Known,
     Mark,
@@ -45,7 +45,7 @@ from .models import (
 )
 from .owners import owner_fault
 from .pace import STEP, Pace
-from .pauses import ALL, Pauses, check_pauses
+from .pauses import WHOLE_QUEUE, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
@@ -70,10 +70,19 @@ from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
 from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
+from .validation import (
+    MEMBERS,
+    SECONDS_BELOW,
+    Checked,
+    are_ids,
+    check_priority,
+    check_request,
+    past_moment,
+    printable,
+    shown,
+)
 
 __all__ = [
-    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
@@ -82,20 +91,22 @@ __all__ = [
     "FAILED",
     "HOLDS",
     "HOUR",
-    "LONGEST",
+    "LONGEST_ID",
     "LOST",
     "MEMBERS",
-    "MOST",
+    "MOST_SERVED",
     "NEW",
     "NO_WAITS",
     "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
+    "SECONDS_BELOW",
     "STEP",
     "SWEEP_MEMBERS",
     "UNIT",
     "VERBS",
     "WAITING",
+    "WHOLE_QUEUE",
     "Accuracy",
     "Answer",
     "Answers",

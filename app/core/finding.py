@@ -13,6 +13,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ..errors import UnknownIngestion
+from ..values import INT64_MAX, INT64_MIN
 from .answers import Answer
 from .ids import Id, Ids, Strings
 from .listing import Filter
@@ -49,7 +50,7 @@ class Sought(NamedTuple):
     @classmethod
     def of(cls, text: str) -> Sought:
         number = int(text) if _INTEGER.fullmatch(text) else None
-        return cls(text, number if number is not None and -(2**63) <= number < 2**63 else None)
+        return cls(text, number if number is not None and INT64_MIN <= number <= INT64_MAX else None)
 
     @property
     def hashes(self) -> Sequence[int]:

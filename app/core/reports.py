@@ -124,6 +124,11 @@ class Stats(NamedTuple):
     order_since: float
 
     @property
+    def waiting(self) -> int:
+        """How many batches wait, at all priorities."""
+        return sum(depth.waiting for depth in self.depths.values())
+
+    @property
     def binding_limit(self) -> str | None:
         """The one of several limits whose next token arrives last, None while each has one."""
         latest = max(self.limits, key=lambda level: level.next_at, default=None)

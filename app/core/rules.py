@@ -16,7 +16,7 @@ from .limiter import Limiter
 from .limits import OF_INTERVAL, OF_UPSTREAM, buckets_of, limiter_of, state_of
 from .models import Priority, Status
 from .pace import Pace
-from .pauses import ALL, Pauses
+from .pauses import WHOLE_QUEUE, Pauses
 from .rates import Rates, carried, carried_over
 
 _PACE, _RATES, _PAUSES, _ORDER = "pace", "rates", "pauses", "order_since"
@@ -143,12 +143,12 @@ class Gate:
         self.limiter = Gate.of(settings, now, full_at, levels).limiter
         return self.pace.interval
 
-    def pause(self, what: Pauses = ALL) -> None:
+    def pause(self, what: Pauses = WHOLE_QUEUE) -> None:
         """Start nothing, or nothing of some priorities and callers, until `resume`."""
         self.pauses = self.pauses.add(what)
         self.paused = self.paused or not what
 
-    def resume(self, now: float, what: Pauses = ALL) -> None:
+    def resume(self, now: float, what: Pauses = WHOLE_QUEUE) -> None:
         """End a pause of the queue, or of some priorities and callers, if any."""
         if (left := self.pauses.end(what)) != self.pauses:
             self.pauses, self.resumed_at, self.order_since = left, now, now

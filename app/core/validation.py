@@ -15,8 +15,8 @@ from ..receivers import address_of
 from .ids import Ids, Strings, string_fault
 from .models import Priority
 
-_LONG_AGO = 1e10
-"""Seconds."""
+SECONDS_BELOW = 1e10
+"""What seconds from now, or ago, stay below in a request."""
 
 _LISTED = 100
 """How many faults are listed individually."""
@@ -141,7 +141,7 @@ def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
 
 
 def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | None:
-    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < 1e10:
+    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < SECONDS_BELOW:
         return now + deadline
     if isinstance(deadline, str) and (moment := moment_of(deadline)) is not None:
         return moment
@@ -164,7 +164,7 @@ def moment_of(text: str) -> float | None:
 def past_moment(value: Any, now: float) -> float | None:
     """Returns a time that is an RFC 3339 time or seconds ago, in epoch seconds; None if it is neither."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return now - value if 0 <= value < _LONG_AGO else None
+        return now - value if 0 <= value < SECONDS_BELOW else None
     return moment_of(value) if isinstance(value, str) else None
 
 

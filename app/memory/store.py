@@ -40,7 +40,8 @@ from ..core import (
     statuses,
     steer,
 )
-from ..store import Ended, Outcome, Store, Submission
+from ..outcomes import Ended, Outcome
+from ..store import Store, Submission
 from . import admission, controls
 from .failures import failures
 from .finder import MemoryFinder

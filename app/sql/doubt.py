@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 
 from ..config import Settings
 from ..core import RUNNING, WAITING, Answer, Answers, Claim
-from ..store import Ended, Outcome
+from ..outcomes import Ended, Outcome
 from .answers import packed, told_of, unpacked
 from .rows import INGESTION_NAMES, IngestionRow
 from .schema import THIS, THIS_BATCH, batches

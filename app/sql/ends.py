@@ -20,7 +20,7 @@ from ..core import (
     answers_told,
     scope_of,
 )
-from ..store import Ended, Outcome
+from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
 from .answers import answers_of, packed, told_of
 from .doubt import ended_before

@@ -87,7 +87,7 @@ class SQLFinder(Finder):
             view, row = self._instance.find(connection, ingestion_id)
             position, nth = divmod(index, row.batch_size)
             batch = batches_of(view, row, position, 1)[0]
-            told = results_of(view, row, range(position, position + 1), True)
+            told = results_of(view, row, range(position, position + 1), failed=True)
             answer = dict(told).get(batch.ids[nth])
             return Found(row.snapshot(), batch, nth, self._start(view, row, batch), answer)
 

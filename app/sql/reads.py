@@ -157,7 +157,7 @@ def _in(
     return positions, told
 
 
-def results_of(view: View, row: IngestionRow, span: range, failed: bool) -> list[tuple[Id, str | BatchError]]:
+def results_of(view: View, row: IngestionRow, span: range, *, failed: bool) -> list[tuple[Id, str | BatchError]]:
     """Returns each answered id of the batches in a span with its data; with `failed`, those that failed too."""
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()

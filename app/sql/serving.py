@@ -11,7 +11,7 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     FAILED,
-    MOST,
+    MOST_SERVED,
     WAITING,
     Answers,
     Asker,
@@ -102,7 +102,7 @@ class Serving:
             looked_at += len(picked)
             if len(picked) < size or (starts and not most):
                 return
-            if starts or looked_at >= MOST:
+            if starts or looked_at >= MOST_SERVED:
                 self.has_more = True
                 return
             self.write()

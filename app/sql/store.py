@@ -41,7 +41,8 @@ from ..core import (
     steer,
 )
 from ..errors import StoreUnavailable
-from ..store import Ended, Outcome, Store, Submission
+from ..outcomes import Ended, Outcome
+from ..store import Store, Submission
 from . import (
     attempts,
     audits,

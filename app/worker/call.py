@@ -17,14 +17,14 @@ Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
 """Takes a call's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
-class Completed(NamedTuple):
+class Returned(NamedTuple):
     """The processor returned; `of_riders` are the results of each batch that rode along."""
 
     results: Sequence[Answer]
     of_riders: Sequence[Sequence[Answer]] = ()
 
 
-class Failed(NamedTuple):
+class Raised(NamedTuple):
     """The processor raised."""
 
     error: BaseException
@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
 def call(
     process: Process, batches: Sequence[Batch], emitter: signals.Emitter, *, by_id: bool
-) -> Completed | Failed | Held:
+) -> Returned | Raised | Held:
     """Call the processor for the batches of a call, in the app's context; nothing that it raises gets out.
 
     `by_id` says that an id that comes twice is asked once, as it is where several batches share the call.
@@ -52,10 +52,10 @@ def call(
             emitter.emit(signals.batch_started, batch=batch)
         with emitter.app.app_context():
             if len(parts) == 1 and not by_id:
-                return Completed(process(parts[0]))
+                return Returned(process(parts[0]))
             asked = merged(parts)
             own, *others = parted(parts, asked, process(asked))
-            return Completed(own, others)
+            return Returned(own, others)
     except HoldQueue as hold:
         return Held(hold)
     except BaseException as error:
@@ -68,4 +68,4 @@ def call(
                 exc_info=batch is batches[0] and not isinstance(error, IngestError),
                 extra=fields(batch),
             )
-        return Failed(error)
+        return Raised(error)

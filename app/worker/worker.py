@@ -7,10 +7,11 @@ import math
 import threading
 from uuid import uuid4
 
-from ..config import Settings, release
+from ..config import Settings
 from ..core import Clock, Wait, WorkerReport, this_process
 from ..daemon import Daemon
 from ..errors import StoreUnavailable
+from ..naming import release
 from ..signals import Emitter
 from ..store import Store
 from .announcements import fields, named

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from app.cli.verify import verify
 from app.core import WAITING, Claim, Ingestion, Priority
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.contract.test_fresh_properties import GONE, SECONDS, WORK, Event, Model
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings, submit
@@ -134,7 +135,7 @@ class Everything(Model):
                 "bury": Outcome.bury(BOOM),
                 "retry": Outcome.retry(BOOM, 6.0),
                 "release": Outcome.release(),
-            }.get(ends) or Outcome.answered(answers)
+            }.get(ends) or Outcome.ack(answers)
             (ended,) = self.store.end_together([(claim, outcome)])
             assert ended is not None
             if claim.batch.alone and ends in ("bury", "part"):

@@ -12,7 +12,8 @@ from typing import TypeAlias
 from app.config import Settings
 from app.core import Batch, BatchError, Claim, Ingestion, Pauses, Priority, Status, Wait
 from app.limits import AnyLimit, Quota
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, finish, proceed, release, retry, submit
 

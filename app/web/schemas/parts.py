@@ -8,8 +8,6 @@ from ...core import Priority, Status
 
 JSON = dict[str, Any]
 
-INT64_MAX = 2**63 - 1
-
 UUID: JSON = {"type": "string", "format": "uuid"}
 COUNT: JSON = {"type": "integer", "minimum": 0}
 TEXT: JSON = {"type": "string"}
