@@ -117,6 +117,9 @@ class Conflict(Refusal):
 class KeyReused(Refusal):
     """An idempotency key was reused for a different request."""
 
+    def __init__(self, key: str | None) -> None:
+        super().__init__(f"The idempotency key {key!r} was used with another request.")
+
 
 class KeyInUse(Refusal):
     """An idempotency key was sent again while its first request is still being accepted."""

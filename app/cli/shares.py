@@ -6,14 +6,12 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from ..core import Dispatch, Priority, caller_of
+from ..core import BatchPlace, Dispatch, Priority, caller_of
 
 _TOLERANCE = 1e-3
 """Turns by which a share may be off, because the cost of a turn is a whole number."""
-
-Place: TypeAlias = tuple[float, int, int]
 
 
 class Lead(NamedTuple):
@@ -124,13 +122,13 @@ def _perhaps_given_back(starts: Sequence[Dispatch]) -> dict[int, int]:
     A batch that was put back and has not started again by the end of the log still waits, so all that its caller
     started meanwhile is more urgent.
     """
-    found, places = dict[int, int](), defaultdict[str, list[tuple[Place, int]]](list)
+    found, places = dict[int, int](), defaultdict[str, list[tuple[BatchPlace, int]]](list)
     for number, start in enumerate(starts):
         if start.rode_with is None:
             places[caller_of(start.owner)].append(((start.rank, start.order, start.position), number))
     for of_caller in places.values():
         latest = list(accumulate((place for place, _ in reversed(of_caller)), max))
-        before: list[Place] = []
+        before: list[BatchPlace] = []
         for (place, number), later in zip(of_caller, reversed(latest), strict=True):
             found[number] = len(before) - bisect_right(before, later)
             insort(before, place)

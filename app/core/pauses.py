@@ -36,7 +36,7 @@ class Pauses(NamedTuple):
 
     @classmethod
     def of(cls, priorities: list[int], owners: list[str]) -> Pauses:
-        """Returns them as `kept` told."""
+        """Returns the pauses that `kept` wrote."""
         return cls(frozenset(map(Priority, priorities)), frozenset(owners))
 
 

@@ -57,29 +57,31 @@ def check_priority(body: Any) -> Priority:
     """Returns the priority that a request names, its only member. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object with priority, not {_kind(body)}.")])
-    faults = [
-        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; that is priority.")
-        for name in body
-        if name != "priority"
-    ]
+    faults = unknown_members(body, ("priority",))
     priority = _check_priority(body["priority"], faults) if "priority" in body else None
     if "priority" not in body:
         faults.append(Fault("#/priority", "priority is missing."))
     if faults or priority is None:
-        raise InvalidRequest(faults[:_LISTED])
+        raise InvalidRequest(faults)
     return priority
 
 
-def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
-    unknown = [name for name in body if name not in _KNOWN]
+def unknown_members(body: Mapping[str, Any], known: Sequence[str]) -> list[Fault]:
+    """Returns what is wrong with a body that may have only some members: a fault for each other, up to a hundred."""
+    unknown = [name for name in body if name not in known]
+    those = f"{'that is' if len(known) == 1 else 'those are'} {', '.join(known)}"
     faults = [
-        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; those are {', '.join(MEMBERS)}.")
+        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; {those}.")
         for name in unknown[:_LISTED]
     ]
     if len(unknown) > _LISTED:
         faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
-    faults += [Fault(f"#/{name}", f"{name} is missing.") for name in MEMBERS if name in _REQUIRED - body.keys()]
     return faults
+
+
+def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
+    missing = [Fault(f"#/{name}", f"{name} is missing.") for name in MEMBERS if name in _REQUIRED - body.keys()]
+    return unknown_members(body, MEMBERS) + missing
 
 
 def are_ids(values: Sequence[Any], settings: Settings) -> bool:

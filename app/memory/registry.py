@@ -53,7 +53,7 @@ class Registry:
         if known is None:
             return None
         if known[0] != fingerprint:
-            raise KeyReused(f"The idempotency key {key!r} was used with another request.")
+            raise KeyReused(key)
         return known[1]
 
     def end(self, record: Record, now: float) -> None:

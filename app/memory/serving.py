@@ -83,7 +83,7 @@ class Serving:
         ids, asked = record.ids_of(position), record.answers(position).asked
         asker, mark = (record.order, position), Mark(now, self._state.order)
         told = answers_told(outcome.state, len(asked), outcome.results)
-        self.known.told(scope_of(self._settings, record.owner), [ids[nth] for nth in asked], told, asker, mark)
+        self.known.ended(scope_of(self._settings, record.owner), [ids[nth] for nth in asked], told, asker, mark)
         self._release(asker, now)
 
     def _release(self, asker: Asker, now: float) -> None:

@@ -129,11 +129,10 @@ def concurrency_document(concurrency: Concurrency, settings: Settings, scope: st
 def rate_document(rates: Rates, settings: Settings) -> dict[str, Any]:
     """Returns the rate in force: limits as people write them, and since when (epoch seconds), 0 if never changed."""
     now = rates.apply(settings)
-    limits = [rates.limits.get(one.name, one.name) for one in settings.limits]
     return {
         "interval": now.interval,
         "burst": now.burst,
-        "limits": limits,
+        "limits": list(rates.written(settings).values()),
         "changed": rates.changed,
         "rate_since": rates.since,
     }

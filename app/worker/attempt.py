@@ -23,6 +23,7 @@ from ..core import (
     Wait,
     refused_together,
 )
+from ..daemon import TROUBLE_MAX
 from ..errors import HoldQueue, PermanentError, StoreUnavailable
 from ..outcomes import Ended, Outcome
 from ..processors import Current, attempting
@@ -45,9 +46,6 @@ from .retry import RetryPolicy
 logger = logging.getLogger("flask_ingestion")
 
 T = TypeVar("T")
-
-TROUBLE_MAX = 10.0
-"""Most seconds between two tries while the store cannot be reached."""
 
 
 class Attempts:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.callbacks import Backlog, Callback, CallbackState, Delivery
+from app.callbacks import Callback, CallbackState, Delivery, Unsent
 from app.core import BatchError, Ingestion
 from app.core.models import Status
 from app.errors import UnknownIngestion
@@ -112,7 +112,7 @@ def test_without_a_receiver_nothing_is_kept(new_store: NewStore) -> None:
     ingestion = ended(store)
     assert store.outbox.claim(LEASE) is None
     assert store.outbox.of(ingestion.id) == []
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
 
 
 def test_an_ingestions_own_receiver_is_told_instead(new_store: NewStore) -> None:
@@ -158,7 +158,7 @@ def test_a_failed_attempt_says_why_and_when_it_goes_again(store: Store, clock: F
     assert store.outbox.claim(LEASE) == 7.5
     clock.advance(7.5)
     assert taken(store).attempts == 2
-    assert store.outbox.backlog() == Backlog(1, 0)
+    assert store.outbox.unsent() == Unsent(1, 0)
 
 
 def test_what_was_not_tried_does_not_count(store: Store, clock: FakeClock) -> None:
@@ -220,11 +220,11 @@ def test_what_failed_for_good_goes_again_when_it_is_redriven(store: Store, clock
     ingestion = ended(store)
     first = taken(store)
     store.outbox.end(first, FAILED)
-    assert store.outbox.backlog() == Backlog(0, 1)
+    assert store.outbox.unsent() == Unsent(0, 1)
     assert store.outbox.claim(LEASE) is None
     clock.advance(3600)
     assert store.outbox.redrive(ingestion.id) == 1
-    assert store.outbox.backlog() == Backlog(1, 0)
+    assert store.outbox.unsent() == Unsent(1, 0)
     second = taken(store)
     assert (second.id, second.body, second.attempts) == (first.id, first.body, 2)
     assert (second.since, second.is_redriven, first.is_redriven) == (clock.now(), True, False)
@@ -267,10 +267,10 @@ def test_it_outlives_its_ingestion_and_is_forgotten_after_its_own_end(new_store:
     store.outbox.end(callback, FAILED)
     clock.advance(99)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 1)
+    assert store.outbox.unsent() == Unsent(0, 1)
     clock.advance(1)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
     assert store.outbox.of(ingestion.id) == []
 
 
@@ -283,7 +283,7 @@ def test_who_forgets_ingestions_forgets_callbacks_too(new_store: NewStore, clock
     waits = ended(store)
     clock.advance(100)
     store.prune()
-    assert store.outbox.backlog() == Backlog(1, 0)
+    assert store.outbox.unsent() == Unsent(1, 0)
     assert taken(store).ingestion_id == waits.id
 
 
@@ -297,13 +297,13 @@ def test_what_nobody_sends_any_more_is_forgotten_once_it_was_due_for_as_long(add
     with closing(open_store(settings(store=address, retention=100, interval=0), clock, "unset")) as after:
         clock.advance(99)
         after.prune()
-        assert after.outbox.backlog() == Backlog(2, 0)
+        assert after.outbox.unsent() == Unsent(2, 0)
         clock.advance(1)
         after.prune()
-        assert after.outbox.backlog() == Backlog(1, 0)
+        assert after.outbox.unsent() == Unsent(1, 0)
         clock.advance(50)
         after.prune()
-        assert after.outbox.backlog() == Backlog(0, 0)
+        assert after.outbox.unsent() == Unsent(0, 0)
 
 
 def test_one_that_failed_again_is_kept_from_then_on(new_store: NewStore, clock: FakeClock) -> None:
@@ -328,10 +328,10 @@ def test_a_redriven_one_is_not_forgotten_with_its_first_end(new_store: NewStore,
     store.outbox.end(taken(store), FAILED)
     clock.advance(99)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 1)
+    assert store.outbox.unsent() == Unsent(0, 1)
     clock.advance(1)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
 
 
 def test_one_of_two_ends_is_forgotten_before_the_other(new_store: NewStore, clock: FakeClock) -> None:
@@ -359,7 +359,7 @@ def test_one_that_ended_twice_in_a_moment_is_forgotten_once(new_store: NewStore,
     store.outbox.end(taken(store), SENT)
     clock.advance(100)
     store.outbox.prune()
-    assert (store.outbox.backlog(), store.outbox.of(ingestion.id)) == (Backlog(0, 0), [])
+    assert (store.outbox.unsent(), store.outbox.of(ingestion.id)) == (Unsent(0, 0), [])
     assert store.outbox.claim(LEASE) is None
 
 
@@ -382,7 +382,7 @@ def test_what_is_no_longer_kept_cannot_end(new_store: NewStore, clock: FakeClock
     clock.advance(100)
     store.outbox.prune()
     assert store.outbox.end(callback, FAILED) is False
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
 
 
 def test_what_is_due_later_does_not_hide_what_is_due(store: Store, clock: FakeClock) -> None:
@@ -460,8 +460,8 @@ def test_each_is_held_by_one_at_a_time_until_it_is_over(
         elif step == "pass":
             clock.advance(number * 5)
     failed = sum(state is CallbackState.FAILED for state, _ in model.over.values())
-    assert outbox.backlog() == Backlog(len(model.pending), failed)
+    assert outbox.unsent() == Unsent(len(model.pending), failed)
     clock.advance(LEASE)
     while isinstance(left := outbox.claim(LEASE), Callback):
         assert outbox.end(left, SENT)
-    assert outbox.backlog() == Backlog(0, failed), "whatever happened, each can still be sent"
+    assert outbox.unsent() == Unsent(0, failed), "whatever happened, each can still be sent"

@@ -19,8 +19,9 @@ from app.outcomes import Outcome
 from app.store import Store
 from tests.contract.test_fresh_properties import GONE, SECONDS, WORK, Event, Model
 from tests.support.clock import FakeClock
+from tests.support.fairness import Fairness
 from tests.support.queueing import settings, submit
-from tests.support.simulation import BOOM, EPSILON, Fairness, Place, assert_limits, assert_rate
+from tests.support.simulation import BOOM, EPSILON, Place, assert_limits, assert_rate
 
 ARRIVALS = st.lists(
     st.tuples(

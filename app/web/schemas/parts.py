@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from ...core import Priority, Status
+from ...core import LimitedBy, Priority, Status
 
 JSON = dict[str, Any]
 
@@ -25,7 +25,7 @@ ERROR: JSON = {
     "required": ["type", "message"],
     "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
 }
-LIMITED_BY: JSON = {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]}
+LIMITED_BY: JSON = {"type": "string", "enum": list(get_args(LimitedBy))}
 IN_FORCE: JSON = {
     "interval": SECONDS,
     "burst": {"type": "integer", "minimum": 1},
