@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import select
@@ -351,9 +352,13 @@ def test_a_process_that_ends_says_what_it_waits_for_and_an_interrupt_ends_the_wa
     with Command("-c", EXIT, "3600") as command:
         command.wait_for("working")
         command.wait_for("stopping; 1 batch in process, with 3600 s to end; an interrupt ends the wait")
-        command.signal(signal.SIGINT)
-        command.wait_for("lost with the memory: 1 batch still queued")
+        for _ in range(4):  # Python may lose an interrupt that comes just before a wait
+            command.signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                command.process.wait(8)
+                break
         assert command.end() == 0
+    assert "lost with the memory: 1 batch still queued" in command.output
     assert "did not end in time and is put back" in command.output
     assert "Traceback" not in command.output
 
