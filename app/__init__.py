@@ -15,8 +15,23 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from .config import Settings, release
-from .core import Priority, Status
-from .errors import ConfigError, HoldQueue, IngestError, PermanentError
+from .core import Batch, BatchError, Counts, Estimate, Ingestion, Priority, Quote, Status, Timing
+from .errors import (
+    BacklogFull,
+    ConfigError,
+    Conflict,
+    HoldQueue,
+    IngestError,
+    InvalidRequest,
+    KeyInUse,
+    KeyReused,
+    PermanentError,
+    QuotaFull,
+    Refusal,
+    StoreUnavailable,
+    TooLate,
+    UnknownIngestion,
+)
 from .extension import IngestionAPI
 from .processors import Failed, current_batch, current_batches, hold_queue, slow_down
 from .several import keys_of_queues
@@ -39,15 +54,32 @@ __version__ = release()
 
 __all__ = [
     "AsyncClient",
+    "BacklogFull",
+    "Batch",
+    "BatchError",
     "Client",
     "ConfigError",
+    "Conflict",
+    "Counts",
+    "Estimate",
     "Failed",
     "HoldQueue",
     "IngestError",
+    "Ingestion",
     "IngestionAPI",
+    "InvalidRequest",
+    "KeyInUse",
+    "KeyReused",
     "PermanentError",
     "Priority",
+    "QuotaFull",
+    "Quote",
+    "Refusal",
     "Status",
+    "StoreUnavailable",
+    "Timing",
+    "TooLate",
+    "UnknownIngestion",
     "__version__",
     "batch_completed",
     "batch_failed",

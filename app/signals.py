@@ -1,8 +1,9 @@
 """The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
-Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one is
-logged and stops nothing. A batch that ends without a call, under FRESH, has no start: its `started_at` is None, and the
-attempt took 0 seconds.
+Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one, of
+whatever kind, is logged and stops nothing; a KeyboardInterrupt is raised once all are told, and so is, in a host's
+test, what ends that test. A batch that ends without a call, under FRESH, has no start: its `started_at` is None, and
+the attempt took 0 seconds.
 """
 
 from __future__ import annotations
@@ -37,11 +38,15 @@ class Sender(Protocol):
 
 
 class Emitter:
-    """Announces what happens in one instance: to its own observers first, then to the signal's receivers."""
+    """Announces what happens in one instance: to its own observers first, then to the signal's receivers.
 
-    def __init__(self, name: str, app: Sender) -> None:
+    `is_tested`, asked each time, says whether this is a host's test, in which all runs in the caller's thread.
+    """
+
+    def __init__(self, name: str, app: Sender, is_tested: Callable[[], bool] = lambda: False) -> None:
         self.app = app
         self._name = name
+        self._is_tested = is_tested
         self._own: dict[NamedSignal, list[Callable[..., None]]] = {}
 
     def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
@@ -53,7 +58,10 @@ class Emitter:
         return bool(signal.receivers) and any(True for _ in signal.receivers_for(self.app))
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
-        """Call the observers and every receiver; an exception in one is logged and does not stop the others."""
+        """Call the observers and every receiver; an exception in one is logged and does not stop the others.
+
+        Raises what belongs to the caller's thread at the end: a KeyboardInterrupt, and in a test what is no Exception.
+        """
         for observer in self._own.get(signal, ()):
             try:
                 observer(**keywords)
@@ -61,9 +69,19 @@ class Emitter:
                 logger.exception("an observer of %s raised", signal.name)
         if not signal.receivers:
             return
+        callers: BaseException | None = None
         for receiver in signal.receivers_for(self.app):
             try:
                 with self.app.app_context():
                     receiver(self.app, name=self._name, **keywords)
-            except (Exception, SystemExit):
+            except BaseException as error:
                 logger.exception("a receiver of %s raised", signal.name)
+                if self._is_of_caller(error):
+                    callers = error
+        if callers is not None:
+            raise callers
+
+    def _is_of_caller(self, error: BaseException) -> bool:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        return not isinstance(error, Exception | SystemExit) and self._is_tested()

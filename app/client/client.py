@@ -15,7 +15,7 @@ from .errors import Unreachable
 from .filters import of_listing
 from .messages import Address, Reply, Request
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
-from .submission import Submission
+from .submission import Moment, Submission
 from .transport import Transport
 
 
@@ -27,8 +27,9 @@ class Client(Base):
     failure, so that it outlasts a restart; so does each look of a wait, before its end. `retries` bounds the attempts
     after the first, too, where it is given. `notice` is called with each reason in words.
 
-    Every call may raise Unreachable or Refused. Documents are the dicts that the service sends, with their members as
-    typed attributes. Safe to share among threads.
+    Every call may raise Unreachable or Refused. A time is given as text by RFC 3339, or as a datetime with its offset.
+    Documents are the dicts that the service sends, with their members as typed attributes. Safe to share among threads.
+    Raises ValueError for an option that cannot be.
     """
 
     def submit(
@@ -37,13 +38,13 @@ class Client(Base):
         priority: Priority | str,
         *,
         idempotency_key: str | None = None,
-        deadline: str | float | None = None,
+        deadline: Moment | None = None,
         callback: str | None = None,
         fresh: float | None = None,
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
+        `deadline` is a time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
         instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every attempt carries
         `idempotency_key`, or a random one.
         """
@@ -137,8 +138,8 @@ class Client(Base):
         status: Status | str | None = None,
         priority: Priority | str | None = None,
         failed: bool = False,
-        since: str | float | None = None,
-        until: str | float | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         page: int = 100,
     ) -> Iterator[Ingestion]:
         """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches.
@@ -234,7 +235,7 @@ class Client(Base):
         return self._run(self._verbs.redrive_callback(ingestion_id))
 
     def quote(
-        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: Moment | None = None
     ) -> Quote:
         """Returns when these ids would start and end at each priority; nothing is queued or refused for a deadline."""
         return self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))

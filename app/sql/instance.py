@@ -124,7 +124,7 @@ class Instance:
 
     def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
         """Returns that, with an ingestion. Raises UnknownIngestion."""
-        found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
+        found = connection.execute(_FIND[self._tell], {"name": self._name, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         count = len(INGESTION_COLUMNS)
@@ -133,7 +133,7 @@ class Instance:
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
         """Returns an ingestion, in a snapshot that already has the limiter's row. Raises UnknownIngestion."""
-        found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": ingestion_id}).first()
+        found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         return self._remembered(IngestionRow(*found), view.now)
