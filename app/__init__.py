@@ -31,6 +31,7 @@ from .errors import (
     StoreUnavailable,
     TooLate,
     UnknownIngestion,
+    UnknownWorker,
 )
 from .extension import IngestionAPI
 from .processors import Failed, current_batch, current_batches, hold_queue, slow_down
@@ -80,6 +81,7 @@ __all__ = [
     "Timing",
     "TooLate",
     "UnknownIngestion",
+    "UnknownWorker",
     "__version__",
     "batch_completed",
     "batch_failed",

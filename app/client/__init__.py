@@ -9,6 +9,7 @@ ClientError
 from .asynchronous import AsyncClient
 from .client import Client
 from .documents import (
+    Answer,
     Attempt,
     Attempts,
     Batch,
@@ -50,6 +51,7 @@ from .submission import Submission
 
 __all__ = [
     "Accuracy",
+    "Answer",
     "AsyncClient",
     "Attempt",
     "Attempts",
