@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import ConfigError
 from .keys import Key, parse_keys
-from .limits import AnyLimit, parse_limits
+from .limits import AnyLimit, Limit, parse_limits
 from .receivers import Host, parse_hosts, parse_secrets, parse_url
 from .spelling import is_of_another, meant
 from .values import (
@@ -178,7 +178,9 @@ class Settings:
         1_000_000, integer(0), "Batches waiting at most, or the submit is refused; 0: no bound."
     )
     max_backlog_seconds: float = _setting(
-        0.0, seconds(), "Seconds the queue may need to drain, or the submit is refused; 0: no bound."
+        0.0,
+        seconds(),
+        "Seconds the queue may need to drain, waits for retries aside, or the submit is refused; 0: no bound.",
     )
     id_type: str = _setting(
         "integer", choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
@@ -239,8 +241,11 @@ class Settings:
 
     @property
     def least_interval(self) -> float:
-        """Seconds from one start to the next at the highest rate that lasts, by the shortest of its limits; or 0."""
-        return self.interval or min((limit.interval for limit in self.limits), default=0.0)
+        """Seconds from one start to the next at the highest rate that lasts, by the shortest of its limits; or 0.
+
+        A quota is no rate: all that it allows may start at once.
+        """
+        return self.interval or min((one.interval for one in self.limits if isinstance(one, Limit)), default=0.0)
 
     @property
     def max_body(self) -> int:

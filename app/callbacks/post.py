@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 
+from ..interim import FinalResponse
 from ..receivers import Address
 
 
@@ -62,6 +63,7 @@ class Post:
             connection = http.client.HTTPSConnection(name, port, timeout=self._timeout, context=context)
         else:
             connection = http.client.HTTPConnection(name, port, timeout=self._timeout)  # type: ignore[assignment]
+        connection.response_class = FinalResponse
         self._connection = connection
         with closing(connection):
             connection.request("POST", path, self._body, self._headers)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..config import Settings
 from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .fair import Turns
+from .limits import limiter_of
 from .schedule import Place
 from .timeline import Timeline
 
@@ -45,13 +46,18 @@ def admit(
             fits,
         )
     longest = settings.max_backlog_seconds
-    if longest and (drained := timeline.last_start(count) - timeline.now) > longest:
-        if (alone := timeline.limiter.least_time(count)) > longest:
+    # As if all that waits were due: a wait for a retry keeps nobody else waiting.
+    if longest and (drained := timeline.start(timeline.waiting + count - 1) - timeline.now) > longest:
+        configured = limiter_of(settings.interval, settings.burst, settings.limits)
+        if (alone := configured.least_time(count)) > longest:
             detail = f"ids alone takes at least {alone:.0f} s to drain, but the backlog may be {longest:g} s long."
             raise InvalidRequest([Fault("#/ids", detail)])
         if timeline.paused:
             raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
-        fits = drained - longest
+        if (alone := timeline.limiter.least_time(count)) > longest:
+            slow = f"at the present rate ids alone takes {alone:.0f} s, so it will fit once that is higher."
+            raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
+        fits = timeline.last_start(count) - timeline.now - longest
         raise BacklogFull(
             f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
             f"it will fit in {fits:.1f} s.",

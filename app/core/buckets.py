@@ -68,4 +68,4 @@ def _taken(bucket: TokenBucket, count: int, first: float, last: float) -> TokenB
     # A start at t leaves the bucket full no sooner than the rest of them after it allow. Of these bounds, one for each
     # start, an end is the greatest, because the starts are a convex function of their number.
     full_at = max(bucket.full_from(first) + count * bucket.interval, last + bucket.interval)
-    return TokenBucket(bucket.interval, bucket.burst, full_at)
+    return bucket.full_again(full_at)

@@ -18,6 +18,8 @@ class _Worker(Protocol):
     def id(self) -> str: ...
     @property
     def host(self) -> str: ...
+    @property
+    def slots(self) -> int: ...
 
 
 class Concurrency(NamedTuple):
@@ -29,9 +31,14 @@ class Concurrency(NamedTuple):
     def __bool__(self) -> bool:
         return self.each is not None or bool(self.some)
 
-    def of(self, worker: _Worker, configured: int) -> int:
-        """Returns how many batches a worker may run at once: by its id, else by its host, else as each."""
-        return self.some.get(worker.id) or self.some.get(worker.host) or self.each or configured
+    def of(self, worker: _Worker, settings: Settings) -> int:
+        """Returns how many batches a worker may run at once: by its id, else by its host, else as each.
+
+        What was set under another configuration holds as far as CONCURRENCY_MOST lets it be set, and what the worker
+        itself is configured to.
+        """
+        count = self.some.get(worker.id) or self.some.get(worker.host) or self.each
+        return min(count, max(worker.slots, settings.concurrency_most)) if count else worker.slots
 
     def change(self, name: str | None, count: int | None, workers: Iterable[_Worker]) -> Concurrency:
         """Returns it with another count for a worker or a host, or for each where the name is None.

@@ -49,12 +49,14 @@ class TokenBucket:
     """One token per `interval` seconds, at most `burst` saved up, parts of one included; starts full.
 
     Kept as one number, the theoretical arrival time of the virtual scheduling algorithm (ITU-T I.371, annex A): the
-    moment at which the bucket would be full again. An interval of 0 does not limit.
+    moment at which the bucket would be full again. An interval of 0 does not limit. After a change of the rate it may
+    be emptier than empty, by `debt` seconds at most.
     """
 
-    def __init__(self, interval: float, burst: float, full_at: float = -math.inf) -> None:
+    def __init__(self, interval: float, burst: float, full_at: float = -math.inf, debt: float = 0.0) -> None:
         self.interval = interval
         self.burst = burst
+        self.debt = debt
         self._full_at = full_at
         self._lock = threading.Lock()
 
@@ -84,7 +86,11 @@ class TokenBucket:
         return max(0, math.ceil((until - self.full_from(now)) / self.interval - 1 + self.burst))
 
     def after(self, count: int, now: float) -> TokenBucket:
-        return TokenBucket(self.interval, self.burst, self.full_from(now) + count * self.interval)
+        return self.full_again(self.full_from(now) + count * self.interval)
+
+    def full_again(self, at: float) -> TokenBucket:
+        """Returns the same bucket, but full at another moment."""
+        return TokenBucket(self.interval, self.burst, at, self.debt)
 
     def full_from(self, now: float) -> float:
         """Returns the moment at which the bucket would be full again if nothing were taken from `now` on."""
@@ -109,7 +115,7 @@ class TokenBucket:
         return at if at > now else now
 
     def _from(self, now: float) -> float:
-        # Never further ahead than an empty bucket: a clock that was set back must not stop the queue.
-        if self._full_at > (emptied := now + self.burst * self.interval):
+        # Never further ahead than an empty bucket and its debt: a clock that was set back must not stop the queue.
+        if self._full_at > (emptied := now + self.burst * self.interval + self.debt):
             self._full_at = emptied
         return self._full_at if self._full_at > now else now

@@ -38,7 +38,7 @@ def limiter_of(
         buckets[OF_UPSTREAM] = TokenBucket(pace, 1, known.get(OF_UPSTREAM, -math.inf))
     for one in limits:
         if isinstance(one, Limit):
-            buckets[one.name] = TokenBucket(one.interval, one.capacity, known.get(one.name, -math.inf))
+            buckets[one.name] = TokenBucket(one.interval, one.capacity, known.get(one.name, -math.inf), one.period)
     used = [Used(one, *known.get(one.name, (-math.inf,))) for one in limits if isinstance(one, Quota)]
     return Quotas(Buckets(buckets), used) if used else Buckets(buckets)
 

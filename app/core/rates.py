@@ -31,19 +31,26 @@ class Rates(NamedTuple):
         return self.interval is not None or self.burst is not None or bool(self.limits)
 
     def apply(self, settings: Settings) -> Settings:
-        """Returns the settings with these rates in them; a limit keeps its configured name, under which it counts."""
+        """Returns the settings with these rates in them; a limit keeps its configured name, under which it counts.
+
+        What was set under another configuration holds as far as this one lets it be set.
+        """
         if not self.changed:
             return settings
-        limits = (
-            parse_limits(self.limits[one.name])[0]._replace(name=one.name) if one.name in self.limits else one
-            for one in settings.limits
-        )
-        return dataclasses.replace(
-            settings,
-            interval=settings.interval if self.interval is None else self.interval,
-            burst=settings.burst if self.burst is None else self.burst,
-            limits=tuple(limits),
-        )
+        interval, burst = settings.interval, settings.burst
+        if self.interval is not None:
+            least, most = interval_bounds(settings)
+            interval = min(max(self.interval, least), most)
+        if self.burst is not None:
+            burst = min(self.burst, most_burst(settings))
+        limits = tuple(self._in_place_of(one, settings) for one in settings.limits)
+        return dataclasses.replace(settings, interval=interval, burst=burst, limits=limits)
+
+    def _in_place_of(self, usual: AnyLimit, settings: Settings) -> AnyLimit:
+        text = self.limits.get(usual.name)
+        if text is None or _unfit(usual, text, settings):
+            return usual
+        return parse_limits(text)[0]._replace(name=usual.name)
 
     def steady_interval(self, settings: Settings, pace: float) -> float:
         """Returns the seconds from start to start in the long run, 0 for no limit; `pace` is that of refusals."""
@@ -136,7 +143,35 @@ def _when(limit: AnyLimit) -> tuple[object, ...]:
     return (limit.period,) if isinstance(limit, Limit) else (limit.at, limit.zone)
 
 
-def carried(old: TokenBucket, interval: float, burst: float, now: float) -> float:
-    """Returns when a bucket of another rate would be full that has the tokens of an old one, in parts too."""
-    tokens = min(burst, old.burst - (old.full_from(now) - now) / old.interval) if old.interval else 0.0
-    return now + (burst - tokens) * interval
+def carried(old: TokenBucket, new: TokenBucket, now: float) -> float:
+    """Returns when a bucket of another rate is full that takes the place of an old one.
+
+    It has the old one's tokens, parts of one included; at a higher rate, what was taken from the old one is missing in
+    it, too. So until the old one would have been full, both let no more through than one of them.
+    """
+    left = _left(old, now)
+    if new.interval < old.interval:
+        left = min(left, max(0.0, new.burst - (old.burst - left)))
+    return _full_at(new, left, now)
+
+
+def carried_over(old: TokenBucket, before: Limit, after: Limit, new: TokenBucket, now: float) -> float:
+    """Returns when the bucket of a limit is full that takes the place of another with the same period.
+
+    No period holds more starts than the higher of the two allows. With D taken from the old bucket, T left in the new
+    one, a burst B and an interval I each, what starts in u seconds before the change and in v after it is at most
+    D + u / I + T + v / I; the period is (most + 1 - B) * I.
+    """
+    left, most = _left(old, now), max(before.most, after.most)
+    taken = old.burst - left
+    left = min(most - before.most + left, most - after.most + new.burst - taken)
+    return _full_at(new, left, now)
+
+
+def _left(bucket: TokenBucket, now: float) -> float:
+    """Returns how many tokens a bucket has, parts of one included; none where it does not limit."""
+    return bucket.burst - (bucket.full_from(now) - now) / bucket.interval if bucket.interval else 0.0
+
+
+def _full_at(bucket: TokenBucket, tokens: float, now: float) -> float:
+    return now + (bucket.burst - min(tokens, bucket.burst)) * bucket.interval

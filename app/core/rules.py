@@ -17,7 +17,7 @@ from .limits import OF_INTERVAL, OF_UPSTREAM, buckets_of, limiter_of, state_of
 from .models import Priority, Status
 from .pace import Pace
 from .pauses import ALL, Pauses
-from .rates import Rates, carried
+from .rates import Rates, carried, carried_over
 
 _PACE, _RATES, _PAUSES, _ORDER = "pace", "rates", "pauses", "order_since"
 _CONCURRENCY = "concurrency"
@@ -110,13 +110,14 @@ class Gate:
 
     def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
         """Go by other rates from now on; each limit keeps the tokens that it has."""
-        before, after = buckets_of(self.limiter), rates.apply(settings)
+        before, after = self.rates.apply(settings), rates.apply(settings)
+        old, new = (buckets_of(one) for one in (self.limiter, limiter_of(after.interval, after.burst, after.limits)))
         full_at, levels = self.kept()
-        if after.interval != before[OF_INTERVAL].interval or after.burst != before[OF_INTERVAL].burst:
-            full_at = carried(before[OF_INTERVAL], after.interval, after.burst, now)
-        for one in after.limits:
-            if isinstance(one, Limit):
-                levels[one.name] = carried(before[one.name], one.interval, one.capacity, now)
+        if (after.interval, after.burst) != (before.interval, before.burst):
+            full_at = carried(old[OF_INTERVAL], new[OF_INTERVAL], now)
+        for former, one in zip(before.limits, after.limits, strict=True):
+            if isinstance(one, Limit) and isinstance(former, Limit):
+                levels[one.name] = carried_over(old[one.name], former, one, new[one.name], now)
         self.rates = rates._replace(since=now)
         changed = Gate.of(settings, now, full_at, levels | {_RATES: self.rates})
         self.limiter, self.pace = changed.limiter, changed.pace

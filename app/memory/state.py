@@ -81,7 +81,7 @@ class MemoryState:
         """Returns the workers that reported within a lease."""
         concurrency = self.gate.concurrency
         return [
-            one._replace(slots=concurrency.of(one, one.slots))
+            one._replace(slots=concurrency.of(one, self.settings))
             for one in self.workers.values()
             if one.seen_at > now - self.settings.lease
         ]

@@ -212,7 +212,7 @@ class MemoryStore(Store):
             now, workers = self._clock.now(), self._state.workers
             before = workers.get(worker.id)
             workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
-            return self._state.gate.concurrency.of(worker, worker.slots)
+            return self._state.gate.concurrency.of(worker, self._settings)
 
     def runs(self, limit: int) -> list[Run]:
         with self._lock:

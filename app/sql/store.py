@@ -249,11 +249,11 @@ class SQLStore(Store):
 
     def report(self, worker: WorkerReport) -> int:
         self._instance.worker = worker.id
-        return self._turns.take(lambda turn: workers.report(turn, worker, self._settings.lease))
+        return self._turns.take(lambda turn: workers.report(turn, worker, self._settings))
 
     def leave(self, worker_id: str) -> None:
         if self._instance.is_prepared:
-            self._turns.take(lambda turn: workers.leave(turn, worker_id))
+            self._turns.take(lambda turn: workers.leave(turn, worker_id, self._settings))
 
     def hold(self, seconds: float) -> None:
         self._change(lambda gate, now: gate.hold(now + seconds))
@@ -288,7 +288,7 @@ class SQLStore(Store):
             pauses = gate.pauses
             before, after = steer(gate, self._settings, turn.now, steering)
             minutes.keep(turn, gate)
-            workers.count(turn)
+            workers.count(turn, self._settings)
             if after:
                 audits.note(turn, self._settings, by, action, "", before, after)
             return bool(after), bool(gate.pauses or pauses)
@@ -325,7 +325,7 @@ class SQLStore(Store):
         return self._read(lambda view: fair.depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
-        return self._read(lambda view: workers.present(view, self._settings.lease))
+        return self._read(lambda view: workers.present(view, self._settings))
 
     def runs(self, limit: int) -> list[Run]:
         return self._read(lambda view: workers.runs(view, limit))

@@ -115,7 +115,7 @@ def concurrency_document(concurrency: Concurrency, settings: Settings, scope: st
     """Returns how many batches a process may run at once; hosts and workers only for who may see everything."""
     some = dict(concurrency.some) if scope is None else {}
     return {
-        "each": concurrency.each or settings.concurrency,
+        "each": min(concurrency.each or settings.concurrency, most_concurrency(settings)),
         "some": some,
         "changed": bool(concurrency),
         "most": most_concurrency(settings),

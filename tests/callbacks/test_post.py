@@ -66,6 +66,15 @@ def test_anything_but_success_is_an_error_and_no_redirect_is_followed(status: in
     assert len(upstream.paths) == 1
 
 
+def test_an_interim_answer_is_not_the_answer() -> None:
+    def early(exchange: Exchange) -> None:
+        exchange.start(103)
+        exchange.reply(status=204)
+
+    with Upstream(early) as upstream:
+        assert post(upstream.url).status == 204
+
+
 def test_who_hangs_is_left_after_the_timeout() -> None:
     with Upstream(lambda exchange: exchange.hang() and None) as upstream:
         made = post(upstream.url, timeout=0.05)

@@ -52,6 +52,13 @@ def test_batches_that_ran_together_count_once(new_store: Callable[..., Store], c
     assert store.slow_down(third) == 0.4
 
 
+def test_a_quota_is_no_rate_to_be_halved(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, limits="5000/day at 00:00 UTC")
+    submit(store, range(1, 30))
+    (claim,) = claimed(store)
+    assert store.slow_down(claim) == 0.2
+
+
 def test_it_recovers_to_what_is_configured_and_no_further(new_store: Callable[..., Store], clock: FakeClock) -> None:
     store = new_store(interval=6)
     submit(store, range(1, 1000))

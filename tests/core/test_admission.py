@@ -48,19 +48,31 @@ def test_a_backlog_may_be_exactly_as_long_as_it_may_be() -> None:
 
 
 def test_what_takes_days_by_a_quota_never_fits_in_an_hour() -> None:
-    daily = timeline()._replace(limiter=limiter_of(0.0, 1, parse_limits("10/day at 00:00 UTC")))
+    limits = "10/day at 00:00 UTC"
+    daily = timeline()._replace(limiter=limiter_of(0.0, 1, parse_limits(limits)))
     with pytest.raises(BacklogFull):
-        ask(daily, 20, max_backlog_seconds=3600)
+        ask(daily, 20, max_backlog_seconds=3600, limits=limits)
     with pytest.raises(InvalidRequest, match="ids alone takes at least 82800 s to drain"):
-        ask(daily, 21, max_backlog_seconds=3600)
+        ask(daily, 21, max_backlog_seconds=3600, limits=limits)
 
 
-def test_retries_to_come_count_for_the_backlog() -> None:
-    later = timeline((NOW + 60, FIRST), interval=5.0, waiting=2)
-    ask(later, 1, max_backlog_seconds=60)
+def test_a_wait_for_a_retry_keeps_nobody_out() -> None:
+    later = timeline((NOW + 600, FIRST), interval=5.0, waiting=2)
+    ask(later, 1, max_backlog_seconds=10)
     with pytest.raises(BacklogFull) as refused:
-        ask(later, 1, max_backlog_seconds=50)
-    assert refused.value.retry_after == 10.0
+        ask(later, 2, max_backlog_seconds=10)
+    # It may be sooner, should more of what waits be done by then, but is never later.
+    assert refused.value.retry_after == 590.0
+
+
+def test_what_would_fit_at_the_configured_rate_is_not_refused_for_good() -> None:
+    slowed = timeline(interval=20.0)
+    ask(slowed, 6, max_backlog_seconds=100)
+    with pytest.raises(BacklogFull, match="at the present rate ids alone takes 120 s") as refused:
+        ask(slowed, 7, max_backlog_seconds=100, interval=5)
+    assert refused.value.retry_after == 5.0
+    with pytest.raises(InvalidRequest, match="takes at least 105 s"):
+        ask(slowed, 22, max_backlog_seconds=100, interval=5)
 
 
 def test_while_the_queue_is_paused_nobody_knows_when_there_is_room() -> None:

@@ -47,9 +47,16 @@ def test_it_is_changed_for_each_or_for_some() -> None:
     unchanged = Concurrency()
     assert [bool(one) for one in (unchanged, Concurrency(2), Concurrency(None, {"here": 2}))] == [False, True, True]
     changed = unchanged.change(None, 2, WORKERS).change("1" * 8, 3, WORKERS)
-    assert [changed.of(worker, 4) for worker in WORKERS] == [3, 2]
-    assert [unchanged.of(worker, 4) for worker in WORKERS] == [4, 4]
+    assert [changed.of(worker, settings()) for worker in WORKERS] == [3, 2]
+    assert [unchanged.of(worker, settings()) for worker in WORKERS] == [4, 4]
     assert changed.change(None, None, WORKERS) == unchanged
+
+
+def test_what_was_set_under_another_configuration_holds_as_far_as_it_may() -> None:
+    set_then, (one, _) = Concurrency(6, {"there": 9}), WORKERS
+    assert [set_then.of(one, settings(concurrency_most=most)) for most in (1, 5, 6, 7)] == [4, 5, 6, 6]
+    assert set_then.of(one._replace(host="there"), settings(concurrency_most=7)) == 7
+    assert set_then.of(one._replace(slots=1), settings()) == 1
 
 
 def test_a_refusal_names_five_workers() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from app.core import Rates, TokenBucket, check_rates
+from app.core import Gate, Rates, TokenBucket, check_rates
 from app.core.rates import carried, interval_bounds, most_burst
 from app.errors import InvalidRequest
 from tests.support.queueing import settings
@@ -59,8 +61,56 @@ def test_no_interval_is_longer_than_thirty_years() -> None:
 
 
 def test_a_queue_that_had_no_rate_has_saved_no_token() -> None:
-    assert carried(TokenBucket(0.0, 1), 5.0, 2, 100.0) == 110.0
-    assert carried(TokenBucket(5.0, 2), 10.0, 2, 100.0) == 100.0
+    assert carried(TokenBucket(0.0, 1), TokenBucket(5.0, 2), 100.0) == 110.0
+    assert carried(TokenBucket(5.0, 2), TokenBucket(10.0, 2), 100.0) == 100.0
+
+
+PERIOD = 10.0
+LIMITS = st.integers(1, 20).flatmap(lambda most: st.tuples(st.just(most), st.integers(1, most)))
+STEPS = st.lists(st.tuples(st.floats(0, 12), st.integers(0, 25), st.none() | LIMITS), min_size=1, max_size=25)
+
+
+@given(LIMITS, STEPS)
+@example((10, 10), [(0.0, 10, (5, 1)), (2.0, 9, None), (2.0, 9, None)])
+@example((20, 1), [(0.0, 1, (20, 20)), (5.0, 20, None)])
+def test_no_period_with_one_change_in_it_holds_more_than_the_higher_limit(
+    configured: tuple[int, int], steps: list[tuple[float, int, tuple[int, int] | None]]
+) -> None:
+    name = "{}/10s burst {}".format(*configured)
+    rules = settings(limits=name, rate_least=0.001, rate_most=100)
+    (usual,) = rules.limits
+    now, most, gate, changed_at = 1e9, usual.most, Gate.of(rules, 1e9), 0.0
+    starts: list[tuple[float, int]] = []
+    for gap, tries, changed in steps:
+        now += gap
+        starts += [(now, most) for _ in range(tries) if gate.limiter.take(now)]
+        if changed and now > changed_at + PERIOD:
+            changed_at, most, text = now, changed[0], "{}/10s burst {}".format(*changed)
+            gate.change_rates(rules, check_rates({"limits": {usual.name: text}}, rules), now)
+            starts += [(now, most) for _ in range(tries) if gate.limiter.take(now)]
+    for nth, (first, _) in enumerate(starts):
+        allowed = [most for at, most in starts[nth:] if at < first + PERIOD]
+        assert len(allowed) <= max(allowed)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.floats(0.1, 5), st.floats(0.1, 5), st.floats(0, 20), st.integers(0, 5))
+def test_a_bucket_of_another_rate_has_no_more_tokens(
+    before: int, after: int, slow: float, fast: float, at: float, taken: int
+) -> None:
+    old = TokenBucket(slow, before)
+    for _ in range(taken):
+        old.take(0.0)
+    new = TokenBucket(fast, after, carried(old, TokenBucket(fast, after), at))
+    assert new.tokens(at) <= old.tokens(at)
+    assert new.when(0, at) <= at + fast * (1 + 1e-9)
+
+
+def test_what_was_set_under_another_configuration_holds_as_far_as_it_may() -> None:
+    set_then = Rates(1.0, 4, {"10/s": "8/s", "5/min": "2/min"})
+    now = set_then.apply(settings(interval=3, burst=1, limits="10/s, 6/min"))
+    assert (now.interval, now.burst, [limit.most for limit in now.limits]) == (3.0, 1, [8, 6])
+    now = set_then.apply(settings(interval=0.5, burst=2, limits="10/s", rate_least=0.9))
+    assert (now.interval, now.burst, [limit.most for limit in now.limits]) == (0.5 / 0.9, 2, [10])
 
 
 def test_true_is_no_number() -> None:

@@ -127,6 +127,8 @@ def test_an_item_may_say_why_its_id_failed(serve: Serve, item: Any, reason: str 
         ([{"id": 1}, {"id": 1}], {"result_id": "id"}, "two items whose INGEST_UPSTREAM_RESULT_ID (id) is 1"),
         ([{"id": 7}, {"id": True}], {"result_id": "id"}, "no item whose INGEST_UPSTREAM_RESULT_ID (id) is one of"),
         ({"a": None}, {"results": "values(a)"}, "INGEST_UPSTREAM_RESULTS (values(a)) cannot be applied to the answer"),
+        ({"a": [{"b": 1}, {"b": "x"}]}, {"results": "sort_by(a, &b)"}, "(sort_by(a, &b)) cannot be applied to"),
+        (b'{"a": 1e999}', {"results": "ceil(a)"}, "(ceil(a)) cannot be applied to the answer"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_settings_is_refused(
@@ -146,6 +148,10 @@ def test_an_answer_without_results_that_says_when_is_a_hold(serve: Serve) -> Non
     changed = settings(upstream_url=f"{upstream.url}/{{ids}}", upstream_results="entities", upstream_adapt=0)
     with pytest.raises(InvalidResult, match="maxlag"):
         HttpUpstream(changed)([1])
+
+
+def test_a_part_of_an_array_may_be_cut_out(serve: Serve) -> None:
+    assert asked(serve, {"rows": ["head", "one", "two"]}, [1, 2], results="rows[1:]") == {1: "one", 2: "two"}
 
 
 @pytest.mark.parametrize("name", ["RESULTS", "RESULT_ID", "ERROR"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -177,7 +178,63 @@ def test_the_password_in_the_url_is_masked_too(serve: Serve) -> None:
         HttpUpstream(settings(upstream_url=url))([1])
 
 
+def test_so_is_a_key_that_is_a_user_name(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply(f"unknown key {SECRET}".encode(), 401))
+    code = b64encode(f"{SECRET}:".encode()).decode()
+    in_url = settings(upstream_url=upstream.url.replace("//", f"//{SECRET}:@") + "/{ids}")
+    in_header = settings(upstream_url=upstream.url + "/{ids}", upstream_headers={"Authorization": f"Basic {code}"})
+    for one in (in_url, in_header):
+        with pytest.raises(PermanentError, match=r"GET /1: unknown key \*\*\*$"):
+            HttpUpstream(one)([1])
+    HttpUpstream(settings(upstream_url="http://localhost/{ids}", upstream_headers={"Authorization": "Basic !"}))
+
+
+def test_what_is_no_http_is_masked_and_short(serve: Serve) -> None:
+    def script(exchange: Exchange) -> None:
+        exchange.wfile.write(f"HTTP/1.1 {SECRET} {'x' * 5000}\r\n".encode())
+        exchange.drop()
+
+    with pytest.raises(UpstreamError, match=r"BadStatusLine.*\*\*\*") as caught:
+        upstream_of(serve(script), headers={"X-Key": SECRET})([1])
+    assert SECRET not in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+# -- what comes before and after an answer --
+
+
+@pytest.mark.parametrize("status", [100, 102, 103])
+def test_an_interim_answer_is_not_the_answer(serve: Serve, status: int) -> None:
+    def script(exchange: Exchange) -> None:
+        for _ in range(2):
+            exchange.start(status, {"link": "</style.css>"})
+        # The final one is on its way once the client has read the interim ones.
+        exchange.hang(0.05)
+        exchange.reply({exchange.path[1:]: exchange.path})
+
+    upstream = serve(script)
+    fetch = upstream_of(upstream)
+    assert [fetch([one]) for one in (1, 2, 3)] == [{one: f"/{one}"} for one in (1, 2, 3)]
+    assert upstream.connections == 1
+
+
+def test_an_id_that_is_missing_costs_no_connection(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply({"error": "not found"}, 404))
+    fetch = upstream_of(upstream, "/{id}", missing="fail")
+    for one in range(3):
+        fetch([one])
+    assert upstream.connections == 1
+
+
 # -- idempotency --
+
+
+def test_a_key_that_is_still_in_use_is_no_refusal(serve: Serve) -> None:
+    upstream = serve(lambda exchange: exchange.reply({"error": "in progress"}, 409))
+    with pytest.raises(UpstreamError, match="answered 409"):
+        Queue(1).run(upstream_of(upstream, idempotency_header="Idempotency-Key"))
+    with pytest.raises(PermanentError, match="answered 409"):
+        upstream_of(upstream)([1])
 
 
 def test_each_attempt_at_a_batch_carries_its_id(serve: Serve) -> None:

@@ -243,6 +243,7 @@ DATE = "Sun, 06 Nov 1994 08:49:07 GMT"
         ("Sun Nov  6 08:49:37 1994", 30),
         ("Sun, 06 Nov 1994 08:49:00 GMT", 1),
         ("Sun, 06 Nov 2044 08:49:37 GMT", 86_400),
+        ("5, 7, soon", 7),
     ],
 )
 def test_both_forms_of_retry_after_are_read(value: str, seconds: float) -> None:
@@ -250,7 +251,7 @@ def test_both_forms_of_retry_after_are_read(value: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "soon", "-5", "1.5", "1e3", "5, 5", "٣", "²", "Fri, 31 Dec 99999 23:59:59 GMT", "+9999999999 Nov 06"]
+    "value", ["", "soon", "-5", "1.5", "1e3", "5; 5", "٣", "²", "Fri, 31 Dec 99999 23:59:59 GMT", "+9999999999 Nov 06"]
 )
 def test_an_invalid_retry_after_is_none(value: str) -> None:
     assert retry_after({"retry-after": value, "date": DATE}) is None

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urljoin, urlsplit
 
-from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from ...config import Settings
 from ...errors import HoldQueue, PermanentError, UpstreamError
+from ...interim import FinalResponse
 from ..current import hold_queue, slow_down
 from .address import Address, origin_of
 from .limits import exhausted, retry_after
@@ -28,6 +30,16 @@ _REDIRECTS_OF_ANY_METHOD = (307, 308)
 _CHUNK = 65_536
 _EXCERPT = 800
 """Bytes of an error's body that are read."""
+
+
+class _Plain(HTTPConnectionPool):
+    class ConnectionCls(HTTPConnection):
+        response_class = FinalResponse
+
+
+class _Secure(HTTPSConnectionPool):
+    class ConnectionCls(HTTPSConnection):
+        response_class = FinalResponse
 
 
 class Answer(NamedTuple):
@@ -51,6 +63,9 @@ class Caller:
         self._origin = origin_of(address.base)
         self._method = settings.upstream_method
         self._nothing = nothing
+        # With an idempotency key 409 says that an earlier request with it goes on
+        # (draft-ietf-httpapi-idempotency-key-header-07, section 2.7).
+        self._temporary = {408, 429, 409} if settings.upstream_idempotency_header else {408, 429}
         self._timeout = settings.upstream_timeout
         self._patience = settings.process_timeout
         self._most_bytes = settings.upstream_max_body
@@ -63,7 +78,7 @@ class Caller:
             self._headers["authorization"] = "Basic " + b64encode(address.userinfo.encode()).decode()
         self._headers |= dict(settings.upstream_headers)
         keys = [value for _, value in settings.upstream_headers]
-        self.quoted = Quotation([*keys, self._headers.get("authorization", ""), address.userinfo.partition(":")[2]])
+        self.quoted = Quotation([*keys, self._headers.get("authorization", "")])
         self._open()
 
     def deadline(self) -> float:
@@ -116,6 +131,7 @@ class Caller:
 
     def _open(self) -> None:
         self._pool = PoolManager(num_pools=1, maxsize=self._connections)
+        self._pool.pool_classes_by_scheme = {"http": _Plain, "https": _Secure}
         self._pid = os.getpid()
 
     def _give_up(self) -> NoReturn:
@@ -127,7 +143,7 @@ class Caller:
             return f"did not answer within {self._timeout:g} s"
         if isinstance(error, SSLError):
             return f"cannot be trusted over TLS ({error})"
-        return f"gave no answer ({error.__cause__ or error})"
+        return f"gave no answer ({self.quoted(str(error.__cause__ or error))})"
 
     def _redirected(self, url: str, status: int, location: str) -> str:
         try:
@@ -151,10 +167,11 @@ class Caller:
         said = f"{self.name} answered {status} to {self._method} {urlsplit(url).path or '/'}{about}"
         self._heed(response, said)
         if status in self._nothing:
+            self._reason(response, deadline)  # read, so that the connection can be used again
             return Answer(None, response.headers)
         if 200 <= status < 300:
             return Answer(self._parsed(response, self._body(response, deadline), about), response.headers)
-        if 300 <= status < 500 and status not in (408, 429):
+        if 300 <= status < 500 and status not in self._temporary:
             raise PermanentError(said + self._reason(response, deadline))
         raise UpstreamError(said + self._reason(response, deadline))
 

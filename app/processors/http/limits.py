@@ -21,14 +21,14 @@ _MEMBER = re.compile(rf"\s*({_STRING}|[\w.*-]+(?:=\d+)?)\s*((?:{_PARAMETER}\s*)*
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Returns the seconds of a Retry-After header (RFC 9110, section 10.2.3), from 1 to a day; None if it has none.
 
-    A date counts from the answer's own Date, where it has one, so the two clocks need not agree.
+    A date counts from the answer's own Date, where it has one, so the two clocks need not agree. Of several headers,
+    as a proxy may add one, the longest wait counts.
     """
     value = headers.get("retry-after", "").strip()
-    if (seconds := _number(value)) is None:
-        if (until := _http_date(value)) is None:
-            return None
-        seconds = until - _sent(headers)
-    return _bounded(seconds)
+    waits = [seconds for one in value.split(",") if (seconds := _number(one)) is not None]
+    if (until := _http_date(value)) is not None:
+        waits.append(until - _sent(headers))
+    return _bounded(max(waits)) if waits else None
 
 
 def exhausted(headers: Mapping[str, str]) -> float | None:

@@ -42,7 +42,8 @@ class Query:
         """Returns what it finds, None if nothing. Raises InvalidResult where it cannot be applied."""
         try:
             return self._query.search(data, _OPTIONS)
-        except JMESPathError as error:
+        # It lets through what Python says of types that cannot be compared, and of numbers without end.
+        except (JMESPathError, TypeError, ArithmeticError) as error:
             raise InvalidResult(f"{self._name} cannot be applied to the answer: {self._quoted(str(error))}") from error
 
     def __str__(self) -> str:
@@ -64,4 +65,5 @@ def _functions(node: Any) -> Iterator[str]:
     if node["type"] == "function_expression":
         yield node["value"]
     for child in node["children"]:
-        yield from _functions(child)
+        if isinstance(child, dict):  # those of a slice are numbers
+            yield from _functions(child)
