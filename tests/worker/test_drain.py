@@ -20,6 +20,7 @@ from app import (
     Priority,
     Status,
     batch_failed,
+    ingestion_accepted,
     ingestion_finished,
 )
 from app.errors import StoreUnavailable
@@ -220,6 +221,30 @@ def test_an_interrupt_is_always_raised() -> None:
     host.ingestion.submit([1], "LOW")
     with pytest.raises(KeyboardInterrupt):
         host.ingestion.run_until_idle()
+
+
+def test_a_test_that_a_receiver_fails_has_failed() -> None:
+    class Failure(BaseException):
+        """As pytest.fail raises."""
+
+    heard: list[str] = []
+
+    def bad(_: Flask, **__: Any) -> None:
+        raise Failure
+
+    def good(_: Flask, ingestion: Any, **__: Any) -> None:
+        heard.append(ingestion.id)
+
+    host = Trial()
+    for signal in (ingestion_accepted, ingestion_finished):
+        signal.connect(bad, host.app)
+        signal.connect(good, host.app)
+    with pytest.raises(Failure):
+        host.ingestion.submit([1], "LOW")
+    with pytest.raises(Failure):
+        host.ingestion.run_until_idle()
+    assert len(heard) == 2
+    assert host.ingestion.get(heard[0]).status is Status.COMPLETED
 
 
 def test_a_store_that_is_gone_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
