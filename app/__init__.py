@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
-from .config import Settings, release
+from .config import Settings
 from .core import Batch, BatchError, Counts, Estimate, Ingestion, Priority, Quote, Status, Timing
 from .errors import (
     BacklogFull,
@@ -34,6 +34,7 @@ from .errors import (
     UnknownWorker,
 )
 from .extension import IngestionAPI
+from .naming import release
 from .processors import Failed, current_batch, current_batches, hold_queue, slow_down
 from .several import keys_of_queues
 from .signals import (

@@ -6,7 +6,6 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 from .errors import ConfigError
@@ -16,6 +15,7 @@ from .receivers import Host, parse_hosts, parse_secrets, parse_url
 from .spelling import is_of_another, meant
 from .values import (
     INT64_MAX,
+    INT64_MIN,
     choice,
     flag,
     header_name,
@@ -35,14 +35,6 @@ logger = logging.getLogger("flask_ingestion")
 
 _OF_CLIENTS = ("INGEST_URL", "INGEST_KEY", "INGEST_PROFILE")
 """Keys that no queue reads, but the clients and the command line."""
-
-
-def release() -> str:
-    """Returns the version of this package, 0 where it is not installed."""
-    try:
-        return metadata.version("Flask-Ingestion")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def _setting(
@@ -185,8 +177,8 @@ class Settings:
     id_type: str = _setting(
         "integer", choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
     )
-    id_min: int = _setting(1, integer(-(2**63)), "Least id accepted, of integers.")
-    id_max: int = _setting(INT64_MAX, integer(-(2**63)), "Greatest id accepted, of integers.")
+    id_min: int = _setting(1, integer(INT64_MIN), "Least id accepted, of integers.")
+    id_max: int = _setting(INT64_MAX, integer(INT64_MIN), "Greatest id accepted, of integers.")
     retention: float = _setting(86_400.0, seconds(), "Seconds a finished ingestion is remembered.")
     attempts_kept: int = _setting(
         0,

@@ -1,4 +1,4 @@
-"""A daemon thread that takes turns until it is stopped, or its app is dropped."""
+"""A daemon thread that looks for what is due until it is stopped, or its app is dropped."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from .core import Clock
 
 logger = logging.getLogger("flask_ingestion")
 
+TROUBLE_MAX = 10.0
+"""Most seconds between two tries while the store cannot be reached."""
+
 
 class Daemon:
-    """What does its work in a daemon thread of its own, one turn after the other.
+    """What does its work in a daemon thread of its own, one look after the other.
 
-    The thread keeps it alive during a turn, but not between two: when its app is dropped, it is too, and the thread
+    The thread keeps it alive during a look, but not between two: when its app is dropped, it is too, and the thread
     ends once its `alarm` is called.
     """
 
@@ -35,6 +38,7 @@ class Daemon:
         self._over = threading.Event()
         self._died = False
         self._thread: threading.Thread | None = None
+        self._trouble = 0.0
 
     @property
     def alarm(self) -> Callable[[], None]:
@@ -42,7 +46,7 @@ class Daemon:
         return self._wake.set
 
     def wake(self) -> None:
-        """Take a turn now, because something changed."""
+        """Look now, because something changed."""
         self._wake.set()
 
     def start(self) -> None:
@@ -60,12 +64,25 @@ class Daemon:
             thread.start()
             self._thread = thread
 
+    def _end_soon(self) -> threading.Thread | None:
+        """Have it end after the look under way; returns the thread to wait for, None where there is none."""
+        with self._lock:
+            thread = self._thread
+            self._stopping.set()
+            self._wake.set()
+        return None if thread is threading.current_thread() else thread
+
     def _open(self) -> None:
         """Get ready for a start. Called with the lock held."""
 
     def _look(self) -> float | None:
         """Do what is due; returns in how many seconds to look again, None for when woken."""
         raise NotImplementedError
+
+    def _next_try(self) -> float:
+        """Returns in how many seconds to try again, because the store cannot be reached: twice as many each time."""
+        self._trouble = min(TROUBLE_MAX, self._trouble * 2 or 0.5)
+        return self._trouble
 
     def _may_end(self) -> bool:
         """Returns whether nothing is left to do before it stops."""
@@ -74,8 +91,8 @@ class Daemon:
     def _leave(self) -> None:
         """Take leave of others, before the thread ends; a start may still come in between."""
 
-    def _turn(self) -> tuple[bool, float | None]:
-        """Returns whether there is another turn, and in how many seconds, None for when woken."""
+    def _step(self) -> tuple[bool, float | None]:
+        """Returns whether there is another look, and in how many seconds, None for when woken."""
         # Cleared before the look, so that a change during it is not missed.
         self._wake.clear()
         try:
@@ -104,7 +121,7 @@ class Daemon:
 
 def _run(reference: weakref.ref[Daemon], wake: threading.Event, clock: Clock) -> None:
     while (daemon := reference()) is not None:
-        more, seconds = daemon._turn()
+        more, seconds = daemon._step()
         del daemon
         if not more:
             return

@@ -55,7 +55,10 @@ class HoldQueue(IngestError):
     LONGEST = 366 * 86_400.0
     """Seconds."""
 
-    def __init__(self, seconds: float, reason: str = "the upstream asked for a pause") -> None:
+    REASON = "the upstream asked for quiet"
+    """The reason where none is given."""
+
+    def __init__(self, seconds: float, reason: str = REASON) -> None:
         if not 0 <= seconds <= self.LONGEST:
             raise ValueError(f"HoldQueue takes 0 to {self.LONGEST:.0f} seconds, not {seconds!r}.")
         super().__init__(f"{reason}; holding for {seconds:g} s")
@@ -71,7 +74,10 @@ class StoreUnavailable(IngestError):
 
 
 class Fault(NamedTuple):
-    """One thing wrong with a request: where (an RFC 6901 JSON pointer as a URI fragment) and what."""
+    """One thing wrong with a request: where, and what.
+
+    `pointer` is an RFC 6901 JSON pointer as a URI fragment, or `query NAME`, `header NAME`, `path NAME`, or `owner`.
+    """
 
     pointer: str
     detail: str
@@ -110,6 +116,9 @@ class Conflict(Refusal):
 
 class KeyReused(Refusal):
     """An idempotency key was reused for a different request."""
+
+    def __init__(self, key: str | None) -> None:
+        super().__init__(f"The idempotency key {key!r} was used with another request.")
 
 
 class KeyInUse(Refusal):

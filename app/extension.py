@@ -65,7 +65,7 @@ class IngestionAPI:
         Raises ConfigError for a wrong setting or prefix, RuntimeError where the app already has an instance of this
         name, or other routes where its routes would be.
         """
-        name, time = self.name, clock or SystemClock()
+        name, clock = self.name, clock or SystemClock()
         if name in app.extensions:
             raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
         root = _root(url_prefix)
@@ -86,8 +86,8 @@ class IngestionAPI:
             name,
             app,
             settings,
-            time,
-            open_store=lambda: open_store(settings, time, name),
+            clock,
+            open_store=lambda: open_store(settings, clock, name),
             find_processor=lambda: configured or self._processor,
             autostart=settings.autostart and will_serve(),
             is_tested=lambda: settings.eager or bool(app.config["TESTING"] and not asked),

@@ -81,8 +81,8 @@ class Lifecycle:
         self.sweeper = Sweeper(self.name, self.store, self.settings.lease, self.clock, self.emitter, self.worker.wake)
         self.courier = Courier(self.name, self.store.outbox, self.settings, self.clock) if self.settings.tells else None
         alarms = [one.alarm for one in (self.worker, self.sweeper, self.courier) if one]
-        self._parting = weakref.finalize(self, _part_apart, self.store, self.worker.id, *alarms)
-        self._parting.atexit = False
+        self._clean_up_when_dropped = weakref.finalize(self, _clean_up_elsewhere, self.store, self.worker.id, *alarms)
+        self._clean_up_when_dropped.atexit = False
 
     def ensure_started(self) -> None:
         """Start dispatching if this process should and has not been stopped."""
@@ -142,9 +142,7 @@ class Lifecycle:
         """Run as `run_until_idle` does what starts up to `end`, in epoch seconds; time stays at the latest start."""
         clock = self._clock_of_test()
         self.sweeper.carry_out()
-        drain = Drain(
-            self.name, self.store, self.settings, clock, self._run_processor, self.emitter, advance=clock.advance
-        )
+        drain = Drain(self.name, self.store, self.settings, clock, self._run_processor, self.emitter)
         return drain.run(raises=raises, end=end)
 
     def _clock_of_test(self) -> SystemClock:
@@ -165,7 +163,7 @@ class Lifecycle:
             return
         self.clock.stand_still()
         if self.store.durable:  # it was opened with the time of its database
-            self._parting.detach()
+            self._clean_up_when_dropped.detach()
             self.store.close()
             self._open()
 
@@ -190,7 +188,7 @@ class Lifecycle:
 
     def after_fork(self) -> None:
         """In a forked child: share nothing with the parent, whose threads are not here, and dispatch if it did."""
-        self._parting.detach()
+        self._clean_up_when_dropped.detach()
         if isinstance(self.store, Forkable):
             self.store.disown()
         self._open()
@@ -208,12 +206,12 @@ class Lifecycle:
             self.courier.wake()
 
 
-def _part_apart(*parts: Any) -> None:
-    """Part in another thread: the garbage collector may come along inside the very locks that this takes."""
-    start_new_thread(_part, parts)
+def _clean_up_elsewhere(*left: Any) -> None:
+    """Clean up in another thread: the garbage collector may come along inside the very locks that this takes."""
+    start_new_thread(_clean_up, left)
 
 
-def _part(store: Store, worker_id: str, *alarms: Callable[[], None]) -> None:
+def _clean_up(store: Store, worker_id: str, *alarms: Callable[[], None]) -> None:
     """End what an app that was dropped leaves behind: its threads, its entry among the workers, its connections."""
     for alarm in alarms:
         alarm()

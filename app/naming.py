@@ -1,9 +1,9 @@
-"""One package under two names: in a checkout the folder is `app`, installed it is `flask_ingestion`."""
+"""One package under two names, in a checkout `app` as its folder, installed `flask_ingestion`; and its version."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
+from importlib import import_module, metadata
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from importlib.util import spec_from_file_location
@@ -22,6 +22,14 @@ def unite(alias: str) -> None:
     sys.meta_path.insert(0, _Aliases(alias))
     sys.modules[alias] = import_module(NAME)
     del sys.modules[__name__]
+
+
+def release() -> str:
+    """Returns the version of this package, 0 where it is not installed."""
+    try:
+        return metadata.version("Flask-Ingestion")
+    except metadata.PackageNotFoundError:
+        return "0"
 
 
 class _Aliases:

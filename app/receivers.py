@@ -8,7 +8,7 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-LONGEST = 2000
+LONGEST_URL = 2000
 """Characters of an address at most."""
 
 _PRINTABLE = re.compile(r"[!-~]*")
@@ -52,8 +52,8 @@ class Address(NamedTuple):
 def address_of(url: str) -> Address:
     """Returns the parts of a URL. Raises ValueError, which says what is wrong and never repeats the URL."""
     # urlsplit drops tabs and newlines, and so would find another host than the text has.
-    if len(url) > LONGEST or not _PRINTABLE.fullmatch(url):
-        raise ValueError(f"it must be at most {LONGEST} printable ASCII characters, without spaces")
+    if len(url) > LONGEST_URL or not _PRINTABLE.fullmatch(url):
+        raise ValueError(f"it must be at most {LONGEST_URL} printable ASCII characters, without spaces")
     parts = urlsplit(url)
     if parts.scheme not in _PORTS:
         raise ValueError("it must start with http:// or https://")

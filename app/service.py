@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from .callbacks import Callback
 from .core import (
-    ALL,
+    WHOLE_QUEUE,
     Id,
     Ingestion,
     Pauses,
@@ -202,12 +202,12 @@ class Service(Lifecycle):
         self._wake_courier()
         return ingestion
 
-    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+    def pause(self, by: str | None = None, what: Pauses = WHOLE_QUEUE) -> None:
         """Stop starting batches, all or those of some priorities and callers, until `resume`."""
         self.store.pause(by, what)
         logger.warning("%s is paused", _of(what, self.name))
 
-    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+    def resume(self, by: str | None = None, what: Pauses = WHOLE_QUEUE) -> None:
         """End a pause, of the queue or of some priorities and callers."""
         self.store.resume(by, what)
         logger.warning("%s is resumed", _of(what, self.name))

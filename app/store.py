@@ -6,52 +6,29 @@ processes share does each of these calls in one transaction.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
 from .core import (
-    ALL,
-    ALL_FAILURES,
-    ANY,
-    COMPLETED,
-    FAILED,
-    LOST,
-    WAITING,
-    Answer,
-    Attempt,
-    Audit,
-    Batch,
-    BatchError,
-    Batches,
-    CallerDepth,
+    WHOLE_QUEUE,
     Claim,
-    Dispatch,
-    Estimate,
-    Failure,
-    FailureFilter,
-    Filter,
     Finder,
     Gate,
-    Id,
     Ids,
     Ingestion,
-    Minute,
     Pauses,
     Priority,
-    Quote,
     Rates,
-    Run,
     ServedLog,
-    Stats,
-    Status,
     Steering,
     Sweeps,
     Wait,
     WorkerReport,
-    is_last,
 )
+from .outcomes import Ended, Outcome
+from .reading import Reading
 
 
 class Submission(NamedTuple):
@@ -78,63 +55,7 @@ class Submission(NamedTuple):
         return fingerprint in (self.fingerprint, self.alias)
 
 
-class Outcome(NamedTuple):
-    """How a claim ends. `state` is the batch's new state: COMPLETED, WAITING or FAILED of `core.states`.
-
-    `results` is JSON text for each id it asked, or empty if all are null; in FAILED, the error of each that failed
-    beside the text of the others, or empty if all failed by `error`. A batch in WAITING is due again after `delay`
-    seconds. If `counted` is false, the attempt does not count.
-    """
-
-    state: int
-    error: BatchError | None = None
-    results: Sequence[Answer] = ()
-    delay: float = 0.0
-    counted: bool = True
-
-    @classmethod
-    def ack(cls, results: Sequence[str]) -> Outcome:
-        """Completes the batch."""
-        return cls(COMPLETED, results=results)
-
-    @classmethod
-    def answered(cls, results: Sequence[Answer]) -> Outcome:
-        """Completes the batch, or fails it if an id failed; the results of the others are kept."""
-        return cls(FAILED if BatchError in map(type, results) else COMPLETED, results=results)
-
-    @classmethod
-    def retry(cls, error: BatchError, delay: float) -> Outcome:
-        """Makes the batch wait `delay` seconds for its next attempt, at the same rank."""
-        return cls(WAITING, error, delay=delay)
-
-    @classmethod
-    def bury(cls, error: BatchError) -> Outcome:
-        """Fails the batch for good."""
-        return cls(FAILED, error)
-
-    @classmethod
-    def release(cls) -> Outcome:
-        """Puts the batch back untouched; the attempt does not count."""
-        return cls(WAITING, counted=False)
-
-    @classmethod
-    def lost(cls, attempt: int, max_attempts: int) -> Outcome:
-        """Makes a batch whose lease ran out due at once, or fails it after its last attempt."""
-        return cls.bury(LOST) if is_last(attempt, max_attempts) else cls.retry(LOST, 0.0)
-
-
-class Ended(NamedTuple):
-    """What an outcome led to: the ingestion afterwards, and the batch's state and error.
-
-    With SPLIT_FAILED, a batch that would have failed is in WAITING, because its ids go again one by one.
-    """
-
-    ingestion: Ingestion
-    state: int
-    error: BatchError | None = None
-
-
-class Store(ABC):
+class Store(Reading):
     """Thread-safe. Every call may raise StoreUnavailable; those that take an id raise UnknownIngestion."""
 
     durable = False
@@ -163,71 +84,6 @@ class Store(ABC):
         owner has at most `KEY_QUOTA` ids waiting, in batches that wait for their first or next attempt. Raises
         KeyReused, QuotaFull, BacklogFull or TooLate, and stores nothing then.
         """
-
-    @abstractmethod
-    def get(self, ingestion_id: str) -> Ingestion:
-        """Returns the ingestion."""
-
-    @abstractmethod
-    def batches(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
-    ) -> tuple[Ingestion, Batches]:
-        """Returns the ingestion and at most `limit` of its batches from `offset`, both of the same moment.
-
-        With `only`, of its batches in that status.
-        """
-
-    @abstractmethod
-    def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
-    ) -> tuple[Ingestion, Estimate | None, Batches]:
-        """Returns the same, with the ingestion's estimate, which is None once it has ended."""
-
-    @abstractmethod
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
-        """Yields each id that was answered with its data as JSON text, in the ingestion's order.
-
-        With `failed`, each id that failed for good too, with its error.
-        """
-
-    @abstractmethod
-    def attempts(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
-    ) -> tuple[Ingestion, float | None, list[Attempt]]:
-        """Returns the attempts at `limit` of an ingestion's batches from `offset`, by position, then in their order.
-
-        Beside them the ingestion, and its completion as estimated at submission; None if it was not, as while paused,
-        and if it was redriven after its end. At most `ATTEMPTS_KEPT` of each batch are kept.
-        """
-
-    @abstractmethod
-    def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
-        """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`.
-
-        A filter by status or priority costs no more than none, however rare what it takes is.
-        """
-
-    @abstractmethod
-    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
-        """Returns how many of the ingestions that a filter takes, were it not for its status, are in each status.
-
-        Counts to `most` in each; with an owner or `failed`, a database looks at the latest 10 times `most` only.
-        """
-
-    @abstractmethod
-    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
-        """Yields the batches that failed for good, the latest first, each as it is when it is reached.
-
-        With `ids`, each with its ids that failed. A database reads it in pages, by an index.
-        """
-
-    @abstractmethod
-    def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
-        """Returns at most `limit` ingestions, an `owner`'s if given, whose id begins with `prefix`."""
-
-    @abstractmethod
-    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
-        """Returns when an owner's submission of `count` batches would start and end at each priority."""
 
     @abstractmethod
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
@@ -315,14 +171,14 @@ class Store(ABC):
         What `by` (a caller's name) changed is in the audit log, as are its cancels and redrives.
         """
 
-    def pause(self, by: str | None = None, what: Pauses = ALL) -> None:
+    def pause(self, by: str | None = None, what: Pauses = WHOLE_QUEUE) -> None:
         """Start nothing, or nothing of some priorities and callers, until `resume`; submissions are still accepted.
 
         Returns once what waits of them is parked; in a database that takes a turn for each 100 ingestions.
         """
         self.steer("pause", lambda gate, *_: gate.pause(what), by)
 
-    def resume(self, by: str | None = None, what: Pauses = ALL) -> None:
+    def resume(self, by: str | None = None, what: Pauses = WHOLE_QUEUE) -> None:
         """End a pause of the queue, or of some priorities and callers."""
         self.steer("resume", lambda gate, _, now: gate.resume(now, what), by)
 
@@ -345,47 +201,6 @@ class Store(ABC):
             gate.concurrency = gate.concurrency.change(name, count, workers)
 
         self.steer("change_concurrency", change, by)
-
-    @abstractmethod
-    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
-        """Returns the latest entries of the audit log, newest first; those with `number` below `before`."""
-
-    @abstractmethod
-    def stats(self) -> Stats:
-        """Returns the state of the whole queue."""
-
-    @abstractmethod
-    def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        """Returns the next `limit` batches in the order they will start, each with its start (None while paused).
-
-        With an `owner`, only those among them that belong to its ingestions.
-        """
-
-    @abstractmethod
-    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        """Returns what each caller has waiting at each priority, of those that wait longest first.
-
-        With an `owner`, only its own. Empty where callers take no turns.
-        """
-
-    @abstractmethod
-    def workers(self) -> list[WorkerReport]:
-        """Returns the workers that reported within a lease, the longest running first."""
-
-    @abstractmethod
-    def runs(self, limit: int) -> list[Run]:
-        """Returns the batches in process, the longest running first."""
-
-    @abstractmethod
-    def dispatches(self, limit: int) -> list[Dispatch]:
-        """Returns the latest dispatches, oldest first."""
-
-    @abstractmethod
-    def minutes(self) -> dict[int, Minute]:
-        """Returns figures of the last hour by minutes since the epoch, of those in which something happened.
-
-        A start is that of a call, whatever rides in it.
-        """
 
     @abstractmethod
     def prune(self) -> int:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 T = TypeVar("T")
 
-INT64_MAX = 2**63 - 1
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
 def integer(least: int, most: int = INT64_MAX) -> Callable[[Any], int]:
@@ -45,14 +45,14 @@ _LONGEST = 1e9
 """Seconds of any setting, about thirty years, so that every sum of them is still a moment."""
 
 
-def seconds(least: float = 0.0, *, above: bool = False) -> Callable[[Any], float]:
+def seconds(*, above: bool = False) -> Callable[[Any], float]:
     def parse(value: Any) -> float:
         number = float(value)
-        if isinstance(value, bool) or not least <= number <= _LONGEST or (above and number == least):
+        if isinstance(value, bool) or not 0 <= number <= _LONGEST or (above and not number):
             raise ValueError
         return number
 
-    parse.__doc__ = f"a number of seconds {'above' if above else 'from'} {least:g}, {_LONGEST:.0f} at most"
+    parse.__doc__ = f"a number of seconds {'above' if above else 'from'} 0, {_LONGEST:.0f} at most"
     return parse
 
 

@@ -11,7 +11,8 @@ import functools
 import sys
 import time
 
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 
 from . import ours
 from .processes import Child, answer

@@ -21,8 +21,9 @@ from typing import Any
 from app.config import Settings
 from app.core import Wait
 from app.core.models import Priority
+from app.outcomes import Outcome
 from app.sql.store import SQLStore
-from app.store import Outcome, Submission
+from app.store import Submission
 
 PROCESSES = (1, 2, 4)
 RESULTS = ["true"] * 3

@@ -44,6 +44,7 @@ TESTS = {
     " tests/sql/test_retention.py tests/sql/test_schema.py tests/sql/test_sharing.py tests/sql/test_shelf.py"
     " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_together.py tests/sql/test_turns.py"
     " tests/contract",
+    "app/sql/change.py": "tests/sql/test_change.py tests/sql/test_fair.py tests/sql/test_schema.py",
     "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }
 """What decides, so that a fault in it is a wrong order, rate, status or answer, and the tests that have to notice.
@@ -51,7 +52,7 @@ TESTS = {
 The longest beginning of a file's name counts.
 """
 
-UNTRIED = ("__init__.py", "app/core/clock.py", "app/sql/schema.py", "app/sql/migrations/")
+UNTRIED = ("__init__.py", "app/core/clock.py", "app/sql/schema.py", "app/sql/journal.py", "app/sql/migrations/")
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
 EQUIVALENT = ROOT / "tools" / "equivalent.txt"
 

@@ -18,8 +18,9 @@ from typing import Any
 import click
 
 from app.cli import ingestion
-from app.config import Settings, release
+from app.config import Settings
 from app.keys import Role, new_key
+from app.naming import release
 from app.web.openapi import describe
 
 ROOT = Path(__file__).parents[1]

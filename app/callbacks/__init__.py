@@ -2,6 +2,6 @@
 
 from .courier import Courier
 from .message import Callback, CallbackState, Delivery
-from .outbox import Backlog, Outbox
+from .outbox import Outbox, Unsent
 
-__all__ = ["Backlog", "Callback", "CallbackState", "Courier", "Delivery", "Outbox"]
+__all__ = ["Callback", "CallbackState", "Courier", "Delivery", "Outbox", "Unsent"]

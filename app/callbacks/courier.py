@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
 
 from ..config import Settings
 from ..core import Clock
-from ..daemon import Daemon
+from ..daemon import TROUBLE_MAX, Daemon
 from ..errors import StoreUnavailable
 from ..receivers import Address, address_of
 from .message import Callback, CallbackState, Delivery, headers_of
@@ -21,9 +19,6 @@ logger = logging.getLogger("flask_ingestion")
 
 _MARGIN = 20.0
 """Seconds beyond WEBHOOK_TIMEOUT after which an attempt counts as lost with its process."""
-
-_TROUBLE_MAX = 10.0
-"""Most seconds between two tries while the store cannot be reached."""
 
 _TEND = 60.0
 """Seconds from one look for callbacks to forget to the next."""
@@ -48,29 +43,20 @@ class Courier(Daemon):
     kind = "courier"
     loss = "no callback is sent any more"
 
-    def __init__(
-        self, name: str, outbox: Outbox, settings: Settings, clock: Clock, wall: Callable[[], float] = time.time
-    ) -> None:
-        """`wall` gives the time of a signature: receivers hold it against their own clocks, and refuse old ones."""
+    def __init__(self, name: str, outbox: Outbox, settings: Settings, clock: Clock) -> None:
         super().__init__(name, clock)
         self.sent = 0
         self.failed = 0
         self._outbox = outbox
         self._settings = settings
-        self._wall = wall
         self._lease = settings.webhook_timeout + _MARGIN
         self._resting: dict[str, tuple[float, str]] = {}
         self._tended_at = clock.now()
         self._post: Post | None = None
-        self._trouble = 0.0
 
     def stop(self, seconds: float) -> None:
         """Begin nothing more, and cut off the attempt under way after `seconds`. What is pending stays so."""
-        with self._lock:
-            thread = self._thread
-            self._stopping.set()
-            self._wake.set()
-        if thread is None or thread is threading.current_thread():
+        if (thread := self._end_soon()) is None:
             return
         thread.join(seconds)
         if (post := self._post) is not None:
@@ -81,11 +67,11 @@ class Courier(Daemon):
         try:
             wait, self._trouble = self._next(), 0.0
         except StoreUnavailable as error:
-            wait = self._trouble = min(_TROUBLE_MAX, self._trouble * 2 or 0.5)
+            wait = self._next_try()
             logger.warning("callbacks wait for the store, next try in %g s: %s", wait, error)
         except Exception:
             # One callback must not keep the others; its lease passes before it comes again.
-            wait = _TROUBLE_MAX
+            wait = TROUBLE_MAX
             logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
         return wait
 
@@ -139,7 +125,8 @@ class Courier(Daemon):
         if self._stopping.is_set():
             return 0, _STOPPED
         timeout = self._settings.webhook_timeout
-        headers = headers_of(callback, self._settings.webhook_secret, self._wall())
+        # The time of a signature is the machine's: receivers hold it against their own clocks, and refuse old ones.
+        headers = headers_of(callback, self._settings.webhook_secret, time.time())
         post = self._post = Post(address, headers, callback.body.encode(), timeout)
         try:
             post.start(f"{self._name}-callback")

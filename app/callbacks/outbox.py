@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .message import Callback, Delivery
 
 
-class Backlog(NamedTuple):
+class Unsent(NamedTuple):
     """How many callbacks wait to be sent, and how many have failed for good."""
 
     pending: int
@@ -41,7 +41,7 @@ class Outbox(ABC):
         """Make an ingestion's failed and pending callbacks due at once; returns how many."""
 
     @abstractmethod
-    def backlog(self) -> Backlog:
+    def unsent(self) -> Unsent:
         """Returns how many of all callbacks are pending or failed."""
 
     @abstractmethod

@@ -12,8 +12,8 @@ from typing import IO, Any
 
 import click
 
-from ..config import release
 from ..core import ingestion_prefix
+from ..naming import release
 from . import display
 from .db import db
 from .idfile import gather

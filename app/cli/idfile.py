@@ -8,6 +8,7 @@ from typing import IO, TypeAlias
 import click
 
 from ..core import Id, string_fault
+from ..values import INT64_MAX, INT64_MIN
 
 Reader: TypeAlias = Callable[[str, str], Iterator[Id]]
 """Takes a line or an argument, and where it was found; yields the ids in it. Raises ValueError, which names the place
@@ -18,7 +19,7 @@ def integers(text: str, where: str) -> Iterator[int]:
     """Yields integers that are separated by commas or spaces."""
     for word in text.replace(",", " ").split():
         try:
-            if not word.isascii() or "_" in word or not -(2**63) <= (number := int(word)) < 2**63:
+            if not word.isascii() or "_" in word or not INT64_MIN <= (number := int(word)) <= INT64_MAX:
                 raise ValueError
         except ValueError:
             raise ValueError(

@@ -6,14 +6,12 @@ from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from ..core import Dispatch, Priority
+from ..core import BatchPlace, Dispatch, Priority, caller_of
 
 _TOLERANCE = 1e-3
 """Turns by which a share may be off, because the cost of a turn is a whole number."""
-
-Place: TypeAlias = tuple[float, int, int]
 
 
 class Lead(NamedTuple):
@@ -32,7 +30,7 @@ def unfair(
     since: float,
     weights: Mapping[str, int],
 ) -> tuple[Lead, str] | None:
-    """Returns the first lead over a caller that waited all the while by over a turn of each, and who waited.
+    """Returns the first lead over a waiting caller that exceeds a turn of each, and that caller's name.
 
     `starts` are those at one priority, in order, and `given_back` says when each caller got turns back there. In any
     stretch in which a caller has something due, another gets at most a turn of each more, by weight (P. Goyal, H. M.
@@ -43,7 +41,7 @@ def unfair(
     free, perhaps = _free(starts, given_back), _perhaps_given_back(starts)
     leads = (
         (lead, name)
-        for name in dict.fromkeys(_caller(one) for one in starts)
+        for name in dict.fromkeys(caller_of(one.owner) for one in starts)
         for lead in _leads_over(name, starts, free, perhaps, _waits(name, starts, grace, since), weights)
     )
     return min(leads, key=lambda found: found[0].later.started_at, default=None)
@@ -66,7 +64,7 @@ def _leads_over(
         if not waits[number]:
             had, leads = 0, {}
             continue
-        other = _caller(start)
+        other = caller_of(start.owner)
         if start.rode_with is not None:
             continue
         if other == name:
@@ -82,7 +80,7 @@ def _leads_over(
         lead, turns = lead + cost, turns + 1
         leads[other] = lead, turns, had, first
         if lead > own + cost * (1 + perhaps[number]) + _TOLERANCE * (turns * cost + own):
-            fewer = sum(_caller(one) == name and one.rode_with is None for one in starts[first:number])
+            fewer = sum(caller_of(one.owner) == name and one.rode_with is None for one in starts[first:number])
             yield Lead(starts[first], start, turns, fewer)
             return
 
@@ -99,7 +97,7 @@ def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[floa
     for start in starts:
         taken_at = seen.pop((start.batch_id, start.attempt), None)
         if taken_at is not None:
-            insort(found[taken_at].setdefault(_caller(start), []), start.due_at)
+            insort(found[taken_at].setdefault(caller_of(start.owner), []), start.due_at)
         if start.rode_with is None:
             seen[start.batch_id, start.attempt] = start.priority
     return found
@@ -110,7 +108,7 @@ def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[float]])
     left = {caller: list(times) for caller, times in given_back.items()}
     free = set()
     for number, start in enumerate(starts):
-        turns = left.get(_caller(start))
+        turns = left.get(caller_of(start.owner))
         if turns and turns[0] <= start.started_at and start.rode_with is None:
             free.add(number)
             if turns[0] < start.started_at:
@@ -124,13 +122,13 @@ def _perhaps_given_back(starts: Sequence[Dispatch]) -> dict[int, int]:
     A batch that was put back and has not started again by the end of the log still waits, so all that its caller
     started meanwhile is more urgent.
     """
-    found, places = dict[int, int](), defaultdict[str, list[tuple[Place, int]]](list)
+    found, places = dict[int, int](), defaultdict[str, list[tuple[BatchPlace, int]]](list)
     for number, start in enumerate(starts):
         if start.rode_with is None:
-            places[_caller(start)].append(((start.rank, start.order, start.position), number))
+            places[caller_of(start.owner)].append(((start.rank, start.order, start.position), number))
     for of_caller in places.values():
         latest = list(accumulate((place for place, _ in reversed(of_caller)), max))
-        before: list[Place] = []
+        before: list[BatchPlace] = []
         for (place, number), later in zip(of_caller, reversed(latest), strict=True):
             found[number] = len(before) - bisect_right(before, later)
             insort(before, place)
@@ -142,13 +140,9 @@ def _waits(name: str, starts: Sequence[Dispatch], grace: float, since: float) ->
     waits, due = [False] * len(starts), float("inf")
     for number in range(len(starts) - 1, -1, -1):
         start = starts[number]
-        if _caller(start) == name:
+        if caller_of(start.owner) == name:
             due = min(due, max(start.due_at, since) + grace)
             waits[number] = True
         else:
             waits[number] = due < start.started_at
     return waits
-
-
-def _caller(dispatch: Dispatch) -> str:
-    return dispatch.owner or ""

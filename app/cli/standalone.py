@@ -70,7 +70,7 @@ def _app(context: click.Context) -> Flask:
 def _service(app: Flask, name: str) -> Service:
     service = app.extensions.get(name)
     if not isinstance(service, Service):
-        names = ", ".join(key for key, one in app.extensions.items() if isinstance(one, Service))
+        names = ", ".join(one.name for one in services_of(app.extensions))
         there = f"those are {names}; name one with --queue" if names else "there are none"
         raise click.UsageError(f"This app has no ingestion named {name!r}; {there}.")
     return service

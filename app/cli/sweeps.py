@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from ..core import Priority, Status
 from . import display
 from .moments import MOMENT, moment
+from .options import priority_choice, status_choice
 from .remote import Remote, say
 
 _PAUSE = 0.5
@@ -28,8 +28,8 @@ def sweep_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--with-failed", "failed", is_flag=True, default=None, help="All with failed batches."),
         click.option("--group", help="All with a failure of this group, as failures shows it."),
         click.option("--owner", help="All of this caller."),
-        click.option("--priority", type=click.Choice([one.name for one in Priority], case_sensitive=False)),
-        click.option("--status", type=click.Choice([one.value for one in Status]), help="All in this status."),
+        click.option("--priority", type=priority_choice),
+        click.option("--status", type=status_choice, help="All in this status."),
     ):
         function = option(function)
     return function

@@ -1,10 +1,4 @@
-"""The API of a running service, from Python. Needs the standard library alone, AsyncClient httpx too.
-
-ClientError
-├── Unreachable    no service answered: absent, too slow, cut off, or something other than this service
-├── Refused        the service answered no, and says why
-└── TimedOut       what was waited for had not ended when time ran out
-"""
+"""The API of a running service, from Python. Needs the standard library alone, AsyncClient httpx too."""
 
 from .asynchronous import AsyncClient
 from .client import Client

@@ -1,24 +1,20 @@
-"""The client for asyncio, on httpx."""
+"""The client for asyncio."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
-from typing import Any, Self
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any
 
 from ..core import Id, Priority, Status
-from .async_transport import AsyncTransport
-from .base import Base
-from .calls import Pause, Steps, T, Told
+from .awaiting import Awaiting
 from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
-from .errors import Unreachable
 from .filters import of_listing
-from .messages import Address, Reply, Request
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
 from .submission import Moment, Submission
 
 
-class AsyncClient(Base):
+class AsyncClient(Awaiting):
     """`Client` for asyncio: the same options and verbs, awaited; needs the extra `async`.
 
     Any call may be cancelled: it leaves no connection behind, and what it may have done is safe to repeat as after a
@@ -113,22 +109,6 @@ class AsyncClient(Base):
         async with aclosing(self._stream(self._verbs.results(ingestion_id, failed=failed))) as lines:
             async for line in lines:
                 yield line
-
-    async def _stream(self, head: Steps[Reply]) -> AsyncGenerator[str, None]:
-        """Yields the lines that follow the head of an answer."""
-        lines: AsyncGenerator[str, None]
-        async with AsyncExitStack() as opened:
-
-            async def begin(request: Request) -> Reply:
-                nonlocal lines
-                await opened.aclose()
-                reply, lines = await opened.enter_async_context(self._transport.stream(request))
-                return reply
-
-            await self._run(head, begin)
-            async with aclosing(lines):
-                async for line in lines:
-                    yield line
 
     async def list(
         self,
@@ -290,40 +270,3 @@ class AsyncClient(Base):
     async def dispatches(self, *, limit: int | None = None) -> Dispatches:
         """Returns the latest dispatches, oldest first, and the limit they were made under."""
         return await self._run(self._verbs.dispatches(limit))
-
-    async def close(self) -> None:
-        """Close what is still open."""
-        await self._transport.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    def _open(self, address: Address) -> None:
-        self._transport = AsyncTransport(address)
-
-    async def _sleep(self, seconds: float) -> None:
-        import asyncio  # the command line, which starts often, needs none of it
-
-        await asyncio.sleep(seconds)
-
-    async def _run(self, steps: Steps[T], exchange: Callable[[Request], Awaitable[Reply]] | None = None) -> T:
-        """Take the steps of a verb; returns its outcome."""
-        exchange = exchange or self._transport.exchange
-        told: Told = None
-        while True:
-            try:
-                step = steps.send(told)
-            except StopIteration as end:
-                outcome: T = end.value
-                return outcome
-            if isinstance(step, Pause):
-                told = None
-                await self._sleep(step.seconds)
-                continue
-            try:
-                told = await exchange(step)
-            except Unreachable as lost:
-                told = lost

@@ -1,25 +1,19 @@
-"""The client that blocks, on http.client."""
+"""The client that blocks."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from ..core import Id, Priority, Status
-from .base import Base
-from .calls import Pause, Steps, T, Told
+from .blocking import Blocking
 from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
-from .errors import Unreachable
 from .filters import of_listing
-from .messages import Address, Reply, Request
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
 from .submission import Moment, Submission
-from .transport import Transport
 
 
-class Client(Base):
+class Client(Blocking):
     """A service at `url`, such as `http://127.0.0.1:8000`, or with a path where it is embedded under one.
 
     `key` is sent as a bearer token. Each wait for the network takes `timeout` seconds at most. If the connection is
@@ -117,20 +111,6 @@ class Client(Base):
     def result_lines(self, ingestion_id: str, *, failed: bool = False) -> Iterator[str]:
         """Yields the results as the lines of NDJSON that the service sends."""
         yield from self._stream(self._verbs.results(ingestion_id, failed=failed))
-
-    def _stream(self, head: Steps[Reply]) -> Iterator[str]:
-        """Yields the lines that follow the head of an answer."""
-        lines: Iterator[str] = iter(())
-        with ExitStack() as opened:
-
-            def begin(request: Request) -> Reply:
-                nonlocal lines
-                opened.close()
-                reply, lines = opened.enter_context(self._transport.stream(request))
-                return reply
-
-            self._run(head, begin)
-            yield from lines
 
     def list(
         self,
@@ -287,25 +267,3 @@ class Client(Base):
     def dispatches(self, *, limit: int | None = None) -> Dispatches:
         """Returns the latest dispatches, oldest first, and the limit they were made under."""
         return self._run(self._verbs.dispatches(limit))
-
-    def _open(self, address: Address) -> None:
-        self._transport = Transport(address)
-
-    def _run(self, steps: Steps[T], exchange: Callable[[Request], Reply] | None = None) -> T:
-        """Take the steps of a verb; returns its outcome."""
-        exchange = exchange or self._transport.exchange
-        told: Told = None
-        while True:
-            try:
-                step = steps.send(told)
-            except StopIteration as end:
-                outcome: T = end.value
-                return outcome
-            if isinstance(step, Pause):
-                told = None
-                self._clock.wait(threading.Event(), step.seconds)
-                continue
-            try:
-                told = exchange(step)
-            except Unreachable as lost:
-                told = lost

@@ -1,4 +1,4 @@
-"""What failures, and redrives and cancels of all that match, are filtered by."""
+"""What listings, failures and sweeps are filtered by."""
 
 from __future__ import annotations
 

@@ -9,11 +9,13 @@ from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
 from .failures import ALL_FAILURES, Failure, FailureFilter, Group, Spot, group_of, grouped
-from .fair import Retry, Turns
-from .finding import Finder, Found, Search, Sought, bucket_of, buckets_of, hashes_of, packed_hash, search
-from .ids import LONGEST, Id, Ids, Strings, ids_at, string_fault, to_lines
+from .fair import CallerTurns, Retry
+from .finding import Finder, Found, Search, Sought, search
+from .gate import Gate, LimitedBy, Wait, WaitReason, concurrency_of, pauses_of
+from .hashes import bucket_of, buckets_of, hashes_of, packed_hash
+from .ids import LONGEST_ID, Id, Ids, Strings, ids_at, string_fault, to_lines
 from .known import (
-    MOST,
+    MOST_SERVED,
     Asker,
     Known,
     Mark,
@@ -29,7 +31,7 @@ from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
-from .measure import Measured
+from .measure import MISSES, Measured
 from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
 from .models import (
     LOST,
@@ -45,19 +47,15 @@ from .models import (
 )
 from .owners import owner_fault
 from .pace import STEP, Pace
-from .pauses import ALL, Pauses, check_pauses
+from .pauses import WHOLE_QUEUE, Pauses, check_pauses
 from .rates import Rates, check_rates, interval_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
-    Gate,
-    Wait,
     check_cancel,
     check_move,
     check_redrive,
-    concurrency_of,
     is_last,
     may_be_early,
-    pauses_of,
     rank_of,
     room_of,
 )
@@ -68,34 +66,47 @@ from .slots import Slots
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
-from .timeline import Prospect, Timeline
+from .timeline import EXACT_RETRIES, Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import MEMBERS, Checked, are_ids, check_priority, check_request, past_moment, printable, shown
+from .validation import (
+    MEMBERS,
+    SECONDS_BELOW,
+    Checked,
+    are_ids,
+    check_priority,
+    check_request,
+    past_moment,
+    printable,
+    shown,
+)
 
 __all__ = [
-    "ALL",
     "ALL_FAILURES",
     "ANY",
     "ASK_AGAIN",
     "CHANGES",
     "COMPLETED",
+    "EXACT_RETRIES",
     "FAILED",
     "HOLDS",
     "HOUR",
-    "LONGEST",
+    "LONGEST_ID",
     "LOST",
     "MEMBERS",
-    "MOST",
+    "MISSES",
+    "MOST_SERVED",
     "NEW",
     "NO_WAITS",
     "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
+    "SECONDS_BELOW",
     "STEP",
     "SWEEP_MEMBERS",
     "UNIT",
     "VERBS",
     "WAITING",
+    "WHOLE_QUEUE",
     "Accuracy",
     "Answer",
     "Answers",
@@ -110,6 +121,7 @@ __all__ = [
     "ByTurns",
     "Call",
     "CallerDepth",
+    "CallerTurns",
     "Change",
     "Checked",
     "Claim",
@@ -133,6 +145,7 @@ __all__ = [
     "Kind",
     "Known",
     "Level",
+    "LimitedBy",
     "Limiter",
     "Line",
     "Mark",
@@ -167,8 +180,8 @@ __all__ = [
     "Timeline",
     "Timing",
     "TokenBucket",
-    "Turns",
     "Wait",
+    "WaitReason",
     "WorkerReport",
     "add_stops",
     "admit",

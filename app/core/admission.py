@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..config import Settings
 from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
-from .fair import Turns
+from .fair import CallerTurns
 from .limits import limiter_of
 from .schedule import Place
 from .timeline import Timeline
@@ -25,7 +25,7 @@ def admit(
     ahead: int,
     place: Place,
     deadline: float | None,
-    turns: Turns | None = None,
+    turns: CallerTurns | None = None,
 ) -> None:
     """Refuse a submission of `count` batches if the queue has no room or no time for it.
 

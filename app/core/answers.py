@@ -99,4 +99,4 @@ def _summary(failed: Sequence[BatchError], size: int) -> BatchError | None:
     first = failed[0]
     if len(failed) == size and len(set(failed)) == 1:
         return first
-    return first._replace(message=f"{len(failed)} of {size} ids failed; the first: {first.message}"[:2000])
+    return BatchError.made(first.type, f"{len(failed)} of {size} ids failed; the first: {first.message}")

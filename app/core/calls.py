@@ -59,7 +59,7 @@ class Call:
 def refused_together(error: BaseException) -> BatchError:
     """Returns the error of a batch whose shared call was refused for good: by whose ids is not known."""
     type_, message = BatchError.of(error)
-    return BatchError(_REFUSED, f"the call it shared was refused; the next is its own: {type_}: {message}"[:2000])
+    return BatchError.made(_REFUSED, f"the call it shared was refused; the next is its own: {type_}: {message}")
 
 
 def key_of(batches: Sequence[Batch]) -> str:

@@ -40,7 +40,10 @@ class Failure(NamedTuple):
 
 
 class FailureFilter(NamedTuple):
-    """None stands for any. `group` is the id of a group; `since` and `until` bound when it failed, in epoch seconds."""
+    """Which failures are wanted; a member that is None takes all.
+
+    `group` is the id of a group; `since` and `until` bound when it failed, in epoch seconds.
+    """
 
     priority: Priority | None = None
     owner: str | None = None

@@ -32,7 +32,7 @@ class Start(NamedTuple):
     at: float
 
 
-class Turns(NamedTuple):
+class CallerTurns(NamedTuple):
     """What decides when an ingestion's batches go where callers take turns, as a store counts it.
 
     Of the batches that wait, `urgent` go before any of its priority, `waiting` has those of each caller at its
@@ -74,7 +74,7 @@ class _Play:
     """The upcoming starts, one by one until the last retry has fallen due; after that they are a sum."""
 
     def __init__(
-        self, turns: Turns, limiter: Limiter, since: float, total: int, own: int, retries: Sequence[Retry]
+        self, turns: CallerTurns, limiter: Limiter, since: float, total: int, own: int, retries: Sequence[Retry]
     ) -> None:
         self._turns = turns
         self._limiter = limiter

@@ -1,30 +1,20 @@
-"""Which ingestions hold an id: an index of hashes, and a bounded search where there is none."""
+"""Which ingestions hold an id: by an index, and by a bounded search where there is none."""
 
 from __future__ import annotations
 
 import re
-import sys
 from abc import ABC, abstractmethod
-from array import array
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
-from zlib import crc32
 
 from ..errors import UnknownIngestion
+from ..values import INT64_MAX, INT64_MIN
 from .answers import Answer
-from .ids import Id, Ids, Strings
+from .hashes import hash_of
+from .ids import Ids, Strings
 from .listing import Filter
 from .models import Batch, Ingestion, Status
-
-BUCKETS = 8192
-"""Into how many buckets hashes fall."""
-
-_HASHES = 1 << 32
-_WIDTH = 4
-_GOLDEN = 0x9E3779B97F4A7C15
-"""2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth, TAOCP, section 6.4)."""
 
 _INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
 
@@ -49,7 +39,7 @@ class Sought(NamedTuple):
     @classmethod
     def of(cls, text: str) -> Sought:
         number = int(text) if _INTEGER.fullmatch(text) else None
-        return cls(text, number if number is not None and -(2**63) <= number < 2**63 else None)
+        return cls(text, number if number is not None and INT64_MIN <= number <= INT64_MAX else None)
 
     @property
     def hashes(self) -> Sequence[int]:
@@ -177,32 +167,3 @@ def search(
             found.append(finder.at(ingestion.id, index))
     since = left.created_at if left else None
     return Search(found, len(places) > limit, len(scan.orders), not any(unfinished), since)
-
-
-def hash_of(one: Id) -> int:
-    """Returns 32 bits, the same in every process; which bucket they fall into follows from the first of them."""
-    return crc32(one.encode()) if isinstance(one, str) else (one * _GOLDEN >> 32) % _HASHES
-
-
-def bucket_of(hashed: int) -> int:
-    return hashed * BUCKETS // _HASHES
-
-
-def packed_hash(hashed: int) -> bytes:
-    return hashed.to_bytes(_WIDTH, "little")
-
-
-def hashes_of(ids: Ids) -> Mapping[int, bytes]:
-    """Returns the hashes of ids by bucket, 4 bytes each, least significant first."""
-    found: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
-    for hashed in map(hash_of, ids):
-        found[bucket_of(hashed)].append(hashed)
-    if sys.byteorder == "big":
-        for one in found.values():
-            one.byteswap()
-    return {bucket: one.tobytes() for bucket, one in found.items()}
-
-
-def buckets_of(ids: Ids) -> Iterable[int]:
-    """Returns buckets that hold all hashes of the ids; some may hold none."""
-    return {bucket_of(hash_of(one)) for one in ids} if len(ids) < BUCKETS else range(BUCKETS)

@@ -11,7 +11,7 @@ from typing import TypeAlias, overload
 
 Id: TypeAlias = int | str
 
-LONGEST = 200
+LONGEST_ID = 200
 """Characters of a string id at most."""
 
 _PIECE = 65_536
@@ -113,8 +113,8 @@ def to_lines(ids: Iterable[str]) -> bytes:
 
 def string_fault(text: str) -> str | None:
     """Returns what keeps a string from being an id, as the rest of a sentence about it; None if nothing does."""
-    if not 0 < len(text) <= LONGEST:
-        return f"must have 1 to {LONGEST} characters, not {len(text)}."
+    if not 0 < len(text) <= LONGEST_ID:
+        return f"must have 1 to {LONGEST_ID} characters, not {len(text)}."
     if not text.isprintable():
         at = next(at for at, character in enumerate(text) if not character.isprintable())
         return f"must be printable, but its character {at + 1} is U+{ord(text[at]):04X}."

@@ -10,7 +10,7 @@ from ..config import Settings
 from .answers import Answers
 from .ids import Id, Ids
 
-MOST = 1000
+MOST_SERVED = 1000
 """Batches served in one step at most, so that nobody waits long for it."""
 
 _SOME = 100
@@ -92,10 +92,13 @@ def need_of(answers: Answers, ids: Sequence[Id], since: Mark | None, known: Mapp
 def leading(
     ids: Ids, size: int, since: Mark | None, look: Callable[[Sequence[Id]], Mapping[Id, Known]]
 ) -> list[tuple[str, ...]]:
-    """Returns the answers of the first batches of `size` ids up to the first that has to be asked, MOST at most."""
+    """Returns the answers of the first batches of `size` ids up to the first that has to be asked.
+
+    Those are MOST_SERVED at most.
+    """
     served: list[tuple[str, ...]] = []
     first, count = 0, size
-    while since is not None and first < len(ids) and len(served) < MOST:
+    while since is not None and first < len(ids) and len(served) < MOST_SERVED:
         some: Sequence[Id] = ids[first : first + count].tolist()
         known = look(some)
         for begin in range(0, len(some), size):
@@ -104,4 +107,4 @@ def leading(
                 return served
             served.append(tuple(text for text in texts if text is not None))
         first, count = first + count, _SOME * size
-    return served[:MOST]
+    return served[:MOST_SERVED]

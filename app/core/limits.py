@@ -23,14 +23,14 @@ def limiter_of(
     burst: int,
     limits: Sequence[AnyLimit],
     full_at: float = -math.inf,
-    levels: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Any] | None = None,
     pace: float = 0.0,
 ) -> Limiter:
     """Returns the limiter of INTERVAL and BURST beside other limits, and of one start per `pace` seconds if above 0.
 
-    `full_at` and `levels` are its state, as `state_of` returned it; a limit that is not among them starts full.
+    `full_at` and `kept` are its state, as `state_of` returned it; a limit that is not among them starts full.
     """
-    own, known = TokenBucket(interval, burst, full_at), levels or {}
+    own, known = TokenBucket(interval, burst, full_at), kept or {}
     if not limits and not pace:
         return own
     buckets = {OF_INTERVAL: own}
@@ -43,7 +43,7 @@ def limiter_of(
     return Quotas(Buckets(buckets), used) if used else Buckets(buckets)
 
 
-def buckets_of(limiter: Limiter) -> Mapping[str, TokenBucket]:
+def token_buckets(limiter: Limiter) -> Mapping[str, TokenBucket]:
     """Returns the token buckets of a limiter by their names."""
     if isinstance(limiter, TokenBucket):
         return {OF_INTERVAL: limiter}
@@ -57,9 +57,9 @@ def state_of(limiter: Limiter) -> tuple[float, dict[str, Any]]:
     """Returns when the bucket of INTERVAL would be full, and the state of each other limit by its name, as JSON."""
     if isinstance(limiter, TokenBucket):
         return limiter.full_at, {}
-    levels: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
     if isinstance(limiter, Quotas):
-        levels = {one.quota.name: [one.since, one.starts] for one in limiter.used if one.starts}
-    full_at = {name: bucket.full_at for name, bucket in buckets_of(limiter).items()}
+        kept = {one.quota.name: [one.since, one.starts] for one in limiter.used if one.starts}
+    full_at = {name: bucket.full_at for name, bucket in token_buckets(limiter).items()}
     own = full_at.pop(OF_INTERVAL)
-    return own, levels | {name: moment for name, moment in full_at.items() if moment > -math.inf}
+    return own, kept | {name: moment for name, moment in full_at.items() if moment > -math.inf}

@@ -17,7 +17,10 @@ class Kind(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """None and False stand for any. `since` and `until` bound when they were submitted, in epoch seconds."""
+    """Which ingestions are wanted; a member that is None or False takes all.
+
+    `since` and `until` bound when they were submitted, in epoch seconds.
+    """
 
     status: Status | None = None
     priority: Priority | None = None

@@ -9,13 +9,16 @@ from .reports import Accuracy
 _WEIGHT = 0.1
 """Weight of the newest measurement in the mean, so that it follows a changing upstream."""
 
+MISSES = 1000
+"""Of how many ingestions, the latest that ended, the accuracy is told."""
+
 
 class Measured:
     """A moving mean of service times, and the errors of the latest estimates, all in seconds."""
 
     def __init__(self, service: float = 0.0) -> None:
         self.service = service
-        self._misses: deque[float] = deque(maxlen=1000)
+        self._misses: deque[float] = deque(maxlen=MISSES)
 
     def took(self, seconds: float) -> None:
         """Record how long a batch ran."""

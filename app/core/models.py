@@ -45,7 +45,12 @@ class BatchError(NamedTuple):
             message = str(error)
         except BaseException as trouble:  # noqa: BLE001  Whatever it is, the first error has to be reported.
             message = f"its message cannot be had: {type(trouble).__name__}"
-        return cls(type(error).__name__, message[:2000])
+        return cls.made(type(error).__name__, message)
+
+    @classmethod
+    def made(cls, type_: str, message: str) -> BatchError:
+        """Returns the error with its message cut to 2000 characters."""
+        return cls(type_, message[:2000])
 
 
 LOST = BatchError("LeaseExpired", "the worker did not report back in time")

@@ -36,16 +36,19 @@ class Pauses(NamedTuple):
 
     @classmethod
     def of(cls, priorities: list[int], owners: list[str]) -> Pauses:
-        """Returns them as `kept` told."""
+        """Returns the pauses that `kept` wrote."""
         return cls(frozenset(map(Priority, priorities)), frozenset(owners))
 
 
-ALL = Pauses()
+WHOLE_QUEUE = Pauses()
 """Stands for the queue as a whole, where something is paused or resumed."""
 
 
 def check_pauses(priority: Priority | str | None, owner: str | None) -> Pauses:
-    """Returns what is to be paused or resumed: a priority, a caller, each of both, or ALL. Raises InvalidRequest."""
+    """Returns what is to be paused or resumed: a priority, a caller, each of both, or WHOLE_QUEUE.
+
+    Raises InvalidRequest.
+    """
     faults, priorities, owners = [], frozenset[Priority](), frozenset[str]()
     if isinstance(priority, Priority):
         priorities = frozenset({priority})

@@ -10,6 +10,7 @@ from ..config import Settings
 from ..errors import Fault, InvalidRequest
 from ..limits import AnyLimit, Limit, parse_limits
 from .limiter import TokenBucket
+from .validation import unknown_members
 
 MEMBERS = ("interval", "burst", "limits")
 """What may be changed: INTERVAL, BURST, and each of LIMITS."""
@@ -52,6 +53,10 @@ class Rates(NamedTuple):
             return usual
         return parse_limits(text)[0]._replace(name=usual.name)
 
+    def written(self, settings: Settings) -> dict[str, str]:
+        """Returns the limits in force as people write them, each by its configured name."""
+        return {one.name: self.limits.get(one.name, one.name) for one in settings.limits}
+
     def steady_interval(self, settings: Settings, pace: float) -> float:
         """Returns the seconds from start to start in the long run, 0 for no limit; `pace` is that of refusals."""
         return max(self.apply(settings).steady_interval, pace)
@@ -64,11 +69,7 @@ def check_rates(body: Any, settings: Settings) -> Rates:
     """
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object with {', '.join(MEMBERS)}.")])
-    faults = [
-        Fault(f"#/{name[:60]}", f"{name[:60]!r} is not a member of this request; those are {', '.join(MEMBERS)}.")
-        for name in body
-        if name not in MEMBERS
-    ]
+    faults = unknown_members(body, MEMBERS)
     interval = _interval(body.get("interval"), settings, faults)
     burst = _burst(body.get("burst"), settings, faults)
     limits = {} if body.get("limits") is None else _limits(body["limits"], settings, faults)

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ..config import Settings
 from .concurrency import Concurrency
+from .gate import Gate, Waiting, WaitReason
 from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
-from .rules import Gate, Waiting
+from .rules import room_of
 
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""
@@ -107,7 +109,7 @@ class Stats(NamedTuple):
     now: float
     paused: bool
     hold_until: float | None
-    waiting_on: str | None
+    waiting_on: WaitReason | None
     tokens: int
     next_token_at: float
     running: int
@@ -122,6 +124,11 @@ class Stats(NamedTuple):
     pauses: Pauses
     concurrency: Concurrency
     order_since: float
+
+    @property
+    def waiting(self) -> int:
+        """How many batches wait, at all priorities."""
+        return sum(depth.waiting for depth in self.depths.values())
 
     @property
     def binding_limit(self) -> str | None:
@@ -149,13 +156,12 @@ class Stats(NamedTuple):
     def of(
         cls,
         gate: Gate,
+        settings: Settings,
         now: float,
         *,
         first_due: float | None,
         slots: int,
-        room: int,
         waiting: Waiting,
-        pace: float,
         running: int,
         service: float,
         depths: Mapping[Priority, Depth],
@@ -164,7 +170,8 @@ class Stats(NamedTuple):
         next_retry_at: float | None,
     ) -> Stats:
         """Returns the state of a queue whose first waiting batch is due at `first_due` (None: nothing waits)."""
-        wait = gate.wait(now, due=first_due, slots=max(0, slots - running), room=room, waiting=waiting)
+        free, room = max(0, slots - running), room_of(settings, running)
+        wait = gate.wait(now, due=first_due, slots=free, room=room, waiting=waiting)
         return cls(
             now,
             gate.paused,
@@ -179,7 +186,7 @@ class Stats(NamedTuple):
             failed,
             next_retry_at,
             gate.limiter.levels(now),
-            pace,
+            gate.slowed_to(settings, now),
             gate.rates,
             gate.pauses,
             gate.concurrency,

@@ -25,7 +25,7 @@ class Aside(Protocol):
         """Returns the earliest and latest due times of those with places from `first` up to `end`."""
 
 
-class Run(NamedTuple):
+class StartRun(NamedTuple):
     """Consecutive starts from one group: `size` of them from number `nth` on, the first and last at these times.
 
     `limiter` is as before the first of them.
@@ -43,7 +43,9 @@ class Run(NamedTuple):
         return self.limiter.when(nth - self.nth, self.first)
 
 
-def runs(limiter: Limiter, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]) -> Iterator[Run]:
+def runs(
+    limiter: Limiter, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]
+) -> Iterator[StartRun]:
     """Yields the starts from `since` on if nothing else arrives, each as soon as there is both a token and a due batch.
 
     `ready` holds how many batches of each group are due now; `retries` holds the due time and the group of each later
@@ -62,7 +64,7 @@ def runs(limiter: Limiter, since: float, ready: Sequence[int], retries: Sequence
         until = retries[at][0] if at < len(retries) else math.inf
         size = int(min(waiting[group], max(1, limiter.count(start, until))))
         last = limiter.when(size - 1, start)
-        yield Run(group, nth, size, start, last, limiter)
+        yield StartRun(group, nth, size, start, last, limiter)
         limiter = limiter.after(size, start)
         waiting[group] -= size
         nth += size

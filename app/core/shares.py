@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 UNIT = 720_720
 """How far a turn takes a caller of weight 1. Every weight up to 16 divides it; a share of others is off by 0.02 %."""
 
-Turn: TypeAlias = tuple[int, str]
+CallerTurn: TypeAlias = tuple[int, str]
 """When a caller's turn is: its tag, and its name, which decides between equal tags."""
 
 
@@ -67,12 +67,12 @@ class Shares:
         _, tag, owed = self._known[caller]
         return tag, owed
 
-    def turn(self, caller: str) -> Turn:
+    def turn(self, caller: str) -> CallerTurn:
         """Returns when the turn of a caller is that has something due; the least goes next."""
         share = self._known.get(caller)
         return self.now if share is None or share.owed > 0 else max(share.tag, self.now), caller
 
-    def turn_to_ride(self, caller: str) -> Turn:
+    def turn_to_ride(self, caller: str) -> CallerTurn:
         """Returns when a caller rides that has something due: behind its turn, by its rides since its latest."""
         share = self._known.get(caller)
         if share is None or share.owed > 0 or share.tag < self.now:
@@ -155,11 +155,10 @@ class Shares:
 class Rota:
     """The callers at one priority that have something due, by turn, or as they ride. Each step costs O(log callers)."""
 
-    def __init__(self, shares: Shares, callers: Iterable[str] = (), *, to_ride: bool = False) -> None:
+    def __init__(self, shares: Shares, *, to_ride: bool = False) -> None:
         self._turn = shares.turn_to_ride if to_ride else shares.turn
-        self._turns = {caller: self._turn(caller) for caller in callers}
-        self._heap = list(self._turns.values())
-        heapq.heapify(self._heap)
+        self._turns: dict[str, CallerTurn] = {}
+        self._heap: list[CallerTurn] = []
 
     def add(self, caller: str) -> None:
         """Put a caller in, or move one whose turn is earlier now."""

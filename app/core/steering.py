@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from ..config import Settings
-from .rules import Gate
+from .gate import Gate
 
 Steering: TypeAlias = Callable[[Gate, Settings, float], None]
 """Changes a gate, by the settings, at a moment."""
@@ -38,7 +38,6 @@ def steer(gate: Gate, settings: Settings, now: float, steering: Steering) -> tup
 
 def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
     rates = gate.rates.apply(settings)
-    limits = {one.name: gate.rates.limits.get(one.name, one.name) for one in settings.limits}
     return {
         "paused": gate.paused,
         "paused_priorities": [priority.name for priority in sorted(gate.pauses.priorities)],
@@ -46,6 +45,6 @@ def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
         "hold_until": gate.hold_until if gate.hold_until > now else None,
         "interval": rates.interval,
         "burst": rates.burst,
-        "limits": limits,
+        "limits": gate.rates.written(settings),
         "concurrency": gate.concurrency.told(),
     }

@@ -12,7 +12,7 @@ from .failures import Failure, FailureFilter
 from .listing import Filter
 from .models import Ingestion, Priority, Status
 from .owners import owner_fault
-from .validation import past_moment, shown
+from .validation import past_moment, unknown_members
 
 T = TypeVar("T")
 
@@ -26,8 +26,10 @@ _PAGE = 25
 
 
 class SweepFilter(NamedTuple):
-    """None stands for any. `since` and `until` bound when they were submitted, in epoch seconds; `group` takes those
-    with a failure of that group, and `failed` those with any failed batch.
+    """Which ingestions are wanted; a member that is None takes all.
+
+    `since` and `until` bound when they were submitted, in epoch seconds; `group` takes those with a failure of that
+    group, and `failed` those with any failed batch.
     """
 
     status: Status | None = None
@@ -124,7 +126,7 @@ class Sweeps(ABC):
 def same_sweep(known: Sweep, asked: Sweep) -> Sweep:
     """Returns what was asked for under the same key before. Raises KeyReused if that was something else."""
     if (known.verb, known.fingerprint) != (asked.verb, asked.fingerprint):
-        raise KeyReused(f"The idempotency key {asked.key!r} was used with another request.")
+        raise KeyReused(asked.key)
     return known
 
 
@@ -158,11 +160,7 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     """Returns the filter of a sweep and whether it is to be counted only. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object of {', '.join(SWEEP_MEMBERS)} and dry_run.")])
-    faults = [
-        Fault(f"#/{name[:60]}", f"{shown(name)} is not a member of this request; those are {_MEMBERS}.")
-        for name in body
-        if name not in (*SWEEP_MEMBERS, "dry_run")
-    ]
+    faults = unknown_members(body, (*SWEEP_MEMBERS, "dry_run"))
     given = {name: body[name] for name in SWEEP_MEMBERS if name in body}
     if not given and not faults:
         faults.append(Fault("#", f"Say which: give at least one of {', '.join(SWEEP_MEMBERS)}."))
@@ -188,9 +186,6 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
         raise InvalidRequest(faults)
     owner, group, failed = map(given.get, ("owner", "group", "failed"))
     return SweepFilter(status, priority, owner, group, times["since"], times["until"], failed), dry_run
-
-
-_MEMBERS = ", ".join((*SWEEP_MEMBERS, "dry_run"))
 
 
 def _one_of(name: str, meanings: Mapping[str, T], given: Mapping[str, Any], faults: list[Fault]) -> T | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from .fair import Turns
+from .fair import CallerTurns
 from .limiter import Limiter
 from .line import BatchPlace, Line
 from .models import Priority
@@ -17,7 +17,7 @@ from .slots import Slots
 T = TypeVar("T")
 _FIRST: Place = (-math.inf, 0)
 
-_EXACT = 500
+EXACT_RETRIES = 500
 """How many retries are simulated one by one; with more, a batch that waits for its retry gets a lower bound."""
 
 
@@ -35,7 +35,7 @@ class Prospect(NamedTuple):
     retrying: int
     started: Sequence[float]
     parked: bool = False
-    turns: Turns | None = None
+    turns: CallerTurns | None = None
 
 
 class Span(NamedTuple):
@@ -87,13 +87,13 @@ class Timeline(NamedTuple):
         at = self.earliest(nth)
         if nth >= ready:
             # There may be a gap before that, until a retry falls due.
-            retries = [(due, 0) for due, _ in self.aside.soonest(_EXACT)]
+            retries = [(due, 0) for due, _ in self.aside.soonest(EXACT_RETRIES)]
             for run in runs(self.limiter, max(self.now, self.not_before), (ready,), retries):
                 if run.nth <= nth < run.nth + run.size:
                     at = run.at(nth)
         return max(at, self.slots.free_at(nth))
 
-    def added(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> Span:
+    def added(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> Span:
         """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it.
 
         Where callers take `turns`, by these.
@@ -117,7 +117,7 @@ class Timeline(NamedTuple):
         return self.added(ahead, nth + 1, place, turns).last - self.now
 
     def batch_start(
-        self, place: Place, ahead: int, before: int, due: float | None, turns: Turns | None = None
+        self, place: Place, ahead: int, before: int, due: float | None, turns: CallerTurns | None = None
     ) -> float | None:
         """Returns when a waiting batch should start, None while the queue is paused.
 
@@ -134,7 +134,7 @@ class Timeline(NamedTuple):
 
     def quotes(
         self,
-        line: Callable[[Priority], tuple[int, Place, Turns | None]],
+        line: Callable[[Priority], tuple[int, Place, CallerTurns | None]],
         count: int,
         is_parked: Callable[[Priority], bool],
     ) -> dict[Priority, Quote]:
@@ -154,7 +154,7 @@ class Timeline(NamedTuple):
                 found[priority] = Quote(span.nth, self._known(span.first), last, self.early)
         return found
 
-    def completion(self, ahead: int, count: int, place: Place, turns: Turns | None = None) -> float | None:
+    def completion(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> float | None:
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
         return self._known(self.added(ahead, count, place, turns).last + self.slots.service)
 
@@ -217,8 +217,8 @@ class Timeline(NamedTuple):
         aside = self.aside.due_by(math.inf, end) - aside_ahead
         if not aside:
             return self._in_line(self._number(ahead, first), self._number(ahead + count - 1, end))
-        retries = self.aside.soonest(_EXACT + 1)
-        if len(retries) > _EXACT:
+        retries = self.aside.soonest(EXACT_RETRIES + 1)
+        if len(retries) > EXACT_RETRIES:
             span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
             return _no_sooner(span, *self.aside.bounds(first, end), fresh=fresh)
         ahead, ready = ahead - aside_ahead, count - aside
@@ -230,12 +230,12 @@ class Timeline(NamedTuple):
         slots = self.slots.free_at(first_nth), self.slots.free_at(last_nth)
         return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
 
-    def _by_turns(self, turns: Turns, count: int, *, fresh: bool = True) -> Span:
+    def _by_turns(self, turns: CallerTurns, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as for `_span`."""
-        retries = turns.retries(_EXACT + 1)
+        retries = turns.retries(EXACT_RETRIES + 1)
         if not retries:
             return self._in_line(*turns.ends(count))
-        since, exact = max(self.now, self.not_before), len(retries) <= _EXACT
+        since, exact = max(self.now, self.not_before), len(retries) <= EXACT_RETRIES
         if exact and (played := turns.played(self.limiter, since, self.waiting, count, retries)):
             first, last = played
             start, end = max(first.at, self.slots.free_at(first.nth)), max(last.at, self.slots.free_at(last.nth))

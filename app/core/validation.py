@@ -15,8 +15,8 @@ from ..receivers import address_of
 from .ids import Ids, Strings, string_fault
 from .models import Priority
 
-_LONG_AGO = 1e10
-"""Seconds."""
+SECONDS_BELOW = 1e10
+"""What seconds from now, or ago, stay below in a request."""
 
 _LISTED = 100
 """How many faults are listed individually."""
@@ -57,29 +57,31 @@ def check_priority(body: Any) -> Priority:
     """Returns the priority that a request names, its only member. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object with priority, not {_kind(body)}.")])
-    faults = [
-        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; that is priority.")
-        for name in body
-        if name != "priority"
-    ]
+    faults = unknown_members(body, ("priority",))
     priority = _check_priority(body["priority"], faults) if "priority" in body else None
     if "priority" not in body:
         faults.append(Fault("#/priority", "priority is missing."))
     if faults or priority is None:
-        raise InvalidRequest(faults[:_LISTED])
+        raise InvalidRequest(faults)
     return priority
 
 
-def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
-    unknown = [name for name in body if name not in _KNOWN]
+def unknown_members(body: Mapping[str, Any], known: Sequence[str]) -> list[Fault]:
+    """Returns what is wrong with a body that may have only some members: a fault for each other, up to a hundred."""
+    unknown = [name for name in body if name not in known]
+    those = f"{'that is' if len(known) == 1 else 'those are'} {', '.join(known)}"
     faults = [
-        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; those are {', '.join(MEMBERS)}.")
+        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; {those}.")
         for name in unknown[:_LISTED]
     ]
     if len(unknown) > _LISTED:
         faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
-    faults += [Fault(f"#/{name}", f"{name} is missing.") for name in MEMBERS if name in _REQUIRED - body.keys()]
     return faults
+
+
+def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
+    missing = [Fault(f"#/{name}", f"{name} is missing.") for name in MEMBERS if name in _REQUIRED - body.keys()]
+    return unknown_members(body, MEMBERS) + missing
 
 
 def are_ids(values: Sequence[Any], settings: Settings) -> bool:
@@ -141,7 +143,7 @@ def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
 
 
 def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | None:
-    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < 1e10:
+    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < SECONDS_BELOW:
         return now + deadline
     if isinstance(deadline, str) and (moment := moment_of(deadline)) is not None:
         return moment
@@ -164,7 +166,7 @@ def moment_of(text: str) -> float | None:
 def past_moment(value: Any, now: float) -> float | None:
     """Returns a time that is an RFC 3339 time or seconds ago, in epoch seconds; None if it is neither."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return now - value if 0 <= value < _LONG_AGO else None
+        return now - value if 0 <= value < SECONDS_BELOW else None
     return moment_of(value) if isinstance(value, str) else None
 
 

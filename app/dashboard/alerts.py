@@ -6,14 +6,15 @@ from typing import Any
 
 from ..config import Settings
 from ..core import Stats, timestamp
+from ..service import Service
 
 _NEARLY = 0.9
 """The share of its limit from which on the backlog is worth a warning."""
 
 
-def alerts(settings: Settings, stats: Stats, worker: str) -> list[dict[str, Any]]:
+def alerts(service: Service, stats: Stats) -> list[dict[str, Any]]:
     """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
-    found = [*_worker(settings, worker), *_stopped(stats), *_backlog(settings, stats)]
+    found = [*_worker(service), *_stopped(stats), *_backlog(service.settings, stats)]
     return sorted(found, key=lambda one: one["level"] != "error")
 
 
@@ -22,10 +23,10 @@ def alert(level: str, title: str, detail: str, until: float | None = None) -> di
     return {"level": level, "title": title, "detail": detail, "until": timestamp(until)}
 
 
-def _worker(settings: Settings, worker: str) -> list[dict[str, Any]]:
-    in_memory = settings.store == "memory://"
+def _worker(service: Service) -> list[dict[str, Any]]:
+    worker, durable = service.worker.state, service.store.durable
     if worker == "dead":
-        kept = "what waits is in memory and goes with it" if in_memory else "what waits is kept by the store"
+        kept = "what waits is kept by the store" if durable else "what waits is in memory and goes with it"
         detail = f"This process no longer dispatches. Its log says why; restart it ({kept})."
         return [alert("error", "The worker is dead", detail)]
     if worker == "stuck":
@@ -34,7 +35,7 @@ def _worker(settings: Settings, worker: str) -> list[dict[str, Any]]:
     if worker == "stopping":
         return [alert("warning", "The worker is stopping", "Running batches may end; this process starts no more.")]
     if worker == "off":
-        other = "" if in_memory else ", unless another process on the same store does"
+        other = ", unless another process on the same store does" if durable else ""
         return [alert("warning", "No worker in this process", f"Nothing is dispatched{other}.")]
     return []
 
@@ -62,7 +63,7 @@ def _stopped(stats: Stats) -> list[dict[str, Any]]:
 
 
 def _backlog(settings: Settings, stats: Stats) -> list[dict[str, Any]]:
-    waiting = sum(depth.waiting for depth in stats.depths.values())
+    waiting = stats.waiting
     drained = max((depth.drained_at or stats.now for depth in stats.depths.values()), default=stats.now) - stats.now
     bounds = [
         (waiting, settings.max_pending, f"{waiting} of at most {settings.max_pending} batches wait"),

@@ -38,9 +38,6 @@ _NEXT = 10
 _CALLERS = 20
 """Callers shown."""
 
-_RUNS = 100
-"""Batches in process shown."""
-
 _IDS = 5
 """Ids shown of a batch."""
 
@@ -69,27 +66,25 @@ _SCAN = 1000
 def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
     """Returns what every page shows: the time, and what is wrong."""
     stats = stats or service.store.stats()
-    worker = service.worker.state
     return {
         "now": timestamp(stats.now),
-        "worker": worker,
+        "worker": service.worker.state,
         "paused": stats.paused,
-        "stalled": stalled(service, worker),
-        "alerts": alerts(service.settings, stats, worker),
+        "stalled": stalled(service),
+        "alerts": alerts(service, stats),
     }
 
 
 def queue(service: Service, scope: str | None) -> dict[str, Any]:
     """Returns the whole queue; with a `scope`, only that owner's among the next batches."""
-    settings, stats = service.settings, service.store.stats()
+    stats = service.store.stats()
     upcoming = service.store.upcoming(_NEXT)
     next_dispatch_at = next_dispatch(stats, upcoming)
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
     workers = service.store.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
-    shown, runs = (workers, service.store.runs(_RUNS)) if scope is None else ((), ())
-    document = queue_document(settings, stats, (), service.worker.state, shown, scope, callers, runs)
+    document = queue_document(service, stats, (), workers, callers, scope)
     document.update(state(service, stats))
     stalled = document["stalled"]
     if stalled:
@@ -104,7 +99,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming
     ]
-    document["hour"] = hour_document(service.store.minutes(), stats, settings)
+    document["hour"] = hour_document(service.store.minutes(), stats, service.settings)
     return document
 
 
@@ -152,7 +147,7 @@ def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
     if not possible:
         return document | {"extent": "This cannot be an id."}
     told = service.where(text, owner=scope)
-    is_stalled = stalled(service, service.worker.state)
+    is_stalled = stalled(service)
     return document | {
         "found": [_found(one, stalled=is_stalled) for one in told.found],
         "more": told.more,
@@ -207,9 +202,9 @@ def next_failed(service: Service, ingestion_id: str, position: int) -> int | Non
         position += _SCAN
 
 
-def stalled(service: Service, worker: str) -> bool:
+def stalled(service: Service) -> bool:
     """Returns whether nothing will start at all: no worker here, and a store that no other process shares."""
-    return worker != "running" and service.settings.store == "memory://"
+    return service.worker.state != "running" and not service.store.durable
 
 
 def next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:

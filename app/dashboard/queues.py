@@ -48,7 +48,7 @@ def _queue(service: Service) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     drained = [depth.drained_at for depth in stats.depths.values() if depth.drained_at is not None]
     return {
         **known,
-        "waiting": sum(depth.waiting for depth in stats.depths.values()),
+        "waiting": stats.waiting,
         "running": stats.running,
         "failed": stats.failed,
         "waiting_on": stats.waiting_on,

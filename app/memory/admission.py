@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core import Timeline, admit, batch_count, check_quota, since_of
 from ..queue import Entry
 from ..store import Submission
-from .forecast import line_of, prospect_of, timeline_of
+from .forecast import line, prospect, timeline_of
 from .record import Record
 from .state import MemoryState
 
@@ -20,7 +20,7 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
     left = max(0, len(submission.ids) - len(served) * settings.batch_size)
     count = batch_count(left, settings.batch_size)
     timeline = timeline_of(state, now)
-    ahead, new, turns = line_of(state, submission.priority, now, submission.owner)
+    ahead, new, turns = line(state, submission.priority, now, submission.owner)
     if count:
         _check_quota(state, submission.owner, left, timeline)
         admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
@@ -52,6 +52,6 @@ def _check_quota(state: MemoryState, owner: str | None, count: int, timeline: Ti
         if found is None:
             return None
         record, nth = found
-        return timeline.until_started(prospect_of(state, record), batch_count(nth, record.batch_size) - 1)
+        return timeline.until_started(prospect(state, record), batch_count(nth, record.batch_size) - 1)
 
     check_quota(state.settings.key_quota, count, holdings.ids(owner), until_started)

@@ -14,7 +14,7 @@ _LATE = -2
 """The index of a record that is kept outside the tree."""
 
 
-def place(record: Record) -> Place:
+def place_of(record: Record) -> Place:
     """Returns an ingestion's place in line: rank, then creation order."""
     return record.rank, record.order
 
@@ -31,7 +31,7 @@ class Counted(Protocol):
 
     def remove(self, record: Record) -> None: ...
 
-    def ahead(self, where: Place) -> int: ...
+    def ahead(self, place: Place) -> int: ...
 
     def oldest(self) -> Record | None: ...
 
@@ -56,18 +56,18 @@ class Lane:
         self._fill([])
 
     def add(self, record: Record) -> None:
-        where = place(record)
+        place = place_of(record)
         self.total += record.lined
         self.parked += record.waiting - record.lined
-        if self._places and where < self._places[-1]:
+        if self._places and place < self._places[-1]:
             record.lane_index = _LATE
-            bisect.insort(self._late, (where, record))
+            bisect.insort(self._late, (place, record))
             if len(self._late) > 64 and len(self._late) ** 2 > len(self._records):
                 self._rebuild()
             return
         record.lane_index = len(self._records)
         self._records.append(record)
-        self._places.append(where)
+        self._places.append(place)
         node = len(self._records)
         self._sums.append(record.lined + self._before(node - 1) - self._before(node - (node & -node)))
 
@@ -87,7 +87,7 @@ class Lane:
     def remove(self, record: Record) -> None:
         """Forget an ingestion that has no waiting batches."""
         if record.lane_index == _LATE:
-            del self._late[bisect.bisect_left(self._late, (place(record),))]
+            del self._late[bisect.bisect_left(self._late, (place_of(record),))]
         else:
             self._records[record.lane_index] = None
             self._gone += 1
@@ -99,12 +99,12 @@ class Lane:
         """Whether it has no ingestion."""
         return len(self._records) == self._gone and not self._late
 
-    def ahead(self, where: Place) -> int:
+    def ahead(self, place: Place) -> int:
         """Returns how many batches are in line before this place."""
-        if not self._places or self._places[-1] < where:
+        if not self._places or self._places[-1] < place:
             return self.total  # Mostly the place of a new ingestion, which is last.
-        late = sum(record.lined for at, record in self._late if at < where)
-        return late + self._before(bisect.bisect_left(self._places, where))
+        late = sum(record.lined for at, record in self._late if at < place)
+        return late + self._before(bisect.bisect_left(self._places, place))
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
@@ -118,7 +118,7 @@ class Lane:
                 node += step
             step >>= 1
         first = self._records[node]
-        return late if late and first and place(late) < place(first) else first
+        return late if late and first and place_of(late) < place_of(first) else first
 
     def unfinished(self) -> list[Record]:
         """Returns all of them."""
@@ -132,13 +132,13 @@ class Lane:
         return total
 
     def _rebuild(self) -> None:
-        kept = [(where, record) for where, record in zip(self._places, self._records, strict=True) if record]
+        kept = [(place, record) for place, record in zip(self._places, self._records, strict=True) if record]
         self._fill(list(heapq.merge(kept, self._late)))
         self._late = []
 
     def _fill(self, records: list[tuple[Place, Record]]) -> None:
         self._records: list[Record | None] = [record for _, record in records]
-        self._places = [where for where, _ in records]
+        self._places = [place for place, _ in records]
         self._sums = [0, *(record.lined for _, record in records)]
         self._gone = 0
         for index, (_, record) in enumerate(records):
@@ -188,7 +188,7 @@ class Backlog(Generic[L]):
         record.parked = parked
         self.change(record, record.waiting)
 
-    def ahead(self, where: Place) -> int:
+    def ahead(self, place: Place) -> int:
         """Returns how many batches are in line before this place, of all priorities."""
         high, medium, low = self.lanes.values()
-        return high.ahead(where) + medium.ahead(where) + low.ahead(where)
+        return high.ahead(place) + medium.ahead(place) + low.ahead(place)

@@ -6,7 +6,7 @@ import heapq
 import threading
 from collections import deque
 
-from ..callbacks import Backlog, Callback, CallbackState, Delivery, Outbox
+from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
 from ..config import Settings
 from ..core import Clock
 from .record import Record
@@ -72,9 +72,9 @@ class MemoryOutbox(Outbox):
                 self._put(callback.redriven(now))
         return len(again)
 
-    def backlog(self) -> Backlog:
+    def unsent(self) -> Unsent:
         with self._lock:
-            return Backlog(self._counts[CallbackState.PENDING], self._counts[CallbackState.FAILED])
+            return Unsent(self._counts[CallbackState.PENDING], self._counts[CallbackState.FAILED])
 
     def prune(self) -> None:
         forgotten = self._clock.now() - self._retention

@@ -9,7 +9,7 @@ from ..core import FAILED, BatchError, Failure, FailureFilter, Filter, Spot
 from .catalog import Block
 from .record import Record
 
-_CHUNK = 1000
+CHUNK = 1000
 """Batches read under one hold of the lock."""
 
 
@@ -22,9 +22,9 @@ def failures(lock: threading.Lock, blocks: Sequence[Block], where: FailureFilter
             for record in block.find(kind, None):
                 found += _spots(record)
     found.sort(key=lambda one: one[0], reverse=True)
-    for first in range(0, len(found), _CHUNK):
+    for first in range(0, len(found), CHUNK):
         with lock:
-            told = [_failure(*one, ids=ids) for one in found[first : first + _CHUNK]]
+            told = [_failure(*one, ids=ids) for one in found[first : first + CHUNK]]
         yield from (one for one in told if one is not None and where.takes(one))
 
 
@@ -43,8 +43,6 @@ def _failure(spot: Spot, record: Record, *, ids: bool) -> Failure | None:
     error = record.details.errors[position]
     failed: list[tuple[int | str, BatchError]] = []
     if ids:
-        size = record.batch_size
-        of_batch: Sequence[int | str] = record.ids[position * size : (position + 1) * size].tolist()
-        told = record.answers(position).told(FAILED, error)
-        failed = [(one, answer) for one, answer in zip(of_batch, told, strict=True) if isinstance(answer, BatchError)]
+        told = zip(record.ids_of(position), record.answers(position).told(FAILED, error), strict=True)
+        failed = [(one, answer) for one, answer in told if isinstance(answer, BatchError)]
     return Failure(spot, record.id, record.priority, record.owner, error, failed)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ..config import Settings
-from ..core import Place, Priority, Retry, Rota, Shares, Turns, caller_of
+from ..core import CallerTurns, Place, Priority, Retry, Rota, Shares, caller_of
 from ..queue import Entry, ReadyQueue
 from .aside import Aside
-from .backlog import Backlog, Lane, place
+from .backlog import Backlog, Lane, place_of
 from .record import Record
 
 
@@ -147,11 +147,11 @@ class FairLane:
         self._last: Place | None = None
 
     def add(self, record: Record) -> None:
-        caller, where = caller_of(record.owner), place(record)
+        caller, place = caller_of(record.owner), place_of(record)
         if caller not in self._lanes:
             self._lanes[caller] = Lane()
         self._lanes[caller].add(record)
-        self._last = max(self._last or where, where)
+        self._last = max(self._last or place, place)
         self.parked += record.waiting - record.lined
         self._count(caller, record.lined)
 
@@ -172,20 +172,20 @@ class FairLane:
         if lane.is_empty:
             del self._lanes[caller]
 
-    def ahead(self, where: Place) -> int:
+    def ahead(self, place: Place) -> int:
         """Returns how many batches are in line at places before this one."""
-        if self._last is None or self._last < where:
+        if self._last is None or self._last < place:
             return self.total  # Mostly the place of a new ingestion, which is last.
-        return sum(lane.ahead(where) for lane in self._lanes.values())
+        return sum(lane.ahead(place) for lane in self._lanes.values())
 
-    def before(self, caller: str, where: Place) -> int:
+    def before(self, caller: str, place: Place) -> int:
         """Returns how many of a caller's batches are in line before this place."""
         lane = self._lanes.get(caller)
-        return lane.ahead(where) if lane else 0
+        return lane.ahead(place) if lane else 0
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
-        return min(self.oldest_of_each().values(), key=place, default=None)
+        return min(self.oldest_of_each().values(), key=place_of, default=None)
 
     def oldest_of_each(self) -> dict[str, Record]:
         """Returns each caller's first ingestion that has batches in line."""
@@ -214,20 +214,20 @@ class Fair:
         self.queue = FairQueue(dict(settings.fair_weights), aging=self._aging, fill=settings.fill)
         self.backlog = Backlog(FairLane)
 
-    def turns(self, priority: Priority, owner: str | None, where: Place, aside: Aside) -> Turns:
+    def turns(self, priority: Priority, owner: str | None, place: Place, aside: Aside) -> CallerTurns:
         """Returns what is counted of the turns of an ingestion, or a new one, at its place."""
         lanes, caller = self.backlog.lanes, caller_of(owner)
         lane = lanes[priority]
         if self._aging:
-            urgent = sum(other.ahead(where) for other in lanes.values() if other is not lane)
+            urgent = sum(other.ahead(place) for other in lanes.values() if other is not lane)
         else:
             urgent = sum(other.total for level, other in lanes.items() if level < priority)
 
         def retries(limit: int) -> list[Retry]:
             return [
-                Retry(entry.due, place(entry.owner), entry.owner.priority, caller_of(entry.owner.owner))
+                Retry(entry.due, place_of(entry.owner), entry.owner.priority, caller_of(entry.owner.owner))
                 for entry in aside.entries(limit)
             ]
 
-        before = lane.before(caller, where)
-        return Turns(where, priority, caller, self.queue.shares[priority], lane.waiting, urgent, before, retries)
+        before = lane.before(caller, place)
+        return CallerTurns(place, priority, caller, self.queue.shares[priority], lane.waiting, urgent, before, retries)

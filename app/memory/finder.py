@@ -10,7 +10,7 @@ from itertools import islice
 from ..config import Settings
 from ..core import Batch, Clock, Finder, Found, Ingestion, Sought
 from ..errors import UnknownIngestion
-from .forecast import prospect_of, timeline_of
+from .forecast import prospect, timeline_of
 from .record import Record
 from .state import MemoryState
 
@@ -54,11 +54,11 @@ class MemoryFinder(Finder):
         """Returns when a batch should start, None if it does not wait or is paused."""
         if not batch.waits or record.parked:
             return None
-        timeline, prospect = timeline_of(self._state, now), prospect_of(self._state, record)
+        timeline, found = timeline_of(self._state, now), prospect(self._state, record)
         fresh = len(record.states) - record.cursor
         if batch.position >= record.cursor:
             before = record.waiting - fresh + batch.position - record.cursor
-            return timeline.batch_start(prospect.place, prospect.ahead, before, None, prospect.turns)
+            return timeline.batch_start(found.place, found.ahead, before, None, found.turns)
         before = record.ready_before(batch.position, now)
         due = batch.next_attempt_at or 0.0
-        return timeline.batch_start(prospect.place, prospect.ahead, before, due, prospect.turns)
+        return timeline.batch_start(found.place, found.ahead, before, due, found.turns)

@@ -12,6 +12,7 @@ from ..core import (
     BatchPlace,
     ByTurns,
     CallerDepth,
+    CallerTurns,
     Depth,
     Estimate,
     InOrder,
@@ -19,15 +20,16 @@ from ..core import (
     Place,
     Priority,
     Prospect,
+    Quote,
     Slots,
+    Stats,
     Timeline,
-    Turns,
     caller_of,
     may_be_early,
     rank_of,
 )
 from ..queue import Entry
-from .backlog import place
+from .backlog import place_of
 from .fair import FairQueue
 from .record import Record
 
@@ -51,9 +53,9 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
     )
 
 
-def line_of(
+def line(
     state: MemoryState, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, Turns | None]:
+) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(state.settings.priority_aging, priority, now), state.order + 1
     if state.fair is None:
@@ -62,15 +64,15 @@ def line_of(
     return turns.urgent + state.backlog.lanes[priority].total, new, turns
 
 
-def prospect_of(state: MemoryState, record: Record) -> Prospect:
+def prospect(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
-    where = place(record)
+    place = place_of(record)
     started = [lease.claim.claimed_at for lease in state.leases if lease.record is record]
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
-        return Prospect(where, state.backlog.ahead(where), waiting, retrying, started, parked)
-    turns = state.fair.turns(record.priority, record.owner, where, state.aside)
-    return Prospect(where, 0, waiting, retrying, started, parked, turns)
+        return Prospect(place, state.backlog.ahead(place), waiting, retrying, started, parked)
+    turns = state.fair.turns(record.priority, record.owner, place, state.aside)
+    return Prospect(place, 0, waiting, retrying, started, parked, turns)
 
 
 def _next_batches(state: MemoryState, now: float) -> Line[tuple[Record, int]]:
@@ -89,9 +91,37 @@ def _next_batches(state: MemoryState, now: float) -> Line[tuple[Record, int]]:
     return ByTurns(shares, lines, lambda batch: (batch[0].priority, caller_of(batch[0].owner)), aging=aging)
 
 
+def quotes(state: MemoryState, count: int, owner: str | None, now: float) -> dict[Priority, Quote]:
+    """Returns when an owner's submission of `count` batches would start and end at each priority."""
+    pauses = state.gate.pauses
+    return timeline_of(state, now).quotes(
+        lambda priority: line(state, priority, now, owner),
+        count,
+        lambda priority: pauses.cover(priority, owner),
+    )
+
+
 def estimate(state: MemoryState, record: Record, now: float) -> Estimate | None:
     """Returns what an ingestion can expect, None once it has ended."""
-    return None if record.finished else timeline_of(state, now).estimate(prospect_of(state, record))
+    return None if record.finished else timeline_of(state, now).estimate(prospect(state, record))
+
+
+def stats(state: MemoryState, now: float) -> Stats:
+    """Returns the state of the whole queue."""
+    return Stats.of(
+        state.gate.at(state.settings, now),
+        state.settings,
+        now,
+        first_due=state.first_due(now),
+        slots=state.slots(now),
+        waiting=state.backlog,
+        running=state.leases.calls,
+        service=state.measured.service,
+        depths=depths(state, now),
+        accuracy=state.measured.accuracy(),
+        failed=state.registry.failed,
+        next_retry_at=state.aside.next_due(),
+    )
 
 
 def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
@@ -100,11 +130,11 @@ def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         oldest_at = oldest.created_at if oldest else None
-        found[priority] = timeline.depth(lane.total, oldest_at, *line_of(state, priority, now)[:2], lane.parked)
+        found[priority] = timeline.depth(lane.total, oldest_at, *line(state, priority, now)[:2], lane.parked)
     return found
 
 
-def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDepth]:
+def caller_depths(state: MemoryState, limit: int, owner: str | None) -> list[CallerDepth]:
     """Returns what callers have waiting, of those that wait longest first."""
     if state.fair is None:
         return []
@@ -126,14 +156,14 @@ def callers(state: MemoryState, limit: int, owner: str | None) -> list[CallerDep
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
-    line = _next_batches(state, now)
+    due = _next_batches(state, now)
     retries = [
         (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
         for entry in state.aside.entries(limit)
     ]
     return [
         (record.batches(range(position, position + 1))[0], start)
-        for (record, position), start in timeline_of(state, now).upcoming(line, retries, limit)
+        for (record, position), start in timeline_of(state, now).upcoming(due, retries, limit)
         if owner in (None, record.owner)
     ]
 

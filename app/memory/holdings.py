@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 
 from ..core import Priority
-from .backlog import place
+from .backlog import place_of
 from .record import Record
 
 
@@ -51,7 +51,7 @@ class Holdings:
         counted where it was last added, which may be later than its place.
         """
         lanes = [lane.items() for priority in Priority if (lane := self._lanes.get((owner, priority)))]
-        for record, ids in heapq.merge(*lanes, key=lambda item: place(item[0])):
+        for record, ids in heapq.merge(*lanes, key=lambda item: place_of(item[0])):
             if record.parked:
                 continue
             if count <= ids:

@@ -52,7 +52,7 @@ class KnownIds:
         for one in ids:
             self._askers[scope, one] = asker
 
-    def told(self, scope: str, ids: Sequence[Id], answers: Sequence[Answer], asker: Asker, mark: Mark) -> None:
+    def ended(self, scope: str, ids: Sequence[Id], answers: Sequence[Answer], asker: Asker, mark: Mark) -> None:
         """Note the end of a call for some ids with its answers, if there are any; an id that failed has none."""
         for one in ids:
             if self._askers.get((scope, one)) == asker:

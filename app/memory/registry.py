@@ -56,7 +56,7 @@ class Registry:
             return None
         fingerprint, record = known
         if not submission.repeats(fingerprint):
-            raise KeyReused(f"The idempotency key {key!r} was used with another request.")
+            raise KeyReused(key)
         return record
 
     def end(self, record: Record, now: float) -> None:

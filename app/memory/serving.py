@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..config import Settings
 from ..core import (
     FAILED,
-    MOST,
+    MOST_SERVED,
     Answers,
     Asker,
     Claim,
@@ -23,8 +23,9 @@ from ..core import (
     scope_of,
     since_of,
 )
+from ..outcomes import Outcome
 from ..queue import Entry
-from ..store import Outcome, Submission
+from ..store import Submission
 from .known import KnownIds
 from .record import Record
 
@@ -56,8 +57,11 @@ class Serving:
             self._serve(record, position, Need(Answers(len(texts), texts), ids), now)
 
     def to_ask(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry, once those before it that need no call, MOST at most, are out of line."""
-        for _ in range(MOST):
+        """Returns the most urgent due entry, once those before it that need no call are out of line.
+
+        Those are MOST_SERVED at most.
+        """
+        for _ in range(MOST_SERVED):
             entry = self._state.first(now)
             if entry is None or not self._spared(entry, now):
                 return entry
@@ -79,7 +83,7 @@ class Serving:
         ids, asked = record.ids_of(position), record.answers(position).asked
         asker, mark = (record.order, position), Mark(now, self._state.order)
         told = answers_told(outcome.state, len(asked), outcome.results)
-        self.known.told(scope_of(self._settings, record.owner), [ids[nth] for nth in asked], told, asker, mark)
+        self.known.ended(scope_of(self._settings, record.owner), [ids[nth] for nth in asked], told, asker, mark)
         self._release(asker, now)
 
     def _release(self, asker: Asker, now: float) -> None:

@@ -28,8 +28,8 @@ from ..core import (
     room_of,
     this_process,
 )
+from ..outcomes import Outcome
 from ..queue import Entry, ReadyQueue
-from ..store import Outcome
 from .aside import Aside
 from .backlog import Backlog, Lane
 from .callbacks import MemoryOutbox

@@ -36,21 +36,18 @@ from ..core import (
     WorkerReport,
     batch_id,
     hashes_of,
-    room_of,
     statuses,
     steer,
 )
-from ..store import Ended, Outcome, Store, Submission
+from ..outcomes import Ended, Outcome
+from ..store import Store, Submission
 from . import admission, controls
-from .failures import failures
+from .failures import CHUNK, failures
 from .finder import MemoryFinder
-from .forecast import callers, depths, estimate, line_of, timeline_of, upcoming
+from .forecast import caller_depths, estimate, quotes, stats, upcoming
 from .record import Record
 from .state import MemoryState
 from .sweeps import MemorySweeps
-
-_CHUNK = 1000
-"""Batches read under one hold of the lock."""
 
 
 class MemoryStore(Store):
@@ -102,9 +99,9 @@ class MemoryStore(Store):
         self, record: Record, wanted: type[str] | tuple[type[str], type[BatchError]]
     ) -> Iterator[tuple[Id, str | BatchError]]:
         size = record.batch_size
-        for first in range(0, len(record.states), _CHUNK):
+        for first in range(0, len(record.states), CHUNK):
             with self._lock:
-                done = list(record.answered_from(first, _CHUNK))
+                done = list(record.answered_from(first, CHUNK))
             for position, answers in done:
                 ids: Sequence[Id] = record.ids[position * size : (position + 1) * size]
                 yield from (
@@ -161,13 +158,7 @@ class MemoryStore(Store):
 
     def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
         with self._lock:
-            now, state = self._clock.now(), self._state
-            pauses = state.gate.pauses
-            return timeline_of(state, now).quotes(
-                lambda priority: line_of(state, priority, now, owner),
-                count,
-                lambda priority: pauses.cover(priority, owner),
-            )
+            return quotes(self._state, count, owner, self._clock.now())
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
@@ -265,23 +256,7 @@ class MemoryStore(Store):
 
     def stats(self) -> Stats:
         with self._lock:
-            now, state = self._clock.now(), self._state
-            gate = state.gate.at(self._settings, now)
-            return Stats.of(
-                gate,
-                now,
-                first_due=state.first_due(now),
-                slots=state.slots(now),
-                room=room_of(self._settings, state.leases.calls),
-                waiting=state.backlog,
-                pace=gate.slowed_to(self._settings, now),
-                running=state.leases.calls,
-                service=state.measured.service,
-                depths=depths(state, now),
-                accuracy=state.measured.accuracy(),
-                failed=state.registry.failed,
-                next_retry_at=state.aside.next_due(),
-            )
+            return stats(self._state, self._clock.now())
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         with self._lock:
@@ -289,7 +264,7 @@ class MemoryStore(Store):
 
     def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
         with self._lock:
-            return callers(self._state, limit, owner)
+            return caller_depths(self._state, limit, owner)
 
     def workers(self) -> list[WorkerReport]:
         with self._lock:

@@ -50,19 +50,21 @@ class MemorySweeps(Sweeps):
             now, known = self._clock.now(), self._all.get(sweep.id)
             if known is None or known.lease_until != sweep.lease_until:
                 return None
-            acted: list[Ingestion] = []
-            for ingestion_id in ids:
-                try:
-                    record = self._state.record(ingestion_id)
-                    if sweep.verb == "redrive":
-                        controls.redrive(self._state, record, known.by, now, audited=False)
-                    elif not controls.cancel(self._state, record, known.by, now, audited=False):
-                        continue
-                except Refusal:
-                    continue
-                acted.append(record.snapshot())
+            acted = [one for ingestion_id in ids if (one := self._on(known, ingestion_id, now))]
             after = self._all[sweep.id] = known.after(len(acted), cursor, now, lease, last=last)
             return after, acted
+
+    def _on(self, sweep: Sweep, ingestion_id: str, now: float) -> Ingestion | None:
+        """Redrive an ingestion or cancel it; returns None where it is refused, or cancelled already."""
+        try:
+            record = self._state.record(ingestion_id)
+            if sweep.verb == "redrive":
+                controls.redrive(self._state, record, sweep.by, now, audited=False)
+            elif not controls.cancel(self._state, record, sweep.by, now, audited=False):
+                return None
+        except Refusal:
+            return None
+        return record.snapshot()
 
     def release(self, sweep: Sweep) -> None:
         with self._lock:

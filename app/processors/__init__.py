@@ -4,11 +4,11 @@
 """
 
 from .contract import JSON, Failed, Processor, checked, encode_results, imported, simulate
-from .current import Attempt, attempting, current_batch, current_batches, hold_queue, slow_down
+from .current import Current, attempting, current_batch, current_batches, hold_queue, slow_down
 
 __all__ = [
     "JSON",
-    "Attempt",
+    "Current",
     "Failed",
     "Processor",
     "attempting",

@@ -127,7 +127,7 @@ def _in_order(ids: Sequence[Id], returned: Sequence[Any], own: Sequence[Id]) -> 
 
 def _text(one: Id, datum: object) -> Answer:
     if isinstance(datum, Failed):
-        return BatchError("Failed", str(datum.reason)[:2000])
+        return BatchError.made("Failed", str(datum.reason))
     try:
         return json.dumps(datum, allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:

@@ -15,25 +15,25 @@ logger = logging.getLogger("flask_ingestion")
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """An attempt: returns its batches, holds the queue that they come from, and slows it down for a reason."""
+class Current:
+    """What a running attempt can do: tell its batches, hold the queue, slow it down."""
 
     batches: Callable[[], tuple[Batch, ...]]
     hold: Callable[[HoldQueue], None]
     slow_down: Callable[[str], None]
 
 
-_attempt: ContextVar[Attempt] = ContextVar("flask_ingestion.attempt")
+_current: ContextVar[Current] = ContextVar("flask_ingestion.current")
 
 
 @contextmanager
-def attempting(attempt: Attempt) -> Iterator[None]:
+def attempting(current: Current) -> Iterator[None]:
     """Within the block, and in this thread alone, the functions below are about this attempt."""
-    token = _attempt.set(attempt)
+    token = _current.set(current)
     try:
         yield
     finally:
-        _attempt.reset(token)
+        _current.reset(token)
 
 
 def current_batch() -> Batch:
@@ -50,19 +50,19 @@ def current_batches() -> tuple[Batch, ...]:
     They may belong to several ingestions and callers. Raises RuntimeError as `current_batch` does.
     """
     try:
-        return _attempt.get().batches()
+        return _current.get().batches()
     except LookupError:
         raise RuntimeError("There is no current batch: this thread runs no processor.") from None
 
 
-def hold_queue(seconds: float, reason: str = "the upstream asked for a pause") -> None:
-    """Start nothing more for `seconds`, from now on; this batch goes on, and completes, if it does.
+def hold_queue(seconds: float, reason: str = HoldQueue.REASON) -> None:
+    """Start nothing more for `seconds`, from now on; this batch goes on, and may still complete.
 
     Raises ValueError as HoldQueue does. Where no queue is, as in a test that calls a processor, it is only logged.
     """
     hold = HoldQueue(seconds, reason)
-    if attempt := _attempt.get(None):
-        attempt.hold(hold)
+    if current := _current.get(None):
+        current.hold(hold)
     else:
         logger.warning("%s, if there were a queue", hold)
 
@@ -72,7 +72,7 @@ def slow_down(reason: str) -> None:
 
     Where no queue is, as in a test that calls a processor, it is only logged.
     """
-    if attempt := _attempt.get(None):
-        attempt.slow_down(reason)
+    if current := _current.get(None):
+        current.slow_down(reason)
     else:
         logger.warning("%s; slower, if there were a queue", reason)

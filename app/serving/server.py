@@ -80,43 +80,45 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     grace = max(service.settings.shutdown_grace for service in services)
     running = sum(service.worker.running for service in services)
     logger.info("%s: stopping; %s in process, with %g s to end", signals.received, _batches(running), grace)
-    failed = threading.Event()
-    stoppers = [
-        threading.Thread(target=_stop, args=(service, failed, server.wake), name=f"{service.name}-stop", daemon=True)
-        for service in services
-    ]
-    for stopper in stoppers:
-        stopper.start()
+    stops = [_Stop(service, server.wake) for service in services]
+    for stop in stops:
+        stop.start()
     deadline = time.monotonic() + max(grace, _REQUEST_GRACE)
-    while (server.close_idle() or _any_alive(stoppers)) and (left := deadline - time.monotonic()) > 0:
+    while (server.close_idle() or not all(stop.over for stop in stops)) and (left := deadline - time.monotonic()) > 0:
         server.turn(min(1.0, left))
-    for stopper in stoppers:
-        stopper.join(_REQUEST_GRACE)
+    for stop in stops:
+        stop.join(_REQUEST_GRACE)
     server.close()
-    if late := _any_alive(stoppers):
+    if late := not all(stop.over for stop in stops):
         logger.error("the worker did not stop in time")
     for service in services:
         _say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
-    return 1 if failed.is_set() or late else 0
+    return 1 if late or any(stop.failed for stop in stops) else 0
 
 
-def _any_alive(threads: Sequence[threading.Thread]) -> bool:
-    return any(thread.is_alive() for thread in threads)
+class _Stop(threading.Thread):
+    """Stops a service; `wake` is called once that is `over`, which the thread itself is a moment later."""
 
+    def __init__(self, service: Service, wake: Callable[[], None]) -> None:
+        super().__init__(name=f"{service.name}-stop", daemon=True)
+        self.over = self.failed = False
+        self._service = service
+        self._wake = wake
 
-def _stop(service: Service, failed: threading.Event, wake: Callable[[], None]) -> None:
-    try:
-        service.stop()
-    except Exception:
-        logger.exception("the worker could not be stopped")
-        failed.set()
-    finally:
-        wake()
+    def run(self) -> None:
+        try:
+            self._service.stop()
+        except Exception:
+            logger.exception("the worker could not be stopped")
+            self.failed = True
+        finally:
+            self.over = True
+            self._wake()
 
 
 def _say_what_is_left(service: Service, which: str) -> None:
     try:
-        waiting = sum(depth.waiting for depth in service.store.stats().depths.values())
+        waiting = service.store.stats().waiting
     except StoreUnavailable as error:
         logger.warning("%sstopped; what is still queued is not known: %s", which, error)
         return

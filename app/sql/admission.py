@@ -32,14 +32,7 @@ _FREE_KEY = (
 _of_owner = (ingestions.c.instance == THIS, ingestions.c.owner == bindparam("owner"), IS_SOMEBODYS)
 _HELD = select(func.coalesce(func.sum(ingestions.c.waiting_ids), 0)).where(*_of_owner)
 _HOLDINGS = (
-    select(
-        ingestions.c.rank,
-        ingestions.c.order,
-        ingestions.c.priority,
-        ingestions.c.waiting,
-        ingestions.c.waiting_ids,
-        ingestions.c.batch_size,
-    )
+    select(*INGESTION_COLUMNS)
     .where(*_of_owner, ingestions.c.parked.is_(False))
     .order_by(ingestions.c.rank, ingestions.c.order)
 )
@@ -119,12 +112,11 @@ def _check_quota(turn: Turn, settings: Settings, owner: str, count: int, timelin
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        holdings = turn.connection.execute(_HOLDINGS, values).all()
-        for rank, order, level, batches, waiting, batch_size in holdings:
-            if number <= waiting:
-                found = prospect(turn, settings, rank, order, level, owner, batches, parked=False)
-                return timeline.until_started(found, batch_count(number, batch_size) - 1)
-            number -= waiting
+        for columns in turn.connection.execute(_HOLDINGS, values).all():
+            row = IngestionRow(*columns)
+            if number <= row.waiting_ids:
+                return timeline.until_started(prospect(turn, settings, row), batch_count(number, row.batch_size) - 1)
+            number -= row.waiting_ids
         return None
 
     held = int(turn.connection.execute(_HELD, values).scalar())
@@ -142,5 +134,5 @@ def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) ->
         turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None
     if not submission.repeats(fingerprint):
-        raise KeyReused(f"The idempotency key {submission.key!r} was used with another request.")
+        raise KeyReused(submission.key)
     return row.snapshot()

@@ -9,12 +9,12 @@ from operator import itemgetter
 
 from sqlalchemy import bindparam, func, or_, select
 
-from ..core import Place
+from ..core import EXACT_RETRIES, Place
 from .rows import QueueRow
 from .schema import BY_DUE, IS_ASIDE, THIS, batches
 from .wire import Wire
 
-_MOST = 501
+_MOST = EXACT_RETRIES + 1
 """How many retries are read: one more than a Timeline simulates, so that it sees when there are more."""
 
 _COUNTED = 10_000

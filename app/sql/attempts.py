@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from ..config import Settings
 from ..core import Attempt, BatchError, outcome_of, this_process
 from .instance import View
+from .journal import attempts
 from .rows import IngestionRow
-from .schema import THIS, attempts
+from .schema import BATCH_KEY, THIS, batch_key
 from .turns import Turn
 from .wire import Values
 
@@ -56,12 +57,7 @@ def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]
         turn.connection.execute(
             _TRIM,
             [
-                {
-                    "of_instance": one["instance"],
-                    "of_order": one["order"],
-                    "of_position": one["position"],
-                    "kept": settings.attempts_kept,
-                }
+                batch_key(one["instance"], one["order"], one["position"]) | {"kept": settings.attempts_kept}
                 for one in again
             ],
         )
@@ -70,7 +66,7 @@ def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]
 def ended(batch: Values, state: int, error: BatchError | None, *, counted: bool) -> Values:
     """Returns what to record of an attempt that ended, given what its `batch` becomes and the batch's new state."""
     told = {name: batch[name] if error else None for name in ("error_type", "error_message")}
-    key = {name: batch[name] for name in ("of_instance", "of_order", "of_position")}
+    key = {name: batch[name] for name in BATCH_KEY}
     return {**key, **told, "outcome": outcome_of(state, counted=counted)}
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from ..config import Settings
 from ..core import Audit
 from .instance import View
-from .schema import THIS, all_of, audits
+from .journal import audits
+from .schema import THIS, all_of
 from .turns import Turn
 
 _NEWEST = select(func.coalesce(func.max(audits.c.number), 0)).where(audits.c.instance == THIS)

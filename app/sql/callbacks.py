@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, text, update
 
-from ..callbacks import Backlog, Callback, CallbackState, Delivery, Outbox
+from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
 from .database import Database
 from .instance import Instance, View
+from .journal import callbacks
 from .rows import IngestionRow
-from .schema import THIS, all_of, callbacks
+from .schema import THIS, all_of
 from .turns import Turn, Turns
 
 _COLUMNS = [callbacks.c[name] for name in Callback._fields]
@@ -50,13 +51,12 @@ def add(turn: Turn, row: IngestionRow) -> None:
 
 
 class SQLOutbox(Outbox):
-    """Each change is a turn. Another process's callback is noticed after `poll` seconds, where that is not 0."""
+    """Each change is a turn. Another process's callback is noticed after STORE_POLL, where that is not 0."""
 
-    def __init__(self, database: Database, instance: Instance, turns: Turns, poll: float) -> None:
+    def __init__(self, database: Database, instance: Instance, turns: Turns) -> None:
         self._database = database
         self._instance = instance
         self._turns = turns
-        self._poll = poll
 
     def claim(self, lease: float) -> Callback | float | None:
         queue, now = self._instance.look()
@@ -65,28 +65,25 @@ class SQLOutbox(Outbox):
         if wait is not None and wait <= 0:
             # None if another process was quicker; there may be more.
             return self._turns.take(lambda turn: _claim(turn, lease)) or 0.0
-        if not self._poll:
-            return wait
-        return self._poll if wait is None else min(wait, self._poll)
+        return self._instance.polled(wait)
 
     def end(self, callback: Callback, delivery: Delivery) -> bool:
         return self._turns.take(lambda turn: _end(turn, callback, delivery))
 
     def of(self, ingestion_id: str) -> list[Callback]:
-        self._instance.ready()
-        return self._database.read(lambda wire: _of(self._instance.view(wire), ingestion_id))
+        return self._instance.read(lambda view: _of(view, ingestion_id))
 
     def redrive(self, ingestion_id: str) -> int:
         return self._turns.take(lambda turn: _redrive(turn, ingestion_id))
 
-    def backlog(self) -> Backlog:
+    def unsent(self) -> Unsent:
         queue, _ = self._instance.look()
 
         def count(state: CallbackState) -> int:
             found = self._database.glance(_COUNT, {"this": queue.instance, "of_state": state.value})
             return int(found[0])
 
-        return Backlog(count(CallbackState.PENDING), count(CallbackState.FAILED))
+        return Unsent(count(CallbackState.PENDING), count(CallbackState.FAILED))
 
     def prune(self) -> None:
         queue, now = self._instance.look()

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, delete, func, insert, literal, select, update
+from sqlalchemy import bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority, caller_of
 from .rows import IngestionRow, QueueRow
-from .schema import BLOCK, NOT_IN_LINE, THIS, all_of, batches, caller_lanes, callers, ingestions, queues
+from .schema import BLOCK, THIS, all_of, caller_lanes, callers, ingestions
 from .wire import Wire
 
 NO_TURNS = json.dumps([0 for _ in Priority])
@@ -55,12 +55,12 @@ def enlist(connection: Wire, queue: QueueRow, row: IngestionRow) -> int:
     known = connection.execute(_KNOWN, {"this": queue.instance, **key}).scalar()
     if known is not None:
         return int(known)
-    number: int = _number(row.order, row.priority)
+    number: int = number_of(row.order, row.priority)
     connection.execute(_ADD, {"instance": queue.instance, "number": number, **key, "tag": 0, "owed": 0, "waiting": 0})
     return number
 
 
-def _number(order: Any, priority: Any) -> Any:
+def number_of(order: Any, priority: Any) -> Any:
     """Returns the number of a caller, given the order of its first ingestion at a priority; no two have the same."""
     return order * len(Priority) + priority
 
@@ -111,39 +111,3 @@ _FORGET = delete(callers).where(
 _EMPTY_LANES = delete(caller_lanes).where(
     caller_lanes.c.instance == THIS, caller_lanes.c.waiting == 0, caller_lanes.c.block < bindparam("current")
 )
-
-
-def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
-    """Let the callers take turns from now on, all as if they had had none yet; or no longer."""
-    connection.execute(update(queues).where(queues.c.instance == instance).values(fair=NO_TURNS if fair else None))
-    for table in (callers, caller_lanes):
-        connection.execute(delete(table).where(table.c.instance == instance))
-    if not fair:
-        return
-    unfinished = (ingestions.c.instance == instance, ingestions.c.finished_at.is_(None))
-    name = func.coalesce(ingestions.c.owner, "")
-    number = _number(func.min(ingestions.c.order), ingestions.c.priority)
-    waiting = func.sum(case((ingestions.c.parked, 0), else_=ingestions.c.waiting))
-    found = (
-        select(ingestions.c.instance, number, ingestions.c.priority, name, literal(0), literal(0), waiting)
-        .where(*unfinished)
-        .group_by(ingestions.c.instance, ingestions.c.priority, name)
-    )
-    connection.execute(insert(callers).from_select([column.name for column in callers.c], found))
-    own = select(callers.c.number).where(
-        callers.c.instance == ingestions.c.instance,
-        callers.c.priority == ingestions.c.priority,
-        callers.c.name == name,
-    )
-    connection.execute(update(ingestions).where(*unfinished).values(caller=own.scalar_subquery()))
-    same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
-    of_batch = select(ingestions.c.caller).where(same).scalar_subquery()
-    in_line = (batches.c.instance == instance, batches.c.line > NOT_IN_LINE)
-    connection.execute(update(batches).where(*in_line).values(caller=of_batch))
-    block = ingestions.c.order // BLOCK
-    sums = (
-        select(ingestions.c.instance, ingestions.c.caller, block, waiting)
-        .where(*unfinished)
-        .group_by(ingestions.c.instance, ingestions.c.caller, block)
-    )
-    connection.execute(insert(caller_lanes).from_select([column.name for column in caller_lanes.c], sums))

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from ..core import Filter, Ingestion, Priority, Status
 from .instance import View
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import HAS_FAILED, THIS, ingestions
+from .schema import HAS_FAILED, THIS, ingestions, remembered
 
 _WIDER = 10
 """How many times as many are looked at where no index is by status."""
 
-_remembered = or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > bindparam("forgotten"))
 _here = (ingestions.c.instance == THIS, ingestions.c.order.between(bindparam("first"), bindparam("last")))
 _of_kind = (
     select(ingestions.c.order)
     .where(
-        *_here, _remembered, ingestions.c.status == bindparam("status"), ingestions.c.priority == bindparam("priority")
+        *_here,
+        remembered(ingestions, bindparam("forgotten")),
+        ingestions.c.status == bindparam("status"),
+        ingestions.c.priority == bindparam("priority"),
     )
     .limit(bindparam("most"))
     .subquery()
@@ -37,8 +39,7 @@ _FROM = (
 def listing(view: View, forgotten: float, where: Filter, before: int | None, limit: int) -> list[Ingestion]:
     """Returns a page of the ingestions that did not end by `forgotten`, newest first."""
     column = ingestions.c
-    remembered = or_(column.finished_at.is_(None), column.finished_at > forgotten)
-    wanted: list[Any] = [column.instance == view.queue.instance, remembered]
+    wanted: list[Any] = [column.instance == view.queue.instance, remembered(ingestions, forgotten)]
     if where.owner is not None:
         wanted.append(column.owner == where.owner)
     if where.failed:
@@ -91,8 +92,7 @@ def _among(where: Filter, most: int) -> Select[Any]:
     if where.failed:
         wanted.append(HAS_FAILED)
     latest = select(ingestions).where(*wanted).order_by(ingestions.c.order.desc()).limit(most).subquery()
-    finished = latest.c.finished_at
-    told = select(latest.c.status, func.count()).where(or_(finished.is_(None), finished > bindparam("forgotten")))
+    told = select(latest.c.status, func.count()).where(remembered(latest, bindparam("forgotten")))
     if where.priority is not None:
         told = told.where(latest.c.priority == where.priority.value)
     return told.group_by(latest.c.status)

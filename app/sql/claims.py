@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, delete, insert, update
 from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
+from .journal import dispatches
 from .picks import PROMOTE, Candidate, first_due
 from .riders import riding
-from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batches, dispatches, some_of
+from .schema import NOT_IN_LINE, THIS, THIS_BATCH, all_of, batch_key, batches, some_of
 from .serving import Serving
 from .turns import Turn
 from .wire import Values
@@ -51,16 +52,16 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
     claimed: list[Claim] = []
-    slots = [request.was_full for request in requests for _ in range(request.limit)]
+    was_full = [request.was_full for request in requests for _ in range(request.limit)]
     room, due = room_of(settings, queue.running), first_due(turn)
-    most = 0 if gate.wait(now, due=due, slots=len(slots), room=room, waiting=queue) else min(len(slots), room)
+    most = 0 if gate.wait(now, due=due, slots=len(was_full), room=room, waiting=queue) else min(len(was_full), room)
     serving = Serving(turn, settings) if settings.fresh is not None and due is not None and due <= now else None
     if serving and not most:
-        _claim(turn, settings, gate, [], serving)  # serving takes no token
+        _start_some(turn, settings, gate, [], serving)  # serving takes no token
     # Batches that ride or are served leave the line, which may change whose turn it is: then one call at a time.
     step = 1 if settings.fill or (serving and queue.fair) else max(1, most)
     for nth in range(0, most, step):
-        some = _claim(turn, settings, gate, slots[nth : nth + step], serving)
+        some = _start_some(turn, settings, gate, was_full[nth : nth + step], serving)
         claimed += some
         if len(some) < step:
             break
@@ -80,23 +81,29 @@ def _wait(turn: Turn, settings: Settings, gate: Gate, limit: int, *, has_more: b
     return gate.wait(turn.now, due=first_due(turn), slots=limit, room=room, waiting=queue)
 
 
-def _claim(turn: Turn, settings: Settings, gate: Gate, slots: Sequence[bool], serving: Serving | None) -> list[Claim]:
-    """Start as many of the most urgent due batches as there are slots and tokens; with FILL one, with what rides."""
+def _start_some(
+    turn: Turn, settings: Settings, gate: Gate, was_full: Sequence[bool], serving: Serving | None
+) -> list[Claim]:
+    """Start as many of the most urgent due batches as there are slots and tokens; with FILL one, with what rides.
+
+    `was_full` says of each slot whether its caller had none free until now.
+    """
     chosen: list[_Chosen] = []
-    candidates = serving.due(len(slots)) if serving else fair.in_order(turn, settings, len(slots))
-    for candidate, was_full in zip(candidates, slots, strict=False):
+    most = len(was_full)
+    candidates = serving.due(most) if serving else fair.in_order(turn, settings, most)
+    for candidate, full in zip(candidates, was_full, strict=False):
         token_at = gate.limiter.ready_at
         if not gate.limiter.take(turn.now):
             break
-        chosen.append(_Chosen(candidate, token_at, was_full))
+        chosen.append(_Chosen(candidate, token_at, full))
         if serving and not settings.fill:
             serving.ask([candidate])
     claims = _started(turn, settings, chosen, serving)
     if claims and settings.fill:
-        ((_, token_at, was_full, _),), (claim,) = chosen, claims
+        ((_, token_at, full, _),), (claim,) = chosen, claims
         riders: list[Claim] = []
         for some in riding(turn, settings, claim.batch, serving):
-            more = [_Chosen(one, token_at, was_full, claim.batch.id) for one in some]
+            more = [_Chosen(one, token_at, full, claim.batch.id) for one in some]
             riders += _started(turn, settings, more, serving)
             chosen += more
         claims = [claim._replace(riders=tuple(riders))] if riders else claims
@@ -160,8 +167,7 @@ def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> 
             key = {"instance": instance, "order": row.order, "position": candidate.position, "rank": row.rank}
             fresh.append(values | key)
         else:
-            key = {"of_instance": instance, "of_order": row.order, "of_position": candidate.position}
-            again.append(values | key)
+            again.append(values | batch_key(instance, row.order, candidate.position))
     if fresh:
         turn.connection.each(_FRESH, fresh)
     if again:

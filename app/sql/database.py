@@ -188,7 +188,7 @@ class Database:
         return {"timeout": self._timeout, "isolation_level": None, "check_same_thread": False}
 
     def _postgres_arguments(self) -> dict[str, Any]:
-        # A frozen process must not keep the limiter's row locked, nor a vanished server block a thread.
+        # A frozen process must not keep the queue's row locked, nor a vanished server block a thread.
         milliseconds = max(1, round(self._timeout * 1000))
         options = dict.fromkeys(
             ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds)

@@ -9,10 +9,10 @@ from sqlalchemy import bindparam, select
 
 from ..config import Settings
 from ..core import RUNNING, WAITING, Answer, Answers, Claim
-from ..store import Ended, Outcome
+from ..outcomes import Ended, Outcome
 from .answers import packed, told_of, unpacked
 from .rows import INGESTION_NAMES, IngestionRow
-from .schema import THIS, THIS_BATCH, batches
+from .schema import THIS, THIS_BATCH, batch_key, batches
 from .turns import Turn
 
 _RESULTS = select(batches.c.results).where(*THIS_BATCH)
@@ -31,8 +31,7 @@ def ended_before(turn: Turn, settings: Settings, columns: Any, claim: Claim, out
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
     _, position, state, attempt, due, claimed_at, alone, _, *told = columns[len(INGESTION_NAMES) :]
-    values = {"of_instance": turn.queue.instance, "of_order": row.order, "of_position": position}
-    stored = turn.connection.execute(_RESULTS, values).scalar()
+    stored = turn.connection.execute(_RESULTS, batch_key(turn.queue.instance, row.order, position)).scalar()
     before = _before(claim, row.ids_at(position), unpacked(stored))
     if before is None:
         return None

@@ -14,20 +14,21 @@ from ..core import (
     FAILED,
     RUNNING,
     WAITING,
+    Answers,
     Claim,
     Measured,
     Priority,
     answers_told,
     scope_of,
 )
-from ..store import Ended, Outcome
+from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
 from .answers import answers_of, packed, told_of
 from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions, some_of
+from .schema import ASIDE, BATCH_KEY, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions, some_of
 from .turns import Turn
 from .wire import Values
 
@@ -103,7 +104,7 @@ class Ends:
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
         self._attempts: list[Values] = []
-        self._calls: list[known.Call] = []
+        self._calls: list[known.CallEnd] = []
 
     def is_latest(self, columns: Any, claim: Claim) -> bool:
         """Returns whether a batch, as read, still runs under this claim and did not end earlier in this turn."""
@@ -135,13 +136,7 @@ class Ends:
             minutes.fail(turn)
         elif not row.cancelled:
             due = turn.now + delay
-            row.retrying += 1
-            if row.parked:
-                line = PARKED
-            else:
-                line = ASIDE if due > turn.now else READY
-                queue.lined += answers.starts
-            turn.wait(row, answers.starts, len(answers.left))
+            line = self._again(row, answers, due)
         if error is not None:
             told = told_of(error)
         if state == WAITING != outcome.state:
@@ -173,6 +168,16 @@ class Ends:
         settle(turn, row)
         return Ended(row.snapshot(), state, error)
 
+    def _again(self, row: IngestionRow, answers: Answers, due: float) -> int:
+        """Count a batch that goes again once it is due; returns where it waits for that."""
+        turn = self._turn
+        row.retrying += 1
+        turn.wait(row, answers.starts, len(answers.left))
+        if row.parked:
+            return PARKED
+        turn.queue.lined += answers.starts
+        return ASIDE if due > turn.now else READY
+
     def _note(
         self, row: IngestionRow, position: int, asked: Sequence[int], part: bytes | None, outcome: Outcome
     ) -> None:
@@ -180,7 +185,7 @@ class Ends:
         of_batch = ids_of(self._turn, row, position, 1, part)
         told = answers_told(outcome.state, len(asked), outcome.results)
         scope = scope_of(self._settings, row.owner)
-        self._calls.append(known.Call(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
+        self._calls.append(known.CallEnd(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
 
     def write(self) -> None:
         if self._calls:
@@ -197,7 +202,7 @@ class Ends:
     def _enlist(self) -> None:
         """Set whose the batches are that got in line."""
         in_line = [
-            {name: values[name] for name in ("of_instance", "of_order", "of_position")} | {"caller": row.caller}
+            {name: values[name] for name in BATCH_KEY} | {"caller": row.caller}
             for values in self._batches.values()
             if values["line"] != NOT_IN_LINE and (row := self._rows[values["of_order"]]).caller is not None
         ]

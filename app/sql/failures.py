@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, case, literal_column, select, tuple_
 
 from ..core import FAILED, BatchError, Failure, FailureFilter, Id, Priority, Spot
 from .answers import answers_of
 from .ids import slice_of
-from .instance import View
+from .instance import Instance, View
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import batches, ids, ingestions
+from .schema import batches, ids, ingestions, remembered
 
 PAGE = 1000
 """Batches read at once."""
@@ -21,6 +21,16 @@ PAGE = 1000
 _spot = (batches.c.finished_at, batches.c.order, batches.c.position)
 _error = (batches.c.error_type, batches.c.error_message)
 _of = (ingestions.c.id, ingestions.c.priority, ingestions.c.owner)
+
+
+def of(instance: Instance, where: FailureFilter, *, with_ids: bool) -> Iterator[Failure]:
+    """Yields the failed batches, the latest first, and with the ids that failed if these are wanted."""
+    read, after = (page_with_ids if with_ids else page), None
+    while some := instance.read(lambda view: read(view, where, after, instance.forgotten(view.now))):  # noqa: B023
+        yield from filter(where.takes, some)
+        if len(some) < PAGE:
+            return
+        after = some[-1].spot
 
 
 def page(view: View, where: FailureFilter, after: Spot | None, forgotten: float) -> list[Failure]:
@@ -44,22 +54,12 @@ def page_with_ids(view: View, where: FailureFilter, after: Spot | None, forgotte
         .join_from(batches, ingestions, SAME_INGESTION)
         .outerjoin(ids, OF_IDS)
     )
-    return [_with_ids(view, *row) for row in _read(view, statement, where, after, forgotten)]
+    return [_with_ids(view, columns) for columns in _read(view, statement, where, after, forgotten)]
 
 
-def _with_ids(
-    view: View,
-    at: float,
-    order: int,
-    position: int,
-    error_type: str,
-    message: str,
-    results: str | None,
-    alone: bool | None,
-    packed: bytes | None,
-    *columns: Any,
-) -> Failure:
-    row, error = IngestionRow(*columns), BatchError(error_type, message)
+def _with_ids(view: View, columns: Any) -> Failure:
+    at, order, position, error_type, message, results, alone, packed, *of_ingestion = columns
+    row, error = IngestionRow(*of_ingestion), BatchError(error_type, message)
     part: Sequence[Id] = ids_of(view, row, position, 1, packed)
     told = answers_of(len(part), results, alone).told(FAILED, error)
     failed = [(one, answer) for one, answer in zip(part, told, strict=True) if isinstance(answer, BatchError)]
@@ -76,9 +76,9 @@ def _read(view: View, statement: Select[Any], where: FailureFilter, after: Spot 
 
 def _wanted(view: View, where: FailureFilter, forgotten: float) -> Iterator[Any]:
     this = view.queue.instance
-    remembered = or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > forgotten)
     # Spelled out, not bound, so that the index of such batches is used.
-    yield from (batches.c.instance == this, batches.c.state == literal_column(str(FAILED)), remembered)
+    yield from (batches.c.instance == this, batches.c.state == literal_column(str(FAILED)))
+    yield remembered(ingestions, forgotten)
     yield batches.c.finished_at.is_not(None)
     equal: tuple[tuple[ColumnElement[Any], Any], ...] = (
         (ingestions.c.priority, where.priority and where.priority.value),

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Executable, ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
 
 from ..config import Settings
-from ..core import BatchPlace, ByTurns, CallerDepth, Place, Priority, Retry, Shares, Turns, caller_of
+from ..core import BatchPlace, ByTurns, CallerDepth, CallerTurns, Place, Priority, Retry, Shares, caller_of
 from .callers import NO_TURNS
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
@@ -141,7 +141,7 @@ def _told(
 
 def turns(
     view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, urgent: int, new: bool
-) -> Turns:
+) -> CallerTurns:
     """Returns what is counted of the turns of an ingestion at its place, or of a `new` one.
 
     `urgent` batches wait that go before any of its priority.
@@ -164,7 +164,7 @@ def turns(
         rows = view.connection.execute(_RETRIES, {"this": view.queue.instance, "limit": limit}).all()
         return [Retry(due, (rank, order), Priority(level), caller_of(whose)) for due, rank, order, level, whose in rows]
 
-    return Turns(place, priority, caller, shares, waiting, urgent, before, retries)
+    return CallerTurns(place, priority, caller, shares, waiting, urgent, before, retries)
 
 
 def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
@@ -257,7 +257,7 @@ def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, 
     queue.fair = json.dumps(list(times.values()))
 
 
-def depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
+def caller_depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
     """Returns what callers have waiting, of those that wait longest first."""
     if not view.queue.fair:
         return []

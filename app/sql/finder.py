@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -23,17 +23,13 @@ from sqlalchemy import (
 from ..config import Settings
 from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
 from .answers import STARTS
-from .database import Database
 from .forecast import ahead_of, turns
 from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import ASIDE, AWAITING, READY, THIS, all_of, batches, hashes, ids, ingestions, strings
+from .schema import ASIDE, AWAITING, READY, THIS, all_of, batches, hashes, ids, ingestions, remembered, strings
 from .turns import Turn
-from .wire import Wire
-
-T = TypeVar("T")
 
 _ADD = insert(hashes).values(all_of(hashes))
 _READY_BEFORE = select(func.coalesce(func.sum(STARTS), 0)).where(
@@ -51,8 +47,7 @@ _READY_BEFORE = select(func.coalesce(func.sum(STARTS), 0)).where(
 class SQLFinder(Finder):
     """Whether an ingestion holds an id is found out in the database; of those that do, all ids are read."""
 
-    def __init__(self, database: Database, instance: Instance, settings: Settings) -> None:
-        self._database = database
+    def __init__(self, instance: Instance, settings: Settings) -> None:
         self._instance = instance
         self._settings = settings
 
@@ -68,7 +63,7 @@ class SQLFinder(Finder):
             rows = _ingestions(view, wanted, limit)
             return [row.snapshot() for row in rows], queue.found_from
 
-        return self._read(indexed)
+        return self._instance.read(indexed)
 
     def holding(self, sought: Sought, ingestions: Sequence[Ingestion], limit: int) -> list[tuple[Ingestion, int]]:
         by_order = {one.order: one for one in ingestions}
@@ -80,19 +75,17 @@ class SQLFinder(Finder):
                 for at in islice(sought.among(view.ids(row, slice(None))), limit)
             ]
 
-        return self._read(holding) if ingestions else []
+        return self._instance.read(holding) if ingestions else []
 
     def at(self, ingestion_id: str, index: int) -> Found:
-        def at(connection: Wire) -> Found:
-            view, row = self._instance.find(connection, ingestion_id)
+        def at(view: View, row: IngestionRow) -> Found:
             position, nth = divmod(index, row.batch_size)
             batch = batches_of(view, row, position, 1)[0]
-            told = results_of(view, row, range(position, position + 1), True)
+            told = results_of(view, row, range(position, position + 1), failed=True)
             answer = dict(told).get(batch.ids[nth])
             return Found(row.snapshot(), batch, nth, self._start(view, row, batch), answer)
 
-        self._instance.ready()
-        return self._database.read(at)
+        return self._instance.read_one(ingestion_id, at)
 
     def _start(self, view: View, row: IngestionRow, batch: Batch) -> float | None:
         """Returns when a batch should start, None if it does not wait or is paused."""
@@ -110,13 +103,8 @@ class SQLFinder(Finder):
 
     def _remembered(self, view: View) -> list[ColumnElement[bool]]:
         """Returns the conditions for the ingestions of this queue that are not forgotten."""
-        ended = ingestions.c.finished_at
-        recent = or_(ended.is_(None), ended > self._instance.forgotten(view.now))
-        return [ingestions.c.instance == view.queue.instance, recent]
-
-    def _read(self, work: Callable[[View], T]) -> T:
-        self._instance.ready()
-        return self._database.read(lambda connection: work(self._instance.view(connection)))
+        forgotten = self._instance.forgotten(view.now)
+        return [ingestions.c.instance == view.queue.instance, remembered(ingestions, forgotten)]
 
 
 def add(turn: Turn, order: int, hashed: Mapping[int, bytes]) -> None:

@@ -10,8 +10,10 @@ from sqlalchemy import bindparam, func, or_, select
 
 from ..config import Settings
 from ..core import (
+    MISSES,
     Accuracy,
     Batch,
+    CallerTurns,
     Depth,
     Estimate,
     InOrder,
@@ -21,7 +23,6 @@ from ..core import (
     Priority,
     Prospect,
     Quote,
-    Turns,
     rank_of,
     statuses,
 )
@@ -79,7 +80,7 @@ _MISSES = (
     select(ingestions.c.miss)
     .where(ingestions.c.instance == THIS, IS_FINISHED, ingestions.c.miss.is_not(None))
     .order_by(ingestions.c.finished_at.desc())
-    .limit(1000)
+    .limit(MISSES)
 )
 
 
@@ -106,7 +107,7 @@ def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None
 
 def line(
     view: View, settings: Settings, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, Turns | None]:
+) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(view.queue.aging, priority, now), view.queue.orders + 1
     if view.queue.aging:
@@ -118,7 +119,7 @@ def line(
 
 def turns(
     view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, new: bool = False
-) -> Turns | None:
+) -> CallerTurns | None:
     """Returns what is counted of the turns of an ingestion, or a `new` one; None where callers take none."""
     if not view.queue.fair:
         return None
@@ -146,28 +147,17 @@ def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | No
     started: Sequence[float] = ()
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
-    found = prospect(view, settings, row.rank, row.order, row.priority, row.owner, row.waiting, parked=row.parked)
-    return view.timeline(settings).estimate(found._replace(retrying=row.retrying, started=started))
+    return view.timeline(settings).estimate(prospect(view, settings, row)._replace(started=started))
 
 
-def prospect(
-    view: View,
-    settings: Settings,
-    rank: float,
-    order: int,
-    priority: int,
-    owner: str | None,
-    waiting: int,
-    *,
-    parked: bool,
-) -> Prospect:
-    """Returns what is counted for an estimate of an ingestion whose batches never started."""
-    place = rank, order
-    if not waiting:
-        return Prospect(place, 0, 0, 0, (), parked)
-    if view.queue.fair:
-        return Prospect(place, 0, waiting, 0, (), parked, turns(view, settings, Priority(priority), owner, place))
-    return Prospect(place, ahead_of(view, rank, order), waiting, 0, (), parked)
+def prospect(view: View, settings: Settings, row: IngestionRow) -> Prospect:
+    """Returns what is counted for an unfinished ingestion's estimate, but for its running batches."""
+    place, ahead, taken = (row.rank, row.order), 0, None
+    if row.waiting and view.queue.fair:
+        taken = turns(view, settings, Priority(row.priority), row.owner, place)
+    elif row.waiting:
+        ahead = ahead_of(view, *place)
+    return Prospect(place, ahead, row.waiting, row.retrying, (), row.parked, taken)
 
 
 def depths(view: View, settings: Settings) -> dict[Priority, Depth]:

@@ -1,25 +1,28 @@
-"""One named instance in the database: its limiter's row, and the time."""
+"""One named instance in the database: its row, and the time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Double, bindparam, cast, delete, extract, func, insert, select, update
+from sqlalchemy import Connection, Double, bindparam, cast, extract, func, insert, select
 
 from ..config import Settings
 from ..core import Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
-from .callers import NO_TURNS, take_turns
+from .callers import NO_TURNS
+from .change import rank_anew, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
-from .schema import BLOCK, BY_LEASE, IS_LIVE, THIS, batches, ingestions, lanes, queues
+from .schema import BY_LEASE, THIS, batches, ingestions, queues
 from .shelf import Shelf
 from .tables import keep_out_older, prepare
 from .wire import Wire
+
+T = TypeVar("T")
 
 _TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 _row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
@@ -39,7 +42,7 @@ _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ing
 
 @dataclass
 class View:
-    """One snapshot: the limiter's state and the time, in epoch seconds."""
+    """One snapshot: the queue's row and the time, in epoch seconds."""
 
     connection: Wire
     queue: QueueRow
@@ -55,7 +58,7 @@ class View:
         return [row[0] for row in self.connection.execute(_STARTED, {"this": self.queue.instance}).all()]
 
     def ids(self, row: IngestionRow, part: slice) -> Ids:
-        """Returns a part of an ingestion's ids, which are strings, or many."""
+        """Returns a part of an ingestion's ids, off the shelf: for strings, and for very many integers."""
         return self.shelf.slice(self.connection, self.queue.instance, row, part)
 
 
@@ -92,7 +95,7 @@ class Instance:
                 connection.execute(insert(queues).values(name=self._name, aging=aging, fair=fair))
                 return
             if known.aging != aging:
-                _rank_anew(connection, known.instance, aging)
+                rank_anew(connection, known.instance, aging)
             if self._settings.fair != (known.fair is not None):
                 take_turns(connection, known.instance, fair=self._settings.fair)
 
@@ -107,23 +110,36 @@ class Instance:
             raise StoreUnavailable(str(error)) from error
 
     def look(self) -> tuple[QueueRow, float]:
-        """Returns the limiter's row and the time, without a lock."""
+        """Returns the queue's row and the time, without a lock."""
         self.ready()
         return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
 
     def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:
-        """Lock the limiter's row, waiting for other transactions; returns it and the time, read after that."""
-        state, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
+        """Lock the queue's row, waiting for other transactions; returns it and the time, read after that."""
+        queue, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
         began = time.monotonic()
-        return state, self._now or (lambda: then + time.monotonic() - began)
+        return queue, self._now or (lambda: then + time.monotonic() - began)
 
-    def view(self, connection: Wire) -> View:
-        """Returns the limiter's row and the time, in the snapshot of a connection."""
+    def read(self, work: Callable[[View], T]) -> T:
+        """Returns what `work` returns, in one snapshot."""
+        self.ready()
+        return self._database.read(lambda connection: work(self._view(connection)))
+
+    def read_one(self, ingestion_id: str, work: Callable[[View, IngestionRow], T]) -> T:
+        """Returns what `work` returns of an ingestion, in one snapshot. Raises UnknownIngestion."""
+        self.ready()
+        return self._database.read(lambda connection: work(*self._find(connection, ingestion_id)))
+
+    def polled(self, seconds: float | None) -> float | None:
+        """Limit a wait, None for one without an end, to the time until this process looks for work from others."""
+        poll = self._settings.store_poll
+        return seconds if not poll else poll if seconds is None else min(seconds, poll)
+
+    def _view(self, connection: Wire) -> View:
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
         return View(connection, *told, self.shelf)
 
-    def find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        """Returns that, with an ingestion. Raises UnknownIngestion."""
+    def _find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
         found = connection.execute(_FIND[self._tell], {"name": self._name, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
@@ -132,7 +148,7 @@ class Instance:
         return view, self._remembered(IngestionRow(*found[:count]), view.now)
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
-        """Returns an ingestion, in a snapshot that already has the limiter's row. Raises UnknownIngestion."""
+        """Returns an ingestion, in a snapshot that already has the queue's row. Raises UnknownIngestion."""
         found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
@@ -151,30 +167,5 @@ class Instance:
         if row is None:
             self.is_prepared = False
             raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; the next call adds it.")
-        state = QueueRow(*row[: len(QUEUE_NAMES)])
-        return state, self._now() if self._now else float(row[-1])
-
-
-def _rank_anew(connection: Connection, instance: int, aging: float) -> None:
-    """Recompute the rank of everything that waits, for a changed PRIORITY_AGING."""
-    rank = ingestions.c.created_at + ingestions.c.priority * aging if aging else cast(ingestions.c.priority, Double)
-    mine = ingestions.c.instance == instance
-    connection.execute(update(queues).where(queues.c.instance == instance).values(aging=aging))
-    connection.execute(update(ingestions).where(mine, ingestions.c.finished_at.is_(None)).values(rank=rank))
-    same = (ingestions.c.instance == batches.c.instance) & (ingestions.c.order == batches.c.order)
-    new_rank = select(ingestions.c.rank).where(same).scalar_subquery()
-    connection.execute(update(batches).where(batches.c.instance == instance, IS_LIVE).values(rank=new_rank))
-    connection.execute(delete(lanes).where(lanes.c.instance == instance))
-    block = ingestions.c.order // BLOCK
-    sums = (
-        select(
-            ingestions.c.instance,
-            ingestions.c.priority,
-            block,
-            func.min(ingestions.c.rank),
-            func.sum(ingestions.c.waiting),
-        )
-        .where(mine, ingestions.c.finished_at.is_(None), ingestions.c.parked.is_(False))
-        .group_by(ingestions.c.instance, ingestions.c.priority, block)
-    )
-    connection.execute(insert(lanes).from_select(["instance", "priority", "block", "rank", "waiting"], sums))
+        queue = QueueRow(*row[: len(QUEUE_NAMES)])
+        return queue, self._now() if self._now else float(row[-1])

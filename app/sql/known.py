@@ -103,7 +103,7 @@ _FORGOTTEN = (
 _FORGET = delete(answers).where(tuple_(*_key).in_(_FORGOTTEN))
 
 
-class Call(NamedTuple):
+class CallEnd(NamedTuple):
     """The end of a call for some ids of a scope, with its answers, if there are any."""
 
     scope: str
@@ -138,7 +138,7 @@ def ask(turn: Turn, asked: Mapping[tuple[str, Id], Asker]) -> None:
         turn.connection.execute(_ASK[turn.connection.is_sqlite], rows)
 
 
-def ended(turn: Turn, calls: Sequence[Call]) -> None:
+def ended(turn: Turn, calls: Sequence[CallEnd]) -> None:
     """Note the ends of some calls; whoever awaits one is in line again, and due from now on."""
     told, left = [], []
     # A clock that was set back must not place an answer before the submissions that waited for it.
@@ -160,9 +160,9 @@ def ended(turn: Turn, calls: Sequence[Call]) -> None:
         turn.connection.execute(_WAKE, [this | {"order": call.asker[0], "position": call.asker[1]} for call in calls])
 
 
-def is_any_left_behind(database: Database, state: QueueRow) -> bool:
+def is_any_left_behind(database: Database, queue: QueueRow) -> bool:
     """Returns whether a batch awaits one that no longer runs, because a process without FRESH ended it."""
-    return database.glance(_LEFT_BEHIND, {"this": state.instance}) is not None
+    return database.glance(_LEFT_BEHIND, {"this": queue.instance}) is not None
 
 
 def wake_left_behind(turn: Turn) -> None:
@@ -170,12 +170,12 @@ def wake_left_behind(turn: Turn) -> None:
     turn.connection.execute(_WAKE_ALL, {"this": turn.queue.instance, "now": turn.now})
 
 
-def old(database: Database, settings: Settings, state: QueueRow, now: float) -> Values | None:
-    """Returns the answer used last of those to be forgotten, which were not used for long or are more than FRESH_MAX.
+def old(database: Database, settings: Settings, queue: QueueRow, now: float) -> Values | None:
+    """Returns the most recently used of the answers to be forgotten: those long unused, and those beyond FRESH_MAX.
 
     None if there are none. Which these are is found outside of a turn, since all answers are counted for it.
     """
-    of_this = {"this": state.instance}
+    of_this = {"this": queue.instance}
     unused = database.glance(_LATEST_UNUSED, of_this | {"before": forgotten_by(settings, now)})
     excess = database.glance(_LATEST_EXCESS, of_this | {"most": settings.fresh_max})
     found = max((row for row in (unused, excess) if row), key=lambda row: row[0], default=None)

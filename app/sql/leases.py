@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select, update
 
 from ..config import Settings
 from ..core import Batch, Claim, Ingestion, Priority, statuses
-from ..store import Outcome
+from ..outcomes import Outcome
 from .answers import answers_of
 from .ends import CLAIM_COLUMNS, PART, Ends
 from .picks import OF_IDS, SAME_INGESTION, ids_of

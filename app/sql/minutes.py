@@ -1,6 +1,6 @@
 """What happened in each minute of the last hour.
 
-The current minute's figures are in the limiter's row, which each claim and each end writes anyway.
+The current minute's figures are in the queue's row, which each claim and each end writes anyway.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ..config import Settings
 from ..core import CHANGES, HOUR, NO_WAITS, Change, Gate, Minute, add_stops, wait_index
 from .instance import View
+from .journal import changes, minutes
 from .rows import Figures
-from .schema import THIS, all_of, changes, minutes
+from .schema import THIS, all_of
 from .turns import Turn
 
 _ADD = insert(minutes).values(all_of(minutes))
@@ -76,7 +77,7 @@ def miss(turn: Turn, seconds: float) -> None:
 
 
 def keep(turn: Turn, gate: Gate) -> None:
-    """Store a gate's changes in the limiter's row, and when they came."""
+    """Store a gate's changes in the queue's row, and when they came."""
     queue = turn.queue
     before = queue.paused, queue.hold_until
     queue.keep(gate)

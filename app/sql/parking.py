@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, select, tuple_, update
@@ -11,7 +12,7 @@ from ..core import Priority, Status
 from .answers import STARTS
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import ASIDE, IS_LIVE, IS_PARKED, IS_SOMEBODYS, NOT_IN_LINE, PARKED, THIS, batches, ingestions
-from .turns import Turn
+from .turns import Turn, Turns
 from .wire import Values
 
 _MOST = 100
@@ -124,7 +125,14 @@ def begin(turn: Turn) -> Walk:
     return Walk(kinds)
 
 
-def rearrange(turn: Turn, settings: Settings, walk: Walk) -> Walk:
+def rearrange(turns: Turns, settings: Settings) -> None:
+    """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
+    walk = turns.take(begin)
+    while walk.kinds:
+        walk = turns.take(partial(step, settings=settings, walk=walk))
+
+
+def step(turn: Turn, settings: Settings, walk: Walk) -> Walk:
     """Park some of what is paused, or put some back of what no longer is; returns what is left to be looked at."""
     pauses, rows, (kinds, rank, order) = turn.queue.pauses(), list[IngestionRow](), walk
     while kinds and not rows:

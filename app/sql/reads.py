@@ -27,16 +27,16 @@ from ..core import (
     batch_id,
     id_range,
     ids_at,
-    room_of,
     states_of,
 )
 from .answers import answers_of
 from .forecast import accuracy, depths
 from .ids import slice_of, unpack
 from .instance import View
+from .journal import dispatches
 from .picks import first_due, next_retry
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import THIS, batches, dispatches, ids, ingestions
+from .schema import THIS, batches, ids, ingestions, remembered
 
 CHUNK = 1000
 """Batches read at once when all are requested."""
@@ -78,7 +78,7 @@ _FIND = (
     .where(
         ingestions.c.instance == THIS,
         ingestions.c.id.between(bindparam("least"), bindparam("most")),
-        or_(ingestions.c.finished_at.is_(None), ingestions.c.finished_at > bindparam("forgotten")),
+        remembered(ingestions, bindparam("forgotten")),
     )
     .order_by(ingestions.c.id)
     .limit(bindparam("limit"))
@@ -157,7 +157,7 @@ def _in(
     return positions, told
 
 
-def results_of(view: View, row: IngestionRow, span: range, failed: bool) -> list[tuple[Id, str | BatchError]]:
+def results_of(view: View, row: IngestionRow, span: range, *, failed: bool) -> list[tuple[Id, str | BatchError]]:
     """Returns each answered id of the batches in a span with its data; with `failed`, those that failed too."""
     values = {"this": view.queue.instance, "order": row.order, "start": span.start, "stop": span.stop}
     done = view.connection.execute(_RESULTS, values).all()
@@ -201,12 +201,11 @@ def stats(view: View, settings: Settings) -> Stats:
     queue, gate = view.queue, view.queue.gate(settings, view.now)
     return Stats.of(
         gate,
+        settings,
         view.now,
         first_due=first_due(view),
         slots=queue.most_running(settings),
-        room=room_of(settings, queue.running),
         waiting=queue,
-        pace=gate.slowed_to(settings, view.now),
         running=queue.running,
         service=queue.service,
         depths=depths(view, settings),

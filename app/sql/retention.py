@@ -7,9 +7,11 @@ from sqlalchemy import bindparam, delete, select, update
 from ..core import batch_count
 from . import callers
 from .database import Database
+from .journal import attempts
 from .rows import QueueRow
-from .schema import BLOCK, IS_FINISHED, THIS, attempts, batches, hashes, ids, ingestions, lanes, strings
+from .schema import BLOCK, IS_FINISHED, THIS, batches, hashes, ids, ingestions, lanes, strings
 from .turns import Turn
+from .wire import Values, Wire
 
 _ROWS = 5000
 """Batches deleted in one turn at most."""
@@ -47,32 +49,24 @@ _GIVE_UP = (
 _EMPTY_LANES = delete(lanes).where(lanes.c.instance == THIS, lanes.c.waiting == 0, lanes.c.block < bindparam("current"))
 
 
-def has_old(database: Database, state: QueueRow, forgotten: float) -> bool:
+def has_old(database: Database, queue: QueueRow, forgotten: float) -> bool:
     """Returns whether anything ended at or before `forgotten`."""
-    return database.glance(_OLD, {"this": state.instance, "forgotten": forgotten}) is not None
+    return database.glance(_OLD, {"this": queue.instance, "forgotten": forgotten}) is not None
 
 
 def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
     """Delete some ingestions that ended by `forgotten`; returns how many, and whether there may be more."""
     connection, instance = turn.connection, turn.queue.instance
     count, rows = 0, 0
-    for order, id_count, batch_size, failed in connection.execute(
-        _OLD, {"this": instance, "forgotten": forgotten}
-    ).all():
+    old = connection.execute(_OLD, {"this": instance, "forgotten": forgotten}).all()
+    for order, id_count, batch_size, failed in old:
         values = {"this": instance, "of_order": order}
         rows += batch_count(id_count, batch_size)
-        if rows > _ROWS:
-            last = connection.execute(_LAST_BATCH, values).scalar()
-            if last is not None and last >= _ROWS:
-                for statement in _DELETE_FROM:
-                    connection.execute(statement, values | {"above": last - _ROWS})
-                # Nobody may remember what is left of it, however long others keep what ended.
-                connection.execute(_GIVE_UP, values)
-                turn.queue.failed -= failed
-                return count, True
+        turn.queue.failed -= failed
+        if rows > _ROWS and _shorten(connection, values):
+            return count, True
         for statement in _DELETE:
             connection.execute(statement, values)
-        turn.queue.failed -= failed
         count += 1
         if rows > _ROWS:
             return count, True
@@ -80,3 +74,15 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
     if turn.queue.fair:
         callers.prune(connection, turn.queue)
     return count, count == _MOST
+
+
+def _shorten(connection: Wire, values: Values) -> bool:
+    """Delete the last batches of an ingestion that has too many for one turn; returns whether it has."""
+    last = connection.execute(_LAST_BATCH, values).scalar()
+    if last is None or last < _ROWS:
+        return False
+    for statement in _DELETE_FROM:
+        connection.execute(statement, values | {"above": last - _ROWS})
+    # Nobody may remember what is left of it, however long others keep what ended.
+    connection.execute(_GIVE_UP, values)
+    return True

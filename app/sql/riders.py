@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..config import Settings
-from ..core import MOST, Batch, ByTurns, Call, Status
+from ..core import MOST_SERVED, Batch, ByTurns, Call, Status
 from . import fair
 from .picks import Candidate, near
 from .serving import Serving
@@ -21,7 +21,7 @@ def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | Non
     call = Call(settings, leader)
     passed: set[tuple[float, ...]] = set()
     gone, changes = 0, True
-    while call.looks and changes and gone < MOST:
+    while call.looks and changes and gone < MOST_SERVED:
         riders, changes = list[Candidate](), False
         limit = call.looks + len(passed)
         turns = fair.riding(turn, settings, call.free, limit) if turn.queue.fair else None

@@ -245,7 +245,7 @@ ADD_INGESTION = insert(ingestions).values(all_of(ingestions))
 
 @functools.lru_cache(256)
 def save_queue(names: tuple[str, ...]) -> Update:
-    """Returns the statement that writes these columns of a limiter's row, each of which costs time."""
+    """Returns the statement that writes these columns of a queue's row, each of which costs time."""
     values: dict[str, Any] = {name: bindparam(name) for name in names}
     return update(queues).where(queues.c.instance == bindparam("of_instance")).values(values)
 

@@ -11,7 +11,7 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     FAILED,
-    MOST,
+    MOST_SERVED,
     WAITING,
     Answers,
     Asker,
@@ -36,7 +36,7 @@ from .ends import settle
 from .fair import in_order
 from .picks import Candidate
 from .rows import IngestionRow
-from .schema import AWAITING, NOT_IN_LINE, THIS_BATCH, batches
+from .schema import AWAITING, NOT_IN_LINE, THIS_BATCH, batch_key, batches
 from .turns import Turn
 from .wire import Values
 
@@ -102,7 +102,7 @@ class Serving:
             looked_at += len(picked)
             if len(picked) < size or (starts and not most):
                 return
-            if starts or looked_at >= MOST:
+            if starts or looked_at >= MOST_SERVED:
                 self.has_more = True
                 return
             self.write()
@@ -267,13 +267,5 @@ def tell(turn: Turn, row: IngestionRow, batch: Batch, ids: int) -> None:
 
 def _key(instance: int, row: IngestionRow, position: int) -> Values:
     """Returns the values that find a batch's row, or begin it."""
-    return {
-        "instance": instance,
-        "order": row.order,
-        "position": position,
-        "rank": row.rank,
-        "attempt": 0,
-        "of_instance": instance,
-        "of_order": row.order,
-        "of_position": position,
-    }
+    begun = {"instance": instance, "order": row.order, "position": position, "rank": row.rank, "attempt": 0}
+    return begun | batch_key(instance, row.order, position)

@@ -41,7 +41,8 @@ from ..core import (
     steer,
 )
 from ..errors import StoreUnavailable
-from ..store import Ended, Outcome, Store, Submission
+from ..outcomes import Ended, Outcome
+from ..store import Store, Submission
 from . import (
     attempts,
     audits,
@@ -78,7 +79,7 @@ _BIG = 1_000_000
 
 
 class SQLStore(Store):
-    """Every call is one transaction; locking the limiter's row first serializes all writers.
+    """Every call is one transaction; locking the queue's row first serializes all writers.
 
     Time is the database's, or the `clock`'s if one is given, as in tests.
     """
@@ -97,9 +98,9 @@ class SQLStore(Store):
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self.served = self._turns.served
-        self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings.store_poll)
+        self.outbox = SQLOutbox(self._database, self._instance, self._turns)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
-        self.finder = SQLFinder(self._database, self._instance, settings)
+        self.finder = SQLFinder(self._instance, settings)
         self._waited = False
 
     def prepare(self) -> None:
@@ -118,7 +119,7 @@ class SQLStore(Store):
         return added
 
     def get(self, ingestion_id: str) -> Ingestion:
-        return self._of(ingestion_id, lambda _, row: row.snapshot())
+        return self._instance.read_one(ingestion_id, lambda _, row: row.snapshot())
 
     def batches(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
@@ -126,7 +127,7 @@ class SQLStore(Store):
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Batches]:
             return row.snapshot(), reads.batches_of(view, row, offset, limit, only)
 
-        return self._of(ingestion_id, told)
+        return self._instance.read_one(ingestion_id, told)
 
     def status(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
@@ -135,15 +136,15 @@ class SQLStore(Store):
             estimate = forecast.estimate(view, self._settings, row)
             return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit, only)
 
-        return self._of(ingestion_id, told)
+        return self._instance.read_one(ingestion_id, told)
 
     def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
-        row = self._of(ingestion_id, lambda _, row: row)
+        row = self._instance.read_one(ingestion_id, lambda _, row: row)
         return self._results(row, failed)
 
     def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
         for span in reads.spans(row):
-            yield from self._of(row.id, partial(reads.results_of, span=span, failed=failed))
+            yield from self._instance.read_one(row.id, partial(reads.results_of, span=span, failed=failed))
 
     def attempts(
         self, ingestion_id: str, offset: int = 0, limit: int | None = None
@@ -151,35 +152,27 @@ class SQLStore(Store):
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, float | None, list[Attempt]]:
             return row.snapshot(), row.estimated_completion, attempts.of(view, row, offset, limit)
 
-        return self._of(ingestion_id, told)
+        return self._instance.read_one(ingestion_id, told)
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
+        return self._instance.read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: catalog.count(view, forgotten(view.now), where, most))
+        return self._instance.read(lambda view: catalog.count(view, forgotten(view.now), where, most))
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.
         self.ping()
-        return self._failures(where, failures.page_with_ids if ids else failures.page)
-
-    def _failures(self, where: FailureFilter, page: Callable[..., list[Failure]]) -> Iterator[Failure]:
-        forgotten, after = self._instance.forgotten, None
-        while some := self._read(lambda view: page(view, where, after, forgotten(view.now))):  # noqa: B023
-            yield from filter(where.takes, some)
-            if len(some) < failures.PAGE:
-                return
-            after = some[-1].spot
+        return failures.of(self._instance, where, with_ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         forgotten = self._instance.forgotten
-        return self._read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
+        return self._instance.read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
 
     def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
-        return self._read(lambda view: forecast.quotes(view, self._settings, count, owner))
+        return self._instance.read(lambda view: forecast.quotes(view, self._settings, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
@@ -202,10 +195,9 @@ class SQLStore(Store):
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
-        poll = self._settings.store_poll
-        if not poll or wait.reason not in ("paused", "empty", "answer", "retry", "hold", "connections"):
+        if wait.reason in ("slots", "token"):  # neither ends sooner by what others do
             return wait
-        return wait._replace(seconds=poll if wait.seconds is None else min(wait.seconds, poll))
+        return wait._replace(seconds=self._instance.polled(wait.seconds))
 
     def renew(self, claims: Sequence[Claim]) -> None:
         self._turns.take(lambda turn: leases.renew(turn, claims, self._settings.lease))
@@ -294,17 +286,12 @@ class SQLStore(Store):
             return bool(after), bool(gate.pauses or pauses)
 
         changed, more = self._turns.take(steered)
-        self._rearrange(more=more)
+        if more:
+            parking.rearrange(self._turns, self._settings)
         return changed
 
-    def _rearrange(self, *, more: bool) -> None:
-        """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
-        walk = self._turns.take(parking.begin) if more else parking.Walk([])
-        while walk.kinds:
-            walk = self._turns.take(partial(parking.rearrange, settings=self._settings, walk=walk))
-
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
-        return self._read(lambda view: audits.latest(view, limit, before))
+        return self._instance.read(lambda view: audits.latest(view, limit, before))
 
     def _change(self, change: Callable[[Gate, float], T]) -> T:
         def changed(turn: Turn) -> T:
@@ -316,35 +303,36 @@ class SQLStore(Store):
         return self._turns.take(changed)
 
     def stats(self) -> Stats:
-        return self._read(lambda view: reads.stats(view, self._settings))
+        return self._instance.read(lambda view: reads.stats(view, self._settings))
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        return self._read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
+        return self._instance.read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
 
     def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        return self._read(lambda view: fair.depths(view, limit, owner))
+        return self._instance.read(lambda view: fair.caller_depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
-        return self._read(lambda view: workers.present(view, self._settings))
+        return self._instance.read(lambda view: workers.present(view, self._settings))
 
     def runs(self, limit: int) -> list[Run]:
-        return self._read(lambda view: workers.runs(view, limit))
+        return self._instance.read(lambda view: workers.runs(view, limit))
 
     def dispatches(self, limit: int) -> list[Dispatch]:
-        return self._read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
+        return self._instance.read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
 
     def minutes(self) -> dict[int, Minute]:
-        return self._read(minutes.last_hour)
+        return self._instance.read(minutes.last_hour)
 
     def prune(self) -> int:
-        state, now = self._instance.look()
+        queue, now = self._instance.look()
         forgotten = self._instance.forgotten
-        count, more = 0, retention.has_old(self._database, state, forgotten(now))
+        count, more = 0, retention.has_old(self._database, queue, forgotten(now))
         while more:
             pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
             count += pruned
-        self._rearrange(more=bool(state.pauses() or state.parked))
-        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, state, now)):
+        if queue.pauses() or queue.parked:
+            parking.rearrange(self._turns, self._settings)
+        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, queue, now)):
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
         return count
@@ -363,11 +351,3 @@ class SQLStore(Store):
 
     def close(self) -> None:
         self._database.close()
-
-    def _read(self, work: Callable[[View], T]) -> T:
-        self._instance.ready()
-        return self._database.read(lambda connection: work(self._instance.view(connection)))
-
-    def _of(self, ingestion_id: str, work: Callable[[View, IngestionRow], T]) -> T:
-        self._instance.ready()
-        return self._database.read(lambda connection: work(*self._instance.find(connection, ingestion_id)))

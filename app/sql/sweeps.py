@@ -16,7 +16,8 @@ from . import controls
 from .audits import note
 from .database import Database
 from .instance import Instance
-from .schema import THIS, all_of, sweeps
+from .journal import sweeps
+from .schema import THIS, all_of
 from .turns import Turn, Turns
 
 _COLUMNS = [sweeps.c[name] for name in Sweep._fields]
@@ -52,7 +53,6 @@ class SQLSweeps(Sweeps):
         self._instance = instance
         self._turns = turns
         self._settings = settings
-        self._poll = settings.store_poll
 
     def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
         return self._turns.take(lambda turn: _add(turn, self._settings, sweep, self._instance.forgotten(turn.now)))
@@ -63,9 +63,7 @@ class SQLSweeps(Sweeps):
         wait = None if first is None else _sweep(first).lease_until - now
         if wait is not None and wait <= 0:
             return self._turns.take(lambda turn: _claim(turn, lease)) or 0.0
-        if not self._poll:
-            return wait
-        return self._poll if wait is None else min(wait, self._poll)
+        return self._instance.polled(wait)
 
     def act(
         self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool

@@ -1,4 +1,4 @@
-"""Turns at the limiter's row: every writer takes one, and concurrent writers share it."""
+"""Turns at the queue's row: every writer takes one, and concurrent writers share it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 
 @dataclass
 class Turn(View):
-    """One transaction that holds the limiter's row. `now` is the time of the current work, in epoch seconds.
+    """One transaction that holds the queue's row. `now` is the time of the current work, in epoch seconds.
 
     `tells_all` says that every ingestion's end is told, whether or not it names a receiver. `worker` is the id of the
     worker of this process. `served` holds what was served: batches that ended by that, or None, each with the count of
@@ -216,8 +216,8 @@ class Turns:
 
     def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> list[tuple[Served | None, int]]:
         instance = self._instance
-        state, clock = instance.lock(wire)
-        turn, served = Turn(wire, state, clock(), instance.shelf, instance.tells_all, instance.worker), 0
+        queue, clock = instance.lock(wire)
+        turn, served = Turn(wire, queue, clock(), instance.shelf, instance.tells_all, instance.worker), 0
         while True:
             if open_to_others:
                 jobs += self._next(len(jobs))

@@ -7,8 +7,9 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from ..config import Settings
 from ..core import Run, WorkerReport, batch_id
 from .instance import View
+from .journal import workers
 from .picks import SAME_INGESTION
-from .schema import BY_LEASE, THIS, all_of, batches, ingestions, workers
+from .schema import BY_LEASE, THIS, all_of, batches, ingestions
 from .turns import Turn
 
 _COLUMNS = [workers.c[name] for name in WorkerReport._fields]

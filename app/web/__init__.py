@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .answers import Answer, as_json, secure
-from .auth import Caller, Guard, add_login, needs, refuse_open
+from .auth import Caller, Guard, add_login, needs
 from .body import read_body
 from .documents import (
     attempts_document,
@@ -15,7 +15,7 @@ from .documents import (
     search_text,
 )
 from .forgery import refuse_foreign
-from .hosts import check_hosts
+from .hosts import check_hosts, refuse_open
 from .index import add_index, answer_unrouted
 from .joint import add_joint
 from .metrics import add_metrics

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from flask import Blueprint, Request, Response, current_app, g, request
 
-from ..config import Settings
 from ..core import dumps
-from ..errors import ConfigError, Fault, InvalidRequest, UnknownIngestion
+from ..errors import Fault, InvalidRequest, UnknownIngestion
 from ..keys import Role, find_key
 from ..service import Service
 from .answers import Answer
@@ -192,31 +190,6 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
     @needs(None)
     def logout() -> Response:
         return guard.sign_out()
-
-
-def refuse_open(settings: Settings, services: Iterable[Service]) -> None:
-    """Raise ConfigError if one of the services would answer other machines without a key, when our server runs them.
-
-    `settings` are those of the process. Under a server of its own, a host decides who reaches which route.
-    """
-    if settings.allow_open or _is_loopback(settings.host):
-        return
-    for service in services:
-        if not service.settings.api_keys:
-            raise ConfigError(
-                f"INGEST_HOST is {settings.host!r}, which other machines can reach, and there are no "
-                f"{Settings.key_of(service.name, 'api_keys')}: make one with `flask ingestion keys new NAME`, "
-                "or set INGEST_ALLOW_OPEN=1 where a proxy in front asks who calls."
-            )
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _bearer() -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from ..core import LONGEST
-from .schemas import COUNT, INT64_MAX, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
+from ..core import LONGEST_ID
+from ..values import INT64_MAX
+from .schemas import COUNT, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
 _WHEN = "an RFC 3339 time with its offset, or seconds ago"
@@ -68,7 +69,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "in": "path",
             "required": True,
             "description": "An id as it was submitted, percent-encoded.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$"},
             "example": "4711",
         },
         "places": _query("limit", "Places at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),

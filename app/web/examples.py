@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..config import Settings, release
+from ..config import Settings
 from ..core import BatchError, Failure, Id, Priority
+from ..naming import release
 from .documents import failure_lines, result_lines
 from .schemas import JSON, some_ids
 

@@ -1,14 +1,17 @@
-"""Refuses requests for a host that is not the service's, as pages send them that rebind their name (DNS rebinding)."""
+"""Whom the standalone service keeps out: pages that rebind their name (DNS rebinding), other machines without keys."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 
 from flask import Flask, Response, request
 
 from ..config import Settings
 from ..core import shown
+from ..errors import ConfigError
 from ..receivers import Host
+from ..service import Service
 from .answers import secure
 from .problems import problem
 
@@ -58,3 +61,28 @@ class Names:
         text = text.lower()
         name, _, port = text.rpartition(":")
         return text in self._whole or (name in self._bare and port == own_port)
+
+
+def refuse_open(settings: Settings, services: Iterable[Service]) -> None:
+    """Raise ConfigError if one of the services would answer other machines without a key, when our server runs them.
+
+    `settings` are those of the process. Under a server of its own, a host decides who reaches which route.
+    """
+    if settings.allow_open or _is_loopback(settings.host):
+        return
+    for service in services:
+        if not service.settings.api_keys:
+            raise ConfigError(
+                f"INGEST_HOST is {settings.host!r}, which other machines can reach, and there are no "
+                f"{Settings.key_of(service.name, 'api_keys')}: make one with `flask ingestion keys new NAME`, "
+                "or set INGEST_ALLOW_OPEN=1 where a proxy in front asks who calls."
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -6,8 +6,8 @@ from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..config import release
 from ..core import dumps
+from ..naming import release
 from .answers import Answer, secure
 from .problems import from_http
 

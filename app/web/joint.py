@@ -8,9 +8,9 @@ from typing import cast
 from flask import Blueprint, Flask, Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..config import release
 from ..core import dumps
 from ..keys import Role
+from ..naming import release
 from ..service import Service
 from .answers import Answer, secure
 from .auth import Guard

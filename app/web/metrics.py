@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import errors, signals
-from ..callbacks import Backlog, Courier
+from ..callbacks import Courier, Unsent
 from ..core import Batch, Ingestion, Priority, Stats, Timing
 from ..errors import StoreUnavailable
 from ..keys import Role
@@ -148,7 +148,7 @@ class _Gauges:
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
             stats, dispatches, workers = service.store.stats(), service.store.dispatches(1), service.store.workers()
-            unsent = service.store.outbox.backlog() if service.courier else None
+            unsent = service.store.outbox.unsent() if service.courier else None
         except StoreUnavailable:
             yield self._gauge("store_up", "Whether the store can be reached.", 0)
             return
@@ -166,7 +166,7 @@ class _Gauges:
             about = "Batches that ended without a call."
             yield self._counter("served_batches", about, service.store.served.batches)
 
-    def _callbacks(self, courier: Courier, unsent: Backlog) -> Iterator[Metric]:
+    def _callbacks(self, courier: Courier, unsent: Unsent) -> Iterator[Metric]:
         from prometheus_client.core import CounterMetricFamily
 
         about = "Callbacks that are over, by outcome."

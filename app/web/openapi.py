@@ -9,8 +9,9 @@ import dataclasses
 from inspect import cleandoc
 from typing import NamedTuple
 
-from ..config import Settings, release
+from ..config import Settings
 from ..keys import Role
+from ..naming import release
 from .components import HEADERS, parameters, responses
 from .examples import INGESTION, SWEEP, answers, requests
 from .schemas import JSON, ref, schemas

@@ -20,6 +20,10 @@ from ..core import (
     most_concurrency,
     timestamp,
 )
+from ..service import Service
+
+_RUNS = 100
+"""Batches in process that the queue's page shows."""
 
 
 def sweep_document(sweep: Sweep) -> dict[str, Any]:
@@ -52,23 +56,23 @@ def _run_document(run: Run) -> dict[str, Any]:
 
 
 def queue_document(
-    settings: Settings,
+    service: Service,
     stats: Stats,
     upcoming: Iterable[tuple[Batch, float | None]],
-    worker: str,
     workers: Iterable[WorkerReport],
+    callers: Iterable[CallerDepth],
     scope: str | None,
-    callers: Iterable[CallerDepth] = (),
-    runs: Sequence[Run] = (),
 ) -> dict[str, Any]:
-    """Returns the state of the queue; `worker` is the state of this process's, `workers` are those of all.
+    """Returns the state of the queue; `callers` have something waiting, where they take turns.
 
-    `runs` are batches in process; `callers` have something waiting, where they take turns. Who may see only what
-    belongs to `scope` is told of no other callers.
+    Who may see only what belongs to `scope` is told of no other callers, and neither of `workers` nor of what they run:
+    hosts and processes are an operator's business.
     """
+    settings = service.settings
+    shown, runs = (workers, service.store.runs(_RUNS)) if scope is None else ((), ())
     return {
         "now": timestamp(stats.now),
-        "worker": worker,
+        "worker": service.worker.state,
         "waiting_on": stats.waiting_on,
         "paused": stats.paused,
         "paused_owners": [owner for owner in sorted(stats.pauses.owners) if scope in (None, owner)],
@@ -80,7 +84,7 @@ def queue_document(
         "slowed_to": stats.pace or None,
         "rate": rate_document(stats.rates, settings),
         "running": stats.running,
-        "waiting": sum(depth.waiting for depth in stats.depths.values()),
+        "waiting": stats.waiting,
         "priorities": {
             priority.name: {
                 "waiting": depth.waiting,
@@ -103,7 +107,7 @@ def queue_document(
             }
             for batch, start in upcoming
         ],
-        "workers": [worker_document(one, runs) for one in workers],
+        "workers": [worker_document(one, runs) for one in shown],
         "concurrency": concurrency_document(stats.concurrency, settings, scope),
         "callers": [
             one._asdict() | {"priority": one.priority.name, "oldest_at": timestamp(one.oldest_at)} for one in callers
@@ -125,11 +129,10 @@ def concurrency_document(concurrency: Concurrency, settings: Settings, scope: st
 def rate_document(rates: Rates, settings: Settings) -> dict[str, Any]:
     """Returns the rate in force: limits as people write them, and since when (epoch seconds), 0 if never changed."""
     now = rates.apply(settings)
-    limits = [rates.limits.get(one.name, one.name) for one in settings.limits]
     return {
         "interval": now.interval,
         "burst": now.burst,
-        "limits": limits,
+        "limits": list(rates.written(settings).values()),
         "changed": rates.changed,
         "rate_since": rates.since,
     }

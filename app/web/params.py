@@ -14,6 +14,7 @@ from werkzeug.urls import iri_to_uri
 from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, owner_fault, past_moment, shown
 from ..errors import Fault, InvalidRequest
 from ..idempotency import key_fault
+from ..values import INT64_MAX
 
 M = TypeVar("M")
 
@@ -31,7 +32,6 @@ _PAGE_MAX = 1000
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
 _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})")
 
-_MOST = 2**63 - 1
 _STATUSES = {status.value: status for status in Status}
 
 
@@ -47,13 +47,13 @@ def current() -> Request:
     return request._get_current_object()  # type: ignore[attr-defined,no-any-return]
 
 
-def count_member(name: str, default: int | None = None, *, least: int = 0, most: int = _MOST) -> int | None:
+def count_member(name: str, default: int | None = None, *, least: int = 0, most: int = INT64_MAX) -> int | None:
     """Returns a whole number of the query. Raises InvalidRequest."""
     text = _member(name)
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        bound = f"from {least} to {most}" if most < _MOST else f"of at least {least}"
+        bound = f"from {least} to {most}" if most < INT64_MAX else f"of at least {least}"
         raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number {bound}.")])
     return int(text)
 

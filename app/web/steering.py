@@ -22,9 +22,6 @@ _SWEEPS = 20
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
 
-_RUNS = 100
-"""Batches in process that it shows."""
-
 _CALLERS = 100
 """Callers that it shows."""
 
@@ -131,9 +128,6 @@ def _sweep(service: Service, who: Caller, verb: str) -> Response:
 
 
 def _queue(service: Service, scope: str | None) -> Response:
-    upcoming = service.store.upcoming(_NEXT, owner=scope)
-    # Hosts and processes are an operator's business.
-    workers, runs = ([], []) if scope else (service.store.workers(), service.store.runs(_RUNS))
+    upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.store.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
-    stats, state = service.store.stats(), service.worker.state
-    return as_json(queue_document(service.settings, stats, upcoming, state, workers, scope, callers, runs))
+    return as_json(queue_document(service, service.store.stats(), upcoming, workers, callers, scope))

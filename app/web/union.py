@@ -33,7 +33,7 @@ def joined(documents: Mapping[str, JSON], root: str) -> JSON:
 
 
 def _named(node: Any, queue: str) -> Any:
-    """Returns a part of a document in which whatever is named once in a document has its queue's name before it."""
+    """Returns a part of a document with the queue's name before each reference, operation, tag and security scheme."""
     if isinstance(node, list):
         return [_named(one, queue) for one in node]
     if not isinstance(node, dict):

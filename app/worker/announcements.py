@@ -6,7 +6,7 @@ import logging
 
 from .. import signals
 from ..core import COMPLETED, FAILED, Batch, BatchError, Ingestion, ServedLog, Timing
-from ..store import Ended, Outcome
+from ..outcomes import Ended, Outcome
 
 logger = logging.getLogger("flask_ingestion")
 

@@ -23,9 +23,11 @@ from ..core import (
     Wait,
     refused_together,
 )
+from ..daemon import TROUBLE_MAX
 from ..errors import HoldQueue, PermanentError, StoreUnavailable
-from ..processors import Attempt, attempting
-from ..store import Ended, Outcome, Store
+from ..outcomes import Ended, Outcome
+from ..processors import Current, attempting
+from ..store import Store
 from .announcements import (
     announce_answered,
     announce_end,
@@ -36,16 +38,14 @@ from .announcements import (
     named,
 )
 from .announcer import Announcer
-from .call import Completed, Failed, Held, Process, call
+from .call import Held, Process, Raised, Returned, call
 from .crew import Crew, Hand, Slot
+from .holds import Holds
 from .retry import RetryPolicy
 
 logger = logging.getLogger("flask_ingestion")
 
 T = TypeVar("T")
-
-TROUBLE_MAX = 10.0
-"""Most seconds between two tries while the store cannot be reached."""
 
 
 class Attempts:
@@ -63,6 +63,7 @@ class Attempts:
     ) -> None:
         self._store = store
         self._policy = RetryPolicy.of(settings)
+        self._holds = Holds(self._policy)
         self._timeout = settings.process_timeout
         self._asks_once = settings.fresh is not None
         self._clock = clock
@@ -94,7 +95,7 @@ class Attempts:
         with attempting(self._asked_by(hand)):
             result = self._call(hand)
             self._settle(hand, result)
-        return result.error if isinstance(result, Failed) else None
+        return result.error if isinstance(result, Raised) else None
 
     def put_back(self, claim: Claim) -> None:
         """Undo a claim, with what rides along; an ingestion that was cancelled in the meantime ends by that."""
@@ -122,10 +123,10 @@ class Attempts:
                 "a batch thread of %r died", self._crew.name, exc_info=True, extra=fields(hand.slot.claim.batch)
             )
 
-    def _asked_by(self, hand: Hand) -> Attempt:
+    def _asked_by(self, hand: Hand) -> Current:
         """Returns what the processor may ask while it works in a hand's thread."""
         hold, slow_down = partial(self._hold_queue, hand), partial(self._slow_down, hand)
-        return Attempt(lambda: tuple(claim.batch for claim in hand.slot.claim.all), hold, slow_down)
+        return Current(lambda: tuple(claim.batch for claim in hand.slot.claim.all), hold, slow_down)
 
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
@@ -137,32 +138,37 @@ class Attempts:
             return None
         return self._settle(hand, result)
 
-    def _call(self, hand: Hand) -> Completed | Failed | Held:
+    def _call(self, hand: Hand) -> Returned | Raised | Held:
         batches = [one.batch for one in hand.slot.claim.all]
         return call(self._process, batches, self._emitter, by_id=self._asks_once)
 
-    def _settle(self, hand: Hand, result: Completed | Failed | Held) -> Claim | None:
+    def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
-        if isinstance(result, Completed):
+        if not isinstance(result, Held):
+            self._holds.over(claim.batch.id for claim in hand.slot.claim.all)
+        if isinstance(result, Returned):
             return self._complete(hand, *result)
         if isinstance(result, Held):
             self._hold_queue(hand, result.hold)
-            for ended in self._end(hand, [(claim, Outcome.release()) for claim in hand.slot.claim.all]):
+            for ended in self._end(hand, [self._put_off(claim, result.hold) for claim in hand.slot.claim.all]):
                 if ended:
                     announce_if_ended(self._emitter, ended.ingestion)
         else:
             self._fail(hand, result.error)
         return self._next(hand)
 
+    def _put_off(self, claim: Claim, hold: HoldQueue) -> tuple[Claim, Outcome]:
+        return claim, Outcome.release(self._holds.delay(claim.batch.id, hold.seconds))
+
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()
-        outcome = Outcome.answered(results)
+        outcome = Outcome.ack(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
         heard = self._emitter.is_heard(likely) or self._emitter.is_heard(signals.ingestion_finished)
         riders: Sequence[Ended | None] = ()
         if claim.riders:
-            others = map(Outcome.answered, of_riders)
+            others = map(Outcome.ack, of_riders)
             heard = heard or any(map(self._emitter.is_heard, (signals.batch_completed, signals.batch_failed)))
             # The slot is the leader's, so it ends last.
             riders = self._end(hand, list(zip(claim.riders, others, strict=True)))

@@ -17,14 +17,14 @@ Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
 """Takes a call's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
-class Completed(NamedTuple):
+class Returned(NamedTuple):
     """The processor returned; `of_riders` are the results of each batch that rode along."""
 
     results: Sequence[Answer]
     of_riders: Sequence[Sequence[Answer]] = ()
 
 
-class Failed(NamedTuple):
+class Raised(NamedTuple):
     """The processor raised."""
 
     error: BaseException
@@ -38,7 +38,7 @@ class Held(NamedTuple):
 
 def call(
     process: Process, batches: Sequence[Batch], emitter: signals.Emitter, *, by_id: bool
-) -> Completed | Failed | Held:
+) -> Returned | Raised | Held:
     """Call the processor for the batches of a call, in the app's context; nothing that it raises gets out.
 
     `by_id` says that an id that comes twice is asked once, as it is where several batches share the call. What a
@@ -48,7 +48,7 @@ def call(
         for batch in batches:
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
     parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
-    came: Completed | BaseException | None = None
+    came: Returned | BaseException | None = None
     try:
         for batch in batches:
             emitter.emit(signals.batch_started, batch=batch)
@@ -67,17 +67,17 @@ def call(
         return Held(came)
     if isinstance(came, BaseException):
         _log(came, batches)
-        return Failed(came)
+        return Raised(came)
     assert came is not None, "it returned or raised"
     return came
 
 
-def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Completed:
+def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Returned:
     if len(parts) == 1 and not by_id:
-        return Completed(process(parts[0]))
+        return Returned(process(parts[0]))
     asked = merged(parts)
     own, *others = parted(parts, asked, process(asked))
-    return Completed(own, others)
+    return Returned(own, others)
 
 
 def _log(error: BaseException, batches: Sequence[Batch]) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ..config import Settings
-from ..core import Clock, Wait
+from ..core import SystemClock, Wait
 from ..signals import Emitter
 from ..store import Store
 from .announcements import announce_served
@@ -19,24 +17,22 @@ _MOST_HOLDS = 1000
 
 
 class Drain:
-    """Runs batches one after the other as a worker with one slot would, with `advance` in place of its waits."""
+    """Runs batches one after the other as a worker with one slot would; in place of its waits, `clock` advances."""
 
     def __init__(
         self,
         name: str,
         store: Store,
         settings: Settings,
-        clock: Clock,
+        clock: SystemClock,
         process: Process,
         emitter: Emitter,
-        advance: Callable[[float], None],
     ) -> None:
         crew = Crew(name, 1, group=False, on_idle=lambda: None)
         crew.close()  # so that no attempt claims the batch after its own
         self._store = store
         self._emitter = emitter
         self._clock = clock
-        self._advance = advance
         self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name))
 
     def run(self, *, raises: bool, end: float) -> int:
@@ -63,7 +59,7 @@ class Drain:
                 if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
                     raise error
             elif self._will_end(answer) and self._clock.now() + (answer.seconds or 0.0) <= end:
-                self._advance(answer.seconds or 0.0)
+                self._clock.advance(answer.seconds or 0.0)
             else:
                 break
         return count

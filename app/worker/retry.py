@@ -32,5 +32,9 @@ class RetryPolicy:
         """Returns how long to wait after this attempt (from 1) failed, or None to give up the batch."""
         if isinstance(error, PermanentError) or is_last(attempt, self.max_attempts):
             return None
-        # Past 2**62 the bound is backoff_max anyway; an unbounded exponent would overflow.
-        return self.draw() * min(self.backoff_max, self.backoff * 2.0 ** min(attempt - 1, 62))
+        return self.draw() * self.bound(attempt)
+
+    def bound(self, attempt: int) -> float:
+        """Returns the longest wait after this attempt (from 1)."""
+        # Past 2**62 it is backoff_max anyway; an unbounded exponent would overflow.
+        return min(self.backoff_max, self.backoff * 2.0 ** min(attempt - 1, 62))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 
 from ..core import Clock, Sweep, steps
-from ..daemon import Daemon
+from ..daemon import TROUBLE_MAX, Daemon
 from ..errors import StoreUnavailable
 from ..signals import Emitter
 from ..store import Store
@@ -17,8 +16,6 @@ logger = logging.getLogger("flask_ingestion")
 
 _TEND = 5.0
 """Seconds after which a sweep that found nothing in the meantime says how far it is."""
-
-_TROUBLE_MAX = 10.0
 
 
 class Sweeper(Daemon):
@@ -39,15 +36,10 @@ class Sweeper(Daemon):
         self._lease = lease
         self._emitter = emitter
         self._wake_worker = wake
-        self._trouble = 0.0
 
     def stop(self, seconds: float) -> None:
         """End after the step under way; the sweep goes on when a process starts."""
-        with self._lock:
-            thread = self._thread
-            self._stopping.set()
-            self._wake.set()
-        if thread is not None and thread is not threading.current_thread():
+        if (thread := self._end_soon()) is not None:
             thread.join(seconds)
 
     def carry_out(self) -> None:
@@ -61,10 +53,10 @@ class Sweeper(Daemon):
         try:
             wait, self._trouble = self._next(), 0.0
         except StoreUnavailable as error:
-            wait = self._trouble = min(_TROUBLE_MAX, self._trouble * 2 or 0.5)
+            wait = self._next_try()
             logger.warning("sweeps wait for the store, next try in %g s: %s", wait, error)
         except Exception:
-            wait = _TROUBLE_MAX
+            wait = TROUBLE_MAX
             logger.exception("a sweep of %r broke off, it goes on after its lease", self._name)
         return wait
 

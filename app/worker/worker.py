@@ -7,15 +7,16 @@ import math
 import threading
 from uuid import uuid4
 
-from ..config import Settings, release
+from ..config import Settings
 from ..core import Clock, Wait, WorkerReport, this_process
 from ..daemon import Daemon
 from ..errors import StoreUnavailable
+from ..naming import release
 from ..signals import Emitter
 from ..store import Store
 from .announcements import fields, named
 from .announcer import Announcer
-from .attempt import TROUBLE_MAX, Attempts
+from .attempt import Attempts
 from .call import Process
 from .crew import Crew
 
@@ -68,7 +69,6 @@ class Worker(Daemon):
         self._tended_at = clock.now()
         self.id = str(uuid4())
         self._known = False
-        self._trouble = 0.0
 
     @property
     def state(self) -> str:
@@ -162,7 +162,7 @@ class Worker(Daemon):
             wait = None if self._stopping.is_set() else self._dispatch()
             self._trouble = 0.0
         except StoreUnavailable as error:
-            wait = self._trouble = min(TROUBLE_MAX, self._trouble * 2 or 0.5)
+            wait = self._next_try()
             logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
         except BaseException:
             self._crew.close()

@@ -21,7 +21,7 @@ from app.core import WorkerReport
 from app.errors import ConfigError
 from app.keys import Role, find_key, new_key, parse_keys
 from app.service import services_of
-from app.web.auth import refuse_open
+from app.web import refuse_open
 from tests.support.command import Command
 from tests.support.queueing import settings
 from tests.support.web import Callers, ingest, make_app, service_of

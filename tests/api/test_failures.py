@@ -10,7 +10,7 @@ import pytest
 
 from app.core import BatchError, Priority
 from app.keys import Role
-from app.store import Outcome
+from app.outcomes import Outcome
 from tests.support.host import Host
 from tests.support.queueing import bury, claimed, ended
 from tests.support.web import Callers
@@ -72,7 +72,7 @@ def test_every_failed_id_has_a_line(host: Host) -> None:
     made = host.submit([7, 7])
     first, second = claimed(host.store, 2)
     bury(host.store, first, BatchError("A", "one"))
-    ended(host.store, second, Outcome.answered([BatchError("B", "two")]))
+    ended(host.store, second, Outcome.ack([BatchError("B", "two")]))
     lines = ids_of(host)
     assert [(line["id"], line["error"]["type"]) for line in lines] == [(7, "B"), (7, "A")]
     assert {line["ingestion_id"] for line in lines} == {made.id}

@@ -12,8 +12,8 @@ import pytest
 
 from app import PermanentError
 from app.cli.verify import read, verify
-from app.config import release
 from app.core.clock import SystemClock
+from app.naming import release
 from tests.support.cli import Service, lines, run
 from tests.support.host import Host, eventually
 from tests.support.queueing import claimed

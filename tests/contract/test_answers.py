@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from app.core import BatchError, Claim, Priority, Status, Wait
 from app.errors import QuotaFull
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import ack, bury, claimed, ended, estimate_of, release, submit
 from tests.support.simulation import BOOM, EPSILON
@@ -28,7 +29,7 @@ def test_the_data_of_the_others_is_kept(new_store: Callable[..., Store]) -> None
     store = new_store(interval=0)
     ingestion = submit(store, [10, 20, 30, 40])
     first, second = claimed(store, 2)
-    after = ended(store, first, Outcome.answered(['"a"', GONE, '"c"']))
+    after = ended(store, first, Outcome.ack(['"a"', GONE, '"c"']))
     assert after is not None
     assert after.counts.failed == 1
     ack(store, second, ['"d"'])
@@ -54,7 +55,7 @@ def test_a_batch_that_failed_as_a_whole_tells_its_error_for_each_id(new_store: C
         (Outcome.ack([]), {1: "null", 2: "null"}),
         (Outcome.ack(["null", "2"]), {1: "null", 2: "2"}),
         (Outcome.bury(BOOM), {1: BOOM, 2: BOOM}),
-        (Outcome.answered([GONE, "2"]), {1: GONE, 2: "2"}),
+        (Outcome.ack([GONE, "2"]), {1: GONE, 2: "2"}),
     ],
 )
 def test_after_a_redrive_of_all_ids_the_latest_answers_are_told(
@@ -62,7 +63,7 @@ def test_after_a_redrive_of_all_ids_the_latest_answers_are_told(
 ) -> None:
     store = new_store(interval=0)
     ingestion = submit(store, [1, 2])
-    ended(store, claimed(store)[0], Outcome.answered([GONE, GONE]))
+    ended(store, claimed(store)[0], Outcome.ack([GONE, GONE]))
     assert known(store, ingestion.id) == {1: GONE, 2: GONE}
     store.redrive(ingestion.id)
     ended(store, claimed(store)[0], outcome)
@@ -83,7 +84,7 @@ def test_a_redrive_sends_only_what_failed(new_store: Callable[..., Store]) -> No
     store = new_store(interval=0)
     ingestion = submit(store, [10, 20, 30])
     (claim,) = claimed(store)
-    ended(store, claim, Outcome.answered([GONE, '"b"', GONE]))
+    ended(store, claim, Outcome.ack([GONE, '"b"', GONE]))
     store.redrive(ingestion.id)
     assert known(store, ingestion.id) == {20: '"b"'}
     (again,) = claimed(store)
@@ -91,7 +92,7 @@ def test_a_redrive_sends_only_what_failed(new_store: Callable[..., Store]) -> No
     assert again.batch.key not in (claim.batch.key, again.batch.id)
     release(store, again)
     (again,) = claimed(store)
-    ended(store, again, Outcome.answered(['"a"', GONE]))
+    ended(store, again, Outcome.ack(['"a"', GONE]))
     assert known(store, ingestion.id) == {10: '"a"', 20: '"b"', 30: GONE}
     store.redrive(ingestion.id)
     (last,) = claimed(store)
@@ -105,7 +106,7 @@ def test_only_the_ids_that_go_again_count_for_a_quota(new_store: Callable[..., S
     store = new_store(interval=0, key_quota=6)
     ingestion = submit(store, [10, 20, 30, 40], owner="me")
     first, second = claimed(store, 2)
-    ended(store, first, Outcome.answered([GONE, '"b"', GONE]))
+    ended(store, first, Outcome.ack([GONE, '"b"', GONE]))
     bury(store, second, BOOM)
     store.redrive(ingestion.id)
     with pytest.raises(QuotaFull, match="3 ids of yours are waiting and at most 6 may; 4 more"):
@@ -227,7 +228,7 @@ def test_a_bad_id_takes_no_neighbour_along(
         wrong = bad.intersection(claim.batch.ids)
         if told and wrong:
             answers = [GONE if one in bad else "true" for one in claim.batch.ids]
-            store.end(claim, Outcome.answered(answers))
+            store.end(claim, Outcome.ack(answers))
         else:
             store.end(claim, Outcome.bury(GONE) if wrong else Outcome.ack(["true"] * len(claim.batch.ids)))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.callbacks import Backlog, Callback, CallbackState, Delivery
+from app.callbacks import Callback, CallbackState, Delivery, Unsent
 from app.core import BatchError, Ingestion
 from app.core.models import Status
 from app.errors import UnknownIngestion
@@ -111,7 +111,7 @@ def test_without_a_receiver_nothing_is_kept(new_store: NewStore) -> None:
     ingestion = ended(store)
     assert store.outbox.claim(LEASE) is None
     assert store.outbox.of(ingestion.id) == []
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
 
 
 def test_an_ingestions_own_receiver_is_told_instead(new_store: NewStore) -> None:
@@ -157,7 +157,7 @@ def test_a_failed_attempt_says_why_and_when_it_goes_again(store: Store, clock: F
     assert store.outbox.claim(LEASE) == 7.5
     clock.advance(7.5)
     assert taken(store).attempts == 2
-    assert store.outbox.backlog() == Backlog(1, 0)
+    assert store.outbox.unsent() == Unsent(1, 0)
 
 
 def test_what_was_not_tried_does_not_count(store: Store, clock: FakeClock) -> None:
@@ -173,11 +173,11 @@ def test_what_failed_for_good_goes_again_when_it_is_redriven(store: Store, clock
     ingestion = ended(store)
     first = taken(store)
     store.outbox.end(first, FAILED)
-    assert store.outbox.backlog() == Backlog(0, 1)
+    assert store.outbox.unsent() == Unsent(0, 1)
     assert store.outbox.claim(LEASE) is None
     clock.advance(3600)
     assert store.outbox.redrive(ingestion.id) == 1
-    assert store.outbox.backlog() == Backlog(1, 0)
+    assert store.outbox.unsent() == Unsent(1, 0)
     second = taken(store)
     assert (second.id, second.body, second.attempts) == (first.id, first.body, 2)
     assert (second.since, second.is_redriven, first.is_redriven) == (clock.now(), True, False)
@@ -220,10 +220,10 @@ def test_it_outlives_its_ingestion_and_is_forgotten_after_its_own_end(new_store:
     store.outbox.end(callback, FAILED)
     clock.advance(99)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 1)
+    assert store.outbox.unsent() == Unsent(0, 1)
     clock.advance(1)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
     assert store.outbox.of(ingestion.id) == []
 
 
@@ -249,10 +249,10 @@ def test_a_redriven_one_is_not_forgotten_with_its_first_end(new_store: NewStore,
     store.outbox.end(taken(store), FAILED)
     clock.advance(99)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 1)
+    assert store.outbox.unsent() == Unsent(0, 1)
     clock.advance(1)
     store.outbox.prune()
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
 
 
 def test_one_of_two_ends_is_forgotten_before_the_other(new_store: NewStore, clock: FakeClock) -> None:
@@ -280,7 +280,7 @@ def test_one_that_ended_twice_in_a_moment_is_forgotten_once(new_store: NewStore,
     store.outbox.end(taken(store), SENT)
     clock.advance(100)
     store.outbox.prune()
-    assert (store.outbox.backlog(), store.outbox.of(ingestion.id)) == (Backlog(0, 0), [])
+    assert (store.outbox.unsent(), store.outbox.of(ingestion.id)) == (Unsent(0, 0), [])
     assert store.outbox.claim(LEASE) is None
 
 
@@ -303,7 +303,7 @@ def test_what_is_no_longer_kept_cannot_end(new_store: NewStore, clock: FakeClock
     clock.advance(100)
     store.outbox.prune()
     assert store.outbox.end(callback, FAILED) is False
-    assert store.outbox.backlog() == Backlog(0, 0)
+    assert store.outbox.unsent() == Unsent(0, 0)
 
 
 def test_what_is_due_later_does_not_hide_what_is_due(store: Store, clock: FakeClock) -> None:
@@ -381,8 +381,8 @@ def test_each_is_held_by_one_at_a_time_until_it_is_over(
         elif step == "pass":
             clock.advance(number * 5)
     failed = sum(state is CallbackState.FAILED for state, _ in model.over.values())
-    assert outbox.backlog() == Backlog(len(model.pending), failed)
+    assert outbox.unsent() == Unsent(len(model.pending), failed)
     clock.advance(LEASE)
     while isinstance(left := outbox.claim(LEASE), Callback):
         assert outbox.end(left, SENT)
-    assert outbox.backlog() == Backlog(0, failed), "whatever happened, each can still be sent"
+    assert outbox.unsent() == Unsent(0, failed), "whatever happened, each can still be sent"

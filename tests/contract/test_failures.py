@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import BatchError, FailureFilter, Priority, Status, Strings, group_of
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import bury, claimed, ended, submit
 
@@ -61,7 +62,7 @@ def test_each_id_that_failed_has_its_error(new_store: Callable[..., Store], ids:
     else:
         submit(store, ids, Priority.HIGH)
     first, second = claimed(store, 2)
-    ended(store, first, Outcome.answered(['"x"', GONE, BOOM]))
+    ended(store, first, Outcome.ack(['"x"', GONE, BOOM]))
     bury(store, second, BOOM)
     later, earlier = store.failures(ids=True)
     assert later.ids == [(ids[3], BOOM)]

@@ -10,7 +10,8 @@ import pytest
 from app.cli.verify import verify
 from app.core import BatchError, Claim, Status, Wait, refused_together
 from app.errors import PermanentError
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, estimate_of, finish, submit
 
@@ -41,7 +42,7 @@ def call_of(store: Store) -> Claim:
 
 def end(store: Store, call: Claim, text: str = '"a"') -> None:
     """All ids of a call are answered, and its batches end as a worker ends them."""
-    told = [(one, Outcome.answered([text] * len(one.batch.ids))) for one in call.all]
+    told = [(one, Outcome.ack([text] * len(one.batch.ids))) for one in call.all]
     assert None not in store.end_together(told[1:])
     assert store.end(*told[0]) is not None
 
@@ -179,7 +180,7 @@ class TestAnIdInProcessElsewhere:
         call = call_of(store)
         waits = [submit(store, [1]), submit(store, [2])]
         assert blocked(store).reason == "answer"
-        store.end_together([(one, Outcome.answered([GONE])) for one in call.all])
+        store.end_together([(one, Outcome.ack([GONE])) for one in call.all])
         assert ids_of(call_of(store)) == [[1], [2]]
         assert {store.get(one.id).status for one in waits} == {Status.TRIGGERED}
 
@@ -260,7 +261,7 @@ def test_the_outcome_that_a_caller_claims_with_fills_its_next_call(both: New) ->
     submit(store, [1])
     submit(store, [2])
     submit(store, [3])
-    _, claims = store.proceed(call, Outcome.answered(['"a"']))
+    _, claims = store.proceed(call, Outcome.ack(['"a"']))
     assert not isinstance(claims, Wait)
     assert ids_of(claims[0]) == [[2], [3]]
     assert store.served.batches == 1

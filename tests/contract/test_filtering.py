@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import BatchError, Priority, Status, Strings
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.queueing import bury, claimed, ended, finish, retry, submit
 from tests.support.simulation import BOOM
 
@@ -25,7 +26,7 @@ def mixed(store: Store, ids: list[Any], *, cancel: bool) -> str:
     done, failed, waits, _, partly = claimed(store, 5)
     finish(store, done)
     bury(store, failed, BOOM)
-    ended(store, partly, Outcome.answered(['"a"', BatchError("Failed", "gone"), '"c"']))
+    ended(store, partly, Outcome.ack(['"a"', BatchError("Failed", "gone"), '"c"']))
     store.redrive(ingestion.id)
     (again, *_) = claimed(store, 1)
     bury(store, again, BOOM)

@@ -9,7 +9,8 @@ import pytest
 
 from app.core import BatchError, Claim, Counts, Filter, Priority, Status, Strings, Wait
 from app.errors import BacklogFull, QuotaFull
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import ack, blocked, bury, claimed, ended, finish, proceed, release, retry, submit
 from tests.support.simulation import BOOM
@@ -111,7 +112,7 @@ class TestWhatIsKnown:
     def test_is_no_failure(self, fresh: New) -> None:
         store = fresh(fresh=60)
         submit(store, [1, 2])
-        ended(store, claimed(store)[0], Outcome.answered(['"a"', GONE]))
+        ended(store, claimed(store)[0], Outcome.ack(['"a"', GONE]))
         submit(store, [3])
         bury(store, claimed(store)[0], BOOM)
         assert submit(store, [1]).status is Status.COMPLETED

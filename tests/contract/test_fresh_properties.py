@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from app.cli.verify import verify
 from app.config import Settings
 from app.core import BatchError, Claim, Ingestion, Priority, Status, Wait
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import settings, submit
 from tests.support.simulation import BEYOND, BOOM, EPSILON, Place, assert_rate
@@ -173,8 +174,8 @@ class Model:
                     answers.append(GONE)
             told.append(
                 {
-                    "ack": Outcome.answered(answers),
-                    "part": Outcome.answered(answers),
+                    "ack": Outcome.ack(answers),
+                    "part": Outcome.ack(answers),
                     "bury": Outcome.bury(BOOM),
                     "retry": Outcome.retry(BOOM, 6.0),
                     "release": Outcome.release(),

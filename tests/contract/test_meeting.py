@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from app.cli.verify import verify
 from app.core import WAITING, Claim, Ingestion, Priority
-from app.store import Outcome, Store
+from app.outcomes import Outcome
+from app.store import Store
 from tests.contract.test_fresh_properties import GONE, SECONDS, WORK, Event, Model
 from tests.support.clock import FakeClock
+from tests.support.fairness import Fairness
 from tests.support.queueing import settings, submit
-from tests.support.simulation import BOOM, EPSILON, Fairness, Place, assert_limits, assert_rate
+from tests.support.simulation import BOOM, EPSILON, Place, assert_limits, assert_rate
 
 ARRIVALS = st.lists(
     st.tuples(
@@ -134,7 +136,7 @@ class Everything(Model):
                 "bury": Outcome.bury(BOOM),
                 "retry": Outcome.retry(BOOM, 6.0),
                 "release": Outcome.release(),
-            }.get(ends) or Outcome.answered(answers)
+            }.get(ends) or Outcome.ack(answers)
             (ended,) = self.store.end_together([(claim, outcome)])
             assert ended is not None
             if claim.batch.alone and ends in ("bury", "part"):

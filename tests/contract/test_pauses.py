@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.core import ALL, Estimate, Ingestion, Pauses, Priority, Wait
+from app.core import WHOLE_QUEUE, Estimate, Ingestion, Pauses, Priority, Wait
 from app.errors import BacklogFull, QuotaFull
 from app.store import Store
 from tests.support.clock import START, FakeClock
@@ -155,7 +155,7 @@ def test_each_pause_is_ended_by_itself_and_is_in_the_log(store: Store) -> None:
     store.pause("ann", URGENT)
     store.pause("ann", URGENT)
     store.pause("ann", ANN)
-    store.resume("bob", ALL)
+    store.resume("bob", WHOLE_QUEUE)
     assert store.stats().pauses == Pauses(frozenset({HIGH}), frozenset({"ann"}))
     store.resume("ann", URGENT)
     log = [(one.by, one.action, one.subject, one.before, one.after) for one in store.audits(9)]

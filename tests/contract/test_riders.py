@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from app.core import Batch, BatchError, Claim, Priority, Status, Strings, refused_together, to_lines
 from app.errors import ConfigError, PermanentError
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 from tests.support.clock import FakeClock
 from tests.support.queueing import (
     ack,
@@ -149,7 +150,7 @@ def test_batches_of_one_ingestion_ride_together(new_store: NewStore) -> None:
     for _ in range(3):
         (claim,) = claimed(store)
         first = claim.batch.ids[0]
-        ack_one = Outcome.answered([BOOM if one == first else "true" for one in claim.batch.ids])
+        ack_one = Outcome.ack([BOOM if one == first else "true" for one in claim.batch.ids])
         store.end(claim, ack_one)
     store.redrive(ingestion.id)
     assert call_of(store) == [[1], [4], [7]]

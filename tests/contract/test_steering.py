@@ -96,7 +96,7 @@ def store_settings(**more: Any) -> Any:
     ("body", "told"),
     [
         ([], "The body must be an object"),
-        ({"intervall": 3}, "'intervall' is not a member of this request"),
+        ({"intervall": 3}, '"intervall" is not a member of this request'),
         ({"interval": 4.9}, "interval must be from 5 to 5000 seconds."),
         ({"interval": True}, "interval must be from"),
         ({"interval": float("nan")}, "interval must be from"),

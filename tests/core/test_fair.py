@@ -1,4 +1,4 @@
-"""Turns, and the sum that says what goes before a batch, beside playing them."""
+"""Callers' turns, and the sum that says what goes before a batch, beside playing them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.core import UNIT, Place, Priority, Retry, Rota, Shares, TokenBucket, Turns, caller_of
+from app.core import UNIT, CallerTurns, Place, Priority, Retry, Rota, Shares, TokenBucket, caller_of
 from app.core.fair import Start
 
 WEIGHTS = {"b": 2, "c": 5, "d": 16}
@@ -113,7 +113,7 @@ def test_with_retries_the_starts_are_those_of_playing_them_one_by_one(
     urgent = sum(one.priority == Priority.HIGH for one in waiting)
     for mine in {one.place: one for one in medium}.values():
         before = sum(one.caller == mine.caller and one.place < mine.place for one in medium)
-        turns = Turns(mine.place, mine.priority, mine.caller, shares, of_each, urgent, before, lambda _: retries)
+        turns = CallerTurns(mine.place, mine.priority, mine.caller, shares, of_each, urgent, before, lambda _: retries)
         own = [Start(nth, at) for nth, (one, at) in enumerate(order) if one.place == mine.place]
         told = turns.played(TokenBucket(interval, burst), 0.0, len(waiting), len(own), retries)
         assert told == (own[0], own[-1])
@@ -121,14 +121,14 @@ def test_with_retries_the_starts_are_those_of_playing_them_one_by_one(
 
 def test_what_starts_after_the_last_retry_is_a_sum_however_far_back_it_is() -> None:
     many, other = 10**9, Retry(2.5, (2.0, 1), Priority.MEDIUM, "a")
-    turns = Turns((2.0, 2), Priority.MEDIUM, "a", Shares({}), {"a": many + 2}, 0, many + 1, lambda _: [other])
+    turns = CallerTurns((2.0, 2), Priority.MEDIUM, "a", Shares({}), {"a": many + 2}, 0, many + 1, lambda _: [other])
     told = turns.played(TokenBucket(1.0, 1), 0.0, many + 2, 1, [other])
     assert told == (Start(many + 1, many + 1.0),) * 2
 
 
 def test_what_starts_after_the_last_retry_is_a_sum_however_much_it_is() -> None:
     many, other = 10**9, Retry(2.5, (2.0, 2), Priority.MEDIUM, "b")
-    turns = Turns((2.0, 1), Priority.MEDIUM, "a", Shares({}), {"a": many, "b": 1}, 0, 0, lambda _: [other])
+    turns = CallerTurns((2.0, 1), Priority.MEDIUM, "a", Shares({}), {"a": many, "b": 1}, 0, 0, lambda _: [other])
     told = turns.played(TokenBucket(1.0, 1), 0.0, many + 1, many, [other])
     assert told == (Start(0, 0.0), Start(many, float(many)))
 
@@ -140,7 +140,7 @@ def test_two_thousand_turns_are_played_and_no_more(turns: int, is_played: bool) 
     others = [Retry(due, (2.0, 1), Priority.MEDIUM, "b") for due in (20.5, 5000.5)]
     for own, retries in ((1, [mine]), (turns - 2, others)):
         waiting = {"a": own, "b": turns - own}
-        made = Turns((2.0, 2), Priority.MEDIUM, "a", Shares({}), waiting, 10, 0, lambda _: [])
+        made = CallerTurns((2.0, 2), Priority.MEDIUM, "a", Shares({}), waiting, 10, 0, lambda _: [])
         told = made.played(TokenBucket(1.0, 1), 0.0, turns + 10, own, retries)
         assert (told is not None) == is_played
 
@@ -170,9 +170,8 @@ def test_a_rota_knows_whose_turn_it_is(steps: Any, events: Any) -> None:
             # After its turn too, by which its rides no longer count.
             for rota in rotas:
                 rota.add(caller)
-        assert in_turn.first() == Rota(shares, due).first() == min(due, key=shares.turn, default=None)
-        first = min(due, key=shares.turn_to_ride, default=None)
-        assert to_ride.first() == Rota(shares, due, to_ride=True).first() == first
+        assert in_turn.first() == min(due, key=shares.turn, default=None)
+        assert to_ride.first() == min(due, key=shares.turn_to_ride, default=None)
 
 
 def test_a_ride_is_no_turn_and_counts_until_the_next() -> None:

@@ -1,11 +1,10 @@
-"""Which ids a text may be, where their hashes fall, and how much a search looks through where there is no index."""
+"""Which ids a text may be, and how much a search looks through where there is no index."""
 
 from __future__ import annotations
 
 import pytest
 
-from app.core import Sought, bucket_of, search
-from app.core.finding import hash_of
+from app.core import Sought, search
 from app.memory.store import MemoryStore
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import settings, submit
@@ -19,11 +18,6 @@ def test_digits_may_be_an_integer(number: int) -> None:
 @pytest.mark.parametrize("text", ["", "x", "07", "+7", "-0", "7.0", str(2**63), str(-(2**63) - 1)])
 def test_any_other_text_is_a_string_alone(text: str) -> None:
     assert Sought.of(text) == (text, None)
-
-
-def test_hashes_and_their_buckets_are_those_that_databases_hold() -> None:
-    assert [hash_of(one) for one in (1, -1, 2**62, "a")] == [2654435769, 1640531526, 1073741824, 3904355907]
-    assert [bucket_of(hashed) for hashed in (0, 2**19 - 1, 2**19, 2**32 - 1)] == [0, 0, 1, 8191]
 
 
 def test_it_looks_through_so_many_ids_of_the_unfinished_and_then_of_the_latest() -> None:

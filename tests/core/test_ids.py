@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import ids as module
-from app.core.ids import LONGEST, Ids, Strings, ids_at, string_fault
+from app.core.ids import LONGEST_ID, Ids, Strings, ids_at, string_fault
 
 TEXTS = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=30)
 LISTS = st.lists(TEXTS, max_size=40)
@@ -75,7 +75,7 @@ def examples() -> dict[str, list[str]]:
     return {
         "short": [chance.choice("abcdefgh") for _ in range(100_000)],
         "uuids": [str(uuid.UUID(int=chance.getrandbits(128))) for _ in range(100_000)],
-        "long": ["\U0001f600" * LONGEST] * 10_000,
+        "long": ["\U0001f600" * LONGEST_ID] * 10_000,
     }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app.core import ALL, Pauses, Priority, check_pauses
+from app.core import WHOLE_QUEUE, Pauses, Priority, check_pauses
 from app.errors import InvalidRequest
 
 
 def test_a_priority_a_caller_both_or_all() -> None:
-    assert check_pauses(None, None) == ALL
+    assert check_pauses(None, None) == WHOLE_QUEUE
     assert check_pauses("LOW", None) == check_pauses(Priority.LOW, None) == Pauses(frozenset({Priority.LOW}))
     assert check_pauses("LOW", "web") == Pauses(frozenset({Priority.LOW}), frozenset({"web"}))
     for owner in ("w", "w" * 255):

@@ -22,10 +22,7 @@ def faults(body: Any) -> dict[str, str]:
 
 def test_it_is_an_object_of_known_members() -> None:
     assert faults([]) == {"#": "The body must be an object with interval, burst, limits."}
-    long = "x" * 61
-    assert faults({long: 1}) == {
-        "#/" + "x" * 60: f"{'x' * 60!r} is not a member of this request; those are interval, burst, limits."
-    }
+    assert faults({"a/b": 1}) == {"#/a~1b": '"a/b" is not a member of this request; those are interval, burst, limits.'}
 
 
 @pytest.mark.parametrize("value", [True, "5", 0, -1, 0.01, 1e6, []])

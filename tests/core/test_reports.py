@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 
 from app.core import (
@@ -19,7 +21,15 @@ from app.core import (
     Timing,
     TokenBucket,
 )
-from app.memory.backlog import Backlog, Lane
+from tests.support.queueing import settings
+
+
+class Waiting(NamedTuple):
+    """How many batches wait in line, and outside of it."""
+
+    total: int
+    parked: int
+
 
 CLAIM = Claim(Batch("8d0b2a4e-1c3f-4a5b-9c7d-000000000000", 0, [1], Status.TRIGGERED, Priority.LOW), 10.0, 12.0)
 
@@ -37,12 +47,11 @@ def test_a_timing_is_never_negative_even_if_two_clocks_disagree(
 def stats(*limits: Level) -> Stats:
     made = Stats.of(
         Gate(TokenBucket(5.0, 1)),
+        settings(),
         100.0,
         first_due=None,
         slots=1,
-        room=1,
-        waiting=Backlog(Lane),
-        pace=0.0,
+        waiting=Waiting(0, 0),
         running=0,
         service=0.0,
         depths={},

@@ -34,7 +34,7 @@ def test_each_member_is_a_part_of_the_filter() -> None:
         ([], ["#"]),
         ({}, ["#"]),
         ({"dry_run": True}, ["#"]),
-        ({"x" * 61: 1}, ["#/" + "x" * 60]),
+        ({"a/b~c": 1}, ["#/a~1b~0c"]),
         ({"owner": "web", "dry_run": 1}, ["#/dry_run"]),
         ({"owner": 1, "group": None}, ["#/owner", "#/group"]),
         ({"status": "lost", "priority": 1}, ["#/status", "#/priority"]),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import InOrder, Priority, Prospect, Retry, Shares, Timeline, Turns
+from app.core import CallerTurns, InOrder, Priority, Prospect, Retry, Shares, Timeline
 from tests.support.timeline import FIRST, NOW, ListAside, timeline
 
 
@@ -115,8 +115,8 @@ def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int,
     made = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2)
 
     def of(waiting: int) -> Prospect:
-        found, all_of_them = prospect(2, waiting, retries), [Retry(NOW + 600, FIRST, Priority.MEDIUM, "a")] * retries
-        turns = Turns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": waiting}, 2, 0, lambda limit: all_of_them[:limit])
+        found, of_all = prospect(2, waiting, retries), [Retry(NOW + 600, FIRST, Priority.MEDIUM, "a")] * retries
+        turns = CallerTurns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": waiting}, 2, 0, lambda limit: of_all[:limit])
         return found._replace(turns=turns) if fair else found
 
     assert made.estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
@@ -130,7 +130,7 @@ def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int,
 def test_where_callers_take_turns_and_all_of_many_retries_are_of_others_they_count_as_due() -> None:
     others = [Retry(NOW + 600, (2.0, 0), Priority.MEDIUM, "b")] * 501
     made = timeline(*[(NOW + 600, (2.0, 0))] * 501, interval=1.0, waiting=503)
-    turns = Turns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": 2, "b": 501}, 0, 0, lambda limit: others[:limit])
+    turns = CallerTurns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": 2, "b": 501}, 0, 0, lambda limit: others[:limit])
     assert made.estimate(prospect(0, 2, 0)._replace(turns=turns))[:4] == (0, NOW, NOW + 2, NOW)
 
 

@@ -150,7 +150,7 @@ def test_a_callback_is_shown_and_sent_again(new_site: NewSite, page: Any) -> Non
     expect(page.locator("#notices")).to_contain_text("The callback goes again.")
     expect(facts).to_contain_text("Callbackpending after 1 attempt")
     expect(facts).to_contain_text("Callback goes again")
-    assert outbox.backlog() == (1, 0)
+    assert outbox.unsent() == (1, 0)
     callback = outbox.claim(30)
     assert isinstance(callback, Callback)
     outbox.end(callback, Delivery(CallbackState.SENT))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.callbacks import Backlog
+from app.callbacks import Unsent
 from app.core.models import Status
 from app.sql.store import SQLStore
 from tests.fault.cluster import PATIENCE, Node
@@ -69,18 +69,18 @@ def test_kill_9_between_the_end_and_the_sending(address: str, sink: Sink) -> Non
         sink.until(1)
         eventually(lambda: all(map(nodes.ended, made)))
         nodes.all[0].kill()
-        assert nodes.store.outbox.backlog() == Backlog(5, 0)
+        assert nodes.store.outbox.unsent() == Unsent(5, 0)
         sink.answer = lambda exchange: exchange.reply(status=204)
         nodes.all[0].start()
         assert nodes.all[0].ready.wait(PATIENCE)
         # The one that was under way has its lease still, and is told once that is over.
         told = sink.until(5)
         assert {one.body["data"]["ingestion_id"] for one in told} == set(made)
-        eventually(lambda: nodes.store.outbox.backlog() == Backlog(1, 0))
+        eventually(lambda: nodes.store.outbox.unsent() == Unsent(1, 0))
         nodes.store.outbox.redrive(told[0].body["data"]["ingestion_id"])
         again = sink.until(6)[5]
         assert (again.id, again.body) == (told[0].id, told[0].body)
-        eventually(lambda: nodes.store.outbox.backlog() == Backlog(0, 0))
+        eventually(lambda: nodes.store.outbox.unsent() == Unsent(0, 0))
 
 
 def test_of_several_processes_one_tells_each_end(address: str, sink: Sink) -> None:
@@ -96,7 +96,7 @@ def test_of_several_processes_one_tells_each_end(address: str, sink: Sink) -> No
         for thread in threads:
             thread.join()
         sink.until(len(made))
-        eventually(lambda: nodes.store.outbox.backlog() == Backlog(0, 0))
+        eventually(lambda: nodes.store.outbox.unsent() == Unsent(0, 0))
         counts = Counter(one.body["data"]["ingestion_id"] for one in sink.told)
         assert counts == dict.fromkeys(made, 1)
 
@@ -116,6 +116,6 @@ def test_killed_over_and_over_every_end_is_told(address: str, sink: Sink) -> Non
         eventually(lambda: all(map(nodes.ended, made)))
         for one in made:
             nodes.store.outbox.redrive(one)  # those whose attempt was killed wait for their lease
-        eventually(lambda: nodes.store.outbox.backlog() == Backlog(0, 0))
+        eventually(lambda: nodes.store.outbox.unsent() == Unsent(0, 0))
         assert {one.body["data"]["ingestion_id"] for one in sink.told} == set(made)
         assert len({one.id for one in sink.told}) == len(made), "however often it is sent, it is one callback"

@@ -15,7 +15,7 @@ from app import create_app
 from app.config import Settings
 from app.core import Batch, Priority, Status
 from app.errors import ConfigError, HoldQueue, PermanentError, UpstreamError
-from app.processors import Attempt, attempting
+from app.processors import Current, attempting
 from app.processors.http import HttpUpstream
 from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
@@ -35,10 +35,10 @@ class Queue:
         self.slowed: list[str] = []
 
     def run(self, fetch: HttpUpstream) -> Any:
-        attempt = Attempt(
+        current = Current(
             lambda: (self.batch, *self.riders), lambda hold: self.holds.append(hold.seconds), self.slowed.append
         )
-        with attempting(attempt):
+        with attempting(current):
             return fetch([*self.batch.ids, *(one for rider in self.riders for one in rider.ids)])
 
 

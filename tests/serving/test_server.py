@@ -16,7 +16,7 @@ import pytest
 
 from app import create_app
 from app.client import Client, Unreachable
-from app.serving.httpd import listen
+from app.serving.httpd import Server, listen
 from app.serving.server import StopSignals, serve
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
@@ -142,6 +142,29 @@ def test_it_serves_on_every_address_and_stops_from_any_thread() -> None:
     signals.receive(signal.SIGTERM)
     thread.join(PATIENCE)
     assert codes == [0]
+
+
+def test_it_ends_with_a_stop_and_waits_for_nothing_where_its_thread_ends_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    joined, in_time = threading.Event(), list[bool]()
+    wake, join = Server.wake, threading.Thread.join
+
+    def linger(server: Server) -> None:
+        wake(server)
+        if threading.current_thread().name == "ingest-stop":
+            in_time.append(joined.wait(PATIENCE))
+
+    def joining(thread: threading.Thread, timeout: float | None = None) -> None:
+        if thread.name == "ingest-stop":
+            joined.set()
+        join(thread, timeout)
+
+    monkeypatch.setattr(Server, "wake", linger)
+    monkeypatch.setattr(threading.Thread, "join", joining)
+    signals = StopSignals()
+    signals.receive(signal.SIGTERM)
+    app = create_app({"INGEST_AUTOSTART": False, "INGEST_SHUTDOWN_GRACE": 3600})
+    assert serve(app, listen("127.0.0.1", 0), signals) == 0
+    assert in_time == [True]
 
 
 def test_one_port_for_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:

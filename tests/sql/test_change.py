@@ -14,12 +14,13 @@ from sqlalchemy import delete
 
 from app.core import BatchError, Priority, Status, Strings
 from app.errors import StoreUnavailable
+from app.outcomes import Outcome
 from app.sql import retention
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import metadata
 from app.sql.store import SQLStore
-from app.store import Outcome, Submission
+from app.store import Submission
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.queueing import bury, claimed, finish, settings, submit
@@ -169,7 +170,7 @@ def test_what_was_lost_is_told_though_the_store_goes_away(
 def test_a_lost_batch_is_told_with_the_ids_that_it_asked(open_sql: Open, clock: FakeClock) -> None:
     store = open_sql(interval=0, lease=10, max_attempts=1)
     ingestion = submit(store, [1, 2, 3])
-    store.end(claimed(store)[0], Outcome.answered(["1", "1", BatchError("E", "x")]))
+    store.end(claimed(store)[0], Outcome.ack(["1", "1", BatchError("E", "x")]))
     store.redrive(ingestion.id)
     claimed(store)
     clock.advance(20)

@@ -10,8 +10,8 @@ from app import PermanentError
 from app.core import BatchError
 from app.core.clock import SystemClock
 from app.errors import StoreUnavailable
+from app.outcomes import Ended, Outcome
 from app.sql.store import SQLStore
-from app.store import Ended, Outcome
 from tests.support.clock import FakeClock
 from tests.support.cutter import Cutter
 from tests.support.host import Host
@@ -23,7 +23,7 @@ OUTCOMES = {
     "ack": Outcome.ack(["1", "2", "3"]),
     "retry": Outcome.retry(BOOM, 10.0),
     "bury": Outcome.bury(BOOM),
-    "partly": Outcome.answered(["1", BOOM, "3"]),
+    "partly": Outcome.ack(["1", BOOM, "3"]),
     "release": Outcome.release(),
 }
 
@@ -173,7 +173,7 @@ class TestReportedTwice:
         store.redrive(ingestion.id)
         (claim,) = claimed(store)
         assert claim.batch.ids == [2]
-        outcome = Outcome.answered([BOOM])
+        outcome = Outcome.ack([BOOM])
         told, again = store.end(claim, outcome), store.end(claim, outcome)
         assert told is not None
         assert again == told

@@ -50,7 +50,7 @@ def test_they_are_read_in_the_order_of_their_index(
         finally:
             execute(None)
 
-    store._read(look)
+    store._instance.read(look)
     (text,) = (text for text, _ in told if "ingest_batches" in text)
     with closing(sqlite3.connect(tmp_path / "queue.db")) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {text}")]

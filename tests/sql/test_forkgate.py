@@ -10,6 +10,7 @@ import pytest
 
 from app.sql.forkgate import ForkGate
 from app.sql.store import SQLStore
+from tests.support.host import eventually
 from tests.support.queueing import submit
 
 PATIENCE = 10.0
@@ -29,11 +30,9 @@ def started(work: Callable[[], object]) -> threading.Event:
 
 def waits(gate: ForkGate, work: Callable[[], object]) -> threading.Event:
     """The same for work that has to wait at the gate, once it does: that is not visible from outside."""
-    done, give_up_at = started(work), time.monotonic() + PATIENCE
-    while not gate._changed._waiters:  # type: ignore[attr-defined]
-        assert not done.is_set(), "it did not wait"
-        assert time.monotonic() < give_up_at
-        time.sleep(0.001)
+    done = started(work)
+    eventually(lambda: done.is_set() or gate._changed._waiters)  # type: ignore[attr-defined]
+    assert not done.is_set(), "it did not wait"
     return done
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 
 from app.core import Status, Wait
+from app.outcomes import Outcome
 from app.sql.store import SQLStore
-from app.store import Outcome
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, finish, submit
 
@@ -54,7 +54,7 @@ def test_the_shared_call_of_a_process_that_died_is_asked_again_by_who_waits_for_
     (claim,) = claimed(second)
     assert [one.batch.ids for one in claim.all] == [[1], [2, 1], [1], [2]]
     assert second.stats().running == 1
-    second.end_together([(one, Outcome.answered(['"a"'] * len(one.batch.ids))) for one in claim.all])
+    second.end_together([(one, Outcome.ack(['"a"'] * len(one.batch.ids))) for one in claim.all])
     assert {second.get(one.id).status for one in lost + waits} == {Status.COMPLETED}
     assert (second.stats().running, blocked(second).reason) == (0, "empty")
 

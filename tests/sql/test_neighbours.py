@@ -127,7 +127,7 @@ def seen(store: SQLStore) -> Iterator[Any]:
     yield store.workers()
     yield store.audits(50)
     yield store.sweeps.latest(9)
-    yield store.outbox.backlog()
+    yield store.outbox.unsent()
     yield list(store.failures(ids=True))
     yield search(store.finder, store.ingestions, Sought.of("7"))
     for one in store.ingestions(limit=1000):

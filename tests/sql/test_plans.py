@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import create_engine
 
 from app.core import Priority, Sought, Wait, search
+from app.outcomes import Outcome
 from app.sql import schema
 from app.sql.store import SQLStore
 from app.sql.wire import Writer
-from app.store import Outcome
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, settings, submit
 from tests.support.simulation import BOOM

@@ -12,7 +12,8 @@ from app.core import HOUR
 from app.sql import retention
 from app.sql.address import parse_url
 from app.sql.database import Database
-from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes, minutes
+from app.sql.journal import minutes
+from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
@@ -100,4 +101,4 @@ def test_minutes_that_nobody_reads_are_gone(open_sql: Open, clock: FakeClock, ro
         clock.advance(60)
         finish(store, claimed(store)[0])
     assert len(store.minutes()) == HOUR
-    assert rows(minutes) == HOUR - 1  # and the latest in the limiter's row
+    assert rows(minutes) == HOUR - 1  # and the latest in the queue's row

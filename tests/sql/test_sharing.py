@@ -188,7 +188,7 @@ def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: 
     walk = slow._turns.take(parking.begin)
     quick.resume(what=ann)
     while walk.kinds:
-        walk = slow._turns.take(partial(parking.rearrange, settings=slow._settings, walk=walk))
+        walk = slow._turns.take(partial(parking.step, settings=slow._settings, walk=walk))
     assert quick.stats().depths[Priority.MEDIUM].parked == 0
     assert len(claimed(quick)) == 1
 
@@ -269,7 +269,7 @@ def test_what_is_read_together_is_of_one_moment(open_sql: Open) -> None:
         submit(writer, [2])
         return [before, view.connection.execute(count, {}).scalar()]
 
-    assert reader._read(counts) == [1, 1]
+    assert reader._instance.read(counts) == [1, 1]
     assert len(reader.ingestions()) == 2
 
 

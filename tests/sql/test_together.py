@@ -9,8 +9,8 @@ import pytest
 
 from app.core import BatchError
 from app.core.models import Claim
+from app.outcomes import Outcome
 from app.sql.store import SQLStore
-from app.store import Outcome
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, submit
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -27,6 +26,7 @@ from app.sql.schema import queues
 from app.sql.store import SQLStore
 from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
+from tests.support.host import eventually
 from tests.support.queueing import claimed, estimate_of, finish, submit
 
 Open = Callable[..., SQLStore]
@@ -78,10 +78,7 @@ def in_line(store: SQLStore) -> int:
 
 
 def await_line(store: SQLStore, count: int) -> None:
-    give_up_at = time.monotonic() + 10
-    while in_line(store) < count:
-        assert time.monotonic() < give_up_at
-        time.sleep(0.001)
+    eventually(lambda: in_line(store) >= count, f"{count} calls wait for a turn")
 
 
 @pytest.fixture

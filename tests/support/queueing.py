@@ -8,7 +8,8 @@ from typing import Any
 
 from app.config import Settings
 from app.core import BatchError, Claim, Estimate, Ingestion, Priority, Wait
-from app.store import Outcome, Store, Submission
+from app.outcomes import Outcome
+from app.store import Store, Submission
 
 
 def settings(**changes: Any) -> Settings:

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.core import COMPLETED, FAILED, Claim, Ingestion
 from app.memory.store import MemoryStore
-from app.store import Outcome
+from app.outcomes import Outcome
 
 _CALLS = (
     "ack", "add", "bury", "cancel", "claim", "get", "hold", "leave", "ping", "prune", "recover", "release", "renew",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,42 @@ def test_a_processor_that_does_nothing_but_hold_is_told(store: str) -> None:
     with pytest.raises(RuntimeError, match="held the queue 1000 times in a row"):
         host.ingestion.run_until_idle()
     assert host.ingestion.service.store.stats().running == 0
-    assert host.ingestion.run_until_idle(seconds=600) == 10
+    assert host.ingestion.run_until_idle(seconds=600) > 1
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_batch_that_does_nothing_but_hold_lets_others_go(store: str, fair: bool) -> None:
+    def work(ids: Sequence[int]) -> None:
+        if 1 in ids and host.now() < host.began_at + 600:
+            raise HoldQueue(2)
+
+    host = Trial(work, INGEST_STORE=store, INGEST_FAIR=fair, INGEST_BACKOFF=4, INGEST_BACKOFF_MAX=60)
+    held = host.ingestion.submit([1], "LOW", owner="a")
+    others = [host.ingestion.submit([one], "LOW", owner="b") for one in (2, 3, 4)]
+    host.ingestion.run_until_idle(seconds=300)
+    assert [host.ingestion.get(one.id).status for one in others] == [Status.COMPLETED] * 3
+    # Its first hold may mean everybody; from the second on it is due later each time, up to BACKOFF_MAX.
+    assert host.starts[:7] == [(0, [1]), (5, [1]), (10, [2]), (15, [1]), (20, [3]), (25, [1]), (30, [4])]
+    gaps = [after - before for before, after in pairwise(at for at, ids in host.starts if 1 in ids)]
+    assert gaps[-1] == 2 + 60
+    assert gaps == sorted(gaps)
+    host.ingestion.run_until_idle()
+    ended = host.ingestion.get(held.id)
+    assert ended.status == Status.COMPLETED
+    assert host.ingestion.service.store.batches(held.id)[1][0].attempt == 1
+
+
+def test_any_other_outcome_ends_its_row_of_holds(store: str) -> None:
+    outcomes: list[Exception | None] = [HoldQueue(2), OSError("no"), HoldQueue(2), None]
+
+    def work(_: Sequence[int]) -> None:
+        if outcome := outcomes.pop(0):
+            raise outcome
+
+    host = Trial(work, INGEST_STORE=store, INGEST_BACKOFF=0.001)
+    host.ingestion.submit([1], "LOW")
+    host.ingestion.run_until_idle()
+    assert [at for at, _ in host.starts] == [0, 5, 10, 15]
 
 
 def test_a_pause_leaves_what_waits(store: str) -> None:

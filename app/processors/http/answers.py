@@ -10,7 +10,7 @@ from ...config import Settings
 from ...core import Id
 from ...errors import HoldQueue, InvalidResult
 from ..contract import Failed
-from .calling import Answer
+from .calling import Reply
 from .limits import retry_after
 from .queries import Query
 from .quotation import Quotation
@@ -37,29 +37,29 @@ class Answers:
         self._error = query("upstream_error")
         self._missing = Failed(f"{name} has nothing for it.") if settings.upstream_missing == "fail" else None
 
-    def of_one(self, one: Id, answer: Answer) -> Any:
+    def of_one(self, one: Id, reply: Reply) -> Any:
         """Returns the item of an answer that is about one id."""
-        items = self._located(answer)
+        items = self._located(reply)
         if items is not None and self._result_id:
             items = self._matched([one], items, self._result_id).get(one)
         return self._told(items)
 
-    def of_many(self, ids: Sequence[Id], answer: Answer) -> Mapping[Any, Any] | None:
+    def of_many(self, ids: Sequence[Id], reply: Reply) -> Mapping[Any, Any] | None:
         """Returns the item of each id."""
-        items = self._located(answer)
+        items = self._located(reply)
         if items is None:
             return dict.fromkeys(ids, self._missing) if self._missing else None
         found = self._matched(ids, items, self._result_id) if self._result_id else self._by_shape(ids, items)
         return {one: self._told(found.get(one)) for one in (ids if self._missing else found)}
 
-    def _located(self, answer: Answer) -> Any:
-        if answer.data is None or self._results is None:
-            return answer.data
-        if (found := self._results(answer.data)) is not None:
+    def _located(self, reply: Reply) -> Any:
+        if reply.data is None or self._results is None:
+            return reply.data
+        if (found := self._results(reply.data)) is not None:
             return found
-        said = f"{self._name} answered without {self._results}: {self._quoted(json.dumps(answer.data))}"
+        said = f"{self._name} answered without {self._results}: {self._quoted(json.dumps(reply.data))}"
         # MediaWiki refuses this way while its databases lag.
-        if self._adapt and (seconds := retry_after(answer.headers)) is not None:
+        if self._adapt and (seconds := retry_after(reply.headers)) is not None:
             raise HoldQueue(seconds, said)
         raise InvalidResult(said)
 

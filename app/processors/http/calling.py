@@ -42,7 +42,7 @@ class _Secure(HTTPSConnectionPool):
         response_class = FinalResponse
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What the upstream said: its JSON, None for no content, and its headers."""
 
     data: Any
@@ -85,7 +85,7 @@ class Caller:
         """Returns when an attempt that begins now must be over, on the monotonic clock."""
         return time.monotonic() + self._patience
 
-    def call(self, ask: Ask, deadline: float, *, about: str = "", headers: Mapping[str, str] = {}) -> Answer:
+    def call(self, ask: Ask, deadline: float, *, about: str = "", headers: Mapping[str, str] = {}) -> Reply:
         """Returns the answer to a request; `about` goes into errors, and `headers` beside the others.
 
         Raises PermanentError if the upstream refuses or its answer is unusable, HoldQueue if it wants quiet, and
@@ -161,16 +161,16 @@ class Caller:
             raise PermanentError(f"{self.name} redirected a {self._method} with {status}, which would make it a GET.")
         return target
 
-    def _answer(self, response: BaseHTTPResponse, url: str, about: str, deadline: float) -> Answer:
+    def _answer(self, response: BaseHTTPResponse, url: str, about: str, deadline: float) -> Reply:
         status = response.status
         # The query is left out, for it may hold a key.
         said = f"{self.name} answered {status} to {self._method} {urlsplit(url).path or '/'}{about}"
         self._heed(response, said)
         if status in self._nothing:
             self._reason(response, deadline)  # read, so that the connection can be used again
-            return Answer(None, response.headers)
+            return Reply(None, response.headers)
         if 200 <= status < 300:
-            return Answer(self._parsed(response, self._body(response, deadline), about), response.headers)
+            return Reply(self._parsed(response, self._body(response, deadline), about), response.headers)
         if 300 <= status < 500 and status not in self._temporary:
             raise PermanentError(said + self._reason(response, deadline))
         raise UpstreamError(said + self._reason(response, deadline))

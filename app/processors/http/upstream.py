@@ -55,12 +55,12 @@ class HttpUpstream:
         distinct = list(dict.fromkeys(ids))
         if self._asks.each:
             return {one: self._one(one, deadline) for one in distinct}
-        answer = self._caller.call(self._asks.of(distinct), deadline, headers=self._key())
-        return self._answers.of_many(distinct, answer)
+        reply = self._caller.call(self._asks.of(distinct), deadline, headers=self._key())
+        return self._answers.of_many(distinct, reply)
 
     def _one(self, one: Id, deadline: float) -> Any:
-        answer = self._caller.call(self._asks.of([one]), deadline, about=f" for id {one}", headers=self._key(one))
-        return self._answers.of_one(one, answer)
+        reply = self._caller.call(self._asks.of([one]), deadline, about=f" for id {one}", headers=self._key(one))
+        return self._answers.of_one(one, reply)
 
     def _key(self, one: Id | None = None) -> dict[str, str]:
         """Returns the idempotency header of the call's request, or of that of its requests which is for one id."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
-from ...core import Priority, Status
+from ...core import LimitedBy, Priority, Status
 
 JSON = dict[str, Any]
-
-INT64_MAX = 2**63 - 1
 
 UUID: JSON = {"type": "string", "format": "uuid"}
 COUNT: JSON = {"type": "integer", "minimum": 0}
@@ -27,7 +25,7 @@ ERROR: JSON = {
     "required": ["type", "message"],
     "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
 }
-LIMITED_BY: JSON = {"type": "string", "enum": ["arrival", "retry", "token", "hold", "paused", "slots"]}
+LIMITED_BY: JSON = {"type": "string", "enum": list(get_args(LimitedBy))}
 IN_FORCE: JSON = {
     "interval": SECONDS,
     "burst": {"type": "integer", "minimum": 1},

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...callbacks import CallbackState
 from ...config import Settings
-from ...core import LONGEST, Priority
-from ...receivers import LONGEST as LONGEST_URL
+from ...core import LONGEST_ID, SECONDS_BELOW, Priority
+from ...receivers import LONGEST_URL
 from .parts import COUNT, JSON, PRIORITY, TEXT, TIME, TIME_OR_NULL, UUID, object_of, ref
 
 ESTIMATE: JSON = {
@@ -28,7 +28,7 @@ def _id(settings: Settings) -> JSON:
     if settings.id_type == "integer":
         return {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
     about = "Printable characters, with no blank at the beginning or the end."
-    return {"type": "string", "minLength": 1, "maxLength": LONGEST, "pattern": r"^\S(.*\S)?$", "description": about}
+    return {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$", "description": about}
 
 
 def _callback(settings: Settings) -> JSON:
@@ -62,7 +62,7 @@ def submitting(settings: Settings) -> JSON:
                 "deadline": {
                     "description": "When it must be able to end, else it is refused: a time, or seconds from now.",
                     "anyOf": [
-                        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e10},
+                        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": SECONDS_BELOW},
                         TIME,
                         {"type": "null"},
                     ],

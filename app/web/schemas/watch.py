@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from ...config import Settings
-from ...core import Priority
+from ...core import Priority, WaitReason
 from .parts import (
     COUNT,
     IN_FORCE,
@@ -38,10 +40,7 @@ def watching(settings: Settings) -> JSON:
                 "worker": WORKER,
                 "waiting_on": {
                     "anyOf": [
-                        {
-                            "type": "string",
-                            "enum": ["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"],
-                        },
+                        {"type": "string", "enum": list(get_args(WaitReason))},
                         {"type": "null"},
                     ]
                 },

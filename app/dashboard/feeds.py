@@ -1,0 +1,99 @@
+"""What the pages read, as JSON: each page's own, and what it asks for meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from ..core import batch_count, dumps
+from ..errors import Fault, InvalidRequest
+from ..keys import Role
+from ..service import Service
+from ..web import (
+    FAILURE_FILTERS,
+    FILTERS,
+    Answer,
+    Guard,
+    audit_document,
+    count_member,
+    failure_filter,
+    filter_members,
+    listing_document,
+    needs,
+    quote_document,
+    status_member,
+    worker_document,
+)
+from . import data
+from .queues import queues_document
+
+_ROWS = 25
+"""Ingestions on a page."""
+
+_COUNTED = 1000
+"""Ingestions counted in each status: with more, a page would take a part of each look to count them."""
+
+
+def add_feeds(blueprint: Blueprint, service: Service, guard: Guard) -> None:
+    """Add the routes from which the pages' scripts read."""
+
+    @blueprint.get("/data")
+    @needs(Role.READ, *FILTERS, "cursor")
+    def overview_data() -> Response:
+        scope = guard.caller().scope
+        where = filter_members(scope, service.clock.now())
+        listed = service.store.ingestions(where, before=count_member("cursor"), limit=_ROWS)
+        counts = service.store.count(where, most=_COUNTED)
+        listing = {**listing_document(listed, _ROWS), "counts": counts, "counted": _COUNTED}
+        return _json({**data.queue(service, scope), **listing})
+
+    @blueprint.get("/queues/data")
+    @needs(Role.READ)
+    def queues_data() -> Response:
+        return _json(queues_document(guard.shown(), service.clock.now()))
+
+    @blueprint.get("/failures/data")
+    @needs(Role.READ, *FAILURE_FILTERS)
+    def failures_data() -> Response:
+        where = failure_filter(guard.caller().scope, service.clock.now())
+        sees_all = guard.caller().scope is None
+        return _json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
+
+    @blueprint.get("/search/data")
+    @needs(Role.READ, "id")
+    def search_data() -> Response:
+        text = request.args.get("id")
+        found = {} if text is None else data.search(service, text, guard.caller().scope)
+        return _json({**data.state(service), **found})
+
+    @blueprint.get("/ingestions/<ingestion_id>/data")
+    @needs(Role.READ, "offset", "status")
+    def ingestion_data(ingestion_id: str) -> Response:
+        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0, status_member()))
+
+    @blueprint.get("/ingestions/<ingestion_id>/failed")
+    @needs(Role.READ, "from")
+    def failed(ingestion_id: str) -> Response:
+        return _json({"position": data.next_failed(service, ingestion_id, count_member("from") or 0)})
+
+    @blueprint.get("/audit/data")
+    @needs(Role.OPERATE, "limit")
+    def audit_data() -> Response:
+        limit = count_member("limit", _ROWS, least=1, most=1000) or _ROWS
+        workers = [worker_document(one) for one in service.store.workers()]
+        page = audit_document(service.store.audits(limit), limit)
+        return _json({**data.state(service), **page, "workers": workers})
+
+    @blueprint.get("/submit/quote")
+    @needs(Role.SUBMIT, "ids")
+    def quote() -> Response:
+        count = count_member("ids", least=1, most=service.settings.max_ids)
+        if count is None:
+            raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
+        quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
+        return _json({**data.state(service), "quote": quote_document(quotes)})
+
+
+def _json(document: Any) -> Response:
+    return Answer(dumps(document))
