@@ -467,6 +467,8 @@ def test_the_rate_is_changed_and_reset(serve: Callable[..., Host]) -> None:
     assert rate() == (2, ["10/min"]), "what is not given is as configured"
     with pytest.raises(InvalidRequest, match=r"interval must be from 0\.5 to 5000 seconds"):
         host.ingestion.change_rate(interval=0.1)
+    with pytest.raises(InvalidRequest, match="Say what to change: give at least one of interval, burst, limits"):
+        host.ingestion.change_rate()
     host.ingestion.reset_rate()
     assert rate() == (5, ["10/min"])
 

@@ -69,6 +69,9 @@ def check_rates(body: Any, settings: Settings) -> Rates:
     """
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object with {', '.join(MEMBERS)}.")])
+    if not body:
+        # Nothing named would mean all as configured, which a reset says aloud.
+        raise InvalidRequest([Fault("#", f"Say what to change: give at least one of {', '.join(MEMBERS)}.")])
     faults = unknown_members(body, MEMBERS)
     interval = _interval(body.get("interval"), settings, faults)
     burst = _burst(body.get("burst"), settings, faults)

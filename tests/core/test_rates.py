@@ -21,6 +21,7 @@ def faults(body: Any) -> dict[str, str]:
 
 
 def test_it_is_an_object_of_known_members() -> None:
+    assert faults({}) == {"#": "Say what to change: give at least one of interval, burst, limits."}
     assert faults([]) == {"#": "The body must be an object with interval, burst, limits."}
     assert faults({"a/b": 1}) == {"#/a~1b": '"a/b" is not a member of this request; those are interval, burst, limits.'}
 

@@ -44,7 +44,7 @@ def _rate(settings: Settings) -> JSON:
         "burst": {"type": ["integer", "null"], "minimum": 1, "maximum": most_burst(settings)},
         "limits": {"type": ["object", "null"], "properties": limits, "additionalProperties": False},
     }
-    return object_of(members, *members, additionalProperties=False)
+    return object_of(members, *members, additionalProperties=False, minProperties=1)
 
 
 def steering(settings: Settings) -> JSON:
