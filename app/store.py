@@ -206,7 +206,7 @@ class Store(Reading):
     def prune(self) -> int:
         """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many.
 
-        Also completes a pause or a resume that was interrupted.
+        Also forgets callbacks, as the outbox does, and completes a pause or a resume that was interrupted.
         """
 
     @abstractmethod

@@ -13,18 +13,13 @@ from ..receivers import Address, address_of
 from .message import Callback, CallbackState, Delivery, headers_of
 from .outbox import Outbox
 from .post import Post
+from .rests import Rests
 from .schedule import DAY, wait_after
 
 logger = logging.getLogger("flask_ingestion")
 
 _MARGIN = 20.0
 """Seconds beyond WEBHOOK_TIMEOUT after which an attempt counts as lost with its process."""
-
-_TEND = 60.0
-"""Seconds from one look for callbacks to forget to the next."""
-
-_REST = 300.0
-"""Most seconds for which a host that failed is left alone."""
 
 _GONE = 410
 """The status by which a receiver says that it wants nothing more (RFC 9110, section 15.5.11)."""
@@ -35,9 +30,8 @@ _STOPPED = "The service stopped before there was an answer."
 class Courier(Daemon):
     """Sends what is due in an outbox, beside the worker: it holds up no batch, whatever a receiver does.
 
-    A host at which an attempt failed rests for as long as that callback waits, 5 minutes at most; so one that hangs
-    costs the others one WEBHOOK_TIMEOUT now and then, however many callbacks it has. `sent` and `failed` count what
-    this process ended.
+    A host that does not answer rests, 5 minutes at most; so one that hangs costs the others one WEBHOOK_TIMEOUT
+    now and then, however many callbacks it has. `sent` and `failed` count what this process ended.
     """
 
     kind = "courier"
@@ -50,8 +44,7 @@ class Courier(Daemon):
         self._outbox = outbox
         self._settings = settings
         self._lease = settings.webhook_timeout + _MARGIN
-        self._resting: dict[str, tuple[float, str]] = {}
-        self._tended_at = clock.now()
+        self._rests = Rests()
         self._post: Post | None = None
 
     def stop(self, seconds: float) -> None:
@@ -75,39 +68,33 @@ class Courier(Daemon):
             logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
         return wait
 
-    def _next(self) -> float:
+    def _next(self) -> float | None:
         """Send one callback that is due, if there is one; returns in how many seconds to look again."""
-        now = self._clock.now()
-        if now >= self._tended_at + _TEND:
-            self._tended_at = now
-            self._outbox.prune()
         found = self._outbox.claim(self._lease)
         if not isinstance(found, Callback):
-            return _TEND if found is None else min(found, _TEND)
+            return found
         delivery = self._deliver(found)
         if self._outbox.end(found, delivery):
             self._report(found, delivery)
         return 0.0
 
     def _deliver(self, callback: Callback) -> Delivery:
-        elapsed = callback.at - self._lease - callback.since
         try:
             address = self._address(callback)
         except ValueError as refusal:
             return Delivery(CallbackState.FAILED, str(refusal))
-        now = self._clock.now()
-        until, why = self._resting.get(address.host, (now, ""))
-        if until > now and not callback.is_redriven:
-            return _again(elapsed, max(until - now, wait_after(elapsed)), why, counted=False)
+        began = self._clock.now()
+        if not callback.is_redriven and (rest := self._rests.wait(address, began)):
+            wait, why = rest
+            return Delivery(CallbackState.PENDING, why, wait, counted=False)
         status, error = self._send(callback, address)
+        self._rests.note(address, status, error, began, self._clock.now())
         if not error:
-            self._resting.pop(address.host, None)
             return Delivery(CallbackState.SENT)
-        if status == _GONE:
+        wait = wait_after(elapsed := callback.elapsed(self._lease))
+        if status == _GONE or elapsed + wait > DAY:
             return Delivery(CallbackState.FAILED, error)
-        wait = wait_after(elapsed)
-        self._resting[address.host] = self._clock.now() + min(wait, _REST), error
-        return _again(elapsed, wait, error)
+        return Delivery(CallbackState.PENDING, error, wait)
 
     def _address(self, callback: Callback) -> Address:
         """Returns where to send it, by the settings of now. Raises ValueError if they do not allow it any more."""
@@ -149,10 +136,3 @@ class Courier(Daemon):
             level = logging.DEBUG
         more = {"ingestion_id": callback.ingestion_id}
         logger.log(level, "callback %s of ingestion %s %s", callback.id, callback.ingestion_id, outcome, extra=more)
-
-
-def _again(elapsed: float, wait: float, error: str, *, counted: bool = True) -> Delivery:
-    """Returns that it is due again after a wait, or has failed if its day is over by then."""
-    if elapsed + wait > DAY:
-        return Delivery(CallbackState.FAILED, error, counted=counted)
-    return Delivery(CallbackState.PENDING, error, wait, counted)

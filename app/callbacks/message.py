@@ -37,7 +37,8 @@ class Callback(NamedTuple):
     """What a receiver is told of one end of an ingestion. Times are seconds since the epoch.
 
     `url` is None for the receiver of WEBHOOK_URL. While it is pending, `at` is when it is due, and during an attempt
-    when that is given up for lost; afterwards, when it ended. `since` is when the day of its attempts began.
+    when that is given up for lost; afterwards, when it ended. `since` is when the day of its attempts began: once its
+    first attempt has failed, and before that when it was made or redriven.
     """
 
     id: str
@@ -71,17 +72,28 @@ class Callback(NamedTuple):
 
     def after(self, delivery: Delivery, now: float) -> Callback:
         """Returns it after an attempt that ended now."""
-        attempts = self.attempts if delivery.counted else self.attempts - 1
-        return self._replace(state=delivery.state, at=now + delivery.delay, attempts=attempts, error=delivery.error)
+        changed = self._replace(state=delivery.state, at=now + delivery.delay, error=delivery.error)
+        if not delivery.counted:
+            return changed._replace(attempts=self.attempts - 1)
+        return changed._replace(since=now) if self._is_first else changed
 
     def redriven(self, now: float) -> Callback:
         """Returns it due at once, with another day of attempts."""
         return self._replace(state=CallbackState.PENDING, since=now, at=now, error=None)
 
+    def elapsed(self, lease: float) -> float:
+        """Returns how many seconds of its day were over as the attempt under way began."""
+        return 0.0 if self._is_first else self.at - lease - self.since
+
     @property
     def is_redriven(self) -> bool:
         """Whether somebody asked for it again, and no attempt has failed since."""
         return self.error is None and self.since > self.created_at
+
+    @property
+    def _is_first(self) -> bool:
+        """Whether no attempt of its day has failed before the one under way; an error may be that of its host."""
+        return self.error is None or self.attempts == 1
 
 
 def headers_of(callback: Callback, secrets: Iterable[bytes], now: float) -> dict[str, str]:

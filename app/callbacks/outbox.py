@@ -46,4 +46,7 @@ class Outbox(ABC):
 
     @abstractmethod
     def prune(self) -> None:
-        """Forget callbacks that were sent or failed more than `RETENTION` seconds ago."""
+        """Forget callbacks that were sent or failed more than `RETENTION` seconds ago.
+
+        Where no setting names a receiver any more, those that have been due for as long are forgotten too.
+        """

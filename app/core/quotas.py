@@ -104,24 +104,28 @@ class Quotas:
     def _find(self, nth: int, now: float) -> tuple[float, Buckets, Sequence[Used], int]:
         """Returns when the window of the nth start from now begins, what is left of all limits then, and its number.
 
-        Exact for 100 windows, and beyond them if every day is like the one before it.
+        Exact for 100 windows, and beyond them if every day is like the one before it, or the quotas no longer bind.
         """
         most = min(one.quota.most for one in self.used)
         for number, (since, until, fits, limiter, used) in enumerate(self._stretches(now), 1):
             if nth < fits:
                 return since, limiter, used, nth
             nth, limiter = nth - fits, _after(limiter, fits, since)
-            fresh = [one.at(until) for one in used]
-            if limiter.least_time(most + 1) >= _LONGEST_DAY:
-                # The quotas never bind.
+            fresh = [one.at(until) for one in _counted(used, fits)]
+            slow = limiter.least_time(most + 1) >= _LONGEST_DAY
+            alike = len(used) == 1 and limiter.after(most, until).full_at <= until + _SHORTEST_DAY
+            if not slow and (alike or number == _EXACT):
+                days, rest = divmod(nth, most)
+                at = max(fresh, key=lambda one: one.since).quota.reset(until, days)
+                slow = limiter.when(nth, until) > at + _LONGEST_DAY
+                if not slow:
+                    # So many days later, all is as it is now.
+                    return Quotas(limiter, [one._replace(since=one.quota.reset(at)) for one in fresh])._find(rest, at)
+            if slow:
+                # The quotas do not bind.
                 at = max(until, *(one.quota.reset(limiter.when(nth, until)) for one in used))
                 passed = int(limiter.count(until, at))
                 return at, _after(limiter, passed, until), [one.at(at) for one in used], nth - passed
-            alike = len(used) == 1 and limiter.after(most, until).full_at <= until + _SHORTEST_DAY
-            if alike or number == _EXACT:
-                days, rest = divmod(nth, most)
-                at = min(one.quota.reset(until, days) for one in used)
-                return at, limiter, [one.at(at) for one in fresh], rest
         raise AssertionError("there is always a next day")
 
     def _stretches(self, now: float) -> Iterator[Stretch]:

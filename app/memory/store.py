@@ -280,6 +280,7 @@ class MemoryStore(Store):
             return self._state.minutes.last_hour(self._clock.now())
 
     def prune(self) -> int:
+        self.outbox.prune()
         with self._lock:
             now = self._clock.now()
             if self._state.serving:

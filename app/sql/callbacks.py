@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
+from ..config import Settings
 from .database import Database
 from .instance import Instance, View
 from .journal import callbacks
 from .rows import IngestionRow
 from .schema import THIS, all_of
 from .turns import Turn, Turns
+
+_ROWS = 5000
+"""Callbacks deleted in one turn at most."""
 
 _COLUMNS = [callbacks.c[name] for name in Callback._fields]
 _CHANGING = ("since", "at", "state", "attempts", "error")
@@ -34,13 +39,13 @@ _SAVE = (
     .values({name: bindparam(name) for name in _CHANGING})
 )
 _COUNT = select(func.count()).where(_here, callbacks.c.state == bindparam("of_state"))
-_old = (
-    _here,
-    text(f"state IN ('{CallbackState.SENT}', '{CallbackState.FAILED}')"),
-    callbacks.c.at <= bindparam("forgotten"),
+_key = (callbacks.c.instance, callbacks.c.id)
+_OLD = (
+    select(*_key)
+    .where(_here, callbacks.c.state == bindparam("of_state"), callbacks.c.at <= bindparam("forgotten"))
+    .limit(_ROWS)
 )
-_HAS_OLD = select(callbacks.c.id).where(*_old).limit(1)
-_PRUNE = delete(callbacks).where(*_old)
+_FORGET = delete(callbacks).where(tuple_(*_key).in_(_OLD))
 
 
 def add(turn: Turn, row: IngestionRow) -> None:
@@ -53,10 +58,12 @@ def add(turn: Turn, row: IngestionRow) -> None:
 class SQLOutbox(Outbox):
     """Each change is a turn. Another process's callback is noticed after STORE_POLL, where that is not 0."""
 
-    def __init__(self, database: Database, instance: Instance, turns: Turns) -> None:
+    def __init__(self, database: Database, instance: Instance, turns: Turns, settings: Settings) -> None:
         self._database = database
         self._instance = instance
         self._turns = turns
+        self._forgotten = [state for state in CallbackState if state is not CallbackState.PENDING or not settings.tells]
+        """Which are forgotten after RETENTION: if nobody sends what is pending, that too."""
 
     def claim(self, lease: float) -> Callback | float | None:
         queue, now = self._instance.look()
@@ -87,9 +94,10 @@ class SQLOutbox(Outbox):
 
     def prune(self) -> None:
         queue, now = self._instance.look()
-        values = {"this": queue.instance, "forgotten": self._instance.forgotten(now)}
-        if self._database.glance(_HAS_OLD, values) is not None:
-            self._turns.take(lambda turn: turn.connection.execute(_PRUNE, values))
+        for state in self._forgotten:
+            old = {"this": queue.instance, "of_state": state.value, "forgotten": self._instance.forgotten(now)}
+            while self._database.glance(_OLD, old) is not None:
+                self._turns.take(partial(_forget, old=old))
 
 
 def _claim(turn: Turn, lease: float) -> Callback | None:
@@ -105,6 +113,10 @@ def _end(turn: Turn, callback: Callback, delivery: Delivery) -> bool:
         return False
     _save(turn, known.after(delivery, turn.now))
     return True
+
+
+def _forget(turn: Turn, old: dict[str, Any]) -> None:
+    turn.connection.execute(_FORGET, old)
 
 
 def _of(view: View, ingestion_id: str) -> list[Callback]:

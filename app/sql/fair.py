@@ -226,7 +226,7 @@ def _line(
         due = dict(compress(found, *is_due) if is_due else found)
         turn = shares[priority].turn if free is None else shares[priority].turn_to_ride
         for caller in heapq.nsmallest(limit, due, key=turn):
-            if len(due) > 1 and len(ready.get((priority, caller), ())) < limit:
+            if len(names) > 1 and len(ready.get((priority, caller), ())) < limit:
                 mine = picked(due[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
     return _Due(shares, ready, bool(settings.priority_aging))

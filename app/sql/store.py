@@ -98,7 +98,7 @@ class SQLStore(Store):
         self._instance = Instance(self._database, settings, now, name)
         self._turns = Turns(self._database, self._instance)
         self.served = self._turns.served
-        self.outbox = SQLOutbox(self._database, self._instance, self._turns)
+        self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings)
         self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
         self.finder = SQLFinder(self._instance, settings)
         self._waited = False
@@ -335,6 +335,7 @@ class SQLStore(Store):
         if self._settings.fresh is not None and (last := known.old(self._database, self._settings, queue, now)):
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
+        self.outbox.prune()
         return count
 
     def ping(self) -> None:

@@ -162,8 +162,8 @@ def test_a_receiver_that_hangs_delays_no_dispatch(make: Make, sink: Sink) -> Non
     eventually(lambda: latest(host, first.id).error == f"127.0.0.1:{sink.port} did not answer within 10 s.")
 
 
-def test_a_host_that_fails_rests_and_others_do_not_wait_for_it(make: Make, sink: Sink) -> None:
-    sink.answer = statuses(500)
+def test_a_host_that_is_away_rests_and_others_do_not_wait_for_it(make: Make, sink: Sink) -> None:
+    sink.answer = statuses(503)
     with Sink() as other:
         host = make(webhook_hosts=f"127.0.0.1:{other.port}")
         first = host.submit([1])
@@ -177,6 +177,58 @@ def test_a_host_that_fails_rests_and_others_do_not_wait_for_it(make: Make, sink:
         sink.answer = good
         host.clock.advance(8)
         assert {told.body["data"]["ingestion_id"] for told in sink.until(7)[1:]} == {first.id, *rest}
+
+
+def test_what_waited_out_a_stop_of_more_than_a_day_is_tried_for_a_day(make: Make, sink: Sink) -> None:
+    sink.answer = statuses(503, 200)
+    host = make(retention=1e6, autostart=False)
+    ended = [host.submit([1]).id for _ in range(5)]
+    for one in ended:
+        host.service.cancel(one)
+        host.clock.advance(1)
+    host.clock.advance(26 * 3600)
+    host.ingestion.start()
+    first, *rest = ended
+    assert until(host, first, CallbackState.PENDING).error == f"127.0.0.1:{sink.port} answered 503."
+    for one in rest:
+        until(host, one, CallbackState.PENDING, attempts=0)
+    assert len(sink.told) == 1
+    host.clock.advance(6)
+    assert {told.body["data"]["ingestion_id"] for told in sink.until(6)[1:]} == set(ended)
+    for one in rest:
+        until(host, one, CallbackState.SENT)
+
+
+def test_what_was_put_off_more_than_a_day_ago_has_its_day_before_it(make: Make, sink: Sink) -> None:
+    sink.answer = statuses(503)
+    host = make(retention=1e6)
+    until(host, host.submit([1]).id, CallbackState.PENDING)
+    behind = host.submit([1]).id
+    until(host, behind, CallbackState.PENDING, attempts=0)
+    host.clock.advance(30 * 3600)
+    assert until(host, behind, CallbackState.PENDING).at <= host.clock.now() + 6
+
+
+def by_path(bad: int) -> Callable[[Exchange], None]:
+    """Answers at /bad with this status, elsewhere that all is well."""
+    return lambda exchange: exchange.reply(status=bad if exchange.path == "/bad" else 204)
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+def test_an_address_that_refuses_keeps_callbacks_from_no_other_of_its_host(make: Make, sink: Sink, status: int) -> None:
+    sink.answer = by_path(status)
+    host = make(webhook_url="", webhook_hosts=f"127.0.0.1:{sink.port}")
+    for _ in range(3):
+        refused = host.submit([1], callback=f"{sink.url}/bad").id
+        until(host, refused, CallbackState.PENDING, attempts=int(not sink.told or status < 503))
+        until(host, host.submit([1], callback=f"{sink.url}/good").id, CallbackState.SENT)
+
+
+def test_a_host_that_nobody_answers_at_rests_at_every_address(make: Make) -> None:
+    host = make(webhook_url="", webhook_hosts="127.0.0.1:9")
+    until(host, host.submit([1], callback="http://127.0.0.1:9/one").id, CallbackState.PENDING)
+    behind = until(host, host.submit([1], callback="http://127.0.0.1:9/two").id, CallbackState.PENDING, attempts=0)
+    assert behind.error == "127.0.0.1:9 cannot be reached (Connection refused)."
 
 
 def test_after_an_outage_the_next_end_is_told_within_five_minutes(make: Make, sink: Sink) -> None:
@@ -280,7 +332,7 @@ def test_a_callback_that_cannot_be_handled_keeps_none_of_the_others(
 
 def test_an_operator_sends_even_what_was_never_tried(make: Make, sink: Sink) -> None:
     """Its host rests for the sake of another; the operator knows better."""
-    sink.answer = statuses(500)
+    sink.answer = statuses(503)
     host = make()
     until(host, host.submit([1]).id, CallbackState.PENDING)
     behind = host.submit([1]).id

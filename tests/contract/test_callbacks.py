@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,6 +170,52 @@ def test_what_was_not_tried_does_not_count(store: Store, clock: FakeClock) -> No
     assert (second.id, second.attempts, second.since) == (first.id, 1, START)
 
 
+def test_the_day_of_attempts_begins_with_the_first_that_fails(store: Store, clock: FakeClock) -> None:
+    ended(store)
+    clock.advance(100_000)
+    lost = taken(store)
+    assert lost.elapsed(LEASE) == 0
+    clock.advance(LEASE)
+    first = taken(store)
+    assert (first.attempts, first.elapsed(LEASE)) == (2, 0)
+    clock.advance(2)
+    store.outbox.end(first, again("no", 5))
+    clock.advance(5)
+    second = taken(store)
+    assert second.elapsed(LEASE) == 5
+    store.outbox.end(second, Delivery(CallbackState.PENDING, "its host rests", 60, counted=False))
+    clock.advance(60)
+    third = taken(store)
+    assert (third.attempts, third.elapsed(LEASE)) == (3, 65)
+
+
+def test_what_was_put_off_has_its_day_before_it(store: Store, clock: FakeClock) -> None:
+    ended(store)
+    for _ in range(3):
+        put_off = taken(store)
+        assert (put_off.attempts, put_off.elapsed(LEASE), put_off.is_redriven) == (1, 0, False)
+        store.outbox.end(put_off, Delivery(CallbackState.PENDING, "its host rests", 50_000, counted=False))
+        clock.advance(50_000)
+    first = taken(store)
+    assert (first.attempts, first.elapsed(LEASE)) == (1, 0)
+    store.outbox.end(first, again("no", 5))
+    clock.advance(5)
+    second = taken(store)
+    assert (second.elapsed(LEASE), second.is_redriven) == (5, False)
+
+
+def test_what_is_redriven_has_another_day_from_its_next_attempt_on(store: Store, clock: FakeClock) -> None:
+    ingestion = ended(store)
+    store.outbox.end(taken(store), FAILED)
+    store.outbox.redrive(ingestion.id)
+    clock.advance(100_000)
+    again_first = taken(store)
+    assert (again_first.attempts, again_first.elapsed(LEASE)) == (2, 0)
+    store.outbox.end(again_first, again("no", 5))
+    clock.advance(5)
+    assert taken(store).elapsed(LEASE) == 5
+
+
 def test_what_failed_for_good_goes_again_when_it_is_redriven(store: Store, clock: FakeClock) -> None:
     ingestion = ended(store)
     first = taken(store)
@@ -225,6 +272,38 @@ def test_it_outlives_its_ingestion_and_is_forgotten_after_its_own_end(new_store:
     store.outbox.prune()
     assert store.outbox.unsent() == Unsent(0, 0)
     assert store.outbox.of(ingestion.id) == []
+
+
+def test_who_forgets_ingestions_forgets_callbacks_too(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(retention=100, **TOLD)
+    ended(store)
+    store.outbox.end(taken(store), SENT)
+    ended(store)
+    store.outbox.end(taken(store), FAILED)
+    waits = ended(store)
+    clock.advance(100)
+    store.prune()
+    assert store.outbox.unsent() == Unsent(1, 0)
+    assert taken(store).ingestion_id == waits.id
+
+
+def test_what_nobody_sends_any_more_is_forgotten_once_it_was_due_for_as_long(address: str, clock: FakeClock) -> None:
+    if address == "memory://":
+        pytest.skip("its settings cannot change")
+    with closing(open_store(settings(store=address, retention=100, **TOLD), clock, "unset")) as before:
+        ended(before)
+        ended(before)
+        before.outbox.end(taken(before), again("no", 50))
+    with closing(open_store(settings(store=address, retention=100, interval=0), clock, "unset")) as after:
+        clock.advance(99)
+        after.prune()
+        assert after.outbox.unsent() == Unsent(2, 0)
+        clock.advance(1)
+        after.prune()
+        assert after.outbox.unsent() == Unsent(1, 0)
+        clock.advance(50)
+        after.prune()
+        assert after.outbox.unsent() == Unsent(0, 0)
 
 
 def test_one_that_failed_again_is_kept_from_then_on(new_store: NewStore, clock: FakeClock) -> None:

@@ -138,9 +138,47 @@ def test_a_limit_that_no_day_of_twenty_five_hours_exceeds_is_the_only_one_that_c
     assert limiter.when(2000, START) == pytest.approx(START + 20_000_000.0, abs=1e-3)
 
 
-def test_nor_is_that_of_two_quotas_which_is_told_to_the_day() -> None:
+def test_nor_is_that_of_two_quotas() -> None:
     limiter = limiter_of(0.0, 1, parse_limits("3/day at 08:30 UTC, 1/day at 00:00 UTC"))
-    assert abs(limiter.when(1_000_000, START) - START - 1_000_000 * 86_400) <= 86_400
+    midnight = START - START % 86_400
+    assert limiter.when(1_000_000, START) == midnight + 1_000_000 * 86_400
+
+
+@given(
+    quotas=st.lists(
+        st.tuples(st.integers(1, 9), st.integers(0, 23), st.sampled_from(["UTC", "Asia/Kathmandu", "Asia/Tokyo"])),
+        min_size=2,
+        max_size=3,
+        unique_by=lambda quota: quota[1:],
+    ),
+    limit=st.sampled_from(["", "10/s, ", "30/10min burst 11, "]),
+    used=st.integers(0, 12),
+    nth=st.integers(0, 500),
+)
+# A day has two windows: half of these days are beyond those that are counted one by one.
+@example([(1, 0, "UTC"), (9, 8, "UTC")], "", 0, 100)
+def test_the_days_under_several_quotas_that_are_not_counted_are_like_those_that_are(
+    quotas: list[tuple[int, int, str]], limit: str, used: int, nth: int
+) -> None:
+    text = limit + ", ".join(f"{most}/day at {hour:02}:00 {zone}" for most, hour, zone in quotas)
+    limiter = limiter_of(0.0, 1, parse_limits(text))
+    now = taken(limiter, START, used)[-1] if used else START
+    expected = limiter.when(nth, now)
+    assert taken(limiter, now, nth + 1)[-1] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5/2day burst 5, 1/day at 14:00 UTC",
+        "10/2day burst 6, 10/6h burst 4, 5/day at 17:00 UTC",
+        "20/day at 01:30 America/Sao_Paulo, 5/day at 11:30 America/Sao_Paulo, 5/day burst 4",
+    ],
+)
+def test_a_limit_that_allows_less_than_the_quotas_in_the_long_run_tells_to_the_day(text: str) -> None:
+    limiter = limiter_of(0.0, 1, parse_limits(text))
+    expected = limiter.when(300, START)
+    assert abs(taken(limiter, START, 301)[-1] - expected) <= 86_400
 
 
 def test_the_least_time_is_that_of_the_days_between_the_first_and_the_last() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -43,6 +47,35 @@ def drain(count: int, records: weakref.WeakSet[Record]) -> int:
             gc.collect()
             most = max(most, len(records))
     return most
+
+
+def work_of(action: Callable[[], object]) -> int:
+    """How many instructions of Python an action takes, which unlike its time is the same each time."""
+    count, before = 0, sys.gettrace()
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    sys.settrace(trace)
+    try:
+        action()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_a_cancel_looks_at_no_other_caller() -> None:
+    work = []
+    for callers in (30, 3000):
+        store = MemoryStore(settings(fair=True), FakeClock())
+        made = [submit(store, [1, 2, 3, 4], owner=f"caller{number}") for number in range(callers)]
+        claimed(store)
+        cancelled = made[callers // 2].id
+        work.append(work_of(lambda store=store, cancelled=cancelled: store.cancel(cancelled)))  # type: ignore[misc]
+    assert work[1] < work[0] + 300
 
 
 def test_what_ended_is_let_go(records: weakref.WeakSet[Record]) -> None:
