@@ -15,8 +15,24 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 
 from .config import Settings
-from .core import Priority, Status
-from .errors import ConfigError, HoldQueue, IngestError, PermanentError
+from .core import Batch, BatchError, Counts, Estimate, Ingestion, Priority, Quote, Status, Timing
+from .errors import (
+    BacklogFull,
+    ConfigError,
+    Conflict,
+    HoldQueue,
+    IngestError,
+    InvalidRequest,
+    KeyInUse,
+    KeyReused,
+    PermanentError,
+    QuotaFull,
+    Refusal,
+    StoreUnavailable,
+    TooLate,
+    UnknownIngestion,
+    UnknownWorker,
+)
 from .extension import IngestionAPI
 from .naming import release
 from .processors import Failed, current_batch, current_batches, hold_queue, slow_down
@@ -40,15 +56,33 @@ __version__ = release()
 
 __all__ = [
     "AsyncClient",
+    "BacklogFull",
+    "Batch",
+    "BatchError",
     "Client",
     "ConfigError",
+    "Conflict",
+    "Counts",
+    "Estimate",
     "Failed",
     "HoldQueue",
     "IngestError",
+    "Ingestion",
     "IngestionAPI",
+    "InvalidRequest",
+    "KeyInUse",
+    "KeyReused",
     "PermanentError",
     "Priority",
+    "QuotaFull",
+    "Quote",
+    "Refusal",
     "Status",
+    "StoreUnavailable",
+    "Timing",
+    "TooLate",
+    "UnknownIngestion",
+    "UnknownWorker",
     "__version__",
     "batch_completed",
     "batch_failed",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from .errors import ConfigError
 from .keys import Key, parse_keys
 from .limits import AnyLimit, Limit, parse_limits
 from .receivers import Host, parse_hosts, parse_secrets, parse_url
+from .spelling import is_of_another, meant
 from .values import (
     INT64_MAX,
     INT64_MIN,
@@ -29,6 +30,11 @@ from .values import (
     text,
     weights,
 )
+
+logger = logging.getLogger("flask_ingestion")
+
+_OF_CLIENTS = ("INGEST_URL", "INGEST_KEY", "INGEST_PROFILE")
+"""Keys that no queue reads, but the clients and the command line."""
 
 
 def _setting(
@@ -247,6 +253,22 @@ class Settings:
         return f"{instance}_{setting}".upper()
 
     @classmethod
+    def log_unknown(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> None:
+        """Log the keys with this prefix that nothing reads: it may be that of another program, too.
+
+        Those that look like settings of another instance are left out: its name may begin like that of this one.
+        """
+        fields = [field.name.upper() for field in dataclasses.fields(cls)]
+        unknown = []
+        for key in config:
+            name = key.removeprefix(prefix)
+            is_read = name in fields or key in _OF_CLIENTS or any(is_of_another(name, field) for field in fields)
+            if name != key and not is_read:
+                unknown.append(key)
+        if unknown:
+            logger.warning("not read, because no setting is called so: %s", ", ".join(sorted(unknown)))
+
+    @classmethod
     def read(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> Settings:
         """Returns the settings in `config`, defaults for the rest.
 
@@ -261,9 +283,7 @@ class Settings:
             if field := fields.get(name):
                 values[field.name] = _parse(key, config[key], field.metadata)
                 continue
-            near = _meant(name, fields)
-            # Beside an instance `geo`, GEO_EU_STORE is of another, `geo_eu`.
-            if near and not name.endswith(f"_{near}"):
+            if near := meant(name, fields):
                 raise ConfigError(f"{key} is not a setting; did you mean {prefix}{near}?")
         if values.get("limits"):
             values.setdefault("interval", 0.0)
@@ -301,13 +321,6 @@ class Settings:
                 f"{prefix}WEBHOOK_SECRET is missing: it signs what {prefix}WEBHOOK_URL or {prefix}WEBHOOK_HOSTS has the"
                 f" service send. It is {parse_secrets.__doc__}."
             )
-
-
-def _meant(name: str, fields: Iterable[str]) -> str | None:
-    """Returns the setting that is written almost so, or with the same letters in another order."""
-    letters = sorted(name)
-    turned = [one for one in fields if sorted(one) == letters]
-    return next(iter(turned or difflib.get_close_matches(name, fields, n=1, cutoff=0.9)), None)
 
 
 def _parse(key: str, value: Any, metadata: Mapping[str, Any]) -> Any:

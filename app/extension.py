@@ -9,13 +9,24 @@ from typing import Any, TypeVar, overload
 from flask import Flask, current_app, has_app_context
 
 from .config import Settings
-from .core import BatchError, Clock, Id, Ingestion, Priority, SystemClock, check_pauses, check_priority
+from .core import (
+    BatchError,
+    Clock,
+    Estimate,
+    Id,
+    Ingestion,
+    Priority,
+    Quote,
+    SystemClock,
+    check_pauses,
+    check_priority,
+)
 from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .hooks import tend
 from .processors import Processor, checked
 from .routes import make_blueprint
-from .service import Service
+from .service import Service, listed
 from .serving import will_serve
 from .web import add_metrics, add_reference, answer_unrouted, refuse_collisions
 from .wiring import load_processor, open_store
@@ -52,11 +63,10 @@ class IngestionAPI:
         name, clock = self.name, clock or SystemClock()
         if name in app.extensions:
             raise RuntimeError(f"This app already has an ingestion named {name!r}; give the second another name.")
-        root = (url_prefix or "").rstrip("/")
-        if "<" in root or (root.strip("/") and not root.startswith("/")):
-            raise ConfigError(f'url_prefix must be a path without variables, such as "/ingestion", not {url_prefix!r}.')
+        root = _root(url_prefix)
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
+        Settings.log_unknown(app.config, prefix)
         asked = settings.autostart and f"{prefix}AUTOSTART" in app.config
         if settings.queues:
             raise ConfigError(f"{prefix}QUEUES is for the standalone service; here, each queue is an IngestionAPI.")
@@ -159,6 +169,18 @@ class IngestionAPI:
         """Returns the ingestion as it stands. Raises UnknownIngestion."""
         return self.service.store.get(ingestion_id)
 
+    def status(self, ingestion_id: str) -> tuple[Ingestion, Estimate | None]:
+        """Returns the ingestion as it stands, and where its batches are in the line; None once it has ended.
+
+        Raises UnknownIngestion.
+        """
+        ingestion, estimate, _ = self.service.store.status(ingestion_id, limit=0)
+        return ingestion, estimate
+
+    def quote(self, ids: Iterable[Id], *, owner: str | None = None) -> dict[Priority, Quote]:
+        """Returns when these ids would start and end at each priority; nothing is queued. Raises InvalidRequest."""
+        return self.service.quote({"ids": listed(ids), "priority": Priority.HIGH}, owner)
+
     @overload
     def results(self, ingestion_id: str) -> Iterator[tuple[Id, str]]: ...
     @overload
@@ -205,3 +227,29 @@ class IngestionAPI:
     def end_hold(self, by: str | None = None) -> None:
         """End a hold that the upstream asked for, if there is one."""
         self.service.end_hold(by)
+
+    def change_rate(
+        self,
+        by: str | None = None,
+        *,
+        interval: float | None = None,
+        burst: int | None = None,
+        limits: dict[str, str] | None = None,
+    ) -> None:
+        """Change the rate, within RATE_LEAST and RATE_MOST, until `reset_rate`; what is not given is as configured.
+
+        `limits` holds a limit for the name of each that it replaces. Raises InvalidRequest, and changes nothing then.
+        """
+        rate = {"interval": interval, "burst": burst, "limits": limits}
+        self.service.change_rates({name: value for name, value in rate.items() if value is not None}, by)
+
+    def reset_rate(self, by: str | None = None) -> None:
+        """Go back to the rate that is configured."""
+        self.service.reset_rates(by)
+
+
+def _root(url_prefix: str | None) -> str:
+    """Returns what the paths of an instance start with. Raises ConfigError."""
+    if url_prefix and (not url_prefix.startswith("/") or "<" in url_prefix):
+        raise ConfigError(f"url_prefix must start with a slash and have no variable part, not {url_prefix!r}.")
+    return (url_prefix or "").rstrip("/")

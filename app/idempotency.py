@@ -11,6 +11,9 @@ from typing import Any
 from .core import Checked, Strings
 from .errors import KeyInUse
 
+_LONGEST = 255
+"""Characters of a key."""
+
 
 class KeysInUse:
     """The keys of each owner whose first request is being accepted in this process."""
@@ -33,8 +36,25 @@ class KeysInUse:
                 self._keys.discard((owner, key))
 
 
-def fingerprint_of(checked: Checked, deadline: Any) -> str:
-    """Returns what is the same for two submissions only if they ask for the same; `deadline` is as it was sent."""
+def key_fault(key: object) -> str | None:
+    """Returns what keeps something from being a key, as the rest of a sentence; None if nothing does."""
+    if isinstance(key, str) and 0 < len(key) <= _LONGEST and key.isprintable():
+        return None
+    return f"must be printable text of 1 to {_LONGEST} characters."
+
+
+def fingerprints_of(checked: Checked, deadline: Any) -> tuple[str, str | None]:
+    """Returns what is the same for two submissions only if they ask for the same; `deadline` is as it was sent.
+
+    Where that is a whole number of seconds, which JSON may write as 100 or as 100.0, the second is for the other way.
+    """
+    own = _fingerprint(checked, deadline)
+    if isinstance(deadline, float) and deadline.is_integer():
+        return own, _fingerprint(checked, int(deadline))
+    return own, _fingerprint(checked, float(deadline)) if isinstance(deadline, int) else None
+
+
+def _fingerprint(checked: Checked, deadline: Any) -> str:
     ids, priority, _, callback, fresh = checked
     told = "".join(f"{one} " for one in (callback, fresh) if one is not None)
     digest = hashlib.sha256(f"{priority.name} {deadline!r} {told}".encode())

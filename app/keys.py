@@ -49,7 +49,6 @@ def new_key(name: str, role: Role) -> tuple[str, Key]:
 
 
 def parse_keys(value: Any) -> tuple[Key, ...]:
-    """keys as name:role:sha256, separated by commas (flask ingestion keys new makes one)"""
     if isinstance(value, str):
         value = [part for part in value.split(",") if part.strip()]
     if not isinstance(value, Iterable):
@@ -61,6 +60,9 @@ def parse_keys(value: Any) -> tuple[Key, ...]:
             raise ValueError(f"entry {number} is the same key as an entry before it")
         keys.append(key)
     return tuple(keys)
+
+
+parse_keys.__doc__ = "keys as name:role:sha256, separated by commas (flask ingestion keys new makes one)"
 
 
 def _parse(entry: Any, number: int) -> Key:

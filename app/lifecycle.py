@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import weakref
 from _thread import start_new_thread
@@ -67,7 +68,7 @@ class Lifecycle:
         self.name = name
         self.settings = settings
         self.clock = clock
-        self.emitter = Emitter(name, app)
+        self.emitter = Emitter(name, app, lambda: self.is_eager)
         self.collector: Collector | None = None
         self.find_processor = find_processor
         self._open_store = open_store
@@ -193,15 +194,30 @@ class Lifecycle:
         what starts within them. With `raises`, what a processor raised is raised here, after it counted as a failed
         attempt. Raises RuntimeError outside a test, and while a worker runs.
         """
+        clock = self._clock_of_test()
+        if seconds is None:
+            return self.run_until(math.inf, raises=raises)
+        end = clock.now() + seconds
+        count = self.run_until(end, raises=raises)
+        clock.advance(max(0.0, end - clock.now()))
+        return count
+
+    def run_until(self, end: float, *, raises: bool = False) -> int:
+        """Run as `run_until_idle` does what starts up to `end`, in epoch seconds; time stays at the latest start."""
+        clock = self._clock_of_test()
+        self.sweeper.carry_out()
+        drain = Drain(self.name, self.store, self.settings, clock, self._run_processor, self.emitter)
+        return drain.run(raises=raises, end=end)
+
+    def _clock_of_test(self) -> SystemClock:
+        """Returns the clock, which stands still. Raises RuntimeError where `run_until_idle` cannot be."""
         if not self.is_eager:
             running = "stop() its worker first" if self._active else "it needs Flask's TESTING, or EAGER"
             raise RuntimeError(f"run_until_idle() of {self.name!r} is for tests: {running}.")
         self._stand_still()
-        if not isinstance(clock := self.clock, SystemClock):
+        if not isinstance(self.clock, SystemClock):
             raise RuntimeError(f"{self.name!r} has a clock of its own, which run_until_idle() cannot advance.")
-        self.sweeper.carry_out()
-        drain = Drain(self.name, self.store, self.settings, clock, self._run_processor, self.emitter)
-        return drain.run(raises=raises, seconds=seconds)
+        return self.clock
 
     def _stand_still(self) -> None:
         """In a test, stop what started before it was known to be one, and have time stand still."""

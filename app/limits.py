@@ -71,7 +71,6 @@ AnyLimit: TypeAlias = Limit | Quota
 
 
 def parse_limits(value: Any) -> tuple[AnyLimit, ...]:
-    """limits such as 10/s, 100/10s burst 20, 5000/day at 00:00 UTC, separated by commas, each in s, min, h or day"""
     limits = []
     for text in value.split(",") if isinstance(value, str) else value:
         if words := " ".join(str(text).split()):
@@ -81,6 +80,11 @@ def parse_limits(value: Any) -> tuple[AnyLimit, ...]:
     if len(set(names)) < len(names):
         raise ValueError("one of them is there twice")
     return tuple(limits)
+
+
+parse_limits.__doc__ = (
+    "limits such as 10/s, 100/10s burst 20, 5000/day at 00:00 UTC, separated by commas, each in s, min, h or day"
+)
 
 
 def _limit(words: str) -> Limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -43,11 +44,14 @@ class IngestionClock:
 
     def run_until_idle(self, *, raises: bool = False, seconds: float | None = None) -> int:
         """Run everything that waits in every instance; returns how many attempts ran. See `Service.run_until_idle`."""
+        ends = [math.inf if seconds is None else clock.now() + seconds for clock in self._clocks()]
         count = 0
-        while ran := sum(service.run_until_idle(raises=raises, seconds=seconds) for service in self._services):
+        # One may submit to another, whichever comes first, so time passes only once nothing runs in any.
+        while ran := sum(one.run_until(end, raises=raises) for one, end in zip(self._services, ends, strict=True)):
             count += ran
+        for clock, end in zip(self._clocks(), ends, strict=True):
             if seconds is not None:
-                break
+                clock.advance(max(0.0, end - clock.now()))
         return count
 
     def _clocks(self) -> list[SystemClock]:
@@ -80,7 +84,8 @@ class RecordingUpstream:
         return [one for call in self.calls for one in call.ids]
 
     def then(self, *answers: Any) -> RecordingUpstream:
-        """Treat the next calls so, one after the other: raise an exception, call a function, return anything else."""
+        """Treat the next calls so, one after the other: raise an exception, or its class, call a function, return
+        anything else."""
         self._answers += answers
         return self
 
@@ -90,12 +95,16 @@ class RecordingUpstream:
         def process(ids: Sequence[Id]) -> Any:
             after = service.clock.now() - self._clock.began_at
             self.calls.append(Call(after, list(ids), service.name, current_batch().attempt))
-            answer = self._answers.pop(0) if self._answers else simulate
-            if isinstance(answer, BaseException):
+            answer: Any = self._answers.pop(0) if self._answers else simulate
+            if _can_be_raised(answer):
                 raise answer
             return answer(ids) if callable(answer) else answer
 
         return process
+
+
+def _can_be_raised(answer: object) -> bool:
+    return isinstance(answer, BaseException) or (isinstance(answer, type) and issubclass(answer, BaseException))
 
 
 @pytest.fixture
@@ -127,4 +136,6 @@ def _services(request: pytest.FixtureRequest) -> list[Service]:
     for service in services:
         if not service.is_eager:
             raise pytest.UsageError(f"Set TESTING of the fixture app, for {service.name!r} may run its worker.")
+        if not isinstance(service.clock, SystemClock):
+            raise pytest.UsageError(f"{service.name!r} has a clock of its own, which ingestion_clock cannot advance.")
     return services

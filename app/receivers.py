@@ -74,7 +74,6 @@ def _host(text: str) -> Host:
 
 
 def parse_url(value: Any) -> str:
-    """an http or https URL without user and password"""
     if not isinstance(value, str):
         raise ValueError("it must be text")
     if url := value.strip():
@@ -82,16 +81,23 @@ def parse_url(value: Any) -> str:
     return url
 
 
+parse_url.__doc__ = "an http or https URL without user and password"
+
+
 def parse_hosts(value: Any) -> tuple[Host, ...]:
-    """hosts such as hooks.example.org or hooks.example.org:8443, separated by commas"""
     texts = value.split(",") if isinstance(value, str) else value
     return tuple(_host(str(text).strip()) for text in texts if str(text).strip())
 
 
+parse_hosts.__doc__ = "hosts such as hooks.example.org or hooks.example.org:8443, separated by commas"
+
+
 def parse_secrets(value: Any) -> tuple[bytes, ...]:
-    """whsec_ and the base64 of 24 to 64 random bytes, or several such with commas between"""
     texts = value.split(",") if isinstance(value, str) else value
     return tuple(_key(str(text).strip()) for text in texts if str(text).strip())
+
+
+parse_secrets.__doc__ = "whsec_ and the base64 of 24 to 64 random bytes, or several such with commas between"
 
 
 def _key(text: str) -> bytes:

@@ -37,7 +37,7 @@ from .core import (
     string_fault,
 )
 from .errors import Conflict, Fault, IngestError, InvalidRequest, StoreUnavailable, UnknownIngestion
-from .idempotency import KeysInUse, fingerprint_of
+from .idempotency import KeysInUse, fingerprints_of, key_fault
 from .lifecycle import Lifecycle
 from .signals import ingestion_accepted, ingestion_refused
 from .store import Submission
@@ -72,9 +72,8 @@ class Service(Lifecycle):
         `fresh` is a number of seconds that counts instead of FRESH, at most that; with 0, no answer from before counts.
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
         """
-        if not isinstance(ids, str | bytes):  # their letters are no ids
-            ids = list(ids)
-        body = {"ids": ids, "priority": priority, "deadline": deadline, "callback": callback, "fresh": fresh}
+        more = {"deadline": deadline, "callback": callback, "fresh": fresh}
+        body = {"ids": listed(ids), "priority": priority, **more}
         return self.accept(body, key=key, owner=owner)
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
@@ -83,13 +82,15 @@ class Service(Lifecycle):
         try:
             if owner is not None and (fault := owner_fault(owner)):
                 raise InvalidRequest([Fault("owner", f"owner {fault}")])
+            if key is not None and (fault := key_fault(key)):
+                raise InvalidRequest([Fault("key", f"The idempotency key {fault}")])
             if self.shutting_down and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._keys.use(owner, key) if key is not None else nullcontext():
                 checked = check_request(body, self.settings, self.clock.now())
                 packed, priority, deadline, callback, fresh = checked
-                fingerprint = fingerprint_of(checked, body.get("deadline")) if key is not None else ""
-                submission = Submission(packed, priority, owner, key, fingerprint, deadline, callback, fresh)
+                own, alias = fingerprints_of(checked, body.get("deadline")) if key is not None else ("", None)
+                submission = Submission(packed, priority, owner, key, own, deadline, callback, fresh, alias)
                 ingestion, new = self.store.add(submission)
         except IngestError as error:
             self.refused(error)
@@ -97,7 +98,7 @@ class Service(Lifecycle):
         if new:
             try:
                 self.emitter.emit(ingestion_accepted, ingestion=ingestion)
-            finally:  # an interrupt of the host's must not leave the worker asleep
+            finally:  # a KeyboardInterrupt may end the caller, but not what was accepted
                 self.worker.added()
             announce_served(self.store.served, self.emitter)
             self.warn_of_loss()
@@ -197,7 +198,7 @@ class Service(Lifecycle):
     def redrive_callback(self, ingestion_id: str) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
         ingestion = self.store.get(ingestion_id)
-        if not self.store.outbox.redrive(ingestion_id):
+        if not self.store.outbox.redrive(ingestion.id):
             raise Conflict("No callback of the ingestion is pending or failed; there is nothing to send again.")
         self._wake_courier()
         return ingestion
@@ -252,6 +253,11 @@ class Service(Lifecycle):
         self.store.change_concurrency(name, None, by)
         logger.warning("%s of %r may run as many batches as is configured", name or "each process", self.name)
         self.worker.resize()
+
+
+def listed(ids: Any) -> Any:
+    """Returns the list of what an iterable yields; a text, whose letters are no ids, and anything else as it is."""
+    return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str | bytes) else ids
 
 
 def _of(what: Pauses, name: str) -> str:

@@ -35,6 +35,7 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
         if f"INGEST_{field}" in config and field != SHARED:
             listed = ", ".join(f"{prefix}{field}" for prefix in prefixes)
             raise ConfigError(f"INGEST_{field} says nothing beside INGEST_QUEUES; each queue has its own: {listed}.")
+    Settings.log_unknown(config)
     shared = f"INGEST_{SHARED}"
     found = {f"{prefix}{SHARED}": config[shared] for prefix in prefixes if shared in config}
     for key, value in config.items():

@@ -1,17 +1,16 @@
 """The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
-Receivers run in the app's context, in the thread that caused the event, and should be quick. What one raises is logged
-and stops nothing; an interrupt goes on once the others were called. A batch that ends without a call, under FRESH, has
-no start: its `started_at` is None, and the attempt took 0 seconds.
+Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one, of
+whatever kind, is logged and stops nothing; a KeyboardInterrupt is raised once all are told, and so is, in a host's
+test, what ends that test. A batch that ends without a call, under FRESH, has no start: its `started_at` is None, and
+the attempt took 0 seconds.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from copy import copy
 from typing import Any, Protocol
 
 from blinker import NamedSignal, Namespace
@@ -39,32 +38,29 @@ class Sender(Protocol):
 
 
 class Emitter:
-    """Announces what happens in one instance: to its own observers first, then to the signal's receivers."""
+    """Announces what happens in one instance: to its own observers first, then to the signal's receivers.
 
-    def __init__(self, name: str, app: Sender) -> None:
+    `is_tested`, asked each time, says whether this is a host's test, in which all runs in the caller's thread.
+    """
+
+    def __init__(self, name: str, app: Sender, is_tested: Callable[[], bool] = lambda: False) -> None:
         self.app = app
         self._name = name
-        self._raises = False
+        self._is_tested = is_tested
         self._own: dict[NamedSignal, list[Callable[..., None]]] = {}
 
     def observe(self, signal: NamedSignal, observer: Callable[..., None]) -> None:
         """Call `observer` each time a signal is emitted, outside the app's context and without the keyword `name`."""
         self._own.setdefault(signal, []).append(observer)
 
-    def for_test(self) -> Emitter:
-        """Returns one that, as a test's framework expects, also raises what is no Exception, such as a skip."""
-        raising = copy(self)
-        raising._raises = True
-        return raising
-
     def is_heard(self, signal: NamedSignal) -> bool:
         """Returns whether a receiver of the host's is connected."""
         return bool(signal.receivers) and any(True for _ in signal.receivers_for(self.app))
 
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
-        """Call the observers and every receiver; what one raises is logged and does not stop the others.
+        """Call the observers and every receiver; an exception in one is logged and does not stop the others.
 
-        Raises KeyboardInterrupt, once all were called.
+        Raises what belongs to the caller's thread at the end: a KeyboardInterrupt, and in a test what is no Exception.
         """
         for observer in self._own.get(signal, ()):
             try:
@@ -73,21 +69,19 @@ class Emitter:
                 logger.exception("an observer of %s raised", signal.name)
         if not signal.receivers:
             return
-        interrupt: BaseException | None = None
+        callers: BaseException | None = None
         for receiver in signal.receivers_for(self.app):
             try:
                 with self.app.app_context():
                     receiver(self.app, name=self._name, **keywords)
             except BaseException as error:
                 logger.exception("a receiver of %s raised", signal.name)
-                if self._stops(error):
-                    interrupt = error
-        if interrupt:
-            raise interrupt
+                if self._is_of_caller(error):
+                    callers = error
+        if callers is not None:
+            raise callers
 
-    def _stops(self, error: BaseException) -> bool:
-        """Returns whether what a receiver raised is meant for the thread that it ran in."""
-        if self._raises:
-            return not isinstance(error, Exception | SystemExit)
-        # Interrupts come to the main thread, which is never one of the queue's.
-        return isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread()
+    def _is_of_caller(self, error: BaseException) -> bool:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        return not isinstance(error, Exception | SystemExit) and self._is_tested()

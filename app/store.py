@@ -34,9 +34,10 @@ from .reading import Reading
 class Submission(NamedTuple):
     """What a caller hands over.
 
-    `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key. A
-    submission that cannot end by `deadline` (epoch seconds) is refused. `callback` is the URL that is told of its end;
-    without one, that is WEBHOOK_URL. `fresh` is what counts instead of FRESH, in seconds.
+    `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key, and `alias`
+    is that of the same request in another spelling. A submission that cannot end by `deadline` (epoch seconds) is
+    refused. `callback` is the URL that is told of its end; without one, that is WEBHOOK_URL. `fresh` is what counts
+    instead of FRESH, in seconds.
     """
 
     ids: Ids
@@ -47,6 +48,11 @@ class Submission(NamedTuple):
     deadline: float | None = None
     callback: str | None = None
     fresh: float | None = None
+    alias: str | None = None
+
+    def repeats(self, fingerprint: str) -> bool:
+        """Returns whether it asks for the same as the submission of which this is kept."""
+        return fingerprint in (self.fingerprint, self.alias)
 
 
 class Store(Reading):

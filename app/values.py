@@ -1,7 +1,7 @@
 """What a setting may be. A parser takes text, as an environment has it, or a Python value.
 
-Its docstring says what is right, as messages repeat it; it raises ValueError, TypeError, KeyError or OverflowError. A
-function that takes bounds or words returns a parser.
+Its `__doc__` says what is right, as messages repeat it; it is assigned, for `python -OO` keeps no docstrings. A parser
+raises ValueError, TypeError, KeyError or OverflowError. A function that takes bounds or words returns one.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ def integer(least: int, most: int = INT64_MAX) -> Callable[[Any], int]:
 
 
 def port_number(value: Any) -> int:
-    """a whole number from 0 to 65535"""
     try:
         return integer(0, 65_535)(value)
     except (ValueError, TypeError, OverflowError):
         injected = str(value).startswith("tcp://")
         why = "Kubernetes sets it for a Service named ingest: rename that, or set enableServiceLinks: false"
         raise ValueError(why if injected else "") from None
+
+
+port_number.__doc__ = "a whole number from 0 to 65535"
 
 
 _LONGEST = 1e9
@@ -74,10 +76,12 @@ def share(least: float, most: float) -> Callable[[Any], float]:
 
 
 def text(value: Any) -> str:
-    """text"""
     if not isinstance(value, str):
         raise ValueError
     return value.strip()
+
+
+text.__doc__ = "text"
 
 
 def choice(*words: str) -> Callable[[Any], str]:
@@ -91,17 +95,21 @@ def choice(*words: str) -> Callable[[Any], str]:
 
 
 def flag(value: Any) -> bool:
-    """true or false (1 or 0)"""
     words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
     if isinstance(value, bool):
         return value
     return words[str(value).strip().lower()]
 
 
+flag.__doc__ = "true or false (1 or 0)"
+
+
 def origins(value: Any) -> tuple[str, ...]:
-    """origins such as https://app.example.org, separated by commas"""
     origins = (one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value
     return tuple(map(_as_sent, origins))
+
+
+origins.__doc__ = "origins such as https://app.example.org, separated by commas"
 
 
 def _as_sent(origin: str) -> str:
@@ -117,7 +125,6 @@ _HEAVIEST = 100
 
 
 def weights(value: Any) -> tuple[tuple[str, int], ...]:
-    """callers with whole numbers from 1 to 100, as nightly:1,web:4"""
     entries = [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
     weights: dict[str, int] = {}
     for entry in entries.items() if isinstance(entries, Mapping) else entries:
@@ -130,13 +137,15 @@ def weights(value: Any) -> tuple[tuple[str, int], ...]:
     return tuple(weights.items())
 
 
+weights.__doc__ = "callers with whole numbers from 1 to 100, as nightly:1,web:4"
+
+
 _QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 _TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
 """What the service has at its root, or names otherwise."""
 
 
 def queue_names(value: Any) -> tuple[str, ...]:
-    """names such as crm,geo, in lower case, each once"""
     names = tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else tuple(value)
     for name in names:
         if not _QUEUE.fullmatch(name) or name in _TAKEN:
@@ -146,20 +155,24 @@ def queue_names(value: Any) -> tuple[str, ...]:
     return names
 
 
+queue_names.__doc__ = "names such as crm,geo, in lower case, each once"
+
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAMING = {"connection", "content-length", "host", "transfer-encoding"}
 
 
 def header_name(value: Any) -> str:
-    """the name of a header"""
     name = text(value)
     if name and (_TOKEN.fullmatch(name) is None or name.lower() in _FRAMING):
         raise ValueError
     return name
 
 
+header_name.__doc__ = "the name of a header"
+
+
 def headers(value: Any) -> tuple[tuple[str, str], ...]:
-    """a JSON object of headers, names and text"""
     # Errors name headers, but repeat no value: keys are in there.
     try:
         given = json.loads(value) if isinstance(value, str) and value.strip() else value or {}
@@ -177,3 +190,6 @@ def headers(value: Any) -> tuple[tuple[str, str], ...]:
             raise ValueError(f"{name} must be text in Latin-1, without line breaks")
         headers[name.lower()] = text.strip()
     return tuple(headers.items())
+
+
+headers.__doc__ = "a JSON object of headers, names and text"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 from flask import Flask
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from app import ConfigError, IngestionAPI, create_app
 from app.config import Settings
@@ -135,6 +139,7 @@ def test_without_any_key_there_are_the_defaults() -> None:
         ({"INGEST_INTREVAL": 60}, "INGEST_INTREVAL is not a setting; did you mean INGEST_INTERVAL"),
         ({"INGEST_BRUST": 2}, "did you mean INGEST_BURST"),
         ({"INGEST_MAX_ATTEMPT": 5}, "did you mean INGEST_MAX_ATTEMPTS"),
+        ({"INGEST__STORE": "memory://"}, "INGEST__STORE is not a setting; did you mean INGEST_STORE"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(config: dict[str, Any], says: str) -> None:
@@ -169,8 +174,87 @@ def test_wrong_weights_are_refused_by_name(value: Any, says: str) -> None:
         read_weights(value)
 
 
+@given(
+    st.sampled_from(sorted(FIELDS)),
+    st.data(),
+    st.sampled_from(["replaced", "added", "left out", "turned"]),
+    st.sampled_from(["INGEST_", "GEO_"]),
+)
+def test_one_letter_that_is_wrong_stops_the_start(name: str, data: st.DataObject, slip: str, prefix: str) -> None:
+    right = name.upper()
+    place = data.draw(st.integers(0, len(right) - 2))
+    letter = data.draw(st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZ_"))
+    wrong = {
+        "replaced": right[:place] + letter + right[place + 1 :],
+        "added": right[:place] + letter + right[place:],
+        "left out": right[:place] + right[place + 1 :],
+        "turned": right[:place] + right[place + 1] + right[place] + right[place + 2 :],
+    }[slip]
+    assume(wrong.lower() not in FIELDS)
+    with pytest.raises(ConfigError, match=rf"^{prefix}{wrong} is not a setting; did you mean {prefix}"):
+        Settings.read({f"{prefix}{wrong}": 1}, prefix)
+
+
 def test_keys_of_something_else_under_the_prefix_are_left_alone() -> None:
     assert Settings.read({"INGEST_UI_COLOUR": "red", "INGEST_TWO_INTERVAL": "x"}) == Settings()
+
+
+OTHERS = {
+    "INGEST_UI_COLOUR": "red",
+    "INGEST_TABLE": "ids",
+    "INGEST_EU_INTERVAL": 3,  # of an instance ingest_eu
+    "INGEST_URL": "http://localhost:8000",
+    "INGEST_KEY": "hush",
+    "INGEST_PROFILE": "live",
+    "GEO_COLOUR": "blue",
+    "COLOUR": "green",
+}
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if "not read" in one.getMessage()]
+
+
+def test_what_nothing_reads_is_logged_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Flask("host")
+    app.config.update(OTHERS, TESTING=True, INGEST_INTERVAL=1)
+    IngestionAPI(app)
+    told = "not read, because no setting is called so: INGEST_TABLE, INGEST_UI_COLOUR"
+    assert warnings(caplog) == [told]
+    caplog.clear()
+    IngestionAPI(app, name="geo", url_prefix="/geo")
+    assert warnings(caplog) == ["not read, because no setting is called so: GEO_COLOUR"]
+    caplog.clear()
+    monkeypatch.setenv("INGEST_TABLE", "ids")
+    create_app({"INGEST_AUTOSTART": 0, "INGEST_UI_COLOUR": "red"})
+    assert warnings(caplog) == [told]
+
+
+def test_so_is_what_no_queue_of_several_reads(caplog: pytest.LogCaptureFixture) -> None:
+    create_app({**OTHERS, "TESTING": True, "INGEST_QUEUES": "geo", "INGEST_STORE": "memory://", "INGEST_THREADS": 2})
+    assert warnings(caplog) == [
+        "not read, because no setting is called so: INGEST_TABLE, INGEST_UI_COLOUR",
+        "not read, because no setting is called so: GEO_COLOUR",
+    ]
+
+
+BARE = """
+import dataclasses
+from app.config import ConfigError, Settings
+for field in dataclasses.fields(Settings):
+    try:
+        Settings.read({f"INGEST_{field.name.upper()}": object()})
+    except ConfigError as error:
+        print(str(error).partition(" must be ")[2])
+"""
+
+
+def test_what_would_be_right_is_said_without_docstrings_too() -> None:
+    done = subprocess.run([sys.executable, "-OO", "-c", BARE], capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert len(said) == len(FIELDS)
+    for line, field in zip(said, FIELDS.values(), strict=True):
+        assert line.startswith(field.metadata["parse"].__doc__)
 
 
 @pytest.mark.parametrize(

@@ -249,12 +249,13 @@ def last(*_, **__):
 
 accepted = app.test_client().post("/nightly").json["ingestion"]
 over.wait(20)
-print(accepted)
+print(accepted, progress(accepted))
 print([rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/ingest")])
 """
     )
     with Command("-W", "error", "-c", program) as command:
         assert command.end() == 0, command.output
-    said, accepted, routes = command.lines[-3:]
+    said, found, routes = command.lines[-3:]
+    accepted = found.removesuffix(" completed")
     assert said == f"ingest: {accepted} is completed"
     assert routes == "['/ingestion/ingest', '/partner/ingest']"

@@ -8,14 +8,16 @@ import threading
 import weakref
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask, current_app, g
 
 from app import ConfigError, HoldQueue, IngestionAPI, PermanentError, ingestion_accepted, ingestion_finished
 from app.core.models import Priority, Status
-from app.errors import InvalidRequest
+from app.errors import InvalidRequest, UnknownIngestion
 from tests.support.clock import FakeClock
 from tests.support.command import ROOT
 from tests.support.host import BOUND, SIGNALS, Heard, Host, eventually
@@ -117,47 +119,6 @@ class TestProcessor:
         assert contexts == [False, False], "each batch has a context of its own"
         assert torn_down[:2] == [None, None]
 
-    @pytest.mark.parametrize(
-        ("error", "status", "kept"),
-        [
-            (None, Status.COMPLETED, None),
-            (PermanentError("never"), Status.FAILED, ("PermanentError", "never")),
-            (HoldQueue(5), Status.TRIGGERED, None),
-        ],
-        ids=["returned", "raised", "held"],
-    )
-    def test_a_teardown_that_raises_changes_nothing_of_it(
-        self,
-        serve: Serve,
-        caplog: pytest.LogCaptureFixture,
-        error: Exception | None,
-        status: Status,
-        kept: tuple[str, str] | None,
-    ) -> None:
-        told: list[BaseException | None] = []
-
-        def processor(ids: Sequence[int]) -> list[int]:
-            g.works = True
-            if error:
-                raise error
-            return list(ids)
-
-        def torn_down(raised: BaseException | None) -> None:
-            if g.pop("works", False):
-                told.append(raised)
-                raise OSError("the session is gone")
-
-        host = serve(processor, interval=0, backoff=0)
-        host.app.teardown_appcontext(torn_down)
-        ingestion = host.submit([1])
-        eventually(lambda: told and host.store.stats().running == 0)
-        assert (host.store.stats().hold_until is None) == (status is not Status.TRIGGERED)
-        eventually(lambda: host.ingestion.get(ingestion.id).status is status)
-        assert told == [error]
-        assert host.error(ingestion.id) == kept
-        assert "the teardown of the app's context after batch" in caplog.text
-        assert "the session is gone" in caplog.text
-
     def test_an_instance_has_one(self, serve: Serve) -> None:
         host = serve(lambda ids: list(ids))
         with pytest.raises(ConfigError, match="'ingest' already has the processor"):
@@ -184,6 +145,38 @@ class TestProcessor:
 
         with pytest.raises(ConfigError, match="async"):
             IngestionAPI().processor(fetch)  # type: ignore[type-var]
+
+    @pytest.mark.parametrize("teardown", [RuntimeError("of the host"), SystemExit("of the host")], ids=repr)
+    def test_a_teardown_that_raises_undoes_no_call(
+        self, serve: Serve, teardown: BaseException, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        calls: list[Sequence[int]] = []
+        raised: list[Exception] = []
+
+        def processor(ids: Sequence[int]) -> Sequence[int]:
+            calls.append(ids)
+            if raised:
+                raise raised.pop()
+            return ids
+
+        host = serve(processor, interval=0, backoff=0, max_attempts=2)
+        told: list[BaseException | None] = []
+
+        @host.app.teardown_appcontext
+        def tear_down(error: BaseException | None) -> None:
+            if threading.current_thread().name == "ingest-batch":
+                told.append(error)
+                raise teardown
+
+        ingestion = host.finished(host.submit([1]).id)
+        assert (list(host.ingestion.results(ingestion.id)), calls) == ([(1, "1")], [[1]])
+        assert "a teardown of the app's context raised after batch" in caplog.text
+        for error in (HoldQueue(0), PermanentError("never"), OSError("not now")):
+            raised.append(error)
+            ingestion = host.finished(host.submit([2]).id)
+            assert error in told, "a teardown is told of what the processor raised"
+        assert host.heard.all("failed")[0]["error"] == ("PermanentError", "never")
+        assert (host.heard.all("held")[0]["seconds"], host.heard.all("retried")[0]["error"].message) == (0, "not now")
 
 
 class TestSeveral:
@@ -312,13 +305,6 @@ class TestRoutes:
         page = " ".join((ROOT / "docs" / "embedding.md").read_text().split())
         assert ", ".join(f"`{path}`" for path in taken[:-1]) + f" and `{taken[-1]}`" in page
 
-    @pytest.mark.parametrize("prefix", ["ingestion", "ingestion/", "/<tenant>/queue"])
-    def test_a_prefix_is_a_path_without_variables(self, prefix: str) -> None:
-        app = make_app(TESTING=True)
-        with pytest.raises(ConfigError, match=f"url_prefix must be a path without variables.*not '{prefix}'"):
-            IngestionAPI(app, url_prefix=prefix)
-        IngestionAPI(app, url_prefix="/ingestion")
-
 
 class TestSignals:
     def test_each_with_its_keywords(self, serve: Serve) -> None:
@@ -379,11 +365,7 @@ class TestSignals:
             eventually(lambda: seen)
         assert seen == [(host.app, host.app)]
 
-    @pytest.mark.parametrize(
-        "error",
-        [ValueError("a bad ear"), SystemExit("a bad ear"), CancelledError("a bad ear")],
-        ids=["error", "exit", "cancelled"],
-    )
+    @pytest.mark.parametrize("error", [ValueError("a bad ear"), SystemExit("a bad ear"), CancelledError()], ids=repr)
     def test_a_receiver_that_raises_harms_nothing(
         self, serve: Serve, error: BaseException, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -399,7 +381,7 @@ class TestSignals:
         host = serve(processor, interval=0, concurrency=1, backoff=0)
         for signal in SIGNALS.values():
             signal.connect(receiver, sender=host.app)
-        after = Heard(host.app)
+        second = Heard(host.app)
         with pytest.raises(InvalidRequest):
             host.submit([])
         ingestion = host.finished(host.submit([1, 2, 3, 4]).id)
@@ -408,22 +390,23 @@ class TestSignals:
         cancelled = host.submit([9])
         assert host.ingestion.cancel(cancelled.id).status == Status.CANCELLED
         assert host.service.worker.state == "running"
-        for signal in SIGNALS.values():
+        for word, signal in SIGNALS.items():
             assert f"a receiver of {signal.name} raised" in caplog.text
-        eventually(lambda: {word for word, _ in after.events} == set(SIGNALS), "each other receiver is called")
+            assert second.all(word), "the others are told"
 
+    def test_an_interrupt_is_the_callers_once_all_are_told(self, serve: Serve) -> None:
+        def receiver(_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
 
-def test_an_interrupt_goes_on_once_all_were_told_and_the_worker_was_woken(serve: Serve) -> None:
-    def receiver(_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    host = serve(lambda ids: list(ids), interval=0)
-    with ingestion_accepted.connected_to(receiver, sender=host.app):
-        after = Heard(host.app)
+        host = serve(interval=0)
+        first = host.submit([1])
+        host.finished(first.id)
+        ingestion_accepted.connect(receiver, sender=host.app)
+        second = Heard(host.app)
         with pytest.raises(KeyboardInterrupt):
-            host.submit([1])
-    (told,) = after.all("accepted")
-    host.finished(told["ingestion"].id)
+            host.submit([2])
+        (accepted,) = second.all("accepted")
+        assert host.finished(accepted["ingestion"].id).status == Status.COMPLETED
 
 
 def test_an_ingestion_is_moved_by_the_name_of_a_priority(serve: Callable[..., Host]) -> None:
@@ -448,21 +431,91 @@ def test_a_priority_and_a_caller_are_paused_by_name(serve: Callable[..., Host]) 
         host.ingestion.pause(owner="a\n")
 
 
-@pytest.mark.parametrize("owner", [5, b"ann", "a\n", "\ud800", "x" * 256])
+@pytest.mark.parametrize("owner", ["", 5, b"ann", "a\n", "\ud800", "x" * 256])
 def test_a_caller_has_a_printable_name(serve: Callable[..., Host], owner: Any) -> None:
     host = serve(None, fair=True)
     with pytest.raises(InvalidRequest, match="owner must be printable text of 1 to 255 characters"):
         host.submit([1], owner=owner)
-    for name in ("x" * 255, "Zoë", "", None):
+    for name in ("x" * 255, "Zoë", None):
         assert host.submit([1], owner=name).owner == name
 
 
-@pytest.mark.parametrize("ids", ["SKU-1", b"SKU-1"])
-def test_a_text_is_no_list_of_ids(serve: Callable[..., Host], ids: Any) -> None:
+@pytest.mark.parametrize("key", ["", 5, True, b"k", ("k",), [5], "a\0", "\ud800", "x" * 256])
+def test_a_key_is_printable_text(serve: Callable[..., Host], key: Any) -> None:
+    host = serve(None)
+    with pytest.raises(InvalidRequest, match="The idempotency key must be printable text of 1 to 255 characters"):
+        host.submit([1], key=key)
+    for name in ("x" * 255, "Zürich 2026"):
+        assert host.submit([1], key=name).id == host.submit([1], key=name).id
+
+
+@pytest.mark.parametrize("ids", ["SKU-1", b"SKU-1", 5, None, len])
+def test_what_is_no_list_of_ids_is_refused(serve: Callable[..., Host], ids: Any) -> None:
     host = serve(None, id_type="string")
     with pytest.raises(InvalidRequest, match="ids must be an array of strings, not"):
         host.ingestion.submit(ids, "HIGH")
+    with pytest.raises(InvalidRequest, match="ids must be an array of strings, not"):
+        host.ingestion.quote(ids)
     assert host.ingestion.submit(iter(["SKU-1"]), "HIGH").id_count == 1
+
+
+@pytest.mark.parametrize("prefix", ["ingestion", "<tenant>", "/<tenant>/q", "q/"])
+def test_a_prefix_that_cannot_be_one_is_named(prefix: str) -> None:
+    with pytest.raises(
+        ConfigError, match=f"url_prefix must start with a slash and have no variable part, not '{prefix}'"
+    ):
+        IngestionAPI(make_app(TESTING=True), url_prefix=prefix)
+
+
+def test_an_ingestion_may_be_named_by_a_uuid(serve: Callable[..., Host], tmp_path: Path) -> None:
+    for store in ("memory://", f"sqlite:///{tmp_path}/queue.db"):
+        host = serve(None, store=store)
+        host.ingestion.pause()
+        made = host.submit([1])
+        named: Any = UUID(made.id)
+        assert host.ingestion.get(named).id == host.ingestion.move(named, "LOW").id == made.id
+        assert host.ingestion.cancel(named).status == Status.CANCELLED
+        for ask in (host.ingestion.get, host.ingestion.redrive, host.ingestion.redrive_callback):
+            with pytest.raises(UnknownIngestion):
+                ask(uuid4())  # type: ignore[operator]
+
+
+def test_what_an_ingestion_can_expect_is_told(serve: Callable[..., Host]) -> None:
+    host = serve(autostart=False, interval=60)
+    now = host.clock.now()
+    quote = host.ingestion.quote(iter([1, 2, 3, 4]))
+    assert {priority: (one.start, one.completion) for priority, one in quote.items()} == dict.fromkeys(
+        Priority, (now, now + 60)
+    )
+    made = host.submit([1, 2, 3, 4], "LOW")
+    ingestion, estimate = host.ingestion.status(made.id)
+    assert ingestion == made
+    assert estimate is not None
+    assert (estimate.batches_ahead, estimate.start, estimate.completion) == (0, now, now + 60)
+    host.ingestion.cancel(made.id)
+    assert host.ingestion.status(made.id)[1] is None
+    with pytest.raises(UnknownIngestion):
+        host.ingestion.status("nobody")
+
+
+def test_the_rate_is_changed_and_reset(serve: Callable[..., Host]) -> None:
+    host = serve(None, interval=5, limits="10/min", rate_most=10)
+
+    def rate() -> tuple[float, list[str]]:
+        now = host.client.get("/queue").json["rate"]
+        return now["interval"], now["limits"]
+
+    host.ingestion.change_rate("boss", interval=1, limits={"10/min": "20/min"})
+    assert rate() == (1, ["20/min"])
+    assert host.store.audits(1)[0].by == "boss"
+    host.ingestion.change_rate(interval=2)
+    assert rate() == (2, ["10/min"]), "what is not given is as configured"
+    with pytest.raises(InvalidRequest, match=r"interval must be from 0\.5 to 5000 seconds"):
+        host.ingestion.change_rate(interval=0.1)
+    with pytest.raises(InvalidRequest, match="Say what to change: give at least one of interval, burst, limits"):
+        host.ingestion.change_rate()
+    host.ingestion.reset_rate()
+    assert rate() == (5, ["10/min"])
 
 
 def test_no_thread_is_left_behind_by_a_stop(serve: Serve) -> None:

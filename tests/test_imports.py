@@ -18,9 +18,9 @@ APP = ROOT / "app"
 DRAWING = (ROOT / "docs" / "architecture.md").read_text()
 
 LINE = """
-errors, interim, keys, limits, naming, queue, receivers, values <- config <- core <- daemon <- callbacks, outcomes,
-reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, lifecycle, wiring <-
-service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__, wsgi
+errors, interim, keys, limits, naming, queue, receivers, spelling, values <- config <- core <- daemon <- callbacks,
+outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, lifecycle,
+wiring <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__, wsgi
 """
 """A room, or a module beside the rooms, imports only from its left; those between two arrows know nothing of each
 other."""

@@ -17,6 +17,13 @@ import pytest
 from flask import Flask
 from flask_ingestion import IngestionAPI
 
+class Clock:
+    def now(self):
+        return 0.0
+
+    def wait(self, event, seconds):
+        return event.wait(seconds)
+
 def fetch(ids):
     raise AssertionError("the real upstream was called")
 
@@ -63,6 +70,30 @@ def test_what_an_instance_submits_to_another_runs_too(app, ingestion_clock, inge
     assert ingestion_clock.run_until_idle() == 2
     assert [(call.ids, call.queue) for call in ingestion_upstream.calls] == [([1, 2], "partner"), ([1, 2], "ingest")]
 
+def test_within_a_minute_too_whichever_is_the_first(app, ingestion_clock, ingestion_upstream):
+    for root, other in (("", "/partner"), ("/partner", "")):
+        ingestion_clock.advance(600)
+        before = ingestion_clock.elapsed
+        ingestion_upstream.then(lambda ids: submit(app, [9], root=other))
+        submit(app, [1], root=root)
+        assert ingestion_clock.run_until_idle(seconds=59) == 2
+        assert [call.ids for call in ingestion_upstream.calls[-2:]] == [[1], [9]]
+        assert {call.after for call in ingestion_upstream.calls[-2:]} == {before}
+        assert ingestion_clock.elapsed == before + 59
+
+def test_what_starts_after_the_end_waits(app, ingestion_clock, ingestion_upstream):
+    ingestion_clock.advance(600)
+    ingestion_upstream.then(lambda ids: ingestion_clock.advance(100), None)
+    submit(app, [1, 2, 3, 4])
+    assert ingestion_clock.run_until_idle(seconds=60) == 1
+    assert ingestion_clock.run_until_idle() == 1
+
+def test_the_class_of_an_error_is_raised_too(app, ingestion_clock, ingestion_upstream):
+    ingestion_upstream.then(RuntimeError)
+    submit(app, [1])
+    assert ingestion_clock.run_until_idle() == 2
+    assert [call.attempt for call in ingestion_upstream.calls] == [1, 2]
+
 def test_answers(app, ingestion_clock, ingestion_upstream):
     ingestion_clock.advance(600)
     ingestion_upstream.then(OSError("not now"), ["one"], lambda ids: {one: "two" for one in ids}, PermanentError("no"))
@@ -87,7 +118,7 @@ def pytest_says(folder: Path, app: str, tests: str) -> str:
 
 @pytest.mark.parametrize("scope", ["", 'scope="session"'], ids=["one a test", "one for all"])
 def test_a_host_asserts_when_its_upstream_is_called(tmp_path: Path, scope: str) -> None:
-    assert "4 passed" in pytest_says(tmp_path, APP.replace("{scope}", scope), TESTS)
+    assert "7 passed" in pytest_says(tmp_path, APP.replace("{scope}", scope), TESTS)
 
 
 def test_as_in_the_documentation(tmp_path: Path) -> None:
@@ -108,8 +139,12 @@ def test_pytest_finds_it_once_the_package_is_installed() -> None:
         ("", "needs a fixture named app, which returns your Flask app"),
         (APP.replace("IngestionAPI(app", "dict(app=app"), "has no ingestion; call init_app before"),
         (APP.replace("TESTING=True", "INGEST_AUTOSTART=False"), "Set TESTING of the fixture app"),
+        (
+            APP.replace("IngestionAPI(app)", "IngestionAPI()\n    ingestion.init_app(app, clock=Clock())"),
+            "'ingest' has a clock of its own, which ingestion_clock cannot advance",
+        ),
     ],
-    ids=["no app", "no instance", "no test"],
+    ids=["no app", "no instance", "no test", "another clock"],
 )
 def test_what_is_missing_is_said(tmp_path: Path, app: str, says: str) -> None:
     app = app.replace("{scope}", "").replace("ingestion.processor(fetch)", "")

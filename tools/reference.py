@@ -37,9 +37,10 @@ FROM, TO = "<!-- rows: tools/reference.py takes them from benchmarks/RESULTS.md 
 SETTINGS = """# Settings
 
 Each is a key in `app.config` under the instance's prefix, such as `INGEST_INTERVAL`; an instance named `partner` reads
-`PARTNER_INTERVAL`. The standalone service takes them from the environment too. With an invalid value the service does
-not start, and the error names the key. [Running it](../operations.md#settings-that-matter) says which to decide on
-first.
+`PARTNER_INTERVAL`. The standalone service takes them from the environment too. With an invalid value, or a letter of a
+key wrong, the service does not start, and the error names the key. A key with the prefix that is like no setting may be
+for something else: it is named in the log at the start. [Running it](../operations.md#settings-that-matter) says which
+settings to decide on first.
 """
 
 COMMANDS = """# Command line

@@ -11,7 +11,7 @@ from .awaiting import Awaiting
 from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
 from .filters import of_listing
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
-from .submission import Submission
+from .submission import Moment, Submission
 
 
 class AsyncClient(Awaiting):
@@ -27,13 +27,13 @@ class AsyncClient(Awaiting):
         priority: Priority | str,
         *,
         idempotency_key: str | None = None,
-        deadline: str | float | None = None,
+        deadline: Moment | None = None,
         callback: str | None = None,
         fresh: float | None = None,
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
+        `deadline` is a time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
         instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every attempt carries
         `idempotency_key`, or a random one.
         """
@@ -116,8 +116,8 @@ class AsyncClient(Awaiting):
         status: Status | str | None = None,
         priority: Priority | str | None = None,
         failed: bool = False,
-        since: str | float | None = None,
-        until: str | float | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         page: int = 100,
     ) -> AsyncGenerator[Ingestion, None]:
         """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches.
@@ -218,7 +218,7 @@ class AsyncClient(Awaiting):
         return await self._run(self._verbs.redrive_callback(ingestion_id))
 
     async def quote(
-        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: Moment | None = None
     ) -> Quote:
         """Returns when these ids would start and end at each priority; nothing is queued or refused for a deadline."""
         return await self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
@@ -31,6 +32,12 @@ class Base(ABC):
     ) -> None:
         self._clock = clock or SystemClock()
         address = Address(url, key)
+        if not _is_number(timeout) or not 0 < timeout <= threading.TIMEOUT_MAX:
+            raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}.")
+        if not _is_number(patience) or not patience >= 0:
+            raise ValueError(f"patience must be a number of seconds from 0, not {patience!r}.")
+        if retries is not None and (type(retries) is not int or retries < 0):
+            raise ValueError(f"retries must be a whole number from 0, or None for no bound, not {retries!r}.")
         self._verbs = Verbs(
             Calls(address, timeout=timeout, patience=patience, retries=retries, notice=notice, now=self._clock.now)
         )
@@ -46,7 +53,13 @@ class Base(ABC):
 
         Raises ValueError for a wrong value.
         """
+        url, key = os.environ.get("INGEST_URL") or _HERE, os.environ.get("INGEST_KEY") or None
         try:
-            return cls(os.environ.get("INGEST_URL") or _HERE, key=os.environ.get("INGEST_KEY") or None, **options)
+            Address(url, key)
         except ValueError as error:
             raise ValueError(f"INGEST_URL and INGEST_KEY name no service: {error}") from None
+        return cls(url, key=key, **options)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -10,7 +10,7 @@ from .blocking import Blocking
 from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
 from .filters import of_listing
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
-from .submission import Submission
+from .submission import Moment, Submission
 
 
 class Client(Blocking):
@@ -21,8 +21,9 @@ class Client(Blocking):
     failure, so that it outlasts a restart; so does each look of a wait, before its end. `retries` bounds the attempts
     after the first, too, where it is given. `notice` is called with each reason in words.
 
-    Every call may raise Unreachable or Refused. Documents are the dicts that the service sends, with their members as
-    typed attributes. Safe to share among threads.
+    Every call may raise Unreachable or Refused. A time is given as text by RFC 3339, or as a datetime with its offset.
+    Documents are the dicts that the service sends, with their members as typed attributes. Safe to share among threads.
+    Raises ValueError for an option that cannot be.
     """
 
     def submit(
@@ -31,13 +32,13 @@ class Client(Blocking):
         priority: Priority | str,
         *,
         idempotency_key: str | None = None,
-        deadline: str | float | None = None,
+        deadline: Moment | None = None,
         callback: str | None = None,
         fresh: float | None = None,
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
+        `deadline` is a time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
         instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every attempt carries
         `idempotency_key`, or a random one.
         """
@@ -117,8 +118,8 @@ class Client(Blocking):
         status: Status | str | None = None,
         priority: Priority | str | None = None,
         failed: bool = False,
-        since: str | float | None = None,
-        until: str | float | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
         page: int = 100,
     ) -> Iterator[Ingestion]:
         """Yields ingestions, newest first, `page` at a time on demand; with `failed`, those with failed batches.
@@ -214,7 +215,7 @@ class Client(Blocking):
         return self._run(self._verbs.redrive_callback(ingestion_id))
 
     def quote(
-        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: str | float | None = None
+        self, ids: Iterable[Id], priority: Priority | str = Priority.HIGH, *, deadline: Moment | None = None
     ) -> Quote:
         """Returns when these ids would start and end at each priority; nothing is queued or refused for a deadline."""
         return self._run(self._verbs.quote(Submission.of(ids, priority, deadline=deadline)))

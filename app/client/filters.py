@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..core import Priority, Status
-from .submission import name_of
+from .submission import Moment, as_sent, name_of
 
 
 def of_listing(
@@ -16,16 +16,16 @@ def of_listing(
     priority: Priority | str | None,
     *,
     failed: bool,
-    since: str | float | None,
-    until: str | float | None,
+    since: Moment | None,
+    until: Moment | None,
 ) -> dict[str, Any]:
     """Returns a filter of ingestions as members of a query."""
     return {
         "status": status and Status(status).value,
         "priority": priority and name_of(priority),
         "failed": "true" if failed else None,
-        "since": since,
-        "until": until,
+        "since": as_sent(since),
+        "until": as_sent(until),
     }
 
 
@@ -34,22 +34,22 @@ def of_failures(
     group: str | None = None,
     priority: Priority | str | None = None,
     owner: str | None = None,
-    since: str | float | None = None,
-    until: str | float | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
 ) -> dict[str, Any]:
     """Returns a filter of failures as members of a query."""
     return {
         "group": group,
         "priority": priority and name_of(priority),
         "owner": owner,
-        "since": since,
-        "until": until,
+        "since": as_sent(since),
+        "until": as_sent(until),
     }
 
 
 def sweep_request(where: Mapping[str, Any], key: str | None) -> tuple[bytes, dict[str, str]]:
     """Returns body and headers of a redrive or cancel of all that match; under a random key, unless one is given."""
-    given = {name: value for name, value in where.items() if value is not None}
+    given = {name: as_sent(value) for name, value in where.items() if value is not None}
     if isinstance(priority := given.get("priority"), Priority):
         given["priority"] = priority.name
     return json.dumps(given).encode(), {"Idempotency-Key": f'"{uuid4() if key is None else key}"'}

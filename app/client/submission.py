@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, Self, TypeAlias
 from uuid import uuid4
 
 from ..core import Id, Priority
+
+Moment: TypeAlias = str | float | datetime
+"""A time, as text by RFC 3339 or as a datetime with its offset; or seconds from now, ago where it is past."""
 
 
 @dataclass(frozen=True)
 class Submission:
     """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
 
-    `deadline` is an RFC 3339 time or seconds from now, `callback` a URL that is told of the end, `fresh` seconds that
-    count instead of the service's FRESH. Raises ValueError for an idempotency key that no header can carry, and for
-    a text in place of a list of ids.
+    `deadline` is a time, by RFC 3339 or as a datetime with its offset, or seconds from now, `callback` a URL that is
+    told of the end, `fresh` seconds that count instead of the service's FRESH. Raises ValueError for an idempotency key
+    that no header can carry, and for a text in place of a list of ids.
     """
 
     ids: Iterable[Id]
     priority: Priority | str
     idempotency_key: str = field(default_factory=lambda: str(uuid4()))
-    deadline: str | float | None = None
+    deadline: Moment | None = None
     callback: str | None = None
     fresh: float | None = None
 
@@ -49,9 +53,13 @@ class Submission:
     @property
     def body(self) -> bytes:
         members: dict[str, Any] = {"ids": self.ids, "priority": name_of(self.priority)}
-        more = {"deadline": self.deadline, "callback": self.callback, "fresh": self.fresh}
+        more = {"deadline": as_sent(self.deadline), "callback": self.callback, "fresh": self.fresh}
         members |= {name: value for name, value in more.items() if value is not None}
         return json.dumps(members, separators=(",", ":")).encode()
+
+
+def as_sent(moment: Moment | None) -> str | float | None:
+    return moment.isoformat() if isinstance(moment, datetime) else moment
 
 
 def name_of(priority: Priority | str) -> str:

@@ -42,6 +42,8 @@ class Waits:
         self, ingestion_ids: Iterable[str], progress: Callable[[Sequence[Ingestion]], object] | None
     ) -> Steps[tuple[Ingestion, ...]]:
         """Polls all of them through the listing, as seldom as the service advises for the last of them."""
+        if isinstance(ingestion_ids, str | bytes):
+            raise ValueError(f"ingestion_ids are a list, not {ingestion_ids!r:.60}: put a single id into a list.")
         asked = tuple(ingestion_ids)
         limit = max(_PAGE_MIN, min(2 * len(asked), _PAGE_MAX))
         known: dict[str, Ingestion] = {}

@@ -7,6 +7,6 @@ _LONGEST = 255
 
 def owner_fault(owner: object) -> str | None:
     """Returns what keeps something from being a caller's name, as the rest of a sentence; None if nothing does."""
-    if isinstance(owner, str) and len(owner) <= _LONGEST and owner.isprintable():
+    if isinstance(owner, str) and 0 < len(owner) <= _LONGEST and owner.isprintable():
         return None
     return f"must be printable text of 1 to {_LONGEST} characters."

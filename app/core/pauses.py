@@ -56,7 +56,7 @@ def check_pauses(priority: Priority | str | None, owner: str | None) -> Pauses:
         priorities = frozenset({Priority[priority]})
     elif priority is not None:
         faults.append(Fault("query priority", f"priority must be one of {', '.join(Priority.__members__)}."))
-    if owner is not None and (fault := owner_fault(owner or None)):
+    if owner is not None and (fault := owner_fault(owner)):
         faults.append(Fault("query owner", f"owner {fault}"))
     elif owner is not None:
         owners = frozenset({owner})

@@ -167,7 +167,7 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     dry_run = body.get("dry_run", False)
     if not isinstance(dry_run, bool):
         faults.append(Fault("#/dry_run", "dry_run must be true or false."))
-    if fault := owner_fault(given.get("owner", "")):
+    if "owner" in given and (fault := owner_fault(given["owner"])):
         faults.append(Fault("#/owner", f"owner {fault}"))
     if not isinstance(given.get("group", ""), str):
         faults.append(Fault("#/group", "group must be a string."))

@@ -6,6 +6,7 @@ from collections import deque
 
 from ..core import FAILED
 from ..errors import KeyReused, UnknownIngestion
+from ..store import Submission
 from .catalog import Catalog
 from .hashes import Hashes
 from .record import Record
@@ -34,7 +35,7 @@ class Registry:
     def get(self, ingestion_id: str, now: float) -> Record:
         """Returns the record with this id. Raises UnknownIngestion."""
         self.forget(now)
-        record = self._by_id.get(ingestion_id)
+        record = self._by_id.get(str(ingestion_id))  # a UUID, too
         if record is None:
             raise UnknownIngestion(ingestion_id)
         return record
@@ -47,14 +48,16 @@ class Registry:
         record.key = (owner, key)
         self._by_key[owner, key] = fingerprint, record
 
-    def with_key(self, owner: str | None, key: str, fingerprint: str) -> Record | None:
-        """Returns what was accepted under this key before. Raises KeyReused if that was a different request."""
-        known = self._by_key.get((owner, key))
+    def with_key(self, submission: Submission) -> Record | None:
+        """Returns what was accepted under its key before. Raises KeyReused if that was a different request."""
+        owner, key = submission.owner, submission.key
+        known = None if key is None else self._by_key.get((owner, key))
         if known is None:
             return None
-        if known[0] != fingerprint:
+        fingerprint, record = known
+        if not submission.repeats(fingerprint):
             raise KeyReused(key)
-        return known[1]
+        return record
 
     def end(self, record: Record, now: float) -> None:
         """Record that the ingestion ended."""

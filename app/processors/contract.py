@@ -21,10 +21,13 @@ class Failed:
     reason: str
 
 
-JSON: TypeAlias = Mapping[str, "JSON"] | Sequence["JSON"] | str | int | float | bool | None
-"""What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None."""
+JSON: TypeAlias = Mapping[str, object] | Sequence["JSON"] | str | int | float | bool | None
+"""What `json.dumps` writes without help: dicts, lists, tuples, text, finite numbers, booleans, None.
 
-Processor: TypeAlias = Callable[[Sequence[Any]], Mapping[Any, JSON | Failed] | Sequence[JSON | Failed] | None]
+A TypedDict is a mapping to `object` alone, so what is in a mapping is not known to a type checker.
+"""
+
+Processor: TypeAlias = Callable[[list[Any]], Mapping[Any, JSON | Failed] | Sequence[JSON | Failed] | None]
 """Takes the ids of one batch, or with FILL of several, integers or strings, in a list of its own; returns the data of
 each: keyed by id, in the order of that list, or none at all. With Failed in place of an id's data, the batch fails, and
 the data of its other ids is kept.
@@ -41,7 +44,7 @@ def simulate(ids: Sequence[Id]) -> dict[Id, JSON]:
 
 
 def checked(processor: Any, source: str) -> Processor:
-    """Returns `processor` if it can be called and does its work before it returns.
+    """Returns `processor` if it can be called, does its work before it returns, and may return data.
 
     Raises ConfigError that starts with `source`, the place where it was named.
     """
@@ -50,6 +53,10 @@ def checked(processor: Any, source: str) -> Processor:
     for function in (processor, type(processor).__call__):
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             raise ConfigError(f"{source} is async; it must be a plain function that returns when the work is done.")
+        if inspect.isgeneratorfunction(function):
+            raise ConfigError(f"{source} is a generator function; it must return the data, not yield it.")
+    if isinstance(processor, type) and not issubclass(processor, Mapping | Sequence):
+        raise ConfigError(f"{source} is the class {processor.__name__}; it must be an instance of it, or a function.")
     return cast(Processor, processor)
 
 

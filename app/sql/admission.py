@@ -133,6 +133,6 @@ def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) ->
     if row.finished_at is not None and row.finished_at <= forgotten:
         turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None
-    if fingerprint != submission.fingerprint:
+    if not submission.repeats(fingerprint):
         raise KeyReused(submission.key)
     return row.snapshot()

@@ -140,7 +140,7 @@ class Instance:
         return View(connection, *told, self.shelf)
 
     def _find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        found = connection.execute(_FIND[self._tell], {"name": self._name, "id": ingestion_id}).first()
+        found = connection.execute(_FIND[self._tell], {"name": self._name, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         count = len(INGESTION_COLUMNS)
@@ -149,7 +149,7 @@ class Instance:
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
         """Returns an ingestion, in a snapshot that already has the queue's row. Raises UnknownIngestion."""
-        found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": ingestion_id}).first()
+        found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         return self._remembered(IngestionRow(*found), view.now)

@@ -13,6 +13,7 @@ from werkzeug.urls import iri_to_uri
 
 from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, owner_fault, past_moment, shown
 from ..errors import Fault, InvalidRequest
+from ..idempotency import key_fault
 from ..values import INT64_MAX
 
 M = TypeVar("M")
@@ -133,7 +134,7 @@ def idempotency_key() -> str | None:
     if header is None:
         return None
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
-    if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii():
+    if key_fault(key) or not key.isascii():
         detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
         raise InvalidRequest([Fault("header Idempotency-Key", detail)])
     return key

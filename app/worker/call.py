@@ -41,30 +41,35 @@ def call(
 ) -> Returned | Raised | Held:
     """Call the processor for the batches of a call, in the app's context; nothing that it raises gets out.
 
-    `by_id` says that an id that comes twice is asked once, as it is where several batches share the call.
+    `by_id` says that an id that comes twice is asked once, as it is where several batches share the call. What a
+    teardown of the host raises after the call is logged, and changes nothing of what came of it.
     """
     if logger.isEnabledFor(logging.INFO):
         for batch in batches:
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
     parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
-    result: Returned | Raised | Held | None = None
+    came: Returned | BaseException | None = None
     try:
         for batch in batches:
             emitter.emit(signals.batch_started, batch=batch)
         with emitter.app.app_context():
             try:
-                result = _answered(process, parts, by_id=by_id)
+                came = _answered(process, parts, by_id=by_id)
             except BaseException as error:
-                result = Held(error) if isinstance(error, HoldQueue) else Raised(error)
-                raise  # what is torn down with the context is told of it
+                came = error
+                raise  # the host's teardowns are told of it
     except BaseException as error:
-        if result is None:
-            result = Raised(error)
-        elif error not in result:
-            logger.exception("the teardown of the app's context after %s raised", named(batches[0]))
-    if isinstance(result, Raised):
-        _tell(batches, result.error)
-    return result
+        if came is None or not isinstance(error, Exception | SystemExit):
+            came = error
+        elif error is not came:
+            logger.exception("a teardown of the app's context raised after %s", named(batches[0]))
+    if isinstance(came, HoldQueue):
+        return Held(came)
+    if isinstance(came, BaseException):
+        _log(came, batches)
+        return Raised(came)
+    assert came is not None, "it returned or raised"
+    return came
 
 
 def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Returned:
@@ -75,14 +80,13 @@ def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool)
     return Returned(own, others)
 
 
-def _tell(batches: Sequence[Batch], error: BaseException) -> None:
-    """Log why an attempt at each batch failed, with one traceback."""
+def _log(error: BaseException, batches: Sequence[Batch]) -> None:
     for batch in batches:
         logger.warning(
             "attempt %d at %s failed: %s",
             batch.attempt,
             named(batch),
             BatchError.of(error).message,
-            exc_info=error if batch is batches[0] and not isinstance(error, IngestError) else None,
+            exc_info=error if batch is batches[0] and not isinstance(error, IngestError) else False,
             extra=fields(batch),
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from ..config import Settings
 from ..core import SystemClock, Wait
 from ..signals import Emitter
@@ -30,7 +28,6 @@ class Drain:
         process: Process,
         emitter: Emitter,
     ) -> None:
-        emitter = emitter.for_test()
         crew = Crew(name, 1, group=False, on_idle=lambda: None)
         crew.close()  # so that no attempt claims the batch after its own
         self._store = store
@@ -38,18 +35,17 @@ class Drain:
         self._clock = clock
         self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name))
 
-    def run(self, *, raises: bool, seconds: float | None) -> int:
-        """Run what waits until nothing does, or what starts within so many seconds; returns how many attempts ran.
+    def run(self, *, raises: bool, end: float) -> int:
+        """Run what waits and starts up to `end`, in epoch seconds; returns how many attempts ran.
 
-        Batches that share a call have an attempt each.
+        Batches that share a call have an attempt each. Time stays at the latest start.
 
         With `raises`, what a processor raised is raised once the store knows of it. A KeyboardInterrupt, or the end
         that a test's framework calls for, always is. Raises RuntimeError where a processor does nothing but hold.
         """
-        until = math.inf if seconds is None else self._clock.now() + seconds
         count = holds = 0
         latest: tuple[str, int] | None = None
-        while True:
+        while self._clock.now() <= end:
             answer = self._store.claim(1)
             announce_served(self._store.served, self._emitter)
             if not isinstance(answer, Wait):
@@ -62,12 +58,10 @@ class Drain:
                 error = self._attempts.run_here(answer[0])
                 if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
                     raise error
-            elif self._will_end(answer) and self._clock.now() + (answer.seconds or 0.0) <= until:
+            elif self._will_end(answer) and self._clock.now() + (answer.seconds or 0.0) <= end:
                 self._clock.advance(answer.seconds or 0.0)
             else:
                 break
-        if seconds is not None:
-            self._clock.advance(max(0.0, until - self._clock.now()))
         return count
 
     def _will_end(self, wait: Wait) -> bool:

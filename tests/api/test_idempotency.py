@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,12 +12,14 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from app.core import Priority
 from app.errors import KeyInUse, KeyReused
+from app.store import Submission
 from tests.support.host import BOUND, Host
 from tests.support.queueing import claimed, finish
 from tests.support.troubled import TroubledStore
 
-BODY = {"ids": [1, 2, 3, 4], "priority": "HIGH"}
+BODY: dict[str, Any] = {"ids": [1, 2, 3, 4], "priority": "HIGH"}
 
 
 def ingest(host: Host, key: str, body: Any = BODY) -> TestResponse:
@@ -76,6 +80,42 @@ def test_the_spelling_of_the_json_does_not_matter(host: Host) -> None:
         for text in ('{"ids":[1,2],"priority":"LOW"}', ' {"priority": "L\\u004fW", "ids": [1, 2]}')
     }
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("100", "100.0"), ("100.0", "1e2"), ("1E2", "100"), ("0.5", "5e-1"), ("100", "100")]
+)
+def test_a_number_may_be_written_in_several_ways(host: Host, one: str, other: str) -> None:
+    headers = {"Idempotency-Key": "abc", "Content-Type": "application/json"}
+
+    def answer(number: str) -> TestResponse:
+        text = f'{{"ids":[1],"priority":"HIGH","deadline":{number}}}'
+        return host.client.post("/ingest", data=text, headers=headers)
+
+    assert answer(one).json == answer(other).json
+    assert count(host) == 1
+    assert [answer(number).status_code for number in ("101", "100.5", "null", '"100"')] == [422] * 4
+
+
+KEPT = {
+    "100": "9bada1558b85753d37cf629f544a3dfeef51d1a6b976141b2f305568c4df6ac7",
+    "100.0": "1058d5cece60256554359f1b0a059e2ba6121502479c9cf3d2ac31bd670c51e1",
+    "3600.5": "aa86bb40a09261555191a7a489206956940e47e688324871361578e9aec293c0",
+    '"2100-01-01T00:00:00Z"': "73b08250fc00e0dd994e148f676edcda71a43f16a94db5bd9eb000d511cfeb45",
+    "null": "87e6c8788f01962d19086d05f39bc1c1c30aab57ebb4d4dfcec7e9c97c05b7cf",
+}
+"""The fingerprint of BODY that 0.1.0 kept, for a deadline that was sent so."""
+
+
+@pytest.mark.parametrize("sent", KEPT)
+def test_what_an_older_version_accepted_is_recognised(sent: str, host: Host) -> None:
+    before = Submission(array("q", BODY["ids"]), Priority.HIGH, None, "abc", KEPT[sent])
+    kept, _ = host.store.add(before)
+    repeated = {**BODY, "deadline": json.loads(sent)}
+    assert ingest(host, "abc", repeated).json == {"ingestion_id": kept.id}
+    # What is accepted now, a process of 0.1.0 on the same store recognises.
+    host.ingestion.submit(**repeated, key="new")
+    assert host.store.add(before._replace(key="new"))[1] is False
 
 
 @pytest.mark.parametrize("key", ["", '""', "k" * 256, f'"{"k" * 256}"', "caf\u00e9", "a\tb", "\x7f"])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 
@@ -241,3 +244,54 @@ def test_every_other_verb_is_its_request(client: Make) -> None:
     assert server.requests[19].json == {"priority": "LOW"}
     assert server.requests[27].json == {"group": "g", "dry_run": True}
     assert server.requests[9].json == {"interval": 20, "limits": {"10/s": "5/s"}}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "right"),
+    [
+        ("timeout", value, "a number of seconds above 0")
+        for value in (None, 0, -1, "5", True, float("nan"), float("inf"))
+    ]
+    + [("patience", value, "a number of seconds from 0") for value in (None, -1, "5", True, math.nan)]
+    + [("retries", value, "a whole number from 0, or None for no bound") for value in (-1, 1.5, "5", True)],
+)
+def test_an_option_that_cannot_be_is_refused_by_name(
+    client: Make, option: str, value: Any, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for make in (client, lambda _, **more: Client.from_env(**more)):
+        with pytest.raises(ValueError, match=rf"^{option} must be {right}, not {value!r}\.$"):
+            make("http://localhost", **{option: value})
+    monkeypatch.setenv("INGEST_URL", "nowhere")
+    with pytest.raises(ValueError, match="INGEST_URL and INGEST_KEY name no service"):
+        Client.from_env(**{option: value})
+
+
+def test_options_at_their_bounds_are_taken(client: Make) -> None:
+    client("http://localhost", timeout=0.1, patience=0, retries=0)
+    client("http://localhost", timeout=3600, patience=math.inf, retries=None)
+
+
+def test_a_time_may_be_a_datetime(client: Make) -> None:
+    moment = datetime(2027, 1, 15, 8, tzinfo=timezone(timedelta(hours=1)))
+    told = "2027-01-15T08:00:00+01:00"
+    answers = (answer(200, {"ingestion_id": "abc"}), answer(200, EXAMPLES["quote"]), answer(200, page()))
+    swept = answer(200, {"ingestions": 0, "batches": 0})
+    groups = answer(200, {"groups": [], "next_cursor": None})
+    with scripted(*answers, swept, groups) as server:
+        one = client(server.url)
+        one.submit([1], "HIGH", deadline=moment)
+        one.quote([1], deadline=moment)
+        assert list(one.list(since=moment, until=moment)) == []
+        one.count_redrive(since=moment, until=moment)
+        assert list(one.failures(since=moment)) == []
+    submitted, quoted, listed, counted, failed = server.requests
+    assert json.loads(submitted.body)["deadline"] == json.loads(quoted.body)["deadline"] == told
+    assert listed.path.startswith(f"/ingestions?since={quote_plus(told)}&until={quote_plus(told)}&")
+    assert json.loads(counted.body) == {"since": told, "until": told, "dry_run": True}
+    assert failed.path.startswith(f"/failures?since={quote_plus(told)}&")
+
+
+@pytest.mark.parametrize("ids", ["abc", b"abc"])
+def test_a_text_is_no_list_of_ingestions(client: Make, ids: Any) -> None:
+    with pytest.raises(ValueError, match=r"ingestion_ids are a list, not b?'abc': put a single id into a list"):
+        client("http://localhost").wait_all(ids)

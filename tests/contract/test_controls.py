@@ -198,6 +198,17 @@ def test_a_key_makes_a_submission_idempotent_for_its_owner(store: Store) -> None
     assert len(store.ingestions()) == 3
 
 
+def test_a_request_in_another_spelling_is_the_same(store: Store) -> None:
+    first = submit(store, [1], key="k", fingerprint="a", alias="b")
+    for fingerprint, alias in (("a", "b"), ("b", "a"), ("a", None), ("c", "a")):
+        assert submit(store, [1], key="k", fingerprint=fingerprint, alias=alias).id == first.id
+    with pytest.raises(KeyReused):  # what is kept is the fingerprint of the first alone
+        submit(store, [1], key="k", fingerprint="b")
+    for alias in ("c", None):
+        with pytest.raises(KeyReused):
+            submit(store, [1], key="k", fingerprint="", alias=alias)
+
+
 def test_a_repeated_submission_is_not_new(store: Store) -> None:
     one = Submission(array("q", [1]), Priority.LOW, key="k", fingerprint="a")
     assert [store.add(one)[1] for _ in range(3)] == [True, False, False]

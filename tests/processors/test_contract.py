@@ -4,6 +4,7 @@ import json
 import sys
 from collections import ChainMap
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,27 @@ def test_an_async_processor_is_refused() -> None:
     for processor in (fetch, Fetch()):
         with pytest.raises(ConfigError, match="the processor is async"):
             checked(processor, "the processor")
+
+
+def test_one_that_could_never_return_data_is_refused() -> None:
+    def stream(ids: Any) -> Any:
+        yield from ids
+
+    class Streamed:
+        def __call__(self, ids: Any) -> Any:
+            yield from ids
+
+    class Fetch:
+        def __call__(self, ids: Any) -> Any:
+            return ids
+
+    for generator in (stream, Streamed(), partial(stream)):
+        with pytest.raises(ConfigError, match="the processor is a generator function; it must return the data"):
+            checked(generator, "the processor")
+    with pytest.raises(ConfigError, match="the processor is the class Fetch; it must be an instance of it"):
+        checked(Fetch, "the processor")
+    for fine in (Fetch(), list, dict):
+        assert checked(fine, "the processor") is fine
 
 
 @pytest.mark.parametrize("package", ["urllib3", "jmespath"])
