@@ -62,8 +62,10 @@ def sources() -> dict[str, str]:
 
 
 @cache
-def parsed(source: str) -> ast.Module:
-    return ast.parse(source)
+def statements(source: str) -> list[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """Every import statement, and whether it runs at once or in a function."""
+    tree = ast.parse(source)
+    return [(node, node in tree.body) for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
 def room_of(module: str) -> str:
@@ -75,18 +77,16 @@ def is_room(module: str, modules: Mapping[str, str]) -> bool:
 
 
 def imports(module: str, modules: Mapping[str, str]) -> Iterator[Import]:
-    """Every import statement of a module, whether it runs at once or in a function."""
-    tree = parsed(modules[module])
+    """What a module imports."""
     folder = [] if module == "__init__" else module.split(".")
     if not is_room(module, modules):
         folder = folder[:-1]
-    for node in ast.walk(tree):
-        at_once = node in tree.body
+    for node, at_once in statements(modules[module]):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name.partition(".")[0], False, at_once) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
+        elif not node.level:
             yield Import(str(node.module).partition(".")[0], False, at_once)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = folder[: len(folder) - node.level + 1] + (node.module or "").split(".")
             path = [part for part in base if part]
             named = {".".join([*path, alias.name]) for alias in node.names}
