@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -46,6 +47,11 @@ def group_of(item: pytest.Item) -> str | None:
             return group
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     return "postgres" if "postgresql" in parameters.values() else None
+
+
+def pytest_unconfigure() -> None:
+    # As the process ends, the queues that tests have left would say on the terminal what is lost with them.
+    logging.getLogger("flask_ingestion").addHandler(logging.NullHandler())
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist, in its processes, reads the groups
