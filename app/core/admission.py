@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from ..config import Settings
@@ -48,16 +49,21 @@ def admit(
     longest = settings.max_backlog_seconds
     # As if all that waits were due: a wait for a retry keeps nobody else waiting.
     if longest and (drained := timeline.start(timeline.waiting + count - 1) - timeline.now) > longest:
+        at_present = timeline.limiter.least_time(count)
         configured = limiter_of(settings.interval, settings.burst, settings.limits)
-        if (alone := configured.least_time(count)) > longest:
-            detail = f"ids alone takes at least {alone:.0f} s to drain, but the backlog may be {longest:g} s long."
+        if (at_best := min(at_present, configured.least_time(count))) > longest:
+            detail = f"ids alone takes at least {at_best:.0f} s to drain, but the backlog may be {longest:g} s long."
             raise InvalidRequest([Fault("#/ids", detail)])
         if timeline.paused:
             raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
-        if (alone := timeline.limiter.least_time(count)) > longest:
-            slow = f"at the present rate ids alone takes {alone:.0f} s, so it will fit once that is higher."
+        if at_present > longest:
+            slow = f"at the present rate ids alone takes {at_present:.0f} s, so it will fit once that is higher."
             raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
-        fits = timeline.last_start(count) - timeline.now - longest
+        fits = drained - longest
+        ready = timeline.waiting - timeline.aside.due_by(math.inf, None)
+        if not ready or timeline.start(ready - 1) - timeline.now < fits:
+            # What is ready will not last until then; a retry that is to come may have to start first.
+            fits = timeline.last_start(count) - timeline.now - longest
         raise BacklogFull(
             f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
             f"it will fit in {fits:.1f} s.",

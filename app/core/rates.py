@@ -44,18 +44,17 @@ class Rates(NamedTuple):
             interval = min(max(self.interval, least), most)
         if self.burst is not None:
             burst = min(self.burst, most_burst(settings))
-        limits = tuple(self._in_place_of(one, settings) for one in settings.limits)
+        limits = tuple(self._in_place_of(one, settings)._replace(name=one.name) for one in settings.limits)
         return dataclasses.replace(settings, interval=interval, burst=burst, limits=limits)
-
-    def _in_place_of(self, usual: AnyLimit, settings: Settings) -> AnyLimit:
-        text = self.limits.get(usual.name)
-        if text is None or _unfit(usual, text, settings):
-            return usual
-        return parse_limits(text)[0]._replace(name=usual.name)
 
     def written(self, settings: Settings) -> dict[str, str]:
         """Returns the limits in force as people write them, each by its configured name."""
-        return {one.name: self.limits.get(one.name, one.name) for one in settings.limits}
+        return {one.name: self._in_place_of(one, settings).name for one in settings.limits}
+
+    def _in_place_of(self, usual: AnyLimit, settings: Settings) -> AnyLimit:
+        changed = self.limits.get(usual.name)
+        found = usual if changed is None else _replacement(usual, changed, settings)
+        return usual if isinstance(found, str) else found
 
     def steady_interval(self, settings: Settings, pace: float) -> float:
         """Returns the seconds from start to start in the long run, 0 for no limit; `pace` is that of refusals."""
@@ -122,15 +121,17 @@ def _limits(value: Any, settings: Settings, faults: list[Fault]) -> dict[str, st
         if name not in known:
             names = f"those are {', '.join(known)}" if known else "there are none"
             faults.append(Fault("#/limits", f"{str(name)[:60]!r} is none of the configured limits; {names}."))
-        elif fault := _unfit(known[name], text, settings):
-            faults.append(Fault("#/limits", f"{name} cannot be {str(text)[:60]!r}: {fault}."))
+            continue
+        new = _replacement(known[name], text, settings)
+        if isinstance(new, str):
+            faults.append(Fault("#/limits", f"{name} cannot be {str(text)[:60]!r}: {new}."))
         else:
-            found[name] = parse_limits(text)[0].name
+            found[name] = new.name
     return found
 
 
-def _unfit(usual: AnyLimit, text: Any, settings: Settings) -> str | None:
-    """Returns why a limit cannot stand in the place of a configured one, None if it can."""
+def _replacement(usual: AnyLimit, text: Any, settings: Settings) -> AnyLimit | str:
+    """Returns the limit that stands in the place of a configured one, or why it cannot."""
     try:
         (new,) = parse_limits(text) if isinstance(text, str) else ()
     except ValueError:
@@ -140,7 +141,7 @@ def _unfit(usual: AnyLimit, text: Any, settings: Settings) -> str | None:
         return "its time must be the same"
     if not least <= new.most <= most:
         return f"it may allow {least:g} to {most:g}"
-    return None
+    return new
 
 
 def _when(limit: AnyLimit) -> tuple[object, ...]:
@@ -166,10 +167,9 @@ def carried_over(old: TokenBucket, before: Limit, after: Limit, new: TokenBucket
     one, a burst B and an interval I each, what starts in u seconds before the change and in v after it is at most
     D + u / I + T + v / I; the period is (most + 1 - B) * I.
     """
-    left, most = _left(old, now), max(before.most, after.most)
+    left = _left(old, now)
     taken = old.burst - left
-    left = min(most - before.most + left, most - after.most + new.burst - taken)
-    return _full_at(new, left, now)
+    return _full_at(new, min(left, max(before.most, after.most) - after.most + new.burst - taken), now)
 
 
 def _left(bucket: TokenBucket, now: float) -> float:

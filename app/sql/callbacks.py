@@ -15,10 +15,7 @@ from .instance import Instance, View
 from .journal import callbacks
 from .rows import IngestionRow
 from .schema import THIS, all_of
-from .turns import Turn, Turns
-
-_ROWS = 5000
-"""Callbacks deleted in one turn at most."""
+from .turns import ROWS, Turn, Turns
 
 _COLUMNS = [callbacks.c[name] for name in Callback._fields]
 _CHANGING = ("since", "at", "state", "attempts", "error")
@@ -43,7 +40,7 @@ _key = (callbacks.c.instance, callbacks.c.id)
 _OLD = (
     select(*_key)
     .where(_here, callbacks.c.state == bindparam("of_state"), callbacks.c.at <= bindparam("forgotten"))
-    .limit(_ROWS)
+    .limit(ROWS)
 )
 _FORGET = delete(callbacks).where(tuple_(*_key).in_(_OLD))
 

@@ -15,10 +15,7 @@ from .ends import settle
 from .parking import place
 from .rows import IngestionRow
 from .schema import IS_LIVE, NOT_IN_LINE, PARKED, READY, THIS, batches, ingestions
-from .turns import Turn
-
-MOST = 5000
-"""Batches redriven in one turn at most, so that nobody waits for it."""
+from .turns import ROWS, Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
 _that_wait = (*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
@@ -99,16 +96,27 @@ class Part(NamedTuple):
 
 
 def redrive(
-    turn: Turn, settings: Settings, row: IngestionRow, by: str | None, after: int = -1, *, audited: bool = True
+    turn: Turn,
+    settings: Settings,
+    row: IngestionRow,
+    by: str | None,
+    after: int = -1,
+    *,
+    most: int | None = None,
+    audited: bool = True,
 ) -> Part:
-    """Start some of the batches over that failed, those after a position. Raises Conflict, at the first of them."""
+    """Start over at most so many of the failed batches, ROWS if not given, those after a position.
+
+    Raises Conflict, but only with no position given.
+    """
+    most = most or ROWS
     if after < 0:
         check_redrive(row.failed, cancelled=row.cancelled)
         if audited:
             note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
     elif row.cancelled:
         return Part(row.snapshot())
-    values = {"this": turn.queue.instance, "of_order": row.order, "after": after, "most": MOST}
+    values = {"this": turn.queue.instance, "of_order": row.order, "after": after, "most": most}
     count, upto, partly, left = turn.connection.execute(_SOME_FAILED, values).one()
     if not count:
         return Part(row.snapshot())
@@ -124,13 +132,14 @@ def redrive(
         turn.connection.execute(_ENLIST, values | {"of_caller": row.caller})
     line = PARKED if row.parked else READY
     starts_over = {"upto": upto, "line": line, "now": turn.now, "of_rank": row.rank, "of_caller": row.caller}
+    turn.allow(count)
     turn.connection.execute(_REDRIVE, values | starts_over)
     turn.queue.lined += 0 if row.parked else count
     turn.queue.failed -= count
     turn.wait(row, count, ids)
     row.failed -= count
     turn.save([row])
-    return Part(row.snapshot(), count, upto if count == MOST else None)
+    return Part(row.snapshot(), count, upto if count == most else None)
 
 
 def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, by: str | None) -> Ingestion:

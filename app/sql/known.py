@@ -15,11 +15,8 @@ from ..core import RUNNING, Answer, Asker, Id, Known, Mark, forgotten_by
 from .database import Database
 from .rows import QueueRow
 from .schema import BY_AWAITED, IS_AWAITING, READY, THIS, all_of, answers, batches
-from .turns import Turn
+from .turns import ROWS, Turn
 from .wire import Values
-
-_ROWS = 5000
-"""Answers deleted in one turn at most."""
 
 _here = answers.c.instance == THIS
 _this_id = (_here, answers.c.scope == bindparam("of_scope"), answers.c.id == bindparam("of_id"))
@@ -98,7 +95,7 @@ _FORGOTTEN = (
         tuple_(*_last_use) <= tuple_(*[bindparam(column.name, type_=column.type) for column in _last_use]),
     )
     .order_by(answers.c.used_at)
-    .limit(_ROWS)
+    .limit(ROWS)
 )
 _FORGET = delete(answers).where(tuple_(*_key).in_(_FORGOTTEN))
 

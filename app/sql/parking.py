@@ -12,14 +12,11 @@ from ..core import Priority, Status
 from .answers import STARTS
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import ASIDE, IS_LIVE, IS_PARKED, IS_SOMEBODYS, NOT_IN_LINE, PARKED, THIS, batches, ingestions
-from .turns import Turn, Turns
+from .turns import ROWS, Turn, Turns
 from .wire import Values
 
 _MOST = 100
 """Ingestions parked or put back in one turn at most."""
-
-_ROWS = 5000
-"""So many of their batches written, the rest is for another turn."""
 
 _in_line = (ingestions.c.instance == THIS, ingestions.c.parked.is_(False))
 _OF_OWNER = (
@@ -148,7 +145,7 @@ def step(turn: Turn, settings: Settings, walk: Walk) -> Walk:
         if row.parked != pauses.cover(Priority(row.priority), row.owner):
             written += place(turn, row, parked=not row.parked)
             changed.append(row)
-        if written > _ROWS:
+        if written > ROWS:
             break
     turn.save(changed)
     if any(not row.parked for row in changed):

@@ -10,11 +10,8 @@ from .database import Database
 from .journal import attempts
 from .rows import QueueRow
 from .schema import BLOCK, IS_FINISHED, THIS, batches, hashes, ids, ingestions, lanes, strings
-from .turns import Turn
+from .turns import ROWS, Turn
 from .wire import Values, Wire
-
-_ROWS = 5000
-"""Batches deleted in one turn at most."""
 
 _MOST = 100
 """Ingestions deleted in one turn at most."""
@@ -63,12 +60,12 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
         values = {"this": instance, "of_order": order}
         rows += batch_count(id_count, batch_size)
         turn.queue.failed -= failed
-        if rows > _ROWS and _shorten(connection, values):
+        if rows > ROWS and _shorten(connection, values):
             return count, True
         for statement in _DELETE:
             connection.execute(statement, values)
         count += 1
-        if rows > _ROWS:
+        if rows > ROWS:
             return count, True
     connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.queue.orders // BLOCK})
     if turn.queue.fair:
@@ -79,10 +76,10 @@ def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
 def _shorten(connection: Wire, values: Values) -> bool:
     """Delete the last batches of an ingestion that has too many for one turn; returns whether it has."""
     last = connection.execute(_LAST_BATCH, values).scalar()
-    if last is None or last < _ROWS:
+    if last is None or last < ROWS:
         return False
     for statement in _DELETE_FROM:
-        connection.execute(statement, values | {"above": last - _ROWS})
+        connection.execute(statement, values | {"above": last - ROWS})
     # Nobody may remember what is left of it, however long others keep what ended.
     connection.execute(_GIVE_UP, values)
     return True

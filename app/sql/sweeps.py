@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -18,7 +18,7 @@ from .database import Database
 from .instance import Instance
 from .journal import sweeps
 from .schema import THIS, all_of
-from .turns import Turn, Turns
+from .turns import ROWS, Turn, Turns
 
 _COLUMNS = [sweeps.c[name] for name in Sweep._fields]
 _CHANGING = ("cursor", "acted", "lease_until", "finished_at")
@@ -34,15 +34,6 @@ _SAVE = (
     update(sweeps).where(_here, sweeps.c.id == bindparam("of_id")).values({name: bindparam(name) for name in _CHANGING})
 )
 _FORGET = delete(sweeps).where(_here, sweeps.c.finished_at <= bindparam("forgotten"))
-
-
-class _Step(NamedTuple):
-    """What is still to be done in a step, of the first ingestion what comes `after` a position, and what was done."""
-
-    sweep: Sweep
-    ids: Sequence[str]
-    after: int = -1
-    acted: list[Ingestion] = []  # noqa: RUF012 - never changed
 
 
 class SQLSweeps(Sweeps):
@@ -68,41 +59,40 @@ class SQLSweeps(Sweeps):
     def act(
         self, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
     ) -> tuple[Sweep, list[Ingestion]] | None:
-        step: _Step | None = _Step(sweep, ids)
-        while step:
-            step = self._turns.take(partial(self._act, step=step, cursor=cursor, lease=lease, last=last))
-            if step and not step.ids:
-                return step.sweep, step.acted
+        acted: list[Ingestion] = []
+        while done := self._turns.take(partial(self._act, sweep=sweep, ids=ids, cursor=cursor, lease=lease, last=last)):
+            sweep, some, ids = done
+            acted += some
+            if not ids:
+                return sweep, acted
         return None
 
-    def _act(self, turn: Turn, step: _Step, cursor: int, lease: float, *, last: bool) -> _Step | None:
-        """Returns what is left of a step after this turn, None where another holds the sweep by now."""
-        known = _get(turn, step.sweep.id)
-        if known is None or known.lease_until != step.sweep.lease_until:
-            return None
-        ids, after, acted, room = step.ids, step.after, list(step.acted), controls.MOST
-        while ids and room > 0:
-            part = self._on(turn, known, ids[0], after)
-            room -= part.batches if part else 0
-            if part and part.rest is not None:
-                after = part.rest
-                continue
-            ids, after = ids[1:], -1
-            acted += [part.ingestion] if part else []
-        # How far it is counts only once all of the step is done, so that nothing is left out after a kill.
-        sweep = (
-            known._replace(lease_until=turn.now + lease)
-            if ids
-            else known.after(len(acted), cursor, turn.now, lease, last=last)
-        )
-        return _Step(_save(turn, sweep), ids, after, acted)
+    def _act(
+        self, turn: Turn, sweep: Sweep, ids: Sequence[str], cursor: int, lease: float, *, last: bool
+    ) -> tuple[Sweep, list[Ingestion], Sequence[str]] | None:
+        """Act on as many ingestions as a turn has room for, and record how far the sweep is.
 
-    def _on(self, turn: Turn, sweep: Sweep, ingestion_id: str, after: int) -> controls.Part | None:
-        """Redrive some of an ingestion or cancel it; returns None where it is refused, which changes nothing."""
+        Returns the sweep, what it acted on, and the ids that are left; None where another holds the sweep by now.
+        """
+        known = _get(turn, sweep.id)
+        if known is None or known.lease_until != sweep.lease_until:
+            return None
+        acted, room = list[Ingestion](), ROWS
+        while ids and room > 0:
+            if part := self._on(turn, known, ids[0]):
+                acted.append(part.ingestion)
+                room -= part.batches
+            ids = ids[1:]
+        # With a rest, the room ran out at the one that it acted on last.
+        reached, is_last = (acted[-1].order, False) if ids else (cursor, last)
+        return _save(turn, known.after(len(acted), reached, turn.now, lease, last=is_last)), acted, ids
+
+    def _on(self, turn: Turn, sweep: Sweep, ingestion_id: str) -> controls.Part | None:
+        """Redrive or cancel an ingestion; returns None where it is refused, which changes nothing."""
         try:
             row = self._instance.find_in(turn, ingestion_id)
             if sweep.verb == "redrive":
-                return controls.redrive(turn, self._settings, row, sweep.by, after, audited=False)
+                return controls.redrive(turn, self._settings, row, sweep.by, most=row.failed, audited=False)
             ingestion, new = controls.cancel(turn, self._settings, row, sweep.by, audited=False)
         except Refusal:
             return None

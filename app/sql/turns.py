@@ -35,8 +35,8 @@ def _lane_change(dialect: Any) -> Any:
     )
 
 
-_MANY = 5000
-"""Rows that a statement can write within any STORE_TIMEOUT."""
+ROWS = 5000
+"""Rows written or deleted in one turn at most where there may be very many, so that nobody waits for it."""
 
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
@@ -74,7 +74,7 @@ class Turn(View):
 
     def allow(self, rows: int) -> None:
         """Let the turn write so many rows of one ingestion, even if PostgreSQL takes longer than STORE_TIMEOUT to."""
-        if rows > _MANY and not self.connection.is_sqlite:
+        if rows > ROWS and not self.connection.is_sqlite:
             self.connection.execute(_NO_TIMEOUT, {})
 
     def save(self, rows: Iterable[IngestionRow]) -> None:

@@ -63,7 +63,7 @@ class Attempts:
     ) -> None:
         self._store = store
         self._policy = RetryPolicy.of(settings)
-        self._holds = Holds(self._policy)
+        self.holds = Holds(self._policy)
         self._timeout = settings.process_timeout
         self._asks_once = settings.fresh is not None
         self._clock = clock
@@ -145,7 +145,8 @@ class Attempts:
     def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
         if not isinstance(result, Held):
-            self._holds.over(claim.batch.id for claim in hand.slot.claim.all)
+            for claim in hand.slot.claim.all:
+                self.holds.over(claim.batch.id)
         if isinstance(result, Returned):
             return self._complete(hand, *result)
         if isinstance(result, Held):
@@ -158,7 +159,7 @@ class Attempts:
         return self._next(hand)
 
     def _put_off(self, claim: Claim, hold: HoldQueue) -> tuple[Claim, Outcome]:
-        return claim, Outcome.release(self._holds.delay(claim.batch.id, hold.seconds))
+        return claim, Outcome.release(self.holds.delay(claim.batch.id, hold.seconds))
 
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()

@@ -43,19 +43,15 @@ class Drain:
         With `raises`, what a processor raised is raised once the store knows of it. A KeyboardInterrupt, or the end
         that a test's framework calls for, always is. Raises RuntimeError where a processor does nothing but hold.
         """
-        count = holds = 0
-        latest: tuple[str, int] | None = None
+        count = 0
         while self._clock.now() <= end:
             answer = self._store.claim(1)
             announce_served(self._store.served, self._emitter)
             if not isinstance(answer, Wait):
                 count += len(answer[0].all)
-                before, latest = latest, (answer[0].batch.id, answer[0].batch.attempt)
-                holds = holds + 1 if latest == before else 0
-                if holds == _MOST_HOLDS:
-                    self._attempts.put_back(answer[0])
-                    raise RuntimeError(f"The processor held the queue {holds} times in a row; this would never end.")
                 error = self._attempts.run_here(answer[0])
+                if (holds := self._attempts.holds.in_a_row) >= _MOST_HOLDS:
+                    raise RuntimeError(f"The processor held the queue {holds} times in a row; this would never end.")
                 if error is not None and (raises or not isinstance(error, Exception | SystemExit)):
                     raise error
             elif self._will_end(answer) and self._clock.now() + (answer.seconds or 0.0) <= end:

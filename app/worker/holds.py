@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from typing import NamedTuple
 
 from .retry import RetryPolicy
 
 _MOST = 1000
 """Batches remembered at most; one that is forgotten begins anew."""
 
+_PROBE = 60.0
+"""Most seconds for which a batch steps aside to see whether others get an answer."""
+
+
+class _Row(NamedTuple):
+    """How many holds in a row a batch had, and how many attempts had ended otherwise by the latest."""
+
+    holds: int
+    ended: int
+
 
 class Holds:
-    """Counts the holds in a row of each batch. Its attempts do not count then, so it would be the next for ever.
+    """The holds in a row of each batch. Its attempts do not count then, so it would be the next for ever.
 
-    An upstream that asks for quiet means everybody, as a rule, so after its first hold a batch goes again as it would
-    have. Thread-safe.
+    As a rule an upstream that asks for quiet means everybody; then the most urgent batch goes on asking. Where others
+    got their answers meanwhile, it means that batch. Thread-safe.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
+        self.in_a_row = 0
         self._policy = policy
-        self._counts: dict[str, int] = {}
+        self._rows: dict[str, _Row] = {}
+        self._ended = 0
         self._lock = threading.Lock()
 
     def delay(self, batch_id: str, seconds: float) -> float:
-        """Returns after how long a batch is due that asked for a hold of so many seconds."""
+        """Returns after how long a batch is due that asked for a hold of so many seconds; 0 is when that is over."""
         with self._lock:
-            count = self._counts.pop(batch_id, 0) + 1
-            if len(self._counts) == _MOST:
-                del self._counts[next(iter(self._counts))]
-            self._counts[batch_id] = count
-        return seconds + self._policy.bound(count - 1) if count > 1 else 0.0
+            self.in_a_row += 1
+            holds, ended = self._rows.pop(batch_id, _Row(0, self._ended))
+            if len(self._rows) == _MOST:
+                del self._rows[next(iter(self._rows))]
+            self._rows[batch_id] = _Row(holds + 1, self._ended)
+            others_ended = self._ended > ended
+        if holds and others_ended:
+            return seconds + self._policy.bound(holds)
+        # At its second hold, its fourth, its eighth and so on, others are tried.
+        is_probe = holds and holds & (holds + 1) == 0
+        return seconds + min(_PROBE, self._policy.bound(holds)) if is_probe else 0.0
 
-    def over(self, batch_ids: Iterable[str]) -> None:
-        """Record that batches ended an attempt without a hold."""
-        if self._counts:
-            with self._lock:
-                for one in batch_ids:
-                    self._counts.pop(one, None)
+    def over(self, batch_id: str) -> None:
+        """Record that an attempt at a batch ended without a hold."""
+        with self._lock:
+            self.in_a_row = 0
+            self._ended += 1
+            self._rows.pop(batch_id, None)

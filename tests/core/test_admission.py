@@ -61,8 +61,12 @@ def test_a_wait_for_a_retry_keeps_nobody_out() -> None:
     ask(later, 1, max_backlog_seconds=10)
     with pytest.raises(BacklogFull) as refused:
         ask(later, 2, max_backlog_seconds=10)
-    # It may be sooner, should more of what waits be done by then, but is never later.
+    # What is ready does not last until it would fit, so it may take the retry; never later than that.
     assert refused.value.retry_after == 590.0
+    busy = timeline((NOW + 600, FIRST), interval=5.0, waiting=4)
+    with pytest.raises(BacklogFull) as refused:
+        ask(busy, 1, max_backlog_seconds=10)
+    assert refused.value.retry_after == 10.0
 
 
 def test_what_would_fit_at_the_configured_rate_is_not_refused_for_good() -> None:
@@ -73,6 +77,9 @@ def test_what_would_fit_at_the_configured_rate_is_not_refused_for_good() -> None
     assert refused.value.retry_after == 5.0
     with pytest.raises(InvalidRequest, match="takes at least 105 s"):
         ask(slowed, 22, max_backlog_seconds=100, interval=5)
+    fast = timeline(interval=5.0, waiting=20)
+    with pytest.raises(BacklogFull, match="will fit in"):
+        ask(fast, 6, max_backlog_seconds=100, interval=20)
 
 
 def test_while_the_queue_is_paused_nobody_knows_when_there_is_room() -> None:

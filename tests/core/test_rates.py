@@ -71,19 +71,20 @@ STEPS = st.lists(st.tuples(st.floats(0, 12), st.integers(0, 25), st.none() | LIM
 @given(LIMITS, STEPS)
 @example((10, 10), [(0.0, 10, (5, 1)), (2.0, 9, None), (2.0, 9, None)])
 @example((20, 1), [(0.0, 1, (20, 20)), (5.0, 20, None)])
-def test_no_period_with_one_change_in_it_holds_more_than_the_higher_limit(
+@example((2, 2), [(0.0, 1, (1, 1)), (1.0, 1, (2, 2)), (1.0, 1, None)])
+def test_no_period_holds_more_than_the_highest_limit_of_its_starts(
     configured: tuple[int, int], steps: list[tuple[float, int, tuple[int, int] | None]]
 ) -> None:
     name = "{}/10s burst {}".format(*configured)
     rules = settings(limits=name, rate_least=0.001, rate_most=100)
     (usual,) = rules.limits
-    now, most, gate, changed_at = 1e9, usual.most, Gate.of(rules, 1e9), 0.0
+    now, most, gate = 1e9, usual.most, Gate.of(rules, 1e9)
     starts: list[tuple[float, int]] = []
     for gap, tries, changed in steps:
         now += gap
         starts += [(now, most) for _ in range(tries) if gate.limiter.take(now)]
-        if changed and now > changed_at + PERIOD:
-            changed_at, most, text = now, changed[0], "{}/10s burst {}".format(*changed)
+        if changed:
+            most, text = changed[0], "{}/10s burst {}".format(*changed)
             gate.change_rates(rules, check_rates({"limits": {usual.name: text}}, rules), now)
             starts += [(now, most) for _ in range(tries) if gate.limiter.take(now)]
     for nth, (first, _) in enumerate(starts):

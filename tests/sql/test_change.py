@@ -104,7 +104,7 @@ def test_a_running_batch_gets_its_new_rank_too(open_sql: Open, clock: FakeClock)
 def test_what_is_left_of_a_pruned_ingestion_is_remembered_by_nobody(
     open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_ROWS", 10)
+    monkeypatch.setattr(retention, "ROWS", 10)
     short, long = (open_sql(interval=0, batch_size=1, retention=seconds) for seconds in (60, 3600))
     ingestion = submit(short, range(25))
     for claim in claimed(short, 25):

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter
-from app.sql import controls, parking
+from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
+from app.sql import controls, parking, sweeps
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
 from tests.support.clock import FakeClock
@@ -23,8 +23,8 @@ BOOM = BatchError("Boom", "x")
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controls, "MOST", 4)
-    monkeypatch.setattr(parking, "_ROWS", 4)
+    for module in (controls, parking, sweeps):
+        monkeypatch.setattr(module, "ROWS", 4)
 
 
 def failed(store: SQLStore, ids: int, **more: Any) -> str:
@@ -81,34 +81,53 @@ def test_a_cancel_meanwhile_ends_a_redrive(open_sql: Open, monkeypatch: pytest.M
     assert turns() == 2
 
 
-def test_a_sweep_says_how_far_it_is_once_a_step_is_done(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = open_sql(interval=0)
-    all_failed = [failed(store, ids) for ids in (3, 32, 9)]
-    order = Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3)
-    store.sweeps.add(order)
+def test_a_sweep_says_after_each_turn_how_far_it_is(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = open_sql(interval=0), open_sql(interval=0)
+    oldest, middle, latest = (failed(store, ids) for ids in (9, 32, 3))
+    store.sweeps.add(Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3))
     held = store.sweeps.claim(60)
     assert isinstance(held, Sweep)
-    cursors: list[int | None] = []
-    other = open_sql(interval=0)
+    told: list[tuple[int, int]] = []
 
     def look() -> None:
         known = other.sweeps.get("s")
-        cursors.append(known and known.cursor)
+        assert known is not None
+        told.append((known.cursor, known.acted))
 
-    between(store, monkeypatch, look, look, look, look)
-    done = store.sweeps.act(held, all_failed, 1, 60, last=False)
+    between(store, monkeypatch, look, look)
+    done = store.sweeps.act(held, [latest, middle, oldest], 1, 60, last=False)
     assert done is not None
-    assert (done[0].acted, [one.id for one in done[1]]) == (3, all_failed)
-    assert cursors == [4, 4, 1]
-    assert [store.get(one).counts.failed for one in all_failed] == [0, 0, 0]
+    assert (done[0].acted, [one.id for one in done[1]]) == (3, [latest, middle, oldest])
+    # The one of 11 batches takes all the room there is in a turn, and more.
+    assert told == [(2, 2), (1, 3)]
+    assert [store.get(one).counts.failed for one in (latest, middle, oldest)] == [0, 0, 0]
+
+
+def test_a_sweep_that_breaks_off_goes_on_where_it_was(open_sql: Open, clock: FakeClock) -> None:
+    store, other = open_sql(interval=0), open_sql(interval=0)
+    all_failed = [failed(store, 32) for _ in range(3)]
+    store.sweeps.add(Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 3))
+    held = store.sweeps.claim(60)
+    assert isinstance(held, Sweep)
+
+    def broken(turn: Turn) -> None:
+        assert store.sweeps._act(turn, held, all_failed[::-1], 1, 60, last=False)
+
+    store._turns.take(broken)
+    clock.advance(61)
+    found = other.sweeps.claim(60)
+    assert isinstance(found, Sweep)
+    pages = steps(found.verb, found.where, other.ingestions, other.failures, found.cursor)
+    assert [one.id for page, _ in pages for one in page] == all_failed[1::-1]
+    assert found.acted == 1
 
 
 def test_a_sweep_that_another_holds_meanwhile_stops(
     open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, other = open_sql(interval=0), open_sql(interval=0)
-    one = failed(store, 32)
-    store.sweeps.add(Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 1))
+    first, second = failed(store, 32), failed(store, 32)
+    store.sweeps.add(Sweep("s", "redrive", SweepFilter(Status.FAILED), None, None, "", 0.0, 2))
     held = store.sweeps.claim(60)
     assert isinstance(held, Sweep)
 
@@ -117,8 +136,8 @@ def test_a_sweep_that_another_holds_meanwhile_stops(
         assert isinstance(other.sweeps.claim(60), Sweep)
 
     between(store, monkeypatch, late)
-    assert store.sweeps.act(held, [one], 1, 60, last=False) is None
-    assert store.get(one).counts.failed == 7
+    assert store.sweeps.act(held, [second, first], 1, 60, last=False) is None
+    assert [store.get(one).counts.failed for one in (first, second)] == [11, 0]
 
 
 def test_a_pause_takes_a_turn_for_some_of_the_batches(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def rows(database: str) -> Iterator[Callable[[Any], int]]:
 def test_a_turn_deletes_a_bounded_number_of_rows(
     open_sql: Open, clock: FakeClock, rows: Callable[[Any], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_ROWS", 10)
+    monkeypatch.setattr(retention, "ROWS", 10)
     store = open_sql(interval=0, batch_size=1, retention=100)
     for count in (25, 4, 6, 1):
         submit(store, range(count))
@@ -54,7 +54,7 @@ def test_a_turn_deletes_a_bounded_number_of_rows(
 def test_a_batch_that_never_started_has_no_row_to_delete(
     open_sql: Open, clock: FakeClock, rows: Callable[[Any], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "_ROWS", 10)
+    monkeypatch.setattr(retention, "ROWS", 10)
     store = open_sql(interval=0, batch_size=1, retention=100)
     for started in (0, 3):
         ingestion = submit(store, range(50))
