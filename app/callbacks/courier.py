@@ -85,10 +85,13 @@ class Courier(Daemon):
             return Delivery(CallbackState.FAILED, str(refusal))
         began = self._clock.now()
         if not callback.is_redriven and (rest := self._rests.wait(address, began)):
-            wait, why = rest
+            wait, why, since = rest
+            if began - max(since, callback.since) > DAY:
+                return Delivery(CallbackState.FAILED, why)
             return Delivery(CallbackState.PENDING, why, wait, counted=False)
         status, error = self._send(callback, address)
-        self._rests.note(address, status, error, began, self._clock.now())
+        if error != _STOPPED:
+            self._rests.note(address, status, error, began, self._clock.now())
         if not error:
             return Delivery(CallbackState.SENT)
         wait = wait_after(elapsed := callback.elapsed(self._lease))

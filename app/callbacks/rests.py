@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..receivers import Address
-from .schedule import wait_after
+from .schedule import least_wait
 
 _REST = 300.0
 """Most seconds until a receiver that rests is tried again."""
@@ -35,13 +35,16 @@ class Rests:
     def __init__(self) -> None:
         self._of: dict[str | Address, _Rest] = {}
 
-    def wait(self, address: Address, now: float) -> tuple[float, str] | None:
-        """Returns for how many seconds a callback is put off and why, or None if neither host nor address rests."""
+    def wait(self, address: Address, now: float) -> tuple[float, str, float] | None:
+        """Returns for how many seconds a callback is put off, why, and since when it has taken nothing.
+
+        None if neither host nor address rests.
+        """
         for whom in (address.host, address):
             rest = self._of.get(whom)
             if rest is not None and rest.until > now:
                 self._of[whom] = rest._replace(next_at=rest.next_at + _GAP)
-                return rest.next_at - now, rest.why
+                return rest.next_at - now, rest.why, rest.since
         return None
 
     def note(self, address: Address, status: int, why: str, began: float, now: float) -> None:
@@ -59,5 +62,5 @@ class Rests:
         self._of = {one: rest for one, rest in self._of.items() if rest.next_at > now - _REST}
         known = self._of.get(whom) or _Rest(now, now, now, why)
         # The least wait, so that the callback which began it finds it over when it is due again.
-        until = now + min(_REST, wait_after(began - known.since, lambda: 0.0))
+        until = now + min(_REST, least_wait(began - known.since))
         self._of[whom] = _Rest(known.since, until, max(until, known.next_at), why)

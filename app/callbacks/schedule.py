@@ -18,4 +18,13 @@ def wait_after(elapsed: float, draw: Callable[[], float] = random.random) -> flo
 
     About as long as has passed, which doubles the time from attempt to attempt: 5 s at least, 2 h at most.
     """
-    return min(_MOST, max(_LEAST, elapsed)) * (1 + _SPREAD * (draw() - 0.5))
+    return _usual(elapsed) * (1 + _SPREAD * (draw() - 0.5))
+
+
+def least_wait(elapsed: float) -> float:
+    """Returns the least seconds that `wait_after` draws."""
+    return _usual(elapsed) * (1 - _SPREAD / 2)
+
+
+def _usual(elapsed: float) -> float:
+    return min(_MOST, max(_LEAST, elapsed))

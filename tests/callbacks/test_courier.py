@@ -209,6 +209,20 @@ def test_what_was_put_off_more_than_a_day_ago_has_its_day_before_it(make: Make, 
     assert until(host, behind, CallbackState.PENDING).at <= host.clock.now() + 6
 
 
+def test_what_waits_for_a_receiver_that_takes_nothing_for_a_day_fails_though_it_was_never_tried(make: Make) -> None:
+    host = make(webhook_url="http://127.0.0.1:9/", retention=1e6, autostart=False)
+    ended = [host.submit([1]).id for _ in range(400)]
+    for one in ended:
+        host.service.cancel(one)
+    courier, until_now = host.service.courier, host.clock.now() + 50 * 3600
+    assert courier is not None
+    while host.clock.now() < until_now and (wait := courier._next()) is not None:
+        host.clock.advance(min(wait, 300.0))
+    callbacks = [latest(host, one) for one in ended]
+    assert {one.state for one in callbacks} == {CallbackState.FAILED}
+    assert any(one.attempts == 0 for one in callbacks)
+
+
 def by_path(bad: int) -> Callable[[Exchange], None]:
     """Answers at /bad with this status, elsewhere that all is well."""
     return lambda exchange: exchange.reply(status=bad if exchange.path == "/bad" else 204)
