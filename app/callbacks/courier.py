@@ -87,7 +87,7 @@ class Courier(Daemon):
         if not callback.is_redriven and (rest := self._rests.wait(address, began)):
             wait, why, since = rest
             if began - max(since, callback.since) > DAY:
-                return Delivery(CallbackState.FAILED, why)
+                return Delivery(CallbackState.FAILED, why, counted=False)
             return Delivery(CallbackState.PENDING, why, wait, counted=False)
         status, error = self._send(callback, address)
         if error != _STOPPED:
