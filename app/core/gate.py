@@ -16,9 +16,7 @@ from .pace import Pace
 from .pauses import WHOLE_QUEUE, Pauses
 from .rates import Rates, carried, carried_over
 
-_PACE, _RATES, _PAUSES, _ORDER = "pace", "rates", "pauses", "order_since"
-_CONCURRENCY = "concurrency"
-
+_PACE, _RATES, _PAUSES, _ORDER, _CONCURRENCY = "pace", "rates", "pauses", "order_since", "concurrency"
 
 WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"]
 """Why nothing may start; `answer` says that all that waits has ids which others ask just now."""

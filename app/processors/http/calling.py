@@ -27,6 +27,7 @@ from .templates import Ask, refuse
 
 _MOST_REDIRECTS = 5
 _REDIRECTS_OF_ANY_METHOD = (307, 308)
+_TEMPORARY = frozenset({408, 429})
 _CHUNK = 65_536
 _EXCERPT = 800
 """Bytes of an error's body that are read."""
@@ -65,7 +66,7 @@ class Caller:
         self._nothing = nothing
         # With an idempotency key 409 says that an earlier request with it goes on
         # (draft-ietf-httpapi-idempotency-key-header-07, section 2.7).
-        self._temporary = {408, 429, 409} if settings.upstream_idempotency_header else {408, 429}
+        self._temporary = _TEMPORARY | ({409} if settings.upstream_idempotency_header else set())
         self._timeout = settings.upstream_timeout
         self._patience = settings.process_timeout
         self._most_bytes = settings.upstream_max_body
