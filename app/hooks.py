@@ -45,11 +45,11 @@ def _stop_all() -> None:
         service.begin_shutdown()
     try:
         _stop(services)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # a server's handler of a second signal raises either
         for service in services:
             service.stop(0)
     for service in services:
-        if service.would_lose:
+        if service.would_lose and service.store.stats().waiting:
             say_what_is_left(service, f"{service.name!r} ")
 
 

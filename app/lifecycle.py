@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from .callbacks import Courier
 from .config import Settings
 from .core import Answer, Clock, Id, SystemClock
-from .errors import StoreUnavailable
+from .errors import IngestError, StoreUnavailable
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_finished
 from .store import Forkable, Store
@@ -155,9 +155,16 @@ class Lifecycle:
                 )
 
     def follow_parent(self) -> None:
-        """In a forked child that turns out to serve, start dispatching if its parent did."""
+        """In a forked child that turns out to serve, start dispatching if its parent did.
+
+        The app's own pages must not depend on the queue, whose requests try again.
+        """
         if self._follows_parent:
-            self.ensure_started()
+            self._follows_parent = False
+            try:
+                self.ensure_started()
+            except IngestError as error:
+                logger.error("%r could not be opened in this process: %s", self.name, error)
 
     def start(self) -> None:
         """Start dispatching, unless already running; a worker that died starts anew.

@@ -5,11 +5,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_SHORT = 5
+"""Letters of a name in which one may be replaced."""
+
 
 def meant(name: str, settings: Iterable[str]) -> str | None:
-    """Returns the setting that is written almost so: with one letter wrong, or the same letters in another order."""
+    """Returns the setting that is written almost so: with one letter wrong, or the same letters in another order.
+
+    Of five letters and fewer, another may make a word of its own, such as FILE beside FILL.
+    """
     letters = sorted(name)
-    slips = [one for one in settings if sorted(one) == letters or _is_one_off(name, one)]
+    slips = [
+        one
+        for one in settings
+        if sorted(one) == letters or (_is_one_off(name, one) and (len(one) != len(name) or len(name) > _SHORT))
+    ]
     near = next(iter(slips or difflib.get_close_matches(name, settings, n=1, cutoff=0.9)), None)
     return None if near is None or is_of_another(name, near) else near
 

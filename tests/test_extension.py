@@ -262,14 +262,15 @@ class TestRoutes:
     @pytest.mark.parametrize(
         ("rule", "method", "ours"),
         [
-            ("/dashboard", "GET", "/dashboard"),
-            ("/login", "POST", "/login"),
+            ("/ingest", "POST", "/ingest"),
             ("/status/<job>", "GET", "/status/<ingestion_id>"),
+            ("/status/<path>", "GET", "/status/<ingestion_id>"),
             ("/status/<uuid:job>", "GET", "/status/<ingestion_id>"),
-            ("/ids/<int:number>", "GET", "/ids/<any_text:record_id>"),
         ],
     )
-    def test_one_of_the_host_in_the_same_place_is_refused(self, rule: str, method: str, ours: str) -> None:
+    def test_one_of_the_host_in_the_place_of_what_a_queue_needs_is_refused(
+        self, rule: str, method: str, ours: str
+    ) -> None:
         app = make_app(TESTING=True)
         app.add_url_rule(rule, "mine", lambda **_: "mine", methods=[method])
         said = f"{ours} of 'ingest' and {rule} of this app (endpoint 'mine') would answer the same requests; give "
@@ -277,6 +278,25 @@ class TestRoutes:
             IngestionAPI(app)
         IngestionAPI(app, url_prefix="/ingestion")
         assert app.test_client().get("/ingestion/queue").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("rule", "method", "ours"),
+        [
+            ("/dashboard", "GET", "/dashboard"),
+            ("/login", "POST", "/login"),
+            ("/metrics", "GET", "/metrics"),
+            ("/ids/<int:number>", "GET", "/ids/<any_text:record_id>"),
+        ],
+    )
+    def test_any_other_stays_and_the_log_says_so(
+        self, caplog: pytest.LogCaptureFixture, rule: str, method: str, ours: str
+    ) -> None:
+        app = make_app(TESTING=True)
+        app.add_url_rule(rule, "mine", lambda **_: "mine", methods=[method])
+        IngestionAPI(app)
+        said = f"{ours} of 'ingest' and {rule} of this app (endpoint 'mine') would answer the same requests: the app's"
+        assert said in caplog.text
+        assert app.test_client().open(rule.replace("<int:number>", "7"), method=method).text == "mine"
 
     def test_others_stay_the_hosts(self) -> None:
         app = make_app(TESTING=True)

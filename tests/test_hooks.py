@@ -107,6 +107,10 @@ begun.wait()
 """
 
 
+HANDLED = "import signal, sys; signal.signal(signal.SIGINT, lambda *_: sys.exit(0))"
+"""What a server does that handles its signals, gunicorn among them."""
+
+
 EXIT_OF_TWO = """
 import threading
 import time
@@ -348,8 +352,9 @@ def test_nothing_is_said_where_nothing_is_lost(tmp_path: Path) -> None:
     assert run_host(tmp_path, tested, "host.py") == []
 
 
-def test_a_process_that_ends_says_what_it_waits_for_and_an_interrupt_ends_the_wait() -> None:
-    with Command("-c", EXIT, "3600") as command:
+@pytest.mark.parametrize("handled", ["", HANDLED], ids=["by Python", "by a server"])
+def test_a_process_that_ends_says_what_it_waits_for_and_an_interrupt_ends_the_wait(handled: str) -> None:
+    with Command("-c", f"{handled}\n{EXIT}", "3600") as command:
         command.wait_for("working")
         command.wait_for("stopping; 1 batch in process, with 3600 s to end; an interrupt ends the wait")
         for _ in range(4):  # Python may lose an interrupt that comes just before a wait
