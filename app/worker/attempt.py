@@ -145,8 +145,7 @@ class Attempts:
     def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
         if not isinstance(result, Held):
-            for claim in hand.slot.claim.all:
-                self.holds.over(claim.batch.id)
+            self.holds.over(hand.slot.claim)
         if isinstance(result, Returned):
             return self._complete(hand, *result)
         if isinstance(result, Held):
@@ -159,7 +158,7 @@ class Attempts:
         return self._next(hand)
 
     def _put_off(self, claim: Claim, hold: HoldQueue) -> tuple[Claim, Outcome]:
-        return claim, Outcome.release(self.holds.delay(claim.batch.id, hold.seconds))
+        return claim, Outcome.release(self.holds.delay(claim.batch, hold.seconds))
 
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()

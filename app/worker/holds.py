@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
+from ..core import Batch, Claim
 from .retry import RetryPolicy
 
 _MOST = 1000
@@ -35,8 +36,9 @@ class Holds:
         self._ended = 0
         self._lock = threading.Lock()
 
-    def delay(self, batch_id: str, seconds: float) -> float:
+    def delay(self, batch: Batch, seconds: float) -> float:
         """Returns after how long a batch is due that asked for a hold of so many seconds; 0 is when that is over."""
+        batch_id = batch.id
         with self._lock:
             self.in_a_row += 1
             holds, ended = self._rows.pop(batch_id, _Row(0, self._ended))
@@ -50,9 +52,12 @@ class Holds:
         is_probe = holds and holds & (holds + 1) == 0
         return seconds + min(_PROBE, self._policy.bound(holds)) if is_probe else 0.0
 
-    def over(self, batch_id: str) -> None:
-        """Record that an attempt at a batch ended without a hold."""
+    def over(self, call: Claim) -> None:
+        """Record that a call ended without a hold."""
+        if not self._rows:  # nearly always so; what ended before a row begins says nothing of it
+            return
         with self._lock:
             self.in_a_row = 0
             self._ended += 1
-            self._rows.pop(batch_id, None)
+            for one in call.all:
+                self._rows.pop(one.batch.id, None)
