@@ -41,6 +41,7 @@ TESTS = {
     "app/client/": "tests/client",
     "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_fair.py tests/sql/test_finder.py"
     " tests/sql/test_forkgate.py tests/sql/test_fresh.py tests/sql/test_minutes.py tests/sql/test_neighbours.py"
+    " tests/sql/test_pieces.py"
     " tests/sql/test_retention.py tests/sql/test_schema.py tests/sql/test_sharing.py tests/sql/test_shelf.py"
     " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_together.py tests/sql/test_turns.py"
     " tests/contract",
