@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -156,11 +157,9 @@ def test_a_pause_takes_a_turn_for_some_of_the_batches(open_sql: Open, monkeypatc
 
 @pytest.mark.parametrize(("rows", "timeout"), [(5000, "2s"), (5001, "0")])
 def test_what_writes_very_many_rows_may_take_its_time(postgres: Postgres, rows: int, timeout: str) -> None:
-    store = SQLStore(settings(store=postgres.new_database(), store_timeout=2))
-
     def told(turn: Turn) -> Any:
         turn.allow(rows)
         return turn.connection.execute(text("SHOW statement_timeout"), {}).scalar()
 
-    assert store._turns.take(told) == timeout
-    store.close()
+    with closing(SQLStore(settings(store=postgres.new_database(), store_timeout=2))) as store:
+        assert store._turns.take(told) == timeout
