@@ -58,7 +58,7 @@ class IngestionAPI:
         else with the first request, whose ids are then only simulated. Under Flask's TESTING nothing starts by itself,
         unless AUTOSTART is set; see `run_until_idle`.
         Raises ConfigError for a wrong setting or prefix, RuntimeError where the app already has an instance of this
-        name, or a route where one of its routes would be.
+        name, or a route in the place of one that nobody can use a queue without.
         """
         name, clock = self.name, clock or SystemClock()
         if name in app.extensions:
