@@ -184,12 +184,14 @@ def test_with_preload_the_arbiter_dispatches_and_a_worker_joins_in_once_it_serve
     with Gate() as gate, preloaded(f"{HOST}:app", gate, tmp_path, WITNESS=str(witness)) as arbiter:
         port = int(arbiter.wait_for("Listening at").partition(" (")[0].rpartition(":")[2])
         first = gate.wait()
-        assert (first.pid, first.errand) == (arbiter.process.pid, "batch [1]")
+        assert first.pid == arbiter.process.pid
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             connection.sendall(b"GET /pid HTTP/1.0\r\n\r\n")
             pid = int(connection.makefile().read().splitlines()[-1])
         second = gate.wait()
-        assert (second.pid, second.errand) == (pid, "batch [2]")
+        assert second.pid == pid
+        # The host submits one as it is imported, when the arbiter may have begun with the other.
+        assert {first.errand, second.errand} == {"batch [1]", "batch [2]"}
         arbiter.signal(signal.SIGKILL, group=True)
 
 
