@@ -78,6 +78,7 @@ from .validation import (
     past_moment,
     printable,
     shown,
+    unknown_members,
 )
 
 __all__ = [
@@ -254,6 +255,7 @@ __all__ = [
     "this_process",
     "timestamp",
     "to_lines",
+    "unknown_members",
     "wait_index",
     "wait_quantile",
 ]
