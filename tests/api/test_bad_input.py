@@ -325,6 +325,28 @@ def test_a_bad_filter_of_the_listing_is_refused_by_name(host: Host, query: str) 
     assert name in response.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "query", "names"),
+    [
+        ("post", "/queue/pause", "priority=LOW&priority=HIGH", ["priority"]),
+        ("get", "/ingestions", "status=failed&limit=5&status=completed&limit=5", ["status", "limit"]),
+        ("get", "/status/{}", "limit=0&limit=", ["limit"]),
+        ("get", "/failures/ids", "group=a&%67roup=b", ["group"]),
+    ],
+)
+def test_a_query_member_given_twice_is_refused_by_name(
+    host: Host, method: str, path: str, query: str, names: list[str]
+) -> None:
+    url = f"{path.format(host.submit([1]).id)}?{query}"
+    expected = {f"query {name}": f"{name} is there more than once; give one value." for name in names}
+    assert faults(host.client.open(url, method=method)) == expected
+    assert not any(level["paused"] for level in host.client.get("/queue").json["priorities"].values())
+
+
+def test_an_empty_part_of_a_query_is_nothing(host: Host) -> None:
+    assert host.client.get("/ingestions?&&limit=5&").status_code == 200
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
