@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -219,6 +221,23 @@ def test_another_media_type_is_415(host: Host, path: str, content_type: str) -> 
     response = send(host, '{"ids": [1], "priority": "HIGH"}', path, content_type=content_type)
     assert "Send application/json" in problem(response, 415)["detail"]
     assert nothing_is_queued(host)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/queue/pause"])
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_body_is_415(host: Host, path: str, coding: str, encode: Callable[[bytes], bytes]) -> None:
+    body = encode(b'{"ids": [1], "priority": "HIGH"}')
+    response = send(host, body, path, headers={"Content-Encoding": coding})
+    said = f'Send the body as it is, not in the Content-Encoding "{coding}".'
+    assert problem(response, 415)["detail"] == said
+    assert response.headers["Accept-Encoding"] == "identity"
+    assert nothing_is_queued(host)
+
+
+def test_the_coding_identity_is_none(host: Host) -> None:
+    headers = {"Content-Encoding": "Identity"}
+    assert send(host, '{"ids": [1], "priority": "HIGH"}', headers=headers).status_code == 200
+    assert list(faults(send(host, "{", headers=headers), 400)) == ["#"]
 
 
 @pytest.mark.parametrize("path", PATHS)
