@@ -53,8 +53,7 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        bound = f"from {least} to {most}" if most < INT64_MAX else f"of at least {least}"
-        raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number {bound}.")])
+        raise InvalidRequest([Fault(f"query {name}", f"{name} must be a whole number from {least} to {most}.")])
     return int(text)
 
 

@@ -366,6 +366,11 @@ def test_an_empty_part_of_a_query_is_nothing(host: Host) -> None:
     assert host.client.get("/ingestions?&&limit=5&").status_code == 200
 
 
+def test_a_number_beyond_any_is_told_its_bounds(host: Host) -> None:
+    response = host.client.get(f"/status/{host.submit([1]).id}?limit={10**20 - 1}")
+    assert faults(response) == {"query limit": f"limit must be a whole number from 0 to {2**63 - 1}."}
+
+
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=20),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
