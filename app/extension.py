@@ -193,7 +193,7 @@ class IngestionAPI:
         return self.service.store.results(ingestion_id, failed=failed)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Cancel what has not started. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started, which cannot be undone. Raises UnknownIngestion or Conflict."""
         return self.service.cancel(ingestion_id, by)
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:

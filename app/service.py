@@ -144,7 +144,7 @@ class Service(Lifecycle):
         return search(self.store.finder, self.store.ingestions, Sought.of(text), owner=owner, limit=limit)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Cancel what has not started. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started, which cannot be undone. Raises UnknownIngestion or Conflict."""
         ingestion, new = self.store.cancel(ingestion_id, by)
         if new:
             announce_if_ended(self.emitter, ingestion)

@@ -31,7 +31,7 @@ from .options import (
 )
 from .remote import Remote, outlasting, remote, say, service_options, wait_for
 from .standalone import serve, worker
-from .sweeps import carry_out, sweep_filter, sweep_options
+from .sweeps import UNDONE, asks, carry_out, sweep_filter, sweep_options
 
 _BATCHES = 20
 """Batches that `status` shows unless told otherwise."""
@@ -227,11 +227,19 @@ def where(to: Remote, id_: str, limit: int) -> None:
 @sweep_options
 @remote
 def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: Any) -> None:
-    """Cancel what has not started of an ingestion, or of all that match."""
+    """Cancel what has not started of an ingestion, or of all that match.
+
+    It cannot be undone, so on a terminal it asks first.
+    """
     if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
         carry_out(to, "cancel", chosen, dry_run=dry_run, yes=yes)
-    else:
-        to.show(to.client.cancel(str(ingestion_id)), display.status_text)
+        return
+    wanted = str(ingestion_id)
+    if asks(yes=yes):
+        found = to.client.status(wanted, limit=0)
+        wanted = found.ingestion_id
+        click.confirm(f"Cancel {wanted}: {display.progress(found)}?{UNDONE}", abort=True, err=True)
+    to.show(to.client.cancel(wanted), display.status_text)
 
 
 @ingestion.command()

@@ -14,6 +14,9 @@ from .moments import MOMENT, moment
 from .options import priority_choice, status_choice
 from .remote import Remote, say
 
+UNDONE = " It cannot be undone."
+"""What whoever cancels must know."""
+
 _PAUSE = 0.5
 """Seconds from one look at the progress to the next."""
 
@@ -47,6 +50,11 @@ def sweep_filter(ingestion_id: str | None, where: Mapping[str, Any], *, dry_run:
     return chosen
 
 
+def asks(*, yes: bool) -> bool:
+    """Returns whether somebody is there to confirm, and has not done so with --yes."""
+    return not yes and sys.stdin.isatty()
+
+
 def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, yes: bool) -> None:
     """Say how many match, ask on a terminal, and show the progress until all is done."""
     client = to.client
@@ -55,8 +63,8 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     if dry_run:
         to.show(count, lambda *_: told)
         return
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"{verb.capitalize()} {told}?", abort=True, err=True)
+    if asks(yes=yes):
+        click.confirm(f"{verb.capitalize()} {told}?{UNDONE if verb == 'cancel' else ''}", abort=True, err=True)
     sweep, said = client.redrive_all(**where) if verb == "redrive" else client.cancel_all(**where), -1
     while sweep.state == "running":
         if sweep.acted != said:

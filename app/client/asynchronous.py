@@ -188,7 +188,7 @@ class AsyncClient(Awaiting):
         return await self._run(self._verbs.sweep("redrive", where, idempotency_key))
 
     async def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
-        """Cancel all that match, as `redrive_all` redrives them."""
+        """Cancel all that match, as `redrive_all` redrives them; it cannot be undone."""
         return await self._run(self._verbs.sweep("cancel", where, idempotency_key))
 
     async def sweep(self, sweep_id: str) -> Sweep:
@@ -196,7 +196,7 @@ class AsyncClient(Awaiting):
         return await self._run(self._verbs.look_up_sweep(sweep_id))
 
     async def cancel(self, ingestion_id: str) -> StatusPage:
-        """Cancel what has not started; returns the new status, without batches."""
+        """Cancel what has not started, which cannot be undone; returns the new status, without batches."""
         return await self._run(self._verbs.cancel(ingestion_id))
 
     async def redrive(self, ingestion_id: str) -> StatusPage:

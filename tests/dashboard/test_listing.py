@@ -99,6 +99,7 @@ def test_what_is_done_to_those_with_failed_batches_leaves_the_others_alone(new_s
     page.get_by_role("button", name="Cancel all that match").click()
     dialog = page.get_by_role("dialog", name="Cancel 1 ingestion?")
     expect(dialog).to_contain_text("2 batches will not be started.")
+    expect(dialog).to_contain_text("This cannot be undone.")
     dialog.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("#counts button").nth(4)).to_have_text("cancelled 1")
     assert site.service.store.get(mixed.id).counts.cancelled == 2
