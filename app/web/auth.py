@@ -74,17 +74,18 @@ class Guard:
         if request.method == "OPTIONS":
             # It tells the methods alone, and a preflight comes without credentials (Fetch, "CORS protocol").
             return None
-        if self._keys or request.query_string:
-            endpoint = request.endpoint or ""
-            view = current_app.view_functions[endpoint]
-            needed = getattr(view, "needed_role", Role.OPERATE)
-            if needed is None or endpoint.endswith(".static"):
-                return None
-            if refusal := self.refusal(needed):
-                return refusal
-            if request.query_string:
-                refuse_unknown(request, getattr(view, "query_members", ()))
         arguments = request.view_args
+        if not self._keys and not arguments and not request.query_string:
+            return None
+        endpoint = request.endpoint or ""
+        view = current_app.view_functions[endpoint]
+        needed = getattr(view, "needed_role", Role.OPERATE)
+        if needed is None or endpoint.endswith(".static"):
+            return None
+        if refusal := self.refusal(needed):
+            return refusal
+        if request.query_string:
+            refuse_unknown(request, getattr(view, "query_members", ()))
         if arguments and "ingestion_id" in arguments:
             arguments["ingestion_id"], batch = self.find(arguments["ingestion_id"], self.caller())
             if batch is not None:
