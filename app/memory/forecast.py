@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..core import (
+    RUNNING,
     WAITING,
     Batch,
     BatchPlace,
@@ -67,7 +68,7 @@ def line(
 def prospect(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
     place = place_of(record)
-    started = [lease.claim.claimed_at for lease in state.leases if lease.record is record]
+    started = state.leases.started_of(record) if record.tally[RUNNING] else ()
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
         return Prospect(place, state.backlog.ahead(place), waiting, retrying, started, parked)

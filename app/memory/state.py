@@ -80,16 +80,17 @@ class MemoryState:
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
         concurrency = self.gate.concurrency
-        return [
-            one._replace(slots=concurrency.of(one, self.settings))
-            for one in self.workers.values()
-            if one.seen_at > now - self.settings.lease
-        ]
+        return [one._replace(slots=concurrency.of(one, self.settings)) for one in self._present(now)]
+
+    def _present(self, now: float) -> list[WorkerReport]:
+        since = now - self.settings.lease
+        return [one for one in self.workers.values() if one.seen_at > since]
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        slots = sum(one.slots for one in self.present(now))
-        return min(slots or self.gate.concurrency.each or self.settings.concurrency, room_of(self.settings, 0))
+        concurrency = self.gate.concurrency
+        slots = sum([concurrency.of(one, self.settings) for one in self._present(now)])
+        return min(slots or concurrency.each or self.settings.concurrency, room_of(self.settings, 0))
 
     def line_up(self, entry: Entry[Record], now: float) -> None:
         """Put a batch in line, or where it belongs while it is parked or not due."""
