@@ -120,7 +120,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
     @needs(Role.OPERATE)
     def redrive_callback(ingestion_id: str) -> Response:
-        service.redrive_callback(ingestion_id)
+        service.redrive_callback(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.get("/results/<ingestion_id>")

@@ -8,7 +8,7 @@ import { clock } from "./time.js";
 const root = byId("audit");
 const WORDS = {
   pause: "paused", resume: "resumed", end_hold: "ended the hold", change_rates: "changed the rate", change_concurrency: "changed the slots",
-  cancel: "cancelled", redrive: "redrove", move: "moved", cancel_all: "cancelled all", redrive_all: "redrove all",
+  cancel: "cancelled", redrive: "redrove", redrive_callback: "sent the callback again", move: "moved", cancel_all: "cancelled all", redrive_all: "redrove all",
 };
 
 let limit = 50;
