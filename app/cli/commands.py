@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import click
 
-from ..core import ingestion_prefix
+from ..core import ingestion_prefix, printable
 from ..naming import release
 from . import display
 from .db import db
@@ -238,7 +238,7 @@ def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **
     if asks(yes=yes):
         found = to.client.status(wanted, limit=0)
         wanted = found.ingestion_id
-        click.confirm(f"Cancel {wanted}: {display.progress(found)}?{UNDONE}", abort=True, err=True)
+        click.confirm(printable(f"Cancel {wanted}: {display.progress(found)}?{UNDONE}"), abort=True, err=True)
     to.show(to.client.cancel(wanted), display.status_text)
 
 
