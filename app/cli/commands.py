@@ -31,7 +31,7 @@ from .options import (
 )
 from .remote import Remote, outlasting, remote, say, service_options, wait_for
 from .standalone import serve, worker
-from .sweeps import UNDONE, asks, carry_out, sweep_filter, sweep_options
+from .sweeps import UNDONE, asks, carry_out, sweep_filter, sweep_options, sweeps
 
 _BATCHES = 20
 """Batches that `status` shows unless told otherwise."""
@@ -47,7 +47,7 @@ def ingestion(**_: str | None) -> None:
     """Submit ids, follow them, and control the queue."""
 
 
-for command in (db, keys, serve, worker, *OPERATIONS):
+for command in (db, keys, serve, worker, sweeps, *OPERATIONS):
     ingestion.add_command(command)
 
 
@@ -143,6 +143,7 @@ def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
 @ingestion.command("list")
 @click.option("--status", "wanted", type=status_choice)
 @click.option("--priority", type=priority_choice)
+@click.option("--owner", help="Only this caller's.")
 @click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
 @click.option("--since", help=f"Only what was submitted then or later: {MOMENT}.")
 @click.option("--until", help=f"Only what was submitted then or earlier: {MOMENT}.")
@@ -152,6 +153,7 @@ def list_(
     to: Remote,
     wanted: str | None,
     priority: str | None,
+    owner: str | None,
     *,
     with_failed: bool,
     since: str | None,
@@ -160,10 +162,12 @@ def list_(
 ) -> None:
     """List ingestions, newest first, with how many of their batches have ended."""
     times = {"since": moment("--since", since), "until": moment("--until", until)}
-    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100), **times)
+    pages = to.client.list(
+        status=wanted, priority=priority, owner=owner, failed=with_failed, page=min(limit, 100), **times
+    )
     found = list(itertools.islice(pages, limit))
     if not to.as_json:
-        filtered = wanted or priority or with_failed or since or until
+        filtered = wanted or priority or owner is not None or with_failed or since or until
         say(display.LISTING_HEAD if found else "No such ingestion." if filtered else "No ingestion.")
     for document in found:
         to.show(document, display.listing_line)

@@ -46,7 +46,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "submitted_since": _query("since", f"Only those submitted then or later: {_WHEN}.", MOMENT),
         "submitted_until": _query("until", f"Only those submitted then or earlier: {_WHEN}.", MOMENT),
         "group": _query("group", "Only failures of this group.", _TEXT),
-        "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "owner": _query("owner", "Only those of this caller; nobody but yourself, unless your key may operate.", _TEXT),
         "paused_priority": _query("priority", "This priority, and not the whole queue.", PRIORITY),
         "paused_owner": _query(
             "owner", "This caller, and not the whole queue.", {"type": "string", "minLength": 1, "maxLength": 255}
