@@ -238,6 +238,14 @@ action(byId("reset-rate"), () => ({
   detail: "Every process on this queue goes back to it from the next start on.",
   yes: "Use it",
 }), "The rate is as configured.", poller);
+// How many starts a limit allows is at its beginning.
+for (const field of document.querySelectorAll("[data-most]")) {
+  field.addEventListener("input", () => {
+    const { least, most } = field.dataset;
+    const starts = Number.parseInt(field.value, 10);
+    field.setCustomValidity(starts < least || starts > most ? `It may allow ${number(Number(least))} to ${number(Number(most))}.` : "");
+  });
+}
 byId("rate")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;
