@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { byId, keyed, make, row, write } from "./dom.js";
 import { run } from "./shell.js";
-import { clock } from "./time.js";
+import { clock, moment } from "./time.js";
 
 const root = byId("audit");
 const WORDS = {
@@ -12,7 +12,7 @@ const WORDS = {
 };
 
 let limit = 50;
-const told = (values) => Object.entries(values).map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(value)}`).join(", ");
+const told = (values) => Object.entries(values).map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(moment(name, value))}`).join(", ");
 
 // A worker by where it runs, as long as it is there; else by its id.
 let workers = new Map();
