@@ -34,7 +34,12 @@ from .schema import BLOCK, BY_LEASE, IS_FINISHED, THIS, batches, ingestions, lan
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))
-    .where(lanes.c.instance == THIS, lanes.c.rank <= bindparam("rank"))
+    .where(
+        lanes.c.instance == THIS,
+        lanes.c.rank <= bindparam("rank"),
+        # A block that begins with the same rank is ahead only up to that of the place.
+        (lanes.c.rank < bindparam("rank")) | (lanes.c.block <= bindparam("block")),
+    )
     .group_by(lanes.c.priority)
 )
 _in_block = (
@@ -89,12 +94,12 @@ def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None
 
     Sums whole blocks, then subtracts what is after the place in each lane's last block.
     """
-    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order}
+    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order, "block": order // BLOCK}
     if not view.queue.aging and rank in _WEIGHTS:
         # In strict order, everything in more urgent lanes is ahead, and everything older in its own lane.
         own = Priority(int(rank))
         urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
-        more = {"priority": own, "block": order // BLOCK, "first": order // BLOCK * BLOCK}
+        more = {"priority": own, "first": order // BLOCK * BLOCK}
         return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
     total = 0
     for priority, block, waiting in view.connection.execute(_UP_TO, values).all():

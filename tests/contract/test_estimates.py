@@ -278,3 +278,10 @@ def test_what_is_ahead_is_counted_to_the_ingestion_wherever_stores_divide_them(
     told = estimate_of(store, urgent.id)
     assert told is not None
     assert told.batches_ahead == (201 if aging else 0)
+
+
+def test_what_is_ahead_is_exact_among_many_accepted_at_one_moment(new_store: Callable[..., Store]) -> None:
+    store = new_store(priority_aging=10.0)
+    made = [submit(store, [1]) for _ in range(258)]
+    estimates = [estimate_of(store, made[which].id) for which in (0, 255, 256, 257)]
+    assert [one and one.batches_ahead for one in estimates] == [0, 255, 256, 257]
