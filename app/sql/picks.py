@@ -17,6 +17,7 @@ from .schema import (
     BY_CALLER,
     BY_RANK,
     IS_ASIDE,
+    IS_AWAITING,
     IS_OPEN,
     IS_READY,
     READY,
@@ -92,6 +93,7 @@ _IN_LINE_OF_CALLER = (
     .order_by(None)
     .order_by(batches.c.order, batches.c.position)
 )
+_AWAITING_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_AWAITING)
 _READY_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_READY)
 _DUE_ASIDE_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 _its = ingestions.c.caller == bindparam("caller")
@@ -198,12 +200,13 @@ def soonest(view: View, limit: int) -> list[Candidate]:
     return _in_line(view, view.connection.execute(_SOONEST, values).all(), {})
 
 
-def awaiting(view: View, limit: int) -> list[Candidate]:
-    """Returns the first `limit` batches that await another, in order."""
+def awaiting(view: View, limit: int, *, caller: int | None = None) -> list[Candidate]:
+    """Returns the first `limit` batches that await another, of a caller if one is given, in order."""
     if not view.queue.lined:
         return []
-    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large}
-    return _in_line(view, view.connection.execute(_AWAITING, values).all(), {})
+    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large, "caller": caller}
+    statement = _AWAITING if caller is None else _AWAITING_OF_CALLER
+    return _in_line(view, view.connection.execute(statement, values).all(), {})
 
 
 def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> list[Candidate]:
