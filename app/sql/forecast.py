@@ -178,6 +178,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
             oldest.get(lane),
             *(line(view, settings, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
             queue.waiting(lane, parked=True),
+            aging=bool(queue.aging),
         )
         for lane in Priority
     }

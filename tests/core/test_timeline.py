@@ -172,8 +172,8 @@ def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
         (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
     ]  # fmt: skip
     assert made.completion(1, 2, (2.0, 9)) == NOW + 12
-    assert made.depth(2, NOW - 7, 3, (2.0, 9), 4) == (6, NOW - 7, NOW + 12, 4)
-    assert made.depth(0, None, 3, (2.0, 9), 4) == (4, None, None, 4)
+    assert made.depth(2, NOW - 7, 3, (2.0, 9), 4, aging=False) == (6, NOW - 7, NOW + 12, 4)
+    assert made.depth(0, None, 3, (2.0, 9), 4, aging=False) == (4, None, None, 4)
 
 
 def test_what_may_be_early_is_the_latest_it_can_be_and_a_start_may_be_any() -> None:
