@@ -188,7 +188,7 @@ def test_are_listed_in_the_turns_of_their_callers_however_many_one_has(fresh: Ne
         submit(store, [1], Priority.HIGH, owner="carol")
     first = submit(store, [1], Priority.HIGH, owner="alice")
     assert blocked(store).reason == "answer"
-    assert [batch.ingestion_id for batch, _ in store.upcoming(3)][0] == first.id
+    assert next(batch.ingestion_id for batch, _ in store.upcoming(3)) == first.id
 
 
 def test_cancelled_are_gone_at_once(fresh: New) -> None:
