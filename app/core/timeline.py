@@ -204,12 +204,12 @@ class Timeline(NamedTuple):
         while len(found) < limit and (later or line):
             if not line:
                 due = max(due, later[-1][0])
-            due = limiter.when(0, due)
+            due = max(limiter.when(0, due), self.slots.free_at(len(found)))
             while later and later[-1][0] <= due:
                 line.add(*later.pop()[1:])
             item = line.take()
             limiter = limiter.after(1, due)
-            found.append((item, self._known(max(due, self.slots.free_at(len(found))))))
+            found.append((item, self._known(due)))
         return found
 
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:

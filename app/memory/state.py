@@ -168,10 +168,14 @@ class MemoryState:
             self.queue.put(entry)
         return leader._replace(riders=tuple(riders)) if riders else leader
 
-    def first(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry; drops cancelled ones on the way."""
+    def promote(self, now: float) -> None:
+        """Put what has fallen due into the line."""
         for due in self.aside.take(now):
             self.queue.put(due)
+
+    def first(self, now: float) -> Entry[Record] | None:
+        """Returns the most urgent due entry; drops cancelled ones on the way."""
+        self.promote(now)
         while (entry := self.queue.first()) and entry.owner.cancelled:
             self.queue.pop()
         return entry

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from app.core import Batch, Depth, Priority, Quote
 from app.errors import BacklogFull, TooLate
+from app.outcomes import Outcome
 from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
-from tests.support.queueing import claimed, estimate_of, finish, retry, settings, submit
+from tests.support.queueing import claimed, ended, estimate_of, finish, retry, settings, submit
 from tests.support.simulation import BOOM, Simulation
 
 # Not a multiple of the interval: when a token and a retry coincide, rounding decides which comes first.
@@ -285,3 +286,18 @@ def test_what_is_ahead_is_exact_among_many_accepted_at_one_moment(new_store: Cal
     made = [submit(store, [1]) for _ in range(258)]
     estimates = [estimate_of(store, made[which].id) for which in (0, 255, 256, 257)]
     assert [one and one.batches_ahead for one in estimates] == [0, 255, 256, 257]
+
+
+def test_what_falls_due_before_a_slot_is_free_is_ahead(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=5.0, burst=3, concurrency=1)
+    made = submit(store, range(6), Priority.HIGH)
+    low = submit(store, [1], Priority.LOW)
+    first, second, last = claimed(store, 3)
+    ended(store, last, Outcome.release(9.0))
+    retry(store, first, BOOM, 0.0)
+    clock.advance(30.0)
+    retry(store, second, BOOM, 6.0)  # after the next token, but before the slot is free again
+    told = estimate_of(store, low.id)
+    assert told is not None
+    assert told.batches_ahead == 2
+    assert [batch.ingestion_id for batch, _ in store.upcoming(9)] == [made.id, made.id, low.id]

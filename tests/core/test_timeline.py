@@ -162,7 +162,7 @@ def test_retries_that_fall_due_together_follow_one_another_and_those_to_come_wai
 
 def test_what_is_to_come_waits_for_a_slot() -> None:
     made = timeline(started=[NOW - 4], service=10.0)
-    assert upcoming(made, ["x", "y"], [(NOW + 7, "a")]) == [("x", 6), ("y", 16), ("a", 26)]
+    assert upcoming(made, ["x", "y"], [(NOW + 7, "a")]) == [("x", 6), ("a", 16), ("y", 26)]
 
 
 def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
