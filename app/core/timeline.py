@@ -158,14 +158,18 @@ class Timeline(NamedTuple):
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
         return self._known(self.added(ahead, count, place, turns).last + self.slots.service)
 
-    def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int) -> Depth:
+    def depth(
+        self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int, *, aging: bool
+    ) -> Depth:
         """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion.
 
-        `waiting` batches are in line, and `parked` ones are not.
+        `waiting` batches are in line, and `parked` ones are not. With `aging`, where priorities mix, the end of all
+        that goes before the new one is told.
         """
         if not waiting:
             return Depth(parked, None, None, parked)
-        drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.slots.service)
+        first, before = (_FIRST, 0) if aging else ((place[0], 0), ahead - waiting)
+        drained_at = self._known(self._span(first, place, before, ahead - before).last + self.slots.service)
         return Depth(waiting + parked, oldest_at, drained_at, parked)
 
     def estimate(self, prospect: Prospect) -> Estimate:
@@ -200,12 +204,12 @@ class Timeline(NamedTuple):
         while len(found) < limit and (later or line):
             if not line:
                 due = max(due, later[-1][0])
-            due = limiter.when(0, due)
+            due = max(limiter.when(0, due), self.slots.free_at(len(found)))
             while later and later[-1][0] <= due:
                 line.add(*later.pop()[1:])
             item = line.take()
             limiter = limiter.after(1, due)
-            found.append((item, self._known(max(due, self.slots.free_at(len(found))))))
+            found.append((item, self._known(due)))
         return found
 
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:

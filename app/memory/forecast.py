@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 def timeline_of(state: MemoryState, now: float) -> Timeline:
     """Returns the timeline of the upcoming starts."""
+    state.promote(now)
     gate = state.gate = state.gate.at(state.settings, now)
     return Timeline(
         now,
@@ -127,11 +128,12 @@ def stats(state: MemoryState, now: float) -> Stats:
 
 def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     """Returns the backlog of each priority."""
-    found, timeline = {}, timeline_of(state, now)
+    found, timeline, aging = {}, timeline_of(state, now), bool(state.settings.priority_aging)
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         oldest_at = oldest.created_at if oldest else None
-        found[priority] = timeline.depth(lane.total, oldest_at, *line(state, priority, now)[:2], lane.parked)
+        new = line(state, priority, now)[:2]
+        found[priority] = timeline.depth(lane.total, oldest_at, *new, lane.parked, aging=aging)
     return found
 
 

@@ -146,7 +146,8 @@ class MemoryState:
     def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
         """Returns the claim by which an entry's batch would start now."""
         record, position = entry.owner, entry.position
-        return record.claim(position, record.attempt(position) + 1, entry.due, now)
+        answers = self.serving.need.answers if self.serving else record.details.answers.get(position)
+        return record.claim(position, entry.due, now, answers)
 
     def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
@@ -167,10 +168,14 @@ class MemoryState:
             self.queue.put(entry)
         return leader._replace(riders=tuple(riders)) if riders else leader
 
-    def first(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry; drops cancelled ones on the way."""
+    def promote(self, now: float) -> None:
+        """Put what has fallen due into the line."""
         for due in self.aside.take(now):
             self.queue.put(due)
+
+    def first(self, now: float) -> Entry[Record] | None:
+        """Returns the most urgent due entry; drops cancelled ones on the way."""
+        self.promote(now)
         while (entry := self.queue.first()) and entry.owner.cancelled:
             self.queue.pop()
         return entry
@@ -179,6 +184,8 @@ class MemoryState:
         self, entry: Entry[Record], claim: Claim, token_at: float, *, was_full: bool, rode_with: str | None = None
     ) -> None:
         record, position, now = entry.owner, entry.position, claim.claimed_at
+        if self.serving:
+            self.serving.start(entry, now)
         record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
         first = record.tally[NEW] == len(record.states)
