@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..core import Status, printable
+from ..core import Status, printable, timestamp
 from .times import Times
 
 Document = Mapping[str, Any]
@@ -180,11 +180,16 @@ def audit_text(page: Document, times: Times) -> str:
 
 
 def _entry(entry: Document, times: Times) -> str:
-    changes = ", ".join(
-        f"{name} {json.dumps(entry['before'][name])} -> {json.dumps(value)}" for name, value in entry["after"].items()
-    )
+    before, after = entry["before"], entry["after"]
+    was = {name: f"{_setting(name, before[name])} -> " if name in before else "" for name in after}
+    changes = ", ".join(f"{name} {was[name]}{_setting(name, value)}" for name, value in after.items())
     subject = f" {entry['subject']}" if entry["subject"] else ""
     return f"{times.ago(entry['at'])}, {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
+
+
+def _setting(name: str, value: Any) -> str:
+    """Returns what something was, or is since; `hold_until` comes in epoch seconds."""
+    return str(timestamp(value)) if name == "hold_until" and value else json.dumps(value)
 
 
 def proof_text(proof: Document) -> str:

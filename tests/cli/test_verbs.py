@@ -158,6 +158,9 @@ def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
     (document,) = lines(done)
     assert (document["state"], document["acted"]) == ("finished", 3)
     assert service("cancel", "--status", "yet_to_start", "--owner", "x").stdout == "cancel of 0 ingestions is done\n"
+    cancelled, redriven = service("audit").stdout.splitlines()
+    assert cancelled.endswith(': matched 0, status "yet_to_start", owner "x"')
+    assert f": redrive_all {document['sweep_id']}: matched 3, " in redriven
     for words, said in (
         (["redrive"], "Give an ingestion's id, or options that choose some"),
         (["redrive", UNKNOWN, "--status", "failed"], "Give either an ingestion's id, or options that choose some."),
@@ -221,6 +224,7 @@ def test_a_hold_is_shown_and_ended(service: Service) -> None:
     (document,) = lines(service("end-hold", "--json"))
     assert document["hold_until"] is None
     assert "hold ends" not in service("queue").stdout
+    assert re.search(r": end_hold: hold_until 20\d\d-\d\d-\d\dT[\d:.]+Z -> null$", service("audit").stdout, re.M)
 
 
 def test_quote_for_people_and_for_machines(service: Service, tmp_path: Path) -> None:
