@@ -84,14 +84,14 @@ def _latest(told: Document) -> str:
     return " at the latest" if told.get("at_latest") else ""
 
 
-LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
+LISTING_HEAD = f"{'INGESTION':<36} {'STATUS':<12} {'PRIORITY':<8} {'ENDED':>10} CREATED"
 
 
 def listing_line(status: Document, times: Times) -> str:
-    """Returns an ingestion in one line."""
-    done, created = f"{finished(status)}/{status['batch_count']}", times.ago(status["created_at"])
+    """Returns an ingestion in one line, of 80 columns at most unless it has very many batches."""
+    done, created = f"{finished(status)}/{status['batch_count']}", times.roughly_ago(status["created_at"])
     word = coloured(status["status"], 12)
-    return f"{status['ingestion_id']}  {word}  {status['priority']:<8}  {done:>11}  {created}"
+    return f"{status['ingestion_id']} {word} {status['priority']:<8} {done:>10} {created}"
 
 
 def group_text(group: Document, times: Times) -> str:

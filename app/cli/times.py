@@ -31,6 +31,11 @@ class Times(NamedTuple):
         age = self.now - _seconds(stamp)
         return "just now" if age < 1 else f"{about(age)} ago"
 
+    def roughly_ago(self, stamp: str) -> str:
+        """Returns the same in its largest unit alone, such as `2 h ago`: 10 characters at most, for 999 days."""
+        told = self.ago(stamp)
+        return told if self.in_full or told == "just now" else " ".join([*told.split()[:2], "ago"])
+
     def due(self, stamp: str) -> str:
         """Returns a time to come, such as `in 3 min 20 s`, or `now` if it is here."""
         if self.in_full:

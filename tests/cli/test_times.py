@@ -44,6 +44,15 @@ def test_a_time_is_how_long_ago_or_how_soon(seconds: float, ago: str, due: str) 
     assert (Times(NOW, in_full=True).ago(past), Times(NOW, in_full=True).due(future)) == (past, future)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "ago"), [(0, "just now"), (59, "59 s ago"), (86_399, "23 h ago"), (999 * 86_400 + 7200, "999 d ago")]
+)
+def test_a_listing_says_roughly_how_long_ago(seconds: float, ago: str) -> None:
+    past = str(timestamp(NOW - seconds))
+    assert Times(NOW).roughly_ago(past) == ago
+    assert Times(NOW, in_full=True).roughly_ago(past) == past
+
+
 def test_the_times_of_the_queue_are_by_the_clock_of_the_service(serve: Callable[..., Host]) -> None:
     host = serve(interval=60)
     for _ in range(2):

@@ -90,6 +90,7 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert [one["ingestion_id"] for one in lines(service("list", "--json", "--priority", "high"))] == [second]
     listed = service("list", "--status", "failed")
     (line,), (head,) = listed.stdout.splitlines(), listed.stderr.splitlines()
+    assert max(len(head), len(line)) <= 80
     assert head.split() == ["INGESTION", "STATUS", "PRIORITY", "ENDED", "CREATED"]
     assert head.index("STATUS") == line.index("failed")
     assert service("list", "--status", "cancelled").stderr == "No such ingestion.\n"
