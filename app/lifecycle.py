@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .callbacks import Courier
 from .config import Settings
-from .core import Answer, Clock, Id, SystemClock
+from .core import Answer, Clock, Id, Stats, SystemClock
 from .errors import IngestError, StoreUnavailable
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_finished
@@ -141,6 +141,14 @@ class Lifecycle:
     def running(self) -> int:
         """How many batches run in this process."""
         return self._parts.worker.running if self._parts else 0
+
+    def stats(self) -> Stats:
+        """Returns the state of the queue, and whether any worker is there: this process's, or one that reported."""
+        stats = self.store.stats()
+        if self.worker.state == "running":
+            return stats
+        others = (one for one in self.store.workers() if one.id != self.worker.id)
+        return stats.without_worker() if all(one.is_stuck for one in others) else stats
 
     def ensure_started(self) -> None:
         """Start dispatching if this process should and has not been stopped."""

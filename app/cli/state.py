@@ -15,8 +15,9 @@ def queue_text(queue: Document, times: Times) -> str:
     """Returns the state of the queue."""
     times = times.as_of(queue["now"])
     error, held = queue.get("estimate_error"), queue["hold_until"]
+    stalled = queue.get("stalled", False)
     rows = [
-        ("worker", queue["worker"]),
+        ("worker", click.style(f"{queue['worker']}, and no other is there", fg="red") if stalled else queue["worker"]),
         ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
         ("callers", _paused_owners(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
@@ -25,9 +26,9 @@ def queue_text(queue: Document, times: Times) -> str:
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
         ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
-        *((priority, _depth(depth, times)) for priority, depth in queue["priorities"].items()),
+        *((priority, _depth(depth, times, stalled=stalled)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
-        *(("next", _next(batch, times)) for batch in queue["next"]),
+        *(("next", _next(batch, times, stalled=stalled)) for batch in queue["next"]),
         *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
         *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
     ]
@@ -81,12 +82,12 @@ def _worker(worker: Document, times: Times) -> str:
     return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
 
 
-def _depth(depth: Document, times: Times) -> str:
+def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
     parked, waiting = depth.get("parked", 0), depth["waiting"]
     said = [count(waiting) if waiting else "nothing waits"]
     if depth["oldest_at"]:
         said.append(f"oldest {times.ago(depth['oldest_at'])}")
-    if depth["drained_at"]:
+    if depth["drained_at"] and not stalled:
         said.append(f"last goes {times.due(depth['drained_at'])}")
     if depth.get("paused"):
         said.append(click.style("paused", fg="yellow"))
@@ -95,7 +96,7 @@ def _depth(depth: Document, times: Times) -> str:
     return ", ".join(said)
 
 
-def _next(batch: Document, times: Times) -> str:
+def _next(batch: Document, times: Times, *, stalled: bool) -> str:
     start = batch["estimated_start"]
-    when = times.due(start) if start else "when resumed"
+    when = "by a worker" if stalled else times.due(start) if start else "when resumed"
     return f"{when:<12}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"

@@ -209,6 +209,7 @@ class Queue(Document):
     paused_owners: tuple[str, ...] = ()
     concurrency: Concurrency | None = None
     callers: tuple[CallerDepth, ...] = ()
+    stalled: bool = False
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -19,8 +19,9 @@ from .rates import Rates, carried, carried_over
 _PACE, _RATES, _PAUSES, _ORDER, _CONCURRENCY = "pace", "rates", "pauses", "order_since", "concurrency"
 _CONFIGURED = "configured"
 
-WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"]
-"""Why nothing may start; `answer` says that all that waits has ids which others ask just now."""
+WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker"]
+"""Why nothing may start; `answer` says that all that waits has ids which others ask just now, `worker` that nobody is
+there to start it."""
 
 LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "slots"]
 """The last condition that a start waited for."""

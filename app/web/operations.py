@@ -74,6 +74,7 @@ def queue_document(
         "now": timestamp(stats.now),
         "worker": service.worker.state,
         "waiting_on": stats.waiting_on,
+        "stalled": stats.stalled,
         "paused": stats.paused,
         "paused_owners": [owner for owner in sorted(stats.pauses.owners) if scope in (None, owner)],
         "hold_until": timestamp(stats.hold_until),

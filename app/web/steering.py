@@ -112,7 +112,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        stats = service.store.stats()
+        stats = service.stats()
         rate = rate_document(stats.rates, service.settings)
         fair = dict(service.settings.fair_weights) if service.settings.fair else None
         return as_json({**rate, "fair": fair, "order_since": stats.order_since, "dispatches": log})
@@ -130,4 +130,4 @@ def _sweep(service: Service, who: Caller, verb: str) -> Response:
 def _queue(service: Service, scope: str | None) -> Response:
     upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.store.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
-    return as_json(queue_document(service, service.store.stats(), upcoming, workers, callers, scope))
+    return as_json(queue_document(service, service.stats(), upcoming, workers, callers, scope))

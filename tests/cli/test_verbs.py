@@ -16,7 +16,7 @@ from app.core.clock import SystemClock
 from app.naming import release
 from tests.support.cli import Service, lines, run
 from tests.support.host import Host, eventually
-from tests.support.queueing import claimed
+from tests.support.queueing import claimed, worked_elsewhere
 from tests.support.scripted import problem, scripted
 from tests.support.sink import SECRET, Sink
 
@@ -42,6 +42,24 @@ def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]
     assert "nightly, LOW: 2 batches, oldest" in text
     assert "nobody's, HIGH: 1 batch, oldest" in text
     assert "nightly, LOW: 2 batches, 2 paused\n" in Service(host)("pause", "--owner", "nightly").stdout
+
+
+def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host]) -> None:
+    service = Service(serve(autostart=False))
+    try:
+        service.host.submit([1])
+        text = service("queue").stdout
+        assert "worker      off, and no other is there\n" in text
+        assert "\nwaiting on  worker\n" in text
+        assert "last goes" not in text
+        assert "\nnext        by a worker   MEDIUM  " in text
+        worked_elsewhere(service.host.store)
+        text = service("queue").stdout
+        assert "worker      off\n" in text
+        assert "\nwaiting on  nothing\n" in text
+        assert "last goes" in text
+    finally:
+        service.close()
 
 
 def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:

@@ -187,8 +187,11 @@ def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(
         answer = host.client.get(path)
         assert (answer.status_code, answer.json and answer.json["detail"]) == (503, "The worker is stuck.")
     assert 'ingestion_abandoned_threads{queue="ingest"} 10.0' in host.client.get("/metrics").text
-    titles = [alert["title"] for alert in (host.client.get("/dashboard/data").json or {})["alerts"]]
-    assert titles == ["The worker is stuck"]
+    shown = host.client.get("/dashboard/data").json or {}
+    assert [alert["title"] for alert in shown["alerts"]] == ["The worker is stuck"]
+    assert (shown["stalled"], shown["next_dispatch_at"]) == (True, None)
+    queue = host.client.get("/queue").json or {}
+    assert (queue["stalled"], queue["waiting_on"], queue["waiting"]) == (True, "worker", 1)
     gate.opened.set()
     assert host.finished(later.id).status == Status.COMPLETED
     eventually(lambda: host.service.worker.abandoned == 0)

@@ -17,7 +17,7 @@ const WAITS = {
   paused: "for the queue to be resumed",
   paused_priority: "for its priority to be resumed",
   paused_owner: "for its caller to be resumed",
-  stopped: "for a worker",
+  worker: "for a worker",
   slots: "for a free slot",
   connections: "for the upstream to take more at once",
   answer: "for answers that others ask for",

@@ -44,6 +44,11 @@ def watching(settings: Settings) -> JSON:
                         {"type": "null"},
                     ]
                 },
+                "stalled": {
+                    "type": "boolean",
+                    "description": "Whether no worker that could start anything is there, in this process or, with a "
+                    "store that others share, among those that reported within a LEASE.",
+                },
                 "paused": {"type": "boolean", "description": "Whether the queue as a whole is."},
                 "paused_owners": {
                     **list_of(TEXT),
