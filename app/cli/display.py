@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..core import Status, printable, timestamp
+from .held import Held, due_again, held
 from .times import Times
 
 Document = Mapping[str, Any]
@@ -27,10 +28,15 @@ _WAITS = {
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
-def status_text(status: Document, times: Times) -> str:
-    """Returns an ingestion, and the batches that came with it."""
+def status_text(status: Document, times: Times, queue: Document | None = None) -> str:
+    """Returns an ingestion, and the batches that came with it; with the `queue`, also what holds it up."""
     began, ended = status["started_at"], status["finished_at"]
     start, end = status.get("estimated_start"), status.get("estimated_completion")
+    hold = None
+    if queue:
+        times = times.as_of(queue["now"])
+        hold = held(status, queue, times)
+        start, end = (None, None) if queue.get("stalled") else (start, end)
     rows = [
         ("ingestion", status["ingestion_id"]),
         ("status", coloured(status["status"])),
@@ -41,11 +47,12 @@ def status_text(status: Document, times: Times) -> str:
         ("started", began and times.ago(began)),
         ("finished", ended and times.ago(ended)),
         ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
+        ("waiting on", hold and hold.why),
         ("should start", times.due(start) + _latest(status) if start and not began else None),
         ("should end", end and times.due(end) + _latest(status)),
         ("callback", _callback(status["callback"], times) if status.get("callback") else None),
     ]
-    return "\n".join([columns(rows), *(_batch(one, times) for one in status["batches"])])
+    return "\n".join([columns(rows), *(_batch(one, times, hold) for one in status["batches"])])
 
 
 def coloured(status: str, width: int = 0) -> str:
@@ -201,12 +208,12 @@ def proof_text(proof: Document) -> str:
     return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])
 
 
-def _batch(batch: Document, times: Times) -> str:
+def _batch(batch: Document, times: Times, hold: Held | None) -> str:
     line = f"  {batch['batch_id']}  {coloured(batch['status'], 12)}  {some_ids(batch['ids'])}"
     if batch.get("attempts", 1) > 1:
         line += f"  ({batch['attempts']} attempts)"
     if again := batch.get("next_attempt_at"):
-        line += f"  goes again {times.due(again)}"
+        line += f"  {due_again(again, hold, times)}"
     if error := batch.get("error"):
         line += printable(f"  {error['type']}: {error['message']}")
     return line

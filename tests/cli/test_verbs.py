@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 
 from app import PermanentError
 from app.cli.verify import read, verify
+from app.core import BatchError
 from app.core.clock import SystemClock
 from app.naming import release
 from tests.support.cli import Service, lines, run
 from tests.support.host import Host, eventually
-from tests.support.queueing import claimed, worked_elsewhere
+from tests.support.queueing import claimed, retry, worked_elsewhere
 from tests.support.scripted import problem, scripted
 from tests.support.sink import SECRET, Sink
 
@@ -58,6 +60,38 @@ def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host
         assert "worker      off\n" in text
         assert "\nwaiting on  nothing\n" in text
         assert "last goes" in text
+    finally:
+        service.close()
+
+
+def test_status_says_what_keeps_an_ingestion_from_starting(serve: Callable[..., Host]) -> None:
+    service = Service(serve(autostart=False, interval=0))
+    store, client = service.host.store, service.host.client
+    try:
+        made = service.host.submit([1, 2, 3, 4], "LOW", owner="ann")
+        retry(store, claimed(store)[0], BatchError("X", "y"), 0)
+        told = partial(service, "status", made.id)
+        text = told().stdout
+        assert "\nwaiting on  a worker; none is there\n" in text
+        assert "should" not in text
+        assert "  waits to go again" in text
+        worked_elsewhere(store)
+        text = told().stdout
+        assert "waiting on" not in text
+        assert "\nshould end  " in text
+        assert "  goes again now" in text
+        store.hold(51)
+        assert "\nwaiting on  the end of a hold, in 51 s\n" in told().stdout
+        assert "  goes again in 51 s" in told().stdout
+        for what, name in ("owner=ann", "ann"), ("priority=LOW", "LOW"), ("", "the queue"):
+            client.post(f"/queue/pause?{what}")
+            assert f"\nwaiting on  a resume; {name} is paused\n" in told().stdout
+        client.post("/queue/resume")
+        client.post("/queue/resume?priority=LOW&owner=ann")
+        client.post("/queue/hold/end")
+        claimed(store, 2)
+        store.hold(51)
+        assert "waiting on" not in told().stdout
     finally:
         service.close()
 
@@ -418,6 +452,7 @@ def test_a_rate_that_is_not_given_is_as_configured(serve: Callable[..., Host]) -
 
 def test_with_fill_what_is_foretold_is_the_latest_it_can_be(serve: Callable[..., Host]) -> None:
     service = Service(serve(clock=SystemClock(), fill=True))
+    worked_elsewhere(service.host.store)
     try:
         (ingestion_id,) = service("submit", "1").stdout.split()
         text = service("status", ingestion_id).stdout
