@@ -18,8 +18,7 @@ def queue_text(queue: Document, times: Times) -> str:
     stalled = queue.get("stalled", False)
     rows = [
         ("worker", click.style(f"{queue['worker']}, and no other is there", fg="red") if stalled else queue["worker"]),
-        ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
-        ("callers", _paused_owners(queue)),
+        ("paused", _paused(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", count(queue["running"])),
@@ -50,9 +49,10 @@ def concurrency_text(queue: Document) -> str:
     return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
 
 
-def _paused_owners(queue: Document) -> str | None:
-    owners = queue.get("paused_owners")
-    return click.style(printable(f"{', '.join(owners)} paused"), fg="yellow") if owners else None
+def _paused(queue: Document) -> str:
+    priorities = [name for name, depth in queue["priorities"].items() if depth.get("paused")]
+    told = [*(["yes"] if queue["paused"] else []), *priorities, *queue.get("paused_owners", ())]
+    return click.style(printable(", ".join(told)), fg="yellow") if told else "no"
 
 
 def _limits(queue: Document) -> str | None:

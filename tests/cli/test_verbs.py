@@ -262,11 +262,15 @@ def test_the_number_of_batches_at_once_is_changed_and_set_back(service: Service)
 def test_a_priority_and_a_caller_are_paused_by_themselves(service: Service) -> None:
     assert "\nHIGH        nothing waits, paused\n" in service("pause", "--priority", "high").stdout
     text = service("pause", "--owner", "ann").stdout
-    assert "\npaused      no\ncallers     ann paused\n" in text
+    assert "\npaused      HIGH, ann\n" in text
     service.host.submit([1], "LOW", owner="ann")
     assert "LOW         1 batch, 1 of paused callers" in service("queue").stdout
-    assert "callers" not in service("resume", "--owner", "ann").stdout
-    assert "\nHIGH        nothing waits\n" in service("resume", "--priority", "HIGH").stdout
+    assert "\npaused      yes, HIGH, ann\n" in service("pause").stdout
+    service("resume")
+    assert "\npaused      HIGH\n" in service("resume", "--owner", "ann").stdout
+    text = service("resume", "--priority", "HIGH").stdout
+    assert "\npaused      no\n" in text
+    assert "\nHIGH        nothing waits\n" in text
     assert service("pause", "--owner", "").exit_code == 4
 
 
