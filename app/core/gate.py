@@ -28,10 +28,14 @@ LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "s
 
 
 class Wait(NamedTuple):
-    """Why nothing may start, and in how many seconds to try again (None: once something changes)."""
+    """Why nothing may start, and in how many seconds to try again (None: once something changes).
+
+    A hold lasts `until` then (epoch seconds), though a store may have it looked at before.
+    """
 
     seconds: float | None
     reason: WaitReason
+    until: float | None = None
 
 
 class Waiting(Protocol):
@@ -190,7 +194,7 @@ class Gate:
         if self.paused:
             return Wait(None, "paused")
         if self.hold_until > now:
-            return Wait(self.hold_until - now, "hold")
+            return Wait(self.hold_until - now, "hold", self.hold_until)
         if due is None:
             return Wait(None, "answer" if waiting.total else "paused" if waiting.parked else "empty")
         if due > now:
