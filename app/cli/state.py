@@ -24,7 +24,7 @@ def queue_text(queue: Document, times: Times) -> str:
         ("running", count(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
-        ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
+        ("slowed to", _slowed(queue)),
         *((priority, _depth(depth, times, stalled=stalled)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
         *(("next", _next(batch, times, stalled=stalled)) for batch in queue["next"]),
@@ -35,11 +35,13 @@ def queue_text(queue: Document, times: Times) -> str:
 
 
 def rate_text(queue: Document) -> str:
-    """Returns the rate in force."""
+    """Returns the rate that is set, and to what the upstream's refusals slow it down."""
     rate = queue["rate"]
     one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
     text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
-    return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
+    text = f"{text} ({'changed' if rate['changed'] else 'as configured'})"
+    slowed = _slowed(queue)
+    return f"{text}\nslowed to {slowed}; neither a change nor a reset makes it faster" if slowed else text
 
 
 def concurrency_text(queue: Document) -> str:
@@ -47,6 +49,12 @@ def concurrency_text(queue: Document) -> str:
     found = queue["concurrency"]
     text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
     return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
+
+
+def _slowed(queue: Document) -> str | None:
+    if not (seconds := queue.get("slowed_to")):
+        return None
+    return f"one start every {seconds:.1f} s after a 429, rising to the rate within 10 min without another"
 
 
 def _paused(queue: Document) -> str:

@@ -427,6 +427,26 @@ def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
     assert "-> 20.0" in log[1]
 
 
+def test_the_rate_names_a_slow_down_which_it_does_not_end(serve: Callable[..., Host]) -> None:
+    service = Service(serve(interval=5))
+    store = service.host.store
+    try:
+        service.host.submit([1])
+        store.slow_down(claimed(store)[0])
+        assert "\nslowed to   one start every 10.0 s after a 429, rising" in service("queue").stdout
+        for words in ("rate", "rate --interval 9", "rate --reset"):
+            rate, slowed = service(*words.split()).stdout.splitlines()
+            assert rate.startswith("one every ")
+            assert slowed == (
+                "slowed to one start every 10.0 s after a 429, rising to the rate within 10 min without another; "
+                "neither a change nor a reset makes it faster"
+            )
+        service.host.clock.advance(600)
+        assert "slowed" not in service("rate").stdout
+    finally:
+        service.close()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
