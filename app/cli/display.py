@@ -118,7 +118,7 @@ def attempts_text(document: Document, times: Times) -> str:
     rows = [
         ("ingestion", document["ingestion_id"]),
         ("created", times.ago(document["created_at"])),
-        ("estimated", estimate and times.due(estimate)),
+        ("estimated", estimate and f"to end {times.around(estimate)}"),
         ("waiting on", document["waiting_on"]),
         ("finished", end and times.ago(end)),
     ]

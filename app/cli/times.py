@@ -43,6 +43,10 @@ class Times(NamedTuple):
         left = _seconds(stamp) - self.now
         return "now" if left < 0.05 else f"in {duration(left)}"
 
+    def around(self, stamp: str) -> str:
+        """Returns a time that is still to come or has passed."""
+        return self.due(stamp) if _seconds(stamp) > self.now else self.ago(stamp)
+
 
 def duration(seconds: float) -> str:
     """Returns seconds in words, coarser the more there are: 4.2 s, 42 s, 3 min 20 s, 2 h 05 min, 3 d 4 h."""

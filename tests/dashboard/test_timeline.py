@@ -133,7 +133,7 @@ def test_a_browser_draws_it_and_says_it_in_words(new_site: NewSite, page: Any) -
     expect(picture.locator("rect.ran")).to_have_count(3)
     expect(picture.locator("rect.waited.hold")).to_have_count(1)
     expect(picture.locator("line.limit")).to_have_count(1)
-    expect(page.locator("#timeline-summary")).to_have_text(re.compile("^Accepted at .*; should have ended at .*"))
+    expect(page.locator("#timeline-summary")).to_have_text(re.compile("^Accepted at .*; then estimated to end at .*"))
     page.get_by_text("As a table").click()
     rows = page.locator("#parts tr")
     expect(rows.last).to_have_text(re.compile("^3.*has waited 1 min 06 s, now for a worker$"))

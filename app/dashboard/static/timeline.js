@@ -92,7 +92,7 @@ export function drawTimeline(told) {
 // Accepted, ended, and how that compares with what was said at submission.
 function summary({ accepted_at: accepted, finished_at: finished, estimated_at_submission: estimate }) {
   const found = [`Accepted at ${clock(accepted)}`];
-  if (estimate) found.push(`should have ended at ${clock(estimate)} as estimated then`);
+  if (estimate) found.push(`then estimated to end at ${clock(estimate)}`);
   if (finished) found.push(`ended at ${clock(finished)}${estimate ? `, ${late(seconds(estimate, finished))}` : ""}`);
   return `${found.join("; ")}.`;
 }
