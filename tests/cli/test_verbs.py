@@ -342,6 +342,17 @@ def test_verify_catches_a_planted_violation_of_each_kind(service: Service) -> No
     assert service("verify", "-", "--interval", "3", "--grace", "2", stdin=log).exit_code == 0
 
 
+def test_verify_proves_another_limit_than_the_log_says_where_one_is_named(service: Service) -> None:
+    log = json.dumps({"interval": 5.0, "burst": 1, "limits": ["1/h"], "dispatches": []})
+    for words, limit in (
+        ("", "one every 5 s with a burst of 1, 1/h"),
+        ("--interval 9", "one every 9 s with a burst of 1, 1/h"),
+        ("--burst 2 --limits 2/h", "one every 5 s with a burst of 2, 2/h"),
+    ):
+        assert f"dispatches, {limit}: " in service("verify", "-", *words.split(), stdin=log).stdout
+    assert "what an option names is proved instead" in " ".join(service("verify", "--help").stdout.split())
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
 def test_help_is_short_too(option: str) -> None:
     result = run(option, url="")
