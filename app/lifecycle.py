@@ -150,6 +150,11 @@ class Lifecycle:
         others = (one for one in self.store.workers() if one.id != self.worker.id)
         return stats.without_worker() if all(one.is_stuck for one in others) else stats
 
+    @property
+    def simulates(self) -> bool:
+        """Whether this process works without a processor: ids are completed, and nothing is fetched or sent."""
+        return self.worker.state != "off" and self.find_processor() is None
+
     def ensure_started(self) -> None:
         """Start dispatching if this process should and has not been stopped."""
         if self.is_eager:

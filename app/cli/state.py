@@ -18,6 +18,7 @@ def queue_text(queue: Document, times: Times) -> str:
     stalled = queue.get("stalled", False)
     rows = [
         ("worker", click.style(f"{queue['worker']}, and no other is there", fg="red") if stalled else queue["worker"]),
+        ("processor", click.style("none: work is only simulated", fg="yellow") if queue.get("simulated") else None),
         ("paused", _paused(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),

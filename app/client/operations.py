@@ -210,6 +210,7 @@ class Queue(Document):
     concurrency: Concurrency | None = None
     callers: tuple[CallerDepth, ...] = ()
     stalled: bool = False
+    simulated: bool = False
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

@@ -14,7 +14,7 @@ _NEARLY = 0.9
 
 def alerts(service: Service, stats: Stats) -> list[dict[str, Any]]:
     """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
-    found = [*_worker(service, stats), *_stopped(stats), *_backlog(service.settings, stats)]
+    found = [*_worker(service, stats), *_simulated(service), *_stopped(stats), *_backlog(service.settings, stats)]
     return sorted(found, key=lambda one: one["level"] != "error")
 
 
@@ -42,6 +42,13 @@ def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
     if stats.stalled:
         return [alert("warning", "No worker in this process", "Nothing is dispatched.")]
     return []
+
+
+def _simulated(service: Service) -> list[dict[str, Any]]:
+    if not service.simulates:
+        return []
+    detail = "This process has no processor and no UPSTREAM_URL: ids count as completed, nothing is fetched or sent."
+    return [alert("warning", "Work is only simulated", detail)]
 
 
 def _stopped(stats: Stats) -> list[dict[str, Any]]:

@@ -69,10 +69,12 @@ def queue_document(
     hosts and processes are an operator's business.
     """
     settings = service.settings
+    simulated = {"simulated": True} if service.simulates else {}
     shown, runs = (workers, service.store.runs(_RUNS)) if scope is None else ((), ())
     return {
         "now": timestamp(stats.now),
         "worker": service.worker.state,
+        **simulated,
         "waiting_on": stats.waiting_on,
         "stalled": stats.stalled,
         "paused": stats.paused,

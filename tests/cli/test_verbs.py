@@ -64,6 +64,17 @@ def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host
         service.close()
 
 
+def test_the_queue_says_that_work_is_only_simulated(serve: Callable[..., Host]) -> None:
+    service = Service(serve(autostart=True))
+    try:
+        service.host.service.start()
+        assert "\nprocessor   none: work is only simulated\n" in service("queue").stdout
+        service.host.ingestion.processor(lambda ids: ids)
+        assert "processor" not in service("queue").stdout
+    finally:
+        service.close()
+
+
 def test_status_says_what_keeps_an_ingestion_from_starting(serve: Callable[..., Host]) -> None:
     service = Service(serve(autostart=False, interval=0))
     store, client = service.host.store, service.host.client
