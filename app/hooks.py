@@ -8,6 +8,7 @@ import os
 import time
 import weakref
 
+from flask import request_started
 from werkzeug.serving import is_running_from_reloader
 
 from .service import Service
@@ -35,7 +36,20 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     for service in list(_services):
-        service.after_fork_in_child()
+        if service.after_fork_in_child():
+            _follow_parent_with_a_request(service)
+
+
+def _follow_parent_with_a_request(service: Service) -> None:
+    """Have a forked child dispatch from the first request to its app on, whoever answers that."""
+    app, following = service.emitter.app, weakref.ref(service)
+
+    def first_request(*_: object, **__: object) -> None:
+        request_started.disconnect(first_request)
+        if one := following():
+            one.follow_parent()
+
+    request_started.connect(first_request, app, weak=False)
 
 
 def _stop_all() -> None:

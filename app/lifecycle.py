@@ -75,7 +75,6 @@ class Lifecycle:
         self._autostart = autostart
         self._is_tested = is_tested
         self._active = False
-        self._follows_parent = False
         self._is_asked = False
         self._has_warned = False
         if isinstance(clock, SystemClock) and is_tested():
@@ -168,16 +167,14 @@ class Lifecycle:
                 )
 
     def follow_parent(self) -> None:
-        """In a forked child that turns out to serve, start dispatching if its parent did.
+        """In a forked child that turns out to serve, start dispatching as its parent did.
 
         The app's own pages must not depend on the queue, whose requests try again.
         """
-        if self._follows_parent:
-            self._follows_parent = False
-            try:
-                self.ensure_started()
-            except IngestError as error:
-                logger.error("%r could not be opened in this process: %s", self.name, error)
+        try:
+            self.ensure_started()
+        except IngestError as error:
+            logger.error("%r could not be opened in this process: %s", self.name, error)
 
     def start(self) -> None:
         """Start dispatching, unless already running; a worker that died starts anew.
@@ -285,18 +282,19 @@ class Lifecycle:
         if self._parts and isinstance(self._parts.store, Forkable):
             self._parts.store.after_fork_in_parent()
 
-    def after_fork_in_child(self) -> None:
+    def after_fork_in_child(self) -> bool:
         """Share nothing with the parent, whose threads are not here, and open nothing: most children never serve.
 
-        One that does, by a request to its app or a submission, then dispatches if its parent did.
+        Returns whether one that does, by a request to its app or a submission, then dispatches: its parent did.
         """
         if self._parts:
             self._parts.clean_up_when_dropped.detach()
             if isinstance(self._parts.store, Forkable):
                 self._parts.store.disown()
         self._renew()
-        if self._active:
-            self._active, self._autostart, self._follows_parent = False, True, True
+        followed, self._active = self._active, False
+        self._autostart = self._autostart or followed
+        return followed
 
     def warn_of_loss(self) -> None:
         """Log, once, that what this process accepts into memory waits for a worker that it does not have."""

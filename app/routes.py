@@ -75,9 +75,6 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             service.ensure_started()
         return refusal
 
-    # Any request of the app says that a forked child serves.
-    blueprint.before_app_request(service.follow_parent)
-
     add_login(blueprint, guard)
     add_steering(blueprint, service, guard)
 
@@ -96,7 +93,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ, "status", "offset", "limit")
     def status(ingestion_id: str) -> Response:
-        batch: int | None = g.ingestion_batch  # named by its own id
+        batch: int | None = g.get("ingestion_batch")  # named by its own id
         only = status_member()
         offset, limit = (0, None) if batch is None or only else (batch, 1)
         return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit), only)
@@ -134,7 +131,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/attempts/<ingestion_id>")
     @needs(Role.READ, "offset", "limit")
     def attempts(ingestion_id: str) -> Response:
-        batch: int | None = g.ingestion_batch
+        batch: int | None = g.get("ingestion_batch")
         offset, limit = (0, _PAGE) if batch is None else (batch, 1)
         found = service.store.attempts(
             ingestion_id,

@@ -65,10 +65,10 @@ def test_its_connections_are_closed_and_its_worker_is_listed_no_more(tmp_path: P
         ingestion.processor(lambda _: None)
         ingestion.submit([1], "HIGH")
         eventually(ingestion.service.store.workers)
+        assert open_files(tmp_path)
 
     for _ in range(3):
         make()
-    assert open_files(tmp_path)
     eventually(lambda: not threads_of("dropped"))
     eventually(lambda: not open_files(tmp_path))
     app = Flask("host")

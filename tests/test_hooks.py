@@ -206,10 +206,11 @@ os._exit(0)
 
 SERVING = """
 import os
-from flask import Flask
+from flask import Flask, request
 from app import IngestionAPI
 
 app = Flask("host")
+app.before_request(lambda: "closed" if request.path == "/closed" else None)
 ingestion = IngestionAPI(app, url_prefix="/ingestion")
 app.add_url_rule("/page", view_func=lambda: "mine")
 ingestion.processor(lambda ids: ids)
@@ -222,7 +223,7 @@ def states(path):
     app.test_client().get(path)
     os._exit((before, ingestion.service.worker.state) != ("off", "running"))
 
-print("good" if [states("/page"), states("/ingestion/livez")] == [0, 0] else "bad", flush=True)
+print("good" if not any(map(states, ["/page", "/closed", "/ingestion/livez"])) else "bad", flush=True)
 """
 
 WITHOUT_FORK = """

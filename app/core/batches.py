@@ -89,7 +89,8 @@ class Batches:
 
     def mark(self) -> bytes:
         """Returns bytes that identify what the page shows: two pages of one ingestion with the same mark are equal."""
-        odd = [sorted(told.items()) for told in (self._attempts, self._errors, self._dues)]
+        told = self._attempts, self._errors, self._dues
+        odd = [sorted(one.items()) for one in told] if any(told) else []
         rest = repr((self.positions, odd, self._cancelled))
         times = self.started.tobytes() + self.finished.tobytes()
         return self._states + times + rest.encode("utf-8", "backslashreplace")

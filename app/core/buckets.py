@@ -12,9 +12,9 @@ from .limiter import Level, TokenBucket
 class Buckets:
     """Several token buckets by their names: a start takes a token of each, all or none.
 
-    The nth start is at the latest of the buckets' nth: what each lets through by a time is a concave function of it,
-    and of several such shapers in a row the output is the least of what each alone lets through (Le Boudec and Thiran,
-    "Network Calculus", sections 1.5 on greedy shapers and 3.1 on star-shaped functions).
+    The nth start is at the latest of the buckets' nth from the first start on: what each lets through from then is a
+    concave function of time, and of several such shapers in a row the output is the least of what each alone lets
+    through (Le Boudec and Thiran, "Network Calculus", sections 1.5 on greedy shapers and 3.1 on star-shaped functions).
     """
 
     def __init__(self, buckets: dict[str, TokenBucket]) -> None:
@@ -39,10 +39,12 @@ class Buckets:
             return True
 
     def when(self, nth: int, now: float) -> float:
-        return max(bucket.when(nth, now) for bucket in self.buckets.values())
+        first = max(bucket.when(0, now) for bucket in self.buckets.values())
+        return max(bucket.when(nth, first) for bucket in self.buckets.values()) if nth else first
 
     def count(self, now: float, until: float) -> float:
-        return min(bucket.count(now, until) for bucket in self.buckets.values())
+        first = self.when(0, now)
+        return min(bucket.count(first, until) for bucket in self.buckets.values()) if first < until else 0
 
     def after(self, count: int, now: float) -> Buckets:
         first, last = self.when(0, now), self.when(count - 1, now)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from zlib import crc32
 
 from .ids import Id, Ids
 
-BUCKETS = 8192
+BUCKETS = 1 << 13
 """Into how many buckets hashes fall."""
 
-_HASHES = 1 << 32
+_MASK = (1 << 32) - 1
+_SHIFT = 32 - 13
 _WIDTH = 4
 _GOLDEN = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth, TAOCP, section 6.4)."""
@@ -21,11 +19,11 @@ _GOLDEN = 0x9E3779B97F4A7C15
 
 def hash_of(one: Id) -> int:
     """Returns 32 bits, the same in every process; which bucket they fall into follows from the first of them."""
-    return crc32(one.encode()) if isinstance(one, str) else (one * _GOLDEN >> 32) % _HASHES
+    return crc32(one.encode()) if isinstance(one, str) else one * _GOLDEN >> 32 & _MASK
 
 
 def bucket_of(hashed: int) -> int:
-    return hashed * BUCKETS // _HASHES
+    return hashed >> _SHIFT
 
 
 def packed_hash(hashed: int) -> bytes:
@@ -34,13 +32,11 @@ def packed_hash(hashed: int) -> bytes:
 
 def hashes_of(ids: Ids) -> Mapping[int, bytes]:
     """Returns the hashes of ids by bucket, 4 bytes each, least significant first."""
-    found: defaultdict[int, array[int]] = defaultdict(lambda: array("I"))
+    found: dict[int, bytes] = {}
     for hashed in map(hash_of, ids):
-        found[bucket_of(hashed)].append(hashed)
-    if sys.byteorder == "big":
-        for one in found.values():
-            one.byteswap()
-    return {bucket: one.tobytes() for bucket, one in found.items()}
+        bucket = bucket_of(hashed)
+        found[bucket] = found.get(bucket, b"") + packed_hash(hashed)
+    return found
 
 
 def buckets_of(ids: Ids) -> Iterable[int]:

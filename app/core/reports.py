@@ -47,7 +47,8 @@ class Dispatch(NamedTuple):
 class Depth(NamedTuple):
     """The backlog of one priority: how many batches wait, since when, and when the last should end.
 
-    `parked` of them are not in line, because they or their callers are paused; the times are those of the others.
+    `parked` of them are not in line, because they or their callers are paused; the times are those of the others. With
+    PRIORITY_AGING `drained_at` is when all that goes before a new one should end.
     """
 
     waiting: int

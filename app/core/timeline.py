@@ -100,7 +100,7 @@ class Timeline(NamedTuple):
         """
         if turns is not None:
             return self._by_turns(turns, count)
-        return self._in_line(self._number(ahead, place), self._number(ahead + count - 1, place))
+        return self._ready(ahead, count, place)
 
     def until_started(self, prospect: Prospect, nth: int) -> float | None:
         """Returns the seconds until an ingestion's nth waiting batch has started, None while it is paused.
@@ -158,14 +158,18 @@ class Timeline(NamedTuple):
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
         return self._known(self.added(ahead, count, place, turns).last + self.slots.service)
 
-    def depth(self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int) -> Depth:
+    def depth(
+        self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int, *, aging: bool
+    ) -> Depth:
         """Returns the depth of a priority, given that `ahead` batches wait before the place of a new ingestion.
 
-        `waiting` batches are in line, and `parked` ones are not.
+        `waiting` batches are in line, and `parked` ones are not. With `aging`, where priorities mix, the end of all
+        that goes before the new one is told.
         """
         if not waiting:
             return Depth(parked, None, None, parked)
-        drained_at = self._known(self._span(_FIRST, place, 0, ahead).last + self.slots.service)
+        first, before = (_FIRST, 0) if aging else ((place[0], 0), ahead - waiting)
+        drained_at = self._known(self._span(first, place, before, ahead - before).last + self.slots.service)
         return Depth(waiting + parked, oldest_at, drained_at, parked)
 
     def estimate(self, prospect: Prospect) -> Estimate:
@@ -200,12 +204,12 @@ class Timeline(NamedTuple):
         while len(found) < limit and (later or line):
             if not line:
                 due = max(due, later[-1][0])
-            due = limiter.when(0, due)
+            due = max(limiter.when(0, due), self.slots.free_at(len(found)))
             while later and later[-1][0] <= due:
                 line.add(*later.pop()[1:])
             item = line.take()
             limiter = limiter.after(1, due)
-            found.append((item, self._known(max(due, self.slots.free_at(len(found))))))
+            found.append((item, self._known(due)))
         return found
 
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
@@ -216,10 +220,10 @@ class Timeline(NamedTuple):
         aside_ahead = self.aside.due_by(math.inf, first)
         aside = self.aside.due_by(math.inf, end) - aside_ahead
         if not aside:
-            return self._in_line(self._number(ahead, first), self._number(ahead + count - 1, end))
+            return self._ready(ahead, count, first)
         retries = self.aside.soonest(EXACT_RETRIES + 1)
         if len(retries) > EXACT_RETRIES:
-            span = self._in_line(self._number(ahead, first), self._number(ahead + count - 1, first))
+            span = self._ready(ahead, count, first)
             return _no_sooner(span, *self.aside.bounds(first, end), fresh=fresh)
         ahead, ready = ahead - aside_ahead, count - aside
         behind = self.waiting - self.aside.due_by(math.inf, None) - ahead - ready
@@ -253,11 +257,18 @@ class Timeline(NamedTuple):
         start = max(earliest, self.slots.free_at(first))
         return Span(first, earliest, start, start if last == first else self.start(last))
 
-    def _number(self, ahead: int, place: Place) -> int:
-        """Returns the number of the start after `ahead` batches; of retries before a place, only those due by then."""
-        aside = self.aside.due_by(math.inf, place)
-        nth = ready = ahead - aside
-        while aside and (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
+    def _ready(self, ahead: int, count: int, place: Place) -> Span:
+        """Returns the starts of `count` batches that are ready at a place; `ahead` wait before it."""
+        ahead -= (retries := self.aside.due_by(math.inf, place))
+        first, last = ahead, ahead + count - 1
+        if retries:
+            first, last = self._number(first, place), self._number(last, place)
+        return self._in_line(first, last)
+
+    def _number(self, ready: int, place: Place) -> int:
+        """Returns the number of the start after `ready` batches, and after the retries before a place due by then."""
+        nth = ready
+        while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
             nth = more
         return nth
 

@@ -56,9 +56,9 @@ class Lane:
         self._fill([])
 
     def add(self, record: Record) -> None:
-        place = place_of(record)
-        self.total += record.lined
-        self.parked += record.waiting - record.lined
+        place, waiting, lined = place_of(record), record.waiting, record.lined
+        self.total += lined
+        self.parked += waiting - lined
         if self._places and place < self._places[-1]:
             record.lane_index = _LATE
             bisect.insort(self._late, (place, record))
@@ -69,7 +69,7 @@ class Lane:
         self._records.append(record)
         self._places.append(place)
         node = len(self._records)
-        self._sums.append(record.lined + self._before(node - 1) - self._before(node - (node & -node)))
+        self._sums.append(lined + self._before(node - 1) - self._before(node - (node & -node)))
 
     def change(self, record: Record, by: int) -> None:
         """Change an ingestion's count of waiting batches."""

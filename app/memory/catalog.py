@@ -88,10 +88,11 @@ class Catalog:
         self._blocks: dict[int, Block] = {}
 
     def add(self, record: Record) -> None:
+        """Add one of which nothing has started."""
         number = record.order // _SIZE
         if number not in self._blocks:
             self._blocks[number] = Block(number * _SIZE)
-        record.kind = _kind_of(record)
+        record.kind = _kind(Status.YET_TO_START, record.priority, record.owner, False)
         self._blocks[number].add(record)
 
     def refile(self, record: Record) -> None:

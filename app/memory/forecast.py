@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from ..core import (
+    RUNNING,
     WAITING,
     Batch,
     BatchPlace,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 def timeline_of(state: MemoryState, now: float) -> Timeline:
     """Returns the timeline of the upcoming starts."""
+    state.promote(now)
     gate = state.gate = state.gate.at(state.settings, now)
     return Timeline(
         now,
@@ -67,7 +69,7 @@ def line(
 def prospect(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
     place = place_of(record)
-    started = [lease.claim.claimed_at for lease in state.leases if lease.record is record]
+    started = state.leases.started_of(record) if record.tally[RUNNING] else ()
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
         return Prospect(place, state.backlog.ahead(place), waiting, retrying, started, parked)
@@ -126,11 +128,12 @@ def stats(state: MemoryState, now: float) -> Stats:
 
 def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     """Returns the backlog of each priority."""
-    found, timeline = {}, timeline_of(state, now)
+    found, timeline, aging = {}, timeline_of(state, now), bool(state.settings.priority_aging)
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         oldest_at = oldest.created_at if oldest else None
-        found[priority] = timeline.depth(lane.total, oldest_at, *line(state, priority, now)[:2], lane.parked)
+        new = line(state, priority, now)[:2]
+        found[priority] = timeline.depth(lane.total, oldest_at, *new, lane.parked, aging=aging)
     return found
 
 

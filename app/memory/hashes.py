@@ -18,8 +18,12 @@ class Hashes:
         self._buckets: dict[int, dict[Record, bytes]] = {}
 
     def add(self, record: Record, hashes: Mapping[int, bytes]) -> None:
+        buckets = self._buckets
         for bucket, some in hashes.items():
-            self._buckets.setdefault(bucket, {})[record] = some
+            if bucket in buckets:
+                buckets[bucket][record] = some
+            else:
+                buckets[bucket] = {record: some}
 
     def remove(self, record: Record) -> None:
         for bucket in buckets_of(record.ids) if self._buckets else ():

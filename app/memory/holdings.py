@@ -15,6 +15,7 @@ class Holdings:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._lanes: dict[tuple[str, Priority], dict[Record, int]] = {}
+        self._unsorted: set[tuple[str, Priority]] = set()
 
     def ids(self, owner: str) -> int:
         """Returns how many ids of this owner wait."""
@@ -25,14 +26,16 @@ class Holdings:
         owner, ids = record.owner, record.waiting_ids
         if owner is None:
             return
-        lane = self._lanes.setdefault((owner, record.priority), {})
+        key = owner, record.priority
+        lane = self._lanes.setdefault(key, {})
         self._ids[owner] = self.ids(owner) + ids - lane.get(record, 0)
         if ids:
+            if lane and record not in lane and place_of(record) < place_of(next(reversed(lane))):
+                self._unsorted.add(key)
             lane[record] = ids
         else:
             lane.pop(record, None)
-            if not lane:
-                del self._lanes[owner, record.priority]
+            self._drop_if_empty(key)
             if not self._ids[owner]:
                 del self._ids[owner]
 
@@ -40,17 +43,15 @@ class Holdings:
         """Note that an ingestion left a priority."""
         if record.owner is not None and (lane := self._lanes.get((record.owner, before))) and record in lane:
             self._ids[record.owner] -= lane.pop(record)
-            if not lane:
-                del self._lanes[record.owner, before]
+            self._drop_if_empty((record.owner, before))
             self.recount(record)
 
     def reach(self, owner: str, count: int) -> tuple[Record, int] | None:
         """Returns the ingestion with the owner's id number `count` in line (from 1), and the id's number in it.
 
-        None where fewer are in line. They are counted in the order of the queue, except that a redriven ingestion is
-        counted where it was last added, which may be later than its place.
+        None where fewer are in line.
         """
-        lanes = [lane.items() for priority in Priority if (lane := self._lanes.get((owner, priority)))]
+        lanes = [self._sorted((owner, priority)).items() for priority in Priority if (owner, priority) in self._lanes]
         for record, ids in heapq.merge(*lanes, key=lambda item: place_of(item[0])):
             if record.parked:
                 continue
@@ -58,3 +59,15 @@ class Holdings:
                 return record, count
             count -= ids
         return None
+
+    def _drop_if_empty(self, key: tuple[str, Priority]) -> None:
+        if not self._lanes[key]:
+            del self._lanes[key]
+            self._unsorted.discard(key)
+
+    def _sorted(self, key: tuple[str, Priority]) -> dict[Record, int]:
+        """Returns a lane in the order of the queue, in which most are added: but for a retry, a redrive and a move."""
+        if key in self._unsorted:
+            self._unsorted.remove(key)
+            self._lanes[key] = dict(sorted(self._lanes[key].items(), key=lambda item: place_of(item[0])))
+        return self._lanes[key]

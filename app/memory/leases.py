@@ -40,6 +40,10 @@ class Leases:
         """Yields when the calls in process started."""
         return (one.claim.claimed_at for one in self if one.rode_with is None)
 
+    def started_of(self, record: Record) -> list[float]:
+        """Returns when the running batches of an ingestion started."""
+        return [one.claim.claimed_at for one in self if one.record is record]
+
     def add(self, record: Record, claim: Claim, rode_with: str | None) -> None:
         """Lease a claim, from its start on."""
         lease = Lease(record, claim, claim.claimed_at + self._seconds, rode_with)

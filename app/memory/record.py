@@ -225,12 +225,13 @@ class Record:
             None if self.since is None else self.details.served,
         )
 
-    def claim(self, position: int, attempt: int, due_at: float, now: float) -> Claim:
-        """Returns the claim of a batch that starts now."""
+    def claim(self, position: int, due_at: float, now: float, answers: Answers | None) -> Claim:
+        """Returns the claim of a batch that starts now with these answers."""
         ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
         error = self.details.errors.get(position)
+        attempt = self.attempt(position) + 1
         batch = Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, now)
-        if answers := self.details.answers.get(position):
+        if answers:
             batch = answers.asking(batch)
         return Claim(batch, due_at, now)
 

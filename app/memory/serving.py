@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
 
 class Serving:
-    """Serves ids from what is known, under FRESH. Called under the store's lock."""
+    """Serves ids from what is known, under FRESH; `need` is that of the entry that `to_ask` returned last.
+
+    Called under the store's lock.
+    """
+
+    need: Need
 
     def __init__(self, state: MemoryState, settings: Settings, log: ServedLog) -> None:
         self._state = state
@@ -67,6 +72,10 @@ class Serving:
                 return entry
         return None
 
+    def start(self, entry: Entry[Record], now: float) -> None:
+        """Note what was served of the entry that `to_ask` returned last, which starts."""
+        self._learn(entry, self.need, now)
+
     def awaiting(self) -> list[Entry[Record]]:
         """Returns the entries that await another's call, at their ingestions' places, but for what is not in line."""
         return [one._replace(rank=one.owner.rank) for one in self.known.waiting() if one.owner.lined]
@@ -90,6 +99,8 @@ class Serving:
         for entry in self.known.release(asker):
             if not entry.owner.cancelled:
                 # It is due from now on: until now it could not be, and nobody behind it has overtaken it.
+                if entry.position in entry.owner.details.dues:
+                    entry.owner.details.dues[entry.position] = now
                 self._state.line_up(entry._replace(rank=entry.owner.rank, due=now), now)
 
     def _spared(self, entry: Entry[Record], now: float) -> bool:
@@ -97,21 +108,29 @@ class Serving:
         record, position = entry.owner, entry.position
         scope, ids = scope_of(self._settings, record.owner), record.ids_of(position)
         need = need_of(record.answers(position), ids, mark_of(record.since, record.order), self.known.look(scope, ids))
-        self.known.use(scope, need.served, now)
         if not need.answers.left:
+            self.known.use(scope, need.served, now)
             self._state.leave_line(entry)
             self._serve(record, position, need, now)
             return True
-        if need.served:
-            before = record.starts(position)
-            record.learn(position, need.answers, len(need.served))
-            self._state.recount(record, record.starts(position) - before)
-            self._log.add(None, len(need.served))
         if need.awaits is None:
+            self.need = need
             return False
+        self._learn(entry, need, now)
         self._state.leave_line(entry)
         self.known.wait_for(need.awaits, entry)
         return True
+
+    def _learn(self, entry: Entry[Record], need: Need, now: float) -> None:
+        """Keep what was served of a batch in line that has more to ask."""
+        if not need.served:
+            return
+        record, position = entry.owner, entry.position
+        self.known.use(scope_of(self._settings, record.owner), need.served, now)
+        before = record.starts(position)
+        record.learn(position, need.answers, len(need.served))
+        self._state.recount(record, record.starts(position) - before)
+        self._log.add(None, len(need.served))
 
     def _serve(self, record: Record, position: int, need: Need, now: float) -> None:
         """End a batch that has nothing left to ask and is out of line."""

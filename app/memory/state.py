@@ -80,16 +80,17 @@ class MemoryState:
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
         concurrency = self.gate.concurrency
-        return [
-            one._replace(slots=concurrency.of(one, self.settings))
-            for one in self.workers.values()
-            if one.seen_at > now - self.settings.lease
-        ]
+        return [one._replace(slots=concurrency.of(one, self.settings)) for one in self._present(now)]
+
+    def _present(self, now: float) -> list[WorkerReport]:
+        since = now - self.settings.lease
+        return [one for one in self.workers.values() if one.seen_at > since]
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        slots = sum(one.slots for one in self.present(now))
-        return min(slots or self.gate.concurrency.each or self.settings.concurrency, room_of(self.settings, 0))
+        concurrency = self.gate.concurrency
+        slots = sum([concurrency.of(one, self.settings) for one in self._present(now)])
+        return min(slots or concurrency.each or self.settings.concurrency, room_of(self.settings, 0))
 
     def line_up(self, entry: Entry[Record], now: float) -> None:
         """Put a batch in line, or where it belongs while it is parked or not due."""
@@ -145,7 +146,8 @@ class MemoryState:
     def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
         """Returns the claim by which an entry's batch would start now."""
         record, position = entry.owner, entry.position
-        return record.claim(position, record.attempt(position) + 1, entry.due, now)
+        answers = self.serving.need.answers if self.serving else record.details.answers.get(position)
+        return record.claim(position, entry.due, now, answers)
 
     def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
@@ -166,10 +168,14 @@ class MemoryState:
             self.queue.put(entry)
         return leader._replace(riders=tuple(riders)) if riders else leader
 
-    def first(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry; drops cancelled ones on the way."""
+    def promote(self, now: float) -> None:
+        """Put what has fallen due into the line."""
         for due in self.aside.take(now):
             self.queue.put(due)
+
+    def first(self, now: float) -> Entry[Record] | None:
+        """Returns the most urgent due entry; drops cancelled ones on the way."""
+        self.promote(now)
         while (entry := self.queue.first()) and entry.owner.cancelled:
             self.queue.pop()
         return entry
@@ -178,6 +184,8 @@ class MemoryState:
         self, entry: Entry[Record], claim: Claim, token_at: float, *, was_full: bool, rode_with: str | None = None
     ) -> None:
         record, position, now = entry.owner, entry.position, claim.claimed_at
+        if self.serving:
+            self.serving.start(entry, now)
         record.start(position, now)
         details, fresh = record.details, record.states[position] == NEW
         first = record.tally[NEW] == len(record.states)

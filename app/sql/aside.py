@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, or_, select
 
 from ..core import EXACT_RETRIES, Place
 from .rows import QueueRow
-from .schema import BY_DUE, IS_ASIDE, THIS, batches
+from .schema import IS_ASIDE, THIS, batches
 from .wire import Wire
 
 _MOST = EXACT_RETRIES + 1
@@ -20,9 +20,10 @@ _MOST = EXACT_RETRIES + 1
 _COUNTED = 10_000
 """How many batches in line that started before may be looked at to count the retries among them."""
 
+_IS_TO_COME = (IS_ASIDE, batches.c.due > bindparam("now"))
 _SOONEST = (
     select(batches.c.due, batches.c.rank, batches.c.order)
-    .where(batches.c.instance == THIS, IS_ASIDE)
+    .where(batches.c.instance == THIS, *_IS_TO_COME)
     .order_by(batches.c.due)
     .limit(bindparam("limit"))
 )
@@ -30,12 +31,12 @@ _is_before = or_(
     batches.c.rank < bindparam("end_rank"),
     (batches.c.rank == bindparam("end_rank")) & (batches.c.order < bindparam("end_order")),
 )
-_COUNT = select(func.count()).select_from(batches).where(batches.c.instance == THIS, *BY_DUE, _is_before)
+_COUNT = select(func.count()).select_from(batches).where(batches.c.instance == THIS, *_IS_TO_COME, _is_before)
 _of_these = (
     select(batches.c.due)
     .where(
         batches.c.instance == THIS,
-        IS_ASIDE,
+        *_IS_TO_COME,
         or_(
             batches.c.rank > bindparam("rank"),
             (batches.c.rank == bindparam("rank")) & (batches.c.order >= bindparam("order")),
@@ -49,15 +50,16 @@ _BOUNDS = _of_these.order_by(batches.c.due), _of_these.order_by(batches.c.due.de
 
 
 class Aside:
-    """The batches set aside until they are due, in one snapshot or turn: the first to fall due are read once.
+    """The batches set aside that are not yet due, in one snapshot or turn: the first to fall due are read once.
 
     Those after them are counted, as if they fell due together with the last one read: an estimate before that moment is
     exact, one after it may be late. Where they are too many to count in a turn, they count as ready.
     """
 
-    def __init__(self, connection: Wire, queue: QueueRow) -> None:
+    def __init__(self, connection: Wire, queue: QueueRow, now: float) -> None:
         self._connection = connection
         self._queue = queue
+        self._values = {"this": queue.instance, "now": now}
         self._read: list[tuple[float, Place]] | None = None
         self._counts: dict[Place | None, int] = {}
 
@@ -75,15 +77,14 @@ class Aside:
 
     def bounds(self, first: Place, end: Place) -> tuple[float, float]:
         """Returns the earliest and latest due times of those with places from `first` up to `end`."""
-        values = {"rank": first[0], "order": first[1], "end_rank": end[0], "end_order": end[1]}
-        values["this"] = self._queue.instance
+        values = self._values | {"rank": first[0], "order": first[1], "end_rank": end[0], "end_order": end[1]}
         least, most = (self._connection.execute(statement, values).scalar() for statement in _BOUNDS)
         return float(least), float(most)
 
     def _count(self, before: Place | None) -> int:
         if before not in self._counts:
             rank, order = before or (math.inf, 0)
-            values = {"this": self._queue.instance, "end_rank": rank, "end_order": order}
+            values = self._values | {"end_rank": rank, "end_order": order}
             self._counts[before] = int(self._connection.execute(_COUNT, values).scalar())
         return self._counts[before]
 
@@ -91,6 +92,6 @@ class Aside:
         if self._read is None:
             self._read = []
             if self._queue.lined:
-                rows = self._connection.execute(_SOONEST, {"this": self._queue.instance, "limit": _MOST}).all()
+                rows = self._connection.execute(_SOONEST, self._values | {"limit": _MOST}).all()
                 self._read = [(due, (rank, order)) for due, rank, order in rows]
         return self._read

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -170,7 +170,10 @@ def turns(
 def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
     """Returns the due batches from which the next `limit` starts come."""
     due = _line(view, settings, limit, Priority, promoted=False)
-    for candidate in awaiting(view, limit):
+    some = awaiting(view, limit)
+    if len(some) == limit:  # the turns decide which of them go first
+        some = [one for caller in _next_callers(due, limit) for one in awaiting(view, limit, caller=caller)]
+    for candidate in some:
         of_caller = due.ready.setdefault(_whose(candidate), [])
         bisect.insort(of_caller, (candidate.place, candidate), key=itemgetter(0))
     return ByTurns(due.shares, {key: _starts(batches) for key, batches in due.ready.items()}, _whose, aging=due.aging)
@@ -194,9 +197,10 @@ def riding(turn: Turn, settings: Settings, free: int, limit: int) -> ByTurns[Can
 
 
 class _Due(NamedTuple):
-    """What is due of the callers whose turns are next."""
+    """What is due of the callers whose turns are next; `callers` are the numbers of all with something waiting."""
 
     shares: dict[Priority, Shares]
+    callers: dict[Priority, dict[str, int]]
     ready: dict[tuple[Priority, str], list[tuple[BatchPlace, Candidate]]]
     aging: bool
 
@@ -216,20 +220,28 @@ def _line(
 
     most_urgent = picked()
     shares: dict[Priority, Shares] = {}
+    callers: dict[Priority, dict[str, int]] = {}
     ready: dict[tuple[Priority, str], list[tuple[BatchPlace, Candidate]]] = {}
     for candidate in most_urgent:
         ready.setdefault(_whose(candidate), []).append((candidate.place, candidate))
     for priority in {*also, *(priority for priority, _ in ready)}:
         statement = _WITH_DUE if view.queue.lined else _NUMBERED
         shares[priority], names, (_, numbers, *is_due) = _told(view, settings, priority, statement)
-        found = list(zip(names, numbers, strict=True))
-        due = dict(compress(found, *is_due) if is_due else found)
+        waiting = callers[priority] = dict(zip(names, numbers, strict=True))
+        due = dict(compress(waiting.items(), *is_due)) if is_due else waiting
         turn = shares[priority].turn if free is None else shares[priority].turn_to_ride
         for caller in heapq.nsmallest(limit, due, key=turn):
             if len(names) > 1 and len(ready.get((priority, caller), ())) < limit:
                 mine = picked(due[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
-    return _Due(shares, ready, bool(settings.priority_aging))
+    return _Due(shares, callers, ready, bool(settings.priority_aging))
+
+
+def _next_callers(due: _Due, limit: int) -> Iterator[int]:
+    """Yields the numbers of the callers, with something waiting, from whom the next `limit` starts can come."""
+    for priority, numbers in due.callers.items():
+        for caller in heapq.nsmallest(limit, numbers, key=due.shares[priority].turn):
+            yield numbers[caller]
 
 
 def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, rides: bool) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, or_, select
 from ..config import Settings
 from ..core import (
     MISSES,
+    WAITING,
     Accuracy,
     Batch,
     CallerTurns,
@@ -34,7 +35,12 @@ from .schema import BLOCK, BY_LEASE, IS_FINISHED, THIS, batches, ingestions, lan
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))
-    .where(lanes.c.instance == THIS, lanes.c.rank <= bindparam("rank"))
+    .where(
+        lanes.c.instance == THIS,
+        lanes.c.rank <= bindparam("rank"),
+        # A block that begins with the same rank is ahead only up to that of the place.
+        (lanes.c.rank < bindparam("rank")) | (lanes.c.block <= bindparam("block")),
+    )
     .group_by(lanes.c.priority)
 )
 _in_block = (
@@ -89,12 +95,12 @@ def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None
 
     Sums whole blocks, then subtracts what is after the place in each lane's last block.
     """
-    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order}
+    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order, "block": order // BLOCK}
     if not view.queue.aging and rank in _WEIGHTS:
         # In strict order, everything in more urgent lanes is ahead, and everything older in its own lane.
         own = Priority(int(rank))
         urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
-        more = {"priority": own, "block": order // BLOCK, "first": order // BLOCK * BLOCK}
+        more = {"priority": own, "first": order // BLOCK * BLOCK}
         return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
     total = 0
     for priority, block, waiting in view.connection.execute(_UP_TO, values).all():
@@ -173,6 +179,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
             oldest.get(lane),
             *(line(view, settings, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
             queue.waiting(lane, parked=True),
+            aging=bool(queue.aging),
         )
         for lane in Priority
     }
@@ -189,6 +196,13 @@ def accuracy(view: View) -> Accuracy | None:
 def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
+
+    def told(one: Candidate) -> Batch:
+        return one.batch(one.attempt, status_of[one.state])._replace(
+            started_at=one.started_at if one.attempt else None,
+            next_attempt_at=one.due if one.state == WAITING else None,
+        )
+
     due: Line[Candidate]
     if view.queue.fair:
         due = fair.upcoming(view, settings, limit)
@@ -197,7 +211,7 @@ def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> l
         due = InOrder((one.place, one) for one in some for _ in range(one.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
-        (one.batch(one.attempt, status_of[one.state]), start)
+        (told(one), start)
         for one, start in view.timeline(settings).upcoming(due, retries, limit)
         if owner in (None, one.row.owner)
     ]

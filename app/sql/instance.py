@@ -51,7 +51,7 @@ class View:
 
     def timeline(self, settings: Settings) -> Timeline:
         """Returns the timeline of the upcoming starts, as of this snapshot."""
-        return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue), self._started)
+        return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue, self.now), self._started)
 
     def _started(self) -> list[float]:
         """Returns when the calls in process started."""

@@ -17,6 +17,7 @@ from .schema import (
     BY_CALLER,
     BY_RANK,
     IS_ASIDE,
+    IS_AWAITING,
     IS_OPEN,
     IS_READY,
     READY,
@@ -92,6 +93,7 @@ _IN_LINE_OF_CALLER = (
     .order_by(None)
     .order_by(batches.c.order, batches.c.position)
 )
+_AWAITING_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_AWAITING)
 _READY_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_READY)
 _DUE_ASIDE_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 _its = ingestions.c.caller == bindparam("caller")
@@ -111,7 +113,7 @@ _NEXT_DUE = select(
 
 
 class Candidate(NamedTuple):
-    """A batch that may start next, `fresh` if it never started."""
+    """A batch that may start next, `fresh` if it never started, else with when it last did."""
 
     place: tuple[float, int, int]
     row: IngestionRow
@@ -123,6 +125,7 @@ class Candidate(NamedTuple):
     error: BatchError | None
     ids: list[int] | list[str]
     answers: Answers
+    started_at: float | None = None
 
     @property
     def following(self) -> tuple[float, int, int] | None:
@@ -198,23 +201,24 @@ def soonest(view: View, limit: int) -> list[Candidate]:
     return _in_line(view, view.connection.execute(_SOONEST, values).all(), {})
 
 
-def awaiting(view: View, limit: int) -> list[Candidate]:
-    """Returns the first `limit` batches that await another, in order."""
+def awaiting(view: View, limit: int, *, caller: int | None = None) -> list[Candidate]:
+    """Returns the first `limit` batches that await another, of a caller if one is given, in order."""
     if not view.queue.lined:
         return []
-    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large}
-    return _in_line(view, view.connection.execute(_AWAITING, values).all(), {})
+    values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large, "caller": caller}
+    statement = _AWAITING if caller is None else _AWAITING_OF_CALLER
+    return _in_line(view, view.connection.execute(statement, values).all(), {})
 
 
 def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> list[Candidate]:
     candidates = []
     for columns in found:
         row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        at, was, attempt, due, _, alone, known, error_type, message, packed = columns[len(INGESTION_NAMES) :]
+        at, was, attempt, due, began, alone, known, error_type, message, packed = columns[len(INGESTION_NAMES) :]
         error = BatchError(error_type, message) if error_type else None
         part = ids_of(view, row, at, 1, packed)
         answers, place = answers_of(len(part), known, alone), (row.rank, row.order, at)
-        candidates.append(Candidate(place, row, at, was, False, attempt, due, error, part, answers))
+        candidates.append(Candidate(place, row, at, was, False, attempt, due, error, part, answers, began))
     return candidates
 
 

@@ -253,7 +253,6 @@ _index("ingest_failures", batches, "finished_at", "order", "position", where=HAS
 # SQLite does not know how few rows a partial index has, and would read all batches of an instance by their key. What is
 # added here holds of these rows anyway, and has it take the index.
 BY_LEASE = (IS_RUNNING, batches.c.lease_until > 0)
-BY_DUE = (IS_ASIDE, batches.c.due > 0)
 BY_RANK = (IS_READY, batches.c.rank > 0)
 BY_AWAITED = (IS_AWAITING, batches.c.awaits_order > 0)
 BY_CALLER = (text(f"ingest_batches.line > {NOT_IN_LINE}"), batches.c.order > 0)

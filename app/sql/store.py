@@ -187,8 +187,8 @@ class SQLStore(Store):
     def _glance(self, limit: int) -> Wait | None:
         """Returns why nothing can be claimed, as far as one query without a lock can tell."""
         queue, now = self._instance.look()
-        if queue.total and (queue.total == queue.lined or (queue.lined and self._settings.fresh is not None)):
-            # Finding out whether a retry is due, or the answer to an id has come, takes another query.
+        if queue.total and (queue.total == queue.lined or self._settings.fresh is not None):
+            # Finding out whether a retry is due, or an id of what is next is known, takes another query.
             return None
         due, room = now if queue.total else None, room_of(self._settings, queue.running)
         return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, waiting=queue)

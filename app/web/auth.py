@@ -87,7 +87,9 @@ class Guard:
         if request.query_string:
             refuse_unknown(request, getattr(view, "query_members", ()))
         if arguments and "ingestion_id" in arguments:
-            arguments["ingestion_id"], g.ingestion_batch = self.find(arguments["ingestion_id"], self.caller())
+            arguments["ingestion_id"], batch = self.find(arguments["ingestion_id"], self.caller())
+            if batch is not None:
+                g.ingestion_batch = batch
         return None
 
     def refusal(self, needed: Role) -> Response | None:

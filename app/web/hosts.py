@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 from ..config import Settings
 from ..core import shown
@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..receivers import Host
 from ..service import Service
 from .answers import secure
+from .params import current
 from .problems import problem
 
 _PROBES = frozenset({"livez", "readyz"})
@@ -33,8 +34,9 @@ def check_hosts(app: Flask, settings: Settings, *, keyed: bool) -> None:
 
     @app.before_request
     def before() -> Response | None:
-        host, port = request.environ.get("HTTP_HOST"), request.environ["SERVER_PORT"]
-        if host is None or names.include(host, port) or (request.endpoint or "").rpartition(".")[2] in _PROBES:
+        this = current()
+        host, port = this.environ.get("HTTP_HOST"), this.environ["SERVER_PORT"]
+        if host is None or names.include(host, port) or (this.endpoint or "").rpartition(".")[2] in _PROBES:
             return None
         detail = f"This service does not answer to the host {shown(host)}; if it should, add it to "
         return secure(problem(421, f"{detail}{Settings.key_of('ingest', 'trusted_hosts')}."))

@@ -21,6 +21,9 @@ from ..core import (
     timestamp,
 )
 
+_MOMENTS = "started_at", "finished_at", "next_attempt_at"
+"""The times of a batch, in the order in which they are told."""
+
 _LINES = 1000
 """Batches written at a time."""
 
@@ -85,7 +88,7 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
             continue
         members, status, attempt = run
         moments = [] if not attempt else [batches.started, batches.finished] if status.final else [batches.started]
-        told = _moments(*["%s"] * len(moments))
+        told = "".join(f',"{name}":"%s"' for name in _MOMENTS[: len(moments)])
         template = f'{{"batch_id":"{start}%012x","ids":[{places}],"status":"{status}"{_attempts(attempt)}{told}}},'
         for at in range(members.start, members.stop, _LINES):
             some = members[at - members.start :][:_LINES]
@@ -98,19 +101,16 @@ def _batch_texts(batches: Batches) -> Iterator[str]:
 
 def batch_text(batch: Batch) -> str:
     """Returns the JSON text of a batch."""
-    error = f',"error":{dumps(batch.error._asdict())}' if batch.error else ""
-    moments = _moments(*map(timestamp, (batch.started_at, batch.finished_at, batch.next_attempt_at)))
-    rest = f"{_attempts(batch.attempt)}{moments}{error}"
+    rest = _attempts(batch.attempt)
+    for name in _MOMENTS:
+        moment = getattr(batch, name)
+        if moment is not None:
+            rest += f',"{name}":"{timestamp(moment)}"'
+    if batch.error:
+        rest += f',"error":{dumps(batch.error._asdict())}'
     ids = batch.ids if isinstance(batch.ids[0], int) else dumps(batch.ids)
     return f'{{"batch_id":"{batch.id}","ids":{ids},"status":"{batch.status}"{rest}}}'
 
 
 def _attempts(attempt: int) -> str:
     return f',"attempts":{attempt}' if attempt else ""
-
-
-def _moments(started: str | None = None, finished: str | None = None, next_attempt: str | None = None) -> str:
-    text = f',"started_at":"{started}"' if started else ""
-    if finished:
-        text += f',"finished_at":"{finished}"'
-    return f'{text},"next_attempt_at":"{next_attempt}"' if next_attempt else text

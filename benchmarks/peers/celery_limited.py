@@ -9,7 +9,8 @@ from .marks import BROKER
 
 app = Celery("peer", broker=BROKER)
 app.conf.broker_transport_options = {"priority_steps": [0, 9], "sep": ":", "queue_order_strategy": "priority"}
-app.conf.worker_prefetch_multiplier = 4
+app.conf.worker_prefetch_multiplier = 1
+app.conf.task_acks_late = True
 
 
 @app.task(ignore_result=True, rate_limit=f"{ALLOWED}/s")

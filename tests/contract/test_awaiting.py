@@ -180,6 +180,17 @@ class TestMoved:
         assert_nothing_waits(store)
 
 
+def test_are_listed_in_the_turns_of_their_callers_however_many_one_has(fresh: New) -> None:
+    store = fresh(fair=True, fresh_shared=True, fresh=1000, batch_size=1)
+    submit(store, [1], Priority.LOW, owner="bob")
+    claimed(store)
+    for _ in range(4):
+        submit(store, [1], Priority.HIGH, owner="carol")
+    first = submit(store, [1], Priority.HIGH, owner="alice")
+    assert blocked(store).reason == "answer"
+    assert next(batch.ingestion_id for batch, _ in store.upcoming(3)) == first.id
+
+
 def test_cancelled_are_gone_at_once(fresh: New) -> None:
     store = fresh()
     call = asking(store, [1], owner="bob")

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from app.core import Batch, Depth, Priority, Quote
 from app.errors import BacklogFull, TooLate
+from app.outcomes import Outcome
 from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
-from tests.support.queueing import claimed, estimate_of, finish, retry, settings, submit
+from tests.support.queueing import claimed, ended, estimate_of, finish, retry, settings, submit
 from tests.support.simulation import BOOM, Simulation
 
 # Not a multiple of the interval: when a token and a retry coincide, rounding decides which comes first.
@@ -55,8 +56,10 @@ def test_estimates_are_exact_with_retries(
 
     def work(_: Batch) -> tuple[float, bool | float]:
         """Attempts before the estimate fail as scheduled; all later ones succeed."""
-        delay = delays[len(simulation.starts) % len(delays)]
-        return 0.0, True if looked or delay is None else delay
+        count = len(simulation.starts)
+        delay = delays[count % len(delays)]
+        # No two alike: where retries fall due at one moment, rounding decides which comes first.
+        return 0.0, True if looked or delay is None else delay + count * 0.0073
 
     simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work)
     store, expected = simulation.store, {}
@@ -97,9 +100,9 @@ def test_estimates_are_exact_with_retries(
     if not aging:
         for priority in Priority:
             depth: Depth = told["depths"][priority]
-            urgent = [start.at for start in later if start.batch.priority <= priority]
+            mine = [start.at for start in later if start.batch.priority == priority]
             if depth.waiting:
-                assert depth.drained_at == pytest.approx(urgent[-1], abs=0.001)
+                assert depth.drained_at == pytest.approx(mine[-1], abs=0.001)
 
 
 @given(
@@ -221,8 +224,8 @@ def test_beyond_what_is_played_through_there_are_bounds(new_store: Callable[...,
     behind = estimate_of(store, low.id)
     assert behind is not None
     assert (behind.start, behind.completion) == (clock.now(), clock.now())
-    depth = store.stats().depths[Priority.LOW]
-    assert depth.drained_at == START + 600 + 599
+    depths = store.stats().depths
+    assert [depths[one].drained_at for one in (Priority.HIGH, Priority.LOW)] == [START + 600 + 599, clock.now()]
 
 
 def test_very_many_retries_that_are_not_due_hold_nothing_up(
@@ -276,3 +279,29 @@ def test_what_is_ahead_is_counted_to_the_ingestion_wherever_stores_divide_them(
     told = estimate_of(store, urgent.id)
     assert told is not None
     assert told.batches_ahead == (201 if aging else 0)
+
+
+def test_what_is_ahead_is_exact_among_many_accepted_at_one_moment(new_store: Callable[..., Store]) -> None:
+    store = new_store(priority_aging=10.0)
+    made = [submit(store, [1]) for _ in range(258)]
+    estimates = [estimate_of(store, made[which].id) for which in (0, 255, 256, 257)]
+    assert [one and one.batches_ahead for one in estimates] == [0, 255, 256, 257]
+
+
+def test_what_falls_due_before_a_slot_is_free_is_ahead(new_store: Callable[..., Store], clock: FakeClock) -> None:
+    store = new_store(interval=5.0, burst=3, concurrency=1)
+    made = submit(store, range(6), Priority.HIGH)
+    low = submit(store, [1], Priority.LOW)
+    first, second, last = claimed(store, 3)
+    ended(store, last, Outcome.release(9.0))
+    retry(store, first, BOOM, 0.0)
+    clock.advance(30.0)
+    retry(store, second, BOOM, 6.0)  # after the next token, but before the slot is free again
+    told = estimate_of(store, low.id)
+    assert told is not None
+    assert told.batches_ahead == 2
+    batches = [batch for batch, _ in store.upcoming(9)]
+    assert [batch.ingestion_id for batch in batches] == [made.id, made.id, low.id]
+    assert [(batch.started_at, batch.next_attempt_at) for batch in batches] == [
+        (START, START), (START, START + 36), (None, START + 9)
+    ]  # fmt: skip

@@ -228,8 +228,8 @@ def test_estimates_are_exact_with_retries(
         assert estimate.next_change == pytest.approx(mine[0], abs=0.001)
     for priority, depth in told["depths"].items():
         if depth.waiting > depth.parked:
-            urgent = [start.at for start in later if start.batch.priority <= priority]
-            assert depth.drained_at == pytest.approx(urgent[-1], abs=0.001)
+            mine = [start.at for start in later if start.batch.priority == priority]
+            assert depth.drained_at == pytest.approx(mine[-1], abs=0.001)
 
 
 @given(

@@ -80,6 +80,31 @@ class TestWhatIsKnown:
         clock.advance(5)
         assert claimed(store)[0].batch.ids == [1]
 
+    def test_serves_what_comes_up_while_a_token_is_missing(self, fresh: New) -> None:
+        """Because what was ahead of it was cancelled, or an answer came."""
+        store = fresh(interval=3600, batch_size=1)
+        first, ahead, known = submit(store, [1]), submit(store, [9]), submit(store, [1])
+        (claim,) = claimed(store)
+        ack(store, claim, ['"a"'])
+        assert blocked(store).reason == "token"
+        store.cancel(ahead.id)
+        assert blocked(store) == Wait(None, "empty")
+        assert told(store, known.id) == told(store, first.id) == {1: '"a"'}
+
+    def test_is_counted_for_a_batch_with_more_to_ask_once_that_starts(self, fresh: New, clock: FakeClock) -> None:
+        store = fresh(interval=5, key_quota=3)
+        submit(store, [1], owner="me")
+        ingestion = submit(store, [1, 2], owner="me")
+        ack(store, claimed(store)[0], ['"a"'])
+        assert blocked(store).reason == "token"
+        assert (store.get(ingestion.id).served, told(store, ingestion.id)) == (0, {})
+        with pytest.raises(QuotaFull):
+            submit(store, [3, 4], owner="me")
+        clock.advance(5)
+        (claim,) = claimed(store)
+        assert (claim.batch.ids, store.get(ingestion.id).served, store.served.ids) == ([2], 1, 1)
+        assert told(store, ingestion.id) == {1: '"a"'}
+
     def test_is_dropped_from_the_call(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=60, key_quota=5)
         answered(store, [1], ['"a"'], owner="me")

@@ -65,6 +65,34 @@ def test_what_has_started_no_longer_counts_for_the_wait(new_store: NewStore, clo
     submit(store, [1, 2, 3, 4, 5, 6], owner="one")
 
 
+def test_what_goes_again_counts_at_its_place(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=2, interval=10, batch_size=1)
+    submit(store, [1], owner="one")
+    (again,) = claimed(store)
+    submit(store, [2], owner="one")
+    retry(store, again, BatchError("Boom", ""), 0.0)
+    _is_refused_for(store, 10.0)
+    clock.advance(10.0)
+    claimed(store)
+    submit(store, [3], owner="one")
+
+
+def test_what_is_moved_counts_at_its_place(new_store: NewStore) -> None:
+    store = new_store(key_quota=2, interval=10, batch_size=1)
+    submit(store, [8])
+    claimed(store)
+    moved = submit(store, [1], Priority.HIGH, owner="one")
+    submit(store, [2], owner="one")
+    store.move(moved.id, Priority.MEDIUM)
+    _is_refused_for(store, 10.0)
+
+
+def _is_refused_for(store: Store, seconds: float) -> None:
+    with pytest.raises(QuotaFull) as refused:
+        submit(store, [3], owner="one")
+    assert refused.value.retry_after == pytest.approx(seconds)
+
+
 def test_what_never_fits_is_invalid(new_store: NewStore) -> None:
     with pytest.raises(InvalidRequest, match="never has over 10 waiting"):
         submit(new_store(key_quota=10), range(1, 12), owner="one")

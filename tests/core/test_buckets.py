@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.config import Settings
@@ -15,14 +15,20 @@ from app.core.buckets import Buckets
 from app.errors import ConfigError
 from app.limits import LATENESS, Limit, parse_limits
 
-BUCKETS = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 1.0, 2.5, 7.0]), st.integers(1, 6)), min_size=1, max_size=4)
+INTERVALS, BURSTS = st.sampled_from([0.0, 0.25, 1.0, 2.5, 7.0]), st.integers(1, 6)
+DEBTS = st.sampled_from([0.0, 0.0, 0.0, 3.0, 11.0])
+BUCKETS = st.lists(st.tuples(INTERVALS, BURSTS, DEBTS), min_size=1, max_size=4)
 GAPS = st.lists(st.sampled_from([0.0, 0.0, 0.25, 1.0, 3.0, 10.0]), max_size=10)
 TEXTS = ["10/s", "3/2s burst 3", "12/10s burst 4", "20/min burst 5", "1/s"]
 
 
-def made(kinds: Sequence[tuple[float, int]], gaps: Sequence[float]) -> tuple[Buckets, float]:
-    """A limiter after some starts, and the time."""
-    limiter, now = Buckets({str(number): TokenBucket(*kind) for number, kind in enumerate(kinds)}), 0.0
+def made(kinds: Sequence[tuple[float, int, float]], gaps: Sequence[float]) -> tuple[Buckets, float]:
+    """A limiter after some starts, and the time; a bucket in debt has its first token that much later."""
+    buckets = [
+        TokenBucket(interval, burst, burst * interval + debt if debt else -math.inf, debt)
+        for interval, burst, debt in kinds
+    ]
+    limiter, now = Buckets({str(number): bucket for number, bucket in enumerate(buckets)}), 0.0
     for gap in gaps:
         now += gap
         limiter.take(now)
@@ -40,8 +46,9 @@ def taken(limiter: Buckets, now: float, count: int) -> list[float]:
 
 
 @given(BUCKETS, GAPS, st.integers(1, 15), st.floats(0, 40))
+@example([(0.25, 6, 11.0), (2.5, 3, 0.0)], [], 1, 12.0)
 def test_the_closed_forms_are_what_comes_true(
-    kinds: list[tuple[float, int]], gaps: list[float], count: int, later: float
+    kinds: list[tuple[float, int, float]], gaps: list[float], count: int, later: float
 ) -> None:
     limiter, now = made(kinds, gaps)
     times = taken(made(kinds, gaps)[0], now, 20)

@@ -162,7 +162,7 @@ def test_retries_that_fall_due_together_follow_one_another_and_those_to_come_wai
 
 def test_what_is_to_come_waits_for_a_slot() -> None:
     made = timeline(started=[NOW - 4], service=10.0)
-    assert upcoming(made, ["x", "y"], [(NOW + 7, "a")]) == [("x", 6), ("y", 16), ("a", 26)]
+    assert upcoming(made, ["x", "y"], [(NOW + 7, "a")]) == [("x", 6), ("a", 16), ("y", 26)]
 
 
 def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
@@ -172,8 +172,8 @@ def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
         (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
     ]  # fmt: skip
     assert made.completion(1, 2, (2.0, 9)) == NOW + 12
-    assert made.depth(2, NOW - 7, 3, (2.0, 9), 4) == (6, NOW - 7, NOW + 12, 4)
-    assert made.depth(0, None, 3, (2.0, 9), 4) == (4, None, None, 4)
+    assert made.depth(2, NOW - 7, 3, (2.0, 9), 4, aging=False) == (6, NOW - 7, NOW + 12, 4)
+    assert made.depth(0, None, 3, (2.0, 9), 4, aging=False) == (4, None, None, 4)
 
 
 def test_what_may_be_early_is_the_latest_it_can_be_and_a_start_may_be_any() -> None:
