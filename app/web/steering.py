@@ -112,7 +112,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     def dispatches() -> Response:
         limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
-        stats = service.stats()
+        stats = service.store.stats()
         rate = rate_document(stats.rates, service.settings)
         fair = dict(service.settings.fair_weights) if service.settings.fair else None
         return as_json({**rate, "fair": fair, "order_since": stats.order_since, "dispatches": log})
