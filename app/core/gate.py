@@ -137,10 +137,13 @@ class Gate:
         full_at, kept = self.kept()
         if (after.interval, after.burst) != (before.interval, before.burst):
             full_at = carried(old[OF_INTERVAL], new[OF_INTERVAL], now)
+        missed: dict[str, float] = {}
         for former, one in zip(before.limits, after.limits, strict=True):
             if isinstance(one, Limit) and isinstance(former, Limit):
-                kept[one.name] = carried_over(old[one.name], former, one, new[one.name], now)
-        self.rates = rates._replace(since=now)
+                recent = self.rates.missed.get(one.name, 0.0) if now < self.rates.since + one.period else 0.0
+                kept[one.name], lost = carried_over(old[one.name], former, one, new[one.name], now, recent)
+                missed |= {one.name: lost} if lost else {}
+        self.rates = rates._replace(since=now, missed=missed)
         changed = Gate.of(settings, now, full_at, kept | {_RATES: self.rates})
         self.limiter, self.pace = changed.limiter, changed.pace
 

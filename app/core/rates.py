@@ -19,13 +19,15 @@ MEMBERS = ("interval", "burst", "limits")
 class Rates(NamedTuple):
     """What differs from the configuration, since `since` (epoch seconds); None and missing limits do not.
 
-    `limits` holds, by the name of a configured limit, the one that is in its place, as people write it.
+    `limits` holds, by the name of a configured limit, the one that is in its place, as people write it, and `missed`
+    how many recent starts the bucket of a limit does not count since the change.
     """
 
     interval: float | None = None
     burst: int | None = None
     limits: Mapping[str, str] = {}
     since: float = 0.0
+    missed: Mapping[str, float] = {}
 
     @property
     def changed(self) -> bool:
@@ -166,16 +168,21 @@ def carried(old: TokenBucket, new: TokenBucket, now: float) -> float:
     return _full_at(new, left, now)
 
 
-def carried_over(old: TokenBucket, before: Limit, after: Limit, new: TokenBucket, now: float) -> float:
+def carried_over(
+    old: TokenBucket, before: Limit, after: Limit, new: TokenBucket, now: float, missed: float
+) -> tuple[float, float]:
     """Returns when the bucket of a limit is full that takes the place of another with the same period.
 
     No period holds more starts than the higher of the two allows. With D taken from the old bucket, T left in the new
     one, a burst B and an interval I each, what starts in u seconds before the change and in v after it is at most
-    D + u / I + T + v / I; the period is (most + 1 - B) * I.
+    D + u / I + T + v / I; the period is (most + 1 - B) * I. D includes those `missed` by the old bucket since the last
+    change. Returns also how many the new one misses.
     """
     left = _left(old, now)
-    taken = old.burst - left
-    return _full_at(new, min(left, max(before.most, after.most) - after.most + new.burst - taken), now)
+    taken = old.burst - left + missed
+    tokens = min(left, new.burst, max(before.most, after.most) - after.most + new.burst - taken)
+    tokens = max(tokens, -new.debt / new.interval)
+    return _full_at(new, tokens, now), max(0.0, taken - (new.burst - tokens))
 
 
 def _left(bucket: TokenBucket, now: float) -> float:

@@ -20,7 +20,7 @@ NO_RECORD, DOWN = "no record {}", "GET /items?ids={} answered 503"
 
 @pytest.fixture
 def host(serve: Callable[..., Host]) -> Host:
-    return serve(interval=0, batch_size=1)
+    return serve(interval=0, batch_size=1, autostart=False)
 
 
 def fail(host: Host, message: str, count: int = 1, **more: Any) -> list[str]:

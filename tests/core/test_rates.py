@@ -77,7 +77,10 @@ STEPS = st.lists(st.tuples(st.floats(0, 12), st.integers(0, 25), st.none() | LIM
 @example((10, 10), [(0.0, 10, (5, 1)), (2.0, 9, None), (2.0, 9, None)])
 @example((20, 1), [(0.0, 1, (20, 20)), (5.0, 20, None)])
 @example((2, 2), [(0.0, 1, (1, 1)), (1.0, 1, (2, 2)), (1.0, 1, None)])
-def test_no_period_holds_more_than_the_highest_limit_of_its_starts(
+@example((2, 2), [(0.0, 1, (1, 1)), (0.0, 0, (2, 1)), (5.0, 1, None)])
+@example((15, 15), [(0.0, 15, (4, 3)), (0.0, 0, (3, 1)), (0.0, 0, (10, 3)), (8.95, 3, (14, 4)), (2.0, 4, None)])
+@example((3, 3), [(0.0, 3, (2, 2)), (5.0, 0, (3, 2)), (3.5, 1, None)])
+def test_no_period_holds_more_than_the_highest_limit_in_force_in_it(
     configured: tuple[int, int], steps: list[tuple[float, int, tuple[int, int] | None]]
 ) -> None:
     name = "{}/10s burst {}".format(*configured)
@@ -85,16 +88,19 @@ def test_no_period_holds_more_than_the_highest_limit_of_its_starts(
     (usual,) = rules.limits
     now, most, gate = 1e9, usual.most, Gate.of(rules, 1e9)
     starts: list[tuple[float, int]] = []
+    changes: list[tuple[float, int]] = []
     for gap, tries, changed in steps:
         now += gap
         starts += [(now, most) for _ in range(tries) if gate.limiter.take(now)]
         if changed:
             most, text = changed[0], "{}/10s burst {}".format(*changed)
+            changes.append((now, most))
             gate.change_rates(rules, check_rates({"limits": {usual.name: text}}, rules), now)
             starts += [(now, most) for _ in range(tries) if gate.limiter.take(now)]
     for nth, (first, _) in enumerate(starts):
-        allowed = [most for at, most in starts[nth:] if at < first + PERIOD]
-        assert len(allowed) <= max(allowed)
+        within = [start for start in starts[nth:] if start[0] < first + PERIOD]
+        in_force = within + [change for change in changes if first <= change[0] <= within[-1][0]]
+        assert len(within) <= max(most for _, most in in_force)
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.floats(0.1, 5), st.floats(0.1, 5), st.floats(0, 20), st.integers(0, 5))
