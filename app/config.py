@@ -87,7 +87,7 @@ class Settings:
     fresh: float | None = _setting(
         None,
         optional(seconds()),
-        "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no.",
+        "Seconds an id's answer serves later submissions; 0: only those already waiting; unset: none.",
     )
     fresh_max: int = _setting(100_000, integer(1), "Answers kept for that at most; the least recently used go first.")
     fresh_shared: bool = _setting(
@@ -211,7 +211,7 @@ class Settings:
     )
     key_quota: int = _setting(0, integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
     allowed_origins: tuple[str, ...] = _setting(
-        (), origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
+        (), origins, "Origins whose pages may send state-changing requests, as https://app.example.org, ..."
     )
     trusted_hosts: tuple[Host, ...] = _setting(
         (),
