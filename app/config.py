@@ -69,7 +69,7 @@ class Settings:
     audit_log: int = _setting(1000, integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, integer(1, 10_000), "Ids in a batch at most.")
     fill: bool = _setting(
-        False, flag, "Whether a call with free places takes along due batches of others that fit whole."
+        False, flag, "Whether a call with room left takes along due batches of others that fit whole."
     )
     concurrency: int = _setting(4, integer(1, 1000), "Batches in process at once at most, in this process.")
     concurrency_most: int = _setting(
