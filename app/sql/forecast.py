@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, func, or_, select
 from ..config import Settings
 from ..core import (
     MISSES,
+    WAITING,
     Accuracy,
     Batch,
     CallerTurns,
@@ -195,6 +196,13 @@ def accuracy(view: View) -> Accuracy | None:
 def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
+
+    def told(one: Candidate) -> Batch:
+        return one.batch(one.attempt, status_of[one.state])._replace(
+            started_at=one.started_at if one.attempt else None,
+            next_attempt_at=one.due if one.state == WAITING else None,
+        )
+
     due: Line[Candidate]
     if view.queue.fair:
         due = fair.upcoming(view, settings, limit)
@@ -203,7 +211,7 @@ def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> l
         due = InOrder((one.place, one) for one in some for _ in range(one.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
-        (one.batch(one.attempt, status_of[one.state]), start)
+        (told(one), start)
         for one, start in view.timeline(settings).upcoming(due, retries, limit)
         if owner in (None, one.row.owner)
     ]

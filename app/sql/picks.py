@@ -113,7 +113,7 @@ _NEXT_DUE = select(
 
 
 class Candidate(NamedTuple):
-    """A batch that may start next, `fresh` if it never started."""
+    """A batch that may start next, `fresh` if it never started, else with when it last did."""
 
     place: tuple[float, int, int]
     row: IngestionRow
@@ -125,6 +125,7 @@ class Candidate(NamedTuple):
     error: BatchError | None
     ids: list[int] | list[str]
     answers: Answers
+    started_at: float | None = None
 
     @property
     def following(self) -> tuple[float, int, int] | None:
@@ -213,11 +214,11 @@ def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> lis
     candidates = []
     for columns in found:
         row = rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        at, was, attempt, due, _, alone, known, error_type, message, packed = columns[len(INGESTION_NAMES) :]
+        at, was, attempt, due, began, alone, known, error_type, message, packed = columns[len(INGESTION_NAMES) :]
         error = BatchError(error_type, message) if error_type else None
         part = ids_of(view, row, at, 1, packed)
         answers, place = answers_of(len(part), known, alone), (row.rank, row.order, at)
-        candidates.append(Candidate(place, row, at, was, False, attempt, due, error, part, answers))
+        candidates.append(Candidate(place, row, at, was, False, attempt, due, error, part, answers, began))
     return candidates
 
 

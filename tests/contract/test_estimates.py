@@ -300,4 +300,8 @@ def test_what_falls_due_before_a_slot_is_free_is_ahead(new_store: Callable[..., 
     told = estimate_of(store, low.id)
     assert told is not None
     assert told.batches_ahead == 2
-    assert [batch.ingestion_id for batch, _ in store.upcoming(9)] == [made.id, made.id, low.id]
+    batches = [batch for batch, _ in store.upcoming(9)]
+    assert [batch.ingestion_id for batch in batches] == [made.id, made.id, low.id]
+    assert [(batch.started_at, batch.next_attempt_at) for batch in batches] == [
+        (START, START), (START, START + 36), (None, START + 9)
+    ]  # fmt: skip
