@@ -49,6 +49,22 @@ LIMITED = {
 
 FROM, TO = "<!-- rows: tools/reference.py takes them from benchmarks/RESULTS.md -->", "<!-- end of rows -->"
 
+GROUPS = {
+    "interval": "The rate",
+    "batch_size": "Batches and their order",
+    "fresh": "Answers that serve again",
+    "store": "The store",
+    "processor": "The upstream",
+    "webhook_url": "Callbacks",
+    "process_timeout": "Attempts",
+    "max_ids": "What is accepted",
+    "retention": "What is kept",
+    "shutdown_grace": "Processes",
+    "queues": "The standalone service",
+    "api_keys": "Who may call",
+}
+"""The headings over the settings, by the first setting under each."""
+
 SETTINGS = """# Settings
 
 Each is a key in `app.config` under the instance's prefix, such as `INGEST_INTERVAL`; an instance named `partner` reads
@@ -84,11 +100,16 @@ def table(*rows: tuple[object, ...]) -> list[str]:
 
 
 def settings() -> str:
-    rows: list[tuple[object, ...]] = [("key", "default", "meaning", "takes")]
+    groups: dict[str, list[tuple[object, ...]]] = {}
     for field in dataclasses.fields(Settings):
+        if field.name in GROUPS:
+            rows = groups[GROUPS[field.name]] = []
         default = "" if field.default in ("", ()) else f"`{field.default}`"
         rows.append((f"`{field.name.upper()}`", default, field.metadata["about"], field.metadata["parse"].__doc__))
-    return "\n".join([SETTINGS, *table(*rows), ""])
+    head = ("key", "default", "meaning", "takes")
+    return "\n".join(
+        [SETTINGS, *(line for name in groups for line in (f"## {name}", "", *table(head, *groups[name]), ""))]
+    )
 
 
 def commands() -> str:
@@ -174,8 +195,11 @@ def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
         what = " or ".join(contents) if status == "200" else answer["description"]
         rows.append((status, what, ", ".join(f"`{header}`" for header in answer.get("headers", ()))))
     yield from (*table(("status", "answer", "headers"), *rows), "")
+    queue = document["paths"]["/queue"]["get"]
     for media in operation["responses"].get("200", {}).get("content", {}).values():
-        if "example" in media:
+        if operation is not queue and media in queue["responses"]["200"]["content"].values():
+            yield from (f"The answer is that of [`GET /queue`](#{_anchor(queue['summary'])}).", "")
+        elif "example" in media:
             yield from ("For example:", "", *_json(media["example"]), "")
 
 
