@@ -25,7 +25,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Run the properties with fewer examples on the databases; there is no public way to do that per parameter."""
     callspec = getattr(item, "callspec", None)
     if callspec is not None and hasattr(item.obj, "hypothesis"):
-        examples = _EXAMPLES.get(callspec.params.get("address"), 60)
+        kind = callspec.params.get("address", callspec.params.get("database"))
+        examples = getattr(item.module, "EXAMPLES", _EXAMPLES).get(kind, 60)
         item.obj._hypothesis_internal_use_settings = hypothesis_settings(max_examples=examples)
 
 
