@@ -196,8 +196,9 @@ def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
         rows.append((status, what, ", ".join(f"`{header}`" for header in answer.get("headers", ()))))
     yield from (*table(("status", "answer", "headers"), *rows), "")
     queue = document["paths"]["/queue"]["get"]
+    schemas = [media["schema"] for media in queue["responses"]["200"]["content"].values()]
     for media in operation["responses"].get("200", {}).get("content", {}).values():
-        if operation is not queue and media in queue["responses"]["200"]["content"].values():
+        if operation is not queue and media["schema"] in schemas:
             yield from (f"The answer is that of [`GET /queue`](#{_anchor(queue['summary'])}).", "")
         elif "example" in media:
             yield from ("For example:", "", *_json(media["example"]), "")
