@@ -19,8 +19,9 @@ DRAWING = (ROOT / "docs" / "architecture.md").read_text()
 
 LINE = """
 errors, interim, keys, limits, naming, queue, receivers, spelling, values <- config <- core <- daemon <- callbacks,
-outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, lifecycle,
-wiring <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__, wsgi
+outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, assembly, wiring
+<- lifecycle <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__,
+wsgi
 """
 """A room, or a module beside the rooms, imports only from its left; those between two arrows know nothing of each
 other."""
@@ -198,7 +199,7 @@ def test_every_package_is_listed_for_the_wheel() -> None:
         ("core.rules", "from ..store import Store", "core.rules imports store, which is not below it"),
         ("core.rules", "def f():\n    from ..web import metrics", "core.rules imports web, which is not below it"),
         ("memory.store", "from ..sql import SqlStore", "memory.store imports sql, which is not below it"),
-        ("lifecycle", "from .wiring import open_store", "lifecycle imports wiring, which is not below it"),
+        ("assembly", "from .wiring import open_store", "assembly imports wiring, which is not below it"),
         ("routes", "from .web.problems import problem", "routes imports web.problems, past what web offers"),
         ("worker.crew", "from flask import Flask", "worker.crew imports flask, below web"),
         ("web.auth", "import sqlalchemy", "web.auth imports sqlalchemy at once, which is an extra"),

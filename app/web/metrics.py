@@ -14,11 +14,11 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
 from .. import errors, signals
+from ..assembly import Collector
 from ..callbacks import Courier, Unsent
 from ..core import Batch, Ingestion, Priority, Stats, Timing
 from ..errors import StoreUnavailable
 from ..keys import Role
-from ..lifecycle import Collector
 from ..service import Service
 from .auth import needs
 from .body import MalformedJSON

@@ -54,7 +54,8 @@ def callback_document(callback: Callback) -> dict[str, Any]:
 def status_head(ingestion: Ingestion, estimate: Estimate | None, callback: Callback | None) -> str:
     """Returns the start of the JSON text of a status page: everything but the batches."""
     # The text does not hold the next change, which is the present while a batch runs.
-    return _status_head(ingestion, estimate._replace(next_change=None) if estimate else None, callback)
+    told = Estimate(*estimate[:3], None, estimate.at_latest) if estimate else None
+    return _status_head(ingestion, told, callback)
 
 
 @functools.lru_cache(1024)  # A poll mostly finds nothing changed: 10 % of a status request on granian.
