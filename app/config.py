@@ -71,7 +71,7 @@ class Settings:
     fill: bool = _setting(
         False, flag, "Whether a call with room left takes along due batches of others that fit whole."
     )
-    concurrency: int = _setting(4, integer(1, 1000), "Batches in process at once at most, in this process.")
+    concurrency: int = _setting(4, integer(1, 1000), "Batches that run at once at most, in this process.")
     concurrency_most: int = _setting(
         0, integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
     )
@@ -134,7 +134,7 @@ class Settings:
     upstream_timeout: float = _setting(30.0, seconds(above=True), "Seconds to connect to it, and to wait for data.")
     upstream_max_body: int = _setting(10_000_000, integer(1), "Bytes of one of its answers at most.")
     upstream_connections: int = _setting(
-        0, integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
+        0, integer(0, 100_000), "Batches that run at once at most, in all processes; 0: no bound."
     )
     webhook_url: str = _setting(
         "", parse_url, "Where each ingestion's end is told, in a signed POST; none: nowhere.", secret=True
