@@ -139,7 +139,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
             page_member(limit),
         )
         with_hosts = guard.caller().scope is None
-        return as_json(attempts_document(service.settings, service.store.stats(), *found, with_hosts=with_hosts))
+        return as_json(attempts_document(service.settings, service.stats(), *found, with_hosts=with_hosts))
 
     @blueprint.post("/quote")
     @needs(Role.SUBMIT)

@@ -76,14 +76,22 @@ class TestOrder:
         assert app.extensions["other"] is ingestion.service
         assert app.test_client().get("/there/livez").status_code == 200
 
-    def test_without_a_processor_ids_are_simulated_and_the_log_says_so(
+    def test_without_a_processor_ids_are_simulated_and_it_says_so(
         self, serve: Serve, caplog: pytest.LogCaptureFixture
     ) -> None:
         host = serve()
+
+        def told() -> tuple[bool, list[str]]:
+            queue, shown = (host.client.get(path).json for path in ("/queue", "/dashboard/data"))
+            return queue.get("simulated", False), [alert["title"] for alert in shown["alerts"]]
+
         assert "only simulated" not in caplog.text
         ingestion = host.finished(host.submit([7]).id)
         assert "no processor is set for 'ingest': ids are only simulated" in caplog.text
         assert list(host.ingestion.results(ingestion.id)) == [(7, '"processed"')]
+        assert told() == (True, ["Work is only simulated"])
+        host.ingestion.processor(lambda ids: ids)
+        assert told() == (False, [])
 
     def test_a_decorator_after_the_first_ids_counts_from_then_on(self, serve: Serve) -> None:
         host = serve(interval=0)

@@ -8,6 +8,7 @@ where the service cannot be reached or refused.
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import IO, Any
 
 import click
@@ -114,7 +115,8 @@ def status(to: Remote, ingestion_id: str, limit: int | None, offset: int, only: 
     if limit is None and not to.as_json and not of_batch:
         limit = _BATCHES
     document = to.client.status(ingestion_id, limit=limit, offset=offset, status=only)
-    to.show(document, display.status_text)
+    queue = to.client.queue() if document["finished_at"] is None and not to.as_json else None
+    to.show(document, partial(display.status_text, queue=queue))
     total = document["counts"][only] if only else document["batch_count"]
     left = total - offset - len(document["batches"])
     if left > 0 and not of_batch:

@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from ..core import Status, printable
+from ..core import Status, printable, timestamp
+from .held import Held, due_again, held
 from .times import Times
 
 Document = Mapping[str, Any]
@@ -27,10 +28,15 @@ _WAITS = {
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
-def status_text(status: Document, times: Times) -> str:
-    """Returns an ingestion, and the batches that came with it."""
+def status_text(status: Document, times: Times, queue: Document | None = None) -> str:
+    """Returns an ingestion, and the batches that came with it; with the `queue`, also what holds it up."""
     began, ended = status["started_at"], status["finished_at"]
     start, end = status.get("estimated_start"), status.get("estimated_completion")
+    hold = None
+    if queue:
+        times = times.as_of(queue["now"])
+        hold = held(status, queue, times)
+        start, end = (None, None) if queue.get("stalled") else (start, end)
     rows = [
         ("ingestion", status["ingestion_id"]),
         ("status", coloured(status["status"])),
@@ -41,11 +47,12 @@ def status_text(status: Document, times: Times) -> str:
         ("started", began and times.ago(began)),
         ("finished", ended and times.ago(ended)),
         ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
+        ("waiting on", hold and hold.why),
         ("should start", times.due(start) + _latest(status) if start and not began else None),
         ("should end", end and times.due(end) + _latest(status)),
         ("callback", _callback(status["callback"], times) if status.get("callback") else None),
     ]
-    return "\n".join([columns(rows), *(_batch(one, times) for one in status["batches"])])
+    return "\n".join([columns(rows), *(_batch(one, times, hold) for one in status["batches"])])
 
 
 def coloured(status: str, width: int = 0) -> str:
@@ -84,14 +91,14 @@ def _latest(told: Document) -> str:
     return " at the latest" if told.get("at_latest") else ""
 
 
-LISTING_HEAD = f"{'INGESTION':<36}  {'STATUS':<12}  {'PRIORITY':<8}  {'ENDED':>11}  CREATED"
+LISTING_HEAD = f"{'INGESTION':<36} {'STATUS':<12} {'PRIORITY':<8} {'ENDED':>10} CREATED"
 
 
 def listing_line(status: Document, times: Times) -> str:
-    """Returns an ingestion in one line."""
-    done, created = f"{finished(status)}/{status['batch_count']}", times.ago(status["created_at"])
+    """Returns an ingestion in one line, of 80 columns at most unless it has very many batches."""
+    done, created = f"{finished(status)}/{status['batch_count']}", times.roughly_ago(status["created_at"])
     word = coloured(status["status"], 12)
-    return f"{status['ingestion_id']}  {word}  {status['priority']:<8}  {done:>11}  {created}"
+    return f"{status['ingestion_id']} {word} {status['priority']:<8} {done:>10} {created}"
 
 
 def group_text(group: Document, times: Times) -> str:
@@ -111,7 +118,7 @@ def attempts_text(document: Document, times: Times) -> str:
     rows = [
         ("ingestion", document["ingestion_id"]),
         ("created", times.ago(document["created_at"])),
-        ("estimated", estimate and times.due(estimate)),
+        ("estimated", estimate and f"to end {times.around(estimate)}"),
         ("waiting on", document["waiting_on"]),
         ("finished", end and times.ago(end)),
     ]
@@ -180,11 +187,16 @@ def audit_text(page: Document, times: Times) -> str:
 
 
 def _entry(entry: Document, times: Times) -> str:
-    changes = ", ".join(
-        f"{name} {json.dumps(entry['before'][name])} -> {json.dumps(value)}" for name, value in entry["after"].items()
-    )
+    before, after = entry["before"], entry["after"]
+    was = {name: f"{_setting(name, before[name])} -> " if name in before else "" for name in after}
+    changes = ", ".join(f"{name} {was[name]}{_setting(name, value)}" for name, value in after.items())
     subject = f" {entry['subject']}" if entry["subject"] else ""
     return f"{times.ago(entry['at'])}, {entry['by'] or 'anybody'}: {entry['action']}{subject}: {changes}"
+
+
+def _setting(name: str, value: Any) -> str:
+    """Returns what something was, or is since; `hold_until` comes in epoch seconds."""
+    return str(timestamp(value)) if name == "hold_until" and value else json.dumps(value)
 
 
 def proof_text(proof: Document) -> str:
@@ -196,12 +208,12 @@ def proof_text(proof: Document) -> str:
     return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])
 
 
-def _batch(batch: Document, times: Times) -> str:
+def _batch(batch: Document, times: Times, hold: Held | None) -> str:
     line = f"  {batch['batch_id']}  {coloured(batch['status'], 12)}  {some_ids(batch['ids'])}"
     if batch.get("attempts", 1) > 1:
         line += f"  ({batch['attempts']} attempts)"
     if again := batch.get("next_attempt_at"):
-        line += f"  goes again {times.due(again)}"
+        line += f"  {due_again(again, hold, times)}"
     if error := batch.get("error"):
         line += printable(f"  {error['type']}: {error['message']}")
     return line

@@ -123,9 +123,9 @@ def top(to: Remote, every: float) -> None:
 
 @click.command("verify")
 @click.argument("file", type=click.File(encoding="utf-8"), required=False)
-@click.option("--interval", type=click.FloatRange(0), help="Seconds from start to start, where the log does not say.")
-@click.option("--burst", type=click.IntRange(1), help="Starts saved up at most, where the log does not say.")
-@click.option("--limits", help="Further limits, as LIMITS takes them, where the log does not say.")
+@click.option("--interval", type=click.FloatRange(0), help="Seconds from start to start, not those that the log says.")
+@click.option("--burst", type=click.IntRange(1), help="Starts saved up at most, not what the log says.")
+@click.option("--limits", help="Further limits, as LIMITS takes them, not those of the log.")
 @click.option(
     "--grace", type=click.FloatRange(0), default=0.0, help="Seconds after which a batch that is due counts as waiting."
 )
@@ -133,7 +133,10 @@ def top(to: Remote, every: float) -> None:
 def verify_(
     to: Remote, file: IO[str] | None, interval: float | None, burst: int | None, limits: str | None, grace: float
 ) -> None:
-    """Prove that the latest dispatches, or those in a file of them, kept the rate, the order and callers' shares."""
+    """Prove that the latest dispatches, or those in a file of them, kept the rate, the order and callers' shares.
+
+    The log says which rate that is, unless it is a bare list; what an option names is proved instead.
+    """
     try:
         further = None if limits is None else parse_limits(limits)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 from contextlib import suppress
@@ -13,6 +14,8 @@ from flask.cli import ScriptInfo
 from ..config import Settings
 from ..errors import ConfigError
 from ..service import Service, services_of
+
+logger = logging.getLogger("flask_ingestion")
 
 
 @click.command()
@@ -39,6 +42,7 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
+    from ..serving.leftovers import batches, say_stopping, say_what_is_left
     from ..serving.logs import log_to_stderr
     from ..serving.server import StopSignals
 
@@ -52,10 +56,14 @@ def worker(context: click.Context, name: str) -> None:
         # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.
         signals.wake = lambda: woken.put(None)
         service.start()
+        logger.info("the worker of %r runs up to %s at once", name, batches(service.settings.concurrency))
         while not signals.received and service.worker.state == "running":
             with suppress(queue.Empty):
                 woken.get(timeout=1.0)
+        if signals.received:
+            say_stopping(signals.received, [service])
         service.stop()
+        say_what_is_left(service)
     context.exit(0 if signals.received else 1)
 
 

@@ -15,19 +15,20 @@ def queue_text(queue: Document, times: Times) -> str:
     """Returns the state of the queue."""
     times = times.as_of(queue["now"])
     error, held = queue.get("estimate_error"), queue["hold_until"]
+    stalled = queue.get("stalled", False)
     rows = [
-        ("worker", queue["worker"]),
-        ("paused", click.style("yes", fg="yellow") if queue["paused"] else "no"),
-        ("callers", _paused_owners(queue)),
+        ("worker", click.style(f"{queue['worker']}, and no other is there", fg="red") if stalled else queue["worker"]),
+        ("processor", click.style("none: work is only simulated", fg="yellow") if queue.get("simulated") else None),
+        ("paused", _paused(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", count(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
-        ("slowed to", f"one start every {queue['slowed_to']:.1f} s" if queue.get("slowed_to") else None),
-        *((priority, _depth(depth, times)) for priority, depth in queue["priorities"].items()),
+        ("slowed to", _slowed(queue)),
+        *((priority, _depth(depth, times, stalled=stalled)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
-        *(("next", _next(batch, times)) for batch in queue["next"]),
+        *(("next", _next(batch, times, stalled=stalled)) for batch in queue["next"]),
         *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
         *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
     ]
@@ -35,11 +36,13 @@ def queue_text(queue: Document, times: Times) -> str:
 
 
 def rate_text(queue: Document) -> str:
-    """Returns the rate in force."""
+    """Returns the rate that is set, and to what the upstream's refusals slow it down."""
     rate = queue["rate"]
     one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
     text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
-    return f"{text} ({'changed' if rate['changed'] else 'as configured'})"
+    text = f"{text} ({'changed' if rate['changed'] else 'as configured'})"
+    slowed = _slowed(queue)
+    return f"{text}\nslowed to {slowed}; neither a change nor a reset makes it faster" if slowed else text
 
 
 def concurrency_text(queue: Document) -> str:
@@ -49,9 +52,16 @@ def concurrency_text(queue: Document) -> str:
     return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
 
 
-def _paused_owners(queue: Document) -> str | None:
-    owners = queue.get("paused_owners")
-    return click.style(printable(f"{', '.join(owners)} paused"), fg="yellow") if owners else None
+def _slowed(queue: Document) -> str | None:
+    if not (seconds := queue.get("slowed_to")):
+        return None
+    return f"one start every {seconds:.1f} s after a 429, rising to the rate within 10 min without another"
+
+
+def _paused(queue: Document) -> str:
+    priorities = [name for name, depth in queue["priorities"].items() if depth.get("paused")]
+    told = [*(["yes"] if queue["paused"] else []), *priorities, *queue.get("paused_owners", ())]
+    return click.style(printable(", ".join(told)), fg="yellow") if told else "no"
 
 
 def _limits(queue: Document) -> str | None:
@@ -81,12 +91,12 @@ def _worker(worker: Document, times: Times) -> str:
     return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
 
 
-def _depth(depth: Document, times: Times) -> str:
+def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
     parked, waiting = depth.get("parked", 0), depth["waiting"]
     said = [count(waiting) if waiting else "nothing waits"]
     if depth["oldest_at"]:
         said.append(f"oldest {times.ago(depth['oldest_at'])}")
-    if depth["drained_at"]:
+    if depth["drained_at"] and not stalled:
         said.append(f"last goes {times.due(depth['drained_at'])}")
     if depth.get("paused"):
         said.append(click.style("paused", fg="yellow"))
@@ -95,7 +105,7 @@ def _depth(depth: Document, times: Times) -> str:
     return ", ".join(said)
 
 
-def _next(batch: Document, times: Times) -> str:
+def _next(batch: Document, times: Times, *, stalled: bool) -> str:
     start = batch["estimated_start"]
-    when = times.due(start) if start else "when resumed"
+    when = "by a worker" if stalled else times.due(start) if start else "when resumed"
     return f"{when:<12}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"

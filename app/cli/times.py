@@ -31,12 +31,21 @@ class Times(NamedTuple):
         age = self.now - _seconds(stamp)
         return "just now" if age < 1 else f"{about(age)} ago"
 
+    def roughly_ago(self, stamp: str) -> str:
+        """Returns the same in its largest unit alone, such as `2 h ago`: 10 characters at most, for 999 days."""
+        told = self.ago(stamp)
+        return told if self.in_full or told == "just now" else " ".join([*told.split()[:2], "ago"])
+
     def due(self, stamp: str) -> str:
         """Returns a time to come, such as `in 3 min 20 s`, or `now` if it is here."""
         if self.in_full:
             return stamp
         left = _seconds(stamp) - self.now
         return "now" if left < 0.05 else f"in {duration(left)}"
+
+    def around(self, stamp: str) -> str:
+        """Returns a time that is still to come or has passed."""
+        return self.due(stamp) if _seconds(stamp) > self.now else self.ago(stamp)
 
 
 def duration(seconds: float) -> str:

@@ -220,12 +220,13 @@ class Opened(Live):
         yield Footer()
 
     def ask(self) -> Any:
-        """Returns its status."""
-        return self.client.status(self._ingestion_id, limit=_LATEST)
+        """Returns its status, and the queue."""
+        return self.client.status(self._ingestion_id, limit=_LATEST), self.client.queue()
 
     def show(self, answer: Any) -> None:
         """Show it."""
-        text = display.status_text(answer, Times.local(in_full=self._in_full))
+        status, queue = answer
+        text = display.status_text(status, Times.local(in_full=self._in_full), queue)
         self.query_one("#status", Static).update(Text.from_ansi(text))
 
 

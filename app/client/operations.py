@@ -107,8 +107,8 @@ class Limit(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Rate(Document):
-    """The limits in force; `changed` says whether others are configured, `rate_since` when they were last changed, in
-    seconds since the epoch, 0 if never."""
+    """The limits in force; `changed` says whether others are configured, `rate_since` when they were last changed, be
+    it by a restart with other settings, in seconds since the epoch, 0 if never."""
 
     interval: float
     burst: int
@@ -209,6 +209,8 @@ class Queue(Document):
     paused_owners: tuple[str, ...] = ()
     concurrency: Concurrency | None = None
     callers: tuple[CallerDepth, ...] = ()
+    stalled: bool = False
+    simulated: bool = False
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)

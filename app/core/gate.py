@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -17,19 +17,25 @@ from .pauses import WHOLE_QUEUE, Pauses
 from .rates import Rates, carried, carried_over
 
 _PACE, _RATES, _PAUSES, _ORDER, _CONCURRENCY = "pace", "rates", "pauses", "order_since", "concurrency"
+_CONFIGURED = "configured"
 
-WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token"]
-"""Why nothing may start; `answer` says that all that waits has ids which others ask just now."""
+WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker"]
+"""Why nothing may start; `answer` says that all that waits has ids which others ask just now, `worker` that nobody is
+there to start it."""
 
 LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "slots"]
 """The last condition that a start waited for."""
 
 
 class Wait(NamedTuple):
-    """Why nothing may start, and in how many seconds to try again (None: once something changes)."""
+    """Why nothing may start, and in how many seconds to try again (None: once something changes).
+
+    A hold lasts `until` then (epoch seconds), though a store may have it looked at before.
+    """
 
     seconds: float | None
     reason: WaitReason
+    until: float | None = None
 
 
 class Waiting(Protocol):
@@ -46,7 +52,8 @@ class Waiting(Protocol):
 class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
-    `order_since` is when what is in line last changed places. `others` is the state of limits that this process does
+    `order_since` is when what is in line last changed places. `configured` is the rate of the settings that the store
+    was last opened with, as JSON, None where it was never noted. `others` is the state of limits that this process does
     not know, because another has other settings.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
@@ -61,6 +68,7 @@ class Gate:
     pauses: Pauses = Pauses()  # noqa: RUF009
     concurrency: Concurrency = Concurrency()  # noqa: RUF009
     order_since: float = 0.0
+    configured: Sequence[Any] | None = None
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -73,6 +81,7 @@ class Gate:
         pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
         known.pop(_PAUSES, None)
         concurrency = Concurrency(*known.pop(_CONCURRENCY, ()))
+        configured = known.pop(_CONFIGURED, None)
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
@@ -85,6 +94,7 @@ class Gate:
             pauses=pauses,
             concurrency=concurrency,
             order_since=order_since,
+            configured=configured,
             others=known,
         )
 
@@ -110,7 +120,15 @@ class Gate:
             kept[_CONCURRENCY] = self.concurrency
         if self.order_since:
             kept[_ORDER] = self.order_since
+        if self.configured:
+            kept[_CONFIGURED] = self.configured
         return full_at, kept
+
+    def configure(self, settings: Settings, now: float) -> None:
+        """Note the rate that the settings name; where it is another than the one noted, it has changed now."""
+        configured = [settings.interval, settings.burst, [one.name for one in settings.limits]]
+        if configured != self.configured:
+            self.configured, self.rates = configured, self.rates._replace(since=now)
 
     def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
         """Go by other rates from now on; each limit keeps the tokens that it has."""
@@ -176,7 +194,7 @@ class Gate:
         if self.paused:
             return Wait(None, "paused")
         if self.hold_until > now:
-            return Wait(self.hold_until - now, "hold")
+            return Wait(self.hold_until - now, "hold", self.hold_until)
         if due is None:
             return Wait(None, "answer" if waiting.total else "paused" if waiting.parked else "empty")
         if due > now:

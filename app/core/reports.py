@@ -13,12 +13,12 @@ from .limiter import Level
 from .models import Claim, Priority
 from .pauses import Pauses
 from .rates import Rates
-from .rules import room_of
+from .rules import is_stuck, room_of
 
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""
 
-HOLDS = ("paused", "paused_priority", "paused_owner", *_HOLD_ALL, "line")
+HOLDS = ("worker", "paused", "paused_priority", "paused_owner", *_HOLD_ALL, "line")
 """What a batch that has yet to start may wait for."""
 
 
@@ -104,7 +104,7 @@ class Stats(NamedTuple):
     None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
     which refusals of the upstream lead, 0 where there are none. An operator changed `rates`, `pauses` apart from the
     whole, and `concurrency`; `order_since` is when what is in line last changed places, because some of it was moved or
-    resumed.
+    resumed. `stalled` says that no worker can start anything, which a store alone cannot tell.
     """
 
     now: float
@@ -125,6 +125,7 @@ class Stats(NamedTuple):
     pauses: Pauses
     concurrency: Concurrency
     order_since: float
+    stalled: bool = False
 
     @property
     def waiting(self) -> int:
@@ -143,6 +144,8 @@ class Stats(NamedTuple):
         That is `waiting_on`, but `paused_priority` or `paused_owner` where only these are paused, and `line` where
         something may start.
         """
+        if self.stalled:
+            return "worker"
         if self.paused:
             return "paused"
         if priority in self.pauses.priorities:
@@ -152,6 +155,10 @@ class Stats(NamedTuple):
         if self.waiting_on == "retry":
             return "answer"  # It needs no retry, and would be due: so others ask its ids.
         return self.waiting_on if self.waiting_on in _HOLD_ALL else "line"
+
+    def without_worker(self) -> Stats:
+        """Returns the state of a queue for which no worker is there that can start anything."""
+        return self._replace(stalled=True, waiting_on="empty" if self.waiting_on == "empty" else "worker")
 
     @classmethod
     def of(
@@ -239,6 +246,11 @@ class WorkerReport(NamedTuple):
     abandoned: int
     started_at: float = 0.0
     seen_at: float = 0.0
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether so many calls hang that it starts no more."""
+        return is_stuck(self.abandoned, self.slots)
 
 
 class Run(NamedTuple):

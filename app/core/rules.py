@@ -8,6 +8,9 @@ from ..config import Settings
 from ..errors import Conflict
 from .models import Priority, Status
 
+_MOST_ABANDONED = 10
+"""At this many threads given up per slot no other is started, because each keeps its memory until it ends."""
+
 
 def may_be_early(settings: Settings) -> bool:
     """Returns whether batches may start or end before their estimates, which then are the latest they can be."""
@@ -17,6 +20,11 @@ def may_be_early(settings: Settings) -> bool:
 def room_of(settings: Settings, running: int) -> int:
     """Returns how many more batches the upstream takes at once, where `running` are in process."""
     return settings.upstream_connections - running if settings.upstream_connections else sys.maxsize
+
+
+def is_stuck(abandoned: int, slots: int) -> bool:
+    """Returns whether a worker starts nothing more, because so many calls that were given up still hang."""
+    return abandoned >= _MOST_ABANDONED * slots
 
 
 def rank_of(aging: float, priority: Priority, now: float) -> float:

@@ -14,7 +14,7 @@ _NEARLY = 0.9
 
 def alerts(service: Service, stats: Stats) -> list[dict[str, Any]]:
     """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
-    found = [*_worker(service), *_stopped(stats), *_backlog(service.settings, stats)]
+    found = [*_worker(service, stats), *_simulated(service), *_stopped(stats), *_backlog(service.settings, stats)]
     return sorted(found, key=lambda one: one["level"] != "error")
 
 
@@ -23,21 +23,32 @@ def alert(level: str, title: str, detail: str, until: float | None = None) -> di
     return {"level": level, "title": title, "detail": detail, "until": timestamp(until)}
 
 
-def _worker(service: Service) -> list[dict[str, Any]]:
+def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
     worker, durable = service.worker.state, service.store.durable
+    others = "" if stats.stalled else " Others dispatch."
     if worker == "dead":
         kept = "what waits is kept by the store" if durable else "what waits is in memory and goes with it"
-        detail = f"This process no longer dispatches. Its log says why; restart it ({kept})."
+        detail = f"This process no longer dispatches. Its log says why; restart it ({kept}).{others}"
         return [alert("error", "The worker is dead", detail)]
     if worker == "stuck":
         detail = "So many calls of the processor hang that this process starts no batches until one ends; restart it."
-        return [alert("error", "The worker is stuck", detail)]
+        return [alert("error", "The worker is stuck", detail + others)]
     if worker == "stopping":
-        return [alert("warning", "The worker is stopping", "Running batches may end; this process starts no more.")]
-    if worker == "off":
-        other = ", unless another process on the same store does" if durable else ""
-        return [alert("warning", "No worker in this process", f"Nothing is dispatched{other}.")]
+        detail = f"Running batches may end; this process starts no more.{others}"
+        return [alert("warning", "The worker is stopping", detail)]
+    if stats.stalled and durable:
+        detail = "Nothing starts until a process with a worker does; the store keeps what waits until then."
+        return [alert("error", "No worker", detail)]
+    if stats.stalled:
+        return [alert("warning", "No worker in this process", "Nothing is dispatched.")]
     return []
+
+
+def _simulated(service: Service) -> list[dict[str, Any]]:
+    if not service.simulates:
+        return []
+    detail = "This process has no processor and no UPSTREAM_URL: ids count as completed, nothing is fetched or sent."
+    return [alert("warning", "Work is only simulated", detail)]
 
 
 def _stopped(stats: Stats) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from ..core import (
     Search,
     Stats,
     Status,
+    WorkerReport,
     grouped,
     id_prefix,
     ingestion_document,
@@ -65,19 +66,19 @@ _SCAN = 1000
 
 def state(service: Service, stats: Stats | None = None) -> dict[str, Any]:
     """Returns what every page shows: the time, and what is wrong."""
-    stats = stats or service.store.stats()
+    stats = stats or service.stats()
     return {
         "now": timestamp(stats.now),
         "worker": service.worker.state,
         "paused": stats.paused,
-        "stalled": stalled(service),
+        "stalled": stats.stalled,
         "alerts": alerts(service, stats),
     }
 
 
 def queue(service: Service, scope: str | None) -> dict[str, Any]:
     """Returns the whole queue; with a `scope`, only that owner's among the next batches."""
-    stats = service.store.stats()
+    stats = service.stats()
     upcoming = service.store.upcoming(_NEXT)
     next_dispatch_at = next_dispatch(stats, upcoming)
     if scope is not None:
@@ -86,15 +87,14 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     callers = service.store.callers(_CALLERS, owner=scope)
     document = queue_document(service, stats, (), workers, callers, scope)
     document.update(state(service, stats))
-    stalled = document["stalled"]
-    if stalled:
+    if stats.stalled:
         upcoming = [(batch, None) for batch, _ in upcoming]
         for level in document["priorities"].values():
             level["drained_at"] = None
-    document["slots"] = sum(one.slots for one in workers) or document["concurrency"]["each"]
+    document["slots"] = slots(service, stats, workers)
     document["failed"] = stats.failed
     document["scoped"] = scope is not None
-    document["next_dispatch_at"] = None if stalled else timestamp(next_dispatch_at)
+    document["next_dispatch_at"] = timestamp(next_dispatch_at)
     document["next"] = [
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming
@@ -106,9 +106,9 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
 def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | None = None) -> dict[str, Any]:
     """Returns one ingestion with a page of its batches, of those in a status if given. Raises UnknownIngestion."""
     found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES, only=only)
-    stats = service.store.stats()
+    stats = service.stats()
     document = {**state(service, stats), **ingestion_document(found)}
-    if estimate and document["stalled"]:
+    if estimate and stats.stalled:
         estimate = estimate._replace(start=None, completion=None)
     if estimate:
         document.update(estimate_document(estimate))
@@ -116,7 +116,7 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
     document["callback"] = callback and callback_document(callback)
     some = list(batches)
     document["batches"] = [_batch(batch) for batch in some]
-    held_by = "stopped" if document["stalled"] else stats.holds(found.priority, found.owner)
+    held_by = stats.holds(found.priority, found.owner)
     document["timeline"] = timeline(found, some, *_attempts(service, found.id, some), stats.now, held_by)
     document["offset"] = offset
     document["page_size"] = BATCHES
@@ -147,9 +147,9 @@ def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
     if not possible:
         return document | {"extent": "This cannot be an id."}
     told = service.where(text, owner=scope)
-    is_stalled = stalled(service)
+    stalled = service.stats().stalled
     return document | {
-        "found": [_found(one, stalled=is_stalled) for one in told.found],
+        "found": [_found(one, stalled=stalled) for one in told.found],
         "more": told.more,
         "searched": told.searched,
         "extent": _extent(told),
@@ -202,13 +202,15 @@ def next_failed(service: Service, ingestion_id: str, position: int) -> int | Non
         position += _SCAN
 
 
-def stalled(service: Service) -> bool:
-    """Returns whether nothing will start at all: no worker here, and a store that no other process shares."""
-    return service.worker.state != "running" and not service.store.durable
+def slots(service: Service, stats: Stats, workers: Sequence[WorkerReport]) -> int:
+    """Returns how many batches all workers may run at once; this process's, before it first reports, as configured."""
+    return sum(one.slots for one in workers) or (0 if stats.stalled else service.settings.concurrency)
 
 
 def next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
     """Returns when the next batch should start; None where nothing waits, or nothing may start."""
+    if stats.stalled:
+        return None
     if upcoming:
         return upcoming[0][1]
     if stats.paused or stats.next_retry_at is None:

@@ -39,12 +39,12 @@ def queues_document(key: str, now: float) -> dict[str, Any]:
 def _queue(service: Service) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Returns a queue's figures, and what is wrong with it."""
     try:
-        stats = service.store.stats()
+        stats = service.stats()
         upcoming, workers = service.store.upcoming(1), service.store.workers()
     except StoreUnavailable as error:
         return {"unreachable": True}, [alert("error", "Store unreachable", str(error))]
     known = data.state(service, stats)
-    alerts, stalled = known.pop("alerts"), known["stalled"]
+    alerts = known.pop("alerts")
     drained = [depth.drained_at for depth in stats.depths.values() if depth.drained_at is not None]
     return {
         **known,
@@ -53,7 +53,7 @@ def _queue(service: Service) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "failed": stats.failed,
         "waiting_on": stats.waiting_on,
         "hold_until": timestamp(stats.hold_until),
-        "slots": sum(one.slots for one in workers) or service.settings.concurrency,
-        "next_dispatch_at": None if stalled else timestamp(data.next_dispatch(stats, upcoming)),
-        "drained_at": timestamp(max(drained)) if drained and not stalled else None,
+        "slots": data.slots(service, stats, workers),
+        "next_dispatch_at": timestamp(data.next_dispatch(stats, upcoming)),
+        "drained_at": timestamp(max(drained)) if drained and not stats.stalled else None,
     }, alerts

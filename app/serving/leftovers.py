@@ -1,13 +1,21 @@
-"""What a service leaves in its queue when it stops, in the log."""
+"""The end of a service in the log: what still runs, and what it leaves in its queue."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from ..errors import StoreUnavailable
 from ..service import Service
 
 logger = logging.getLogger("flask_ingestion")
+
+
+def say_stopping(signal: str, services: Sequence[Service]) -> None:
+    """Log that a signal stops some services, how many batches run, and how long those have to end."""
+    running = sum(service.worker.running for service in services)
+    grace = max(service.settings.shutdown_grace for service in services)
+    logger.info("%s: stopping; %s in process, with %g s to end", signal, batches(running), grace)
 
 
 def say_what_is_left(service: Service, which: str = "") -> None:

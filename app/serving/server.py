@@ -19,7 +19,7 @@ from ..errors import ConfigError, IngestError
 from ..service import Service, services_of
 from ..web import refuse_open
 from .httpd import Server, listen, url
-from .leftovers import batches, say_what_is_left
+from .leftovers import say_stopping, say_what_is_left
 from .logs import log_to_stderr
 from .tuning import tune_process
 
@@ -79,8 +79,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     server.stop_listening()
     server.close_idle()
     grace = max(service.settings.shutdown_grace for service in services)
-    running = sum(service.worker.running for service in services)
-    logger.info("%s: stopping; %s in process, with %g s to end", signals.received, batches(running), grace)
+    say_stopping(signals.received, services)
     stops = [_Stop(service, server.wake) for service in services]
     for stop in stops:
         stop.start()

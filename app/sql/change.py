@@ -1,10 +1,12 @@
-"""What a changed setting does to what is stored: ranks for PRIORITY_AGING, turns for FAIR."""
+"""What a changed setting does to what is stored: ranks for PRIORITY_AGING, turns for FAIR, since when a rate holds."""
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, Double, case, cast, delete, func, insert, literal, select, update
 
+from ..config import Settings
 from .callers import NO_TURNS, number_of
+from .rows import QueueRow
 from .schema import BLOCK, IS_LIVE, NOT_IN_LINE, batches, caller_lanes, callers, ingestions, lanes, queues
 
 
@@ -67,3 +69,12 @@ def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
         .group_by(ingestions.c.instance, ingestions.c.caller, block)
     )
     connection.execute(insert(caller_lanes).from_select([column.name for column in caller_lanes.c], sums))
+
+
+def note_rate(connection: Connection, queue: QueueRow, settings: Settings, now: float) -> None:
+    """Note the configured rate, and that it holds from now on where it is another than before."""
+    gate = queue.gate(settings, now)
+    gate.configure(settings, now)
+    queue.keep(gate)
+    if changes := queue.changes():
+        connection.execute(update(queues).where(queues.c.instance == queue.instance).values(changes))

@@ -14,7 +14,7 @@ from ..core import Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .callers import NO_TURNS
-from .change import rank_anew, take_turns
+from .change import note_rate, rank_anew, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
 from .schema import BY_LEASE, THIS, batches, ingestions, queues
@@ -89,15 +89,18 @@ class Instance:
             prepare(connection, key, upgrade=self._settings.store_upgrade)
             if self._settings.id_type == "string" or self._settings.fair:
                 keep_out_older(connection)
-            known = connection.execute(_LOCK[0], {"name": self._name}).first()
-            if known is None:
+            name, lock = {"name": self._name}, _LOCK[self._tell]
+            is_new = (known := connection.execute(lock, name).first()) is None
+            if is_new:
                 fair = NO_TURNS if self._settings.fair else None
                 connection.execute(insert(queues).values(name=self._name, aging=aging, fair=fair))
-                return
-            if known.aging != aging:
-                rank_anew(connection, known.instance, aging)
-            if self._settings.fair != (known.fair is not None):
-                take_turns(connection, known.instance, fair=self._settings.fair)
+                known = connection.execute(lock, name).first()
+            queue, now = self._told(known)
+            note_rate(connection, queue, self._settings, 0.0 if is_new else now)
+            if queue.aging != aging:
+                rank_anew(connection, queue.instance, aging)
+            if self._settings.fair != (queue.fair is not None):
+                take_turns(connection, queue.instance, fair=self._settings.fair)
 
         self._database.define(make)
         self.is_prepared = True

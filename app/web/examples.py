@@ -96,6 +96,7 @@ _QUEUE = {
     "now": _STARTED,
     "worker": "running",
     "waiting_on": "token",
+    "stalled": False,
     "paused": False,
     "paused_owners": [],
     "hold_until": None,

@@ -147,7 +147,7 @@ class _Gauges:
             about = "Threads of this process that were given up after PROCESS_TIMEOUT and still hang."
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
-            stats, dispatches, workers = service.store.stats(), service.store.dispatches(1), service.store.workers()
+            stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.store.workers()
             unsent = service.store.outbox.unsent() if service.courier else None
         except StoreUnavailable:
             yield self._gauge("store_up", "Whether the store can be reached.", 0)
@@ -215,11 +215,12 @@ class _Gauges:
         )
         yield self._gauge(
             "drain_seconds",
-            "Time until everything waiting has ended, if nothing else arrives; absent while all of it is paused.",
+            "Time until everything waiting has ended, if nothing else arrives; absent while all of it is paused, or no "
+            "worker is there.",
             {
                 priority.name: max(0.0, (depth.drained_at or stats.now) - stats.now)
                 for priority, depth in stats.depths.items()
-                if not stats.paused and (depth.drained_at or not depth.waiting)
+                if not (stats.paused or stats.stalled) and (depth.drained_at or not depth.waiting)
             },
         )
         if stats.accuracy:

@@ -69,11 +69,14 @@ def queue_document(
     hosts and processes are an operator's business.
     """
     settings = service.settings
+    simulated = {"simulated": True} if service.simulates else {}
     shown, runs = (workers, service.store.runs(_RUNS)) if scope is None else ((), ())
     return {
         "now": timestamp(stats.now),
         "worker": service.worker.state,
+        **simulated,
         "waiting_on": stats.waiting_on,
+        "stalled": stats.stalled,
         "paused": stats.paused,
         "paused_owners": [owner for owner in sorted(stats.pauses.owners) if scope in (None, owner)],
         "hold_until": timestamp(stats.hold_until),

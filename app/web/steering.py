@@ -130,4 +130,4 @@ def _sweep(service: Service, who: Caller, verb: str) -> Response:
 def _queue(service: Service, scope: str | None) -> Response:
     upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.store.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
-    return as_json(queue_document(service, service.store.stats(), upcoming, workers, callers, scope))
+    return as_json(queue_document(service, service.stats(), upcoming, workers, callers, scope))

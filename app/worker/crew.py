@@ -7,14 +7,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..core import Claim
+from ..core import Claim, is_stuck
 
 _BRISK = 0.001
 """A thread whose batches take less than this many seconds works alone: 44,000 batches/s drain, instead of 12,000."""
-
-
-_MOST_ABANDONED = 10
-"""At this many threads given up per slot no other is started, because each keeps its memory until it ends."""
 
 
 class Slot(NamedTuple):
@@ -86,7 +82,7 @@ class Crew:
     @property
     def is_stuck(self) -> bool:
         """Whether so many threads hang that no more may be started."""
-        return self.abandoned >= _MOST_ABANDONED * self._size
+        return is_stuck(self.abandoned, self._size)
 
     @property
     def is_brisk(self) -> bool:

@@ -8,7 +8,7 @@ import threading
 from uuid import uuid4
 
 from ..config import Settings
-from ..core import Clock, Wait, WorkerReport, this_process
+from ..core import Clock, Wait, WorkerReport, this_process, timestamp
 from ..daemon import Daemon
 from ..errors import StoreUnavailable
 from ..naming import release
@@ -174,11 +174,11 @@ class Worker(Daemon):
         """Fill the free slots; returns in how many seconds to check again, None to wait for a change."""
         free = self._crew.free
         if self._crew.is_stuck:
-            self._say_wait("abandoned threads", None)
+            self._say_wait("abandoned threads")
             return None
         if not free:
             self._was_full, self._looking = True, False
-            self._say_wait("slots", None)
+            self._say_wait("slots")
             return None
         if self._crew.is_brisk:
             self._stopping.wait(_MOMENT)
@@ -192,19 +192,19 @@ class Worker(Daemon):
             self._looking = answer.reason in ("empty", "answer", "retry", "paused")
             # What the upstream had no room for waits for one of its batches to end, as for a slot.
             self._was_full = answer.reason == "connections"
-            self._say_wait(answer.reason, answer.seconds)
+            self._say_wait(answer.reason, answer.until)
             return answer.seconds
         for claim in answer:
             self._attempts.run(claim)
         return 0.0
 
-    def _say_wait(self, reason: str, seconds: float | None) -> None:
-        """Log what the queue waits on, once."""
+    def _say_wait(self, reason: str, until: float | None = None) -> None:
+        """Log what the queue waits on, once, and until when it does, if known."""
         if reason != self._waiting_on:
             self._waiting_on = reason
             level = _LEVELS.get(reason, logging.DEBUG)
-            until = "" if seconds is None else f" for {seconds:.3f} s"
-            logger.log(level, "%r waits on: %s%s", self._name, reason, until)
+            end = "" if until is None else f" until {timestamp(until)}"
+            logger.log(level, "%r waits on: %s%s", self._name, reason, end)
 
     def _tending_due(self) -> float:
         tend = self._tended_at + self._settings.lease / 3

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from app.core import BatchError
 from app.keys import Role
 from tests.support.host import Host
-from tests.support.queueing import claimed, finish, retry
+from tests.support.queueing import claimed, finish, retry, worked_elsewhere
 from tests.support.web import Callers, ingest, make_app, service_of
 
 BOOM = BatchError("ValueError", "boom")
@@ -40,6 +40,8 @@ def test_it_says_what_those_wait_for_that_have_yet_to_start(serve: Callable[...,
         told: str | None = host.client.get(f"/attempts/{made}").json["waiting_on"]
         return told
 
+    assert waiting_on() == "worker"
+    worked_elsewhere(host.store)
     assert waiting_on() == "line"
     (first,) = claimed(host.store)
     assert waiting_on() == "token"

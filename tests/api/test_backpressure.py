@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.support.host import Host
-from tests.support.queueing import finish
+from tests.support.queueing import claimed, finish
 
 Serve = Callable[..., Host]
 
@@ -127,6 +127,14 @@ class TestDeadline:
         ingest(host, 3)
         drain(host)
         assert ingest(host, 6, deadline=deadline).status_code == 200
+
+    @pytest.mark.parametrize(("what", "second"), [("", 422), ("?priority=LOW", 200)])
+    def test_a_pause_counts_as_over_and_drops_nothing(self, host: Host, what: str, second: int) -> None:
+        host.client.post(f"/queue/pause{what}")
+        assert [ingest(host, 3, "LOW", deadline=1).status_code for _ in range(2)] == [200, second]
+        host.clock.advance(60)
+        host.client.post(f"/queue/resume{what}")
+        assert claimed(host.store)
 
     @pytest.mark.parametrize("deadline", [9.999, "2027-01-15T08:00:09.999Z", "2027-01-14T23:00:00-01:00"])
     def test_one_that_cannot_says_when_at_the_earliest(self, host: Host, deadline: Any) -> None:

@@ -22,7 +22,7 @@ from app.errors import StoreUnavailable
 from app.keys import Role
 from tests.support.clock import START, FakeClock
 from tests.support.host import Host, eventually
-from tests.support.queueing import claimed
+from tests.support.queueing import claimed, worked_elsewhere
 from tests.support.sink import SECRET
 from tests.support.web import Callers
 
@@ -134,6 +134,8 @@ def test_the_state_of_the_queue_is_read_at_the_scrape(host: Host) -> None:
     host.submit(range(1, 8), "LOW")
     host.store.claim(1)
     host.clock.advance(7)
+    assert not scrape(host)["ingestion_drain_seconds"].samples  # nobody works
+    worked_elsewhere(host.store)
     assert value(host, "ingestion_waiting_batches", priority="LOW") == 2
     assert value(host, "ingestion_waiting_batches", priority="HIGH") == 0
     assert value(host, "ingestion_oldest_wait_seconds", priority="LOW") == 7
@@ -150,6 +152,7 @@ def test_the_state_of_the_queue_is_read_at_the_scrape(host: Host) -> None:
 
 
 def test_what_is_paused_is_told_apart_from_the_whole(host: Host) -> None:
+    worked_elsewhere(host.store)
     host.submit(range(1, 8), "LOW")
     host.submit([1], "HIGH", owner="ann")
     host.ingestion.pause(priority="LOW")
@@ -324,3 +327,21 @@ def test_the_dashboard_asks_only_the_chosen_queue() -> None:
 def test_promtool_accepts_the_alerts() -> None:
     done = subprocess.run(["promtool", "check", "rules", str(DOCS / "alerts.yml")], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+@needs_promtool
+def test_a_queue_without_a_worker_is_alerted_after_five_minutes(tmp_path: Path) -> None:
+    fires = 'ALERTS{alertname="IngestionNoWorker", alertstate="firing", queue="ingest", severity="critical"}'
+    told = [
+        {"expr": fires, "eval_time": moment, "exp_samples": [{"labels": fires, "value": 1}] * count}
+        for moment, count in (("10m", 0), ("11m", 1))
+    ]
+    series = [
+        {"series": 'ingestion_workers{queue="ingest"}', "values": "1x5 0x10"},
+        {"series": 'ingestion_store_up{queue="ingest"}', "values": "1x15"},
+    ]
+    test = {"interval": "1m", "input_series": series, "promql_expr_test": told}
+    rules = tmp_path / "test.yml"
+    rules.write_text(json.dumps({"rule_files": [str(DOCS / "alerts.yml")], "tests": [test]}))
+    done = subprocess.run(["promtool", "test", "rules", str(rules)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr

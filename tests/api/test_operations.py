@@ -11,7 +11,7 @@ from app import create_app
 from app.core.models import BatchError
 from tests.support.clock import START
 from tests.support.host import Host
-from tests.support.queueing import blocked, bury, claimed, finish, retry
+from tests.support.queueing import blocked, bury, claimed, finish, retry, worked_elsewhere
 
 Serve = Callable[..., Host]
 
@@ -113,6 +113,7 @@ class TestRedrive:
 
 class TestPause:
     def test_nothing_goes_but_everything_is_accepted(self, host: Host) -> None:
+        worked_elsewhere(host.store)
         ingestion_id = submit(host, 3)
         for _ in range(2):
             response = host.client.post("/queue/pause")
@@ -142,6 +143,7 @@ class TestQueue:
             "now": "2027-01-15T08:00:00.000Z",
             "worker": "off",
             "waiting_on": "empty",
+            "stalled": True,
             "paused": False,
             "hold_until": None,
             "tokens": 1,
@@ -212,6 +214,8 @@ class TestQueue:
             return host.client.get("/queue").json["waiting_on"]
 
         submit(host, 9)
+        assert waiting_on() == "worker"
+        worked_elsewhere(host.store, slots=1)
         assert waiting_on() is None
         claim = claimed(host.store)[0]
         assert waiting_on() == "slots"
@@ -225,6 +229,7 @@ class TestQueue:
             finish(host.store, claimed(host.store)[0])
         # One waits for its next attempt, but it is due by now.
         host.clock.advance(5)
+        worked_elsewhere(host.store, slots=1)
         assert waiting_on() is None
         retry(host.store, claimed(host.store)[0], BatchError("X", "y"), 60)
         assert waiting_on() == "retry"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import importlib
 import os
+import re
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -71,7 +72,9 @@ def test_serve_refuses_a_wrong_setting() -> None:
         assert command.end() == 2
 
 
-def test_worker_dispatches_until_told_to_stop(serve: Callable[..., Host], shared: dict[str, Any]) -> None:
+def test_worker_dispatches_until_told_to_stop(
+    serve: Callable[..., Host], shared: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     def last_of_two(ids: Sequence[int]) -> None:
         if 4 in ids:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -79,8 +82,13 @@ def test_worker_dispatches_until_told_to_stop(serve: Callable[..., Host], shared
     host = serve(last_of_two, interval=0, concurrency=1, **shared)
     ingestion_id = host.submit([1, 2, 3, 4]).id
     assert host.service.worker.state == "off"
-    result = work(host)
+    with caplog.at_level("INFO", "flask_ingestion"):
+        result = work(host)
     assert (result.exit_code, result.stdout) == (0, "")
+    began, stopping, stopped = (one for one in caplog.messages if re.search("at once|stopping;|stopped;", one))
+    assert began == "the worker of 'ingest' runs up to 1 batch at once"
+    assert re.fullmatch(r"SIGTERM: stopping; [01] batch(es)? in process, with \d+ s to end", stopping)
+    assert stopped == "stopped; nothing was queued"
     assert host.ingestion.get(ingestion_id).status.value == "completed"
     assert host.service.worker.state == "off"
 

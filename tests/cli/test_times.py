@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.cli.display import attempts_text
 from app.cli.state import queue_text
 from app.cli.times import Times
 from app.core import WorkerReport
@@ -42,6 +43,27 @@ def test_a_time_is_how_long_ago_or_how_soon(seconds: float, ago: str, due: str) 
     past, future = str(timestamp(NOW - seconds)), str(timestamp(NOW + seconds))
     assert (Times(NOW).ago(past), Times(NOW).due(future)) == (ago, due)
     assert (Times(NOW, in_full=True).ago(past), Times(NOW, in_full=True).due(future)) == (past, future)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ago"), [(0, "just now"), (59, "59 s ago"), (86_399, "23 h ago"), (999 * 86_400 + 7200, "999 d ago")]
+)
+def test_a_listing_says_roughly_how_long_ago(seconds: float, ago: str) -> None:
+    past = str(timestamp(NOW - seconds))
+    assert Times(NOW).roughly_ago(past) == ago
+    assert Times(NOW, in_full=True).roughly_ago(past) == past
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"), [(200, "in 3 min 20 s"), (0.2, "in 0.2 s"), (0, "just now"), (-200, "3 min ago")]
+)
+def test_an_estimate_may_have_passed(seconds: float, told: str) -> None:
+    stamp = str(timestamp(NOW + seconds))
+    assert Times(NOW).around(stamp) == told
+    assert Times(NOW, in_full=True).around(stamp) == stamp
+    attempts = {"ingestion_id": "i", "created_at": stamp, "finished_at": None, "waiting_on": "token", "kept": 1}
+    text = attempts_text(attempts | {"estimated_at_submission": stamp, "attempts": []}, Times(NOW))
+    assert f"\nestimated   to end {told}\n" in text
 
 
 def test_the_times_of_the_queue_are_by_the_clock_of_the_service(serve: Callable[..., Host]) -> None:

@@ -120,7 +120,7 @@ def test_one_priority_or_caller_is_paused_and_resumed_by_its_name(paused: Servic
         await until(pilot, lambda: said("HIGH is paused."))
         await give(*"ann")
         await until(pilot, lambda: said("The caller ann is paused."))
-        await until(pilot, lambda: "ann paused" in text(app, "#figures"))
+        await until(pilot, lambda: "paused      HIGH, ann" in text(app, "#figures"))
         assert now() == (["HIGH"], ["ann"])
         # What is paused, and every priority, is completed.
         await give("a", "right")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import pytest
 
 from app import PermanentError
 from app.cli.verify import read, verify
+from app.core import BatchError
 from app.core.clock import SystemClock
 from app.naming import release
 from tests.support.cli import Service, lines, run
 from tests.support.host import Host, eventually
-from tests.support.queueing import claimed
+from tests.support.queueing import claimed, retry, worked_elsewhere
 from tests.support.scripted import problem, scripted
 from tests.support.sink import SECRET, Sink
 
@@ -42,6 +44,67 @@ def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]
     assert "nightly, LOW: 2 batches, oldest" in text
     assert "nobody's, HIGH: 1 batch, oldest" in text
     assert "nightly, LOW: 2 batches, 2 paused\n" in Service(host)("pause", "--owner", "nightly").stdout
+
+
+def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host]) -> None:
+    service = Service(serve(autostart=False))
+    try:
+        service.host.submit([1])
+        text = service("queue").stdout
+        assert "worker      off, and no other is there\n" in text
+        assert "\nwaiting on  worker\n" in text
+        assert "last goes" not in text
+        assert "\nnext        by a worker   MEDIUM  " in text
+        worked_elsewhere(service.host.store)
+        text = service("queue").stdout
+        assert "worker      off\n" in text
+        assert "\nwaiting on  nothing\n" in text
+        assert "last goes" in text
+    finally:
+        service.close()
+
+
+def test_the_queue_says_that_work_is_only_simulated(serve: Callable[..., Host]) -> None:
+    service = Service(serve(autostart=True))
+    try:
+        service.host.service.start()
+        assert "\nprocessor   none: work is only simulated\n" in service("queue").stdout
+        service.host.ingestion.processor(lambda ids: ids)
+        assert "processor" not in service("queue").stdout
+    finally:
+        service.close()
+
+
+def test_status_says_what_keeps_an_ingestion_from_starting(serve: Callable[..., Host]) -> None:
+    service = Service(serve(autostart=False, interval=0))
+    store, client = service.host.store, service.host.client
+    try:
+        made = service.host.submit([1, 2, 3, 4], "LOW", owner="ann")
+        retry(store, claimed(store)[0], BatchError("X", "y"), 0)
+        told = partial(service, "status", made.id)
+        text = told().stdout
+        assert "\nwaiting on  a worker; none is there\n" in text
+        assert "should" not in text
+        assert "  waits to go again" in text
+        worked_elsewhere(store)
+        text = told().stdout
+        assert "waiting on" not in text
+        assert "\nshould end  " in text
+        assert "  goes again now" in text
+        store.hold(51)
+        assert "\nwaiting on  the end of a hold, in 51 s\n" in told().stdout
+        assert "  goes again in 51 s" in told().stdout
+        for what, name in ("owner=ann", "ann"), ("priority=LOW", "LOW"), ("", "the queue"):
+            client.post(f"/queue/pause?{what}")
+            assert f"\nwaiting on  a resume; {name} is paused\n" in told().stdout
+        client.post("/queue/resume")
+        client.post("/queue/resume?priority=LOW&owner=ann")
+        client.post("/queue/hold/end")
+        claimed(store, 2)
+        store.hold(51)
+        assert "waiting on" not in told().stdout
+    finally:
+        service.close()
 
 
 def test_an_error_makes_no_line_and_no_colour_of_its_own(serve: Callable[..., Host]) -> None:
@@ -90,6 +153,7 @@ def test_the_listing_is_newest_first_and_filtered(service: Service) -> None:
     assert [one["ingestion_id"] for one in lines(service("list", "--json", "--priority", "high"))] == [second]
     listed = service("list", "--status", "failed")
     (line,), (head,) = listed.stdout.splitlines(), listed.stderr.splitlines()
+    assert max(len(head), len(line)) <= 80
     assert head.split() == ["INGESTION", "STATUS", "PRIORITY", "ENDED", "CREATED"]
     assert head.index("STATUS") == line.index("failed")
     assert service("list", "--status", "cancelled").stderr == "No such ingestion.\n"
@@ -158,6 +222,9 @@ def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
     (document,) = lines(done)
     assert (document["state"], document["acted"]) == ("finished", 3)
     assert service("cancel", "--status", "yet_to_start", "--owner", "x").stdout == "cancel of 0 ingestions is done\n"
+    cancelled, redriven = service("audit").stdout.splitlines()
+    assert cancelled.endswith(': matched 0, status "yet_to_start", owner "x"')
+    assert f": redrive_all {document['sweep_id']}: matched 3, " in redriven
     for words, said in (
         (["redrive"], "Give an ingestion's id, or options that choose some"),
         (["redrive", UNKNOWN, "--status", "failed"], "Give either an ingestion's id, or options that choose some."),
@@ -206,11 +273,15 @@ def test_the_number_of_batches_at_once_is_changed_and_set_back(service: Service)
 def test_a_priority_and_a_caller_are_paused_by_themselves(service: Service) -> None:
     assert "\nHIGH        nothing waits, paused\n" in service("pause", "--priority", "high").stdout
     text = service("pause", "--owner", "ann").stdout
-    assert "\npaused      no\ncallers     ann paused\n" in text
+    assert "\npaused      HIGH, ann\n" in text
     service.host.submit([1], "LOW", owner="ann")
     assert "LOW         1 batch, 1 of paused callers" in service("queue").stdout
-    assert "callers" not in service("resume", "--owner", "ann").stdout
-    assert "\nHIGH        nothing waits\n" in service("resume", "--priority", "HIGH").stdout
+    assert "\npaused      yes, HIGH, ann\n" in service("pause").stdout
+    service("resume")
+    assert "\npaused      HIGH\n" in service("resume", "--owner", "ann").stdout
+    text = service("resume", "--priority", "HIGH").stdout
+    assert "\npaused      no\n" in text
+    assert "\nHIGH        nothing waits\n" in text
     assert service("pause", "--owner", "").exit_code == 4
 
 
@@ -221,6 +292,7 @@ def test_a_hold_is_shown_and_ended(service: Service) -> None:
     (document,) = lines(service("end-hold", "--json"))
     assert document["hold_until"] is None
     assert "hold ends" not in service("queue").stdout
+    assert re.search(r": end_hold: hold_until 20\d\d-\d\d-\d\dT[\d:.]+Z -> null$", service("audit").stdout, re.M)
 
 
 def test_quote_for_people_and_for_machines(service: Service, tmp_path: Path) -> None:
@@ -279,6 +351,17 @@ def test_verify_catches_a_planted_violation_of_each_kind(service: Service) -> No
         ("order", "b5", "b8"),
     ]
     assert service("verify", "-", "--interval", "3", "--grace", "2", stdin=log).exit_code == 0
+
+
+def test_verify_proves_another_limit_than_the_log_says_where_one_is_named(service: Service) -> None:
+    log = json.dumps({"interval": 5.0, "burst": 1, "limits": ["1/h"], "dispatches": []})
+    for words, limit in (
+        ("", "one every 5 s with a burst of 1, 1/h"),
+        ("--interval 9", "one every 9 s with a burst of 1, 1/h"),
+        ("--burst 2 --limits 2/h", "one every 5 s with a burst of 2, 2/h"),
+    ):
+        assert f"dispatches, {limit}: " in service("verify", "-", *words.split(), stdin=log).stdout
+    assert "what an option names is proved instead" in " ".join(service("verify", "--help").stdout.split())
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -366,6 +449,26 @@ def test_the_rate_a_hold_and_the_audit_log(service: Service) -> None:
     assert "-> 20.0" in log[1]
 
 
+def test_the_rate_names_a_slow_down_which_it_does_not_end(serve: Callable[..., Host]) -> None:
+    service = Service(serve(interval=5))
+    store = service.host.store
+    try:
+        service.host.submit([1])
+        store.slow_down(claimed(store)[0])
+        assert "\nslowed to   one start every 10.0 s after a 429, rising" in service("queue").stdout
+        for words in ("rate", "rate --interval 9", "rate --reset"):
+            rate, slowed = service(*words.split()).stdout.splitlines()
+            assert rate.startswith("one every ")
+            assert slowed == (
+                "slowed to one start every 10.0 s after a 429, rising to the rate within 10 min without another; "
+                "neither a change nor a reset makes it faster"
+            )
+        service.host.clock.advance(600)
+        assert "slowed" not in service("rate").stdout
+    finally:
+        service.close()
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -395,6 +498,7 @@ def test_a_rate_that_is_not_given_is_as_configured(serve: Callable[..., Host]) -
 
 def test_with_fill_what_is_foretold_is_the_latest_it_can_be(serve: Callable[..., Host]) -> None:
     service = Service(serve(clock=SystemClock(), fill=True))
+    worked_elsewhere(service.host.store)
     try:
         (ingestion_id,) = service("submit", "1").stdout.split()
         text = service("status", ingestion_id).stdout

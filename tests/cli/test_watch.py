@@ -63,7 +63,7 @@ def test_a_look_is_one_request_and_a_busy_service_is_given_its_time(full: Servic
         assert command.end() == 4
     assert [request.path for request in server.requests] == ["/queue"] * 4
     assert "Full. Trying again in 1.0 s." in command.lines
-    assert command.output.count("worker ") == 2
+    assert command.output.count("tokens ") == 2
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (40, 10)])

@@ -219,7 +219,7 @@ def test_a_released_batch_is_untouched(store: Store, clock: FakeClock) -> None:
     release(store, claimed(store)[0])
     store.hold(60)
     clock.advance(5)
-    assert blocked(store) == Wait(55.0, "hold")
+    assert blocked(store) == Wait(55.0, "hold", clock.now() + 55)
     clock.advance(55)
     assert claimed(store)[0].batch.attempt == 1
 

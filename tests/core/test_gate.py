@@ -27,7 +27,7 @@ def test_nothing_starts_for_the_first_reason_there_is() -> None:
     assert wait(one, NOW, due=None, slots=0) == Wait(None, "empty")
     one.hold(NOW + 7)
     one.hold(NOW + 3)
-    assert wait(one, NOW, due=None, slots=0) == Wait(7.0, "hold")
+    assert wait(one, NOW, due=None, slots=0) == Wait(7.0, "hold", NOW + 7)
     one.pause()
     assert wait(one, NOW, due=None, slots=0) == Wait(None, "paused")
     one.resume(NOW)

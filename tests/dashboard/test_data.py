@@ -18,7 +18,7 @@ from app.core.models import Batch, BatchError, Priority
 from app.errors import StoreUnavailable
 from app.keys import Role, new_key
 from tests.support.clock import START
-from tests.support.queueing import bury, retry
+from tests.support.queueing import bury, retry, worked_elsewhere
 
 from .site import REFUSED, Site
 
@@ -222,10 +222,15 @@ def test_it_reads_a_database_too(new_site: NewSite, tmp_path: Path) -> None:
     (claim,) = site.service.store.claim(1)  # type: ignore[misc]
     bury(site.service.store, claim, REFUSED)
     found = data(site)
-    assert [alert["detail"] for alert in found["alerts"]] == [
-        "Nothing is dispatched, unless another process on the same store does."
-    ]
-    assert found["waiting"] == 2
+    assert [(alert["level"], alert["title"]) for alert in found["alerts"]] == [("error", "No worker")]
+    assert (found["slots"], found["next_dispatch_at"]) == (0, None)
+    assert {depth["drained_at"] for depth in found["priorities"].values()} == {None}
+    assert data(site, f"/ingestions/{made.id}/data")["estimated_completion"] is None
+    worked_elsewhere(site.service.store, abandoned=40)
+    assert data(site)["stalled"]
+    worked_elsewhere(site.service.store)
+    found = data(site)
+    assert (found["alerts"], found["slots"], found["waiting"]) == ([], 4, 2)
     assert found["next_dispatch_at"] is not None
     assert sum(found["hour"]["counts"]) == 1
     assert data(site, f"/ingestions/{made.id}/failed") == {"position": 0}

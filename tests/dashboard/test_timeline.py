@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core import Priority, timestamp
-from tests.support.queueing import claimed, finish, release, retry
+from tests.support.queueing import claimed, finish, release, retry, worked_elsewhere
 
 from . import needs
 from .site import REFUSED, Site
@@ -57,8 +57,8 @@ def test_each_wait_and_each_run_has_its_part(new_site: NewSite) -> None:
         ("ran", "completed"),
     ]
     assert first["parts"][1]["error"]["type"] == REFUSED.type
-    assert parts(second) == [("waited", "token"), ("ran", "released"), ("waits", "stopped")]
-    assert parts(third) == [("waits", "stopped")]
+    assert parts(second) == [("waited", "token"), ("ran", "released"), ("waits", "worker")]
+    assert parts(third) == [("waits", "worker")]
     assert timeline["estimated_at_submission"] is not None
     assert timeline["finished_at"] is None
     # Each part begins where the one before it ended.
@@ -72,8 +72,8 @@ def test_without_attempts_it_tells_what_batches_know(new_site: NewSite) -> None:
     site, made = eventful(new_site)
     first, second, third = told(site, made)["lanes"]
     assert parts(first) == [("waited", "earlier"), ("waited", "hold"), ("ran", "completed")]
-    assert parts(second) == [("waits", "stopped")]
-    assert parts(third) == [("waits", "stopped")]
+    assert parts(second) == [("waits", "worker")]
+    assert parts(third) == [("waits", "worker")]
 
 
 def test_what_is_no_longer_in_the_log_of_dispatches_is_told_without_a_reason(new_site: NewSite) -> None:
@@ -88,7 +88,7 @@ def test_what_is_no_longer_in_the_log_of_dispatches_is_told_without_a_reason(new
 
 
 def test_a_batch_that_waits_says_what_holds_it_now(new_site: NewSite, tmp_path: Path) -> None:
-    # What is in a database others may work on, though no worker runs here.
+    # What is in a database others work on, though no worker runs here.
     site = new_site(interval=5, store=f"sqlite:///{tmp_path}/queue.db")
     store, client, clock = site.service.store, site.app.test_client(), site.clock
     made = site.submit(range(1, 7), Priority.LOW).id
@@ -96,6 +96,8 @@ def test_a_batch_that_waits_says_what_holds_it_now(new_site: NewSite, tmp_path: 
     def now() -> list[tuple[str, str]]:
         return [parts(lane)[-1] for lane in told(site, made)["lanes"]]
 
+    assert now() == [("waits", "worker")] * 2
+    worked_elsewhere(store)
     assert now() == [("waits", "line")] * 2
     (claim,) = claimed(store)
     clock.advance(1)
@@ -107,6 +109,7 @@ def test_a_batch_that_waits_says_what_holds_it_now(new_site: NewSite, tmp_path: 
     assert now() == [("waits", "retry"), ("waits", "hold")]
     client.post("/jobs/queue/pause?priority=LOW")
     clock.advance(40)
+    worked_elsewhere(store)
     assert now() == [("waits", "paused_priority")] * 2
     # The retry was due 10 s ago; since then it is the pause that holds it.
     assert parts(told(site, made)["lanes"][0])[-2:] == [("waited", "retry"), ("waits", "paused_priority")]
@@ -130,7 +133,7 @@ def test_a_browser_draws_it_and_says_it_in_words(new_site: NewSite, page: Any) -
     expect(picture.locator("rect.ran")).to_have_count(3)
     expect(picture.locator("rect.waited.hold")).to_have_count(1)
     expect(picture.locator("line.limit")).to_have_count(1)
-    expect(page.locator("#timeline-summary")).to_have_text(re.compile("^Accepted at .*; should have ended at .*"))
+    expect(page.locator("#timeline-summary")).to_have_text(re.compile("^Accepted at .*; then estimated to end at .*"))
     page.get_by_text("As a table").click()
     rows = page.locator("#parts tr")
     expect(rows.last).to_have_text(re.compile("^3.*has waited 1 min 06 s, now for a worker$"))

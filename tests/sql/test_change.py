@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
-from app.core import BatchError, Priority, Status, Strings
+from app.cli.verify import verify
+from app.core import BatchError, Priority, Rates, Status, Strings
 from app.errors import StoreUnavailable
 from app.outcomes import Outcome
 from app.sql import retention
@@ -99,6 +100,42 @@ def test_a_running_batch_gets_its_new_rank_too(open_sql: Open, clock: FakeClock)
     clock.advance(30)
     after.recover()
     assert [claimed(after)[0].batch.priority for _ in range(2)] == [Priority.HIGH, Priority.LOW]
+
+
+@pytest.mark.parametrize("changed", [{"interval": 5.0}, {"burst": 1}, {"limits": "1/s"}], ids=str)
+def test_starts_before_a_restart_with_another_rate_are_not_held_to_it(
+    open_sql: Open, clock: FakeClock, changed: dict[str, Any]
+) -> None:
+    usual = {"interval": 0.5, "burst": 2}
+    store = open_sql(**usual)
+    submit(store, range(60))
+    for _ in range(5):
+        claimed(store, 2)
+        clock.advance(0.5)
+    again = open_sql(**usual)
+    again.prepare()
+    assert again.stats().rates.since == 0
+    after, restarted_at = open_sql(**usual | changed), clock.now()
+    after.prepare()
+    clock.advance(60)
+    open_sql(**usual | changed).prepare()
+    claimed(after, 1)
+    since, log = after.stats().rates.since, after.dispatches(100)
+    assert since == restarted_at
+    assert not after.stats().rates.changed
+    now = settings(**usual | changed)
+    how = {"interval": now.interval, "burst": now.burst, "limits": now.limits}
+    assert verify(log, **how)
+    assert not verify(log, **how, since=since)
+
+
+def test_a_rate_that_was_set_stays_set_where_the_configured_one_changes(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(interval=5)
+    store.change_rates(Rates(20.0))
+    clock.advance(60)
+    after = open_sql(interval=4)
+    after.prepare()
+    assert after.stats().rates == Rates(20.0, None, {}, clock.now())
 
 
 def test_what_is_left_of_a_pruned_ingestion_is_remembered_by_nobody(

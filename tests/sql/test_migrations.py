@@ -105,6 +105,7 @@ class TestOfTheFirstRelease:
         queue = upgraded.client.get("/queue").json
         assert queue
         assert queue["paused"]
+        assert queue["rate"]["rate_since"] == upgraded.clock.now()  # nobody knows what it was
 
     def test_everything_that_waits_is_drained(self, upgraded: Host, told: dict[str, Any]) -> None:
         store, clock = upgraded.store, upgraded.clock

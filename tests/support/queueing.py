@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.config import Settings
-from app.core import BatchError, Claim, Estimate, Ingestion, Priority, Wait
+from app.core import BatchError, Claim, Estimate, Ingestion, Priority, Wait, WorkerReport
 from app.outcomes import Outcome
 from app.store import Store, Submission
 
@@ -19,6 +19,11 @@ def settings(**changes: Any) -> Settings:
 
 def submit(store: Store, ids: Iterable[int], priority: Priority = Priority.MEDIUM, **more: Any) -> Ingestion:
     return store.add(Submission(array("q", ids), priority, **more))[0]
+
+
+def worked_elsewhere(store: Store, *, slots: int = 4, abandoned: int = 0) -> None:
+    """Have the worker of another process report, so that the queue is not stalled."""
+    store.report(WorkerReport("elsewhere", "a-host", 4711, "1.2.3", slots, 0, abandoned))
 
 
 def claimed(store: Store, limit: int = 1) -> list[Claim]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +114,19 @@ def test_hold_queue_holds_everything_and_costs_no_attempt(serve: Serve, caplog: 
         (0, 1), (30, 1), (30, 1), (30, 1),
     ]  # fmt: skip
     assert "429 from upstream; holding for 30 s" in caplog.text
+
+
+@pytest.mark.parametrize("store", ["memory://", "sqlite:///{}/queue.db"])
+def test_the_log_says_until_when_a_hold_lasts_not_when_it_is_looked_at(
+    serve: Serve, caplog: pytest.LogCaptureFixture, tmp_path: Path, store: str
+) -> None:
+    def processor(_: Sequence[int]) -> None:
+        raise HoldQueue(86_400)
+
+    with caplog.at_level("INFO", "flask_ingestion"):
+        host = serve(processor, interval=0, store=store.format(tmp_path))
+        host.submit([1])
+        eventually(lambda: "'ingest' waits on: hold until 2027-01-16T08:00:00.000Z" in caplog.messages)
 
 
 def test_one_that_was_cancelled_ends_with_its_hold(serve: Serve, gate: Gate) -> None:

@@ -17,7 +17,7 @@ from app import (
 from app.core.models import LOST, Counts, Status
 from tests.support.clock import Waits
 from tests.support.host import BOUND, Host, eventually
-from tests.support.queueing import claimed
+from tests.support.queueing import claimed, worked_elsewhere
 from tests.support.working import Gate, batch_threads, echo, traceback_of
 
 Serve = Callable[..., Host]
@@ -187,8 +187,15 @@ def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(
         answer = host.client.get(path)
         assert (answer.status_code, answer.json and answer.json["detail"]) == (503, "The worker is stuck.")
     assert 'ingestion_abandoned_threads{queue="ingest"} 10.0' in host.client.get("/metrics").text
-    titles = [alert["title"] for alert in (host.client.get("/dashboard/data").json or {})["alerts"]]
-    assert titles == ["The worker is stuck"]
+    shown = host.client.get("/dashboard/data").json or {}
+    assert [alert["title"] for alert in shown["alerts"]] == ["The worker is stuck"]
+    assert (shown["stalled"], shown["next_dispatch_at"]) == (True, None)
+    queue = host.client.get("/queue").json or {}
+    assert (queue["stalled"], queue["waiting_on"], queue["waiting"]) == (True, "worker", 1)
+    worked_elsewhere(host.store)
+    shown = host.client.get("/dashboard/data").json or {}
+    assert not shown["stalled"]
+    assert shown["alerts"][0]["detail"].endswith("restart it. Others dispatch.")
     gate.opened.set()
     assert host.finished(later.id).status == Status.COMPLETED
     eventually(lambda: host.service.worker.abandoned == 0)

@@ -17,7 +17,7 @@ const WAITS = {
   paused: "for the queue to be resumed",
   paused_priority: "for its priority to be resumed",
   paused_owner: "for its caller to be resumed",
-  stopped: "for a worker",
+  worker: "for a worker",
   slots: "for a free slot",
   connections: "for the upstream to take more at once",
   answer: "for answers that others ask for",
@@ -92,7 +92,7 @@ export function drawTimeline(told) {
 // Accepted, ended, and how that compares with what was said at submission.
 function summary({ accepted_at: accepted, finished_at: finished, estimated_at_submission: estimate }) {
   const found = [`Accepted at ${clock(accepted)}`];
-  if (estimate) found.push(`should have ended at ${clock(estimate)} as estimated then`);
+  if (estimate) found.push(`then estimated to end at ${clock(estimate)}`);
   if (finished) found.push(`ended at ${clock(finished)}${estimate ? `, ${late(seconds(estimate, finished))}` : ""}`);
   return `${found.join("; ")}.`;
 }

@@ -31,7 +31,11 @@ IN_FORCE: JSON = {
     "burst": {"type": "integer", "minimum": 1},
     "limits": {"type": "array", "items": TEXT, "description": "LIMITS, as they are in force."},
     "changed": {"type": "boolean", "description": "Whether it differs from what is configured."},
-    "rate_since": {**SECONDS, "description": "When the rate was last changed, in epoch seconds; 0 if never."},
+    "rate_since": {
+        **SECONDS,
+        "description": "When the rate was last changed, by somebody or by a restart with other settings, in epoch "
+        "seconds; 0 if never.",
+    },
 }
 
 

@@ -38,11 +38,21 @@ def watching(settings: Settings) -> JSON:
             {
                 "now": TIME,
                 "worker": WORKER,
+                "simulated": {
+                    "type": "boolean",
+                    "description": "True where the process that answers has no processor: ids count as completed, and "
+                    "nothing is fetched or sent.",
+                },
                 "waiting_on": {
                     "anyOf": [
                         {"type": "string", "enum": list(get_args(WaitReason))},
                         {"type": "null"},
                     ]
+                },
+                "stalled": {
+                    "type": "boolean",
+                    "description": "Whether no worker that could start anything is there, in this process or, with a "
+                    "store that others share, among those that reported within a LEASE.",
                 },
                 "paused": {"type": "boolean", "description": "Whether the queue as a whole is."},
                 "paused_owners": {
@@ -142,7 +152,8 @@ def watching(settings: Settings) -> JSON:
                     "description": "What each caller has waiting where callers take turns, the longest waiting first; "
                     "only its own for a key that may not operate.",
                 },
-            }
+            },
+            "simulated",
         ),
         "Depth": object_of(
             {

@@ -119,14 +119,16 @@ STEER = {
         `RATE_LEAST` to `RATE_MOST` times what is configured, and is refused with 422 beyond.
 
         It applies from the next start on to every process that shares the store, estimates follow at once, and with a
-        durable store it lasts through restarts, until it is changed again or reset.
+        durable store it lasts through restarts, until it is changed again or reset. While `slowed_to` says that the
+        upstream refused, starts are that slow at least; it rises by itself, and no change
+        makes it faster.
         """,
     ),
     "resetRate": Words(
         "Steer",
         "Go back to the rate that is configured",
         """
-        Where the rate is as configured, this changes nothing.
+        Where the rate is as configured, this changes nothing. What the upstream's refusals slowed down stays so.
         """,
     ),
     "changeConcurrency": Words(

@@ -24,7 +24,8 @@ SUBMIT = {
         refused without the setting. An id that is in process for others is awaited. `served` in the status counts them.
 
         With a `deadline`, ids that could not be done in time are refused with 422, and `earliest` says when they could
-        be. Of a refused request nothing is queued. The `Retry-After` of a 503 says when there will be room.
+        be. It is checked once, as if what is paused were resumed now: what a later or longer pause makes late is kept
+        and done late. Of a refused request nothing is queued. The `Retry-After` of a 503 says when there will be room.
 
         A batch may reach the upstream more than once: an attempt that timed out, or whose process was killed, is
         repeated.

@@ -19,7 +19,9 @@ WATCH = {
         "See what waits, for what, and what goes next",
         """
         `waiting_on` says what the next start waits for, and `next` lists the next ten batches in their true order. The
-        numbers are those of the whole queue; `worker` is the state of the process that answers.
+        numbers are those of the whole queue; `worker` is the state of the process that answers. While `stalled` is
+        true, no process has a worker that starts anything, `waiting_on` is `worker` where something waits, and the
+        estimates are what would be true with one.
         """,
     ),
     "listDispatches": Words(
