@@ -193,7 +193,7 @@ class IngestionAPI:
         return self.service.store.results(ingestion_id, failed=failed)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Cancel what has not started. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started, which cannot be undone. Raises UnknownIngestion or Conflict."""
         return self.service.cancel(ingestion_id, by)
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
@@ -207,9 +207,9 @@ class IngestionAPI:
         """
         return self.service.move(ingestion_id, check_priority({"priority": priority}), by)
 
-    def redrive_callback(self, ingestion_id: str) -> Ingestion:
+    def redrive_callback(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
-        return self.service.redrive_callback(ingestion_id)
+        return self.service.redrive_callback(ingestion_id, by)
 
     def pause(self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None) -> None:
         """Stop starting batches until `resume`; `by` is who the audit log names.

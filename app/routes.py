@@ -19,6 +19,7 @@ from .web import (
     Answer,
     AnyText,
     Guard,
+    Routes,
     add_login,
     add_steering,
     as_json,
@@ -60,7 +61,7 @@ _PLACES = 20
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
     """Returns the routes of one instance, under the endpoint prefix `name`."""
-    blueprint = Blueprint(name, __name__)
+    blueprint = Routes(name, __name__, service.settings)
     blueprint.register_error_handler(IngestError, from_error)
     blueprint.register_error_handler(HTTPException, from_http)
     guard = Guard(service)
@@ -79,7 +80,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     add_steering(blueprint, service, guard)
 
     @blueprint.post("/ingest")
-    @needs(Role.SUBMIT)
+    @needs(Role.SUBMIT, body=True)
     def ingest() -> Response:
         try:
             body, key = read_body(service.settings), idempotency_key()
@@ -111,7 +112,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/move")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, body=True)
     def move(ingestion_id: str) -> Response:
         service.move(ingestion_id, check_priority(read_body(service.settings)), guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
@@ -119,7 +120,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.post("/status/<ingestion_id>/callback/redrive")
     @needs(Role.OPERATE)
     def redrive_callback(ingestion_id: str) -> Response:
-        service.redrive_callback(ingestion_id)
+        service.redrive_callback(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.get("/results/<ingestion_id>")
@@ -142,7 +143,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return as_json(attempts_document(service.settings, service.stats(), *found, with_hosts=with_hosts))
 
     @blueprint.post("/quote")
-    @needs(Role.SUBMIT)
+    @needs(Role.SUBMIT, body=True)
     def quote() -> Response:
         return as_json(quote_document(service.quote(read_body(service.settings), guard.caller().name)))
 

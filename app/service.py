@@ -144,7 +144,7 @@ class Service(Lifecycle):
         return search(self.store.finder, self.store.ingestions, Sought.of(text), owner=owner, limit=limit)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Cancel what has not started. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started, which cannot be undone. Raises UnknownIngestion or Conflict."""
         ingestion, new = self.store.cancel(ingestion_id, by)
         if new:
             announce_if_ended(self.emitter, ingestion)
@@ -195,10 +195,10 @@ class Service(Lifecycle):
         callbacks = self.store.outbox.of(ingestion_id) if self.courier else []
         return callbacks[0] if callbacks else None
 
-    def redrive_callback(self, ingestion_id: str) -> Ingestion:
+    def redrive_callback(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
         ingestion = self.store.get(ingestion_id)
-        if not self.store.outbox.redrive(ingestion.id):
+        if not self.store.outbox.redrive(ingestion.id, by):
             raise Conflict("No callback of the ingestion is pending or failed; there is nothing to send again.")
         self._wake_courier()
         return ingestion

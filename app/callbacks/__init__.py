@@ -2,6 +2,6 @@
 
 from .courier import Courier
 from .message import Callback, CallbackState, Delivery
-from .outbox import Outbox, Unsent
+from .outbox import Outbox, Unsent, redriven
 
-__all__ = ["Callback", "CallbackState", "Courier", "Delivery", "Outbox", "Unsent"]
+__all__ = ["Callback", "CallbackState", "Courier", "Delivery", "Outbox", "Unsent", "redriven"]

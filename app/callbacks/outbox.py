@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from .message import Callback, Delivery
+from .message import Callback, CallbackState, Delivery
 
 
 class Unsent(NamedTuple):
@@ -13,6 +14,13 @@ class Unsent(NamedTuple):
 
     pending: int
     failed: int
+
+
+def redriven(callbacks: Sequence[Callback]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns what the audit log says of callbacks that are sent again: how many were unsent before, and are now."""
+    failed = sum(one.state is CallbackState.FAILED for one in callbacks)
+    before, after = Unsent(len(callbacks) - failed, failed), Unsent(len(callbacks), 0)
+    return before._asdict(), after._asdict()
 
 
 class Outbox(ABC):
@@ -37,8 +45,11 @@ class Outbox(ABC):
         """Returns the callbacks of an ingestion, newest first: one for each time that it ended."""
 
     @abstractmethod
-    def redrive(self, ingestion_id: str) -> int:
-        """Make an ingestion's failed and pending callbacks due at once; returns how many."""
+    def redrive(self, ingestion_id: str, by: str | None = None) -> int:
+        """Make an ingestion's failed and pending callbacks due at once; returns how many.
+
+        Where there are any, the audit log says who did.
+        """
 
     @abstractmethod
     def unsent(self) -> Unsent:

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import click
 
-from ..core import ingestion_prefix
+from ..core import ingestion_prefix, printable
 from ..naming import release
 from . import display
 from .db import db
@@ -32,7 +32,7 @@ from .options import (
 )
 from .remote import Remote, outlasting, remote, say, service_options, wait_for
 from .standalone import serve, worker
-from .sweeps import carry_out, sweep_filter, sweep_options
+from .sweeps import UNDONE, asks, carry_out, sweep_filter, sweep_options, sweeps
 
 _BATCHES = 20
 """Batches that `status` shows unless told otherwise."""
@@ -48,7 +48,7 @@ def ingestion(**_: str | None) -> None:
     """Submit ids, follow them, and control the queue."""
 
 
-for command in (db, keys, serve, worker, *OPERATIONS):
+for command in (db, keys, serve, worker, sweeps, *OPERATIONS):
     ingestion.add_command(command)
 
 
@@ -145,6 +145,7 @@ def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
 @ingestion.command("list")
 @click.option("--status", "wanted", type=status_choice)
 @click.option("--priority", type=priority_choice)
+@click.option("--owner", help="Only this caller's.")
 @click.option("--with-failed", is_flag=True, help="Only those with failed batches, whatever their own status.")
 @click.option("--since", help=f"Only what was submitted then or later: {MOMENT}.")
 @click.option("--until", help=f"Only what was submitted then or earlier: {MOMENT}.")
@@ -154,6 +155,7 @@ def list_(
     to: Remote,
     wanted: str | None,
     priority: str | None,
+    owner: str | None,
     *,
     with_failed: bool,
     since: str | None,
@@ -162,10 +164,12 @@ def list_(
 ) -> None:
     """List ingestions, newest first, with how many of their batches have ended."""
     times = {"since": moment("--since", since), "until": moment("--until", until)}
-    pages = to.client.list(status=wanted, priority=priority, failed=with_failed, page=min(limit, 100), **times)
+    pages = to.client.list(
+        status=wanted, priority=priority, owner=owner, failed=with_failed, page=min(limit, 100), **times
+    )
     found = list(itertools.islice(pages, limit))
     if not to.as_json:
-        filtered = wanted or priority or with_failed or since or until
+        filtered = wanted or priority or owner is not None or with_failed or since or until
         say(display.LISTING_HEAD if found else "No such ingestion." if filtered else "No ingestion.")
     for document in found:
         to.show(document, display.listing_line)
@@ -229,11 +233,19 @@ def where(to: Remote, id_: str, limit: int) -> None:
 @sweep_options
 @remote
 def cancel(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, **where: Any) -> None:
-    """Cancel what has not started of an ingestion, or of all that match."""
+    """Cancel what has not started of an ingestion, or of all that match.
+
+    It cannot be undone, so on a terminal it asks first.
+    """
     if chosen := sweep_filter(ingestion_id, where, dry_run=dry_run):
         carry_out(to, "cancel", chosen, dry_run=dry_run, yes=yes)
-    else:
-        to.show(to.client.cancel(str(ingestion_id)), display.status_text)
+        return
+    wanted = str(ingestion_id)
+    if asks(yes=yes):
+        found = to.client.status(wanted, limit=0)
+        wanted = found.ingestion_id
+        click.confirm(printable(f"Cancel {wanted}: {display.progress(found)}?{UNDONE}"), abort=True, err=True)
+    to.show(to.client.cancel(wanted), display.status_text)
 
 
 @ingestion.command()

@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from ..client import Client, ClientError, Refused, TimedOut, Unreachable
-from ..core import Status, shown
+from ..core import Status, printable, shown
 from . import display
 from .address import ALONE, presumed
 from .profiles import Profile, complete_profile, profile_file, read_profile
@@ -34,13 +34,26 @@ class Remote(NamedTuple):
         """What writes times as of now."""
         return Times.local(in_full=self.in_full)
 
+    def words(self, document: Any, text: Callable[[Any, Times], str]) -> str:
+        """Returns a document of the service's as `text` writes it; nothing in it can steer the terminal."""
+        return text(_harmless(document), self.times)
+
     def show(self, document: Any, text: Callable[[Any, Times], str]) -> None:
-        click.echo(json.dumps(document) if self.as_json else text(document, self.times))
+        click.echo(json.dumps(document) if self.as_json else self.words(document, text))
+
+
+def _harmless(value: Any) -> Any:
+    """Returns JSON with each of its texts printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(name): _harmless(member) for name, member in value.items()}
+    return [_harmless(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def say(message: str) -> None:
-    """Write a message to stderr, so that stdout holds nothing but data."""
-    click.echo(message, err=True)
+    """Write a message, which may repeat what a service said, to stderr; stdout holds nothing but data."""
+    click.echo("\n".join(map(printable, message.split("\n"))), err=True)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -12,7 +12,11 @@ import click
 from . import display
 from .moments import MOMENT, moment
 from .options import priority_choice, status_choice
-from .remote import Remote, say
+from .remote import Remote, remote, say
+from .times import Times
+
+UNDONE = " It cannot be undone."
+"""What whoever cancels must know."""
 
 _PAUSE = 0.5
 """Seconds from one look at the progress to the next."""
@@ -47,6 +51,11 @@ def sweep_filter(ingestion_id: str | None, where: Mapping[str, Any], *, dry_run:
     return chosen
 
 
+def asks(*, yes: bool) -> bool:
+    """Returns whether somebody is there to confirm, and has not done so with --yes."""
+    return not yes and sys.stdin.isatty()
+
+
 def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, yes: bool) -> None:
     """Say how many match, ask on a terminal, and show the progress until all is done."""
     client = to.client
@@ -55,8 +64,8 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     if dry_run:
         to.show(count, lambda *_: told)
         return
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"{verb.capitalize()} {told}?", abort=True, err=True)
+    if asks(yes=yes):
+        click.confirm(f"{verb.capitalize()} {told}?{UNDONE if verb == 'cancel' else ''}", abort=True, err=True)
     sweep, said = client.redrive_all(**where) if verb == "redrive" else client.cancel_all(**where), -1
     while sweep.state == "running":
         if sweep.acted != said:
@@ -65,6 +74,30 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
         time.sleep(_PAUSE)
         sweep = client.sweep(sweep.sweep_id)
     to.show(sweep, lambda done, _: f"{verb} of {_ingestions(done['acted'])} is done")
+
+
+@click.command()
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@remote
+def sweeps(to: Remote, limit: int) -> None:
+    """List redrives and cancels of all that match, newest first, with how far each is."""
+    found = to.client.sweeps(limit=limit)
+    if not found and not to.as_json:
+        say("Nobody has redriven or cancelled all that match.")
+    for sweep in found:
+        to.show(sweep, _line)
+
+
+def _line(sweep: Mapping[str, Any], times: Times) -> str:
+    chosen = ", ".join(_chosen(name, value, times) for name, value in sweep["filter"].items())
+    who = f"{times.ago(sweep['created_at'])}, {sweep['by'] or 'anybody'}"
+    return f"{who}: {sweep['verb']} ({chosen}): {sweep['state']}, {sweep['acted']} of {_ingestions(sweep['matched'])}"
+
+
+def _chosen(name: str, value: Any, times: Times) -> str:
+    if name in ("since", "until"):
+        value = times.ago(value)
+    return name if value is True else f"{name} {value}"
 
 
 def _ingestions(count: int) -> str:

@@ -31,7 +31,7 @@ def keep_showing(to: Remote, ask: Callable[[], Any], text: Callable[[Any, Times]
         while True:
             document = ask()
             if on_screen:
-                _draw(text(document, to.times))
+                _draw(to.words(document, text))
             else:
                 to.show(document, lambda document, times: f"{text(document, times)}\n")
             pause.wait(every)

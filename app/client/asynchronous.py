@@ -115,6 +115,7 @@ class AsyncClient(Awaiting):
         *,
         status: Status | str | None = None,
         priority: Priority | str | None = None,
+        owner: str | None = None,
         failed: bool = False,
         since: Moment | None = None,
         until: Moment | None = None,
@@ -124,7 +125,7 @@ class AsyncClient(Awaiting):
 
         `since` and `until` bound when they were submitted: RFC 3339 times, or seconds ago.
         """
-        where, cursor = of_listing(status, priority, failed=failed, since=since, until=until), None
+        where, cursor = of_listing(status, priority, owner, failed=failed, since=since, until=until), None
         while True:
             found = await self._run(self._verbs.page(where, page, cursor))
             for one in found.ingestions:
@@ -188,15 +189,19 @@ class AsyncClient(Awaiting):
         return await self._run(self._verbs.sweep("redrive", where, idempotency_key))
 
     async def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
-        """Cancel all that match, as `redrive_all` redrives them."""
+        """Cancel all that match, as `redrive_all` redrives them; it cannot be undone."""
         return await self._run(self._verbs.sweep("cancel", where, idempotency_key))
 
     async def sweep(self, sweep_id: str) -> Sweep:
         """Returns how far a redrive or cancel of all that match is."""
         return await self._run(self._verbs.look_up_sweep(sweep_id))
 
+    async def sweeps(self, *, limit: int = 20) -> Sequence[Sweep]:
+        """Returns the latest redrives and cancels of all that match, newest first."""
+        return await self._run(self._verbs.sweeps(limit))
+
     async def cancel(self, ingestion_id: str) -> StatusPage:
-        """Cancel what has not started; returns the new status, without batches."""
+        """Cancel what has not started, which cannot be undone; returns the new status, without batches."""
         return await self._run(self._verbs.cancel(ingestion_id))
 
     async def redrive(self, ingestion_id: str) -> StatusPage:

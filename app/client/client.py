@@ -117,6 +117,7 @@ class Client(Blocking):
         *,
         status: Status | str | None = None,
         priority: Priority | str | None = None,
+        owner: str | None = None,
         failed: bool = False,
         since: Moment | None = None,
         until: Moment | None = None,
@@ -126,7 +127,7 @@ class Client(Blocking):
 
         `since` and `until` bound when they were submitted: RFC 3339 times, or seconds ago.
         """
-        where, cursor = of_listing(status, priority, failed=failed, since=since, until=until), None
+        where, cursor = of_listing(status, priority, owner, failed=failed, since=since, until=until), None
         while True:
             found = self._run(self._verbs.page(where, page, cursor))
             yield from found.ingestions
@@ -185,15 +186,19 @@ class Client(Blocking):
         return self._run(self._verbs.sweep("redrive", where, idempotency_key))
 
     def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
-        """Cancel all that match, as `redrive_all` redrives them."""
+        """Cancel all that match, as `redrive_all` redrives them; it cannot be undone."""
         return self._run(self._verbs.sweep("cancel", where, idempotency_key))
 
     def sweep(self, sweep_id: str) -> Sweep:
         """Returns how far a redrive or cancel of all that match is."""
         return self._run(self._verbs.look_up_sweep(sweep_id))
 
+    def sweeps(self, *, limit: int = 20) -> Sequence[Sweep]:
+        """Returns the latest redrives and cancels of all that match, newest first."""
+        return self._run(self._verbs.sweeps(limit))
+
     def cancel(self, ingestion_id: str) -> StatusPage:
-        """Cancel what has not started; returns the new status, without batches."""
+        """Cancel what has not started, which cannot be undone; returns the new status, without batches."""
         return self._run(self._verbs.cancel(ingestion_id))
 
     def redrive(self, ingestion_id: str) -> StatusPage:

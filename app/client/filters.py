@@ -14,6 +14,7 @@ from .submission import Moment, as_sent, name_of
 def of_listing(
     status: Status | str | None,
     priority: Priority | str | None,
+    owner: str | None,
     *,
     failed: bool,
     since: Moment | None,
@@ -23,6 +24,7 @@ def of_listing(
     return {
         "status": status and Status(status).value,
         "priority": priority and name_of(priority),
+        "owner": owner,
         "failed": "true" if failed else None,
         "since": as_sent(since),
         "until": as_sent(until),

@@ -77,6 +77,13 @@ class Sweep(Document):
 
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
+class Sweeps(Document):
+    """The latest redrives and cancels of all that match."""
+
+    sweeps: tuple[Sweep, ...]
+
+
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Depth(Document):
     """What waits at one priority."""
 

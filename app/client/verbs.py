@@ -12,7 +12,7 @@ from .documents import Accepted, Attempts, Ingestion, Page, Quote, Result, Searc
 from .errors import ClientError
 from .filters import of_failures, sweep_request
 from .messages import Reply
-from .operations import Audit, Dispatches, FailedId, Failures, Queue, Sweep, SweepCount
+from .operations import Audit, Dispatches, FailedId, Failures, Queue, Sweep, SweepCount, Sweeps
 from .paths import path_of, query, results_path, status_path
 from .submission import Submission, name_of
 from .waits import Waits
@@ -98,6 +98,10 @@ class Verbs:
 
     def look_up_sweep(self, sweep_id: str) -> Steps[Sweep]:
         return self._ask(Sweep, "GET", path_of("sweeps", sweep_id))
+
+    def sweeps(self, limit: int) -> Steps[Sequence[Sweep]]:
+        found = yield from self._ask(Sweeps, "GET", "/sweeps" + query(limit=limit))
+        return found.sweeps
 
     def cancel(self, ingestion_id: str) -> Steps[StatusPage]:
         return self._ask(StatusPage, "POST", status_path(ingestion_id, "/cancel"))

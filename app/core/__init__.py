@@ -48,7 +48,7 @@ from .models import (
 from .owners import owner_fault
 from .pace import STEP, Pace
 from .pauses import WHOLE_QUEUE, Pauses, check_pauses
-from .rates import Rates, check_rates, interval_bounds, most_burst
+from .rates import Rates, check_rates, interval_bounds, limit_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
     check_cancel,
@@ -79,6 +79,7 @@ from .validation import (
     past_moment,
     printable,
     shown,
+    unknown_members,
 )
 
 __all__ = [
@@ -222,6 +223,7 @@ __all__ = [
     "is_stuck",
     "key_of",
     "leading",
+    "limit_bounds",
     "limiter_of",
     "mark_of",
     "may_be_early",
@@ -256,6 +258,7 @@ __all__ = [
     "this_process",
     "timestamp",
     "to_lines",
+    "unknown_members",
     "wait_index",
     "wait_quantile",
 ]

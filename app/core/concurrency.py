@@ -73,7 +73,8 @@ def check_concurrency(body: Any, settings: Settings) -> int:
     count = body["concurrency"]
     whole = isinstance(count, (int, float)) and not isinstance(count, bool) and count % 1 == 0  # 3.0 is one in JSON
     if not whole or not 1 <= count <= most:
-        raise InvalidRequest([Fault("#/concurrency", f"concurrency must be a whole number from 1 to {most}.")])
+        detail = f"concurrency must be a whole number from 1 to {most}, as CONCURRENCY_MOST allows."
+        raise InvalidRequest([Fault("#/concurrency", detail)])
     return int(count)
 
 

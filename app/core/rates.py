@@ -91,12 +91,18 @@ def most_burst(settings: Settings) -> int:
     return int(settings.burst * settings.rate_most)
 
 
+def limit_bounds(usual: AnyLimit, settings: Settings) -> tuple[float, float]:
+    """Returns how many starts a limit in the place of a configured one may allow, at least and at most."""
+    return max(1, usual.most * settings.rate_least), usual.most * settings.rate_most
+
+
 def _interval(value: Any, settings: Settings, faults: list[Fault]) -> float | None:
     if value is None:
         return None
     least, most = interval_bounds(settings)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        faults.append(Fault("#/interval", f"interval must be from {least:g} to {most:g} seconds."))
+        bounds = ", as RATE_MOST and RATE_LEAST allow" if settings.interval else ""
+        faults.append(Fault("#/interval", f"interval must be from {least:g} to {most:g} seconds{bounds}."))
         return None
     return float(value)
 
@@ -106,7 +112,7 @@ def _burst(value: Any, settings: Settings, faults: list[Fault]) -> int | None:
         return None
     most = most_burst(settings)
     if type(value) is not int or not 1 <= value <= most:
-        faults.append(Fault("#/burst", f"burst must be a whole number from 1 to {most}."))
+        faults.append(Fault("#/burst", f"burst must be a whole number from 1 to {most}, as RATE_MOST allows."))
         return None
     return value
 
@@ -136,11 +142,11 @@ def _replacement(usual: AnyLimit, text: Any, settings: Settings) -> AnyLimit | s
         (new,) = parse_limits(text) if isinstance(text, str) else ()
     except ValueError:
         return "it is no limit"
-    least, most = max(1, usual.most * settings.rate_least), usual.most * settings.rate_most
+    least, most = limit_bounds(usual, settings)
     if _when(new) != _when(usual):
         return "its time must be the same"
     if not least <= new.most <= most:
-        return f"it may allow {least:g} to {most:g}"
+        return f"it may allow {least:g} to {most:g}, by RATE_LEAST and RATE_MOST"
     return new
 
 

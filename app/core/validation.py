@@ -66,14 +66,17 @@ def check_priority(body: Any) -> Priority:
     return priority
 
 
-def unknown_members(body: Mapping[str, Any], known: Sequence[str]) -> list[Fault]:
-    """Returns what is wrong with a body that may have only some members: a fault for each other, up to a hundred."""
+def unknown_members(body: Mapping[str, Any], known: Sequence[str], query: Sequence[str] = ()) -> list[Fault]:
+    """Returns what is wrong with a body that may have only some members: a fault for each other, up to a hundred.
+
+    A member that the request's `query` may have is sent there.
+    """
     unknown = [name for name in body if name not in known]
-    those = f"{'that is' if len(known) == 1 else 'those are'} {', '.join(known)}"
-    faults = [
-        Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; {those}.")
-        for name in unknown[:_LISTED]
-    ]
+    those = f"{'that is' if len(known) == 1 else 'those are'} {', '.join(known)}" if known else "it takes no body"
+    faults = []
+    for name in unknown[:_LISTED]:
+        there = f", but {name} in its query" if name in query else ""
+        faults.append(Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; {those}{there}."))
     if len(unknown) > _LISTED:
         faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
     return faults

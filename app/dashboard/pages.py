@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..core import LONGEST_ID, Priority, Status
+from ..core import LONGEST_ID, Priority, Status, interval_bounds, limit_bounds, most_burst
 from ..errors import StoreUnavailable, UnknownIngestion
 from ..keys import Role
 from ..service import Service
@@ -57,7 +57,16 @@ def add_pages(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @page
     def overview(who: Caller) -> Page:
         callers = sorted({key.name for key in service.settings.api_keys}) if who.role >= Role.OPERATE else ()
-        return render("overview", who, statuses=list(Status), priorities=list(Priority), callers=callers)
+        return render(
+            "overview",
+            who,
+            statuses=list(Status),
+            priorities=list(Priority),
+            callers=callers,
+            interval_bounds=interval_bounds(service.settings),
+            most_burst=most_burst(service.settings),
+            limits=[(one.name, *limit_bounds(one, service.settings)) for one in service.settings.limits],
+        )
 
     @blueprint.get("/queues")
     @page

@@ -6,19 +6,21 @@ import heapq
 import threading
 from collections import deque
 
-from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
+from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent, redriven
 from ..config import Settings
 from ..core import Clock
+from .audits import AuditLog
 from .record import Record
 
 
 class MemoryOutbox(Outbox):
     """Callbacks behind a lock of their own, which is held for no longer than a look-up."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, audits: AuditLog) -> None:
         self._tells_all = bool(settings.webhook_url)
         self._retention = settings.retention
         self._clock = clock
+        self._audits = audits
         self._lock = threading.Lock()
         self._by_id: dict[str, Callback] = {}
         self._of: dict[str, list[str]] = {}
@@ -64,12 +66,14 @@ class MemoryOutbox(Outbox):
         with self._lock:
             return self._newest_first(ingestion_id)
 
-    def redrive(self, ingestion_id: str) -> int:
+    def redrive(self, ingestion_id: str, by: str | None = None) -> int:
         now = self._clock.now()
         with self._lock:
             again = [one for one in self._newest_first(ingestion_id) if one.state is not CallbackState.SENT]
             for callback in again:
                 self._put(callback.redriven(now))
+        if again:
+            self._audits.note(by, "redrive_callback", ingestion_id, *redriven(again))
         return len(again)
 
     def unsent(self) -> Unsent:

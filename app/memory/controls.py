@@ -15,7 +15,7 @@ def cancel(state: MemoryState, record: Record, by: str | None, now: float, *, au
     if not check_cancel(status, cancelled=record.cancelled):
         return False
     if audited:
-        state.note(by, "cancel", record.id, {"status": status}, {"status": Status.CANCELLED})
+        state.audits.note(by, "cancel", record.id, {"status": status}, {"status": Status.CANCELLED})
     state.backlog.change(record, -record.waiting)
     record.cancelled = True
     state.parked.pop(record, None)
@@ -33,7 +33,7 @@ def redrive(state: MemoryState, record: Record, by: str | None, now: float, *, a
     """Start an ingestion's failed batches over. Raises Conflict."""
     check_redrive(record.tally[FAILED], cancelled=record.cancelled)
     if audited:
-        state.note(by, "redrive", record.id, {"failed": record.tally[FAILED]}, {"failed": 0})
+        state.audits.note(by, "redrive", record.id, {"failed": record.tally[FAILED]}, {"failed": 0})
     if record.finished_at is not None:
         record.finished_at = record.estimated_completion = None
         record.parked = state.gate.pauses.cover(record.priority, record.owner)
@@ -53,7 +53,7 @@ def move(state: MemoryState, record: Record, priority: Priority, by: str | None,
     check_move(record.status, cancelled=record.cancelled)
     if priority == (before := record.priority):
         return
-    state.note(by, "move", record.id, {"priority": before.name}, {"priority": priority.name})
+    state.audits.note(by, "move", record.id, {"priority": before.name}, {"priority": priority.name})
     rank = rank_of(state.settings.priority_aging, priority, record.created_at)
     entries = state.queue.remove(lambda one: one is record) + state.parked.pop(record, [])
     if record.details.dues:

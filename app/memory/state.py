@@ -14,7 +14,6 @@ from ..core import (
     RUNNING,
     WAITING,
     Attempt,
-    Audit,
     BatchError,
     Call,
     Claim,
@@ -31,6 +30,7 @@ from ..core import (
 from ..outcomes import Outcome
 from ..queue import Entry, ReadyQueue
 from .aside import Aside
+from .audits import AuditLog
 from .backlog import Backlog, Lane
 from .callbacks import MemoryOutbox
 from .fair import Fair, FairQueue
@@ -56,14 +56,14 @@ class MemoryState:
         self.aside = Aside()
         self.backlog = self.fair.backlog if self.fair else Backlog(Lane)
         self.registry = Registry(settings.retention)
-        self.outbox = MemoryOutbox(settings, clock)
+        self.audits = AuditLog(settings.audit_log, clock)
+        self.outbox = MemoryOutbox(settings, clock, self.audits)
         self.measured = Measured()
         self.leases = Leases(settings.lease)
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
         self.parked: dict[Record, list[Entry[Record]]] = {}
         self.workers: dict[str, WorkerReport] = {}
-        self.audits: deque[Audit] = deque(maxlen=settings.audit_log)
         self.order = 0
         self.settings = settings
         self._clock = clock
@@ -268,11 +268,6 @@ class MemoryState:
             self.recount(record, record.starts(position))
         self.settle(record, now)
         return record, state, error
-
-    def note(self, by: str | None, action: str, subject: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-        """Record in the audit log who did what."""
-        number = self.audits[-1].number + 1 if self.audits else 1
-        self.audits.append(Audit(number, self._clock.now(), by, action, subject, before, after))
 
     def settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""

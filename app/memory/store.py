@@ -243,16 +243,14 @@ class MemoryStore(Store):
             pauses = state.gate.pauses
             before, after = steer(state.gate, self._settings, now, steering)
             if after:
-                state.note(by, action, "", before, after)
+                state.audits.note(by, action, "", before, after)
                 state.minutes.changed(state.gate, now)
             if state.gate.pauses != pauses:
                 state.rearrange()
             return bool(after)
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
-        with self._lock:
-            log = list(self._state.audits)
-        return [one for one in reversed(log) if before is None or one.number < before][:limit]
+        return self._state.audits.latest(limit, before)
 
     def stats(self) -> Stats:
         with self._lock:

@@ -30,7 +30,7 @@ class MemorySweeps(Sweeps):
                 elif known.key == sweep.key is not None and known.by == sweep.by:
                     return same_sweep(known, sweep), False
             added = self._all[sweep.id] = sweep._replace(created_at=now, cursor=self._state.order + 1)
-            self._state.note(*added.audit)
+            self._state.audits.note(*added.audit)
             return added, True
 
     def claim(self, lease: float) -> Sweep | float | None:

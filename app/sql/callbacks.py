@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
-from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent
+from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent, redriven
 from ..config import Settings
+from .audits import note
 from .database import Database
 from .instance import Instance, View
 from .journal import callbacks
@@ -59,6 +60,7 @@ class SQLOutbox(Outbox):
         self._database = database
         self._instance = instance
         self._turns = turns
+        self._settings = settings
         self._forgotten = [state for state in CallbackState if state is not CallbackState.PENDING or not settings.tells]
         """Which are forgotten after RETENTION: if nobody sends what is pending, that too."""
 
@@ -77,8 +79,8 @@ class SQLOutbox(Outbox):
     def of(self, ingestion_id: str) -> list[Callback]:
         return self._instance.read(lambda view: _of(view, ingestion_id))
 
-    def redrive(self, ingestion_id: str) -> int:
-        return self._turns.take(lambda turn: _redrive(turn, ingestion_id))
+    def redrive(self, ingestion_id: str, by: str | None = None) -> int:
+        return self._turns.take(lambda turn: _redrive(turn, self._settings, ingestion_id, by))
 
     def unsent(self) -> Unsent:
         queue, _ = self._instance.look()
@@ -121,10 +123,12 @@ def _of(view: View, ingestion_id: str) -> list[Callback]:
     return [_callback(row) for row in view.connection.execute(_OF, values).all()]
 
 
-def _redrive(turn: Turn, ingestion_id: str) -> int:
+def _redrive(turn: Turn, settings: Settings, ingestion_id: str, by: str | None) -> int:
     again = [one for one in _of(turn, ingestion_id) if one.state is not CallbackState.SENT]
     for callback in again:
         _save(turn, callback.redriven(turn.now))
+    if again:
+        note(turn, settings, by, "redrive_callback", ingestion_id, *redriven(again))
     return len(again)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .answers import Answer, as_json, secure
 from .auth import Caller, Guard, add_login, needs
+from .bodiless import Routes
 from .body import read_body
 from .collisions import refuse_collisions
 from .documents import (
@@ -50,6 +51,7 @@ __all__ = [
     "AnyText",
     "Caller",
     "Guard",
+    "Routes",
     "add_index",
     "add_joint",
     "add_login",

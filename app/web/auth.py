@@ -38,16 +38,17 @@ class Caller(NamedTuple):
         return None if self.role == Role.OPERATE else self.name
 
 
-def needs(role: Role | None, *query: str) -> Callable[[View], View]:
-    """Declare the role a route needs, None for none, and the members that its query may have.
+def needs(role: Role | None, *query: str, body: bool = False) -> Callable[[View], View]:
+    """Declare the role a route needs, None for none, the members that its query may have, and whether it reads a body.
 
-    A route without this needs OPERATE and takes no query. One that needs no role ignores what it does not know, for a
-    probe must not fail for the sake of its query.
+    A route without this needs OPERATE and takes neither. One that needs no role ignores of a query what it does not
+    know, for a probe must not fail for the sake of its query.
     """
 
     def mark(view: View) -> View:
         view.needed_role = role  # type: ignore[attr-defined]
         view.query_members = query  # type: ignore[attr-defined]
+        view.reads_body = body  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -183,7 +184,7 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
         return _introduce(guard.caller())
 
     @blueprint.post("/login")
-    @needs(None)
+    @needs(None, body=True)
     def login() -> Response:
         request.max_content_length = 65_536
         return guard.sign_in(_key_member(parse_request(request.get_data(cache=False), guard.settings)))

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from flask import abort
+from werkzeug.exceptions import UnsupportedMediaType
 
 from ..config import Settings
 from ..core import MEMBERS, Ids, Strings, are_ids, shown, to_lines
@@ -35,14 +36,27 @@ class MalformedJSON(InvalidRequest):
         super().__init__([Fault("#", detail)])
 
 
+class Encoded(UnsupportedMediaType):
+    """The body is in a content coding; the answer says which it may be in (RFC 9110, section 15.5.16)."""
+
+    def get_headers(self, *args: Any, **keywords: Any) -> list[tuple[str, str]]:
+        return [*super().get_headers(*args, **keywords), ("Accept-Encoding", "identity")]
+
+
 def read_body(settings: Settings) -> Any:
-    """Returns the current request's JSON, once its size and media type are right. Raises MalformedJSON."""
+    """Returns the current request's JSON, once its size and media type are right. Raises MalformedJSON and Encoded."""
     this = current()
     this.max_content_length = settings.max_body
     kind = this.mimetype
     if kind != "application/json" and not kind.endswith("+json"):
         abort(415, f"Send application/json, not {kind or 'a body without a Content-Type'}.")
-    return parse_request(this.get_data(cache=False), settings)
+    try:
+        return parse_request(this.get_data(cache=False), settings)
+    except MalformedJSON:
+        coding = this.headers.get("Content-Encoding", "identity")
+        if coding.lower() == "identity":
+            raise
+        raise Encoded(f"Send the body as it is, not in the Content-Encoding {shown(coding)}.") from None
 
 
 def parse_request(body: bytes, settings: Settings) -> Any:

@@ -46,7 +46,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "submitted_since": _query("since", f"Only those submitted then or later: {_WHEN}.", MOMENT),
         "submitted_until": _query("until", f"Only those submitted then or earlier: {_WHEN}.", MOMENT),
         "group": _query("group", "Only failures of this group.", _TEXT),
-        "owner": _query("owner", "Only those of this caller's ingestions.", _TEXT),
+        "owner": _query("owner", "Only those of this caller; nobody but yourself, unless your key may operate.", _TEXT),
         "paused_priority": _query("priority", "This priority, and not the whole queue.", PRIORITY),
         "paused_owner": _query(
             "owner", "This caller, and not the whole queue.", {"type": "string", "minLength": 1, "maxLength": 255}
@@ -120,6 +120,7 @@ HEADERS: dict[str, JSON] = {
 _WITH: dict[int, JSON] = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
     409: {"Retry-After": _RETRY_AFTER},
+    415: {"Accept-Encoding": {"description": "`identity`, where it was compressed.", "schema": {"type": "string"}}},
     429: {"Retry-After": HEADERS["Retry-After"]},
     503: {"Retry-After": _RETRY_AFTER},
 }
@@ -149,7 +150,7 @@ def responses(*, keyed: bool) -> JSON:
             "The ingestion is completed; nothing is left to cancel.",
         ),
         413: ("The body is too large.", "The data value transmitted exceeds the capacity limit."),
-        415: ("The body is not sent as application/json.", "Send application/json, not text/plain."),
+        415: ("The body is not sent as application/json, or is compressed.", "Send application/json, not text/plain."),
         422: ("The request is wrong, as errors lists; or the deadline cannot be met.", "priority is missing."),
         501: ("An extra is not installed.", "Metrics need prometheus-client: pip install 'Flask-Ingestion[metrics]'."),
         503: ("The queue is full, the store cannot be reached, or the worker is not running.", "The worker is dead."),

@@ -65,7 +65,7 @@ _KEY = ("idempotency_key",)
 _SWEEP = _json("SweepOrCount")
 _FAILED = ("group", "priority", "owner", "since", "until")
 _PAUSABLE = ("paused_priority", "paused_owner")
-_LISTED = ("status", "priority", "failed", "submitted_since", "submitted_until", "page", "cursor")
+_LISTED = ("status", "priority", "owner", "failed", "submitted_since", "submitted_until", "page", "cursor")
 
 ROUTES = (
     Route("submit", "post", "/ingest", _SUBMIT, _ACCEPTED, (*_BODY, 409, 429, 503), ("idempotency_key",), "Submission"),

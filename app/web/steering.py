@@ -30,12 +30,12 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     """Add the routes of the queue as a whole: most are for operators alone."""
 
     @blueprint.post("/ingestions/redrive")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, body=True)
     def redrive_all() -> Response:
         return _sweep(service, guard.caller(), "redrive")
 
     @blueprint.post("/ingestions/cancel")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, body=True)
     def cancel_all() -> Response:
         return _sweep(service, guard.caller(), "cancel")
 
@@ -78,7 +78,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/rate")
-    @needs(Role.OPERATE)
+    @needs(Role.OPERATE, body=True)
     def change_rates() -> Response:
         service.change_rates(read_body(service.settings), guard.caller().name)
         return _queue(service, guard.caller().scope)
@@ -90,7 +90,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
         return _queue(service, guard.caller().scope)
 
     @blueprint.post("/queue/concurrency")
-    @needs(Role.OPERATE, "worker")
+    @needs(Role.OPERATE, "worker", body=True)
     def change_concurrency() -> Response:
         service.change_concurrency(read_body(service.settings), worker_member(), guard.caller().name)
         return _queue(service, guard.caller().scope)

@@ -240,6 +240,26 @@ def test_a_caller_sees_its_own_and_an_operator_everybodys(client: FlaskClient, c
     assert client.get(f"/status/{other}", headers=callers.headers("operator")).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/ingestions", "/dashboard/data"])
+def test_a_listing_by_owner_shows_nobody_more_than_it_may_see(client: FlaskClient, callers: Callers, path: str) -> None:
+    mine = ingest(client, [1], headers=callers.headers("one"))
+    other = ingest(client, [2], headers=callers.headers("two"))
+
+    def listed(name: str, owner: str) -> list[str] | dict[str, str]:
+        answer = client.get(f"{path}?owner={owner}", headers=callers.headers(name))
+        if answer.status_code == 422:
+            return {fault["pointer"]: fault["detail"] for fault in answer.json["errors"]}
+        return [one["ingestion_id"] for one in answer.json["ingestions"]]
+
+    assert listed("operator", "one") == [mine]
+    assert listed("operator", "two") == [other]
+    assert listed("operator", "nobody") == []
+    assert listed("one", "one") == [mine]
+    refused = {"query owner": "owner can be nobody but you, unless your key may operate."}
+    assert listed("one", "two") == listed("one", "nobody") == listed("reader", "one") == refused
+    assert listed("operator", "") == {"query owner": "owner must be printable text of 1 to 255 characters."}
+
+
 def test_the_queue_shows_only_own_batches_to_who_is_no_operator(client: FlaskClient, callers: Callers) -> None:
     ingest(client, [1], headers=callers.headers("one"))
     ingest(client, [2], headers=callers.headers("two"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,18 @@ from werkzeug.test import TestResponse
 from tests.support.host import Host
 
 PATHS = ["/ingest", "/quote"]
+BODILESS = [
+    "/status/{}/cancel",
+    "/status/{}/redrive",
+    "/status/{}/callback/redrive",
+    "/queue/pause",
+    "/queue/resume",
+    "/queue/hold/end",
+    "/queue/rate/reset",
+    "/queue/concurrency/reset",
+    "/logout",
+]
+"""Where POST has no body."""
 
 
 def send(host: Host, body: bytes | str, path: str = "/ingest", **more: Any) -> TestResponse:
@@ -209,6 +223,23 @@ def test_another_media_type_is_415(host: Host, path: str, content_type: str) -> 
     assert nothing_is_queued(host)
 
 
+@pytest.mark.parametrize("path", [*PATHS, "/queue/pause"])
+@pytest.mark.parametrize(("coding", "encode"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+def test_a_compressed_body_is_415(host: Host, path: str, coding: str, encode: Callable[[bytes], bytes]) -> None:
+    body = encode(b'{"ids": [1], "priority": "HIGH"}')
+    response = send(host, body, path, headers={"Content-Encoding": coding})
+    said = f'Send the body as it is, not in the Content-Encoding "{coding}".'
+    assert problem(response, 415)["detail"] == said
+    assert response.headers["Accept-Encoding"] == "identity"
+    assert nothing_is_queued(host)
+
+
+def test_the_coding_identity_is_none(host: Host) -> None:
+    headers = {"Content-Encoding": "Identity"}
+    assert send(host, '{"ids": [1], "priority": "HIGH"}', headers=headers).status_code == 200
+    assert list(faults(send(host, "{", headers=headers), 400)) == ["#"]
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_a_body_beyond_any_use_is_413(serve: Callable[..., Host], path: str) -> None:
     host = serve(max_ids=10)
@@ -229,6 +260,56 @@ def test_a_body_of_another_length_than_told_is_400(host: Host, path: str, length
     body = '{"ids": [1], "priority": "HIGH"}'
     problem(send(host, body, path, environ_overrides={"CONTENT_LENGTH": length}), 400)
     assert nothing_is_queued(host)
+
+
+def in_force(host: Host) -> Any:
+    """What the routes without a body would change."""
+    queue = host.client.get("/queue").json
+    counts = [one["counts"] for one in host.client.get("/ingestions").json["ingestions"]]
+    names = ["paused", "paused_owners", "hold_until", "rate", "concurrency"]
+    return counts, [queue[name] for name in names], host.client.get("/audit").json["entries"]
+
+
+@pytest.mark.parametrize("path", BODILESS)
+def test_a_body_where_none_is_read_is_refused_by_name(serve: Callable[..., Host], path: str) -> None:
+    host = serve()
+    path = path.format(host.submit([1, 2, 3, 4]).id)
+    host.client.post("/queue/rate", json={"interval": 7})
+    host.client.post("/queue/concurrency", json={"concurrency": 2})
+    before = in_force(host)
+    assert faults(send(host, '{"dry_run": true, "a/b": 1}', path)) == {
+        "#/dry_run": '"dry_run" is not a member of this request; it takes no body.',
+        "#/a~1b": '"a/b" is not a member of this request; it takes no body.',
+    }
+    assert faults(send(host, "[]", path)) == {"#": "This request takes no body."}
+    assert faults(send(host, "null", path)) == {"#": "This request takes no body."}
+    assert list(faults(send(host, b"garbage", path), 400)) == ["#"]
+    problem(send(host, "dry_run=true", path, content_type="application/x-www-form-urlencoded"), 415)
+    assert in_force(host) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("/queue/pause", "priority"), ("/queue/resume", "owner"), ("/queue/concurrency/reset", "worker")],
+)
+def test_what_belongs_in_the_query_is_said_to(host: Host, path: str, name: str) -> None:
+    detail = f'"{name}" is not a member of this request; it takes no body, but {name} in its query.'
+    assert faults(send(host, json.dumps({name: "x"}), path)) == {f"#/{name}": detail}
+    assert in_force(host)[1][:2] == [False, []]
+
+
+@pytest.mark.parametrize("body", ["", "{}", " {\n} "])
+def test_an_empty_body_is_none(host: Host, body: str) -> None:
+    assert send(host, body, "/queue/pause").json["paused"]
+
+
+def test_no_route_ignores_a_body(host: Host) -> None:
+    rules = [rule.rule for rule in host.app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    assert len(rules) > len(BODILESS)
+    ingestion_id = host.submit([1]).id
+    for rule in rules:
+        sent = send(host, '{"stauts": 1}', rule.replace("<ingestion_id>", ingestion_id))
+        assert sent.status_code == 422, rule
 
 
 @pytest.mark.parametrize(
@@ -261,6 +342,33 @@ def test_a_bad_filter_of_the_listing_is_refused_by_name(host: Host, query: str) 
     name = query.partition("=")[0]
     assert list(faults(response)) == [f"query {name}"]
     assert name in response.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "names"),
+    [
+        ("post", "/queue/pause", "priority=LOW&priority=HIGH", ["priority"]),
+        ("get", "/ingestions", "status=failed&limit=5&status=completed&limit=5", ["status", "limit"]),
+        ("get", "/status/{}", "limit=0&limit=", ["limit"]),
+        ("get", "/failures/ids", "group=a&%67roup=b", ["group"]),
+    ],
+)
+def test_a_query_member_given_twice_is_refused_by_name(
+    host: Host, method: str, path: str, query: str, names: list[str]
+) -> None:
+    url = f"{path.format(host.submit([1]).id)}?{query}"
+    expected = {f"query {name}": f"{name} is there more than once; give one value." for name in names}
+    assert faults(host.client.open(url, method=method)) == expected
+    assert not any(level["paused"] for level in host.client.get("/queue").json["priorities"].values())
+
+
+def test_an_empty_part_of_a_query_is_nothing(host: Host) -> None:
+    assert host.client.get("/ingestions?&&limit=5&").status_code == 200
+
+
+def test_a_number_beyond_any_is_told_its_bounds(host: Host) -> None:
+    response = host.client.get(f"/status/{host.submit([1]).id}?limit={10**20 - 1}")
+    assert faults(response) == {"query limit": f"limit must be a whole number from 0 to {2**63 - 1}."}
 
 
 anything = st.recursive(

@@ -11,9 +11,11 @@ import pytest
 from app.callbacks import Callback, CallbackState, Delivery
 from app.core.models import Priority
 from app.errors import Conflict, InvalidRequest, UnknownIngestion
+from app.keys import Role
 from tests.support.host import Host
 from tests.support.queueing import claimed, finish
 from tests.support.sink import SECRET
+from tests.support.web import Callers
 
 Serve = Callable[..., Host]
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -90,6 +92,22 @@ def test_a_redrive_makes_it_due_at_once(serve: Serve) -> None:
     with pytest.raises(UnknownIngestion):
         host.ingestion.redrive_callback(NOBODY)
     assert host.client.post(f"/status/{NOBODY}/callback/redrive").status_code == 404
+
+
+def test_the_audit_log_names_the_caller_that_sends_it_again(serve: Serve) -> None:
+    callers = Callers(("ann", Role.OPERATE))
+    host = serve(**TOLD, api_keys=callers.keys)
+    ingestion_id = ended(host)
+    attempt(host, Delivery(CallbackState.FAILED, "it answered 410."))
+    headers = callers.headers("ann")
+    assert host.client.post(f"/status/{ingestion_id}/callback/redrive", headers=headers).status_code == 200
+    attempt(host, Delivery(CallbackState.FAILED, "it answered 410."))
+    host.ingestion.redrive_callback(ingestion_id, "bob")
+    entries = host.client.get("/audit", headers=headers).json["entries"]
+    assert [(one["by"], one["action"], one["subject"]) for one in entries] == [
+        ("bob", "redrive_callback", ingestion_id),
+        ("ann", "redrive_callback", ingestion_id),
+    ]
 
 
 def test_a_submission_may_name_a_receiver_on_a_listed_host(serve: Serve) -> None:

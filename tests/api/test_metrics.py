@@ -314,6 +314,12 @@ def test_every_alert_says_what_it_means_and_why_it_matters() -> None:
         assert rule["annotations"].keys() == {"summary", "description"}, rule["alert"]
 
 
+def test_the_alert_on_failed_callbacks_names_each_way_to_fail() -> None:
+    (group,) = yaml.safe_load((DOCS / "alerts.yml").read_text())["groups"]
+    (rule,) = [one for one in group["rules"] if one["alert"] == "IngestionCallbacksFailed"]
+    assert "for a day, or once that they are gone (410)" in rule["annotations"]["description"]
+
+
 def test_the_dashboard_asks_only_the_chosen_queue() -> None:
     dashboard = json.loads((DOCS / "grafana.json").read_text())
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]

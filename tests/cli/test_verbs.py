@@ -234,6 +234,27 @@ def test_redrive_and_cancel_of_all_that_match(service: Service) -> None:
         assert (wrong.exit_code, said in wrong.stderr) == (2, True)
 
 
+def test_a_callers_ingestions_are_listed(service: Service) -> None:
+    for owner in ("web", None, "import", "web"):
+        service.host.submit([1], "LOW", owner=owner)
+    assert len(lines(service("list", "--owner", "web", "--json"))) == 2
+    assert service("list", "--owner", "nobody").stderr == "No such ingestion.\n"
+    assert service("list", "--owner", "").exit_code == 4
+
+
+def test_sweeps_are_listed_newest_first(service: Service) -> None:
+    none = service("sweeps")
+    assert (none.stdout, none.stderr) == ("", "Nobody has redriven or cancelled all that match.\n")
+    service.submitted("13")
+    service("redrive", "--with-failed", "--since", "8h", "--yes")
+    service("cancel", "--owner", "web", "--priority", "low", "--yes")
+    cancel, redrive = service("sweeps").stdout.splitlines()
+    assert cancel.endswith(" anybody: cancel (priority LOW, owner web): finished, 0 of 0 ingestions")
+    assert redrive.endswith(" anybody: redrive (since 8 h 00 min ago, failed): finished, 1 of 1 ingestion")
+    assert [one["verb"] for one in lines(service("sweeps", "--json"))] == ["cancel", "redrive"]
+    assert len(service("sweeps", "--limit", "1").stdout.splitlines()) == 1
+
+
 def test_redrive_starts_over_what_failed(service: Service) -> None:
     ingestion_id = service.submitted("13")
     (document,) = lines(service("redrive", ingestion_id, "--json"))

@@ -7,7 +7,7 @@ import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -145,14 +145,14 @@ def test_the_listing_turns_the_pages_as_they_are_asked_for(client: Make) -> None
         answer(200, page(ingestion("a"))),
     ]
     with scripted(*pages) as server:
-        listing = client(server.url).list(status="failed", priority=Priority.LOW, page=2)
+        listing = client(server.url).list(status="failed", priority=Priority.LOW, owner="a b", page=2)
         assert isinstance(listing, Iterator)
         assert next(listing)["ingestion_id"] == "c"
         assert len(server.requests) == 1
         assert [one["ingestion_id"] for one in listing] == ["b", "a"]
     assert [request.path for request in server.requests] == [
-        "/ingestions?status=failed&priority=LOW&limit=2",
-        "/ingestions?status=failed&priority=LOW&limit=2&cursor=2",
+        "/ingestions?status=failed&priority=LOW&owner=a+b&limit=2",
+        "/ingestions?status=failed&priority=LOW&owner=a+b&limit=2&cursor=2",
     ]
 
 
@@ -200,6 +200,14 @@ def test_a_sweep_goes_under_a_key(client: Make) -> None:
     assert told == '"night"'
     assert len(one) == 38
     assert one != other
+
+
+def test_the_latest_sweeps_are_a_sequence(client: Make) -> None:
+    with scripted(answer(200, EXAMPLES["listSweeps"])) as server:
+        (sweep,) = client(server.url).sweeps(limit=3)
+    assert sweep == EXAMPLES["listSweeps"]["sweeps"][0]
+    assert (sweep.verb, sweep.created_at.tzinfo) == (sweep["verb"], UTC)
+    assert server.requests[0].path == "/sweeps?limit=3"
 
 
 def test_every_other_verb_is_its_request(client: Make) -> None:

@@ -232,6 +232,27 @@ def test_what_failed_for_good_goes_again_when_it_is_redriven(store: Store, clock
     assert store.outbox.redrive(ingestion.id) == 0
 
 
+def test_the_audit_log_says_who_sent_what_again(store: Store) -> None:
+    ingestion = submit(store, [1])
+    for delivery in (FAILED, again("no", 3600), SENT):
+        bury(store, claimed(store)[0], BOOM)
+        store.outbox.end(taken(store), delivery)
+        store.redrive(ingestion.id)
+    before = len(store.audits(99))
+    assert store.outbox.redrive(ingestion.id, "ann") == 2
+    entry, *others = store.audits(99)
+    assert len(others) == before
+    assert (entry.by, entry.action, entry.subject) == ("ann", "redrive_callback", ingestion.id)
+    assert (entry.before, entry.after) == ({"pending": 1, "failed": 1}, {"pending": 2, "failed": 0})
+
+
+def test_what_is_not_sent_again_is_not_in_the_audit_log(store: Store) -> None:
+    ingestion = ended(store)
+    store.outbox.end(taken(store), SENT)
+    assert store.outbox.redrive(ingestion.id, "ann") == 0
+    assert store.audits(9) == []
+
+
 def test_what_waits_goes_at_once_when_it_is_redriven(store: Store) -> None:
     ingestion = ended(store)
     store.outbox.end(taken(store), again("no", 3600))

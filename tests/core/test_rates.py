@@ -31,6 +31,11 @@ def test_an_interval_is_a_number_within_bounds(value: Any) -> None:
     assert list(faults({"interval": value})) == ["#/interval"]
 
 
+def test_where_no_interval_is_configured_no_setting_bounds_it() -> None:
+    with pytest.raises(InvalidRequest, match=r"^interval must be from 0 to 1e\+09 seconds\.$"):
+        check_rates({"interval": -1}, settings(interval=0))
+
+
 def test_the_bounds_may_be_set() -> None:
     least, most = interval_bounds(settings(interval=5))
     assert [check_rates({"interval": one}, settings(interval=5)).interval for one in (least, most)] == [least, most]

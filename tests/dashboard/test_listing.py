@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.core import Priority
+from app.keys import Role, new_key
 
 from . import needs
 from .site import REFUSED, Site
@@ -99,10 +100,40 @@ def test_what_is_done_to_those_with_failed_batches_leaves_the_others_alone(new_s
     page.get_by_role("button", name="Cancel all that match").click()
     dialog = page.get_by_role("dialog", name="Cancel 1 ingestion?")
     expect(dialog).to_contain_text("2 batches will not be started.")
+    expect(dialog).to_contain_text("This cannot be undone.")
     dialog.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.locator("#counts button").nth(4)).to_have_text("cancelled 1")
     assert site.service.store.get(mixed.id).counts.cancelled == 2
     assert site.service.store.stats().depths[Priority.MEDIUM].waiting == 2
+
+
+def test_a_cancel_of_a_callers_takes_what_its_filter_lists(new_site: NewSite, page: Any) -> None:
+    site = new_site(interval=0)
+    for owner in ("web", "import", "web"):
+        site.service.submit([1], "LOW", owner=owner)
+    page.goto(site.url)
+    page.get_by_label("Of caller").fill("web")
+    page.get_by_label("Of caller").press("Enter")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert page.url.endswith("?owner=web")
+    page.reload()
+    expect(page.get_by_label("Of caller")).to_have_value("web")
+    expect(page.locator("#counts button").first).to_have_text("yet to start 2")
+    page.get_by_role("button", name="Cancel all that match").click()
+    page.get_by_role("dialog", name="Cancel 2 ingestions?").get_by_role("button", name="Cancel", exact=True).click()
+    expect(page.locator("#counts button").nth(4)).to_have_text("cancelled 2")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("Of caller")).to_have_value("")
+    expect(page.locator("#counts button").nth(0)).to_have_text("yet to start 1")
+
+
+def test_a_caller_who_sees_only_its_own_chooses_no_other(new_site: NewSite, page: Any) -> None:
+    text, key = new_key("web", Role.SUBMIT)
+    site = new_site(api_keys=str(key))
+    page.set_extra_http_headers({"Authorization": f"Bearer {text}"})
+    page.goto(site.url)
+    expect(page.locator("#rows-none")).to_contain_text("None of yours yet")
+    expect(page.get_by_label("Of caller")).to_have_count(0)
 
 
 def test_a_cancel_takes_only_the_time_that_is_shown(new_site: NewSite, page: Any) -> None:

@@ -10,31 +10,37 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine
 
-from app.core import Priority, Sought, Wait, search
+from app.core import Filter, Priority, Sought, Status, Wait, search
 from app.outcomes import Outcome
 from app.sql import schema
 from app.sql.store import SQLStore
 from app.sql.wire import Writer
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
 from tests.support.queueing import claimed, settings, submit
 from tests.support.simulation import BOOM
 
 _READS_ALL = re.compile(r"SCAN ingest_(batches|hashes)|ingest_(batches|hashes) USING PRIMARY KEY \(instance=\?\)")
 
 
-@pytest.mark.parametrize("chosen", [{}, {"fill": 1, "fresh": 60}, {"fair": 1}, {"fair": 1, "fill": 1, "fresh": 60}])
-def test_no_statement_reads_all_batches_of_a_queue(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
-) -> None:
+def listen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Returns the statements that are written from now on."""
     said: set[str] = set()
     text = Writer.text
 
-    def listen(self: Writer, statement: Any, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
+    def listening(self: Writer, statement: Any, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
         found = text(self, statement, keep=keep)
         said.add(found[0])
         return found
 
-    monkeypatch.setattr(Writer, "text", listen)
+    monkeypatch.setattr(Writer, "text", listening)
+    return said
+
+
+@pytest.mark.parametrize("chosen", [{}, {"fill": 1, "fresh": 60}, {"fair": 1}, {"fair": 1, "fill": 1, "fresh": 60}])
+def test_no_statement_reads_all_batches_of_a_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, Any]
+) -> None:
+    said = listen(monkeypatch)
     clock = FakeClock()
     made = settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0, concurrency=3, find_ids=1, **chosen)
     store = SQLStore(made, clock)
@@ -71,6 +77,32 @@ def test_no_statement_reads_all_batches_of_a_queue(
     database.close()
     assert plans
     assert [(one, step) for one, steps in plans.items() for step in steps if _READS_ALL.search(step)] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        (Filter(owner="a"), "ingest_of_owner"),
+        (Filter(owner="a", since=START), "ingest_of_owner"),
+        (Filter(status=Status.FAILED), "ingest_by_kind"),
+    ],
+    ids=str,
+)
+def test_a_listing_by_owner_reads_as_many_rows_as_one_by_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: Filter, index: str
+) -> None:
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db"), FakeClock())
+    submit(store, [1], owner="a")
+    said = listen(monkeypatch)
+    store.ingestions(where, before=9, limit=5)
+    store.close()
+    database = sqlite3.connect(tmp_path / "ingest.db")
+    plans = [_plan(database, one) for one in said if "ORDER BY" in one and "owner" in one and "DESC" in one]
+    database.close()
+    assert plans
+    for plan in plans:
+        (step,) = plan  # with another one it would sort
+        assert f"USING INDEX {index} (" in step
 
 
 def _plan(database: sqlite3.Connection, statement: str) -> list[str]:

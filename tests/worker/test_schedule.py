@@ -104,7 +104,7 @@ def test_more_run_at_once_as_soon_as_they_may(serve: Serve, gate: Gate) -> None:
     for _ in range(2):
         gate.wait_for_a_call()
     assert host.store.stats().running == 3
-    with pytest.raises(InvalidRequest, match="concurrency must be a whole number from 1 to 3"):
+    with pytest.raises(InvalidRequest, match="a whole number from 1 to 3, as CONCURRENCY_MOST allows"):
         host.service.change_concurrency({"concurrency": 4})
     host.service.change_concurrency({"concurrency": 2.0})
     assert host.store.audits(1)[0].after == {"concurrency": {"each": 2}}

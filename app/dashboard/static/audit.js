@@ -3,16 +3,16 @@
 import { get } from "./api.js";
 import { byId, keyed, make, row, write } from "./dom.js";
 import { run } from "./shell.js";
-import { clock } from "./time.js";
+import { clock, moment } from "./time.js";
 
 const root = byId("audit");
 const WORDS = {
   pause: "paused", resume: "resumed", end_hold: "ended the hold", change_rates: "changed the rate", change_concurrency: "changed the slots",
-  cancel: "cancelled", redrive: "redrove", move: "moved", cancel_all: "cancelled all", redrive_all: "redrove all",
+  cancel: "cancelled", redrive: "redrove", redrive_callback: "sent the callback again", move: "moved", cancel_all: "cancelled all", redrive_all: "redrove all",
 };
 
 let limit = 50;
-const told = (values) => Object.entries(values).map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(value)}`).join(", ");
+const told = (values) => Object.entries(values).map(([name, value]) => `${name.replaceAll("_", " ")}: ${shown(moment(name, value))}`).join(", ");
 
 // A worker by where it runs, as long as it is there; else by its id.
 let workers = new Map();

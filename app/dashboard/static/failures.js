@@ -5,7 +5,7 @@ import { attribute, byId, keyed, make, row, write } from "./dom.js";
 import { number, plural } from "./parts.js";
 import { run } from "./shell.js";
 import { sweep } from "./sweep.js";
-import { relative } from "./time.js";
+import { moment, relative } from "./time.js";
 
 const root = byId("failures");
 const filters = byId("filters");
@@ -82,7 +82,7 @@ function showSweeps(sweeps) {
       ["Asked for", make("span")],
       ["What", one.verb],
       ["By", one.by ?? "–"],
-      ["Filter", Object.entries(one.filter).map(([name, value]) => `${name} ${value}`).join(", ")],
+      ["Filter", Object.entries(one.filter).map(([name, value]) => `${name} ${moment(name, value)}`).join(", ")],
       ["Done", make("span")],
     ),
     (line, one) => {

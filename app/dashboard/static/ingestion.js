@@ -209,7 +209,7 @@ action(byId("move"), () => ({
 }), "The ingestion is moved.", poller);
 action(byId("redrive-callback"), () => ({
   title: "Send the callback again?",
-  detail: "The receiver is told at once that this ingestion ended, under the same webhook-id, and then for another day until it answers well.",
+  detail: "The receiver is told at once that this ingestion ended, under the same webhook-id, and then for another day, until it answers well or that it is gone.",
   yes: "Send it again",
 }), "The callback goes again.", poller);
 action(byId("redrive"), () => ({

@@ -7,7 +7,7 @@ import { now, relative } from "./time.js";
 
 const card = byId("ingestions");
 const filters = byId("filters");
-const FILTERS = ["status", "priority", "failed", "since", "until"];
+const FILTERS = ["status", "priority", "owner", "failed", "since", "until"];
 const ENDED = ["completed", "failed", "cancelled"];
 
 // The page's address says which ingestions are listed, so that it can be shared and the back button works.
@@ -93,7 +93,8 @@ function go(changes, came) {
 let look = () => {};
 
 function sync() {
-  for (const name of ["status", "priority", "failed"]) filters.elements[name].value = chosen(name);
+  // Who may not operate has no field for the owner.
+  for (const name of ["status", "priority", "owner", "failed"]) if (filters.elements[name]) filters.elements[name].value = chosen(name);
   const isPreset = [...filters.elements.submitted.options].some((option) => option.value === chosen("since"));
   const isBetween = Boolean(chosen("until")) || !isPreset;
   filters.elements.submitted.value = isBetween ? "between" : chosen("since");
@@ -122,7 +123,7 @@ function submitted() {
 // What a sweep takes of the filters: times that stand still between the count and the act.
 function where() {
   const found = {};
-  for (const name of ["status", "priority", "until"]) if (chosen(name)) found[name] = chosen(name);
+  for (const name of ["status", "priority", "owner", "until"]) if (chosen(name)) found[name] = chosen(name);
   if (chosen("failed")) found.failed = true;
   const since = chosen("since");
   if (since) found.since = Number(since) ? new Date(now() - 1000 * Number(since)).toISOString() : since;

@@ -7,7 +7,7 @@ import { showHour } from "./hour.js";
 import { asked, listen, showListing } from "./listing.js";
 import { idList, number, pill, plural } from "./parts.js";
 import { action, ask, notice, run } from "./shell.js";
-import { clock, duration, now, relative } from "./time.js";
+import { clock, exactly, now, relative } from "./time.js";
 
 // Batches of a worker that are shown.
 const RUNS = 3;
@@ -33,7 +33,7 @@ function showNext(data) {
   const none = data.stalled ? "stopped" : data.waiting_on === "paused" ? "paused" : data.waiting ? "–" : "idle";
   relative(byId("countdown"), data.next_dispatch_at, "left", none);
   write(byId("held"), held(data));
-  const every = data.rate.interval ? `one every ${duration(data.rate.interval).replace(".0 s", " s")}` : "no limit";
+  const every = data.rate.interval ? `one every ${exactly(data.rate.interval)}` : "no limit";
   const each = data.limits.map(({ limit, tokens }) => `${limit}: ${number(tokens)}${limit === data.binding_limit ? " (binds)" : ""}`);
   write(byId("tokens"), each.length ? `Tokens left of ${each.join(", ")}` : `Tokens: ${data.tokens} of ${data.rate.burst}, ${every}`);
   if (byId("pause")) byId("pause").hidden = data.paused;
@@ -137,13 +137,16 @@ function showWorkers(data) {
       ["Worker", make("span", { title: one.id }, `${one.host}, process ${one.process}`)],
       ["Version", one.version],
       ["Slots", make("span")],
-      ["Runs", make("span")],
+      ["Runs", make("span"), make("span", { class: "muted" })],
       ["Since", make("span")],
       ["Seen", make("span")],
     ),
     (line, one) => {
       const [, , slots, runs, since, seen] = line.cells;
       showRuns(runs.firstChild, one);
+      // A report may be older than its runs, of which a page has a hundred.
+      const more = Math.max(one.busy, one.runs.length) - RUNS;
+      write(runs.lastChild, more > 0 ? `and ${number(more)} more` : "");
       const hung = one.abandoned ? `, ${number(one.abandoned)} hung` : "";
       write(slots.firstChild, `${number(one.busy)} of ${number(one.slots)} busy${hung}`);
       relative(since.firstChild, one.started_at, "ago");
@@ -152,7 +155,7 @@ function showWorkers(data) {
   );
 }
 
-function showRuns(place, { runs, busy }) {
+function showRuns(place, { runs }) {
   keyed(
     place,
     runs.slice(0, RUNS),
@@ -162,7 +165,6 @@ function showRuns(place, { runs, busy }) {
       " ", make("span", { class: "muted" })),
     (line, one) => relative(line.lastChild, one.started_at, "age"),
   );
-  place.title = busy > RUNS ? `and ${number(busy - RUNS)} more` : "";
 }
 
 function showConcurrency({ concurrency, workers }) {
@@ -238,6 +240,14 @@ action(byId("reset-rate"), () => ({
   detail: "Every process on this queue goes back to it from the next start on.",
   yes: "Use it",
 }), "The rate is as configured.", poller);
+// How many starts a limit allows is at its beginning.
+for (const field of document.querySelectorAll("[data-most]")) {
+  field.addEventListener("input", () => {
+    const { least, most } = field.dataset;
+    const starts = Number.parseInt(field.value, 10);
+    field.setCustomValidity(starts < least || starts > most ? `It may allow ${number(Number(least))} to ${number(Number(most))}.` : "");
+  });
+}
 byId("rate")?.addEventListener("submit", (event) => {
   event.preventDefault();
   const form = event.target;

@@ -7,7 +7,7 @@ import { ask, notice } from "./shell.js";
 
 const SAID = {
   redrive: { title: "Redrive", detail: (batches) => `${plural(batches, "failed batch")} will be started over: all of these ingestions, by whichever error they failed.` },
-  cancel: { title: "Cancel", detail: (batches) => `${plural(batches, "batch")} will not be started. What is running ends as usual.` },
+  cancel: { title: "Cancel", detail: (batches) => `${plural(batches, "batch")} will not be started. What is running ends as usual. This cannot be undone.` },
 };
 
 // Whoever confirms must know how many; `after` says where the progress is.

@@ -20,6 +20,9 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)} d ${Math.floor(whole / 3600) % 24} h`;
 }
 
+// The same for an interval, of which a part of a second matters: 0.02 s, 1.25 s.
+export const exactly = (seconds) => (seconds < 10 ? `${Number(seconds.toPrecision(3))} s` : duration(seconds));
+
 // The same without the seconds of a minute, for what need not change every second.
 export function about(seconds) {
   if (seconds >= 3600) return duration(seconds);
@@ -33,6 +36,13 @@ export function clock(stamp, seconds = true) {
   const hour = { hour: "2-digit", minute: "2-digit", ...(seconds && { second: "2-digit" }) };
   if (moment.toDateString() === new Date(now()).toDateString()) return moment.toLocaleTimeString([], hour);
   return moment.toLocaleString([], { day: "numeric", month: "short", ...hour });
+}
+
+// What is said of a member of a filter or of the audit log: a moment like every other.
+const MOMENTS = new Set(["since", "until", "hold_until"]);
+export function moment(name, value) {
+  if (!MOMENTS.has(name) || !value) return value;
+  return clock(typeof value === "number" ? 1000 * value : value);
 }
 
 const AHEAD = new Set(["in", "ends", "soon", "left"]);

@@ -89,6 +89,7 @@ def steering(settings: Settings) -> JSON:
                         "end_hold",
                         "change_rates",
                         "change_concurrency",
+                        "redrive_callback",
                         "cancel",
                         "redrive",
                         "move",

@@ -74,8 +74,8 @@ STEER = {
         """
         Where `WEBHOOK_URL` is set, or a submission named a `callback`, a receiver is told of each end of an ingestion,
         and `callback` in its status says how that went. What failed, or waits for its next attempt, goes again at once,
-        and is tried for another day. Its `webhook-id` stays the same, so the receiver can recognise what it has
-        processed before.
+        and is tried for another day, or until the receiver answers 410. Its `webhook-id` stays the same, so that the
+        receiver can recognise what it has processed before.
 
         Where nothing is pending or failed, it is refused with 409. The answer is the status, without batches.
         """,

@@ -9,9 +9,9 @@ WATCH = {
         "Watch",
         "See who did what, newest first",
         """
-        Pauses, ended holds, changes of rate and concurrency, moves, cancels and redrives, each with the name of the
-        caller's key and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To read on, send
-        `next_cursor` as `cursor`.
+        Pauses, ended holds, changes of rate and concurrency, moves, cancels, redrives and callbacks sent again, each
+        with the name of the caller's key and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To
+        read on, send `next_cursor` as `cursor`.
         """,
     ),
     "getQueue": Words(

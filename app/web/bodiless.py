@@ -1,0 +1,53 @@
+"""Routes that refuse a body which they would ignore."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from flask import Blueprint
+
+from ..config import Settings
+from ..core import unknown_members
+from ..errors import Fault, InvalidRequest
+from .body import read_body
+from .params import current
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Routes(Blueprint):
+    """A blueprint in which POST to a view that is not marked as reading a body refuses one.
+
+    Who sends `{"dry_run": true}` or `{"priority": "LOW"}` to a route that knows no such thing means less than it would
+    do. The view is wrapped as its route is added, so that those that read a body pay nothing for it.
+    """
+
+    def __init__(self, name: str, import_name: str, settings: Settings) -> None:
+        super().__init__(name, import_name)
+        self._settings = settings
+
+    def post(self, rule: str, **options: Any) -> Callable[[View], View]:
+        add = super().post(rule, **options)
+
+        def added(view: View) -> View:
+            add(view if getattr(view, "reads_body", False) else _bodiless(view, self._settings))
+            return view
+
+        return added
+
+
+def _bodiless(view: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
+    query: Sequence[str] = getattr(view, "query_members", ())
+
+    @functools.wraps(view)
+    def refuse_first(**arguments: Any) -> Any:
+        this = current()
+        this.max_content_length = settings.max_body
+        if this.get_data() and (body := read_body(settings)) != {}:
+            named = unknown_members(body, (), query) if isinstance(body, Mapping) else []
+            raise InvalidRequest(named or [Fault("#", "This request takes no body.")])
+        return view(**arguments)
+
+    return refuse_first
