@@ -69,9 +69,9 @@ class Settings:
     audit_log: int = _setting(1000, integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
     batch_size: int = _setting(3, integer(1, 10_000), "Ids in a batch at most.")
     fill: bool = _setting(
-        False, flag, "Whether a call with free places takes along due batches of others that fit whole."
+        False, flag, "Whether a call with room left takes along due batches of others that fit whole."
     )
-    concurrency: int = _setting(4, integer(1, 1000), "Batches in process at once at most, in this process.")
+    concurrency: int = _setting(4, integer(1, 1000), "Batches that run at once at most, in this process.")
     concurrency_most: int = _setting(
         0, integer(0, 1000), "The most that an operator may raise CONCURRENCY to; 0: never above what is configured."
     )
@@ -87,7 +87,7 @@ class Settings:
     fresh: float | None = _setting(
         None,
         optional(seconds()),
-        "Seconds for which an id's answer serves later submissions too; 0: those waiting; none: no.",
+        "Seconds an id's answer serves later submissions; 0: only those already waiting; unset: none.",
     )
     fresh_max: int = _setting(100_000, integer(1), "Answers kept for that at most; the least recently used go first.")
     fresh_shared: bool = _setting(
@@ -134,7 +134,7 @@ class Settings:
     upstream_timeout: float = _setting(30.0, seconds(above=True), "Seconds to connect to it, and to wait for data.")
     upstream_max_body: int = _setting(10_000_000, integer(1), "Bytes of one of its answers at most.")
     upstream_connections: int = _setting(
-        0, integer(0, 100_000), "Batches in process at once at most, in all processes; 0: no bound."
+        0, integer(0, 100_000), "Batches that run at once at most, in all processes; 0: no bound."
     )
     webhook_url: str = _setting(
         "", parse_url, "Where each ingestion's end is told, in a signed POST; none: nowhere.", secret=True
@@ -211,7 +211,7 @@ class Settings:
     )
     key_quota: int = _setting(0, integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
     allowed_origins: tuple[str, ...] = _setting(
-        (), origins, "Origins of pages elsewhere that may change things, as https://app.example.org, ..."
+        (), origins, "Origins whose pages may send state-changing requests, as https://app.example.org, ..."
     )
     trusted_hosts: tuple[Host, ...] = _setting(
         (),

@@ -69,7 +69,7 @@ def _host(text: str) -> Host:
     if not colon or port.endswith("]"):
         name, port = text, ""
     if not _HOST.fullmatch(name) or (port and not (port.isdigit() and 0 < int(port) < 65_536)):
-        raise ValueError("it must name a host such as hooks.example.org or hooks.example.org:8443")
+        raise ValueError("it must name a host such as example.org or example.org:8443")
     return Host(name.lower(), int(port) if port else None)
 
 
@@ -89,7 +89,7 @@ def parse_hosts(value: Any) -> tuple[Host, ...]:
     return tuple(_host(str(text).strip()) for text in texts if str(text).strip())
 
 
-parse_hosts.__doc__ = "hosts such as hooks.example.org or hooks.example.org:8443, separated by commas"
+parse_hosts.__doc__ = "hosts such as example.org or example.org:8443, separated by commas"
 
 
 def parse_secrets(value: Any) -> tuple[bytes, ...]:

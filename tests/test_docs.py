@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import dataclasses
 import re
 import time
@@ -73,6 +74,14 @@ def test_every_setting_is_in_the_reference_with_its_default_and_meaning() -> Non
         for one in dataclasses.fields(Settings)
     ]
     assert rows == known
+
+
+def test_every_extra_that_a_user_may_install_is_in_the_documentation() -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(ROOT / "setup.cfg")
+    whole = re.findall(r"%\((\w+)\)s", parser["options.extras_require"]["all"])
+    listed = re.findall(r"^\| `(\w+)` \|.*\|$", (ROOT / "docs" / "embedding.md").read_text(), re.MULTILINE)
+    assert set(listed) - {"sql"} == {*whole, "all"}
 
 
 def test_the_readme_is_short_and_has_the_six_settings_that_matter() -> None:

@@ -25,14 +25,45 @@ from app.web.openapi import describe
 
 ROOT = Path(__file__).parents[1]
 
-COMPARED = (
-    r"drain\.(?:memory|sqlite|postgres)",
-    r"allowance\.four-(?:violations|used|high)",
-    r"allowance\.(?:celery-two|dramatiq|huey|bullmq)-(?:violations|high)",
-    r"allowance\.celery-one-used",
-)
-"""The rows that the comparison shows: each store beside the fastest peer, and what becomes of a limit in each queue."""
+DRAINED = {
+    "Flask-Ingestion, in memory": ("drain.memory", "ours"),
+    "Flask-Ingestion, SQLite": ("drain.sqlite", "ours"),
+    "Flask-Ingestion, PostgreSQL": ("drain.postgres", "ours"),
+    "Celery, Redis": ("drain.memory-celery", "theirs"),
+    "RQ, Redis": ("drain.memory-rq", "theirs"),
+    "Dramatiq, Redis": ("drain.memory-dramatiq", "theirs"),
+    "Huey, Redis": ("drain.memory-huey", "theirs"),
+    "Huey, SQLite": ("drain.sqlite", "theirs"),
+    "Procrastinate, PostgreSQL": ("drain.postgres", "theirs"),
+}
+"""What the comparison says of batches per second: each queue, with its row of the results and the column."""
+
+LIMITED = {
+    "Celery, two workers": "celery-two",
+    "Celery, one worker": "celery-one",
+    "Dramatiq": "dramatiq",
+    "Huey with `limits`": "huey",
+    "BullMQ": "bullmq",
+}
+"""The queues of which it says what becomes of an upstream's limit, as their rows are named."""
+
 FROM, TO = "<!-- rows: tools/reference.py takes them from benchmarks/RESULTS.md -->", "<!-- end of rows -->"
+
+GROUPS = {
+    "interval": "The rate",
+    "batch_size": "Batches and their order",
+    "fresh": "Answers that serve again",
+    "store": "The store",
+    "processor": "The upstream",
+    "webhook_url": "Callbacks",
+    "process_timeout": "Attempts",
+    "max_ids": "What is accepted",
+    "retention": "What is kept",
+    "shutdown_grace": "Processes",
+    "queues": "The standalone service",
+    "api_keys": "Who may call",
+}
+"""The headings over the settings, by the first setting under each."""
 
 SETTINGS = """# Settings
 
@@ -69,11 +100,16 @@ def table(*rows: tuple[object, ...]) -> list[str]:
 
 
 def settings() -> str:
-    rows: list[tuple[object, ...]] = [("key", "default", "meaning", "takes")]
+    groups: dict[str, list[tuple[object, ...]]] = {}
     for field in dataclasses.fields(Settings):
+        if field.name in GROUPS:
+            rows = groups[GROUPS[field.name]] = []
         default = "" if field.default in ("", ()) else f"`{field.default}`"
         rows.append((f"`{field.name.upper()}`", default, field.metadata["about"], field.metadata["parse"].__doc__))
-    return "\n".join([SETTINGS, *table(*rows), ""])
+    head = ("key", "default", "meaning", "takes")
+    return "\n".join(
+        [SETTINGS, *(line for name in groups for line in (f"## {name}", "", *table(head, *groups[name]), ""))]
+    )
 
 
 def commands() -> str:
@@ -159,8 +195,12 @@ def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
         what = " or ".join(contents) if status == "200" else answer["description"]
         rows.append((status, what, ", ".join(f"`{header}`" for header in answer.get("headers", ()))))
     yield from (*table(("status", "answer", "headers"), *rows), "")
+    queue = document["paths"]["/queue"]["get"]
+    schemas = [media["schema"] for media in queue["responses"]["200"]["content"].values()]
     for media in operation["responses"].get("200", {}).get("content", {}).values():
-        if "example" in media:
+        if operation is not queue and media["schema"] in schemas:
+            yield from (f"The answer is that of [`GET /queue`](#{_anchor(queue['summary'])}).", "")
+        elif "example" in media:
             yield from ("For example:", "", *_json(media["example"]), "")
 
 
@@ -230,13 +270,25 @@ def _json(example: Any) -> list[str]:
 
 
 def comparison() -> str:
-    """Returns the comparison, with the rows that measure peers as the benchmarks last wrote them."""
+    """Returns the comparison, with the figures as the benchmarks last wrote them."""
     results = (ROOT / "benchmarks" / "RESULTS.md").read_text()
-    head, rule = re.findall(r"^\| (?:row|---) .*$", results, re.MULTILINE)
-    rows = re.findall(rf"^\| (?:{'|'.join(COMPARED)}) .*$", results, re.MULTILINE)
+    found = re.findall(r"^\| ([a-z]+\.\S+) \| [^|]* \| ([^|]*) \| ([^|]*) \|", results, re.MULTILINE)
+    figures = {name: {"ours": ours, "theirs": theirs} for name, ours, theirs in found}
+    drained = [(label, figures[row][side]) for label, (row, side) in DRAINED.items()]
+
+    def limited(label: str, rows: str, side: str) -> tuple[str, ...]:
+        return label, *(figures[f"allowance.{rows}-{what}"][side] for what in ("violations", "used", "high"))
+
+    head = ("20 calls a second", "calls too many", "% of the allowance used", "ms until a HIGH goes")
+    peers = [limited(label, rows, "theirs") for label, rows in LIMITED.items()]
+    tables = [
+        *table(("no limit", "batches/s"), *drained),
+        "",
+        *table(head, limited("Flask-Ingestion, four processes on PostgreSQL", "four", "ours"), *peers),
+    ]
     before, _, rest = (ROOT / "docs" / "comparison.md").read_text().partition(FROM)
     _, _, after = rest.partition(TO)
-    return "\n".join([f"{before}{FROM}", "", head, rule, *rows, "", f"{TO}{after}"])
+    return "\n".join([f"{before}{FROM}", "", *tables, "", f"{TO}{after}"])
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -200,7 +200,7 @@ def _setting(name: str, value: Any) -> str:
 
 
 def proof_text(proof: Document) -> str:
-    """Returns what a log of dispatches proves, in words."""
+    """Returns what a dispatch log proves, in words."""
     limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
     limit = ", ".join([*([limit] if proof["interval"] or not proof["limits"] else []), *proof["limits"]])
     kept = "not kept" if proof["violations"] else "kept"

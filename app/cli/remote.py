@@ -84,7 +84,7 @@ def service_options(function: Callable[..., None]) -> Callable[..., None]:
         "--key",
         envvar="INGEST_KEY",
         show_envvar=True,
-        help="Better set there: ps shows options.",
+        help="The API key. Prefer INGEST_KEY: ps shows options.",
         callback=_as_before_the_verb,
     )
     queue = click.option(

@@ -1,4 +1,4 @@
-"""Proves from a log of dispatches that callers that took turns got their shares."""
+"""Proves from a dispatch log that callers that took turns got their shares."""
 
 from __future__ import annotations
 

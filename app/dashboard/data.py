@@ -55,7 +55,7 @@ _GROUPS = 50
 """Groups of failures shown."""
 
 _LOG = 1000
-"""Entries of the log of dispatches in which the latest starts of an ingestion are looked for."""
+"""Entries of the dispatch log in which the latest starts of an ingestion are looked for."""
 
 BATCHES = 50
 """Batches on a page of an ingestion."""
@@ -127,7 +127,7 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
 def _attempts(service: Service, ingestion_id: str, batches: Sequence[Batch]) -> tuple[float | None, Sequence[Attempt]]:
     """Returns the completion as estimated at submission, and the attempts at some batches that are kept.
 
-    Without ATTEMPTS_KEPT these are the latest ones, of those that are still in the log of dispatches.
+    Without ATTEMPTS_KEPT these are the latest ones, of those that are still in the dispatch log.
     """
     if not service.settings.attempts_kept:
         return service.store.attempts(ingestion_id, 0, 0)[1], latest_attempts(batches, service.store.dispatches(_LOG))

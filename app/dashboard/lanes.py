@@ -46,7 +46,7 @@ def timeline(
 
 
 def latest_attempts(batches: Sequence[Batch], log: Iterable[Dispatch]) -> list[Attempt]:
-    """Returns the latest attempts at batches, of those that are in a log of dispatches; where they ran is unknown.
+    """Returns the latest attempts at batches, of those that are in a dispatch log; where they ran is unknown.
 
     When an attempt that failed ended is not known either, so it ends with its start.
     """

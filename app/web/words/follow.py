@@ -16,7 +16,7 @@ FOLLOW = {
         Without `limit` the answer holds every batch, which is tens of megabytes for a million ids: ask for a page of
         them, or for none with `limit=0`.
 
-        Until the ingestion has ended, the answer forecasts its end, and `Retry-After` says when something can change.
+        Until the ingestion has ended, the answer estimates its end, and `Retry-After` says when something can change.
         Send the `ETag` back as `If-None-Match`: if nothing has changed, the answer is 304, without a body.
 
         A status only moves forward, except that a redrive starts failed batches over. An ingestion is forgotten

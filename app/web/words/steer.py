@@ -62,7 +62,7 @@ STEER = {
         "Move an ingestion to another priority",
         """
         What waits of it, for its first attempt or for another, goes at the new priority from now on: among the others
-        there in the order of creation. What runs now ends as usual. Forecasts of all ingestions follow at once.
+        there in the order of creation. What runs now ends as usual. The estimates of all ingestions follow at once.
 
         Moving it to the priority that it has changes nothing. One that has ended, or was cancelled, is refused with
         409. The answer is its status, without batches.
@@ -84,12 +84,12 @@ STEER = {
         "Steer",
         "Start nothing more",
         """
-        What runs goes on, and ids are accepted as before; there are no forecasts until the queue is resumed. It applies
+        What runs goes on, and ids are accepted as before; there are no estimates until the queue is resumed. It applies
         to every process that shares the store. With a durable store it lasts through restarts. Pausing again changes
         nothing.
 
         With `priority` or `owner`, only batches of that priority, and of that caller, do not start, and only they have
-        no forecasts; those of all others no longer count them. Each of these pauses is ended on its own.
+        no estimates; those of all others no longer count them. Each of these pauses is ended on its own.
         """,
     ),
     "resume": Words(
@@ -118,7 +118,7 @@ STEER = {
         `LIMITS` that it replaces, such as `{"10/s": "5/s"}`; what is not given is as configured. A rate may be
         `RATE_LEAST` to `RATE_MOST` times what is configured, and is refused with 422 beyond.
 
-        It applies from the next start on to every process that shares the store, forecasts follow at once, and with a
+        It applies from the next start on to every process that shares the store, estimates follow at once, and with a
         durable store it lasts through restarts, until it is changed again or reset. While `slowed_to` says that the
         upstream refused, starts are that slow at least; it rises by itself, and no change
         makes it faster.
@@ -138,7 +138,7 @@ STEER = {
         Stands in for `CONCURRENCY`, from 1 to `CONCURRENCY_MOST`, in every process that shares the store, or in that of
         a `worker` of those that `GET /queue` lists. A process with more batches at work lets them end first.
 
-        Forecasts follow at once; the process that answers too, and others with their next report, within a third of
+        Estimates follow at once; the process that answers too, and others with their next report, within a third of
         `LEASE`. With a durable store it lasts through restarts, until it is changed again or reset; what was set by a
         worker's id ends with that worker, what was set by its host does not.
         """,

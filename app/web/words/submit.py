@@ -38,7 +38,7 @@ SUBMIT = {
         Takes the body of `POST /ingest`, checks it in the same way, and queues nothing. It answers for every priority,
         whichever the body names, and disregards the deadline.
 
-        It is a forecast: more urgent ids that are submitted later go first, and where callers take turns (`FAIR`),
+        It is an estimate: more urgent ids that are submitted later go first, and where callers take turns (`FAIR`),
         others that come later get theirs. With `PRIORITY_AGING` and `FAIR` together it is close, not exact. It counts a
         start for each batch, whatever is known of its ids. While the queue is paused, the times are null; so are those
         of a priority that is paused, and all for a caller that is.
