@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 
-from flask import Blueprint, Response, g, stream_with_context
+from flask import Blueprint, Response, stream_with_context
 from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
@@ -35,6 +35,7 @@ from .web import (
     idempotency_key,
     lines_type,
     listing_document,
+    named_batch,
     needs,
     page_member,
     problem,
@@ -94,7 +95,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ, "status", "offset", "limit")
     def status(ingestion_id: str) -> Response:
-        batch: int | None = g.get("ingestion_batch")  # named by its own id
+        batch = named_batch()
         only = status_member()
         offset, limit = (0, None) if batch is None or only else (batch, 1)
         return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit), only)
@@ -132,7 +133,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/attempts/<ingestion_id>")
     @needs(Role.READ, "offset", "limit")
     def attempts(ingestion_id: str) -> Response:
-        batch: int | None = g.get("ingestion_batch")
+        batch = named_batch()
         offset, limit = (0, _PAGE) if batch is None else (batch, 1)
         found = service.store.attempts(
             ingestion_id,

@@ -28,6 +28,7 @@ FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
 
 _PAGE_MAX = 1000
+_BATCH = "flask_ingestion.batch"
 
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
 _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})")
@@ -45,6 +46,17 @@ class AnyText(BaseConverter):
 def current() -> Request:
     """Returns the request itself: looking at it through Flask's proxy each time costs 5 % of a status request."""
     return request._get_current_object()  # type: ignore[attr-defined,no-any-return]
+
+
+def name_batch(this: Request, position: int) -> None:
+    """Note that the path gave the id of the batch at `position` for that of its ingestion."""
+    this.environ[_BATCH] = position
+
+
+def named_batch() -> int | None:
+    """Returns the position of the batch whose id the path gave for that of its ingestion, if it did."""
+    position: int | None = current().environ.get(_BATCH)
+    return position
 
 
 def count_member(name: str, default: int | None = None, *, least: int = 0, most: int = INT64_MAX) -> int | None:
