@@ -93,7 +93,7 @@ def test_below_its_prefix_an_instance_names_the_methods_that_are_taken(host: Fla
 def test_a_filter_that_is_not_there_is_named_below_a_prefix_too(host: FlaskClient) -> None:
     answer = host.get("/ingestion/ingestions?stauts=failed")
     assert answer.status_code == 422
-    assert "this takes status, priority, failed, since, until, limit, cursor" in answer.get_json()["detail"]
+    assert "this takes status, priority, owner, failed, since, until, limit, cursor" in answer.get_json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/", "/nope", "/ingestions", "/in", "/in/twofold"])
