@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .callbacks import Courier
 from .config import Settings
-from .core import Answer, Clock, Id, Stats, SystemClock
+from .core import Answer, Clock, Id, SystemClock
 from .errors import StoreUnavailable
 from .processors import Processor, encode_results, simulate
 from .signals import Emitter, Sender, ingestion_finished
@@ -131,19 +131,6 @@ class Assembly:
     def running(self) -> int:
         """How many batches run in this process."""
         return self._parts.worker.running if self._parts else 0
-
-    def stats(self) -> Stats:
-        """Returns the state of the queue, and whether any worker is there: this process's, or one that reported."""
-        stats = self.store.stats()
-        if self.worker.state == "running":
-            return stats
-        others = (one for one in self.store.workers() if one.id != self.worker.id)
-        return stats.without_worker() if all(one.is_stuck for one in others) else stats
-
-    @property
-    def simulates(self) -> bool:
-        """Whether this process works without a processor: ids are completed, and nothing is fetched or sent."""
-        return self.worker.state != "off" and self.find_processor() is None
 
     @property
     def is_eager(self) -> bool:

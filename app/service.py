@@ -21,6 +21,7 @@ from .core import (
     Rates,
     Search,
     Sought,
+    Stats,
     Sweep,
     SweepFilter,
     batch_count,
@@ -112,6 +113,19 @@ class Service(Lifecycle):
         """Returns when an owner's request with this JSON would start and end at each priority; nothing is queued."""
         ids = check_request(body, self.settings, self.clock.now()).ids
         return self.store.quote(batch_count(len(ids), self.settings.batch_size), owner)
+
+    def stats(self) -> Stats:
+        """Returns the state of the queue, and whether any worker is there: this process's, or one that reported."""
+        stats = self.store.stats()
+        if self.is_eager or stats.running or self.worker.state == "running":
+            return stats
+        others = (one for one in self.store.workers() if one.id != self.worker.id)
+        return stats.without_worker() if all(one.is_stuck for one in others) else stats
+
+    @property
+    def simulates(self) -> bool:
+        """Whether this process works without a processor: ids are completed, and nothing is fetched or sent."""
+        return self.worker.state != "off" and self.find_processor() is None
 
     def find(self, text: str, owner: str | None = None) -> tuple[str, int | None]:
         """Returns the id of the ingestion that `text` stands for, and a position if that is the id of a batch.

@@ -206,7 +206,7 @@ os._exit(0)
 
 SERVING = """
 import os
-from flask import Flask, request
+from flask import Flask, request, request_started
 from app import IngestionAPI
 
 app = Flask("host")
@@ -221,7 +221,8 @@ def states(path):
         return os.waitpid(child, 0)[1]
     before = ingestion.service.worker.state
     app.test_client().get(path)
-    os._exit((before, ingestion.service.worker.state) != ("off", "running"))
+    good = (before, ingestion.service.worker.state) == ("off", "running") and not request_started.receivers
+    os._exit(not good)
 
 print("good" if not any(map(states, ["/page", "/closed", "/ingestion/livez"])) else "bad", flush=True)
 """

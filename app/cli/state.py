@@ -55,7 +55,7 @@ def concurrency_text(queue: Document) -> str:
 def _slowed(queue: Document) -> str | None:
     if not (seconds := queue.get("slowed_to")):
         return None
-    return f"one start every {seconds:.1f} s after a 429, rising to the rate within 10 min without another"
+    return f"one start every {seconds:g} s after a refusal, rising to the rate within 10 min without another"
 
 
 def _paused(queue: Document) -> str:

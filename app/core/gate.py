@@ -17,7 +17,7 @@ from .pauses import WHOLE_QUEUE, Pauses
 from .rates import Rates, carried, carried_over
 
 _PACE, _RATES, _PAUSES, _ORDER, _CONCURRENCY = "pace", "rates", "pauses", "order_since", "concurrency"
-_CONFIGURED = "configured"
+_CONFIGURED, _MISSED = "configured", "missed"
 
 WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker"]
 """Why nothing may start; `answer` says that all that waits has ids which others ask just now, `worker` that nobody is
@@ -53,7 +53,8 @@ class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
     `order_since` is when what is in line last changed places. `configured` is the rate of the settings that the store
-    was last opened with, as JSON, None where it was never noted. `others` is the state of limits that this process does
+    was last opened with, as JSON, None where it was never noted. `missed` says of a limit how many starts of the period
+    before the latest change its bucket does not count. `others` is the state of limits that this process does
     not know, because another has other settings.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
@@ -69,6 +70,7 @@ class Gate:
     concurrency: Concurrency = Concurrency()  # noqa: RUF009
     order_since: float = 0.0
     configured: Sequence[Any] | None = None
+    missed: Mapping[str, float] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -78,6 +80,7 @@ class Gate:
         """Returns the gate with what `kept` wrote; the whole queue is neither paused nor held."""
         known = dict(kept or {})
         pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
+        missed = known.pop(_MISSED, {})
         pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
         known.pop(_PAUSES, None)
         concurrency = Concurrency(*known.pop(_CONCURRENCY, ()))
@@ -95,6 +98,7 @@ class Gate:
             concurrency=concurrency,
             order_since=order_since,
             configured=configured,
+            missed=missed,
             others=known,
         )
 
@@ -122,6 +126,8 @@ class Gate:
             kept[_ORDER] = self.order_since
         if self.configured:
             kept[_CONFIGURED] = self.configured
+        if self.missed:
+            kept[_MISSED] = self.missed
         return full_at, kept
 
     def configure(self, settings: Settings, now: float) -> None:
@@ -140,10 +146,10 @@ class Gate:
         missed: dict[str, float] = {}
         for former, one in zip(before.limits, after.limits, strict=True):
             if isinstance(one, Limit) and isinstance(former, Limit):
-                recent = self.rates.missed.get(one.name, 0.0) if now < self.rates.since + one.period else 0.0
+                recent = self.missed.get(one.name, 0.0) if now < self.rates.since + one.period else 0.0
                 kept[one.name], lost = carried_over(old[one.name], former, one, new[one.name], now, recent)
                 missed |= {one.name: lost} if lost else {}
-        self.rates = rates._replace(since=now, missed=missed)
+        self.rates, self.missed = rates._replace(since=now), missed
         changed = Gate.of(settings, now, full_at, kept | {_RATES: self.rates})
         self.limiter, self.pace = changed.limiter, changed.pace
 

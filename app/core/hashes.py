@@ -7,11 +7,12 @@ from zlib import crc32
 
 from .ids import Id, Ids
 
-BUCKETS = 1 << 13
+_BITS = 13
+BUCKETS = 1 << _BITS
 """Into how many buckets hashes fall."""
 
 _MASK = (1 << 32) - 1
-_SHIFT = 32 - 13
+_SHIFT = 32 - _BITS
 _WIDTH = 4
 _GOLDEN = 0x9E3779B97F4A7C15
 """2^64 divided by the golden ratio: the multiplier of Fibonacci hashing (Knuth, TAOCP, section 6.4)."""
@@ -32,11 +33,14 @@ def packed_hash(hashed: int) -> bytes:
 
 def hashes_of(ids: Ids) -> Mapping[int, bytes]:
     """Returns the hashes of ids by bucket, 4 bytes each, least significant first."""
-    found: dict[int, bytes] = {}
+    found: dict[int, bytearray] = {}
     for hashed in map(hash_of, ids):
-        bucket = bucket_of(hashed)
-        found[bucket] = found.get(bucket, b"") + packed_hash(hashed)
-    return found
+        bucket, packed = bucket_of(hashed), packed_hash(hashed)
+        if bucket in found:
+            found[bucket] += packed
+        else:
+            found[bucket] = bytearray(packed)
+    return {bucket: bytes(some) for bucket, some in found.items()}
 
 
 def buckets_of(ids: Ids) -> Iterable[int]:

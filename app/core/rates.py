@@ -19,15 +19,13 @@ MEMBERS = ("interval", "burst", "limits")
 class Rates(NamedTuple):
     """What differs from the configuration, since `since` (epoch seconds); None and missing limits do not.
 
-    `limits` holds, by the name of a configured limit, the one that is in its place, as people write it, and `missed`
-    how many recent starts the bucket of a limit does not count since the change.
+    `limits` holds, by the name of a configured limit, the one that is in its place, as people write it.
     """
 
     interval: float | None = None
     burst: int | None = None
     limits: Mapping[str, str] = {}
     since: float = 0.0
-    missed: Mapping[str, float] = {}
 
     @property
     def changed(self) -> bool:

@@ -91,8 +91,11 @@ def add_feeds(blueprint: Blueprint, service: Service, guard: Guard) -> None:
         count = count_member("ids", least=1, most=service.settings.max_ids)
         if count is None:
             raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
+        stats = service.stats()
         quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
-        return _json({**data.state(service), "quote": quote_document(quotes)})
+        if stats.stalled:
+            quotes = {priority: one._replace(start=None, completion=None) for priority, one in quotes.items()}
+        return _json({**data.state(service, stats), "quote": quote_document(quotes)})
 
 
 def _json(document: Any) -> Response:

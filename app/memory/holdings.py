@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 
-from ..core import Priority
+from ..core import Place, Priority
 from .backlog import place_of
 from .record import Record
 
@@ -15,7 +16,7 @@ class Holdings:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self._lanes: dict[tuple[str, Priority], dict[Record, int]] = {}
-        self._unsorted: set[tuple[str, Priority]] = set()
+        self._late: dict[tuple[str, Priority], set[Record]] = {}
 
     def ids(self, owner: str) -> int:
         """Returns how many ids of this owner wait."""
@@ -31,11 +32,11 @@ class Holdings:
         self._ids[owner] = self.ids(owner) + ids - lane.get(record, 0)
         if ids:
             if lane and record not in lane and place_of(record) < place_of(next(reversed(lane))):
-                self._unsorted.add(key)
+                self._late.setdefault(key, set()).add(record)
             lane[record] = ids
         else:
             lane.pop(record, None)
-            self._drop_if_empty(key)
+            self._left(key, record)
             if not self._ids[owner]:
                 del self._ids[owner]
 
@@ -43,7 +44,7 @@ class Holdings:
         """Note that an ingestion left a priority."""
         if record.owner is not None and (lane := self._lanes.get((record.owner, before))) and record in lane:
             self._ids[record.owner] -= lane.pop(record)
-            self._drop_if_empty((record.owner, before))
+            self._left((record.owner, before), record)
             self.recount(record)
 
     def reach(self, owner: str, count: int) -> tuple[Record, int] | None:
@@ -51,8 +52,8 @@ class Holdings:
 
         None where fewer are in line.
         """
-        lanes = [self._sorted((owner, priority)).items() for priority in Priority if (owner, priority) in self._lanes]
-        for record, ids in heapq.merge(*lanes, key=lambda item: place_of(item[0])):
+        lanes = [self._in_order((owner, priority)) for priority in Priority if (owner, priority) in self._lanes]
+        for record, ids in heapq.merge(*lanes, key=_place):
             if record.parked:
                 continue
             if count <= ids:
@@ -60,14 +61,21 @@ class Holdings:
             count -= ids
         return None
 
-    def _drop_if_empty(self, key: tuple[str, Priority]) -> None:
+    def _left(self, key: tuple[str, Priority], record: Record) -> None:
+        """Forget what a lane without a record no longer needs."""
+        if late := self._late.get(key):
+            late.discard(record)
+            if not late:
+                del self._late[key]
         if not self._lanes[key]:
             del self._lanes[key]
-            self._unsorted.discard(key)
 
-    def _sorted(self, key: tuple[str, Priority]) -> dict[Record, int]:
-        """Returns a lane in the order of the queue, in which most are added: but for a retry, a redrive and a move."""
-        if key in self._unsorted:
-            self._unsorted.remove(key)
-            self._lanes[key] = dict(sorted(self._lanes[key].items(), key=lambda item: place_of(item[0])))
-        return self._lanes[key]
+    def _in_order(self, key: tuple[str, Priority]) -> Iterator[tuple[Record, int]]:
+        """Yields a lane in the order of the queue, in which all are added but a retry, a redrive and a move."""
+        lane, late = self._lanes[key], self._late.get(key, set())
+        punctual = ((record, ids) for record, ids in lane.items() if record not in late)
+        return heapq.merge(punctual, sorted(((one, lane[one]) for one in late), key=_place), key=_place)
+
+
+def _place(item: tuple[Record, int]) -> Place:
+    return place_of(item[0])

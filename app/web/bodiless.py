@@ -11,14 +11,18 @@ from flask import Blueprint
 from ..config import Settings
 from ..core import unknown_members
 from ..errors import Fault, InvalidRequest
+from ..keys import Role
 from .body import read_body
 from .params import current
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+_MOST = 65_536
+"""Bytes of a body that is not wanted."""
+
 
 class Routes(Blueprint):
-    """A blueprint in which POST to a view that is not marked as reading a body refuses one.
+    """A blueprint in which POST to a view that needs a role and is not marked as reading a body refuses one.
 
     Who sends `{"dry_run": true}` or `{"priority": "LOW"}` to a route that knows no such thing means less than it would
     do. The view is wrapped as its route is added, so that those that read a body pay nothing for it.
@@ -32,7 +36,8 @@ class Routes(Blueprint):
         add = super().post(rule, **options)
 
         def added(view: View) -> View:
-            add(view if getattr(view, "reads_body", False) else _bodiless(view, self._settings))
+            open_to_all = getattr(view, "needed_role", Role.OPERATE) is None
+            add(view if open_to_all or getattr(view, "reads_body", False) else _bodiless(view, self._settings))
             return view
 
         return added
@@ -44,7 +49,7 @@ def _bodiless(view: Callable[..., Any], settings: Settings) -> Callable[..., Any
     @functools.wraps(view)
     def refuse_first(**arguments: Any) -> Any:
         this = current()
-        this.max_content_length = settings.max_body
+        this.max_content_length = _MOST
         if this.get_data() and (body := read_body(settings)) != {}:
             named = unknown_members(body, (), query) if isinstance(body, Mapping) else []
             raise InvalidRequest(named or [Fault("#", "This request takes no body.")])

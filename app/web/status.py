@@ -54,7 +54,9 @@ def callback_document(callback: Callback) -> dict[str, Any]:
 def status_head(ingestion: Ingestion, estimate: Estimate | None, callback: Callback | None) -> str:
     """Returns the start of the JSON text of a status page: everything but the batches."""
     # The text does not hold the next change, which is the present while a batch runs.
-    told = Estimate(*estimate[:3], None, estimate.at_latest) if estimate else None
+    told = None
+    if estimate:  # a copy by name takes three times as long
+        told = Estimate(estimate.batches_ahead, estimate.start, estimate.completion, None, estimate.at_latest)
     return _status_head(ingestion, told, callback)
 
 

@@ -34,6 +34,7 @@ def test_each_attempt_is_told_with_the_estimate_made_at_submission(serve: Callab
 
 def test_it_says_what_those_wait_for_that_have_yet_to_start(serve: Callable[..., Host]) -> None:
     host = serve(interval=5)
+    host.app.testing = False
     made = host.submit(range(1, 7), "LOW").id
 
     def waiting_on() -> str | None:

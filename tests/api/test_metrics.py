@@ -131,10 +131,11 @@ def test_waits_and_durations_are_measured(serve: Serve) -> None:
 
 
 def test_the_state_of_the_queue_is_read_at_the_scrape(host: Host) -> None:
+    host.app.testing = False
     host.submit(range(1, 8), "LOW")
+    assert not scrape(host)["ingestion_drain_seconds"].samples  # nobody works
     host.store.claim(1)
     host.clock.advance(7)
-    assert not scrape(host)["ingestion_drain_seconds"].samples  # nobody works
     worked_elsewhere(host.store)
     assert value(host, "ingestion_waiting_batches", priority="LOW") == 2
     assert value(host, "ingestion_waiting_batches", priority="HIGH") == 0

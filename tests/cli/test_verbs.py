@@ -48,6 +48,7 @@ def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]
 
 def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host]) -> None:
     service = Service(serve(autostart=False))
+    service.host.app.testing = False
     try:
         service.host.submit([1])
         text = service("queue").stdout
@@ -77,6 +78,7 @@ def test_the_queue_says_that_work_is_only_simulated(serve: Callable[..., Host]) 
 
 def test_status_says_what_keeps_an_ingestion_from_starting(serve: Callable[..., Host]) -> None:
     service = Service(serve(autostart=False, interval=0))
+    service.host.app.testing = False
     store, client = service.host.store, service.host.client
     try:
         made = service.host.submit([1, 2, 3, 4], "LOW", owner="ann")
@@ -476,12 +478,12 @@ def test_the_rate_names_a_slow_down_which_it_does_not_end(serve: Callable[..., H
     try:
         service.host.submit([1])
         store.slow_down(claimed(store)[0])
-        assert "\nslowed to   one start every 10.0 s after a 429, rising" in service("queue").stdout
+        assert "\nslowed to   one start every 10 s after a refusal, rising" in service("queue").stdout
         for words in ("rate", "rate --interval 9", "rate --reset"):
             rate, slowed = service(*words.split()).stdout.splitlines()
             assert rate.startswith("one every ")
             assert slowed == (
-                "slowed to one start every 10.0 s after a 429, rising to the rate within 10 min without another; "
+                "slowed to one start every 10 s after a refusal, rising to the rate within 10 min without another; "
                 "neither a change nor a reset makes it faster"
             )
         service.host.clock.advance(600)

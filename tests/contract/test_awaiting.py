@@ -11,7 +11,7 @@ from app.cli.verify import verify
 from app.core import BatchError, Claim, Ingestion, Pauses, Priority, Status, Wait
 from app.store import Store
 from tests.support.clock import START, FakeClock
-from tests.support.queueing import ack, blocked, bury, claimed, estimate_of, finish, submit
+from tests.support.queueing import ack, blocked, bury, claimed, estimate_of, finish, retry, submit
 from tests.support.simulation import BOOM
 
 HIGH, MEDIUM, LOW = Priority
@@ -178,6 +178,19 @@ class TestMoved:
         assert claim.batch.ingestion_id == waits.id
         finish(store, claim)
         assert_nothing_waits(store)
+
+
+def test_go_again_from_the_end_of_the_call_that_they_awaited(fresh: New, clock: FakeClock) -> None:
+    store = fresh()
+    again = asking(store, [3], owner="bob")
+    retry(store, again, BOOM, 6.0)
+    call = asking(store, [3])
+    clock.advance(6.0)
+    assert blocked(store).reason == "answer"
+    clock.advance(4.0)
+    bury(store, call, BOOM)
+    (batch,) = store.batches(again.batch.ingestion_id)[1]
+    assert batch.next_attempt_at == START + 10
 
 
 def test_are_listed_in_the_turns_of_their_callers_however_many_one_has(fresh: New) -> None:

@@ -197,6 +197,10 @@ def test_a_quote_is_that_of_the_api(new_site: NewSite) -> None:
     site = new_site()
     site.submit(range(1, 100), Priority.HIGH)
     body = {"ids": list(range(1, 51)), "priority": "LOW"}
+    unknown = data(site, "/submit/quote?ids=50")  # nobody works
+    assert unknown["stalled"]
+    assert {one["estimated_start"] for one in unknown["quote"].values()} == {None}
+    worked_elsewhere(site.service.store)
     assert data(site, "/submit/quote?ids=50")["quote"] == client(site).post("/jobs/quote", json=body).json
 
 

@@ -25,7 +25,7 @@ let key = freshKey();
 // A quote depends only on how many ids there are, so that is all the page sends.
 const poller = run((signal) => get(`${form.dataset.source}?ids=${ids.length || 1}`, signal), showQuote);
 
-function showQuote({ now, quote }) {
+function showQuote({ now, quote, stalled }) {
   for (const choice of form.querySelectorAll(".choice")) {
     const { estimated_start: start, estimated_completion: end, batches_ahead: batches, at_latest: latest } = quote[choice.dataset.priority];
     const [starts, ends, behind] = choice.querySelector(".quote").children;
@@ -35,7 +35,7 @@ function showQuote({ now, quote }) {
       for (const line of [starts, ends]) write(line, "");
       write(behind, batches ? `${ahead} ahead` : "nothing ahead");
     } else if (!start) {
-      write(starts, "no time while paused");
+      write(starts, stalled ? "no time without a worker" : "no time while paused");
       write(ends, "");
       write(behind, `${ahead} ahead`);
     } else {
