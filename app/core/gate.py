@@ -79,11 +79,11 @@ class Gate:
     ) -> Gate:
         """Returns the gate with what `kept` wrote; the whole queue is neither paused nor held."""
         known = dict(kept or {})
-        pace, rates = Pace(*known.pop(_PACE, ())), Rates(*known.pop(_RATES, ()))
+        pace, rates = Pace(*_of(Pace, known.pop(_PACE, ()))), Rates(*_of(Rates, known.pop(_RATES, ())))
         missed = known.pop(_MISSED, {})
         pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
         known.pop(_PAUSES, None)
-        concurrency = Concurrency(*known.pop(_CONCURRENCY, ()))
+        concurrency = Concurrency(*_of(Concurrency, known.pop(_CONCURRENCY, ())))
         configured = known.pop(_CONFIGURED, None)
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
@@ -236,3 +236,9 @@ def pauses_of(kept: Mapping[str, Any]) -> Pauses:
 def concurrency_of(kept: Mapping[str, Any]) -> Concurrency:
     """Returns the counts of batches at once in what a gate `kept`."""
     return Concurrency(*kept.get(_CONCURRENCY, ()))
+
+
+def _of(kind: type[tuple[Any, ...]], told: Sequence[Any]) -> Sequence[Any]:
+    """Returns what is known of a kind here of what was kept of it; a newer process may have kept more."""
+    fields: Sequence[str] = kind._fields  # type: ignore[attr-defined]
+    return told[: len(fields)]

@@ -69,6 +69,12 @@ def test_what_it_does_not_know_is_kept_for_those_who_do() -> None:
     assert Gate.of(settings(interval=5), NOW, NOW + 3, others).kept() == (NOW + 3, others)
 
 
+def test_what_a_newer_process_kept_of_a_rate_beyond_its_own_is_no_fault() -> None:
+    kept = {"rates": [7.0, None, {}, 100.0, "more"], "pace": [0.0, 0.0, "more"], "concurrency": [2, {}, "more"]}
+    gate = Gate.of(settings(), 200.0, kept=kept)
+    assert (gate.rates, gate.concurrency.each) == (Rates(7.0, since=100.0), 2)
+
+
 def test_a_part_that_is_resumed_leaves_the_whole_paused() -> None:
     one = gate()
     one.pause()
