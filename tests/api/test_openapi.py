@@ -251,6 +251,8 @@ BODIES: dict[int, Scenario] = {
 SWEEP_BODIES = {**BODIES, 422: sending(json={}), 503: sweep_while_away}
 KEYED: dict[int, Scenario] = {401: without_key, 422: misspelt, 503: while_away}
 LIMITED: dict[int, Scenario] = {**KEYED, 403: as_reader}
+BODILESS = {**LIMITED, **{status: BODIES[status] for status in (400, 413, 415)}}
+BODILESS_OF_ONE = {**LIMITED, **{status: of_one(BODIES[status]) for status in (400, 413, 415)}}
 
 SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("post", "/ingest"): {**LIMITED, **BODIES, 200: sending(json=BODY), 409: in_use, 429: over_quota},
@@ -263,12 +265,17 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         422: about(submitted, "?limit=x"),
     },
     ("post", "/status/{ingestion_id}/cancel"): {
-        **LIMITED,
+        **BODILESS_OF_ONE,
         200: about(submitted),
         404: plainly,
         409: about(completed),
     },
-    ("post", "/status/{ingestion_id}/redrive"): {**LIMITED, 200: about(failed), 404: plainly, 409: about(completed)},
+    ("post", "/status/{ingestion_id}/redrive"): {
+        **BODILESS_OF_ONE,
+        200: about(failed),
+        404: plainly,
+        409: about(completed),
+    },
     ("post", "/status/{ingestion_id}/move"): {
         **LIMITED,
         **{status: of_one(scenario) for status, scenario in BODIES.items()},
@@ -279,7 +286,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         503: move_while_away,
     },
     ("post", "/status/{ingestion_id}/callback/redrive"): {
-        **LIMITED,
+        **BODILESS_OF_ONE,
         200: about(completed),
         404: plainly,
         409: about(submitted),
@@ -295,9 +302,9 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
     ("get", "/failures/ids"): {**KEYED, 200: busy, 422: sending(query_string={"until": "yesterday"})},
     ("get", "/ids/{record_id}"): {**KEYED, 200: held, 422: sending(query_string={"limit": "0"})},
     ("get", "/queue"): {**KEYED, 200: busy},
-    ("post", "/queue/pause"): {**LIMITED, 200: busy},
-    ("post", "/queue/resume"): {**LIMITED, 200: busy},
-    ("post", "/queue/hold/end"): {**LIMITED, 200: busy},
+    ("post", "/queue/pause"): {**BODILESS, 200: busy},
+    ("post", "/queue/resume"): {**BODILESS, 200: busy},
+    ("post", "/queue/hold/end"): {**BODILESS, 200: busy},
     ("post", "/queue/rate"): {
         **LIMITED,
         **BODIES,
@@ -305,7 +312,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         200: sending(json={"interval": 20}),
         422: sending(json=[]),
     },
-    ("post", "/queue/rate/reset"): {**LIMITED, 200: busy},
+    ("post", "/queue/rate/reset"): {**BODILESS, 200: busy},
     ("post", "/queue/concurrency"): {
         **LIMITED,
         **BODIES,
@@ -314,7 +321,7 @@ SCENARIOS: dict[tuple[str, str], dict[int, Scenario]] = {
         422: sending(json={"concurrency": 5}),
         503: concurrency_while_away,
     },
-    ("post", "/queue/concurrency/reset"): {**LIMITED, 200: busy, 404: sending(query_string={"worker": "nobody"})},
+    ("post", "/queue/concurrency/reset"): {**BODILESS, 200: busy, 404: sending(query_string={"worker": "nobody"})},
     ("get", "/audit"): {**LIMITED, 200: busy, 422: sending(query_string={"cursor": "x"})},
     ("get", "/dispatches"): {**LIMITED, 200: busy, 422: sending(query_string={"limit": "0"})},
     ("get", "/metrics"): {401: without_key, 422: misspelt, 200: busy, 501: without_prometheus},
