@@ -50,13 +50,12 @@ def drain(count: int, records: weakref.WeakSet[Record]) -> int:
 
 
 def work_of(action: Callable[[], object]) -> int:
-    """How many instructions of Python an action takes, which unlike its time is the same each time."""
+    """How many lines of Python an action takes, which unlike its time are the same each time."""
     count, before = 0, sys.gettrace()
 
-    def trace(frame: FrameType, event: str, _: object) -> Any:
+    def trace(_: FrameType, event: str, __: object) -> Any:
         nonlocal count
-        frame.f_trace_opcodes = True
-        count += event == "opcode"
+        count += event == "line"
         return trace
 
     sys.settrace(trace)
@@ -75,7 +74,7 @@ def test_a_cancel_looks_at_no_other_caller() -> None:
         claimed(store)
         cancelled = made[callers // 2].id
         work.append(work_of(lambda store=store, cancelled=cancelled: store.cancel(cancelled)))  # type: ignore[misc]
-    assert work[1] < work[0] + 300
+    assert 0 < work[1] < work[0] + 60
 
 
 def test_what_ended_is_let_go(records: weakref.WeakSet[Record]) -> None:
