@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import platform
 import re
 import subprocess
@@ -42,10 +43,14 @@ def test_of_large_submits_only_the_ids_stay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
-    [("import wsgi", 0.0005), ("import app.wsgi", 0.0005), ("import app; app.create_app()", sys.getswitchinterval())],
+    ("made", "own"), [("import wsgi", True), ("import app.wsgi", True), ("import app; app.create_app()", False)]
 )
-def test_only_a_process_of_its_own_takes_turns_more_often(made: str, expected: float) -> None:
-    program = f"import sys; {made}; print(sys.getswitchinterval())"
+def test_only_a_process_of_its_own_takes_turns_more_often_and_collects_less_often(made: str, own: bool) -> None:
+    program = f"import gc, sys; {made}; print(sys.getswitchinterval(), gc.get_threshold()[0], gc.get_freeze_count() > 0)"
     told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert float(told.stdout) == pytest.approx(expected)
+    interval, threshold, frozen = told.stdout.split()
+    if own:
+        assert (float(interval), int(threshold), frozen) == (pytest.approx(0.0005), 2000, "True")
+    else:
+        assert (float(interval), int(threshold)) == (pytest.approx(sys.getswitchinterval()), gc.get_threshold()[0])
+        assert frozen == "False"
