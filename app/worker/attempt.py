@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from .. import signals
 from ..config import Settings
@@ -45,6 +45,7 @@ from .retry import RetryPolicy
 
 logger = logging.getLogger("flask_ingestion")
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -175,11 +176,10 @@ class Attempts:
         together = not heard and self._crew.stays(hand)
         claimed: list[Claim] | Wait = []
         if together:
-            was_full = not self._crew.free
-            told = self._report(hand, lambda: self._store.proceed(claim, outcome, was_full=was_full))
+            told = self._report(hand, self._store.proceed, claim, outcome, was_full=not self._crew.free)
             ended, claimed = told or (None, [])
         else:
-            ended = self._report(hand, lambda: self._store.end(claim, outcome))
+            ended = self._report(hand, self._store.end, claim, outcome)
         self.tell_served()
         if ended:
             announce_answered(self._emitter, claim.batch, Timing.of(claim, hand.slot.started_at, now), ended)
@@ -191,18 +191,18 @@ class Attempts:
         return self._next(hand)
 
     def _end(self, hand: Hand, ended: Sequence[tuple[Claim, Outcome]]) -> Sequence[Ended | None]:
-        return self._report(hand, lambda: self._store.end_together(ended)) or [None] * len(ended)
+        return self._report(hand, self._store.end_together, ended) or [None] * len(ended)
 
     def _hold_queue(self, hand: Hand, hold: HoldQueue) -> None:
         batch = hand.slot.claim.batch
         logger.warning("%s", hold, extra=fields(batch))
         # First, for as long as a receiver runs others would start.
-        self._report(hand, lambda: self._store.hold(hold.seconds))
+        self._report(hand, self._store.hold, hold.seconds)
         self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
 
     def _slow_down(self, hand: Hand, reason: str) -> None:
         claim = hand.slot.claim
-        if pace := self._report(hand, lambda: self._store.slow_down(claim)):
+        if pace := self._report(hand, self._store.slow_down, claim):
             self._pace = pace
             logger.warning("%s; one start every %g s from now on", reason, pace, extra=fields(claim.batch))
 
@@ -263,12 +263,12 @@ class Attempts:
         delay = None if batch.status is Status.FAILED else 0.0
         self._announcer.put(partial(announce_failure, self._emitter, batch, ingestion, timing, LOST, delay))
 
-    def _report(self, hand: Hand, report: Callable[[], T]) -> T | None:
+    def _report(self, hand: Hand, report: Callable[P, T], *told: P.args, **more: P.kwargs) -> T | None:
         """Report to the store, retrying while it is unreachable; the lease decides whether the outcome still counts."""
         pause = 0.5
         while True:
             try:
-                return report()
+                return report(*told, **more)
             except StoreUnavailable as error:
                 if hand.thread is None:  # it is its caller's own, who should know
                     raise

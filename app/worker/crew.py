@@ -117,8 +117,9 @@ class Crew:
 
     def stays(self, hand: Hand) -> bool:
         """Returns whether a hand that has finished its batch may claim another."""
-        surplus = len(self._hands) > self._size
-        return not (hand.given_up.is_set() or self._closed or surplus or self._has_brisk(hand))
+        if hand.given_up.is_set() or self._closed or len(self._hands) > self._size:
+            return False
+        return len(self._hands) == 1 or not self._has_brisk(hand)
 
     def go_on(self, hand: Hand, slot: Slot) -> bool:
         """Give a hand its next slot, unless it was given up in the meantime or the crew is closed."""
