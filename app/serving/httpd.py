@@ -11,13 +11,10 @@ from typing import Any
 
 from flask import Flask
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
 from waitress.server import BaseWSGIServer, create_server
-from waitress.task import ErrorTask, WSGITask
 from waitress.trigger import trigger
-from waitress.utilities import BadRequest
 
-from ..web import problem
+from .channel import Channel
 
 _UPLOAD_PATIENCE = 2.0
 """Seconds without a byte after which a half-sent request no longer delays the end."""
@@ -32,8 +29,8 @@ _LIMITS: dict[str, Any] = {
     "clear_untrusted_proxy_headers": False,  # nothing here reads them
 }
 
-_TLS = b"\x16\x03"
-"""How a TLS handshake begins (RFC 8446, section 5.1)."""
+_LOOK = 1.0
+"""Seconds from one look for slow clients to the next."""
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """localhost is often also ::1 on machines without IPv6."""
@@ -96,8 +93,9 @@ class Server:
         self._dispatcher = server.task_dispatcher
         self._listeners = [one for one in self._map.values() if isinstance(one, BaseWSGIServer)]
         for listener in self._listeners:
-            listener.channel_class = _Channel
+            listener.channel_class = Channel
             listener.ending = False
+        self._next_look = 0.0
         self._trigger = trigger(self._map)
 
     def wake(self) -> None:
@@ -107,6 +105,17 @@ class Server:
     def turn(self, seconds: float) -> None:
         """Wait up to `seconds` for network events, and handle them."""
         wasyncore.loop(seconds, use_poll=True, map=self._map, count=1)
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK
+            self.hurry(time.time())
+
+    def hurry(self, now: float) -> None:
+        """Cut off clients that take nothing of their answers.
+
+        `now` is in seconds since the epoch. By itself waitress closes only connections on which nothing happens at all.
+        """
+        for channel in list(self._channels()):
+            channel.hurry(now)
 
     def stop_listening(self) -> None:
         """Accept the connections made by now and read what they have sent, and accept no more."""
@@ -143,51 +152,3 @@ class Server:
     def _channels(self) -> Iterator[Any]:
         for listener in self._listeners:
             yield from listener.active_channels.values()
-
-
-class _Request(WSGITask):  # type: ignore[misc]  # waitress has no types
-    """A request whose answer announces the end of its connection."""
-
-    def build_response_header(self) -> Any:
-        if self.channel.server.ending and len(self.channel.requests) == 1:
-            self.request.headers["CONNECTION"] = "close"
-        return super().build_response_header()
-
-
-class _Problem(ErrorTask):  # type: ignore[misc]
-    """What waitress itself refuses, as a problem document (RFC 9457) like every other error."""
-
-    _DETAILS = {  # noqa: RUF012
-        413: "The body is larger than this service takes; send the ids in several requests.",
-        431: "The header fields are larger than this service takes.",
-    }
-
-    def execute(self) -> None:
-        error = self.request.error
-        response = problem(error.code, self._DETAILS.get(error.code, error.body))
-        self.status = response.status
-        self.response_headers.append(("Content-Type", response.content_type))
-        self.set_close_on_finish()
-        body = response.get_data()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    task_class = _Request
-    error_task_class = _Problem
-
-    def received(self, data: bytes) -> bool:
-        """Take what a client sent.
-
-        A TLS handshake is refused at once: as a request it has no end, so its client would wait until it gives up.
-        """
-        if self.request is not None or not data.startswith(_TLS):
-            return bool(super().received(data))
-        refused = self.parser_class(self.adj)
-        refused.error = BadRequest("This port takes http://, not https://.")
-        with self.requests_lock:
-            self.requests.append(refused)
-            if len(self.requests) == 1:
-                self.server.add_task(self)
-        return True

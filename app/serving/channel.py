@@ -1,0 +1,122 @@
+"""One connection of waitress: what is refused on it, and how long its client may keep others waiting."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import BadRequest, Error
+
+from ..web import problem
+
+_ANSWER_PATIENCE = 30.0
+"""Seconds in which a client takes at least something of what it is answered."""
+
+_TLS = b"\x16\x03"
+"""How a TLS handshake begins (RFC 8446, section 5.1)."""
+
+logger = logging.getLogger("flask_ingestion")
+
+
+class _Request(WSGITask):  # type: ignore[misc]  # waitress has no types
+    """A request whose answer announces the end of its connection."""
+
+    def build_response_header(self) -> Any:
+        if self.channel.server.ending and len(self.channel.requests) == 1:
+            self.request.headers["CONNECTION"] = "close"
+        return super().build_response_header()
+
+
+class _Problem(ErrorTask):  # type: ignore[misc]
+    """What waitress itself refuses, as a problem document (RFC 9457) like every other error."""
+
+    _DETAILS = {  # noqa: RUF012
+        413: "The body is larger than this service takes; send the ids in several requests.",
+        431: "The header fields are larger than this service takes.",
+    }
+
+    def execute(self) -> None:
+        error = self.request.error
+        response = problem(error.code, self._DETAILS.get(error.code, error.body))
+        self.status = response.status
+        self.response_headers.append(("Content-Type", response.content_type))
+        self.set_close_on_finish()
+        body = response.get_data()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection; its `server` says whether it is `ending`."""
+
+    task_class = _Request
+    error_task_class = _Problem
+
+    request: Any
+    """What has come of a request that is not whole."""
+
+    put_off = False
+    """Whether its next request waits until the answers before are taken."""
+
+    def received(self, data: bytes) -> bool:
+        """Take what a client sent.
+
+        A TLS handshake is refused at once: as a request it has no end, so its client would wait until it gives up.
+        """
+        if self.request is None and data.startswith(_TLS):
+            self.refuse(BadRequest("This port takes http://, not https://."))
+            return True
+        return bool(super().received(data))
+
+    def refuse(self, error: Error) -> None:
+        """Answer what has come of a request with an error, and close the connection."""
+        refused = self.parser_class(self.adj)
+        refused.error = error
+        with self.requests_lock:
+            if self.request is not None:
+                self.request.close()
+                self.request = None
+            self.requests.append(refused)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
+
+    def service(self) -> None:
+        """Answer the next request, but not before its client has taken the answers to those that it sent before.
+
+        waitress lets the thread wait for that, so a few clients that take nothing would keep all threads.
+        """
+        with self.outbuf_lock:
+            self.put_off = self.connected and self.total_outbufs_len > 0
+        if not self.put_off:
+            super().service()
+
+    def handle_write(self) -> None:
+        """Send what there is to send."""
+        super().handle_write()
+        self._go_on()
+
+    def handle_close(self) -> None:
+        """Close the connection; a thread that waits for room for its answer goes on, with ClientDisconnected."""
+        super().handle_close()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        if self.put_off and not self.total_outbufs_len:
+            self.put_off = False
+            self.server.add_task(self)
+
+    def hurry(self, now: float) -> None:
+        """Close the connection if its client takes nothing of an answer."""
+        if self.total_outbufs_len and now - self.last_activity > _ANSWER_PATIENCE:
+            self._try_to_send()
+
+    def _try_to_send(self) -> None:
+        """Send something, for a socket is not reported writable until there is much room; or else close it."""
+        before = self.last_activity
+        with self.outbuf_lock:  # which a thread may hold that adds to what there is to send
+            self.handle_write()
+        if self.connected and self.last_activity == before:
+            logger.info("a client at %s takes nothing of its answer and is cut off", self.addr[0])
+            self.handle_close()

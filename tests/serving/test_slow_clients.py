@@ -1,0 +1,232 @@
+"""Clients that keep a connection to themselves: they take no answers.
+
+The test turns the server's loop itself, and says what time it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+
+from app.serving.httpd import Server, listen
+from tests.support.gate import PATIENCE
+
+MEGABYTE = 1_000_000
+MAX_BODY = 1_000
+
+
+class Loop:
+    """The server with one thread, and its clients."""
+
+    def __init__(self, app: Flask, max_body: int = MAX_BODY) -> None:
+        sockets = listen("127.0.0.1", 0)
+        self._address = sockets[0].getsockname()
+        self.server = Server(app, sockets, 1, max_body)
+        self._clients = contextlib.ExitStack()
+
+    def __enter__(self) -> Loop:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._clients.close()
+        self.until(lambda: not self.server.close_idle())
+        self.server.close()
+
+    def client(self, data: bytes = b"") -> socket.socket:
+        """A connection that has sent these bytes, whose own buffers are small."""
+        connection = self._clients.enter_context(socket.socket())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.settimeout(PATIENCE)
+        connection.connect(self._address)
+        self.send(connection, data)
+        return connection
+
+    def send(self, connection: socket.socket, data: bytes) -> None:
+        """Send, until the server has read all of it that it reads."""
+        connection.setblocking(False)
+        while data:
+            with contextlib.suppress(BlockingIOError):
+                data = data[connection.send(data) :]
+            self.server.turn(0)
+        connection.settimeout(PATIENCE)
+        for _ in range(500):  # 8 KB each
+            self.server.turn(0)
+
+    def until(self, happened: Callable[[], Any]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not happened():
+            assert time.monotonic() < deadline, "it does not happen"
+            self.server.turn(0.01)
+
+    def receive(self, connection: socket.socket, size: int = 65_536) -> bytes:
+        """What comes next, empty at the end of the connection."""
+        received: list[bytes] = []
+        connection.setblocking(False)
+
+        def look() -> bool:
+            with contextlib.suppress(BlockingIOError):
+                received.append(connection.recv(size))
+            return bool(received)
+
+        self.until(look)
+        return received[0]
+
+    def rest(self, connection: socket.socket) -> bytes:
+        """All that comes until the end of the connection."""
+        parts = []
+        while part := self.receive(connection):
+            parts.append(part)
+        return b"".join(parts)
+
+    def answer(self, connection: socket.socket) -> tuple[int, bytes]:
+        """The status and the body of the next answer, read to its end and no further."""
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += self.receive(connection, 1)
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = int(next(line for line in head.split(b"\r\n") if line.startswith(b"Content-Length: ")).split()[1])
+        while len(body) < length:
+            body += self.receive(connection, length - len(body))
+        return int(head.split()[1]), body
+
+    def ask(self, path: str = "/small") -> tuple[int, bytes]:
+        """What another client is answered."""
+        return self.answer(self.client(get(path)))
+
+    def is_open(self, connection: socket.socket) -> bool:
+        """Whether the server has neither sent anything nor closed the connection."""
+        for _ in range(100):
+            self.server.turn(0)
+        connection.setblocking(False)
+        try:
+            connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\n\r\n".encode()
+
+
+def post(size: int) -> bytes:
+    return b"POST /take HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size
+
+
+def later(seconds: float) -> float:
+    return time.time() + seconds
+
+
+class App(Flask):
+    """An app with answers of all sizes; it counts its calls, and waits where it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("big")
+        self.calls = 0
+        self.made = 0
+        self.closed = threading.Event()
+        self.held = threading.Event()
+        self.add_url_rule("/small", "small", lambda: "small")
+        self.add_url_rule("/big/<int:megabytes>", view_func=self.big)
+        self.add_url_rule("/endless", view_func=self.endless)
+        self.add_url_rule("/held", view_func=self.hold)
+        self.add_url_rule("/take", "take", lambda: str(len(request.get_data())), methods=["POST"])
+
+    def big(self, megabytes: int) -> Response:
+        self.calls += 1
+        return Response(b"x" * megabytes * MEGABYTE)
+
+    def endless(self) -> Response:
+        return Response(self._parts())
+
+    def _parts(self) -> Iterator[bytes]:
+        try:
+            while True:
+                self.made += 1
+                yield b"x" * MEGABYTE
+        finally:
+            self.closed.set()
+
+    def hold(self) -> str:
+        self.held.wait(PATIENCE)
+        return "held"
+
+
+@pytest.fixture(autouse=True)
+def _only_the_test_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.serving.httpd._LOOK", float("inf"))
+
+
+@pytest.fixture
+def app() -> App:
+    return App()
+
+
+@pytest.fixture
+def loop(app: App) -> Iterator[Loop]:
+    with Loop(app) as loop:
+        yield loop
+
+
+def test_who_takes_no_answers_keeps_no_thread_and_gets_them_once_it_does(app: App, loop: Loop) -> None:
+    """More than waitress lets wait at a time, in answers that are each less."""
+    greedy = loop.client(get("/big/9") * 4)
+    loop.until(lambda: app.calls)
+    for _ in range(6):
+        assert loop.ask() == (200, b"small")
+    assert app.calls == 1
+    for number in range(1, 5):
+        status, body = loop.answer(greedy)
+        assert (status, len(body)) == (200, 9 * MEGABYTE)
+        assert app.calls <= number + 1
+    assert app.calls == 4
+
+
+def test_who_takes_nothing_of_a_long_answer_is_cut_off_and_its_thread_is_free(app: App, loop: Loop) -> None:
+    greedy = loop.client(get("/endless"))
+    loop.until(lambda: app.made > 16)
+    loop.server.hurry(later(29))
+    assert not app.closed.is_set()
+    loop.until(lambda: loop.server.hurry(later(31)) or app.closed.is_set())
+    assert loop.ask() == (200, b"small")
+    with contextlib.suppress(ConnectionResetError):
+        assert len(loop.rest(greedy)) < 16 * MEGABYTE
+
+
+def test_a_connection_that_is_cut_off_leaves_no_request_in_line(app: App, loop: Loop) -> None:
+    greedy = loop.client(get("/big/9") + post(3) + b"abc" + get("/big/9"))
+    loop.until(lambda: app.calls)
+    assert loop.ask() == (200, b"small")
+    loop.server.hurry(later(31))
+    assert loop.ask() == (200, b"small")
+    with contextlib.suppress(ConnectionResetError):
+        loop.rest(greedy)
+    assert app.calls == 1
+
+
+def test_who_takes_little_at_a_time_gets_all_of_it(app: App, loop: Loop) -> None:
+    """The kernel says that a socket is writable once a third of its buffer is free, which may take a while."""
+    slow = loop.client(get("/big/15"))
+    loop.until(lambda: app.calls)
+    assert loop.ask() == (200, b"small")
+    slow.setblocking(False)
+    received = 0
+    for _ in range(14 * MEGABYTE // 200_000):
+        read = 0
+        while read < 200_000:
+            with contextlib.suppress(BlockingIOError):
+                part = slow.recv(200_000 - read)
+                assert part, "it was cut off"
+                read += len(part)
+        received += read
+        loop.server.hurry(later(31))
+    while received < 15 * MEGABYTE:
+        received += len(loop.receive(slow))
