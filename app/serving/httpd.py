@@ -110,7 +110,7 @@ class Server:
             self.hurry(time.time())
 
     def hurry(self, now: float) -> None:
-        """Cut off clients that take nothing of their answers.
+        """Cut off clients that take nothing of their answers, and refuse requests that come too slowly.
 
         `now` is in seconds since the epoch. By itself waitress closes only connections on which nothing happens at all.
         """

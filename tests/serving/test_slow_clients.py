@@ -1,4 +1,4 @@
-"""Clients that keep a connection to themselves: they take no answers.
+"""Clients that keep a connection to themselves: they take no answers, or send a request byte by byte.
 
 The test turns the server's loop itself, and says what time it is.
 """
@@ -6,6 +6,7 @@ The test turns the server's loop itself, and says what time it is.
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -230,3 +231,56 @@ def test_who_takes_little_at_a_time_gets_all_of_it(app: App, loop: Loop) -> None
         loop.server.hurry(later(31))
     while received < 15 * MEGABYTE:
         received += len(loop.receive(slow))
+
+
+@pytest.mark.parametrize("sent", [b"G", b"GET /small HTTP/1.1\r\nX: ", b"GET /small HTTP/1.1\r\nX: a\r\n"], ids=str)
+def test_header_fields_that_drip_are_refused_after_half_a_minute(loop: Loop, sent: bytes) -> None:
+    slow, idle = loop.client(sent), loop.client()
+    for seconds in (10, 20, 29):
+        loop.send(slow, b"a")
+        loop.server.hurry(later(seconds))
+        assert loop.is_open(slow)
+    loop.send(slow, b"a")
+    loop.server.hurry(later(31))
+    status, body = loop.answer(slow)
+    assert (status, json.loads(body)["detail"]) == (408, "The header fields did not come within 30 s.")
+    assert loop.rest(slow) == b""
+    assert loop.is_open(idle)
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds", "refused"),
+    [(1, 59, False), (1, 61, True), (600_000, 119, False), (600_000, 121, True), (2_200_000, 279, False)],
+)
+def test_a_body_has_a_minute_and_a_second_more_for_each_10_000_bytes(
+    app: App, sent: int, seconds: float, refused: bool
+) -> None:
+    with Loop(app, max_body=3 * MEGABYTE) as loop:
+        slow = loop.client(post(sent + 1))
+        loop.send(slow, b"x" * sent)
+        loop.server.hurry(later(seconds))
+        if not refused:
+            loop.send(slow, b"x")
+            assert loop.answer(slow) == (200, str(sent + 1).encode())
+            return
+        status, body = loop.answer(slow)
+        said = "The body took longer than 60 s and 1 s more for each 10,000 bytes of it."
+        assert (status, json.loads(body)["detail"]) == (408, said)
+
+
+def test_the_server_looks_by_itself(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.serving.httpd._LOOK", 0.0)
+    monkeypatch.setattr("app.serving.channel._HEADER_PATIENCE", 0.0)
+    with Loop(app) as loop:
+        assert loop.answer(loop.client(b"G"))[0] == 408
+
+
+def test_what_the_server_does_not_read_is_not_late(app: App, loop: Loop) -> None:
+    """The rest of a second request waits until the first is answered."""
+    client = loop.client(get("/held") + get("/small")[:9])
+    loop.server.hurry(later(1000))
+    app.held.set()
+    assert loop.answer(client) == (200, b"held")
+    loop.server.hurry(later(1020))
+    loop.send(client, get("/small")[9:])
+    assert loop.answer(client) == (200, b"small")
