@@ -115,6 +115,12 @@ def test_its_settings_are_settings_and_hold_no_secret() -> None:
     assert environ["PGPASSWORD"].startswith("${POSTGRES_PASSWORD:?")
 
 
+def test_bodies_and_answers_have_room_in_memory_that_has_an_end() -> None:
+    path, _, size = service("ingestion")["tmpfs"].partition(":size=")
+    assert path == "/tmp"
+    assert int(size.removesuffix("m")) * 2**20 > 2 * 8 * Settings().max_body
+
+
 def test_only_this_machine_reaches_it() -> None:
     port = image_environ()["INGEST_PORT"]
     assert service("ingestion")["ports"] == [f"127.0.0.1:{port}:{port}"]

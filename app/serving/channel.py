@@ -35,6 +35,10 @@ class TooSlow(Error):  # type: ignore[misc]  # waitress has no types
     code = 408
 
 
+class NoRoom(Error):  # type: ignore[misc]
+    code = 503
+
+
 class Incoming(HTTPRequestParser):  # type: ignore[misc]
     """A request as far as it has come, since `began`."""
 
@@ -55,6 +59,10 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
         if not self.headers_finished:
             return f"The header fields did not come within {_HEADER_PATIENCE:g} s."
         return f"The body took longer than {_BODY_PATIENCE:g} s and 1 s more for each {_SLOWEST:,} bytes of it."
+
+    def pace(self, now: float) -> float:
+        """Returns how fast its body has come, in bytes per second."""
+        return self.size / max(now - self.began, 0.001)
 
     @property
     def size(self) -> int:
@@ -81,9 +89,11 @@ class _Problem(ErrorTask):  # type: ignore[misc]
 
     def execute(self) -> None:
         error = self.request.error
-        response = problem(error.code, self._DETAILS.get(error.code, error.body))
+        detail = self._DETAILS.get(error.code, error.body)
+        response = problem(error.code, detail, retry_after=1 if error.code == 503 else None)
         self.status = response.status
-        self.response_headers.append(("Content-Type", response.content_type))
+        names = "Content-Type", "Retry-After"
+        self.response_headers += [(name, response.headers[name]) for name in names if name in response.headers]
         self.set_close_on_finish()
         body = response.get_data()
         self.content_length = len(body)
@@ -91,7 +101,7 @@ class _Problem(ErrorTask):  # type: ignore[misc]
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
-    """A connection; its `server` says whether it is `ending`."""
+    """A connection; its `server` says whether it is `ending`, and has `make_room` for bodies."""
 
     task_class = _Request
     error_task_class = _Problem
@@ -111,7 +121,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self.request is None and data.startswith(_TLS):
             self.refuse(BadRequest("This port takes http://, not https://."))
             return True
-        return bool(super().received(data))
+        taken = bool(super().received(data))
+        if self.request is not None and self.request.body_rcv is not None:
+            self.server.make_room()
+        return taken
 
     def refuse(self, error: Error) -> None:
         """Answer what has come of a request with an error, and close the connection."""

@@ -14,7 +14,7 @@ from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 from waitress.trigger import trigger
 
-from .channel import Channel
+from .channel import Channel, NoRoom
 
 _UPLOAD_PATIENCE = 2.0
 """Seconds without a byte after which a half-sent request no longer delays the end."""
@@ -28,6 +28,9 @@ _LIMITS: dict[str, Any] = {
     "ident": None,
     "clear_untrusted_proxy_headers": False,  # nothing here reads them
 }
+
+_BODIES = 8
+"""How many bodies of the largest size may be kept at a time, whole or in part."""
 
 _LOOK = 1.0
 """Seconds from one look for slow clients to the next."""
@@ -95,6 +98,8 @@ class Server:
         for listener in self._listeners:
             listener.channel_class = Channel
             listener.ending = False
+            listener.make_room = self._make_room
+        self._room = _BODIES * max_body
         self._next_look = 0.0
         self._trigger = trigger(self._map)
 
@@ -116,6 +121,23 @@ class Server:
         """
         for channel in list(self._channels()):
             channel.hurry(now)
+
+    def _make_room(self) -> None:
+        """Refuse the slowest of the bodies that are not whole, for as long as all bodies take more than their room.
+
+        Not the one that comes last: then whoever leaves bodies half sent could keep out all others.
+        """
+        now = time.time()
+        while True:
+            channels = list(self._channels())
+            kept = (request for channel in channels for request in (*channel.requests, channel.request) if request)
+            if sum(request.size for request in kept) <= self._room:
+                return
+            half = [channel for channel in channels if channel.request is not None and channel.request.size]
+            if not half:
+                return
+            slowest = min(half, key=lambda channel: channel.request.pace(now))
+            slowest.refuse(NoRoom("There is no room for this body beside those of others; send it again."))
 
     def stop_listening(self) -> None:
         """Accept the connections made by now and read what they have sent, and accept no more."""

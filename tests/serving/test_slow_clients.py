@@ -1,4 +1,4 @@
-"""Clients that keep a connection to themselves: they take no answers, or send a request byte by byte.
+"""Clients that keep a connection to themselves: they take no answers, or send a request byte by byte, or for no end.
 
 The test turns the server's loop itself, and says what time it is.
 """
@@ -6,6 +6,7 @@ The test turns the server's loop itself, and says what time it is.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -22,6 +23,8 @@ from tests.support.gate import PATIENCE
 
 MEGABYTE = 1_000_000
 MAX_BODY = 1_000
+ROOM = 8 * MAX_BODY
+"""What the bodies that the server keeps may take in all."""
 
 
 class Loop:
@@ -284,3 +287,46 @@ def test_what_the_server_does_not_read_is_not_late(app: App, loop: Loop) -> None
     loop.server.hurry(later(1020))
     loop.send(client, get("/small")[9:])
     assert loop.answer(client) == (200, b"small")
+
+
+def test_bodies_take_no_more_than_their_room(loop: Loop) -> None:
+    clients = [loop.client(post(1_999) + b"x" * 1_990) for _ in range(7)]
+    refused: list[socket.socket] = []
+
+    def look() -> bool:
+        refused[:] = [client for client in clients if not loop.is_open(client)]
+        return len(refused) == 7 - ROOM // 1_990
+
+    loop.until(look)
+    for client in clients:
+        if client in refused:
+            status, body = loop.answer(client)
+            assert (status, json.loads(body)["status"]) == (503, 503)
+        else:
+            loop.send(client, b"x" * 9)
+            assert loop.answer(client) == (200, b"1999")
+
+
+def test_whole_bodies_that_wait_for_a_thread_count(app: App, loop: Loop) -> None:
+    holder = loop.client(get("/held"))
+    whole = [loop.client(post(1_950) + b"x" * 1_950) for _ in range(4)]
+    half = loop.client(post(300) + b"x" * 299)
+    app.held.set()
+    assert loop.answer(holder) == (200, b"held")
+    assert [loop.answer(client) for client in whole] == [(200, b"1950")] * 4
+    status, _ = loop.answer(half)
+    assert status == 503
+
+
+def test_what_is_left_half_sent_keeps_nobody_out(loop: Loop) -> None:
+    left = loop.client(post(1_999) + b"x" * 100)
+    others = [loop.client(post(1_999) + b"x" * 1_950) for _ in range(4)]
+    late = loop.client(post(200) + b"x" * 150)
+    loop.send(late, b"x" * 50)
+    assert loop.answer(late) == (200, b"200")
+    response = http.client.HTTPResponse(left)
+    left.settimeout(PATIENCE)
+    response.begin()
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+    response.close()
+    assert all(loop.is_open(client) for client in others)
