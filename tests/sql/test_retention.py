@@ -43,7 +43,7 @@ def test_a_turn_deletes_a_bounded_number_of_rows(
     clock.advance(200)
 
     def turn() -> tuple[int, bool, int]:
-        pruned = store._turns.take(lambda turn: retention.prune(turn, turn.now - 100))
+        pruned = store._turns.take(retention.prune)
         return *pruned, rows(batches)
 
     assert [turn() for _ in range(5)] == [(0, True, 26), (0, True, 16), (1, True, 11), (3, True, 0), (0, False, 0)]
