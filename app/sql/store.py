@@ -326,11 +326,11 @@ class SQLStore(Store):
         queue, now = self._instance.look()
         count, more = 0, retention.has_old(self._database, queue, self._instance.forgotten(now))
         while more:
-            pruned, more = self._turns.take(lambda turn: retention.prune(turn))
+            pruned, more = self._turns.take(retention.prune)
             count += pruned
         if queue.pauses() or queue.parked:
             parking.rearrange(self._turns)
-        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, queue, now)):
+        if last := known.old(self._database, self._settings, queue, now):  # without FRESH, what it left behind
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
         self.outbox.prune()
