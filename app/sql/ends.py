@@ -8,18 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.dialects import postgresql
 
-from ..core import (
-    COMPLETED,
-    FAILED,
-    RUNNING,
-    WAITING,
-    Answers,
-    Claim,
-    Measured,
-    Priority,
-    answers_told,
-    scope_of,
-)
+from ..core import COMPLETED, FAILED, RUNNING, WAITING, Answers, Claim, Priority, answers_told, moving_mean, scope_of
 from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
 from .answers import answers_of, packed, told_of
@@ -141,9 +130,7 @@ class Ends:
         if state == WAITING != outcome.state:
             attempt = 0
         if counted and not rides:
-            measured = Measured(queue.service)
-            measured.took(turn.now - started_at)
-            queue.service = measured.service
+            queue.service = moving_mean(queue.service, turn.now - started_at)
         elif queue.fair and not counted and not rides:
             callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {

@@ -18,11 +18,11 @@ from ..core import (
     Estimate,
     InOrder,
     Line,
-    Measured,
     Place,
     Priority,
     Prospect,
     Quote,
+    accuracy_of,
     rank_of,
     statuses,
 )
@@ -182,10 +182,7 @@ def depths(view: View) -> dict[Priority, Depth]:
 
 def accuracy(view: View) -> Accuracy | None:
     """Returns how far off the estimates were for the latest ended ingestions."""
-    measured = Measured()
-    for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
-        measured.missed_by(miss)
-    return measured.accuracy()
+    return accuracy_of(miss for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}))
 
 
 def upcoming(view: View, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
