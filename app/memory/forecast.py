@@ -31,7 +31,6 @@ from ..core import (
     rank_of,
 )
 from ..queue import Entry
-from .backlog import place_of
 from .fair import FairQueue
 from .record import Record
 
@@ -69,7 +68,7 @@ def line(
 
 def prospect(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
-    place = place_of(record)
+    place = record.place
     started = state.leases.started_of(record) if record.tally[RUNNING] else ()
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
