@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import cast
 
@@ -40,10 +41,14 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
     def dashboard() -> AnyResponse:
         return redirect(url_for(f"{names[0]}.dashboard.queues"))
 
+    @functools.lru_cache(4)
+    def description(root: str) -> str:
+        described = {one.name: describe(one.settings, one.name, f"/{one.name}") for one in services}
+        return dumps(joined(described, root))
+
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        described = {one.name: describe(one.settings, one.name, f"/{one.name}") for one in services}
-        return Answer(dumps(joined(described, request.script_root or "/")))
+        return Answer(description(request.script_root or "/"))
 
     @blueprint.get("/metrics")
     def metrics() -> Response:

@@ -17,6 +17,7 @@ from app.keys import Role
 from app.web.examples import INGESTION, SWEEP
 from tests.support.host import Host
 from tests.support.web import Callers
+from tests.support.work import work_of
 
 from .site import Site
 
@@ -86,6 +87,24 @@ def test_behind_tls_no_command_sends_a_key_in_clear(client: FlaskClient, options
     for command in commands(client.get("/in/docs", **options).text).values():
         assert "https://localhost/in/" in command
         assert "http://" not in command.partition(" -d ")[0]
+
+
+@pytest.mark.parametrize("path", ["/in/docs", "/in/openapi.json"])
+def test_to_ask_again_costs_little(path: str) -> None:
+    """Neither needs a key, and both take long to make."""
+    client = Host(url_prefix="/in", autostart=False, max_ids=123_400 + len(path)).client  # as no other has
+    first, again = work_of(lambda: client.get(path)), work_of(lambda: client.get(path))
+    assert again < first / 4
+
+
+def test_each_address_has_commands_of_its_own() -> None:
+    client = Host(url_prefix="/in", autostart=False).client
+    for number in range(20):
+        for root in (f"http://host{number}", f"https://host{number}", f"http://host{number}/mounted"):
+            page = client.get("/in/docs", base_url=root).text
+            assert set(re.findall(r"https?://host[^ /]*(?:/mounted)?/in/", page)) == {f"{root}/in/"}
+            mounted = "/mounted" if root.endswith("/mounted") else ""
+            assert f'href="{mounted}/in/openapi.json"' in page
 
 
 def test_it_runs_no_script_and_loads_nothing_from_elsewhere(client: FlaskClient) -> None:

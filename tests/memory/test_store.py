@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import gc
-import sys
 import weakref
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -17,6 +13,7 @@ from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import bury, claimed, finish, settings, submit
+from tests.support.work import work_of
 
 
 @pytest.fixture
@@ -47,23 +44,6 @@ def drain(count: int, records: weakref.WeakSet[Record]) -> int:
             gc.collect()
             most = max(most, len(records))
     return most
-
-
-def work_of(action: Callable[[], object]) -> int:
-    """How many lines of Python an action takes, which unlike its time are the same each time."""
-    count, before = 0, sys.gettrace()
-
-    def trace(_: FrameType, event: str, __: object) -> Any:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    sys.settrace(trace)
-    try:
-        action()
-    finally:
-        sys.settrace(before)
-    return count
 
 
 def test_a_cancel_looks_at_no_other_caller() -> None:

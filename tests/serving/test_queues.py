@@ -24,6 +24,7 @@ from app.keys import Role, new_key
 from app.service import services_of
 from app.web import refuse_open
 from tests.support.standalone import Service
+from tests.support.work import work_of
 
 BOTH = {"INGEST_QUEUES": "crm,geo", "TESTING": True, "CRM_INTERVAL": 60, "GEO_BATCH_SIZE": "7"}
 BROWSER = {"Accept": "text/html,*/*;q=0.8"}
@@ -174,6 +175,12 @@ def test_the_metrics_are_those_of_the_queues_that_a_key_opens(caplog: pytest.Log
     assert "wrong key" not in caplog.text, "it is the right key of one of them"
     assert client.get("/metrics", headers={"Authorization": "Bearer none"}).status_code == 401
     assert "wrong key" in caplog.text
+
+
+def test_to_ask_for_the_description_again_costs_little() -> None:
+    client = create_app({**BOTH, "CRM_MAX_IDS": 123_456}).test_client()
+    first, again = (work_of(lambda: client.get("/openapi.json")) for _ in range(2))
+    assert again < first / 4
 
 
 def test_the_description_is_one_document_and_true_for_each(client: FlaskClient) -> None:
