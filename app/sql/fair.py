@@ -227,9 +227,9 @@ def started(view: View, candidates: Iterable[Candidate], *, rides: bool) -> None
             (shares.ride if rides else shares.take)(caller)
         times[priority] = shares.now
         kept = [
-            {"of_instance": queue.instance, "of_number": number, "tag": shares.told(caller)[0]}
-            | {"owed": shares.told(caller)[1]}
+            {"of_instance": queue.instance, "of_number": number, "tag": tag, "owed": owed}
             for caller, number in numbers.items()
+            for tag, owed in [shares.kept(caller)]
         ]
         view.connection.execute(_KEEP, kept)
     queue.fair = json.dumps(list(times.values()))
