@@ -9,6 +9,7 @@ from .display import Document, columns, count, some_ids
 from .times import Times
 
 _RUNS_SHOWN = 3
+_NOT_SAID = "unknown: this service is of a release that does not say"
 
 
 def queue_text(queue: Document, times: Times) -> str:
@@ -37,7 +38,8 @@ def queue_text(queue: Document, times: Times) -> str:
 
 def rate_text(queue: Document) -> str:
     """Returns the rate that is set, and to what the upstream's refusals slow it down."""
-    rate = queue["rate"]
+    if not (rate := queue.get("rate")):
+        return _NOT_SAID
     one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
     text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
     text = f"{text} ({'changed' if rate['changed'] else 'as configured'})"
@@ -47,7 +49,8 @@ def rate_text(queue: Document) -> str:
 
 def concurrency_text(queue: Document) -> str:
     """Returns how many batches run at once, and where that differs."""
-    found = queue["concurrency"]
+    if not (found := queue.get("concurrency")):
+        return _NOT_SAID
     text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
     return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
 
