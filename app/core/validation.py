@@ -44,7 +44,7 @@ def check_request(body: Any, settings: Settings, now: float) -> Checked:
         raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
     faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
     ids = _check_ids(body["ids"], settings, faults) if "ids" in body else None
-    priority = _check_priority(body["priority"], faults) if "priority" in body else None
+    priority = priority_member(body["priority"], faults) if "priority" in body else None
     deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
     callback = _check_callback(body["callback"], settings, faults) if body.get("callback") is not None else None
     fresh = _check_fresh(body["fresh"], settings, faults) if body.get("fresh") is not None else None
@@ -58,7 +58,7 @@ def check_priority(body: Any) -> Priority:
     if not isinstance(body, Mapping):
         raise InvalidRequest([Fault("#", f"The body must be an object with priority, not {_kind(body)}.")])
     faults = unknown_members(body, ("priority",))
-    priority = _check_priority(body["priority"], faults) if "priority" in body else None
+    priority = priority_member(body["priority"], faults) if "priority" in body else None
     if "priority" not in body:
         faults.append(Fault("#/priority", "priority is missing."))
     if faults or priority is None:
@@ -131,23 +131,43 @@ def _id_fault(value: Any, settings: Settings) -> str | None:
     if type(value) is not int:
         return f"must be an integer, not {_kind(value)}."
     if not settings.id_min <= value <= settings.id_max:
-        return f"must be from {settings.id_min} to {settings.id_max}, not {_number(value)}."
+        return f"must be from {settings.id_min} to {settings.id_max}, not {_digits(value)}."
     return None
 
 
-def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
-    if isinstance(priority, Priority):
-        return priority
-    if isinstance(priority, str) and priority in Priority.__members__:
-        return Priority[priority]
-    what = shown(priority) if isinstance(priority, str) else _kind(priority)
-    faults.append(Fault("#/priority", f"priority must be HIGH, MEDIUM or LOW, not {what}."))
-    return None
+def number_of(value: Any) -> float | None:
+    """Returns a number, None for anything else: true and false are none."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def whole_of(value: Any) -> int | None:
+    """Returns a whole number, None for anything else; 3.0 is one, as in JSON Schema."""
+    found = number_of(value)
+    return None if found is None or found % 1 else int(found)
+
+
+def priority_of(value: Any) -> Priority | None:
+    """Returns a priority, or that of a name; None for anything else."""
+    if isinstance(value, Priority):
+        return value
+    return Priority.__members__.get(value) if isinstance(value, str) else None
+
+
+def priority_fault(value: Any) -> str:
+    """Returns what is wrong with something that is no priority, as the rest of a sentence."""
+    return f"must be HIGH, MEDIUM or LOW, not {shown(value) if isinstance(value, str) else _kind(value)}."
+
+
+def priority_member(value: Any, faults: list[Fault]) -> Priority | None:
+    """Returns the priority that a body names; None, and a fault, if it names none."""
+    if (priority := priority_of(value)) is None:
+        faults.append(Fault("#/priority", f"priority {priority_fault(value)}"))
+    return priority
 
 
 def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | None:
-    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < SECONDS_BELOW:
-        return now + deadline
+    if (seconds := number_of(deadline)) is not None and 0 < seconds < SECONDS_BELOW:
+        return now + seconds
     if isinstance(deadline, str) and (moment := moment_of(deadline)) is not None:
         return moment
     what = shown(deadline) if isinstance(deadline, str) else _kind(deadline)
@@ -168,8 +188,8 @@ def moment_of(text: str) -> float | None:
 
 def past_moment(value: Any, now: float) -> float | None:
     """Returns a time that is an RFC 3339 time or seconds ago, in epoch seconds; None if it is neither."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return now - value if 0 <= value < SECONDS_BELOW else None
+    if (seconds := number_of(value)) is not None:
+        return now - seconds if 0 <= seconds < SECONDS_BELOW else None
     return moment_of(value) if isinstance(value, str) else None
 
 
@@ -193,8 +213,8 @@ def _check_fresh(fresh: Any, settings: Settings, faults: list[Fault]) -> float |
     if settings.fresh is None:
         faults.append(Fault("#/fresh", "fresh is refused: FRESH, the setting that it may lower, is not set."))
         return None
-    if isinstance(fresh, (int, float)) and not isinstance(fresh, bool) and 0 <= fresh <= settings.fresh:
-        return float(fresh)
+    if (seconds := number_of(fresh)) is not None and 0 <= seconds <= settings.fresh:
+        return float(seconds)
     what = shown(fresh) if isinstance(fresh, str) else _kind(fresh)
     faults.append(Fault("#/fresh", f"fresh must be a number of seconds from 0 to {settings.fresh:g}, not {what}."))
     return None
@@ -207,7 +227,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return _number(value)
+        return _digits(value)
     if isinstance(value, str):
         return f"the string {shown(value)}"
     return (
@@ -215,7 +235,7 @@ def _kind(value: Any) -> str:
     )
 
 
-def _number(value: float) -> str:
+def _digits(value: float) -> str:
     # Beyond 2**128 the digits are of no use, and Python refuses to print more than 4300 of them.
     return str(value) if abs(value) < 2**128 else "a far greater number" if value > 0 else "a far smaller number"
 

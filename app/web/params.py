@@ -11,7 +11,20 @@ from flask import Request, request
 from werkzeug.routing import BaseConverter
 from werkzeug.urls import iri_to_uri
 
-from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, owner_fault, past_moment, shown
+from ..core import (
+    FailureFilter,
+    Filter,
+    Pauses,
+    Priority,
+    Spot,
+    Status,
+    check_pauses,
+    owner_fault,
+    past_moment,
+    priority_fault,
+    priority_of,
+    shown,
+)
 from ..errors import Fault, InvalidRequest
 from ..idempotency import key_fault
 from ..values import INT64_MAX
@@ -81,7 +94,7 @@ def filter_members(scope: str | None, now: float) -> Filter:
     """
     return Filter(
         status=status_member(),
-        priority=_word_member("priority", Priority.__members__),
+        priority=_priority_member(),
         owner=_owner_member(scope),
         failed=_word_member("failed", {"true": True}) or False,
         since=_moment_member("since", now),
@@ -100,7 +113,7 @@ def failure_filter(scope: str | None, now: float) -> FailureFilter:
     Raises InvalidRequest.
     """
     return FailureFilter(
-        priority=_word_member("priority", Priority.__members__),
+        priority=_priority_member(),
         owner=_owner_member(scope),
         group=_member("group"),
         since=_moment_member("since", now),
@@ -207,6 +220,13 @@ def _owner_member(scope: str | None) -> str | None:
     if scope is not None and owner not in (None, scope):
         raise InvalidRequest([Fault("query owner", "owner can be nobody but you, unless your key may operate.")])
     return owner if scope is None else scope
+
+
+def _priority_member() -> Priority | None:
+    text = _member("priority")
+    if text is not None and priority_of(text) is None:
+        raise InvalidRequest([Fault("query priority", f"priority {priority_fault(text)}")])
+    return priority_of(text)
 
 
 def _word_member(name: str, meanings: Mapping[str, M]) -> M | None:
