@@ -40,7 +40,15 @@ PAUSABLE = ("priority", "owner")
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
 
-_PAGE_MAX = 1000
+PAGE = 50
+"""Entries on a page, where the caller does not say."""
+
+FEW = 20
+"""Entries of which a page holds fewer: places of an id, and sweeps."""
+
+PAGE_MAX = 1000
+"""Entries on a page at most."""
+
 _BATCH = "flask_ingestion.batch"
 
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
@@ -82,9 +90,9 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     return int(text)
 
 
-def page_member(default: int) -> int:
+def page_member(default: int = PAGE) -> int:
     """Returns how many entries a page may have, by the query's `limit`. Raises InvalidRequest."""
-    return count_member("limit", default, least=1, most=_PAGE_MAX) or default
+    return count_member("limit", default, least=1, most=PAGE_MAX) or default
 
 
 def filter_members(scope: str | None, now: float) -> Filter:
