@@ -201,7 +201,7 @@ class IngestionAPI:
         return self.service.redrive(ingestion_id, by)
 
     def move(self, ingestion_id: str, priority: Priority | str, by: str | None = None) -> Ingestion:
-        """Have what waits of an ingestion go at another priority, in its creation order.
+        """Move the waiting batches of an ingestion to another priority, in its creation order.
 
         Raises UnknownIngestion, Conflict, or InvalidRequest for what is no priority.
         """

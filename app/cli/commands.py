@@ -258,7 +258,7 @@ def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, *
 @click.argument("priority", type=priority_choice)
 @remote
 def move(to: Remote, ingestion_id: str, priority: str) -> None:
-    """Have what waits of an ingestion go at another priority."""
+    """Move the waiting batches of an ingestion to another priority."""
     to.show(to.client.move(ingestion_id, priority), display.status_text)
 
 

@@ -206,7 +206,7 @@ class AsyncClient(Awaiting):
         return await self._run(self._verbs.redrive(ingestion_id))
 
     async def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
-        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        """Move the waiting batches of an ingestion to another priority; returns the new status, without batches."""
         return await self._run(self._verbs.move(ingestion_id, priority))
 
     async def redrive_callback(self, ingestion_id: str) -> StatusPage:

@@ -201,7 +201,7 @@ class Client(Blocking):
         return self._run(self._verbs.redrive(ingestion_id))
 
     def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
-        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        """Move the waiting batches of an ingestion to another priority; returns the new status, without batches."""
         return self._run(self._verbs.move(ingestion_id, priority))
 
     def redrive_callback(self, ingestion_id: str) -> StatusPage:
