@@ -11,8 +11,8 @@ from ..limits import parse_limits
 from ..web import dispatch_document
 from . import display
 from .options import every_option, pausable
+from .queue_text import concurrency_text, queue_text, rate_text
 from .remote import Remote, fail, remote
-from .state import concurrency_text, queue_text, rate_text
 from .verify import log_of, read, verify
 from .watch import keep_showing
 

@@ -22,7 +22,7 @@ from ..client import Client, ClientError, Ingestion, Queue
 from ..core import Priority
 from . import display
 from .live import Live
-from .state import queue_text
+from .queue_text import queue_text
 from .times import Times
 
 _NEXT = 3
