@@ -22,6 +22,7 @@ from ..core import (
     Id,
     Ingestion,
     Kind,
+    Place,
     Status,
     batch_count,
     count_statuses,
@@ -163,6 +164,11 @@ class Record:
         """Returns the ids of a batch."""
         ids: Sequence[Id] = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
         return ids
+
+    @property
+    def place(self) -> Place:
+        """Its place in line: rank, then creation order."""
+        return self.rank, self.order
 
     @property
     def waiting(self) -> int:

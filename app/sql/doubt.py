@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from ..config import Settings
 from ..core import RUNNING, WAITING, Answer, Answers, Claim
 from ..outcomes import Ended, Outcome
 from .answers import packed, told_of, unpacked
@@ -24,7 +23,7 @@ _LAST_ENDED = (
 )
 
 
-def ended_before(turn: Turn, settings: Settings, columns: Any, claim: Claim, outcome: Outcome) -> Ended | None:
+def ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> Ended | None:
     """Returns what the claim led to if its batch, as read, has this outcome already; else None.
 
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
@@ -35,7 +34,9 @@ def ended_before(turn: Turn, settings: Settings, columns: Any, claim: Claim, out
     before = _before(claim, row.ids_at(position), unpacked(stored))
     if before is None:
         return None
-    led_to, error, answers = before.after(outcome.state, outcome.error, outcome.results, split=settings.split_failed)
+    led_to, error, answers = before.after(
+        outcome.state, outcome.error, outcome.results, split=turn.settings.split_failed
+    )
     counted = 0 if led_to == WAITING != outcome.state else claim.batch.attempt - (not outcome.counted)
     same = state == led_to and attempt == counted and claimed_at == claim.claimed_at
     if same and led_to != WAITING and due not in (None, claim.due_at):

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
-from ..config import Settings
 from ..core import (
     MISSES,
     WAITING,
@@ -19,11 +18,11 @@ from ..core import (
     Estimate,
     InOrder,
     Line,
-    Measured,
     Place,
     Priority,
     Prospect,
     Quote,
+    accuracy_of,
     rank_of,
     statuses,
 )
@@ -111,21 +110,17 @@ def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None
     return int(total)
 
 
-def line(
-    view: View, settings: Settings, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, CallerTurns | None]:
+def line(view: View, priority: Priority, now: float, owner: str | None = None) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(view.queue.aging, priority, now), view.queue.orders + 1
     if view.queue.aging:
         ahead = ahead_of(view, *new)
     else:
         ahead = sum(view.queue.waiting(other) for other in Priority if other <= priority)
-    return ahead, new, turns(view, settings, priority, owner, new, new=True)
+    return ahead, new, turns(view, priority, owner, new, new=True)
 
 
-def turns(
-    view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, new: bool = False
-) -> CallerTurns | None:
+def turns(view: View, priority: Priority, owner: str | None, place: Place, *, new: bool = False) -> CallerTurns | None:
     """Returns what is counted of the turns of an ingestion, or a `new` one; None where callers take none."""
     if not view.queue.fair:
         return None
@@ -133,42 +128,42 @@ def turns(
         urgent = ahead_of(view, *place, but=priority)
     else:
         urgent = sum(view.queue.waiting(other) for other in Priority if other < priority)
-    return fair.turns(view, settings, priority, owner, place, urgent=urgent, new=new)
+    return fair.turns(view, priority, owner, place, urgent=urgent, new=new)
 
 
-def quotes(view: View, settings: Settings, count: int, owner: str | None) -> dict[Priority, Quote]:
+def quotes(view: View, count: int, owner: str | None) -> dict[Priority, Quote]:
     """Returns when an owner's submission of `count` batches would start and end at each priority."""
-    timeline, pauses = view.timeline(settings), view.queue.pauses()
+    timeline, pauses = view.timeline(), view.queue.pauses()
     return timeline.quotes(
-        lambda priority: line(view, settings, priority, view.now, owner),
+        lambda priority: line(view, priority, view.now, owner),
         count,
         lambda priority: pauses.cover(priority, owner),
     )
 
 
-def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | None:
+def estimate(view: View, row: IngestionRow) -> Estimate | None:
     """Returns what an ingestion can expect, None once it has ended."""
     if row.finished:
         return None
     started: Sequence[float] = ()
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
-    return view.timeline(settings).estimate(prospect(view, settings, row)._replace(started=started))
+    return view.timeline().estimate(prospect(view, row)._replace(started=started))
 
 
-def prospect(view: View, settings: Settings, row: IngestionRow) -> Prospect:
+def prospect(view: View, row: IngestionRow) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate, but for its running batches."""
     place, ahead, taken = (row.rank, row.order), 0, None
     if row.waiting and view.queue.fair:
-        taken = turns(view, settings, Priority(row.priority), row.owner, place)
+        taken = turns(view, Priority(row.priority), row.owner, place)
     elif row.waiting:
         ahead = ahead_of(view, *place)
     return Prospect(place, ahead, row.waiting, row.retrying, (), row.parked, taken)
 
 
-def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
+def depths(view: View) -> dict[Priority, Depth]:
     """Returns the backlog of each priority."""
-    timeline, queue = view.timeline(settings), view.queue
+    timeline, queue = view.timeline(), view.queue
     oldest = {}
     for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": queue.instance}).all():
         values = {"this": queue.instance, "priority": priority, "first": block * BLOCK}
@@ -177,7 +172,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
         lane: timeline.depth(
             queue.waiting(lane),
             oldest.get(lane),
-            *(line(view, settings, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
+            *(line(view, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
             queue.waiting(lane, parked=True),
             aging=bool(queue.aging),
         )
@@ -187,13 +182,10 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
 
 def accuracy(view: View) -> Accuracy | None:
     """Returns how far off the estimates were for the latest ended ingestions."""
-    measured = Measured()
-    for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
-        measured.missed_by(miss)
-    return measured.accuracy()
+    return accuracy_of(miss for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}))
 
 
-def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
+def upcoming(view: View, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
 
@@ -205,13 +197,13 @@ def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> l
 
     due: Line[Candidate]
     if view.queue.fair:
-        due = fair.upcoming(view, settings, limit)
+        due = fair.upcoming(view, limit)
     else:
         some = heapq.merge(pick(view, limit), awaiting(view, limit), key=lambda candidate: candidate.place)
         due = InOrder((one.place, one) for one in some for _ in range(one.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
         (told(one), start)
-        for one, start in view.timeline(settings).upcoming(due, retries, limit)
+        for one, start in view.timeline().upcoming(due, retries, limit)
         if owner in (None, one.row.owner)
     ]
