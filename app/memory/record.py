@@ -282,7 +282,7 @@ class Record:
             if (state := self.states[at]) == COMPLETED:
                 yield at, details.results[at] or ["null"] * self.answers(at).size
             elif state == FAILED or at in details.answers:
-                yield at, self.answers(at).told(state, details.errors.get(at))
+                yield at, self.answers(at).of_each(state, details.errors.get(at))
 
 
 def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:

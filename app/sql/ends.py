@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from ..core import COMPLETED, FAILED, RUNNING, WAITING, Answers, Claim, Priority, answers_told, moving_mean, scope_of
 from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
-from .answers import answers_of, packed, told_of
+from .answers import answers_of, error_columns, packed
 from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -107,7 +107,7 @@ class Ends:
         """
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        rides, position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : WIDTH]
+        rides, position, _, attempt, due, started_at, alone, partial, *stored = columns[len(INGESTION_NAMES) : WIDTH]
         answers = answers_of(row.ids_at(position), partial, alone)
         if self._settings.fresh is not None:
             self._note(row, position, answers.asked, part, outcome)
@@ -117,7 +117,7 @@ class Ends:
         queue.running -= not rides
         if state == COMPLETED:
             row.completed += 1
-            told = [None, None]
+            stored = error_columns(None)
         elif state == FAILED:
             row.failed += 1
             queue.failed += 1
@@ -126,7 +126,7 @@ class Ends:
             due = turn.now + delay
             line = self._again(row, answers, due)
         if error is not None:
-            told = told_of(error)
+            stored = error_columns(error)
         if state == WAITING != outcome.state:
             attempt = 0
         if counted and not rides:
@@ -143,8 +143,8 @@ class Ends:
             "attempt": attempt if counted else attempt - 1,
             "finished_at": None if state == WAITING else turn.now,
             "due": due,
-            "error_type": told[0],
-            "error_message": told[1],
+            "error_type": stored[0],
+            "error_message": stored[1],
             "results": packed(answers.known),
             "left": len(answers.left) if state != COMPLETED and answers.known else None,
             "alone": answers.alone,

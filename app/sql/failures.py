@@ -61,7 +61,7 @@ def _with_ids(view: View, columns: Any) -> Failure:
     at, order, position, error_type, message, results, alone, packed, *of_ingestion = columns
     row, error = IngestionRow(*of_ingestion), BatchError(error_type, message)
     part: Sequence[Id] = ids_of(view, row, position, 1, packed)
-    told = answers_of(len(part), results, alone).told(FAILED, error)
+    told = answers_of(len(part), results, alone).of_each(FAILED, error)
     failed = [(one, answer) for one, answer in zip(part, told, strict=True) if isinstance(answer, BatchError)]
     return Failure((at, order, position), row.id, Priority(row.priority), row.owner, error, failed)
 

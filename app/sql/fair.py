@@ -10,21 +10,19 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
+from sqlalchemy import Executable, bindparam, exists, func, or_, select, update
 
-from ..core import BatchPlace, ByTurns, CallerDepth, CallerTurns, Place, Priority, Retry, Shares, caller_of
-from .callers import NO_TURNS
+from ..core import BatchPlace, ByTurns, CallerTurns, Place, Priority, Retry, Shares, caller_of
+from .backlog import ahead_of
+from .callers import NO_TURNS, OF_CALLER
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
 from .schema import (
     BLOCK,
-    BY_CALLER,
     HAS_WAITING,
     IS_ASIDE,
-    IS_AWAITING,
     IS_OPEN,
-    IS_PARKED,
     IS_READY,
     THIS,
     batches,
@@ -38,17 +36,12 @@ _WAITING = select(callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiti
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), HAS_WAITING
 )
 _NUMBERED = _WAITING.add_columns(callers.c.number)
-_of_caller = (
-    batches.c.instance == callers.c.instance,
-    batches.c.caller == callers.c.number,
-    *BY_CALLER,
-)
 # Some may have nothing but retries that are not due.
 _WITH_DUE = _NUMBERED.add_columns(
     or_(
         exists().where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN),
-        exists().where(*_of_caller, IS_READY),
-        exists().where(*_of_caller, IS_ASIDE, batches.c.due <= bindparam("now")),
+        exists().where(*OF_CALLER, IS_READY),
+        exists().where(*OF_CALLER, IS_ASIDE, batches.c.due <= bindparam("now")),
     )
 )
 _NAMED = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
@@ -61,31 +54,6 @@ _KEEP = (
 )
 
 
-def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
-    """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
-    order = select(func.min(batches.c.order)).where(*_of_caller, state).correlate(callers).scalar_subquery()
-    of_instance = ingestions.c.instance == callers.c.instance
-    return select(ingestions.c.created_at).where(of_instance, ingestions.c.order == order).scalar_subquery()
-
-
-_DEPTHS = select(
-    callers.c.name,
-    callers.c.priority,
-    callers.c.waiting,
-    select(ingestions.c.created_at)
-    .where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN)
-    .order_by(ingestions.c.order)
-    .limit(1)
-    .scalar_subquery(),
-    _oldest_in_line(IS_READY),
-    _oldest_in_line(IS_ASIDE),
-    _oldest_in_line(IS_AWAITING),
-).where(callers.c.instance == THIS, callers.c.waiting > 0)
-_PARKED = (
-    select(ingestions.c.owner, ingestions.c.priority, func.sum(ingestions.c.waiting))
-    .where(ingestions.c.instance == THIS, IS_PARKED)
-    .group_by(ingestions.c.priority, ingestions.c.owner)
-)
 _own = (
     select(callers.c.number)
     .where(callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name"))
@@ -127,8 +95,8 @@ _RETRIES = (
 def _told(
     view: View, priority: Priority, statement: Executable
 ) -> tuple[Shares, Sequence[str], Sequence[Sequence[Any]]]:
-    """Returns the shares of who has something waiting at a priority, their names, and the columns that follow; in
-    O(callers).
+    """Returns the shares of the callers with batches waiting at a priority, their names, and the statement's other
+    columns; in O(callers).
     """
     shares = Shares(dict(view.settings.fair_weights), _times(view)[priority])
     values = {"this": view.queue.instance, "priority": priority, "now": view.now}
@@ -138,11 +106,14 @@ def _told(
     return shares, names, more
 
 
-def turns(view: View, priority: Priority, owner: str | None, place: Place, *, urgent: int, new: bool) -> CallerTurns:
-    """Returns what is counted of the turns of an ingestion at its place, or of a `new` one.
-
-    `urgent` batches wait that go before any of its priority.
-    """
+def turns(view: View, priority: Priority, owner: str | None, place: Place, *, new: bool = False) -> CallerTurns | None:
+    """Returns what is counted of the turns of an ingestion at its place, or a `new` one; None without FAIR."""
+    if not view.queue.fair:
+        return None
+    if view.queue.aging:
+        urgent = ahead_of(view, *place, but=priority)
+    else:
+        urgent = sum(view.queue.waiting(other) for other in Priority if other < priority)
     (shares, names, (counts, *_)), caller = _told(view, priority, _WAITING), caller_of(owner)
     waiting = dict(zip(names, counts, strict=True))
     values = {"this": view.queue.instance, "priority": priority, "name": caller}
@@ -256,30 +227,12 @@ def started(view: View, candidates: Iterable[Candidate], *, rides: bool) -> None
             (shares.ride if rides else shares.take)(caller)
         times[priority] = shares.now
         kept = [
-            {"of_instance": queue.instance, "of_number": number, "tag": shares.told(caller)[0]}
-            | {"owed": shares.told(caller)[1]}
+            {"of_instance": queue.instance, "of_number": number, "tag": tag, "owed": owed}
             for caller, number in numbers.items()
+            for tag, owed in [shares.kept(caller)]
         ]
         view.connection.execute(_KEEP, kept)
     queue.fair = json.dumps(list(times.values()))
-
-
-def caller_depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
-    """Returns what callers have waiting, of those that wait longest first."""
-    if not view.queue.fair:
-        return []
-    this = {"this": view.queue.instance}
-    lined = {
-        (Priority(priority), name): (count, min(one for one in oldest if one is not None))
-        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, this)
-        if owner in (None, name)
-    }
-    parked = {
-        (Priority(priority), caller_of(name)): int(count)
-        for name, priority, count in (view.connection.execute(_PARKED, this) if view.queue.parked else ())
-        if count and owner in (None, name)
-    }
-    return CallerDepth.longest(lined, parked, limit)
 
 
 def _times(view: View) -> dict[Priority, int]:

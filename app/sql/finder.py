@@ -23,7 +23,8 @@ from sqlalchemy import (
 from ..config import Settings
 from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
 from .answers import STARTS
-from .forecast import ahead_of, turns
+from .backlog import ahead_of
+from .fair import turns
 from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of

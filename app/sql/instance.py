@@ -14,7 +14,7 @@ from ..core import Gate, Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .callers import NO_TURNS
-from .change import note_rate, rank_anew, take_turns
+from .change import note_settings, rank_anew, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
 from .schema import BY_LEASE, THIS, batches, ingestions, queues
@@ -105,7 +105,7 @@ class Instance:
                 connection.execute(insert(queues).values(name=self._name, aging=aging, fair=fair))
                 known = connection.execute(lock, name).first()
             queue, now = self._told(known)
-            note_rate(connection, queue, self.settings, 0.0 if is_new else now)
+            note_settings(connection, queue, self.settings, 0.0 if is_new else now)
             if queue.aging != aging:
                 rank_anew(connection, queue.instance, aging)
             if self.settings.fair != (queue.fair is not None):

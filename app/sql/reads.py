@@ -171,7 +171,7 @@ def results_of(view: View, row: IngestionRow, span: range, *, failed: bool) -> l
             found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
             continue
         error = BatchError(error_type, message) if error_type else None
-        told = answers_of(len(part), results, alone).told(state, error)
+        told = answers_of(len(part), results, alone).of_each(state, error)
         found += (
             (one, answer)
             for one, answer in zip(part, told, strict=False)

@@ -30,7 +30,7 @@ from ..core import (
 )
 from ..store import Submission
 from . import known
-from .answers import packed, told_of
+from .answers import error_columns, packed
 from .ends import settle
 from .fair import in_order
 from .picks import Candidate
@@ -245,13 +245,13 @@ def serve_first(turn: Turn, row: IngestionRow, ids: Ids, served: Sequence[tuple[
 def ended_values(turn: Turn, answers: Answers) -> Values:
     """Returns what is stored of a batch that ends now, because nothing of it is left to ask."""
     state, error, after = answers.end
-    told = told_of(error) if error else [None, None]
+    error_type, message = error_columns(error)
     return {
         "state": state,
         "line": NOT_IN_LINE,
         "finished_at": turn.now,
-        "error_type": told[0],
-        "error_message": told[1],
+        "error_type": error_type,
+        "error_message": message,
         "results": packed(after.known),
         "left": None if state == COMPLETED else len(after.left),
         "alone": after.alone,

@@ -49,9 +49,9 @@ from . import (
     catalog,
     claims,
     controls,
+    depths,
     ends,
     failures,
-    fair,
     forecast,
     known,
     leases,
@@ -308,7 +308,7 @@ class SQLStore(Store):
         return self._instance.read(lambda view: forecast.upcoming(view, limit, owner))
 
     def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        return self._instance.read(lambda view: fair.caller_depths(view, limit, owner))
+        return self._instance.read(lambda view: depths.caller_depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
         return self._instance.read(lambda view: workers.present(view))
