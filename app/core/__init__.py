@@ -48,6 +48,7 @@ from .models import (
 from .owners import owner_fault
 from .pace import STEP, Pace
 from .pauses import WHOLE_QUEUE, Pauses, check_pauses
+from .quoting import printable, shown
 from .rates import Rates, check_rates, interval_bounds, limit_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
@@ -78,10 +79,8 @@ from .validation import (
     check_request,
     number_of,
     past_moment,
-    printable,
     priority_fault,
     priority_of,
-    shown,
     unknown_members,
 )
 

@@ -21,7 +21,7 @@ from .hosts import check_hosts, refuse_open
 from .index import add_index, answer_unrouted
 from .joint import add_joint
 from .metrics import add_metrics
-from .openapi import add_description, description, resolved
+from .openapi import add_description, description
 from .operations import audit_document, dispatch_document, queue_document, sweep_document, worker_document
 from .params import (
     FAILURE_FILTERS,
@@ -44,6 +44,7 @@ from .params import (
     with_failed,
 )
 from .problems import from_error, from_http, problem
+from .schemas import resolved
 from .status import callback_document, estimate_document, status_head, status_page
 from .steering import add_steering
 

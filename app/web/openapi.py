@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from inspect import cleandoc
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flask import Blueprint, Response
 
@@ -186,15 +186,6 @@ def describe(settings: Settings, name: str, root: str) -> JSON:
 def description(service: Service) -> JSON:
     """Returns the OpenAPI document of an instance, in a request for a route directly below its root."""
     return describe(service.settings, service.name, root_path().rstrip("/") or "/")
-
-
-def resolved(document: Any, part: Any) -> Any:
-    """Returns what a part of a document refers to, or the part itself."""
-    if "$ref" not in part:
-        return part
-    for name in part["$ref"].split("/")[1:]:
-        document = document[name]
-    return document
 
 
 def add_description(blueprint: Blueprint, service: Service) -> None:
