@@ -18,7 +18,7 @@ from urllib3.exceptions import TimeoutError as TimedOut
 
 from ...config import Settings
 from ...errors import HoldQueue, PermanentError, UpstreamError
-from ...interim import FinalResponse
+from ...httpclient import FinalResponse
 from ..current import hold_queue, slow_down
 from .address import Address, origin_of
 from .limits import exhausted, retry_after
