@@ -165,8 +165,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def hurry(self, now: float) -> None:
         """Close the connection if its client takes nothing of an answer, refuse a request that comes too slowly."""
-        if self.total_outbufs_len and now - self.last_activity > _ANSWER_PATIENCE:
-            self._try_to_send()
+        if self.total_outbufs_len:
+            self._try_to_send(now)
         if self.request is None:
             return
         if not self.readable():
@@ -174,11 +174,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif now > self.request.due():
             self.refuse(TooSlow(self.request.tardiness()))
 
-    def _try_to_send(self) -> None:
-        """Send something, for a socket is not reported writable until there is much room; or else close it."""
+    def _try_to_send(self, now: float) -> None:
+        """Send what there is room for, of which poll reports little none, and close what has taken nothing for long."""
         before = self.last_activity
         with self.outbuf_lock:  # which a thread may hold that adds to what there is to send
             self.handle_write()
-        if self.connected and self.last_activity == before:
+        if self.connected and self.last_activity == before and now - before > _ANSWER_PATIENCE:
             logger.info("a client at %s takes nothing of its answer and is cut off", self.addr[0])
             self.handle_close()
