@@ -175,7 +175,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.refuse(TooSlow(self.request.tardiness()))
 
     def _try_to_send(self, now: float) -> None:
-        """Send what there is room for, of which poll reports little none, and close what has taken nothing for long."""
+        """Send what there is room for, which poll reports only where it is much; close if nothing is taken for long."""
         before = self.last_activity
         with self.outbuf_lock:  # which a thread may hold that adds to what there is to send
             self.handle_write()
