@@ -33,7 +33,17 @@ class ConfigError(IngestError, ValueError):
     """A setting is missing or wrong. The message names the key and what would be right."""
 
 
-class PermanentError(IngestError):
+class _CallFailed(IngestError):
+    """A call of the upstream failed; `status` is that of its answer over HTTP, None where there was none."""
+
+    status: int | None = None
+
+    def __init__(self, *told: object, status: int | None = None) -> None:
+        super().__init__(*told)
+        self.status = status
+
+
+class PermanentError(_CallFailed):
     """Raised by a processor to fail its batch at once, without another attempt."""
 
 
@@ -41,7 +51,7 @@ class InvalidResult(PermanentError):
     """A processor returned something that cannot be kept as JSON for its ids."""
 
 
-class UpstreamError(IngestError):
+class UpstreamError(_CallFailed):
     """The upstream could not be reached, broke off, or answered that it cannot serve the request now."""
 
 

@@ -173,8 +173,8 @@ class Caller:
         if 200 <= status < 300:
             return Reply(self._parsed(response, self._body(response, deadline), about), response.headers)
         if 300 <= status < 500 and status not in self._temporary:
-            raise PermanentError(said + self._reason(response, deadline))
-        raise UpstreamError(said + self._reason(response, deadline))
+            raise PermanentError(said + self._reason(response, deadline), status=status)
+        raise UpstreamError(said + self._reason(response, deadline), status=status)
 
     def _heed(self, response: BaseHTTPResponse, said: str) -> None:
         """Hold the queue or slow it down as the headers ask. Raises HoldQueue where that is why there is no data."""
