@@ -6,7 +6,7 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urljoin, urlsplit
@@ -29,7 +29,7 @@ _MOST_REDIRECTS = 5
 _REDIRECTS_OF_ANY_METHOD = (307, 308)
 _TEMPORARY = frozenset({408, 429})
 _CHUNK = 65_536
-_EXCERPT = 800
+_EXCERPT = 16_384
 """Bytes of an error's body that are read."""
 
 
@@ -57,8 +57,10 @@ class Caller:
     and repeat no header. With UPSTREAM_ADAPT, what an answer's headers say of limits holds or slows down the queue.
     """
 
-    def __init__(self, address: Address, settings: Settings, *, nothing: frozenset[int]) -> None:
-        """`nothing` are the statuses that are an answer without data."""
+    def __init__(
+        self, address: Address, settings: Settings, *, nothing: frozenset[int], secrets: Sequence[str] = ()
+    ) -> None:
+        """`nothing` are the statuses that are an answer without data; `secrets` are in no error, and no header is."""
         self.name = f"The upstream {address.host}"
         self._address = address
         self._origin = origin_of(address.base)
@@ -79,7 +81,7 @@ class Caller:
             self._headers["authorization"] = "Basic " + b64encode(address.userinfo.encode()).decode()
         self._headers |= dict(settings.upstream_headers)
         keys = [value for _, value in settings.upstream_headers]
-        self.quoted = Quotation([*keys, self._headers.get("authorization", "")])
+        self.quoted = Quotation([*keys, self._headers.get("authorization", ""), *secrets])
         self._open()
 
     def deadline(self) -> float:
@@ -155,7 +157,7 @@ class Caller:
         if origin != self._origin:
             scheme, host, port = origin
             raise PermanentError(
-                f"{self.name} redirected to {scheme}://{host}:{port}; "
+                f"{self.name} redirected to {self.quoted(f'{scheme}://{host}:{port}')}; "
                 "redirects are followed on the same scheme, host and port only."
             )
         if self._method != "GET" and status not in _REDIRECTS_OF_ANY_METHOD:
@@ -164,8 +166,9 @@ class Caller:
 
     def _answer(self, response: BaseHTTPResponse, url: str, about: str, deadline: float) -> Reply:
         status = response.status
-        # The query is left out, for it may hold a key.
-        said = f"{self.name} answered {status} to {self._method} {urlsplit(url).path or '/'}{about}"
+        # The query is left out, for it may hold a key; a redirect may repeat one in its path.
+        path = self.quoted.masked(urlsplit(url).path) or "/"
+        said = f"{self.name} answered {status} to {self._method} {path}{about}"
         self._heed(response, said)
         if status in self._nothing:
             self._reason(response, deadline)  # read, so that the connection can be used again

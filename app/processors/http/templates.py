@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, unquote
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, pass_context
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from ...config import Settings
 from ...core import Id
 from ...errors import ConfigError, PermanentError
+from .constants import BREAK, of_body, of_query
 
 _NAMES = ("ids", "id")
 
@@ -55,6 +56,14 @@ class Asks:
         self.each = names == {"id"}
         some: Sequence[Id] = _STRINGS if settings.id_type == "string" else [1, 2, 3]
         self._usual = self._try(some[:1]) & self._try(some[1:2] if self.each else some)
+
+    @property
+    def constants(self) -> list[str]:
+        """What query and body hold that comes from no id, and so may be a key."""
+        found = [*of_query(self._url.text), *self._url.constants]
+        if self._body:
+            found += [*of_body(self._body.text), *self._body.constants]
+        return found
 
     def of(self, ids: Sequence[Id]) -> Ask:
         """Returns the request for these ids; for one of them where there is one for each. Raises PermanentError."""
@@ -103,7 +112,10 @@ class Template:
     """One template in Jinja's sandbox, whose values are all printed by `printed`."""
 
     def __init__(self, source: str, key: str, printed: Callable[[Any], str]) -> None:
-        """Raises ConfigError, which names the key and the line, where it is none."""
+        """`text` is what it holds outside of expressions, `constants` are the strings in them.
+
+        Raises ConfigError, which names the key and the line, where it is none.
+        """
         self.key = key
 
         @pass_context  # or constants would be printed as they are
@@ -120,10 +132,13 @@ class Template:
             environment.filters[name] = _marked_up(encoded) if encoded is printed else encoded
         environment.filters["commas"] = lambda values: Markup(",".join(map(printed, values)))
         try:
-            self.names = meta.find_undeclared_variables(environment.parse(source)) & set(_NAMES)
+            tree = environment.parse(source)
+            self.names = meta.find_undeclared_variables(tree) & set(_NAMES)
             self._template = environment.from_string(source)
         except TemplateSyntaxError as error:
             raise ConfigError(str(TemplateFailed(key, error.lineno, _sentence(error)))) from None
+        self.text = BREAK.join(node.data for node in tree.find_all(nodes.TemplateData))
+        self.constants = [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
 
     def render(self, scope: dict[str, Any]) -> str:
         """Returns the text it makes. Raises TemplateFailed."""

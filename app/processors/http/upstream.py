@@ -41,7 +41,8 @@ class HttpUpstream:
             )
         self._asks = Asks(address.target, settings, prefix)
         absent = self._asks.each and settings.upstream_missing == "fail"
-        self._caller = Caller(address, settings, nothing=_ABSENT if absent else _NOTHING)
+        nothing = _ABSENT if absent else _NOTHING
+        self._caller = Caller(address, settings, nothing=nothing, secrets=self._asks.constants)
         self._answers = Answers(self._caller.name, self._caller.quoted, settings, prefix)
         self._idempotency_header = settings.upstream_idempotency_header
 
