@@ -34,7 +34,10 @@ class ConfigError(IngestError, ValueError):
 
 
 class _CallFailed(IngestError):
-    """A call of the upstream failed; `status` is that of its answer over HTTP, None where there was none."""
+    """A call of the upstream failed. `status` is that of its answer over HTTP, None where there was none.
+
+    It is all that callers are told where several share the call.
+    """
 
     status: int | None = None
 

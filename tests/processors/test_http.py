@@ -411,14 +411,21 @@ def drip_interim_answers(exchange: Exchange) -> None:
 
 
 @pytest.mark.realtime
-@pytest.mark.parametrize("script", [drip_headers, drip_interim_answers])
+@pytest.mark.parametrize("drip", [drip_headers, drip_interim_answers])
 @pytest.mark.parametrize("tls", [False, True])
 def test_what_drips_before_an_answer_does_not_outlast_the_attempt(
-    script: Callable[[Exchange], None], trusted: trustme.CA, *, tls: bool
+    drip: Callable[[Exchange], None], trusted: trustme.CA, *, tls: bool
 ) -> None:
+    ended = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        drip(exchange)
+        ended.set()
+
     with Upstream(script, server_context(trusted, "127.0.0.1") if tls else None) as upstream:
         with pytest.raises(UpstreamError, match=r"was not done within 0\.3 s"):
             processor(upstream, process_timeout=0.3)([1])
+        assert not ended.is_set()
         upstream.script = always(["data"])
         assert processor(upstream)([1]) == {1: "data"}
 
