@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from .core import Clock
+from .errors import StoreUnavailable
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -28,6 +29,9 @@ class Daemon:
 
     loss: ClassVar[str]
     """What the log says of its death: what is not done any more."""
+
+    work: ClassVar[str]
+    """What the log says it works on, in the plural."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._name = name
@@ -77,6 +81,20 @@ class Daemon:
 
     def _look(self) -> float | None:
         """Do what is due; returns in how many seconds to look again, None for when woken."""
+        wait: float | None
+        try:
+            wait, self._trouble = self._next(), 0.0
+        except StoreUnavailable as error:
+            wait = self._next_try()
+            logger.warning("%s wait for the store, next try in %g s: %s", self.work, wait, error)
+        except Exception:
+            # One must not keep the others; its lease passes before it comes again.
+            wait = TROUBLE_MAX
+            logger.exception("one of the %s of %r broke off, next try in %g s", self.work, self._name, wait)
+        return wait
+
+    def _next(self) -> float | None:
+        """Do one thing that is due, if there is one; returns as `_look` does."""
         raise NotImplementedError
 
     def _next_try(self) -> float:

@@ -19,6 +19,11 @@ class Entry(NamedTuple, Generic[T]):
     due: float
     owner: T
 
+    @property
+    def place(self) -> tuple[float, int]:
+        """The place of its owner's batches in line."""
+        return self.rank, self.order
+
 
 class ReadyQueue(Generic[T]):
     """The due batches by rank, then creation order, then position.

@@ -7,8 +7,7 @@ import time
 
 from ..config import Settings
 from ..core import Clock
-from ..daemon import TROUBLE_MAX, Daemon
-from ..errors import StoreUnavailable
+from ..daemon import Daemon
 from ..receivers import Address, address_of
 from .message import Callback, CallbackState, Delivery, headers_of
 from .outbox import Outbox
@@ -36,6 +35,7 @@ class Courier(Daemon):
 
     kind = "courier"
     loss = "no callback is sent any more"
+    work = "callbacks"
 
     def __init__(self, name: str, outbox: Outbox, settings: Settings, clock: Clock) -> None:
         super().__init__(name, clock)
@@ -55,18 +55,6 @@ class Courier(Daemon):
         if (post := self._post) is not None:
             post.cut(_STOPPED)
             thread.join(seconds)
-
-    def _look(self) -> float | None:
-        try:
-            wait, self._trouble = self._next(), 0.0
-        except StoreUnavailable as error:
-            wait = self._next_try()
-            logger.warning("callbacks wait for the store, next try in %g s: %s", wait, error)
-        except Exception:
-            # One callback must not keep the others; its lease passes before it comes again.
-            wait = TROUBLE_MAX
-            logger.exception("a callback of %r could not be handled, the next is tried in %g s", self._name, wait)
-        return wait
 
     def _next(self) -> float | None:
         """Send one callback that is due, if there is one; returns in how many seconds to look again."""

@@ -31,7 +31,7 @@ from .limiter import Level, Limiter, TokenBucket
 from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
-from .measure import MISSES, Measured
+from .measure import MISSES, accuracy_of, moving_mean
 from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
 from .models import (
     LOST,
@@ -151,7 +151,6 @@ __all__ = [
     "Limiter",
     "Line",
     "Mark",
-    "Measured",
     "Minute",
     "Need",
     "Pace",
@@ -185,6 +184,7 @@ __all__ = [
     "Wait",
     "WaitReason",
     "WorkerReport",
+    "accuracy_of",
     "add_stops",
     "admit",
     "answers_told",
@@ -231,6 +231,7 @@ __all__ = [
     "merged",
     "most_burst",
     "most_concurrency",
+    "moving_mean",
     "named_worker",
     "need_of",
     "outcome_of",

@@ -54,7 +54,7 @@ class Answers(NamedTuple):
         failed = [one for one in self.known if isinstance(one, BatchError)]
         return FAILED if failed else COMPLETED, _summary(failed, self.size), Answers(self.size, self.known)
 
-    def told(self, state: int, error: BatchError | None) -> Sequence[Answer]:
+    def of_each(self, state: int, error: BatchError | None) -> Sequence[Answer]:
         """Returns the answer of each id of a batch in `state`, None for those without; empty if there is none."""
         if state == FAILED:
             return [one or error for one in self.known or [None] * self.size]

@@ -55,7 +55,7 @@ class Concurrency(NamedTuple):
         some.pop(name, None)
         return Concurrency(self.each, some if count is None else some | {name: count})
 
-    def told(self) -> dict[str, int]:
+    def document(self) -> dict[str, int]:
         """Returns what is changed, by names."""
         return ({} if self.each is None else {"each": self.each}) | dict(self.some)
 

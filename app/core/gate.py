@@ -52,10 +52,10 @@ class Waiting(Protocol):
 class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
-    `order_since` is when what is in line last changed places. `configured` is the rate of the settings that the store
-    was last opened with, as JSON, None where it was never noted. `missed` says of a limit how many starts of the period
-    before the latest change its bucket does not count. `others` is the state of limits that this process does
-    not know, because another has other settings.
+    `order_since` is when what is in line last changed places. `configured` is the rate and the order of the settings
+    that the store was last opened with, as JSON, empty where they were never noted. `missed` says of a limit how many
+    starts of the period before the latest change its bucket does not count. `others` is the state of limits that this
+    process does not know, because another has other settings.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
@@ -69,7 +69,7 @@ class Gate:
     pauses: Pauses = Pauses()  # noqa: RUF009
     concurrency: Concurrency = Concurrency()  # noqa: RUF009
     order_since: float = 0.0
-    configured: Sequence[Any] | None = None
+    configured: Mapping[str, Any] = field(default_factory=dict)
     missed: Mapping[str, float] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
 
@@ -84,7 +84,7 @@ class Gate:
         pauses, order_since = pauses_of(known), float(known.pop(_ORDER, 0.0))
         known.pop(_PAUSES, None)
         concurrency = Concurrency(*_of(Concurrency, known.pop(_CONCURRENCY, ())))
-        configured = known.pop(_CONFIGURED, None)
+        configured = known.pop(_CONFIGURED, {})
         settings = rates.apply(settings)
         limits, interval = (settings.interval, settings.burst, settings.limits), pace.at(settings, now)
         limiter = limiter_of(*limits, full_at, known, interval)
@@ -131,10 +131,14 @@ class Gate:
         return full_at, kept
 
     def configure(self, settings: Settings, now: float) -> None:
-        """Note the rate that the settings name; where it is another than the one noted, it has changed now."""
-        configured = [settings.interval, settings.burst, [one.name for one in settings.limits]]
-        if configured != self.configured:
-            self.configured, self.rates = configured, self.rates._replace(since=now)
+        """Note the rate and the order that the settings name; what is another than the one noted has changed now."""
+        rate = [settings.interval, settings.burst, [one.name for one in settings.limits]]
+        order = [settings.priority_aging, sorted(map(list, settings.fair_weights)) if settings.fair else None]
+        if rate != self.configured.get("rate"):
+            self.rates = self.rates._replace(since=now)
+        if order != self.configured.get("order"):
+            self.order_since = now
+        self.configured = {"rate": rate, "order": order}
 
     def change_rates(self, settings: Settings, rates: Rates, now: float) -> None:
         """Go by other rates from now on; each limit keeps the tokens that it has."""

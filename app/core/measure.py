@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
 
 from .reports import Accuracy
 
@@ -13,24 +13,14 @@ MISSES = 1000
 """Of how many ingestions, the latest that ended, the accuracy is told."""
 
 
-class Measured:
-    """A moving mean of service times, and the errors of the latest estimates, all in seconds."""
+def moving_mean(mean: float, seconds: float) -> float:
+    """Returns the mean service time after a batch that ran for so many seconds; 0 as the mean of none."""
+    return mean + (seconds - mean) * (_WEIGHT if mean else 1.0)
 
-    def __init__(self, service: float = 0.0) -> None:
-        self.service = service
-        self._misses: deque[float] = deque(maxlen=MISSES)
 
-    def took(self, seconds: float) -> None:
-        """Record how long a batch ran."""
-        self.service += (seconds - self.service) * (_WEIGHT if self.service else 1.0)
-
-    def missed_by(self, seconds: float) -> None:
-        """Record how far an ingestion's end was from its estimate."""
-        self._misses.append(abs(seconds))
-
-    def accuracy(self) -> Accuracy | None:
-        """Returns how far off the estimates were; None before the first."""
-        if not self._misses:
-            return None
-        ranked = sorted(self._misses)
-        return Accuracy(len(ranked), sum(ranked) / len(ranked), ranked[(len(ranked) * 95 - 1) // 100])
+def accuracy_of(misses: Iterable[float]) -> Accuracy | None:
+    """Returns how far off estimates were, given by how many seconds each missed, either way; None without any."""
+    ranked = sorted(map(abs, misses))
+    if not ranked:
+        return None
+    return Accuracy(len(ranked), sum(ranked) / len(ranked), ranked[(len(ranked) * 95 - 1) // 100])

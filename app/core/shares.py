@@ -62,7 +62,7 @@ class Shares:
             if owed > 0 or tag - owed > now  # all others say nothing
         }
 
-    def told(self, caller: str) -> tuple[int, int]:
+    def kept(self, caller: str) -> tuple[int, int]:
         """Returns what is to be kept of a caller: its tag, and how many turns it is owed."""
         _, tag, owed = self._known[caller]
         return tag, owed

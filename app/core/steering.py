@@ -46,5 +46,5 @@ def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
         "interval": rates.interval,
         "burst": rates.burst,
         "limits": gate.rates.written(settings),
-        "concurrency": gate.concurrency.told(),
+        "concurrency": gate.concurrency.document(),
     }

@@ -47,7 +47,7 @@ class Block:
     def before(self, place: Place) -> int:
         """Returns how many entries belong to ingestions ahead of a place."""
         if self._places is None:
-            self._places = sorted((entry.rank, entry.order) for entry in self.entries)
+            self._places = sorted(entry.place for entry in self.entries)
         return bisect_left(self._places, place)
 
 
@@ -111,13 +111,13 @@ class Aside:
                 found += len(block.dues) if before is None else block.before(before)
                 continue
             some = bisect_right(block.dues, moment)
-            found += some if before is None else sum((one.rank, one.order) < before for one in block.entries[:some])
+            found += some if before is None else sum(one.place < before for one in block.entries[:some])
             break
         return found
 
     def soonest(self, limit: int) -> list[tuple[float, Place]]:
         """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
-        return [(entry.due, (entry.rank, entry.order)) for entry in islice(self._entries(), limit)]
+        return [(entry.due, entry.place) for entry in islice(self._entries(), limit)]
 
     def entries(self, limit: int) -> list[Entry[Record]]:
         """Returns the first `limit` to fall due."""
@@ -129,7 +129,7 @@ class Aside:
         def due(blocks: Iterable[Block], pick: int) -> float:
             for block in blocks:
                 if block.before(first) < block.before(end):
-                    mine = [entry.due for entry in block.entries if first <= (entry.rank, entry.order) < end]
+                    mine = [entry.due for entry in block.entries if first <= entry.place < end]
                     return mine[pick]
             return math.nan
 

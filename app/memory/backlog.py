@@ -14,11 +14,6 @@ _LATE = -2
 """The index of a record that is kept outside the tree."""
 
 
-def place_of(record: Record) -> Place:
-    """Returns an ingestion's place in line: rank, then creation order."""
-    return record.rank, record.order
-
-
 class Counted(Protocol):
     """The unfinished ingestions of one priority: how many batches are in line, and how many are parked."""
 
@@ -56,7 +51,7 @@ class Lane:
         self._fill([])
 
     def add(self, record: Record) -> None:
-        place, waiting, lined = place_of(record), record.waiting, record.lined
+        place, waiting, lined = record.place, record.waiting, record.lined
         self.total += lined
         self.parked += waiting - lined
         if self._places and place < self._places[-1]:
@@ -87,7 +82,7 @@ class Lane:
     def remove(self, record: Record) -> None:
         """Forget an ingestion that has no waiting batches."""
         if record.lane_index == _LATE:
-            del self._late[bisect.bisect_left(self._late, (place_of(record),))]
+            del self._late[bisect.bisect_left(self._late, (record.place,))]
         else:
             self._records[record.lane_index] = None
             self._gone += 1
@@ -118,7 +113,7 @@ class Lane:
                 node += step
             step >>= 1
         first = self._records[node]
-        return late if late and first and place_of(late) < place_of(first) else first
+        return late if late and first and late.place < first.place else first
 
     def unfinished(self) -> list[Record]:
         """Returns all of them."""

@@ -43,6 +43,6 @@ def _failure(spot: Spot, record: Record, *, ids: bool) -> Failure | None:
     error = record.details.errors[position]
     failed: list[tuple[int | str, BatchError]] = []
     if ids:
-        told = zip(record.ids_of(position), record.answers(position).told(FAILED, error), strict=True)
+        told = zip(record.ids_of(position), record.answers(position).of_each(FAILED, error), strict=True)
         failed = [(one, answer) for one, answer in told if isinstance(answer, BatchError)]
     return Failure(spot, record.id, record.priority, record.owner, error, failed)

@@ -9,7 +9,7 @@ from ..config import Settings
 from ..core import CallerTurns, Place, Priority, Retry, Rota, Shares, caller_of
 from ..queue import Entry, ReadyQueue
 from .aside import Aside
-from .backlog import Backlog, Lane, place_of
+from .backlog import Backlog, Lane
 from .record import Record
 
 
@@ -112,7 +112,7 @@ class FairQueue:
         heads: list[tuple[Place, Priority]] = []
         for priority, lines in self._lines.items():
             found = [entry for caller in list(lines) if (entry := self._head(priority, caller))]
-            heads += [((entry.rank, entry.order), priority) for entry in found]
+            heads += [(entry.place, priority) for entry in found]
         return list(dict.fromkeys(priority for _, priority in sorted(heads)))
 
     def _head(self, priority: Priority, caller: str) -> Entry[Record] | None:
@@ -147,7 +147,7 @@ class FairLane:
         self._last: Place | None = None
 
     def add(self, record: Record) -> None:
-        caller, place = caller_of(record.owner), place_of(record)
+        caller, place = caller_of(record.owner), record.place
         if caller not in self._lanes:
             self._lanes[caller] = Lane()
         self._lanes[caller].add(record)
@@ -185,7 +185,7 @@ class FairLane:
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
-        return min(self.oldest_of_each().values(), key=place_of, default=None)
+        return min(self.oldest_of_each().values(), key=lambda record: record.place, default=None)
 
     def oldest_of_each(self) -> dict[str, Record]:
         """Returns each caller's first ingestion that has batches in line."""
@@ -225,7 +225,7 @@ class Fair:
 
         def retries(limit: int) -> list[Retry]:
             return [
-                Retry(entry.due, place_of(entry.owner), entry.owner.priority, caller_of(entry.owner.owner))
+                Retry(entry.due, entry.owner.place, entry.owner.priority, caller_of(entry.owner.owner))
                 for entry in aside.entries(limit)
             ]
 

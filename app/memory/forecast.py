@@ -25,12 +25,12 @@ from ..core import (
     Slots,
     Stats,
     Timeline,
+    accuracy_of,
     caller_of,
     may_be_early,
     rank_of,
 )
 from ..queue import Entry
-from .backlog import place_of
 from .fair import FairQueue
 from .record import Record
 
@@ -46,7 +46,7 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
         now,
         gate.limiter,
         gate.hold_until,
-        Slots(state.slots(now), state.leases.calls, state.leases.started, state.measured.service, now),
+        Slots(state.slots(now), state.leases.calls, state.leases.started, state.service, now),
         gate.paused,
         state.backlog.total,
         state.aside,
@@ -68,7 +68,7 @@ def line(
 
 def prospect(state: MemoryState, record: Record) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate."""
-    place = place_of(record)
+    place = record.place
     started = state.leases.started_of(record) if record.tally[RUNNING] else ()
     waiting, retrying, parked = record.waiting, record.tally[WAITING], record.parked
     if state.fair is None:
@@ -118,9 +118,9 @@ def stats(state: MemoryState, now: float) -> Stats:
         slots=state.slots(now),
         waiting=state.backlog,
         running=state.leases.calls,
-        service=state.measured.service,
+        service=state.service,
         depths=depths(state, now),
-        accuracy=state.measured.accuracy(),
+        accuracy=accuracy_of(state.misses),
         failed=state.registry.failed,
         next_retry_at=state.aside.next_due(),
     )

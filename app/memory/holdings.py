@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Iterator
 
 from ..core import Place, Priority
-from .backlog import place_of
 from .record import Record
 
 
@@ -31,7 +30,7 @@ class Holdings:
         lane = self._lanes.setdefault(key, {})
         self._ids[owner] = self.ids(owner) + ids - lane.get(record, 0)
         if ids:
-            if lane and record not in lane and place_of(record) < place_of(next(reversed(lane))):
+            if lane and record not in lane and record.place < next(reversed(lane)).place:
                 self._late.setdefault(key, set()).add(record)
             lane[record] = ids
         else:
@@ -78,4 +77,4 @@ class Holdings:
 
 
 def _place(item: tuple[Record, int]) -> Place:
-    return place_of(item[0])
+    return item[0].place

@@ -22,6 +22,7 @@ from ..core import (
     Id,
     Ingestion,
     Kind,
+    Place,
     Status,
     batch_count,
     count_statuses,
@@ -165,6 +166,11 @@ class Record:
         return ids
 
     @property
+    def place(self) -> Place:
+        """Its place in line: rank, then creation order."""
+        return self.rank, self.order
+
+    @property
     def waiting(self) -> int:
         """How many starts the batches need that wait for their first or next attempt."""
         return 0 if self.cancelled else self.tally[NEW] + self.tally[WAITING] + self.details.starts
@@ -276,7 +282,7 @@ class Record:
             if (state := self.states[at]) == COMPLETED:
                 yield at, details.results[at] or ["null"] * self.answers(at).size
             elif state == FAILED or at in details.answers:
-                yield at, self.answers(at).told(state, details.errors.get(at))
+                yield at, self.answers(at).of_each(state, details.errors.get(at))
 
 
 def _within(told: dict[int, T], positions: Sequence[int]) -> dict[int, T]:

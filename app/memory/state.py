@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     FAILED,
+    MISSES,
     NEW,
     RUNNING,
     WAITING,
@@ -19,10 +20,10 @@ from ..core import (
     Claim,
     Clock,
     Gate,
-    Measured,
     ServedLog,
     Wait,
     WorkerReport,
+    moving_mean,
     outcome_of,
     room_of,
     this_process,
@@ -58,7 +59,8 @@ class MemoryState:
         self.registry = Registry(settings.retention)
         self.audits = AuditLog(settings.audit_log, clock)
         self.outbox = MemoryOutbox(settings, clock, self.audits)
-        self.measured = Measured()
+        self.service = 0.0
+        self.misses: deque[float] = deque(maxlen=MISSES)
         self.leases = Leases(settings.lease)
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
         self.minutes = Minutes()
@@ -261,7 +263,7 @@ class MemoryState:
             if isinstance(self.queue, FairQueue) and lease.rode_with is None:
                 self.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
-            self.measured.took(now - claim.claimed_at)
+            self.service = moving_mean(self.service, now - claim.claimed_at)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
             self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
@@ -274,8 +276,9 @@ class MemoryState:
         if not record.finished:
             return
         if record.estimated_completion is not None and not record.cancelled:
-            self.measured.missed_by(now - record.estimated_completion)
-            self.minutes.at(now).miss(now - record.estimated_completion)
+            miss = now - record.estimated_completion
+            self.misses.append(miss)
+            self.minutes.at(now).miss(miss)
         self.backlog.remove(record)
         self.registry.catalog.refile(record)
         self.registry.end(record, now)

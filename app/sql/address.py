@@ -31,4 +31,22 @@ def parse_url(text: str, key: str) -> URL:
             raise ConfigError(f"{key} names no file, as in sqlite:///ingest.db; to keep nothing, use memory://.")
         if not (folder := Path(url.database).absolute().parent).is_dir():
             raise ConfigError(f"{key} names a file in {folder}, which is not a directory.")
+        if url.query:
+            raise ConfigError(f"{key} has {', '.join(url.query)} after a ?; a file takes no options.")
+    else:
+        _check_server(url, key)
     return url.set(drivername=driver)
+
+
+def _check_server(url: URL, key: str) -> None:
+    if url.host and "@" in url.host:
+        # Its error would tell the rest of the password.
+        raise ConfigError(f"{key} has an @ too many: one in a name or password is written %40.")
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+
+    for option in url.query:
+        try:
+            make_conninfo(**{option: "1"})
+        except ProgrammingError:
+            raise ConfigError(f"{key} has {option} after a ?, which is no option of PostgreSQL's client.") from None

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from ..config import Settings
 from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota, since_of
 from ..errors import KeyReused
 from ..store import Submission
@@ -42,37 +41,35 @@ _ADD_STRINGS = insert(strings).values(all_of(strings))
 
 def add(
     turn: Turn,
-    settings: Settings,
     submission: Submission,
     packed: bytes,
     hashed: Mapping[int, bytes] | None,
-    forgotten: float,
 ) -> tuple[Ingestion, bool]:
     """Accept a submission, whose ids are `packed`, and `hashed` if they are indexed; returns the ingestion and whether
     it is new.
 
-    A key may be used again once its ingestion ended at or before `forgotten`. Raises KeyReused, QuotaFull, BacklogFull,
+    A key may be used again once its ingestion is forgotten. Raises KeyReused, QuotaFull, BacklogFull,
     InvalidRequest or TooLate.
     """
     key = None if submission.key is None else json.dumps([submission.owner, submission.key])
-    if key is not None and (known := _with_key(turn, submission, key, forgotten)):
+    if key is not None and (known := _with_key(turn, submission, key)):
         return known, False
     queue, priority = turn.queue, submission.priority
     # A clock that was set back must not place this ingestion before older ones.
     created_at = max(turn.now, queue.latest)
-    timeline = turn.timeline(settings)
-    if queue.aging or settings.key_quota or queue.fair:
+    timeline = turn.timeline()
+    if queue.aging or turn.settings.key_quota or queue.fair:
         turn.write_lanes()
     owner = None if submission.owner is None else clean(submission.owner)
-    ahead, place, turns = line(turn, settings, priority, created_at, owner)
-    since = since_of(settings, submission.fresh, created_at)
-    served = leading_of(turn, settings, submission, since) if since is not None else ()
-    left = max(0, len(submission.ids) - len(served) * settings.batch_size)
-    count = batch_count(left, settings.batch_size)
+    ahead, place, turns = line(turn, priority, created_at, owner)
+    since = since_of(turn.settings, submission.fresh, created_at)
+    served = leading_of(turn, submission, since) if since is not None else ()
+    left = max(0, len(submission.ids) - len(served) * turn.settings.batch_size)
+    count = batch_count(left, turn.settings.batch_size)
     if count:
-        if settings.key_quota and owner is not None:
-            _check_quota(turn, settings, owner, left, timeline)
-        admit(settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline, turns=turns)
+        if turn.settings.key_quota and owner is not None:
+            _check_quota(turn, owner, left, timeline)
+        admit(turn.settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline, turns=turns)
     queue.orders += 1
     queue.latest = created_at
     row = IngestionRow(
@@ -82,7 +79,7 @@ def add(
         priority,
         created_at,
         len(submission.ids),
-        settings.batch_size,
+        turn.settings.batch_size,
         owner,
         isinstance(submission.ids, Strings),
         submission.callback,
@@ -94,8 +91,7 @@ def add(
     if queue.fair:
         row.caller = enlist(turn.connection, queue, row)
     turn.wait(row, row.batch_count, row.id_count)
-    serve_first(turn, settings, row, submission.ids, served)
-    row.open = int(not row.parked and row.cursor < row.batch_count)
+    serve_first(turn, row, submission.ids, served)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
     key_of_ids = {"instance": queue.instance, "order": row.order}
     if row.strings:
@@ -107,7 +103,7 @@ def add(
     return row.snapshot(), True
 
 
-def _check_quota(turn: Turn, settings: Settings, owner: str, count: int, timeline: Timeline) -> None:
+def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None:
     """Refuse `count` more ids if their owner would then have too many waiting."""
     values = {"this": turn.queue.instance, "owner": owner}
 
@@ -115,22 +111,22 @@ def _check_quota(turn: Turn, settings: Settings, owner: str, count: int, timelin
         for columns in turn.connection.execute(_HOLDINGS, values).all():
             row = IngestionRow(*columns)
             if number <= row.waiting_ids:
-                return timeline.until_started(prospect(turn, settings, row), batch_count(number, row.batch_size) - 1)
+                return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
             number -= row.waiting_ids
         return None
 
     held = int(turn.connection.execute(_HELD, values).scalar())
-    check_quota(settings.key_quota, count, held, until_started)
+    check_quota(turn.settings.key_quota, count, held, until_started)
 
 
-def _with_key(turn: Turn, submission: Submission, key: str, forgotten: float) -> Ingestion | None:
+def _with_key(turn: Turn, submission: Submission, key: str) -> Ingestion | None:
     """Returns what was accepted under the key before."""
     found = turn.connection.execute(_BY_KEY, {"this": turn.queue.instance, "key": key}).first()
     if found is None:
         return None
     *columns, fingerprint = found
     row = IngestionRow(*columns)
-    if row.finished_at is not None and row.finished_at <= forgotten:
+    if row.finished_at is not None and row.finished_at <= turn.forgotten:
         turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None
     if not submission.repeats(fingerprint):

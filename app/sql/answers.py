@@ -30,8 +30,9 @@ def answers_of(size: int, text: str | None, alone: bool | None) -> Answers:
     return Answers(size, unpacked(text) if text else (), bool(alone))
 
 
-def told_of(error: BatchError) -> list[str]:
-    return [clean(error.type), clean(error.message)]
+def error_columns(error: BatchError | None) -> list[str | None]:
+    """Returns the type and the message of a batch's error as stored."""
+    return [clean(error.type), clean(error.message)] if error else [None, None]
 
 
 def clean(text: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from ..config import Settings
 from ..core import Attempt, BatchError, outcome_of, this_process
 from .instance import View
 from .journal import attempts
@@ -44,7 +43,7 @@ _OF_SPAN = (
 )
 
 
-def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]], fresh: Sequence[bool]) -> None:
+def start(turn: Turn, dispatches: Sequence[Mapping[str, Any]], fresh: Sequence[bool]) -> None:
     """Record attempts that start, given their entries in the dispatch log and whether each is its batch's first.
 
     Forgets those of the other batches that are too many by now.
@@ -57,7 +56,7 @@ def start(turn: Turn, settings: Settings, dispatches: Sequence[Mapping[str, Any]
         turn.connection.execute(
             _TRIM,
             [
-                batch_key(one["instance"], one["order"], one["position"]) | {"kept": settings.attempts_kept}
+                batch_key(one["instance"], one["order"], one["position"]) | {"kept": turn.settings.attempts_kept}
                 for one in again
             ],
         )

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
-from ..config import Settings
 from ..core import Audit
 from .instance import View
 from .journal import audits
@@ -28,7 +27,6 @@ _LATER = 2**62
 
 def note(
     turn: Turn,
-    settings: Settings,
     by: str | None,
     action: str,
     subject: str,
@@ -41,7 +39,7 @@ def note(
     entry = Audit(number, turn.now, by, action, subject, before, after)._asdict()
     entry |= {"instance": this, "before": json.dumps(before), "after": json.dumps(after)}
     turn.connection.execute(_ADD, entry)
-    turn.connection.execute(_TRIM, {"this": this, "last": number - settings.audit_log})
+    turn.connection.execute(_TRIM, {"this": this, "last": number - turn.settings.audit_log})
 
 
 def latest(view: View, limit: int, before: int | None) -> list[Audit]:

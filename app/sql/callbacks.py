@@ -48,7 +48,7 @@ _FORGET = delete(callbacks).where(tuple_(*_key).in_(_OLD))
 
 def add(turn: Turn, row: IngestionRow) -> None:
     """Add the callback of an ingestion that ends now, if anybody is to be told."""
-    if turn.tells_all or row.callback is not None:
+    if turn.settings.webhook_url or row.callback is not None:
         callback = Callback.of(row.snapshot(), row.callback, turn.now)
         turn.connection.execute(_ADD, {"instance": turn.queue.instance, **_values(callback)})
 
@@ -80,7 +80,7 @@ class SQLOutbox(Outbox):
         return self._instance.read(lambda view: _of(view, ingestion_id))
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> int:
-        return self._turns.take(lambda turn: _redrive(turn, self._settings, ingestion_id, by))
+        return self._turns.take(lambda turn: _redrive(turn, ingestion_id, by))
 
     def unsent(self) -> Unsent:
         queue, _ = self._instance.look()
@@ -123,12 +123,12 @@ def _of(view: View, ingestion_id: str) -> list[Callback]:
     return [_callback(row) for row in view.connection.execute(_OF, values).all()]
 
 
-def _redrive(turn: Turn, settings: Settings, ingestion_id: str, by: str | None) -> int:
+def _redrive(turn: Turn, ingestion_id: str, by: str | None) -> int:
     again = [one for one in _of(turn, ingestion_id) if one.state is not CallbackState.SENT]
     for callback in again:
         _save(turn, callback.redriven(turn.now))
     if again:
-        note(turn, settings, by, "redrive_callback", ingestion_id, *redriven(again))
+        note(turn, by, "redrive_callback", ingestion_id, *redriven(again))
     return len(again)
 
 

@@ -11,11 +11,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority, caller_of
 from .rows import IngestionRow, QueueRow
-from .schema import BLOCK, THIS, all_of, caller_lanes, callers, ingestions
+from .schema import BLOCK, BY_CALLER, THIS, all_of, batches, caller_lanes, callers, ingestions
 from .wire import Wire
 
 NO_TURNS = json.dumps([0 for _ in Priority])
 """The virtual times of a queue in which no caller has had a turn."""
+
+OF_CALLER = (
+    batches.c.instance == callers.c.instance,
+    batches.c.caller == callers.c.number,
+    *BY_CALLER,
+)
+"""The batches in line of a caller, in a query of callers."""
 
 _KNOWN = select(callers.c.number).where(
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name")

@@ -36,10 +36,10 @@ _FROM = (
 )
 
 
-def listing(view: View, forgotten: float, where: Filter, before: int | None, limit: int) -> list[Ingestion]:
-    """Returns a page of the ingestions that did not end by `forgotten`, newest first."""
+def listing(view: View, where: Filter, before: int | None, limit: int) -> list[Ingestion]:
+    """Returns a page of the ingestions that are remembered, newest first."""
     column = ingestions.c
-    wanted: list[Any] = [column.instance == view.queue.instance, remembered(ingestions, forgotten)]
+    wanted: list[Any] = [column.instance == view.queue.instance, remembered(ingestions, view.forgotten)]
     if where.owner is not None:
         wanted.append(column.owner == where.owner)
     if where.failed:
@@ -57,12 +57,12 @@ def listing(view: View, forgotten: float, where: Filter, before: int | None, lim
     return [row.snapshot() for row in newest[:limit]]
 
 
-def count(view: View, forgotten: float, where: Filter, most: int) -> dict[Status, int]:
-    """Returns how many ingestions that did not end by `forgotten` a filter takes in each status; see `Store.count`."""
+def count(view: View, where: Filter, most: int) -> dict[Status, int]:
+    """Returns how many ingestions that are remembered a filter takes in each status; see `Store.count`."""
     orders = _orders(view, where)
     values = {
         "this": view.queue.instance,
-        "forgotten": forgotten,
+        "forgotten": view.forgotten,
         "first": orders.start,
         "last": orders.stop - 1,
     }

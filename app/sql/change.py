@@ -1,4 +1,4 @@
-"""What a changed setting does to what is stored: ranks for PRIORITY_AGING, turns for FAIR, since when a rate holds."""
+"""What a changed setting does to what is stored: ranks for PRIORITY_AGING, turns for FAIR, since when they hold."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
     connection.execute(insert(caller_lanes).from_select([column.name for column in caller_lanes.c], sums))
 
 
-def note_rate(connection: Connection, queue: QueueRow, settings: Settings, now: float) -> None:
-    """Note the configured rate, and that it holds from now on where it is another than before."""
+def note_settings(connection: Connection, queue: QueueRow, settings: Settings, now: float) -> None:
+    """Note the configured rate and order, and that they hold from now on where they are others than before."""
     gate = queue.gate(settings, now)
     gate.configure(settings, now)
     queue.keep(gate)

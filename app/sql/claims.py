@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, update
 
-from ..config import Settings
 from ..core import NEW, RUNNING, WAITING, Claim, Gate, Status, Wait, room_of
 from . import attempts, fair, minutes
 from .journal import dispatches
@@ -46,22 +45,22 @@ class _Chosen(NamedTuple):
     rode_with: str | None = None
 
 
-def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
+def claim(turn: Turn, requests: Sequence[Request]) -> list[list[Claim] | Wait]:
     """Serve several claims in order, as if each were alone."""
-    queue, now, gate = turn.queue, turn.now, turn.queue.gate(settings, turn.now)
+    queue, now, gate = turn.queue, turn.now, turn.gate()
     if queue.lined:
         turn.connection.execute(PROMOTE, {"this": queue.instance, "now": now})
     claimed: list[Claim] = []
     was_full = [request.was_full for request in requests for _ in range(request.limit)]
-    room, due = room_of(settings, queue.running), first_due(turn)
+    room, due = room_of(turn.settings, queue.running), first_due(turn)
     most = 0 if gate.wait(now, due=due, slots=len(was_full), room=room, waiting=queue) else min(len(was_full), room)
-    serving = Serving(turn, settings) if settings.fresh is not None and due is not None and due <= now else None
+    serving = Serving(turn) if turn.settings.fresh is not None and due is not None and due <= now else None
     if serving and not most:
-        _start_some(turn, settings, gate, [], serving)  # serving takes no token
+        _start_some(turn, gate, [], serving)  # serving takes no token
     # Batches that ride or are served leave the line, which may change whose turn it is: then one call at a time.
-    step = 1 if settings.fill or (serving and queue.fair) else max(1, most)
+    step = 1 if turn.settings.fill or (serving and queue.fair) else max(1, most)
     for nth in range(0, most, step):
-        some = _start_some(turn, settings, gate, was_full[nth : nth + step], serving)
+        some = _start_some(turn, gate, was_full[nth : nth + step], serving)
         claimed += some
         if len(some) < step:
             break
@@ -70,41 +69,39 @@ def claim(turn: Turn, settings: Settings, requests: Sequence[Request]) -> list[l
     answers: list[list[Claim] | Wait] = []
     for limit, _ in requests:
         mine, claimed = claimed[:limit], claimed[limit:]
-        answers.append(mine or _wait(turn, settings, gate, limit, has_more=has_more) or [])
+        answers.append(mine or _wait(turn, gate, limit, has_more=has_more) or [])
     return answers
 
 
-def _wait(turn: Turn, settings: Settings, gate: Gate, limit: int, *, has_more: bool) -> Wait | None:
+def _wait(turn: Turn, gate: Gate, limit: int, *, has_more: bool) -> Wait | None:
     if has_more:
         return Wait(0.0, "answer")
-    queue, room = turn.queue, room_of(settings, turn.queue.running)
+    queue, room = turn.queue, room_of(turn.settings, turn.queue.running)
     return gate.wait(turn.now, due=first_due(turn), slots=limit, room=room, waiting=queue)
 
 
-def _start_some(
-    turn: Turn, settings: Settings, gate: Gate, was_full: Sequence[bool], serving: Serving | None
-) -> list[Claim]:
+def _start_some(turn: Turn, gate: Gate, was_full: Sequence[bool], serving: Serving | None) -> list[Claim]:
     """Start as many of the most urgent due batches as there are slots and tokens; with FILL one, with what rides.
 
     `was_full` says of each slot whether its caller had none free until now.
     """
     chosen: list[_Chosen] = []
     most = len(was_full)
-    candidates = serving.due(most) if serving else fair.in_order(turn, settings, most)
+    candidates = serving.due(most) if serving else fair.in_order(turn, most)
     for candidate, full in zip(candidates, was_full, strict=False):
         token_at = gate.limiter.ready_at
         if not gate.limiter.take(turn.now):
             break
         chosen.append(_Chosen(candidate, token_at, full))
-        if serving and not settings.fill:
+        if serving and not turn.settings.fill:
             serving.ask([candidate])
-    claims = _started(turn, settings, chosen, serving)
-    if claims and settings.fill:
+    claims = _started(turn, chosen, serving)
+    if claims and turn.settings.fill:
         ((_, token_at, full, _),), (claim,) = chosen, claims
         riders: list[Claim] = []
-        for some in riding(turn, settings, claim.batch, serving):
+        for some in riding(turn, claim.batch, serving):
             more = [_Chosen(one, token_at, full, claim.batch.id) for one in some]
-            riders += _started(turn, settings, more, serving)
+            riders += _started(turn, more, serving)
             chosen += more
         claims = [claim._replace(riders=tuple(riders))] if riders else claims
         if serving:
@@ -112,21 +109,21 @@ def _start_some(
             serving.ask([one.candidate for one in chosen])
             serving.write()
     if chosen:
-        _log(turn, settings, gate, chosen)
+        _log(turn, gate, chosen)
     return claims
 
 
-def _started(turn: Turn, settings: Settings, chosen: Sequence[_Chosen], serving: Serving | None) -> list[Claim]:
+def _started(turn: Turn, chosen: Sequence[_Chosen], serving: Serving | None) -> list[Claim]:
     """Start batches and write them down, with what was served before and beside them."""
     if serving:
         for one in chosen:
             serving.start(one.candidate)
     claims = [_start(turn, one) for one in chosen]
     if chosen:
-        _write_starts(turn, settings, chosen)
+        _write_starts(turn, chosen)
         if turn.queue.fair:
             rides = chosen[0].rode_with is not None
-            fair.started(turn, settings, [one.candidate for one in chosen], rides=rides)
+            fair.started(turn, [one.candidate for one in chosen], rides=rides)
     if serving:
         serving.write()
     return claims
@@ -137,7 +134,6 @@ def _start(turn: Turn, chosen: _Chosen) -> Claim:
     row = candidate.row
     if candidate.fresh:
         row.cursor += 1
-        row.open = int(row.cursor < row.batch_count)
     else:
         queue.lined -= candidate.answers.starts
         row.retrying -= candidate.state == WAITING
@@ -150,7 +146,7 @@ def _start(turn: Turn, chosen: _Chosen) -> Claim:
     return Claim(answers.asking(batch), candidate.due, turn.now, row.owner)
 
 
-def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> None:
+def _write_starts(turn: Turn, chosen: Sequence[_Chosen]) -> None:
     fresh, again = [], []
     for candidate, _, _, rode_with in chosen:
         row, instance = candidate.row, turn.queue.instance
@@ -159,7 +155,7 @@ def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> 
             "line": NOT_IN_LINE,
             "attempt": candidate.attempt + 1,
             "started_at": turn.now,
-            "lease_until": turn.now + settings.lease,
+            "lease_until": turn.now + turn.settings.lease,
             "rides": None if rode_with is None else True,
             "worker": turn.worker,
         }
@@ -175,7 +171,7 @@ def _write_starts(turn: Turn, settings: Settings, chosen: Sequence[_Chosen]) -> 
     turn.save({one.candidate.row.order: one.candidate.row for one in chosen}.values())
 
 
-def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) -> None:
+def _log(turn: Turn, gate: Gate, chosen: Sequence[_Chosen]) -> None:
     queue, entries = turn.queue, []
     for candidate, token_at, was_full, rode_with in chosen:
         queue.dispatched += 1
@@ -198,10 +194,10 @@ def _log(turn: Turn, settings: Settings, gate: Gate, chosen: Sequence[_Chosen]) 
             }
         )
     turn.connection.each(_LOG, entries)
-    if settings.attempts_kept:
-        attempts.start(turn, settings, entries, [one.candidate.fresh for one in chosen])
+    if turn.settings.attempts_kept:
+        attempts.start(turn, entries, [one.candidate.fresh for one in chosen])
     calls = [one.candidate for one in chosen if one.rode_with is None]
-    minutes.start(turn, gate, settings, [(one.row.priority, turn.now - one.due) for one in calls])
+    minutes.start(turn, gate, [(one.row.priority, turn.now - one.due) for one in calls])
     if queue.dispatched // _TRIM_EVERY != (queue.dispatched - len(entries)) // _TRIM_EVERY:
-        last = queue.dispatched - settings.dispatch_log
+        last = queue.dispatched - turn.settings.dispatch_log
         turn.connection.execute(_TRIM, {"this": queue.instance, "last": last})

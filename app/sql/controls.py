@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select, update
 
-from ..config import Settings
 from ..core import FAILED, NEW, Ingestion, Priority, Status, check_cancel, check_move, check_redrive, rank_of
 from .answers import STARTS
 from .audits import note
@@ -63,9 +62,7 @@ _MOVE_BATCHES = (
 )
 
 
-def cancel(
-    turn: Turn, settings: Settings, row: IngestionRow, by: str | None, *, audited: bool = True
-) -> tuple[Ingestion, bool]:
+def cancel(turn: Turn, row: IngestionRow, by: str | None, *, audited: bool = True) -> tuple[Ingestion, bool]:
     """Cancel what has not started; returns the ingestion and whether this call cancelled it. Raises Conflict.
 
     Writes only the ingestion's row and those of its batches that wait for another attempt.
@@ -74,14 +71,14 @@ def cancel(
     if not check_cancel(status, cancelled=row.cancelled):
         return row.snapshot(), False
     if audited:
-        note(turn, settings, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
+        note(turn, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
     values = {"this": turn.queue.instance, "of_order": row.order}
     if in_line := turn.connection.execute(_IN_LINE, values).scalar():
         turn.queue.lined -= 0 if row.parked else in_line
         turn.allow(in_line)
         turn.connection.execute(_LEAVE_LINE, values)
     turn.wait(row, -row.waiting, -row.waiting_ids)
-    row.cancelled, row.open, row.parked, row.retrying = True, 0, False, 0
+    row.cancelled, row.parked, row.retrying = True, False, 0
     settle(turn, row)
     turn.save([row])
     return row.snapshot(), True
@@ -97,7 +94,6 @@ class Part(NamedTuple):
 
 def redrive(
     turn: Turn,
-    settings: Settings,
     row: IngestionRow,
     by: str | None,
     after: int = -1,
@@ -113,7 +109,7 @@ def redrive(
     if after < 0:
         check_redrive(row.failed, cancelled=row.cancelled)
         if audited:
-            note(turn, settings, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
+            note(turn, by, "redrive", row.id, {"failed": row.failed}, {"failed": 0})
     elif row.cancelled:
         return Part(row.snapshot())
     values = {"this": turn.queue.instance, "of_order": row.order, "after": after, "most": most}
@@ -142,13 +138,13 @@ def redrive(
     return Part(row.snapshot(), count, upto if count == most else None)
 
 
-def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, by: str | None) -> Ingestion:
+def move(turn: Turn, row: IngestionRow, priority: Priority, by: str | None) -> Ingestion:
     """Have what waits go at another priority. Raises Conflict."""
     check_move(row.snapshot().status, cancelled=row.cancelled)
     if priority == row.priority:
         return row.snapshot()
     before, waiting, ids = Priority(row.priority), row.waiting, row.waiting_ids
-    note(turn, settings, by, "move", row.id, {"priority": before.name}, {"priority": priority.name})
+    note(turn, by, "move", row.id, {"priority": before.name}, {"priority": priority.name})
     turn.wait(row, -waiting, -ids)
     row.priority, row.rank = priority, rank_of(turn.queue.aging, priority, row.created_at)
     if turn.queue.fair:
@@ -160,7 +156,7 @@ def move(turn: Turn, settings: Settings, row: IngestionRow, priority: Priority, 
     turn.connection.execute(_MOVE_BATCHES, values)
     place(turn, row, parked=turn.queue.pauses().cover(priority, row.owner))
     row.estimated_completion = None
-    gate = turn.queue.gate(settings, turn.now)
+    gate = turn.gate()
     gate.order_since = turn.now
     turn.queue.keep(gate)
     turn.save([row])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import sqlite3
-import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ..errors import StoreUnavailable
+from .file import StoreFile
 from .forkgate import ForkGate
 from .wire import Values, Wire, Writer
 
@@ -57,8 +56,9 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout
         self._gate = ForkGate()
-        if self.is_sqlite:
-            _keep_private(Path(str(url.database)))
+        self._file = StoreFile(Path(str(url.database))) if self.is_sqlite else None
+        if self._file:
+            self._file.create()
         self._engine = create_engine(
             url,
             pool_size=pool,
@@ -148,6 +148,8 @@ class Database:
     @contextmanager
     def _session(self, *, pipelined: bool = False) -> Iterator[tuple[Any, Wire]]:
         """A connection from the pool, returned at the end; what was not committed is rolled back."""
+        if self._file:
+            self._file.check()
         connection = self._engine.raw_connection()
         driver: Any = connection.driver_connection
         wire = Wire(driver, self._writer)
@@ -236,17 +238,6 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() >= give_up_at:
                     raise
             time.sleep(random.uniform(0.0001, 0.002))
-
-
-def _keep_private(file: Path) -> None:
-    """Create a SQLite file for its owner alone, as its log will be; warn where others may use an existing one."""
-    try:
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        if os.name == "posix" and (mode := stat.S_IMODE(file.stat().st_mode)) & 0o077:
-            logger.warning("%s holds results and is open to other users (mode %03o): chmod 600 it", file, mode)
-    except OSError as error:
-        logger.debug("%s cannot be created yet: %s", file, error)
 
 
 def _begin(driver: Any) -> None:

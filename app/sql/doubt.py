@@ -7,10 +7,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from ..config import Settings
 from ..core import RUNNING, WAITING, Answer, Answers, Claim
 from ..outcomes import Ended, Outcome
-from .answers import packed, told_of, unpacked
+from .answers import error_columns, packed, unpacked
 from .rows import INGESTION_NAMES, IngestionRow
 from .schema import THIS, THIS_BATCH, batch_key, batches
 from .turns import Turn
@@ -24,25 +23,27 @@ _LAST_ENDED = (
 )
 
 
-def ended_before(turn: Turn, settings: Settings, columns: Any, claim: Claim, outcome: Outcome) -> Ended | None:
+def ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> Ended | None:
     """Returns what the claim led to if its batch, as read, has this outcome already; else None.
 
     Only one of the outcomes by which an ingestion ended returns it as finished, as without the loss.
     """
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
-    _, position, state, attempt, due, claimed_at, alone, _, *told = columns[len(INGESTION_NAMES) :]
+    _, position, state, attempt, due, claimed_at, alone, _, *was = columns[len(INGESTION_NAMES) :]
     stored = turn.connection.execute(_RESULTS, batch_key(turn.queue.instance, row.order, position)).scalar()
     before = _before(claim, row.ids_at(position), unpacked(stored))
     if before is None:
         return None
-    led_to, error, answers = before.after(outcome.state, outcome.error, outcome.results, split=settings.split_failed)
+    led_to, error, answers = before.after(
+        outcome.state, outcome.error, outcome.results, split=turn.settings.split_failed
+    )
     counted = 0 if led_to == WAITING != outcome.state else claim.batch.attempt - (not outcome.counted)
     same = state == led_to and attempt == counted and claimed_at == claim.claimed_at
     if same and led_to != WAITING and due not in (None, claim.due_at):
         return None  # its lease ran out, and it was served since
     went_again = led_to == WAITING and state == RUNNING and attempt == counted + 1
-    known = (told_of(error) if error else told, packed(answers.known), answers.alone)
-    if not (same or went_again) or known != (told, stored, bool(alone)):
+    known = (error_columns(error) if error else was, packed(answers.known), answers.alone)
+    if not (same or went_again) or known != (was, stored, bool(alone)):
         return None
     last = turn.connection.execute(_LAST_ENDED, {"this": turn.queue.instance, "of_order": row.order}).scalar()
     after = row.snapshot() if last == position else row.snapshot()._replace(finished_at=None)

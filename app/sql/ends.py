@@ -8,22 +8,10 @@ from typing import Any
 from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.dialects import postgresql
 
-from ..config import Settings
-from ..core import (
-    COMPLETED,
-    FAILED,
-    RUNNING,
-    WAITING,
-    Answers,
-    Claim,
-    Measured,
-    Priority,
-    answers_told,
-    scope_of,
-)
+from ..core import COMPLETED, FAILED, RUNNING, WAITING, Answers, Claim, Priority, answers_told, moving_mean, scope_of
 from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
-from .answers import answers_of, packed, told_of
+from .answers import answers_of, error_columns, packed
 from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
@@ -76,12 +64,12 @@ PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch
 _CLAIM_WITH_IDS = _CLAIM.add_columns(PART).outerjoin(ids, OF_IDS)
 
 
-def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+def end(turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
     """End claims; returns what each led to, None for a claim that is no longer the latest of its batch."""
     this = turn.queue.instance
     wanted = [{"this": this, "id": one.batch.ingestion_id, "position": one.batch.position} for one, _ in ended]
     after: list[Ended | None] = []
-    ends, knows = Ends(turn, settings), settings.fresh is not None
+    ends, knows = Ends(turn), turn.settings.fresh is not None
     rows = turn.connection.found(_CLAIM_WITH_IDS if knows else _CLAIM, wanted)
     found = {(columns[_ID], columns[_POSITION]): columns for columns in rows}
     for claim, outcome in ended:
@@ -90,7 +78,7 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
         if columns and ends.is_latest(columns, claim):
             after.append(ends.end(columns, outcome, claim.batch.priority, part))
         else:
-            after.append(ended_before(turn, settings, columns[:WIDTH], claim, outcome) if columns else None)
+            after.append(ended_before(turn, columns[:WIDTH], claim, outcome) if columns else None)
     ends.write()
     return after
 
@@ -98,9 +86,9 @@ def end(turn: Turn, settings: Settings, ended: Sequence[tuple[Claim, Outcome]]) 
 class Ends:
     """Claims that end together: each ingestion is updated once, then everything is written."""
 
-    def __init__(self, turn: Turn, settings: Settings) -> None:
+    def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._settings = settings
+        self._settings = turn.settings
         self._rows: dict[int, IngestionRow] = {}
         self._batches: dict[tuple[int, int], Values] = {}
         self._attempts: list[Values] = []
@@ -119,7 +107,7 @@ class Ends:
         """
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
-        rides, position, _, attempt, due, started_at, alone, partial, *told = columns[len(INGESTION_NAMES) : WIDTH]
+        rides, position, _, attempt, due, started_at, alone, partial, *stored = columns[len(INGESTION_NAMES) : WIDTH]
         answers = answers_of(row.ids_at(position), partial, alone)
         if self._settings.fresh is not None:
             self._note(row, position, answers.asked, part, outcome)
@@ -129,7 +117,7 @@ class Ends:
         queue.running -= not rides
         if state == COMPLETED:
             row.completed += 1
-            told = [None, None]
+            stored = error_columns(None)
         elif state == FAILED:
             row.failed += 1
             queue.failed += 1
@@ -138,13 +126,11 @@ class Ends:
             due = turn.now + delay
             line = self._again(row, answers, due)
         if error is not None:
-            told = told_of(error)
+            stored = error_columns(error)
         if state == WAITING != outcome.state:
             attempt = 0
         if counted and not rides:
-            measured = Measured(queue.service)
-            measured.took(turn.now - started_at)
-            queue.service = measured.service
+            queue.service = moving_mean(queue.service, turn.now - started_at)
         elif queue.fair and not counted and not rides:
             callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {
@@ -157,8 +143,8 @@ class Ends:
             "attempt": attempt if counted else attempt - 1,
             "finished_at": None if state == WAITING else turn.now,
             "due": due,
-            "error_type": told[0],
-            "error_message": told[1],
+            "error_type": stored[0],
+            "error_message": stored[1],
             "results": packed(answers.known),
             "left": len(answers.left) if state != COMPLETED and answers.known else None,
             "alone": answers.alone,

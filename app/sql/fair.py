@@ -10,22 +10,19 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, ScalarSelect, TextClause, bindparam, exists, func, or_, select, update
+from sqlalchemy import Executable, bindparam, exists, func, or_, select, update
 
-from ..config import Settings
-from ..core import BatchPlace, ByTurns, CallerDepth, CallerTurns, Place, Priority, Retry, Shares, caller_of
-from .callers import NO_TURNS
+from ..core import BatchPlace, ByTurns, CallerTurns, Place, Priority, Retry, Shares, caller_of
+from .backlog import ahead_of
+from .callers import NO_TURNS, OF_CALLER
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
 from .schema import (
     BLOCK,
-    BY_CALLER,
     HAS_WAITING,
     IS_ASIDE,
-    IS_AWAITING,
     IS_OPEN,
-    IS_PARKED,
     IS_READY,
     THIS,
     batches,
@@ -39,17 +36,12 @@ _WAITING = select(callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiti
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), HAS_WAITING
 )
 _NUMBERED = _WAITING.add_columns(callers.c.number)
-_of_caller = (
-    batches.c.instance == callers.c.instance,
-    batches.c.caller == callers.c.number,
-    *BY_CALLER,
-)
 # Some may have nothing but retries that are not due.
 _WITH_DUE = _NUMBERED.add_columns(
     or_(
         exists().where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN),
-        exists().where(*_of_caller, IS_READY),
-        exists().where(*_of_caller, IS_ASIDE, batches.c.due <= bindparam("now")),
+        exists().where(*OF_CALLER, IS_READY),
+        exists().where(*OF_CALLER, IS_ASIDE, batches.c.due <= bindparam("now")),
     )
 )
 _NAMED = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
@@ -62,31 +54,6 @@ _KEEP = (
 )
 
 
-def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
-    """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
-    order = select(func.min(batches.c.order)).where(*_of_caller, state).correlate(callers).scalar_subquery()
-    of_instance = ingestions.c.instance == callers.c.instance
-    return select(ingestions.c.created_at).where(of_instance, ingestions.c.order == order).scalar_subquery()
-
-
-_DEPTHS = select(
-    callers.c.name,
-    callers.c.priority,
-    callers.c.waiting,
-    select(ingestions.c.created_at)
-    .where(ingestions.c.instance == callers.c.instance, ingestions.c.caller == callers.c.number, IS_OPEN)
-    .order_by(ingestions.c.order)
-    .limit(1)
-    .scalar_subquery(),
-    _oldest_in_line(IS_READY),
-    _oldest_in_line(IS_ASIDE),
-    _oldest_in_line(IS_AWAITING),
-).where(callers.c.instance == THIS, callers.c.waiting > 0)
-_PARKED = (
-    select(ingestions.c.owner, ingestions.c.priority, func.sum(ingestions.c.waiting))
-    .where(ingestions.c.instance == THIS, IS_PARKED)
-    .group_by(ingestions.c.priority, ingestions.c.owner)
-)
 _own = (
     select(callers.c.number)
     .where(callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name"))
@@ -126,12 +93,12 @@ _RETRIES = (
 
 
 def _told(
-    view: View, settings: Settings, priority: Priority, statement: Executable
+    view: View, priority: Priority, statement: Executable
 ) -> tuple[Shares, Sequence[str], Sequence[Sequence[Any]]]:
-    """Returns the shares of who has something waiting at a priority, their names, and the columns that follow; in
-    O(callers).
+    """Returns the shares of the callers with batches waiting at a priority, their names, and the statement's other
+    columns; in O(callers).
     """
-    shares = Shares(dict(settings.fair_weights), _times(view)[priority])
+    shares = Shares(dict(view.settings.fair_weights), _times(view)[priority])
     values = {"this": view.queue.instance, "priority": priority, "now": view.now}
     rows = view.connection.execute(statement, values).all()
     names, tags, owed, *more = zip(*rows, strict=True) if rows else ((),) * 6
@@ -139,14 +106,15 @@ def _told(
     return shares, names, more
 
 
-def turns(
-    view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, urgent: int, new: bool
-) -> CallerTurns:
-    """Returns what is counted of the turns of an ingestion at its place, or of a `new` one.
-
-    `urgent` batches wait that go before any of its priority.
-    """
-    (shares, names, (counts, *_)), caller = _told(view, settings, priority, _WAITING), caller_of(owner)
+def turns(view: View, priority: Priority, owner: str | None, place: Place, *, new: bool = False) -> CallerTurns | None:
+    """Returns what is counted of the turns of an ingestion at its place, or a `new` one; None without FAIR."""
+    if not view.queue.fair:
+        return None
+    if view.queue.aging:
+        urgent = ahead_of(view, *place, but=priority)
+    else:
+        urgent = sum(view.queue.waiting(other) for other in Priority if other < priority)
+    (shares, names, (counts, *_)), caller = _told(view, priority, _WAITING), caller_of(owner)
     waiting = dict(zip(names, counts, strict=True))
     values = {"this": view.queue.instance, "priority": priority, "name": caller}
     if caller not in waiting and (known := view.connection.execute(_NAMED, values).first()):
@@ -167,9 +135,9 @@ def turns(
     return CallerTurns(place, priority, caller, shares, waiting, urgent, before, retries)
 
 
-def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
+def upcoming(view: View, limit: int) -> ByTurns[Candidate]:
     """Returns the due batches from which the next `limit` starts come."""
-    due = _line(view, settings, limit, Priority, promoted=False)
+    due = _line(view, limit, Priority, promoted=False)
     some = awaiting(view, limit)
     if len(some) == limit:  # the turns decide which of them go first
         some = [one for caller in _next_callers(due, limit) for one in awaiting(view, limit, caller=caller)]
@@ -179,20 +147,20 @@ def upcoming(view: View, settings: Settings, limit: int) -> ByTurns[Candidate]:
     return ByTurns(due.shares, {key: _starts(batches) for key, batches in due.ready.items()}, _whose, aging=due.aging)
 
 
-def in_order(turn: Turn, settings: Settings, limit: int) -> list[Candidate]:
+def in_order(turn: Turn, limit: int) -> list[Candidate]:
     """Returns the due batches that go next, in strict order or by turns. No due batch is set aside."""
     if not turn.queue.fair:
         return pick(turn, limit, promoted=True)
     turn.write_callers()
-    due = _line(turn, settings, limit, (), promoted=True)
+    due = _line(turn, limit, (), promoted=True)
     line = ByTurns(due.shares, due.ready, _whose, aging=due.aging)
     return [line.take() for _ in range(limit) if line]
 
 
-def riding(turn: Turn, settings: Settings, free: int, limit: int) -> ByTurns[Candidate]:
+def riding(turn: Turn, free: int, limit: int) -> ByTurns[Candidate]:
     """Returns the due batches in which are the first `limit` that may ride in a call with `free` places."""
     turn.write_callers()
-    due = _line(turn, settings, limit, (), promoted=True, free=free)
+    due = _line(turn, limit, (), promoted=True, free=free)
     return ByTurns(due.shares, due.ready, _whose, aging=due.aging, to_ride=True)
 
 
@@ -205,9 +173,7 @@ class _Due(NamedTuple):
     aging: bool
 
 
-def _line(
-    view: View, settings: Settings, limit: int, also: Iterable[Priority], *, promoted: bool, free: int | None = None
-) -> _Due:
+def _line(view: View, limit: int, also: Iterable[Priority], *, promoted: bool, free: int | None = None) -> _Due:
     """Returns what is needed for the next `limit` turns, at the priorities that have them and some others.
 
     With `free`, these are turns to ride in a call with so many places.
@@ -226,7 +192,7 @@ def _line(
         ready.setdefault(_whose(candidate), []).append((candidate.place, candidate))
     for priority in {*also, *(priority for priority, _ in ready)}:
         statement = _WITH_DUE if view.queue.lined else _NUMBERED
-        shares[priority], names, (_, numbers, *is_due) = _told(view, settings, priority, statement)
+        shares[priority], names, (_, numbers, *is_due) = _told(view, priority, statement)
         waiting = callers[priority] = dict(zip(names, numbers, strict=True))
         due = dict(compress(waiting.items(), *is_due)) if is_due else waiting
         turn = shares[priority].turn if free is None else shares[priority].turn_to_ride
@@ -234,7 +200,7 @@ def _line(
             if len(names) > 1 and len(ready.get((priority, caller), ())) < limit:
                 mine = picked(due[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
-    return _Due(shares, callers, ready, bool(settings.priority_aging))
+    return _Due(shares, callers, ready, bool(view.settings.priority_aging))
 
 
 def _next_callers(due: _Due, limit: int) -> Iterator[int]:
@@ -244,14 +210,14 @@ def _next_callers(due: _Due, limit: int) -> Iterator[int]:
             yield numbers[caller]
 
 
-def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, rides: bool) -> None:
+def started(view: View, candidates: Iterable[Candidate], *, rides: bool) -> None:
     """Record whose turns were taken, in order, or whose batches ride."""
     queue, times = view.queue, _times(view)
     of_each: dict[Priority, list[IngestionRow]] = {}
     for candidate in candidates:
         of_each.setdefault(Priority(candidate.row.priority), []).append(candidate.row)
     for priority, rows in of_each.items():
-        shares, numbers = Shares(dict(settings.fair_weights), times[priority]), dict[str, int]()
+        shares, numbers = Shares(dict(view.settings.fair_weights), times[priority]), dict[str, int]()
         for row in rows:
             caller = caller_of(row.owner)
             if caller not in numbers:
@@ -261,30 +227,12 @@ def started(view: View, settings: Settings, candidates: Iterable[Candidate], *, 
             (shares.ride if rides else shares.take)(caller)
         times[priority] = shares.now
         kept = [
-            {"of_instance": queue.instance, "of_number": number, "tag": shares.told(caller)[0]}
-            | {"owed": shares.told(caller)[1]}
+            {"of_instance": queue.instance, "of_number": number, "tag": tag, "owed": owed}
             for caller, number in numbers.items()
+            for tag, owed in [shares.kept(caller)]
         ]
         view.connection.execute(_KEEP, kept)
     queue.fair = json.dumps(list(times.values()))
-
-
-def caller_depths(view: View, limit: int, owner: str | None) -> list[CallerDepth]:
-    """Returns what callers have waiting, of those that wait longest first."""
-    if not view.queue.fair:
-        return []
-    this = {"this": view.queue.instance}
-    lined = {
-        (Priority(priority), name): (count, min(one for one in oldest if one is not None))
-        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, this)
-        if owner in (None, name)
-    }
-    parked = {
-        (Priority(priority), caller_of(name)): int(count)
-        for name, priority, count in (view.connection.execute(_PARKED, this) if view.queue.parked else ())
-        if count and owner in (None, name)
-    }
-    return CallerDepth.longest(lined, parked, limit)
 
 
 def _times(view: View) -> dict[Priority, int]:

@@ -23,7 +23,8 @@ from sqlalchemy import (
 from ..config import Settings
 from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
 from .answers import STARTS
-from .forecast import ahead_of, turns
+from .backlog import ahead_of
+from .fair import turns
 from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of
@@ -91,8 +92,8 @@ class SQLFinder(Finder):
         """Returns when a batch should start, None if it does not wait or is paused."""
         if not batch.waits or row.parked:
             return None
-        timeline, place = view.timeline(self._settings), (row.rank, row.order)
-        turned = turns(view, self._settings, Priority(row.priority), row.owner, place)
+        timeline, place = view.timeline(), (row.rank, row.order)
+        turned = turns(view, Priority(row.priority), row.owner, place)
         ahead = 0 if turned else ahead_of(view, *place)
         if batch.position >= row.cursor:
             before = row.waiting - (row.batch_count - row.cursor) + batch.position - row.cursor
@@ -103,7 +104,7 @@ class SQLFinder(Finder):
 
     def _remembered(self, view: View) -> list[ColumnElement[bool]]:
         """Returns the conditions for the ingestions of this queue that are not forgotten."""
-        forgotten = self._instance.forgotten(view.now)
+        forgotten = view.forgotten
         return [ingestions.c.instance == view.queue.instance, remembered(ingestions, forgotten)]
 
 

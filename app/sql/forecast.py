@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select
 
-from ..config import Settings
 from ..core import (
     MISSES,
     WAITING,
@@ -19,65 +17,27 @@ from ..core import (
     Estimate,
     InOrder,
     Line,
-    Measured,
     Place,
     Priority,
     Prospect,
     Quote,
+    accuracy_of,
     rank_of,
     statuses,
 )
 from . import fair
+from .backlog import IN_BLOCK, ahead_of
 from .instance import View
 from .picks import Candidate, awaiting, pick, soonest
 from .rows import IngestionRow
 from .schema import BLOCK, BY_LEASE, IS_FINISHED, THIS, batches, ingestions, lanes
 
-_UP_TO = (
-    select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))
-    .where(
-        lanes.c.instance == THIS,
-        lanes.c.rank <= bindparam("rank"),
-        # A block that begins with the same rank is ahead only up to that of the place.
-        (lanes.c.rank < bindparam("rank")) | (lanes.c.block <= bindparam("block")),
-    )
-    .group_by(lanes.c.priority)
-)
-_in_block = (
-    ingestions.c.instance == THIS,
-    ingestions.c.priority == bindparam("priority"),
-    ingestions.c.parked.is_(False),
-    ingestions.c.order >= bindparam("first"),
-    ingestions.c.order < bindparam("first") + BLOCK,
-)
-_BEHIND = select(func.coalesce(func.sum(ingestions.c.waiting), 0)).where(
-    *_in_block,
-    or_(
-        ingestions.c.rank > bindparam("rank"),
-        (ingestions.c.rank == bindparam("rank")) & (ingestions.c.order >= bindparam("order")),
-    ),
-)
-_WEIGHTS = {float(priority) for priority in Priority}
-_OLDER = select(
-    func.coalesce(
-        select(func.sum(lanes.c.waiting))
-        .where(lanes.c.instance == THIS, lanes.c.priority == bindparam("priority"), lanes.c.block < bindparam("block"))
-        .scalar_subquery(),
-        0,
-    )
-    + func.coalesce(
-        select(func.sum(ingestions.c.waiting))
-        .where(*_in_block, ingestions.c.order < bindparam("order"))
-        .scalar_subquery(),
-        0,
-    )
-)
 _FIRST_BLOCKS = (
     select(lanes.c.priority, func.min(lanes.c.block))
     .where(lanes.c.instance == THIS, lanes.c.waiting > 0)
     .group_by(lanes.c.priority)
 )
-_OLDEST = select(func.min(ingestions.c.created_at)).where(*_in_block, ingestions.c.waiting > 0)
+_OLDEST = select(func.min(ingestions.c.created_at)).where(*IN_BLOCK, ingestions.c.waiting > 0)
 # Found among all that run, which are few, where an ingestion may have very many batches.
 _RUNNING = select(func.min(batches.c.started_at), func.max(batches.c.started_at)).where(
     batches.c.instance == THIS, *BY_LEASE, batches.c.order + 0 == bindparam("order")
@@ -90,85 +50,49 @@ _MISSES = (
 )
 
 
-def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None) -> int:
-    """Returns how many batches are in line before a place, of every priority but one if that is given.
-
-    Sums whole blocks, then subtracts what is after the place in each lane's last block.
-    """
-    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order, "block": order // BLOCK}
-    if not view.queue.aging and rank in _WEIGHTS:
-        # In strict order, everything in more urgent lanes is ahead, and everything older in its own lane.
-        own = Priority(int(rank))
-        urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
-        more = {"priority": own, "first": order // BLOCK * BLOCK}
-        return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
-    total = 0
-    for priority, block, waiting in view.connection.execute(_UP_TO, values).all():
-        if priority == but:
-            continue
-        total += waiting
-        total -= view.connection.execute(_BEHIND, values | {"priority": priority, "first": block * BLOCK}).scalar()
-    return int(total)
-
-
-def line(
-    view: View, settings: Settings, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, CallerTurns | None]:
+def line(view: View, priority: Priority, now: float, owner: str | None = None) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(view.queue.aging, priority, now), view.queue.orders + 1
     if view.queue.aging:
         ahead = ahead_of(view, *new)
     else:
         ahead = sum(view.queue.waiting(other) for other in Priority if other <= priority)
-    return ahead, new, turns(view, settings, priority, owner, new, new=True)
+    return ahead, new, fair.turns(view, priority, owner, new, new=True)
 
 
-def turns(
-    view: View, settings: Settings, priority: Priority, owner: str | None, place: Place, *, new: bool = False
-) -> CallerTurns | None:
-    """Returns what is counted of the turns of an ingestion, or a `new` one; None where callers take none."""
-    if not view.queue.fair:
-        return None
-    if view.queue.aging:
-        urgent = ahead_of(view, *place, but=priority)
-    else:
-        urgent = sum(view.queue.waiting(other) for other in Priority if other < priority)
-    return fair.turns(view, settings, priority, owner, place, urgent=urgent, new=new)
-
-
-def quotes(view: View, settings: Settings, count: int, owner: str | None) -> dict[Priority, Quote]:
+def quotes(view: View, count: int, owner: str | None) -> dict[Priority, Quote]:
     """Returns when an owner's submission of `count` batches would start and end at each priority."""
-    timeline, pauses = view.timeline(settings), view.queue.pauses()
+    timeline, pauses = view.timeline(), view.queue.pauses()
     return timeline.quotes(
-        lambda priority: line(view, settings, priority, view.now, owner),
+        lambda priority: line(view, priority, view.now, owner),
         count,
         lambda priority: pauses.cover(priority, owner),
     )
 
 
-def estimate(view: View, settings: Settings, row: IngestionRow) -> Estimate | None:
+def estimate(view: View, row: IngestionRow) -> Estimate | None:
     """Returns what an ingestion can expect, None once it has ended."""
     if row.finished:
         return None
     started: Sequence[float] = ()
     if row.running:
         started = view.connection.execute(_RUNNING, {"this": view.queue.instance, "order": row.order}).one()
-    return view.timeline(settings).estimate(prospect(view, settings, row)._replace(started=started))
+    return view.timeline().estimate(prospect(view, row)._replace(started=started))
 
 
-def prospect(view: View, settings: Settings, row: IngestionRow) -> Prospect:
+def prospect(view: View, row: IngestionRow) -> Prospect:
     """Returns what is counted for an unfinished ingestion's estimate, but for its running batches."""
     place, ahead, taken = (row.rank, row.order), 0, None
     if row.waiting and view.queue.fair:
-        taken = turns(view, settings, Priority(row.priority), row.owner, place)
+        taken = fair.turns(view, Priority(row.priority), row.owner, place)
     elif row.waiting:
         ahead = ahead_of(view, *place)
     return Prospect(place, ahead, row.waiting, row.retrying, (), row.parked, taken)
 
 
-def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
+def depths(view: View) -> dict[Priority, Depth]:
     """Returns the backlog of each priority."""
-    timeline, queue = view.timeline(settings), view.queue
+    timeline, queue = view.timeline(), view.queue
     oldest = {}
     for priority, block in view.connection.execute(_FIRST_BLOCKS, {"this": queue.instance}).all():
         values = {"this": queue.instance, "priority": priority, "first": block * BLOCK}
@@ -177,7 +101,7 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
         lane: timeline.depth(
             queue.waiting(lane),
             oldest.get(lane),
-            *(line(view, settings, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
+            *(line(view, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
             queue.waiting(lane, parked=True),
             aging=bool(queue.aging),
         )
@@ -187,13 +111,10 @@ def depths(view: View, settings: Settings) -> dict[Priority, Depth]:
 
 def accuracy(view: View) -> Accuracy | None:
     """Returns how far off the estimates were for the latest ended ingestions."""
-    measured = Measured()
-    for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}):
-        measured.missed_by(miss)
-    return measured.accuracy()
+    return accuracy_of(miss for (miss,) in view.connection.execute(_MISSES, {"this": view.queue.instance}))
 
 
-def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
+def upcoming(view: View, limit: int, owner: str | None) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     status_of = statuses(cancelled=False)
 
@@ -205,13 +126,13 @@ def upcoming(view: View, settings: Settings, limit: int, owner: str | None) -> l
 
     due: Line[Candidate]
     if view.queue.fair:
-        due = fair.upcoming(view, settings, limit)
+        due = fair.upcoming(view, limit)
     else:
         some = heapq.merge(pick(view, limit), awaiting(view, limit), key=lambda candidate: candidate.place)
         due = InOrder((one.place, one) for one in some for _ in range(one.answers.starts))
     retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
     return [
         (told(one), start)
-        for one, start in view.timeline(settings).upcoming(due, retries, limit)
+        for one, start in view.timeline().upcoming(due, retries, limit)
         if owner in (None, one.row.owner)
     ]

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Double, bindparam, cast, extract, func, insert, select
 
 from ..config import Settings
-from ..core import Ids, Timeline
+from ..core import Gate, Ids, Timeline
 from ..errors import ConfigError, StoreUnavailable, UnknownIngestion
 from .aside import Aside
 from .callers import NO_TURNS
-from .change import note_rate, rank_anew, take_turns
+from .change import note_settings, rank_anew, take_turns
 from .database import Database
 from .rows import INGESTION_COLUMNS, QUEUE_COLUMNS, QUEUE_NAMES, IngestionRow, QueueRow
 from .schema import BY_LEASE, THIS, batches, ingestions, queues
@@ -48,10 +48,20 @@ class View:
     queue: QueueRow
     now: float
     shelf: Shelf
+    settings: Settings
 
-    def timeline(self, settings: Settings) -> Timeline:
+    @property
+    def forgotten(self) -> float:
+        """The time up to which ended ingestions are forgotten."""
+        return self.now - self.settings.retention
+
+    def gate(self) -> Gate:
+        """Returns the gate as it stands now."""
+        return self.queue.gate(self.settings, self.now)
+
+    def timeline(self) -> Timeline:
         """Returns the timeline of the upcoming starts, as of this snapshot."""
-        return self.queue.timeline(settings, self.now, Aside(self.connection, self.queue, self.now), self._started)
+        return self.queue.timeline(self.settings, self.now, Aside(self.connection, self.queue, self.now), self._started)
 
     def _started(self) -> list[float]:
         """Returns when the calls in process started."""
@@ -67,7 +77,7 @@ class Instance:
 
     def __init__(self, database: Database, settings: Settings, now: Callable[[], float] | None, name: str) -> None:
         self._database = database
-        self._settings = settings
+        self.settings = settings
         self._now = now
         self._tell = int(now is None)
         self._name = name
@@ -76,31 +86,30 @@ class Instance:
         self.shelf = Shelf(is_sqlite=database.is_sqlite)
         self.worker: str | None = None
         """The id of this process's worker, once it has reported."""
-        self.tells_all = bool(settings.webhook_url)
 
     def prepare(self) -> None:
         """Create the tables and this instance's row if they do not exist. Raises ConfigError."""
         if self.is_prepared:
             return
         key = Settings.key_of(self._name, "store")
-        aging = self._settings.priority_aging
+        aging = self.settings.priority_aging
 
         def make(connection: Connection) -> None:
-            prepare(connection, key, upgrade=self._settings.store_upgrade)
-            if self._settings.id_type == "string" or self._settings.fair:
+            prepare(connection, key, upgrade=self.settings.store_upgrade)
+            if self.settings.id_type == "string" or self.settings.fair:
                 keep_out_older(connection)
             name, lock = {"name": self._name}, _LOCK[self._tell]
             is_new = (known := connection.execute(lock, name).first()) is None
             if is_new:
-                fair = NO_TURNS if self._settings.fair else None
+                fair = NO_TURNS if self.settings.fair else None
                 connection.execute(insert(queues).values(name=self._name, aging=aging, fair=fair))
                 known = connection.execute(lock, name).first()
             queue, now = self._told(known)
-            note_rate(connection, queue, self._settings, 0.0 if is_new else now)
+            note_settings(connection, queue, self.settings, 0.0 if is_new else now)
             if queue.aging != aging:
                 rank_anew(connection, queue.instance, aging)
-            if self._settings.fair != (queue.fair is not None):
-                take_turns(connection, queue.instance, fair=self._settings.fair)
+            if self.settings.fair != (queue.fair is not None):
+                take_turns(connection, queue.instance, fair=self.settings.fair)
 
         self._database.define(make)
         self.is_prepared = True
@@ -135,19 +144,19 @@ class Instance:
 
     def polled(self, seconds: float | None) -> float | None:
         """Limit a wait, None for one without an end, to the time until this process looks for work from others."""
-        poll = self._settings.store_poll
+        poll = self.settings.store_poll
         return seconds if not poll else poll if seconds is None else min(seconds, poll)
 
     def _view(self, connection: Wire) -> View:
         told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
-        return View(connection, *told, self.shelf)
+        return View(connection, *told, self.shelf, self.settings)
 
     def _find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
         found = connection.execute(_FIND[self._tell], {"name": self._name, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         count = len(INGESTION_COLUMNS)
-        view = View(connection, *self._told(found[count:]), self.shelf)
+        view = View(connection, *self._told(found[count:]), self.shelf, self.settings)
         return view, self._remembered(IngestionRow(*found[:count]), view.now)
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
@@ -159,7 +168,7 @@ class Instance:
 
     def forgotten(self, now: float) -> float:
         """Returns the time before which ended ingestions are forgotten."""
-        return now - self._settings.retention
+        return now - self.settings.retention
 
     def _remembered(self, row: IngestionRow, now: float) -> IngestionRow:
         if row.finished_at is not None and row.finished_at <= self.forgotten(now):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select, update
 
-from ..config import Settings
 from ..core import Batch, Claim, Ingestion, Priority, statuses
 from ..outcomes import Outcome
 from .answers import answers_of
@@ -67,13 +66,13 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
     )
 
 
-def recover(turn: Turn, settings: Settings) -> tuple[list[tuple[Claim, Ingestion]], bool]:
+def recover(turn: Turn) -> tuple[list[tuple[Claim, Ingestion]], bool]:
     """End the claims whose leases ran out; returns them with their ingestions, and whether there may be more."""
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
-    ends, lost = Ends(turn, settings), []
+    ends, lost = Ends(turn), []
     for *columns, part in rows:
         _, position, _, attempt, due, started_at, alone, partial, *_ = columns[len(INGESTION_NAMES) :]
-        outcome = Outcome.lost(attempt, settings.max_attempts)
+        outcome = Outcome.lost(attempt, turn.settings.max_attempts)
         after, state, _ = ends.end(columns, outcome, Priority(columns[_PRIORITY]), part)
         status = statuses(cancelled=bool(after.counts.cancelled))[state]
         row = IngestionRow(*columns[: len(INGESTION_NAMES)])

@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..config import Settings
 from ..core import CHANGES, HOUR, NO_WAITS, Change, Gate, Minute, add_stops, wait_index
 from .instance import View
 from .journal import changes, minutes
@@ -51,11 +50,11 @@ def _change(dialect: Any) -> Any:
 _CHANGE = {True: _change(sqlite), False: _change(postgresql)}
 
 
-def start(turn: Turn, gate: Gate, settings: Settings, started: Iterable[tuple[int, float]]) -> None:
+def start(turn: Turn, gate: Gate, started: Iterable[tuple[int, float]]) -> None:
     """Count batches that start now, each with its priority and for how long it was due."""
     queue, figures = turn.queue, _open(turn)
     if not queue.starts:
-        memoryview(figures).cast("d")[_INTERVAL] = gate.steady_interval(settings, turn.now)
+        memoryview(figures).cast("d")[_INTERVAL] = gate.steady_interval(turn.settings, turn.now)
     waits = memoryview(figures)[_FIGURES.size :].cast("I")
     for priority, waited in started:
         queue.starts += 1

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
-from ..config import Settings
 from ..core import Priority, Status
 from .answers import STARTS
 from .rows import INGESTION_COLUMNS, IngestionRow
@@ -79,7 +78,6 @@ def place(turn: Turn, row: IngestionRow, *, parked: bool) -> int:
     turn.wait(row, -waiting, -ids)
     row.parked = parked
     turn.wait(row, waiting, ids)
-    row.open = int(not parked and not row.cancelled and row.cursor < row.batch_count)
     written = max(0, waiting - (row.batch_count - row.cursor))
     if written:
         turn.allow(written)
@@ -122,14 +120,14 @@ def begin(turn: Turn) -> Walk:
     return Walk(kinds)
 
 
-def rearrange(turns: Turns, settings: Settings) -> None:
+def rearrange(turns: Turns) -> None:
     """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
     walk = turns.take(begin)
     while walk.kinds:
-        walk = turns.take(partial(step, settings=settings, walk=walk))
+        walk = turns.take(partial(step, walk=walk))
 
 
-def step(turn: Turn, settings: Settings, walk: Walk) -> Walk:
+def step(turn: Turn, walk: Walk) -> Walk:
     """Park some of what is paused, or put some back of what no longer is; returns what is left to be looked at."""
     pauses, rows, (kinds, rank, order) = turn.queue.pauses(), list[IngestionRow](), walk
     while kinds and not rows:
@@ -149,7 +147,7 @@ def step(turn: Turn, settings: Settings, walk: Walk) -> Walk:
             break
     turn.save(changed)
     if any(not row.parked for row in changed):
-        gate = turn.queue.gate(settings, turn.now)
+        gate = turn.gate()
         gate.resumed_at = gate.order_since = turn.now
         turn.queue.keep(gate)
     return Walk(kinds, rank, order)

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, or_, select
 
-from ..config import Settings
 from ..core import (
     COMPLETED,
     NEW,
@@ -172,7 +171,7 @@ def results_of(view: View, row: IngestionRow, span: range, *, failed: bool) -> l
             found += zip(part, json.loads(results) if results else ["null"] * len(part), strict=True)
             continue
         error = BatchError(error_type, message) if error_type else None
-        told = answers_of(len(part), results, alone).told(state, error)
+        told = answers_of(len(part), results, alone).of_each(state, error)
         found += (
             (one, answer)
             for one, answer in zip(part, told, strict=False)
@@ -187,28 +186,28 @@ def spans(row: IngestionRow) -> Iterator[range]:
         yield range(first, min(first + CHUNK, row.batch_count))
 
 
-def find(view: View, forgotten: float, prefix: str, owner: str | None, limit: int) -> list[Ingestion]:
-    """Returns ingestions whose id begins with `prefix` and that did not end by `forgotten`."""
+def find(view: View, prefix: str, owner: str | None, limit: int) -> list[Ingestion]:
+    """Returns ingestions whose id begins with `prefix` and that are remembered."""
     least, most = id_range(prefix)
-    values = {"this": view.queue.instance, "least": least, "most": most, "forgotten": forgotten, "limit": limit}
+    values = {"this": view.queue.instance, "least": least, "most": most, "forgotten": view.forgotten, "limit": limit}
     statement = _FIND if owner is None else _FIND_OWN
     found = view.connection.execute(statement, values if owner is None else values | {"owner": owner}).all()
     return [IngestionRow(*row).snapshot() for row in found]
 
 
-def stats(view: View, settings: Settings) -> Stats:
+def stats(view: View) -> Stats:
     """Returns the state of the whole queue."""
-    queue, gate = view.queue, view.queue.gate(settings, view.now)
+    queue, gate = view.queue, view.gate()
     return Stats.of(
         gate,
-        settings,
+        view.settings,
         view.now,
         first_due=first_due(view),
-        slots=queue.most_running(settings),
+        slots=queue.most_running(view.settings),
         waiting=queue,
         running=queue.running,
         service=queue.service,
-        depths=depths(view, settings),
+        depths=depths(view),
         accuracy=accuracy(view),
         failed=queue.failed,
         next_retry_at=next_retry(view),

@@ -51,11 +51,11 @@ def has_old(database: Database, queue: QueueRow, forgotten: float) -> bool:
     return database.glance(_OLD, {"this": queue.instance, "forgotten": forgotten}) is not None
 
 
-def prune(turn: Turn, forgotten: float) -> tuple[int, bool]:
-    """Delete some ingestions that ended by `forgotten`; returns how many, and whether there may be more."""
+def prune(turn: Turn) -> tuple[int, bool]:
+    """Delete some ingestions that ended long ago; returns how many, and whether there may be more."""
     connection, instance = turn.connection, turn.queue.instance
     count, rows = 0, 0
-    old = connection.execute(_OLD, {"this": instance, "forgotten": forgotten}).all()
+    old = connection.execute(_OLD, {"this": instance, "forgotten": turn.forgotten}).all()
     for order, id_count, batch_size, failed in old:
         values = {"this": instance, "of_order": order}
         rows += batch_count(id_count, batch_size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..config import Settings
 from ..core import MOST_SERVED, Batch, ByTurns, Call, Status
 from . import fair
 from .picks import Candidate, near
@@ -12,19 +11,19 @@ from .serving import Serving
 from .turns import Turn
 
 
-def riding(turn: Turn, settings: Settings, leader: Batch, serving: Serving | None) -> Iterator[list[Candidate]]:
+def riding(turn: Turn, leader: Batch, serving: Serving | None) -> Iterator[list[Candidate]]:
     """Yields the batches that ride with a leader that has started, some at a time; these are to be started at once.
 
     Of an ingestion, only the next in line is looked at. Once one left the line whose next was not read, and with
     `serving` while any leave it, the line is read again.
     """
-    call = Call(settings, leader)
+    call = Call(turn.settings, leader)
     passed: set[tuple[float, ...]] = set()
     gone, changes = 0, True
     while call.looks and changes and gone < MOST_SERVED:
         riders, changes = list[Candidate](), False
         limit = call.looks + len(passed)
-        turns = fair.riding(turn, settings, call.free, limit) if turn.queue.fair else None
+        turns = fair.riding(turn, call.free, limit) if turn.queue.fair else None
         picked = [] if turns is not None else near(turn, call.free, limit)
         read = {one.place for one in picked}
         known_of = serving.look(picked) if serving else {}

@@ -118,11 +118,13 @@ class QueueRow:
         gate.paused, gate.resumed_at, gate.hold_until = self.paused, self.resumed_at, self.hold_until
         return gate
 
-    def keep(self, gate: Gate) -> None:
-        """Store a gate's changes in the row."""
+    def keep(self, gate: Gate) -> bool:
+        """Store a gate's changes in the row; returns whether its limiter is another than the row had."""
+        before = self.full_at, self.levels
         self.full_at, levels = gate.kept()
         self.levels = json.dumps(levels) if levels else None
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
+        return before != (self.full_at, self.levels)
 
     def concurrency(self) -> Concurrency:
         """Returns how many batches each process runs at once, where that was changed."""
@@ -166,7 +168,6 @@ class IngestionRow:
     caller: int | None = None
     since: float | None = None
     cursor: int = 0
-    open: int = 1
     parked: bool = False
     cancelled: bool = False
     waiting: int = 0
@@ -195,6 +196,11 @@ class IngestionRow:
     def ids_at(self, position: int) -> int:
         """Returns how many ids the batch at a position has; only the last may have fewer."""
         return min(self.batch_size, self.id_count - position * self.batch_size)
+
+    @property
+    def open(self) -> int:
+        """1 while a batch that never started is in line, else 0."""
+        return int(self.cursor < self.batch_count and not self.parked and not self.cancelled)
 
     @property
     def finished(self) -> bool:
@@ -226,7 +232,7 @@ class IngestionRow:
         """
         before, self._indexed = self._indexed, self._in_indexes()
         values = dict(zip(INGESTION_NAMES, _ingestion_values(self), strict=True))
-        values["status"] = self._indexed[0]
+        values["status"], values["open"] = self._indexed[:2]
         return values, self._indexed != before
 
     def _in_indexes(self) -> tuple[object, ...]:
@@ -263,5 +269,5 @@ def _save(names: Iterable[str]) -> Update:
 
 
 # SQLite rewrites every index that has a named column, even if the value stays the same.
-SAVE_INGESTION = {True: _save([*_CHANGING, "status"]), False: _save(set(_CHANGING) - _INDEXED)}
+SAVE_INGESTION = {True: _save([*_CHANGING, "status", "open"]), False: _save(set(_CHANGING) - _INDEXED)}
 """Keyed by whether it moved: only then are indexed columns written."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, update
 
-from ..config import Settings
 from ..core import (
     COMPLETED,
     FAILED,
@@ -31,7 +30,7 @@ from ..core import (
 )
 from ..store import Submission
 from . import known
-from .answers import packed, told_of
+from .answers import error_columns, packed
 from .ends import settle
 from .fair import in_order
 from .picks import Candidate
@@ -69,10 +68,10 @@ _ADD_ENDED, _END, _ADD_AWAITING, _AWAIT, _LEARN = (
 class Serving:
     """Serves ids from what is known, under FRESH, in one turn; `write` writes what `due` found."""
 
-    def __init__(self, turn: Turn, settings: Settings) -> None:
+    def __init__(self, turn: Turn) -> None:
         self.has_more = False
         self._turn = turn
-        self._settings = settings
+        self._settings = turn.settings
         self._rows: dict[int, IngestionRow] = {}
         self._changes: dict[Any, list[Values]] = {}
         self._used: list[tuple[str, Id]] = []
@@ -87,7 +86,7 @@ class Serving:
         by_turns = bool(self._turn.queue.fair)  # what needs no call is no turn, so another's may come next
         size, looked_at, starts = 1 if by_turns else max(most, 1), 0, False
         while True:
-            picked = in_order(self._turn, self._settings, size)
+            picked = in_order(self._turn, size)
             known_of = self.look(picked)
             for candidate in picked:
                 asking = self.asking(candidate, known_of)
@@ -198,7 +197,6 @@ class Serving:
         self._used += [(scope_of(self._settings, row.owner), one) for one in need.served]
         if candidate.fresh:
             row.cursor += 1
-            row.open = int(row.cursor < row.batch_count)
         else:
             self._turn.queue.lined -= candidate.answers.starts
 
@@ -218,15 +216,15 @@ class Serving:
         self._changes.setdefault(statement, []).append(_key(instance, row, candidate.position) | learnt | values)
 
 
-def leading_of(turn: Turn, settings: Settings, submission: Submission, since: float | None) -> list[tuple[str, ...]]:
+def leading_of(turn: Turn, submission: Submission, since: float | None) -> list[tuple[str, ...]]:
     """Returns the answers of the first batches of a submission, as far as they are known."""
-    scope, mark = scope_of(settings, submission.owner), mark_of(since, turn.queue.orders + 1)
-    return leading(submission.ids, settings.batch_size, mark, lambda ids: known.look(turn, scope, ids))
+    scope, mark = scope_of(turn.settings, submission.owner), mark_of(since, turn.queue.orders + 1)
+    return leading(submission.ids, turn.settings.batch_size, mark, lambda ids: known.look(turn, scope, ids))
 
 
-def serve_first(turn: Turn, settings: Settings, row: IngestionRow, ids: Ids, served: Sequence[tuple[str, ...]]) -> None:
+def serve_first(turn: Turn, row: IngestionRow, ids: Ids, served: Sequence[tuple[str, ...]]) -> None:
     """Complete the first batches of a new ingestion, with their answers."""
-    size, instance, scope = row.batch_size, turn.queue.instance, scope_of(settings, row.owner)
+    size, instance, scope = row.batch_size, turn.queue.instance, scope_of(turn.settings, row.owner)
     rows = []
     for position, texts in enumerate(served):
         answers, some = Answers(len(texts), texts), ids[position * size : (position + 1) * size].tolist()
@@ -247,13 +245,13 @@ def serve_first(turn: Turn, settings: Settings, row: IngestionRow, ids: Ids, ser
 def ended_values(turn: Turn, answers: Answers) -> Values:
     """Returns what is stored of a batch that ends now, because nothing of it is left to ask."""
     state, error, after = answers.end
-    told = told_of(error) if error else [None, None]
+    error_type, message = error_columns(error)
     return {
         "state": state,
         "line": NOT_IN_LINE,
         "finished_at": turn.now,
-        "error_type": told[0],
-        "error_message": told[1],
+        "error_type": error_type,
+        "error_message": message,
         "results": packed(after.known),
         "left": None if state == COMPLETED else len(after.left),
         "alone": after.alone,

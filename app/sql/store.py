@@ -49,9 +49,9 @@ from . import (
     catalog,
     claims,
     controls,
+    depths,
     ends,
     failures,
-    fair,
     forecast,
     known,
     leases,
@@ -108,12 +108,10 @@ class SQLStore(Store):
         self._instance.prepare()
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
-        packed, settings, forgotten = pack(submission.ids), self._settings, self._instance.forgotten
+        packed, settings = pack(submission.ids), self._settings
         big = len(packed) > _BIG
         hashed = hashes_of(submission.ids) if settings.find_ids else None
-        added = self._turns.take(
-            lambda turn: add(turn, settings, submission, packed, hashed, forgotten(turn.now)), alone=big
-        )
+        added = self._turns.take(lambda turn: add(turn, submission, packed, hashed), alone=big)
         if big:
             self._database.tidy()
         return added
@@ -133,7 +131,7 @@ class SQLStore(Store):
         self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
     ) -> tuple[Ingestion, Estimate | None, Batches]:
         def told(view: View, row: IngestionRow) -> tuple[Ingestion, Estimate | None, Batches]:
-            estimate = forecast.estimate(view, self._settings, row)
+            estimate = forecast.estimate(view, row)
             return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit, only)
 
         return self._instance.read_one(ingestion_id, told)
@@ -155,12 +153,10 @@ class SQLStore(Store):
         return self._instance.read_one(ingestion_id, told)
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
-        forgotten = self._instance.forgotten
-        return self._instance.read(lambda view: catalog.listing(view, forgotten(view.now), where, before, limit))
+        return self._instance.read(lambda view: catalog.listing(view, where, before, limit))
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
-        forgotten = self._instance.forgotten
-        return self._instance.read(lambda view: catalog.count(view, forgotten(view.now), where, most))
+        return self._instance.read(lambda view: catalog.count(view, where, most))
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.
@@ -168,11 +164,10 @@ class SQLStore(Store):
         return failures.of(self._instance, where, with_ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
-        forgotten = self._instance.forgotten
-        return self._instance.read(lambda view: reads.find(view, forgotten(view.now), prefix, owner, limit))
+        return self._instance.read(lambda view: reads.find(view, prefix, owner, limit))
 
     def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
-        return self._instance.read(lambda view: forecast.quotes(view, self._settings, count, owner))
+        return self._instance.read(lambda view: forecast.quotes(view, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
@@ -182,16 +177,20 @@ class SQLStore(Store):
         return self._polled(answer) if isinstance(answer, Wait) else answer
 
     def _claim(self, turn: Turn, requests: Sequence[claims.Request]) -> list[list[Claim] | Wait]:
-        return claims.claim(turn, self._settings, requests)
+        return claims.claim(turn, requests)
 
     def _glance(self, limit: int) -> Wait | None:
         """Returns why nothing can be claimed, as far as one query without a lock can tell."""
         queue, now = self._instance.look()
-        if queue.total and (queue.total == queue.lined or self._settings.fresh is not None):
+        settings = self._settings
+        if queue.total and (queue.total == queue.lined or settings.fresh is not None):
             # Finding out whether a retry is due, or an id of what is next is known, takes another query.
             return None
-        due, room = now if queue.total else None, room_of(self._settings, queue.running)
-        return queue.gate(self._settings, now).wait(now, due=due, slots=limit, room=room, waiting=queue)
+        due, room = now if queue.total else None, room_of(settings, queue.running)
+        gate = queue.gate(settings, now)
+        wait = gate.wait(now, due=due, slots=limit, room=room, waiting=queue)
+        # After the clock was set back, the next token is so far from now until a turn notes that it is not further.
+        return None if wait and wait.reason == "token" and queue.keep(gate) else wait
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
@@ -210,7 +209,7 @@ class SQLStore(Store):
         more = self._database.glance(leases.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
             try:
-                some, more = self._turns.take(lambda turn: leases.recover(turn, self._settings))
+                some, more = self._turns.take(lambda turn: leases.recover(turn))
             except StoreUnavailable:
                 if lost:  # these have ended, and somebody has to be told; the others stay lost
                     break
@@ -225,7 +224,7 @@ class SQLStore(Store):
         return self._turns.take(lambda turn: self._end(turn, ended))
 
     def _end(self, turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
-        return ends.end(turn, self._settings, ended)
+        return ends.end(turn, ended)
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
@@ -236,16 +235,16 @@ class SQLStore(Store):
         self, turn: Turn, requests: Sequence[tuple[Claim, Outcome, claims.Request]]
     ) -> list[tuple[Ended | None, list[Claim] | Wait]]:
         ended = self._end(turn, [(claim, outcome) for claim, outcome, _ in requests])
-        claimed = claims.claim(turn, self._settings, [request for _, _, request in requests])
+        claimed = claims.claim(turn, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
     def report(self, worker: WorkerReport) -> int:
         self._instance.worker = worker.id
-        return self._turns.take(lambda turn: workers.report(turn, worker, self._settings))
+        return self._turns.take(lambda turn: workers.report(turn, worker))
 
     def leave(self, worker_id: str) -> None:
         if self._instance.is_prepared:
-            self._turns.take(lambda turn: workers.leave(turn, worker_id, self._settings))
+            self._turns.take(lambda turn: workers.leave(turn, worker_id))
 
     def hold(self, seconds: float) -> None:
         self._change(lambda gate, now: gate.hold(now + seconds))
@@ -255,13 +254,13 @@ class SQLStore(Store):
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> tuple[Ingestion, bool]:
         def cancelled(turn: Turn) -> tuple[Ingestion, bool]:
-            return controls.cancel(turn, self._settings, self._instance.find_in(turn, ingestion_id), by)
+            return controls.cancel(turn, self._instance.find_in(turn, ingestion_id), by)
 
         return self._turns.take(cancelled)
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
         def redriven(turn: Turn, after: int) -> controls.Part:
-            return controls.redrive(turn, self._settings, self._instance.find_in(turn, ingestion_id), by, after)
+            return controls.redrive(turn, self._instance.find_in(turn, ingestion_id), by, after)
 
         rest: int | None = -1
         while rest is not None:
@@ -270,24 +269,24 @@ class SQLStore(Store):
 
     def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
         def moved(turn: Turn) -> Ingestion:
-            return controls.move(turn, self._settings, self._instance.find_in(turn, ingestion_id), priority, by)
+            return controls.move(turn, self._instance.find_in(turn, ingestion_id), priority, by)
 
         return self._turns.take(moved)
 
     def steer(self, action: str, steering: Steering, by: str | None) -> bool:
         def steered(turn: Turn) -> tuple[bool, bool]:
-            gate = turn.queue.gate(self._settings, turn.now)
+            gate = turn.gate()
             pauses = gate.pauses
             before, after = steer(gate, self._settings, turn.now, steering)
             minutes.keep(turn, gate)
-            workers.count(turn, self._settings)
+            workers.count(turn)
             if after:
-                audits.note(turn, self._settings, by, action, "", before, after)
+                audits.note(turn, by, action, "", before, after)
             return bool(after), bool(gate.pauses or pauses)
 
         changed, more = self._turns.take(steered)
         if more:
-            parking.rearrange(self._turns, self._settings)
+            parking.rearrange(self._turns)
         return changed
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
@@ -295,7 +294,7 @@ class SQLStore(Store):
 
     def _change(self, change: Callable[[Gate, float], T]) -> T:
         def changed(turn: Turn) -> T:
-            gate = turn.queue.gate(self._settings, turn.now)
+            gate = turn.gate()
             found = change(gate, turn.now)
             minutes.keep(turn, gate)
             return found
@@ -303,16 +302,16 @@ class SQLStore(Store):
         return self._turns.take(changed)
 
     def stats(self) -> Stats:
-        return self._instance.read(lambda view: reads.stats(view, self._settings))
+        return self._instance.read(lambda view: reads.stats(view))
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        return self._instance.read(lambda view: forecast.upcoming(view, self._settings, limit, owner))
+        return self._instance.read(lambda view: forecast.upcoming(view, limit, owner))
 
     def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        return self._instance.read(lambda view: fair.caller_depths(view, limit, owner))
+        return self._instance.read(lambda view: depths.caller_depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
-        return self._instance.read(lambda view: workers.present(view, self._settings))
+        return self._instance.read(lambda view: workers.present(view))
 
     def runs(self, limit: int) -> list[Run]:
         return self._instance.read(lambda view: workers.runs(view, limit))
@@ -325,14 +324,13 @@ class SQLStore(Store):
 
     def prune(self) -> int:
         queue, now = self._instance.look()
-        forgotten = self._instance.forgotten
-        count, more = 0, retention.has_old(self._database, queue, forgotten(now))
+        count, more = 0, retention.has_old(self._database, queue, self._instance.forgotten(now))
         while more:
-            pruned, more = self._turns.take(lambda turn: retention.prune(turn, forgotten(turn.now)))
+            pruned, more = self._turns.take(retention.prune)
             count += pruned
         if queue.pauses() or queue.parked:
-            parking.rearrange(self._turns, self._settings)
-        if self._settings.fresh is not None and (last := known.old(self._database, self._settings, queue, now)):
+            parking.rearrange(self._turns)
+        if last := known.old(self._database, self._settings, queue, now):  # without FRESH, what it left behind
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
         self.outbox.prune()

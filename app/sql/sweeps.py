@@ -46,7 +46,7 @@ class SQLSweeps(Sweeps):
         self._settings = settings
 
     def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
-        return self._turns.take(lambda turn: _add(turn, self._settings, sweep, self._instance.forgotten(turn.now)))
+        return self._turns.take(lambda turn: _add(turn, sweep))
 
     def claim(self, lease: float) -> Sweep | float | None:
         queue, now = self._instance.look()
@@ -92,8 +92,8 @@ class SQLSweeps(Sweeps):
         try:
             row = self._instance.find_in(turn, ingestion_id)
             if sweep.verb == "redrive":
-                return controls.redrive(turn, self._settings, row, sweep.by, most=row.failed, audited=False)
-            ingestion, new = controls.cancel(turn, self._settings, row, sweep.by, audited=False)
+                return controls.redrive(turn, row, sweep.by, most=row.failed, audited=False)
+            ingestion, new = controls.cancel(turn, row, sweep.by, audited=False)
         except Refusal:
             return None
         return controls.Part(ingestion) if new else None
@@ -117,9 +117,9 @@ class SQLSweeps(Sweeps):
         return [_sweep(row) for row in self._database.read(lambda wire: wire.execute(_LATEST, values).all())]
 
 
-def _add(turn: Turn, settings: Settings, sweep: Sweep, forgotten: float) -> tuple[Sweep, bool]:
+def _add(turn: Turn, sweep: Sweep) -> tuple[Sweep, bool]:
     this = turn.queue.instance
-    turn.connection.execute(_FORGET, {"this": this, "forgotten": forgotten})
+    turn.connection.execute(_FORGET, {"this": this, "forgotten": turn.forgotten})
     key = None if sweep.key is None else json.dumps([sweep.by, sweep.key])
     if key is not None:
         known = turn.connection.execute(_BY_KEY, {"this": this, "of_key": key}).first()
@@ -129,7 +129,7 @@ def _add(turn: Turn, settings: Settings, sweep: Sweep, forgotten: float) -> tupl
     where = sweep.where
     told = where._asdict() | {"priority": where.priority and where.priority.name}
     turn.connection.execute(_ADD, {"instance": this, **added._asdict(), "key": key, "where": json.dumps(told)})
-    note(turn, settings, *added.audit)
+    note(turn, *added.audit)
     return added, True
 
 

@@ -47,12 +47,10 @@ _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 class Turn(View):
     """One transaction that holds the queue's row. `now` is the time of the current work, in epoch seconds.
 
-    `tells_all` says that every ingestion's end is told, whether or not it names a receiver. `worker` is the id of the
-    worker of this process. `served` holds what was served: batches that ended by that, or None, each with the count of
-    its ids.
+    `worker` is the id of the worker of this process. `served` holds what was served: batches that ended by that, or
+    None, each with the count of its ids.
     """
 
-    tells_all: bool = False
     worker: str | None = None
     served: list[tuple[Served | None, int]] = field(default_factory=list)
     _lanes: dict[tuple[int, int], tuple[float, int]] = field(default_factory=dict)
@@ -217,7 +215,7 @@ class Turns:
     def _turn(self, wire: Wire, jobs: list[_Job], *, open_to_others: bool) -> list[tuple[Served | None, int]]:
         instance = self._instance
         queue, clock = instance.lock(wire)
-        turn, served = Turn(wire, queue, clock(), instance.shelf, instance.tells_all, instance.worker), 0
+        turn, served = Turn(wire, queue, clock(), instance.shelf, instance.settings, instance.worker), 0
         while True:
             if open_to_others:
                 jobs += self._next(len(jobs))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ..config import Settings
 from ..core import Run, WorkerReport, batch_id
 from .instance import View
 from .journal import workers
@@ -30,29 +29,29 @@ _LEAVE = delete(workers).where(*_ONE)
 _FORGET = delete(workers).where(workers.c.instance == THIS, workers.c.seen_at <= bindparam("since"))
 
 
-def report(turn: Turn, worker: WorkerReport, settings: Settings) -> int:
+def report(turn: Turn, worker: WorkerReport) -> int:
     """Record that a worker is alive, and forget those that did not report within a lease; returns its slots."""
     this = {"this": turn.queue.instance}
-    if any(one.id == worker.id for one in _everyone(turn, settings)):
+    if any(one.id == worker.id for one in _everyone(turn)):
         values = {"busy": worker.busy, "abandoned": worker.abandoned, "slots": worker.slots, "seen_at": turn.now}
         turn.connection.execute(_SEEN, this | {"of_id": worker.id} | values)
     else:
         added = worker._replace(started_at=turn.now, seen_at=turn.now)
         turn.connection.execute(_ADD, added._asdict() | {"instance": turn.queue.instance})
-    turn.connection.execute(_FORGET, this | {"since": turn.now - settings.lease})
-    count(turn, settings)
-    return turn.queue.concurrency().of(worker, settings)
+    turn.connection.execute(_FORGET, this | {"since": turn.now - turn.settings.lease})
+    count(turn)
+    return turn.queue.concurrency().of(worker, turn.settings)
 
 
-def leave(turn: Turn, worker_id: str, settings: Settings) -> None:
+def leave(turn: Turn, worker_id: str) -> None:
     """Forget a worker."""
     turn.connection.execute(_LEAVE, {"this": turn.queue.instance, "of_id": worker_id})
-    count(turn, settings)
+    count(turn)
 
 
-def present(view: View, settings: Settings) -> list[WorkerReport]:
+def present(view: View) -> list[WorkerReport]:
     """Returns the workers that reported within a lease."""
-    return [one for one in _everyone(view, settings) if one.seen_at > view.now - settings.lease]
+    return [one for one in _everyone(view) if one.seen_at > view.now - view.settings.lease]
 
 
 def runs(view: View, limit: int) -> list[Run]:
@@ -64,11 +63,11 @@ def runs(view: View, limit: int) -> list[Run]:
     ]
 
 
-def _everyone(view: View, settings: Settings) -> list[WorkerReport]:
+def _everyone(view: View) -> list[WorkerReport]:
     rows, concurrency = view.connection.execute(_ALL, {"this": view.queue.instance}).all(), view.queue.concurrency()
-    return [one._replace(slots=concurrency.of(one, settings)) for one in (WorkerReport(*row) for row in rows)]
+    return [one._replace(slots=concurrency.of(one, view.settings)) for one in (WorkerReport(*row) for row in rows)]
 
 
-def count(turn: Turn, settings: Settings) -> None:
+def count(turn: Turn) -> None:
     """Add up how many batches they may run at once."""
-    turn.queue.slots = sum(one.slots for one in _everyone(turn, settings))
+    turn.queue.slots = sum(one.slots for one in _everyone(turn))

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Callable
 
 from ..core import Clock, Sweep, steps
-from ..daemon import TROUBLE_MAX, Daemon
-from ..errors import StoreUnavailable
+from ..daemon import Daemon
 from ..signals import Emitter
 from ..store import Store
 from .announcements import announce_if_ended
@@ -27,6 +26,7 @@ class Sweeper(Daemon):
 
     kind = "sweeper"
     loss = "sweeps go on with the next start"
+    work = "sweeps"
 
     def __init__(
         self, name: str, store: Store, lease: float, clock: Clock, emitter: Emitter, wake: Callable[[], None]
@@ -47,18 +47,6 @@ class Sweeper(Daemon):
         self._stopping.clear()
         while self._next() == 0.0:
             pass
-
-    def _look(self) -> float | None:
-        wait: float | None
-        try:
-            wait, self._trouble = self._next(), 0.0
-        except StoreUnavailable as error:
-            wait = self._next_try()
-            logger.warning("sweeps wait for the store, next try in %g s: %s", wait, error)
-        except Exception:
-            wait = TROUBLE_MAX
-            logger.exception("a sweep of %r broke off, it goes on after its lease", self._name)
-        return wait
 
     def _next(self) -> float | None:
         """Work on a sweep, if there is one; returns in how many seconds to look again, None for when woken."""

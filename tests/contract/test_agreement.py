@@ -113,11 +113,14 @@ class Side:
         return ingestion._replace(id="")
 
     def _claim(self, limit: int) -> Any:
-        answer = self.store.claim(limit)
-        if isinstance(answer, Wait):
+        # As the worker does, which looks again at once: how far one look goes is each store's own.
+        claims: list[Claim] = []
+        while not isinstance(answer := self.store.claim(limit - len(claims)), Wait) and answer:
+            claims += answer
+        if not claims:
             return answer
-        self.claims += answer
-        return [[self._of(one.batch) for one in claim.all] for claim in answer]
+        self.claims += claims
+        return [[self._of(one.batch) for one in claim.all] for claim in claims]
 
     def _end(self, which: int, how: str) -> None:
         if self.claims:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from app.core import Wait
 from app.core.models import LOST, BatchError, Counts, Priority, Status
 from app.store import Store
@@ -342,6 +344,24 @@ def test_a_clock_that_is_set_back_loses_no_start(new_store: Callable[..., Store]
         clock.advance(seconds)
         claimed(store)
     assert sum(starts(store).values()) == 5
+
+
+@pytest.mark.parametrize(("limits", "most"), [("", 10), ("1/10s", 21), ("6/min burst 2, 1/10s", 121)])
+def test_a_clock_that_is_set_back_while_nothing_runs_delays_a_start_by_little(
+    new_store: Callable[..., Store], clock: FakeClock, limits: str, most: int
+) -> None:
+    store = new_store(interval=0 if limits else 10, limits=limits)
+    submit(store, [1, 2, 3])
+    finish(store, claimed(store)[0])
+    assert blocked(store).reason == "empty"
+    clock.advance(-3600)
+    submit(store, [4, 5, 6])
+    for _ in range(most):
+        assert blocked(store).reason == "token"
+        clock.advance(1)
+        if not isinstance(store.claim(1), Wait):
+            return
+    pytest.fail(f"nothing started for {most} seconds")
 
 
 def test_a_retry_and_what_never_started_may_go_in_one_step(new_store: Callable[..., Store]) -> None:

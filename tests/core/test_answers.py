@@ -108,8 +108,8 @@ def test_alone_they_are_asked_until_the_last() -> None:
 
 
 def test_what_failed_is_told_once_the_batch_has() -> None:
-    assert Answers(3).told(FAILED, BOOM) == [BOOM, BOOM, BOOM]
-    assert Answers(3, (GONE, '"b"', None)).told(FAILED, BOOM) == [GONE, '"b"', BOOM]
-    assert Answers(3).told(RUNNING, BOOM) == []
-    assert Answers(3, (GONE, '"b"', None)).told(RUNNING, None) == [None, '"b"', None]
-    assert Answers(3, (GONE, '"b"', None), alone=True).told(RUNNING, None) == [GONE, '"b"', None]
+    assert Answers(3).of_each(FAILED, BOOM) == [BOOM, BOOM, BOOM]
+    assert Answers(3, (GONE, '"b"', None)).of_each(FAILED, BOOM) == [GONE, '"b"', BOOM]
+    assert Answers(3).of_each(RUNNING, BOOM) == []
+    assert Answers(3, (GONE, '"b"', None)).of_each(RUNNING, None) == [None, '"b"', None]
+    assert Answers(3, (GONE, '"b"', None), alone=True).of_each(RUNNING, None) == [GONE, '"b"', None]

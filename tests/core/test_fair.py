@@ -193,7 +193,7 @@ def test_a_weight_divides_what_a_turn_costs() -> None:
     shares = Shares(WEIGHTS)
     for caller in ("a", "b", "c", "d"):
         shares.take(caller)
-        assert shares.told(caller) == (UNIT // WEIGHTS.get(caller, 1), 0)
+        assert shares.kept(caller) == (UNIT // WEIGHTS.get(caller, 1), 0)
     assert all(UNIT % weight == 0 for weight in range(1, 17))
     assert all(abs(UNIT // weight * weight / UNIT - 1) < 0.0002 for weight in range(1, 101))
 
@@ -204,9 +204,9 @@ def test_what_is_told_of_them_makes_the_same_turns(steps: Any) -> None:
     again = Shares(WEIGHTS, shares.now)
     callers = {caller for step, caller in steps if step != "copy"}
     for caller in callers:
-        again.put(caller, *shares.told(caller))
+        again.put(caller, *shares.kept(caller))
     together = Shares(WEIGHTS, shares.now)
-    together.put_all((caller, *shares.told(caller)) for caller in callers)
+    together.put_all((caller, *shares.kept(caller)) for caller in callers)
     for one in (again, together):
         assert played(one, dict.fromkeys("abcd", 3)) == played(shares, dict.fromkeys("abcd", 3))
         assert list(map(one.turn_to_ride, "abcd")) == list(map(shares.turn_to_ride, "abcd"))
@@ -236,7 +236,7 @@ def test_a_caller_that_is_owed_a_turn_is_not_forgotten() -> None:
     for number in range(1000):
         shares.take(f"caller {number % 10}")
         shares.take(f"other {number}")
-    assert shares.told("one")[1] == 1
+    assert shares.kept("one")[1] == 1
 
 
 def test_rides_are_forgotten_once_the_virtual_time_has_passed_their_callers_tag() -> None:
@@ -260,7 +260,7 @@ def test_a_turn_that_is_given_back_comes_at_once_whatever_rode_meanwhile() -> No
     shares.give_back("a")
     assert shares.turn("a") == shares.turn_to_ride("a") == (0, "a")
     shares.ride("a")
-    assert shares.told("a") == (UNIT, 1)
+    assert shares.kept("a") == (UNIT, 1)
 
 
 def test_what_is_nobodys_is_one_callers() -> None:

@@ -13,13 +13,14 @@ from app.core import (
     Claim,
     Gate,
     Level,
-    Measured,
     Pauses,
     Priority,
     Stats,
     Status,
     Timing,
     TokenBucket,
+    accuracy_of,
+    moving_mean,
 )
 from tests.support.queueing import settings
 
@@ -96,32 +97,17 @@ def test_what_holds_a_batch_is_its_own_pause_or_what_holds_the_queue(
 
 @pytest.mark.parametrize(("count", "p95"), [(1, 1.0), (2, 2.0), (19, 19.0), (20, 19.0), (21, 20.0), (100, 95.0)])
 def test_the_accuracy_is_that_of_the_misses_either_way(count: int, p95: float) -> None:
-    measured = Measured()
-    assert measured.accuracy() is None
-    for miss in range(count, 0, -1):
-        measured.missed_by(float(miss if miss % 2 else -miss))
-    assert measured.accuracy() == (count, (count + 1) / 2, p95)
-
-
-def test_of_more_than_a_thousand_misses_the_latest_count() -> None:
-    measured = Measured()
-    for miss in [5.0, *[1.0] * 999]:
-        measured.missed_by(miss)
-    accuracy = measured.accuracy()
-    assert accuracy is not None
-    assert (accuracy.ingestions, accuracy.mean) == (1000, 1.004)
-    measured.missed_by(1.0)
-    assert measured.accuracy() == (1000, 1.0, 1.0)
+    misses = [float(miss if miss % 2 else -miss) for miss in range(count, 0, -1)]
+    assert accuracy_of(misses) == (count, (count + 1) / 2, p95)
+    assert accuracy_of([]) is None
 
 
 def test_the_mean_service_time_follows_a_change_by_a_tenth_at_a_time() -> None:
-    measured = Measured()
-    measured.took(10.0)
-    assert measured.service == 10.0
-    measured.took(20.0)
-    assert measured.service == pytest.approx(11.0)
-    measured.took(1.0)
-    assert measured.service == pytest.approx(10.0)
+    mean = moving_mean(0.0, 10.0)
+    assert mean == 10.0
+    mean = moving_mean(mean, 20.0)
+    assert mean == pytest.approx(11.0)
+    assert moving_mean(mean, 1.0) == pytest.approx(10.0)
 
 
 def test_what_nobodys_ingestions_have_waiting_is_told_without_a_name() -> None:

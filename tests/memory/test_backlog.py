@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import COMPLETED, NEW, Priority
-from app.memory.backlog import Lane, place_of
+from app.memory.backlog import Lane
 from app.memory.fair import FairLane
 from app.memory.record import Record
 from app.store import Submission
@@ -54,11 +54,11 @@ def test_it_counts_as_a_list_does(kind: type[Lane | FairLane], steps: Any) -> No
                 lane.remove(one)
                 known.remove(one)
                 gone.append(one)
-        known.sort(key=place_of)
+        known.sort(key=lambda record: record.place)
         assert lane.total == sum(one.waiting for one in known)
         assert lane.oldest() is (known[0] if known else None)
-        for place in ((2.0, 0), (2.0, made // 2), (2.0, made + 1), *(place_of(one) for one in known[:3])):
-            assert lane.ahead(place) == sum(one.waiting for one in known if place_of(one) < place)
+        for place in ((2.0, 0), (2.0, made // 2), (2.0, made + 1), *(one.place for one in known[:3])):
+            assert lane.ahead(place) == sum(one.waiting for one in known if one.place < place)
 
 
 def test_many_redrives_among_many_more_are_all_counted() -> None:
@@ -75,7 +75,7 @@ def test_many_redrives_among_many_more_are_all_counted() -> None:
         lane.add(one)
         one.move(0, NEW)
         lane.change(one, 1)
-        assert lane.ahead(place_of(records[500])) == number
+        assert lane.ahead(records[500].place) == number
         assert lane.oldest() is one
     assert lane.total == 500 + 4500 * 3
 
@@ -98,7 +98,7 @@ def test_while_they_end_one_by_one_the_others_are_counted(count: int, order: str
         end(lane, left.pop({"from the first": 0, "from the last": -1}.get(order, len(left) // 2)))
         assert lane.total == 3 * len(left)
         assert lane.oldest() is (left[0] if left else None)
-        assert [lane.ahead(place_of(one)) for one in left] == [3 * nth for nth in range(len(left))]
+        assert [lane.ahead(one.place) for one in left] == [3 * nth for nth in range(len(left))]
         assert lane.ahead((2.0, count + 1)) == lane.total
 
 
@@ -114,8 +114,8 @@ def test_one_that_is_redriven_is_the_oldest_until_it_starts() -> None:
         one.move(1, NEW)
         lane.change(one, 1)
         assert lane.oldest() is one
-    assert lane.ahead(place_of(records[1])) == 1
-    assert lane.ahead(place_of(records[2])) == 2
+    assert lane.ahead(records[1].place) == 1
+    assert lane.ahead(records[2].place) == 2
     records[0].move(1, COMPLETED)
     lane.change(records[0], -1)
     assert lane.oldest() is records[1]

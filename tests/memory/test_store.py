@@ -126,3 +126,19 @@ def test_without_settings_what_waits_is_bounded_with_room_for_a_million_ids() ->
     assert refused.value.retry_after == 0.0
     claimed(store)
     submit(store, [1])
+
+
+def test_accuracy_is_that_of_the_latest_thousand_ingestions() -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(interval=0), clock)
+    for number in range(1001):
+        submit(store, [1])
+        if number == 0:
+            clock.advance(5)
+        finish(store, claimed(store)[0])
+        accuracy = store.stats().accuracy
+        assert accuracy is not None
+        assert (accuracy.ingestions, accuracy.mean * accuracy.ingestions) == (
+            min(number + 1, 1000),
+            pytest.approx(5 if number < 1000 else 0),
+        )

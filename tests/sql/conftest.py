@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 
+from app.sql.address import parse_url
+from app.sql.database import Database
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
@@ -40,3 +43,11 @@ def open_sql(database: str, clock: FakeClock) -> Iterator[Callable[..., SQLStore
     yield make
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def rows(database: str) -> Iterator[Callable[[Any], int]]:
+    """Counts the rows of a table."""
+    raw = Database(parse_url(database, "STORE"), 1, 2.0)
+    yield lambda table: int(raw.glance(select(func.count()).select_from(table), {})[0])
+    raw.close()

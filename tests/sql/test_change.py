@@ -129,6 +129,29 @@ def test_starts_before_a_restart_with_another_rate_are_not_held_to_it(
     assert not verify(log, **how, since=since)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"fair": True}),
+        ({"fair": True}, {}),
+        ({"fair": True}, {"fair": True, "fair_weights": "web:4"}),
+        ({"priority_aging": 60}, {"priority_aging": 30}),
+    ],
+    ids=str,
+)
+def test_starts_before_a_restart_with_another_order_are_not_held_to_it(
+    open_sql: Open, clock: FakeClock, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    open_sql(**before).prepare()
+    clock.advance(1)
+    again = open_sql(**before)
+    assert again.stats().order_since == 0
+    changed, restarted_at = open_sql(**after), clock.now()
+    assert changed.stats().order_since == restarted_at
+    clock.advance(1)
+    assert open_sql(**after).stats().order_since == restarted_at
+
+
 def test_a_rate_that_was_set_stays_set_where_the_configured_one_changes(open_sql: Open, clock: FakeClock) -> None:
     store = open_sql(interval=5)
     store.change_rates(Rates(20.0))
@@ -148,7 +171,7 @@ def test_what_is_left_of_a_pruned_ingestion_is_remembered_by_nobody(
         bury(short, claim, BOOM)
     clock.advance(120)
     assert long.get(ingestion.id).status is Status.FAILED
-    assert short._turns.take(lambda turn: retention.prune(turn, turn.now - 60)) == (0, True)
+    assert short._turns.take(retention.prune) == (0, True)
     assert [one.id for one in long.ingestions()] == []
     assert long.stats().failed == 0
     long.prune()

@@ -46,7 +46,7 @@ def test_they_are_read_in_the_order_of_their_index(
         execute = view.connection._driver.set_trace_callback
         execute(lambda text: told.append((text, {})))
         try:
-            return page(view, where, (3e9, 9, 9), 0.0)
+            return page(view, where, (3e9, 9, 9))
         finally:
             execute(None)
 

@@ -16,7 +16,7 @@ from app.sql.store import SQLStore
 from app.sql.turns import Turn
 from app.store import Store, Submission
 from tests.support.clock import START, FakeClock
-from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, settings, submit
+from tests.support.queueing import bury, claimed, estimate_of, finish, release, retry, submit
 from tests.support.simulation import BOOM
 
 Open = Callable[..., Store]
@@ -46,7 +46,6 @@ def test_turns_go_on_after_a_restart_and_in_another_process(open_sql: Open) -> N
 
 def test_what_is_submitted_in_one_turn_counts_for_each_other(open_sql: Open) -> None:
     # Each by its caller's turns alone, which are counted where strict order needs no count.
-    options = settings(interval=2, fair=True)
     store = cast(SQLStore, open_sql(interval=2, fair=True))
 
     def both(turn: Turn) -> list[str]:
@@ -54,7 +53,7 @@ def test_what_is_submitted_in_one_turn_counts_for_each_other(open_sql: Open) -> 
         for owner in ("a", "b"):
             ids = array("q", range(30))
             submission = Submission(ids, Priority.MEDIUM, owner=owner)
-            found.append(add(turn, options, submission, pack(ids), None, 0.0)[0].id)
+            found.append(add(turn, submission, pack(ids), None)[0].id)
         return found
 
     _, second = store._turns.take(both)

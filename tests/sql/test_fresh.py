@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 from app.core import Status, Wait
 from app.outcomes import Outcome
+from app.sql.schema import answers
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, finish, submit
@@ -118,6 +120,19 @@ def test_what_was_accepted_without_it_is_asked(open_sql: Open) -> None:
     assert len(claimed(with_it, 9)) == 1, "the other awaits it"
     (claim,) = [one for one in [*with_it.dispatches(9)] if one.ingestion_id == before.id]
     assert claim.attempt == 1
+
+
+def test_answers_are_forgotten_once_it_is_unset(open_sql: Open, clock: FakeClock, rows: Callable[[Any], int]) -> None:
+    with_it = open_sql(**FRESH, retention=5)
+    submit(with_it, [1])
+    finish(with_it, claimed(with_it)[0])
+    without = open_sql(interval=0, retention=5)
+    clock.advance(4)
+    without.prune()
+    assert rows(answers) == 1
+    clock.advance(2)
+    without.prune()
+    assert rows(answers) == 0
 
 
 def test_very_many_answers_are_forgotten_a_few_in_a_turn(open_sql: Open) -> None:

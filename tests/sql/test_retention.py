@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
 from app.core import HOUR
 from app.sql import retention
-from app.sql.address import parse_url
-from app.sql.database import Database
 from app.sql.journal import minutes
 from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes
 from app.sql.store import SQLStore
@@ -19,14 +16,6 @@ from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, submit
 
 Open = Callable[..., SQLStore]
-
-
-@pytest.fixture
-def rows(database: str) -> Iterator[Callable[[Any], int]]:
-    """Counts the rows of a table."""
-    raw = Database(parse_url(database, "STORE"), 1, 2.0)
-    yield lambda table: int(raw.glance(select(func.count()).select_from(table), {})[0])
-    raw.close()
 
 
 def test_a_turn_deletes_a_bounded_number_of_rows(
@@ -43,7 +32,7 @@ def test_a_turn_deletes_a_bounded_number_of_rows(
     clock.advance(200)
 
     def turn() -> tuple[int, bool, int]:
-        pruned = store._turns.take(lambda turn: retention.prune(turn, turn.now - 100))
+        pruned = store._turns.take(retention.prune)
         return *pruned, rows(batches)
 
     assert [turn() for _ in range(5)] == [(0, True, 26), (0, True, 16), (1, True, 11), (3, True, 0), (0, False, 0)]

@@ -188,7 +188,7 @@ def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: 
     walk = slow._turns.take(parking.begin)
     quick.resume(what=ann)
     while walk.kinds:
-        walk = slow._turns.take(partial(parking.step, settings=slow._settings, walk=walk))
+        walk = slow._turns.take(partial(parking.step, walk=walk))
     assert quick.stats().depths[Priority.MEDIUM].parked == 0
     assert len(claimed(quick)) == 1
 

@@ -28,7 +28,7 @@ STEER = {
     "listSweeps": Words(
         "Steer",
         "List redrives and cancels of all that match",
-        "The latest first. Finished ones are forgotten after `RETENTION` seconds.",
+        "The latest first. Those that finished `RETENTION` seconds ago are forgotten with the next one.",
     ),
     "getSweep": Words(
         "Steer",
