@@ -33,8 +33,8 @@ class ConfigError(IngestError, ValueError):
     """A setting is missing or wrong. The message names the key and what would be right."""
 
 
-class _CallFailed(IngestError):
-    """A call of the upstream failed. `status` is that of its answer over HTTP, None where there was none.
+class _Answered:
+    """Has the HTTP `status` that the upstream answered, None where there was none.
 
     It is all that callers are told where several share the call.
     """
@@ -46,7 +46,7 @@ class _CallFailed(IngestError):
         self.status = status
 
 
-class PermanentError(_CallFailed):
+class PermanentError(_Answered, IngestError):
     """Raised by a processor to fail its batch at once, without another attempt."""
 
 
@@ -54,7 +54,7 @@ class InvalidResult(PermanentError):
     """A processor returned something that cannot be kept as JSON for its ids."""
 
 
-class UpstreamError(_CallFailed):
+class UpstreamError(_Answered, IngestError):
     """The upstream could not be reached, broke off, or answered that it cannot serve the request now."""
 
 
