@@ -107,7 +107,7 @@ class Daemon:
         return True
 
     def _leave(self) -> None:
-        """Take leave of others, before the thread ends; a start may still come in between."""
+        """Sign off before the thread ends; start() may still be called meanwhile."""
 
     def _step(self) -> tuple[bool, float | None]:
         """Returns whether there is another look, and in how many seconds, None for when woken."""

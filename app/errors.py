@@ -33,10 +33,10 @@ class ConfigError(IngestError, ValueError):
     """A setting is missing or wrong. The message names the key and what would be right."""
 
 
-class _Answered:
-    """Has the HTTP `status` that the upstream answered, None where there was none.
+class PermanentError(IngestError):
+    """Raised by a processor to fail its batch at once, without another attempt.
 
-    It is all that callers are told where several share the call.
+    `status` is that of the upstream's answer over HTTP, if there was one; callers who share a call are told no more.
     """
 
     status: int | None = None
@@ -46,16 +46,21 @@ class _Answered:
         self.status = status
 
 
-class PermanentError(_Answered, IngestError):
-    """Raised by a processor to fail its batch at once, without another attempt."""
-
-
 class InvalidResult(PermanentError):
     """A processor returned something that cannot be kept as JSON for its ids."""
 
 
-class UpstreamError(_Answered, IngestError):
-    """The upstream could not be reached, broke off, or answered that it cannot serve the request now."""
+class UpstreamError(IngestError):
+    """The upstream could not be reached, broke off, or answered that it cannot serve the request now.
+
+    `status` is as in PermanentError.
+    """
+
+    status: int | None = None
+
+    def __init__(self, *told: object, status: int | None = None) -> None:
+        super().__init__(*told)
+        self.status = status
 
 
 class HoldQueue(IngestError):

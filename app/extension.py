@@ -28,7 +28,7 @@ from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service, listed
 from .serving import will_serve
-from .web import add_metrics, add_reference, answer_unrouted, refuse_collisions
+from .web import add_description, add_metrics, answer_unrouted, refuse_collisions
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -88,7 +88,7 @@ class IngestionAPI:
         blueprint = make_blueprint(name, service)
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
         add_metrics(blueprint, service)
-        add_reference(blueprint, service)
+        add_description(blueprint, service)
         add_docs(blueprint, service)
         if root:
             answer_unrouted(blueprint, root)
@@ -201,7 +201,7 @@ class IngestionAPI:
         return self.service.redrive(ingestion_id, by)
 
     def move(self, ingestion_id: str, priority: Priority | str, by: str | None = None) -> Ingestion:
-        """Have what waits of an ingestion go at another priority, in its creation order.
+        """Move the waiting batches of an ingestion to another priority, in its creation order.
 
         Raises UnknownIngestion, Conflict, or InvalidRequest for what is no priority.
         """

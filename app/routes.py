@@ -15,7 +15,9 @@ from .keys import Role
 from .service import Service
 from .web import (
     FAILURE_FILTERS,
+    FEW,
     FILTERS,
+    PAGE,
     Answer,
     AnyText,
     Guard,
@@ -52,12 +54,6 @@ from .web import (
     status_page,
     with_failed,
 )
-
-_PAGE = 50
-"""Ingestions on a page of the listing, where the caller does not say."""
-
-_PLACES = 20
-"""Places of an id, where the caller does not say."""
 
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
@@ -134,7 +130,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.READ, "offset", "limit")
     def attempts(ingestion_id: str) -> Response:
         batch = named_batch()
-        offset, limit = (0, _PAGE) if batch is None else (batch, 1)
+        offset, limit = (0, PAGE) if batch is None else (batch, 1)
         found = service.store.attempts(
             ingestion_id,
             count_member("offset", offset) or 0,
@@ -151,7 +147,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
     def ingestions() -> Response:
-        limit = page_member(_PAGE)
+        limit = page_member()
         page = service.store.ingestions(
             filter_members(guard.caller().scope, service.clock.now()),
             before=count_member("cursor"),
@@ -163,7 +159,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @needs(Role.READ, *FAILURE_FILTERS, "limit", "cursor")
     def failures() -> Response:
         where = failure_filter(guard.caller().scope, service.clock.now())
-        limit = page_member(_PAGE)
+        limit = page_member()
         return as_json(failures_document(*grouped(service.store.failures(where), limit, spot_member())))
 
     @blueprint.get("/failures/ids")
@@ -176,7 +172,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     @blueprint.get("/ids/<any_text:record_id>")
     @needs(Role.READ, "limit")
     def where(record_id: str) -> Response:
-        found = service.where(record_id, owner=guard.caller().scope, limit=page_member(_PLACES))
+        found = service.where(record_id, owner=guard.caller().scope, limit=page_member(FEW))
         return Answer(search_text(record_id, found))
 
     @blueprint.get("/livez")

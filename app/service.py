@@ -172,7 +172,7 @@ class Service(Lifecycle):
         return ingestion
 
     def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
-        """Have what waits of an ingestion go at another priority. Raises UnknownIngestion or Conflict."""
+        """Move the waiting batches of an ingestion to another priority. Raises UnknownIngestion or Conflict."""
         ingestion = self.store.move(ingestion_id, priority, by)
         self.worker.wake()
         return ingestion

@@ -25,8 +25,8 @@ _OF_A_QUEUE = [name for field in dataclasses.fields(Settings) if (name := field.
 def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the keys of the queues that INGEST_QUEUES names, to be read with a prefix of `<NAME>_` each.
 
-    Raises ConfigError for an INGEST_ key that should be a queue's. Logs a key that looks like that of a misspelt queue,
-    and one of a queue that only the service has: neither need be ours, for the environment is everybody's.
+    Raises ConfigError for an INGEST_ key that should be a queue's. Only logs a key with a misspelt queue, or a
+    queue's key for a setting of the service: in a shared environment it may be another program's.
     """
     prefixes = [Settings.key_of(name, "") for name in Settings.read(config).queues]
     if not prefixes:

@@ -159,7 +159,7 @@ class Store(Reading):
 
     @abstractmethod
     def move(self, ingestion_id: str, priority: Priority, by: str | None = None) -> Ingestion:
-        """Have what waits of an ingestion, now or later for a retry, go at another priority, in its creation order.
+        """Move the waiting batches of an ingestion, its retries too, to another priority, in its creation order.
 
         What runs ends as usual. Raises Conflict if the ingestion has ended or was cancelled.
         """

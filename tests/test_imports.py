@@ -18,7 +18,7 @@ APP = ROOT / "app"
 DRAWING = (ROOT / "docs" / "architecture.md").read_text()
 
 LINE = """
-errors, interim, keys, limits, naming, queue, receivers, spelling, values <- config <- core <- daemon <- callbacks,
+errors, httpclient, keys, limits, naming, queue, receivers, spelling, values <- config <- core <- daemon <- callbacks,
 outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, assembly, wiring
 <- lifecycle <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__,
 wsgi

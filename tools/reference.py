@@ -21,6 +21,7 @@ from app.cli import ingestion
 from app.config import Settings
 from app.keys import Role, new_key
 from app.naming import release
+from app.web import resolved
 from app.web.openapi import describe
 
 ROOT = Path(__file__).parents[1]
@@ -178,7 +179,7 @@ def _anchor(heading: str) -> str:
 
 def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
     yield from (f"### {operation['summary']}", "", f"`{route}`", "", operation["description"], "")
-    parameters = [_found(document, one) for one in operation.get("parameters", ())]
+    parameters = [resolved(document, one) for one in operation.get("parameters", ())]
     if parameters:
         rows = [(f"`{one['name']}`", f"{one['in']}: {_kind(one['schema'])}", one["description"]) for one in parameters]
         yield from (*table(("parameter", "in", "meaning"), *rows), "")
@@ -187,7 +188,7 @@ def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
         yield from (f"The body is {_kind(media['schema'])}, for example:", "", *_json(media["example"]), "")
     rows = []
     for status, part in operation["responses"].items():
-        answer = _found(document, part)
+        answer = resolved(document, part)
         contents = {
             _kind(one["schema"]) if "$ref" in one["schema"] else f"`{media}`": None
             for media, one in answer.get("content", {}).items()
@@ -202,13 +203,6 @@ def _operation(document: Any, route: str, operation: Any) -> Iterator[str]:
             yield from (f"The answer is that of [`GET /queue`](#{_anchor(queue['summary'])}).", "")
         elif "example" in media:
             yield from ("For example:", "", *_json(media["example"]), "")
-
-
-def _found(document: Any, part: Any) -> Any:
-    """Returns what a part of the document refers to, or the part itself."""
-    for name in part.get("$ref", "#").split("/")[1:]:
-        document = document[name]
-    return document if "$ref" in part else part
 
 
 def _members(schema: Any, prefix: str = "") -> Iterator[tuple[str, str, str]]:

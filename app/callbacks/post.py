@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 
-from ..interim import FinalResponse
+from ..httpclient import FinalResponse
 from ..receivers import Address
 
 

@@ -21,15 +21,7 @@ from .idfile import gather
 from .keys import keys
 from .moments import MOMENT, moment
 from .operations import OPERATIONS
-from .options import (
-    deadline_option,
-    file_of_ids,
-    ids_to_submit,
-    priority_choice,
-    status_choice,
-    timeout_option,
-    type_of_ids,
-)
+from .options import priority_choice, status_choice, takes_ids, timeout_option
 from .remote import Remote, outlasting, remote, say, service_options, wait_for
 from .standalone import serve, worker
 from .sweeps import UNDONE, asks, carry_out, sweep_filter, sweep_options, sweeps
@@ -53,11 +45,9 @@ for command in (db, keys, serve, worker, sweeps, *OPERATIONS):
 
 
 @ingestion.command()
-@ids_to_submit
-@file_of_ids
-@type_of_ids
+@takes_ids
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
-@deadline_option
+@click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
 @click.option("--callback", help="A URL that is told when it ends; the service has to allow its host.")
 @click.option("--fresh", type=float, help="Seconds that an answer may be old at most, instead of FRESH; 0: ask anew.")
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
@@ -268,7 +258,7 @@ def redrive(to: Remote, ingestion_id: str | None, *, dry_run: bool, yes: bool, *
 @click.argument("priority", type=priority_choice)
 @remote
 def move(to: Remote, ingestion_id: str, priority: str) -> None:
-    """Have what waits of an ingestion go at another priority."""
+    """Move the waiting batches of an ingestion to another priority."""
     to.show(to.client.move(ingestion_id, priority), display.status_text)
 
 
@@ -281,9 +271,7 @@ def redrive_callback(to: Remote, ingestion_id: str) -> None:
 
 
 @ingestion.command()
-@ids_to_submit
-@file_of_ids
-@type_of_ids
+@takes_ids
 @remote
 def quote(to: Remote, ids: tuple[str, ...], file: IO[str] | None, id_type: str) -> None:
     """Say when these ids would start and end at each priority; nothing is queued."""

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..core import Status, printable, timestamp
+from ..serving import batches
 from .held import Held, due_again, held
 from .times import Times
 
@@ -41,12 +42,12 @@ def status_text(status: Document, times: Times, queue: Document | None = None) -
         ("ingestion", status["ingestion_id"]),
         ("status", coloured(status["status"])),
         ("priority", status["priority"]),
-        ("ids", f"{status['id_count']} in {count(status['batch_count'])}: {progress(status)}"),
+        ("ids", f"{status['id_count']} in {batches(status['batch_count'])}: {progress(status)}"),
         ("served", f"{status['served']} ids without a call" if status.get("served") else None),
         ("created", times.ago(status["created_at"])),
         ("started", began and times.ago(began)),
         ("finished", ended and times.ago(ended)),
-        ("ahead", count(status["batches_ahead"]) if status.get("batches_ahead") else None),
+        ("ahead", batches(status["batches_ahead"]) if status.get("batches_ahead") else None),
         ("waiting on", hold and hold.why),
         ("should start", times.due(start) + _latest(status) if start and not began else None),
         ("should end", end and times.due(end) + _latest(status)),
@@ -105,7 +106,7 @@ def group_text(group: Document, times: Times) -> str:
     """Returns a group of failures in three lines."""
     sample, when = group["sample"], f"{times.ago(group['first_at'])} to {times.ago(group['last_at'])}"
     lines = (
-        f"{group['group']}  {count(group['count'])}, from {when}",
+        f"{group['group']}  {batches(group['count'])}, from {when}",
         f"  {group['type']}: {group['message']}",
         f"  the latest: {sample['batch_id']}  {sample['error']['message']}",
     )
@@ -177,7 +178,7 @@ def quote_text(quotes: Document, times: Times) -> str:
         return f"starts {times.due(start)}, ends {times.due(quote['estimated_completion'])}{_latest(quote)}"
 
     return columns(
-        (priority, f"{count(quote['batches_ahead'])} ahead, {when(quote)}") for priority, quote in quotes.items()
+        (priority, f"{batches(quote['batches_ahead'])} ahead, {when(quote)}") for priority, quote in quotes.items()
     )
 
 
@@ -223,11 +224,6 @@ def some_ids(ids: Sequence[Any]) -> str:
     """Returns the first ids of a batch, and how many more there are."""
     shown = ", ".join(map(str, ids[:_IDS_SHOWN]))
     return shown if len(ids) <= _IDS_SHOWN else f"{shown} and {len(ids) - _IDS_SHOWN} more"
-
-
-def count(batches: int) -> str:
-    """Returns a count of batches in words."""
-    return "1 batch" if batches == 1 else f"{batches} batches"
 
 
 def columns(rows: Iterable[tuple[str, Any]]) -> str:

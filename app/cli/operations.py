@@ -11,8 +11,8 @@ from ..limits import parse_limits
 from ..web import dispatch_document
 from . import display
 from .options import every_option, pausable
+from .queue_text import concurrency_text, queue_text, rate_text
 from .remote import Remote, fail, remote
-from .state import concurrency_text, queue_text, rate_text
 from .verify import log_of, read, verify
 from .watch import keep_showing
 
@@ -55,16 +55,13 @@ def rate(to: Remote, interval: float | None, burst: int | None, limits: tuple[st
     if reset and changes:
         raise click.UsageError("--reset goes back to what is configured; give it alone.")
     if reset:
-        to.show(to.client.reset_rate(), lambda queue, _: rate_text(queue))
-        return
-    if not changes:
-        to.show(to.client.queue(), lambda queue, _: rate_text(queue))
-        return
-    named = dict(one.partition("=")[::2] for one in limits)
-    to.show(
-        to.client.change_rate(interval=interval, burst=burst, limits=named or None),
-        lambda queue, _: rate_text(queue),
-    )
+        queue = to.client.reset_rate()
+    elif changes:
+        named = dict(one.partition("=")[::2] for one in limits)
+        queue = to.client.change_rate(interval=interval, burst=burst, limits=named or None)
+    else:
+        queue = to.client.queue()
+    to.show(queue, lambda queue, _: rate_text(queue))
 
 
 @click.command()

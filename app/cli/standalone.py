@@ -42,9 +42,9 @@ def serve(context: click.Context) -> None:
 @click.pass_context
 def worker(context: click.Context, name: str) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
-    from ..serving.leftovers import batches, say_stopping, say_what_is_left
     from ..serving.logs import log_to_stderr
     from ..serving.server import StopSignals
+    from ..serving.stopping import batches, say_stopping, say_what_is_left
 
     service = _service(_app(context), name)
     if not service.store.durable:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from . import display
+from ..serving import batches
 from .moments import MOMENT, moment
 from .options import priority_choice, status_choice
 from .remote import Remote, remote, say
@@ -60,7 +60,7 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     """Say how many match, ask on a terminal, and show the progress until all is done."""
     client = to.client
     count = client.count_redrive(**where) if verb == "redrive" else client.count_cancel(**where)
-    told = f"{_ingestions(count.ingestions)}, {display.count(count.batches)}"
+    told = f"{_ingestions(count.ingestions)}, {batches(count.batches)}"
     if dry_run:
         to.show(count, lambda *_: told)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
@@ -18,11 +18,11 @@ from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import DataTable, Footer, Input, Static
 
-from ..client import Client, ClientError
+from ..client import Client, ClientError, Ingestion, Queue
 from ..core import Priority
 from . import display
 from .live import Live
-from .state import queue_text
+from .queue_text import queue_text
 from .times import Times
 
 _NEXT = 3
@@ -62,7 +62,7 @@ class Overview(Live):
     class Done(Message):
         """An order was carried out; `said` says so."""
 
-        def __init__(self, queue: Mapping[str, Any], said: str) -> None:
+        def __init__(self, queue: Queue, said: str) -> None:
             super().__init__()
             self.queue = queue
             self.said = said
@@ -85,7 +85,7 @@ class Overview(Live):
     def __init__(self, client: Client, every: float, *, in_full: bool) -> None:
         super().__init__(client, every)
         self._in_full = in_full
-        self.queue: Mapping[str, Any] = {}
+        self.queue: Queue | None = None
 
     def compose(self) -> ComposeResult:
         """Yields the figures above the table."""
@@ -103,15 +103,16 @@ class Overview(Live):
     def _table(self) -> DataTable[Any]:
         return self.query_one(DataTable)
 
-    def ask(self) -> Any:
+    def ask(self) -> tuple[Queue, list[Ingestion]]:
         """Returns the queue, and the latest ingestions."""
         return self.client.queue(), list(islice(self.client.list(page=_LATEST), _LATEST))
 
-    def show(self, answer: Any) -> None:
+    def show(self, answer: tuple[Queue, list[Ingestion]]) -> None:
         """Show them; the cursor stays with its ingestion."""
-        self.queue, ingestions = answer
-        times = Times(0.0, self._in_full).as_of(self.queue["now"])
-        few = {**self.queue, "next": self.queue["next"][:_NEXT]}
+        queue, ingestions = answer
+        self.queue = queue
+        times = Times(0.0, self._in_full).as_of(queue["now"])
+        few = {**queue, "next": queue["next"][:_NEXT]}
         self.query_one("#figures", Static).update(Text.from_ansi(queue_text(few, times)))
         chosen, table = self._chosen(), self._table
         table.clear()
@@ -127,23 +128,23 @@ class Overview(Live):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Returns whether there is a hold to end, an ingestion to open."""
         if action == "end_hold":
-            return bool(self.queue.get("hold_until"))
+            return self.queue is not None and self.queue.hold_until is not None
         return action != "open" or self._chosen() is not None
 
     def action_pause(self) -> None:
         """Pause, or resume where it is paused."""
         if self.queue:
-            self._order(self.client.resume if self.queue["paused"] else self.client.pause, _said_of_all)
+            self._order(self.client.resume if self.queue.paused else self.client.pause, _said_of_all)
 
     def action_pause_one(self) -> None:
         """Ask for a priority or a caller, and pause it, or resume it where it is paused."""
         if self.queue:
-            callers = {one["name"] for one in self.queue["callers"]} - {None}
-            known = [*Priority.__members__, *sorted(callers.union(self.queue["paused_owners"]))]
+            callers = {one.name for one in self.queue.callers if one.name is not None}
+            known = [*Priority.__members__, *sorted(callers.union(self.queue.paused_owners))]
             self.app.push_screen(Which(known), self._pause_one)
 
     def _pause_one(self, name: str | None) -> None:
-        if name:
+        if name and self.queue:
             is_priority = name.upper() in Priority.__members__
             priority, owner = (name.upper(), None) if is_priority else (None, name)
             verb = self.client.resume if _is_paused(self.queue, priority, owner) else self.client.pause
@@ -158,10 +159,10 @@ class Overview(Live):
         if chosen := self._chosen():
             self.app.push_screen(Opened(self.client, self._every, chosen, in_full=self._in_full))
 
-    def _order(self, verb: Callable[[], Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str]) -> None:
+    def _order(self, verb: Callable[[], Queue], said: Callable[[Queue], str]) -> None:
         threading.Thread(target=self._give, args=(verb, said), daemon=True).start()
 
-    def _give(self, verb: Callable[[], Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str]) -> None:
+    def _give(self, verb: Callable[[], Queue], said: Callable[[Queue], str]) -> None:
         try:
             queue = verb()
             self.post_message(self.Done(queue, said(queue)))
@@ -185,16 +186,16 @@ class Overview(Live):
         return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
 
 
-def _is_paused(queue: Mapping[str, Any], priority: str | None, owner: str | None) -> bool:
-    return bool(queue["priorities"][priority]["paused"]) if priority else owner in queue["paused_owners"]
+def _is_paused(queue: Queue, priority: str | None, owner: str | None) -> bool:
+    return bool(getattr(queue.priorities, priority).paused) if priority else owner in queue.paused_owners
 
 
-def _said_of_all(queue: Mapping[str, Any]) -> str:
-    state = "held" if queue["hold_until"] else "not held"
-    return f"The queue is {'paused' if queue['paused'] else 'not paused'}, and {state}."
+def _said_of_all(queue: Queue) -> str:
+    state = "held" if queue.hold_until else "not held"
+    return f"The queue is {'paused' if queue.paused else 'not paused'}, and {state}."
 
 
-def _said_of_one(priority: str | None, owner: str | None, queue: Mapping[str, Any]) -> str:
+def _said_of_one(priority: str | None, owner: str | None, queue: Queue) -> str:
     state = "paused" if _is_paused(queue, priority, owner) else "not paused"
     return f"{priority or f'The caller {owner}'} is {state}."
 

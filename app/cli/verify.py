@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..core import Dispatch, Priority
+from ..core import Dispatch, Priority, number_of, priority_fault, priority_of
 from ..limits import AnyLimit, Quota, parse_limits
 from .shares import given_back, unfair
 
@@ -251,8 +251,8 @@ def _dispatch(item: Any, where: str) -> Dispatch:
     for member in ("started_at", "due_at", "rank", "order", "position"):
         if not _is_number(item.get(member)):
             raise ValueError(f"{where} needs {member} as a number, not {item.get(member)!r:.40}.")
-    if not isinstance(priority := item.get("priority"), str) or priority not in Priority.__members__:
-        raise ValueError(f"{where} needs priority as one of {', '.join(Priority.__members__)}.")
+    if (priority := priority_of(item.get("priority"))) is None:
+        raise ValueError(f"{where}: priority {priority_fault(item.get('priority'))}")
     for member in ("owner", "rode_with"):
         if not isinstance(item.get(member), str | None):
             raise ValueError(f"{where} needs {member} as text or null, not {item[member]!r:.40}.")
@@ -265,7 +265,7 @@ def _dispatch(item: Any, where: str) -> Dispatch:
         str(item.get("ingestion_id", "?")),
         item["position"],
         attempt,
-        Priority[priority],
+        priority,
         item["rank"],
         item["order"],
         str(item.get("limited_by", "?")),
@@ -279,4 +279,4 @@ def _are_weights(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
+    return (found := number_of(value)) is not None and -math.inf < found < math.inf

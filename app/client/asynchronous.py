@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from ..core import Id, Priority, Status
@@ -125,14 +126,11 @@ class AsyncClient(Awaiting):
 
         `since` and `until` bound when they were submitted: RFC 3339 times, or seconds ago.
         """
-        where, cursor = of_listing(status, priority, owner, failed=failed, since=since, until=until), None
-        while True:
-            found = await self._run(self._verbs.page(where, page, cursor))
-            for one in found.ingestions:
-                yield one
-            cursor = found.next_cursor
-            if cursor is None:
-                return
+        where = of_listing(status, priority, owner, failed=failed, since=since, until=until)
+        async with aclosing(self._pages(partial(self._verbs.page, where, page))) as pages:
+            async for found in pages:
+                for one in found.ingestions:
+                    yield one
 
     async def failures(self, *, page: int = 100, **where: Any) -> AsyncGenerator[FailureGroup, None]:
         """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
@@ -140,14 +138,10 @@ class AsyncClient(Awaiting):
         `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
         or seconds ago.
         """
-        cursor = None
-        while True:
-            found = await self._run(self._verbs.failures(where, page, cursor))
-            for one in found.groups:
-                yield one
-            cursor = found.next_cursor
-            if cursor is None:
-                return
+        async with aclosing(self._pages(partial(self._verbs.failures, where, page))) as pages:
+            async for found in pages:
+                for one in found.groups:
+                    yield one
 
     async def failed_ids(self, **where: Any) -> AsyncGenerator[FailedId, None]:
         """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
@@ -212,7 +206,7 @@ class AsyncClient(Awaiting):
         return await self._run(self._verbs.redrive(ingestion_id))
 
     async def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
-        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        """Move the waiting batches of an ingestion to another priority; returns the new status, without batches."""
         return await self._run(self._verbs.move(ingestion_id, priority))
 
     async def redrive_callback(self, ingestion_id: str) -> StatusPage:

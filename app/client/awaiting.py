@@ -11,6 +11,7 @@ from .base import Base
 from .calls import Pause, Steps, T, Told
 from .errors import Unreachable
 from .messages import Address, Reply, Request
+from .verbs import P
 
 
 class Awaiting(Base):
@@ -52,6 +53,16 @@ class Awaiting(Base):
                 told = await exchange(step)
             except Unreachable as lost:
                 told = lost
+
+    async def _pages(self, ask: Callable[[str | None], Steps[P]]) -> AsyncGenerator[P, None]:
+        """Yields pages, each when it is asked for; `ask` takes the cursor of one, None for the first."""
+        cursor: str | None = None
+        while True:
+            page = await self._run(ask(cursor))
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def _stream(self, head: Steps[Reply]) -> AsyncGenerator[str, None]:
         """Yields the lines that follow the head of an answer."""

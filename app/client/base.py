@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self
 
-from ..core import Clock, SystemClock
+from ..core import Clock, SystemClock, number_of
 from .calls import Calls
 from .messages import Address
 from .verbs import Verbs
@@ -32,9 +32,9 @@ class Base(ABC):
     ) -> None:
         self._clock = clock or SystemClock()
         address = Address(url, key)
-        if not _is_number(timeout) or not 0 < timeout <= threading.TIMEOUT_MAX:
+        if number_of(timeout) is None or not 0 < timeout <= threading.TIMEOUT_MAX:
             raise ValueError(f"timeout must be a number of seconds above 0, not {timeout!r}.")
-        if not _is_number(patience) or not patience >= 0:
+        if number_of(patience) is None or not patience >= 0:
             raise ValueError(f"patience must be a number of seconds from 0, not {patience!r}.")
         if retries is not None and (type(retries) is not int or retries < 0):
             raise ValueError(f"retries must be a whole number from 0, or None for no bound, not {retries!r}.")
@@ -59,7 +59,3 @@ class Base(ABC):
         except ValueError as error:
             raise ValueError(f"INGEST_URL and INGEST_KEY name no service: {error}") from None
         return cls(url, key=key, **options)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -11,6 +11,7 @@ from .calls import Pause, Steps, T, Told
 from .errors import Unreachable
 from .messages import Address, Reply, Request
 from .transport import Transport
+from .verbs import P
 
 
 class Blocking(Base):
@@ -37,6 +38,16 @@ class Blocking(Base):
                 told = exchange(step)
             except Unreachable as lost:
                 told = lost
+
+    def _pages(self, ask: Callable[[str | None], Steps[P]]) -> Iterator[P]:
+        """Yields pages, each when it is asked for; `ask` takes the cursor of one, None for the first."""
+        cursor: str | None = None
+        while True:
+            page = self._run(ask(cursor))
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def _stream(self, head: Steps[Reply]) -> Iterator[str]:
         """Yields the lines that follow the head of an answer."""

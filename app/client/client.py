@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..core import Id, Priority, Status
@@ -127,13 +128,9 @@ class Client(Blocking):
 
         `since` and `until` bound when they were submitted: RFC 3339 times, or seconds ago.
         """
-        where, cursor = of_listing(status, priority, owner, failed=failed, since=since, until=until), None
-        while True:
-            found = self._run(self._verbs.page(where, page, cursor))
+        where = of_listing(status, priority, owner, failed=failed, since=since, until=until)
+        for found in self._pages(partial(self._verbs.page, where, page)):
             yield from found.ingestions
-            cursor = found.next_cursor
-            if cursor is None:
-                return
 
     def failures(self, *, page: int = 100, **where: Any) -> Iterator[FailureGroup]:
         """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
@@ -141,13 +138,8 @@ class Client(Blocking):
         `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
         or seconds ago.
         """
-        cursor = None
-        while True:
-            found = self._run(self._verbs.failures(where, page, cursor))
+        for found in self._pages(partial(self._verbs.failures, where, page)):
             yield from found.groups
-            cursor = found.next_cursor
-            if cursor is None:
-                return
 
     def failed_ids(self, **where: Any) -> Iterator[FailedId]:
         """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
@@ -209,7 +201,7 @@ class Client(Blocking):
         return self._run(self._verbs.redrive(ingestion_id))
 
     def move(self, ingestion_id: str, priority: Priority | str) -> StatusPage:
-        """Have what waits of an ingestion go at another priority; returns the new status, without batches."""
+        """Move the waiting batches of an ingestion to another priority; returns the new status, without batches."""
         return self._run(self._verbs.move(ingestion_id, priority))
 
     def redrive_callback(self, ingestion_id: str) -> StatusPage:

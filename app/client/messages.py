@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
+
+from ..httpclient import seconds_to_wait
 
 _IN_A_PATH = "/%:!$&'()*+,;="
 """What a path may hold as it is (RFC 3986, section 3.3), beside letters, digits and what is never quoted."""
@@ -58,7 +58,7 @@ class Reply(NamedTuple):
     @classmethod
     def of(cls, status: int, header: Callable[[str], str | None]) -> Reply:
         """Returns an answer whose headers `header` gives by their names."""
-        return cls(status, _seconds(header("Retry-After")), header("Location"))
+        return cls(status, seconds_to_wait(header), header("Location"))
 
 
 class CutOff(Exception):
@@ -89,15 +89,3 @@ def _ascii(host: str) -> str:
     except UnicodeError:
         return ""
     return name if name.isprintable() and " " not in name else ""
-
-
-def _seconds(header: str | None) -> float | None:
-    """Returns the seconds of Retry-After (RFC 9110, section 10.2.3), a number of seconds or a date."""
-    if header is None:
-        return None
-    try:
-        return max(
-            0.0, float(header) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - time.time()
-        )
-    except ValueError:
-        return None

@@ -6,6 +6,7 @@ import http.client
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
+from ..httpclient import FinalResponse
 from .errors import Unreachable
 from .losses import LOST, NOT_HTTP, may_pass, too_slow, why
 from .messages import Address, CutOff, Lines, Reply, Request
@@ -43,6 +44,7 @@ class Transport:
         here, sent = self._address, False
         try:
             with closing(self._connect(here.host, here.port, timeout=request.timeout)) as connection:
+                connection.response_class = FinalResponse
                 connection.connect()
                 sent = True
                 # A body may be refused unread; the answer still arrives.

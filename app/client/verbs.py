@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ..core import Id, Priority, Status
 from .calls import Calls, D, Steps
@@ -16,6 +16,9 @@ from .operations import Audit, Dispatches, FailedId, Failures, Queue, Sweep, Swe
 from .paths import path_of, query, results_path, status_path
 from .submission import Submission, name_of
 from .waits import Waits
+
+P = TypeVar("P", Page, Failures)
+"""A page of something, which has the cursor of the next one."""
 
 
 class Verbs:

@@ -48,6 +48,7 @@ from .models import (
 from .owners import owner_fault
 from .pace import STEP, Pace
 from .pauses import WHOLE_QUEUE, Pauses, check_pauses
+from .quoting import printable, shown
 from .rates import Rates, check_rates, interval_bounds, limit_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
@@ -76,9 +77,10 @@ from .validation import (
     are_ids,
     check_priority,
     check_request,
+    number_of,
     past_moment,
-    printable,
-    shown,
+    priority_fault,
+    priority_of,
     unknown_members,
 )
 
@@ -234,6 +236,7 @@ __all__ = [
     "moving_mean",
     "named_worker",
     "need_of",
+    "number_of",
     "outcome_of",
     "owner_fault",
     "packed_hash",
@@ -241,6 +244,8 @@ __all__ = [
     "past_moment",
     "pauses_of",
     "printable",
+    "priority_fault",
+    "priority_of",
     "rank_of",
     "refused_together",
     "roll_up",

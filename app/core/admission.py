@@ -33,46 +33,10 @@ def admit(
     `ahead` batches wait before its `place`, or as many as its `turns` say where callers take turns. Raises BacklogFull
     with the seconds until it would fit, TooLate with the earliest end, or InvalidRequest for one that could never fit.
     """
-    most, waiting = settings.max_pending, timeline.waiting + timeline.parked
-    if most and waiting + count > most:
-        if count > most:
-            raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
-        if timeline.paused or waiting + count - most > timeline.waiting:
-            raise BacklogFull(f"{waiting} batches are waiting and at most {most} may; {_UNKNOWN}", ASK_AGAIN)
-        fits = timeline.overall(waiting + count - most - 1) - timeline.now
-        backlog = timeline.last_start() - timeline.now
-        raise BacklogFull(
-            f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
-            f"{count} more will fit in {fits:.1f} s.",
-            fits,
-        )
-    longest = settings.max_backlog_seconds
-    # As if all that waits were due: a wait for a retry keeps nobody else waiting.
-    if longest and (drained := timeline.start(timeline.waiting + count - 1) - timeline.now) > longest:
-        at_present = timeline.limiter.least_time(count)
-        configured = limiter_of(settings.interval, settings.burst, settings.limits)
-        if (at_best := min(at_present, configured.least_time(count))) > longest:
-            detail = f"ids alone takes at least {at_best:.0f} s to drain, but the backlog may be {longest:g} s long."
-            raise InvalidRequest([Fault("#/ids", detail)])
-        if timeline.paused:
-            raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
-        if at_present > longest:
-            slow = f"at the present rate ids alone takes {at_present:.0f} s, so it will fit once that is higher."
-            raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
-        fits = drained - longest
-        ready = timeline.waiting - timeline.aside.due_by(math.inf, None)
-        if not ready or timeline.start(ready - 1) - timeline.now < fits:
-            # What is ready will not last until then; a retry that is to come may have to start first.
-            fits = timeline.last_start(count) - timeline.now - longest
-        raise BacklogFull(
-            f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
-            f"it will fit in {fits:.1f} s.",
-            fits,
-        )
-    if deadline is None:
-        return
-    if (earliest := timeline.added(ahead, count, place, turns).last + timeline.slots.service) > deadline:
-        raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
+    _check_room(settings, timeline, count)
+    _check_time(settings, timeline, count)
+    if deadline is not None:
+        _check_deadline(deadline, timeline.added(ahead, count, place, turns).last + timeline.slots.service)
 
 
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
@@ -90,3 +54,55 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
         raise QuotaFull(
             f"{waiting} ids of yours are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
         )
+
+
+def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:
+    """Refuse what would exceed MAX_PENDING."""
+    most, waiting = settings.max_pending, timeline.waiting + timeline.parked
+    if not most or waiting + count <= most:
+        return
+    if count > most:
+        raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
+    if timeline.paused or waiting + count - most > timeline.waiting:
+        raise BacklogFull(f"{waiting} batches are waiting and at most {most} may; {_UNKNOWN}", ASK_AGAIN)
+    fits = timeline.overall(waiting + count - most - 1) - timeline.now
+    backlog = timeline.last_start() - timeline.now
+    raise BacklogFull(
+        f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
+        f"{count} more will fit in {fits:.1f} s.",
+        fits,
+    )
+
+
+def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
+    """Refuse what would make the backlog longer than MAX_BACKLOG_SECONDS."""
+    longest = settings.max_backlog_seconds
+    # As if all that waits were due: a wait for a retry keeps nobody else waiting.
+    if not longest or (drained := timeline.start(timeline.waiting + count - 1) - timeline.now) <= longest:
+        return
+    at_present = timeline.limiter.least_time(count)
+    configured = limiter_of(settings.interval, settings.burst, settings.limits)
+    if (at_best := min(at_present, configured.least_time(count))) > longest:
+        detail = f"ids alone takes at least {at_best:.0f} s to drain, but the backlog may be {longest:g} s long."
+        raise InvalidRequest([Fault("#/ids", detail)])
+    if timeline.paused:
+        raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
+    if at_present > longest:
+        slow = f"at the present rate ids alone takes {at_present:.0f} s, so it will fit once that is higher."
+        raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
+    fits = drained - longest
+    ready = timeline.waiting - timeline.aside.due_by(math.inf, None)
+    if not ready or timeline.start(ready - 1) - timeline.now < fits:
+        # What is ready will not last until then; a retry that is to come may have to start first.
+        fits = timeline.last_start(count) - timeline.now - longest
+    raise BacklogFull(
+        f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
+        f"it will fit in {fits:.1f} s.",
+        fits,
+    )
+
+
+def _check_deadline(deadline: float, earliest: float) -> None:
+    """Refuse what would end after its deadline."""
+    if earliest > deadline:
+        raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from ..config import Settings
 from ..errors import Fault, InvalidRequest, UnknownWorker
 from .uuids import id_prefix
+from .validation import whole_of
 
 _LISTED = 5
 """Workers that a refusal names."""
@@ -70,12 +71,10 @@ def check_concurrency(body: Any, settings: Settings) -> int:
     most = most_concurrency(settings)
     if not isinstance(body, Mapping) or set(body) != {"concurrency"}:
         raise InvalidRequest([Fault("#", "The body must be an object with concurrency, and nothing else.")])
-    count = body["concurrency"]
-    whole = isinstance(count, (int, float)) and not isinstance(count, bool) and count % 1 == 0  # 3.0 is one in JSON
-    if not whole or not 1 <= count <= most:
+    if (count := whole_of(body["concurrency"])) is None or not 1 <= count <= most:
         detail = f"concurrency must be a whole number from 1 to {most}, as CONCURRENCY_MOST allows."
         raise InvalidRequest([Fault("#/concurrency", detail)])
-    return int(count)
+    return count
 
 
 def named_worker(text: str | None, workers: Iterable[_Worker]) -> str | None:

@@ -1,4 +1,4 @@
-"""What goes before a batch where callers take turns."""
+"""How many batches start before a given one where callers take turns."""
 
 from __future__ import annotations
 

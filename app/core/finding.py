@@ -75,8 +75,9 @@ class Found(NamedTuple):
 class Search(NamedTuple):
     """What was found, the newest ingestion first, and whether there is `more` than was asked for.
 
-    `searched` ingestions were looked through, beside those in the index. Unless that was all, which `complete` says,
-    they are those submitted after `since` (epoch seconds), and of the unfinished ones all, or as many.
+    `searched` ingestions were looked through, beside those in the index. Unless the search is `complete`, it covered
+    what was submitted after `since` (epoch seconds), and of the unfinished ingestions all, as `unfinished` says, or as
+    many as it had room for.
     """
 
     found: Sequence[Found]

@@ -8,7 +8,7 @@ import string
 from collections.abc import Callable
 from re import Match
 
-from .validation import printable
+from .quoting import printable
 
 MASK = "…"
 """What stands for whatever was there."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ..errors import Fault, InvalidRequest
 from .models import Priority
 from .owners import owner_fault
+from .validation import priority_fault, priority_of
 
 
 class Pauses(NamedTuple):
@@ -49,17 +50,11 @@ def check_pauses(priority: Priority | str | None, owner: str | None) -> Pauses:
 
     Raises InvalidRequest.
     """
-    faults, priorities, owners = [], frozenset[Priority](), frozenset[str]()
-    if isinstance(priority, Priority):
-        priorities = frozenset({priority})
-    elif priority is not None and priority in Priority.__members__:
-        priorities = frozenset({Priority[priority]})
-    elif priority is not None:
-        faults.append(Fault("query priority", f"priority must be one of {', '.join(Priority.__members__)}."))
+    faults, known = [], priority_of(priority)
+    if priority is not None and known is None:
+        faults.append(Fault("query priority", f"priority {priority_fault(priority)}"))
     if owner is not None and (fault := owner_fault(owner)):
         faults.append(Fault("query owner", f"owner {fault}"))
-    elif owner is not None:
-        owners = frozenset({owner})
     if faults:
         raise InvalidRequest(faults)
-    return Pauses(priorities, owners)
+    return Pauses(frozenset(() if known is None else {known}), frozenset(() if owner is None else {owner}))

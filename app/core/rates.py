@@ -10,7 +10,7 @@ from ..config import Settings
 from ..errors import Fault, InvalidRequest
 from ..limits import AnyLimit, Limit, parse_limits
 from .limiter import TokenBucket
-from .validation import unknown_members
+from .validation import number_of, unknown_members, whole_of
 
 MEMBERS = ("interval", "burst", "limits")
 """What may be changed: INTERVAL, BURST, and each of LIMITS."""
@@ -100,21 +100,21 @@ def _interval(value: Any, settings: Settings, faults: list[Fault]) -> float | No
     if value is None:
         return None
     least, most = interval_bounds(settings)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+    if (seconds := number_of(value)) is None or not least <= seconds <= most:
         bounds = ", as RATE_MOST and RATE_LEAST allow" if settings.interval else ""
         faults.append(Fault("#/interval", f"interval must be from {least:g} to {most:g} seconds{bounds}."))
         return None
-    return float(value)
+    return float(seconds)
 
 
 def _burst(value: Any, settings: Settings, faults: list[Fault]) -> int | None:
     if value is None:
         return None
     most = most_burst(settings)
-    if type(value) is not int or not 1 <= value <= most:
+    if (tokens := whole_of(value)) is None or not 1 <= tokens <= most:
         faults.append(Fault("#/burst", f"burst must be a whole number from 1 to {most}, as RATE_MOST allows."))
         return None
-    return value
+    return tokens
 
 
 def _limits(value: Any, settings: Settings, faults: list[Fault]) -> dict[str, str]:

@@ -13,7 +13,7 @@ _MOST_ABANDONED = 10
 
 
 def may_be_early(settings: Settings) -> bool:
-    """Returns whether batches may start or end before their estimates, which then are the latest they can be."""
+    """Returns whether estimates are upper bounds: with FILL or FRESH a batch may go sooner."""
     return settings.fill or settings.fresh is not None
 
 

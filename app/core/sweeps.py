@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from ..errors import Fault, InvalidRequest, KeyReused
 from .documents import timestamp
@@ -12,9 +12,7 @@ from .failures import Failure, FailureFilter
 from .listing import Filter
 from .models import Ingestion, Priority, Status
 from .owners import owner_fault
-from .validation import past_moment, unknown_members
-
-T = TypeVar("T")
+from .validation import past_moment, priority_member, unknown_members
 
 VERBS = ("redrive", "cancel")
 
@@ -173,8 +171,8 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
         faults.append(Fault("#/group", "group must be a string."))
     if given.get("failed", True) is not True:
         faults.append(Fault("#/failed", "failed must be true; leave it out for all."))
-    status = _one_of("status", {one.value: one for one in Status}, given, faults)
-    priority = _one_of("priority", Priority.__members__, given, faults)
+    status = _status(given["status"], faults) if "status" in given else None
+    priority = priority_member(given["priority"], faults) if "priority" in given else None
     if verb == "cancel" and status is not None and status.final:
         faults.append(Fault("#/status", f"What is {status.value} cannot be cancelled."))
     times: dict[str, float | None] = {}
@@ -188,11 +186,9 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     return SweepFilter(status, priority, owner, group, times["since"], times["until"], failed), dry_run
 
 
-def _one_of(name: str, meanings: Mapping[str, T], given: Mapping[str, Any], faults: list[Fault]) -> T | None:
-    if name not in given:
+def _status(word: Any, faults: list[Fault]) -> Status | None:
+    known: dict[Any, Status] = {one.value: one for one in Status}
+    if not isinstance(word, str) or word not in known:
+        faults.append(Fault("#/status", f"status must be one of {', '.join(known)}."))
         return None
-    word = given[name]
-    if not isinstance(word, str) or word not in meanings:
-        faults.append(Fault(f"#/{name}", f"{name} must be one of {', '.join(meanings)}."))
-        return None
-    return meanings[word]
+    return known[word]

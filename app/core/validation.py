@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from array import array
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from ..errors import Fault, InvalidRequest
 from ..receivers import address_of
 from .ids import Ids, Strings, string_fault
 from .models import Priority
+from .quoting import as_sent, kind_of, shown
 
 SECONDS_BELOW = 1e10
 """What seconds from now, or ago, stay below in a request."""
@@ -41,10 +41,10 @@ class Checked(NamedTuple):
 def check_request(body: Any, settings: Settings, now: float) -> Checked:
     """Returns what a request's JSON says. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
-        raise InvalidRequest([Fault("#", f"The body must be an object, not {_kind(body)}.")])
+        raise InvalidRequest([Fault("#", f"The body must be an object, not {kind_of(body)}.")])
     faults = [] if _REQUIRED <= body.keys() <= _KNOWN else _member_faults(body)
     ids = _check_ids(body["ids"], settings, faults) if "ids" in body else None
-    priority = _check_priority(body["priority"], faults) if "priority" in body else None
+    priority = priority_member(body["priority"], faults) if "priority" in body else None
     deadline = _check_deadline(body["deadline"], now, faults) if body.get("deadline") is not None else None
     callback = _check_callback(body["callback"], settings, faults) if body.get("callback") is not None else None
     fresh = _check_fresh(body["fresh"], settings, faults) if body.get("fresh") is not None else None
@@ -56,9 +56,9 @@ def check_request(body: Any, settings: Settings, now: float) -> Checked:
 def check_priority(body: Any) -> Priority:
     """Returns the priority that a request names, its only member. Raises InvalidRequest with every fault."""
     if not isinstance(body, Mapping):
-        raise InvalidRequest([Fault("#", f"The body must be an object with priority, not {_kind(body)}.")])
+        raise InvalidRequest([Fault("#", f"The body must be an object with priority, not {kind_of(body)}.")])
     faults = unknown_members(body, ("priority",))
-    priority = _check_priority(body["priority"], faults) if "priority" in body else None
+    priority = priority_member(body["priority"], faults) if "priority" in body else None
     if "priority" not in body:
         faults.append(Fault("#/priority", "priority is missing."))
     if faults or priority is None:
@@ -98,7 +98,7 @@ def _check_ids(ids: Any, settings: Settings, faults: list[Fault]) -> Ids | None:
     if isinstance(ids, (array, Strings)):
         return ids
     if not isinstance(ids, list):
-        faults.append(Fault("#/ids", f"ids must be an array of {settings.id_type}s, not {_kind(ids)}."))
+        faults.append(Fault("#/ids", f"ids must be an array of {settings.id_type}s, not {kind_of(ids)}."))
     elif not ids:
         faults.append(Fault("#/ids", "ids is empty; at least one is needed."))
     elif len(ids) > settings.max_ids:
@@ -127,32 +127,54 @@ def _id_faults(ids: Sequence[Any], settings: Settings) -> list[Fault]:
 
 def _id_fault(value: Any, settings: Settings) -> str | None:
     if settings.id_type == "string":
-        return string_fault(value) if isinstance(value, str) else f"must be a string, not {_kind(value)}."
+        return string_fault(value) if isinstance(value, str) else f"must be a string, not {kind_of(value)}."
     if type(value) is not int:
-        return f"must be an integer, not {_kind(value)}."
+        return f"must be an integer, not {kind_of(value)}."
     if not settings.id_min <= value <= settings.id_max:
-        return f"must be from {settings.id_min} to {settings.id_max}, not {_number(value)}."
+        return f"must be from {settings.id_min} to {settings.id_max}, not {kind_of(value)}."
     return None
 
 
-def _check_priority(priority: Any, faults: list[Fault]) -> Priority | None:
-    if isinstance(priority, Priority):
-        return priority
-    if isinstance(priority, str) and priority in Priority.__members__:
-        return Priority[priority]
-    what = shown(priority) if isinstance(priority, str) else _kind(priority)
-    faults.append(Fault("#/priority", f"priority must be HIGH, MEDIUM or LOW, not {what}."))
-    return None
+def number_of(value: Any) -> float | None:
+    """Returns a number, None for anything else: true and false are none."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def whole_of(value: Any) -> int | None:
+    """Returns a whole number, None for anything else; 3.0 is one, as in JSON Schema."""
+    found = number_of(value)
+    return None if found is None or found % 1 else int(found)
+
+
+def priority_of(value: Any) -> Priority | None:
+    """Returns a priority, or that of a name; None for anything else."""
+    if isinstance(value, Priority):
+        return value
+    return Priority.__members__.get(value) if isinstance(value, str) else None
+
+
+def priority_fault(value: Any) -> str:
+    """Returns what is wrong with something that is no priority, as the rest of a sentence."""
+    return f"must be HIGH, MEDIUM or LOW, not {as_sent(value)}."
+
+
+def priority_member(value: Any, faults: list[Fault]) -> Priority | None:
+    """Returns the priority that a body names; None, and a fault, if it names none."""
+    if (priority := priority_of(value)) is None:
+        faults.append(Fault("#/priority", f"priority {priority_fault(value)}"))
+    return priority
 
 
 def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | None:
-    if isinstance(deadline, (int, float)) and not isinstance(deadline, bool) and 0 < deadline < SECONDS_BELOW:
-        return now + deadline
+    if (seconds := number_of(deadline)) is not None and 0 < seconds < SECONDS_BELOW:
+        return now + seconds
     if isinstance(deadline, str) and (moment := moment_of(deadline)) is not None:
         return moment
-    what = shown(deadline) if isinstance(deadline, str) else _kind(deadline)
     faults.append(
-        Fault("#/deadline", f"deadline must be an RFC 3339 time with its offset, or seconds from now, not {what}.")
+        Fault(
+            "#/deadline",
+            f"deadline must be an RFC 3339 time with its offset, or seconds from now, not {as_sent(deadline)}.",
+        )
     )
     return None
 
@@ -168,8 +190,8 @@ def moment_of(text: str) -> float | None:
 
 def past_moment(value: Any, now: float) -> float | None:
     """Returns a time that is an RFC 3339 time or seconds ago, in epoch seconds; None if it is neither."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return now - value if 0 <= value < SECONDS_BELOW else None
+    if (seconds := number_of(value)) is not None:
+        return now - seconds if 0 <= seconds < SECONDS_BELOW else None
     return moment_of(value) if isinstance(value, str) else None
 
 
@@ -179,7 +201,7 @@ def _check_callback(callback: Any, settings: Settings, faults: list[Fault]) -> s
         return None
     try:
         if not isinstance(callback, str):
-            raise ValueError(f"it must be a URL, not {_kind(callback)}")
+            raise ValueError(f"it must be a URL, not {kind_of(callback)}")
         host = address_of(callback)
         if not host.is_among(settings.webhook_hosts):
             raise ValueError(f"{shown(host.host)} is not among the hosts of WEBHOOK_HOSTS")
@@ -193,41 +215,12 @@ def _check_fresh(fresh: Any, settings: Settings, faults: list[Fault]) -> float |
     if settings.fresh is None:
         faults.append(Fault("#/fresh", "fresh is refused: FRESH, the setting that it may lower, is not set."))
         return None
-    if isinstance(fresh, (int, float)) and not isinstance(fresh, bool) and 0 <= fresh <= settings.fresh:
-        return float(fresh)
-    what = shown(fresh) if isinstance(fresh, str) else _kind(fresh)
-    faults.append(Fault("#/fresh", f"fresh must be a number of seconds from 0 to {settings.fresh:g}, not {what}."))
-    return None
-
-
-def _kind(value: Any) -> str:
-    """Returns the JSON name of a value's type."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return _number(value)
-    if isinstance(value, str):
-        return f"the string {shown(value)}"
-    return (
-        "an object" if isinstance(value, Mapping) else "an array" if isinstance(value, list) else type(value).__name__
+    if (seconds := number_of(fresh)) is not None and 0 <= seconds <= settings.fresh:
+        return float(seconds)
+    faults.append(
+        Fault("#/fresh", f"fresh must be a number of seconds from 0 to {settings.fresh:g}, not {as_sent(fresh)}.")
     )
-
-
-def _number(value: float) -> str:
-    # Beyond 2**128 the digits are of no use, and Python refuses to print more than 4300 of them.
-    return str(value) if abs(value) < 2**128 else "a far greater number" if value > 0 else "a far smaller number"
-
-
-def shown(text: str) -> str:
-    """Returns a caller's text as a message quotes it: escaped and shortened."""
-    return json.dumps(text if len(text) <= 60 else text[:60] + "…", ensure_ascii=True)
-
-
-def printable(text: str) -> str:
-    """Returns text with its control characters as escapes, so that it can make no line and no colour of its own."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return None
 
 
 def _escaped(name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, render_template, request
 
 from ..service import Service
-from ..web import description, needs, over_tls
+from ..web import description, needs, over_tls, resolved
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -29,7 +29,7 @@ def add_docs(blueprint: Blueprint, service: Service) -> None:
             document=document,
             groups=_groups(document),
             curl=lambda method, path, operation: _curl(document, method, path, operation),
-            found=lambda part: _found(document, part),
+            found=lambda part: resolved(document, part),
             pretty=_pretty,
         )
         return Response(page, headers={"Content-Security-Policy": _POLICY})
@@ -41,19 +41,10 @@ def _groups(document: Any) -> list[tuple[Any, list[tuple[str, str, Any]]]]:
     return [(tag, [one for one in operations if tag["name"] in one[2]["tags"]]) for tag in document["tags"]]
 
 
-def _found(document: Any, part: Any) -> Any:
-    """Returns what a part of the document refers to, or the part itself."""
-    if "$ref" not in part:
-        return part
-    for name in part["$ref"].split("/")[1:]:
-        document = document[name]
-    return document
-
-
 def _curl(document: Any, method: str, path: str, operation: Any) -> str:
     """Returns the command that sends the example of an operation's request to this service."""
     for parameter in operation.get("parameters", ()):
-        parameter = _found(document, parameter)
+        parameter = resolved(document, parameter)
         path = path.replace(f"{{{parameter['name']}}}", parameter.get("example", ""))
     root = document["servers"][0]["url"].rstrip("/")
     # A copied command sends a key, which must not go in clear where the page itself came over TLS.

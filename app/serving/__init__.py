@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .leftovers import batches, say_what_is_left
 from .logs import log_to_stderr
 from .process import will_serve
+from .stopping import batches, say_what_is_left
 from .tuning import tune_process
 
 __all__ = [

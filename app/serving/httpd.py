@@ -132,7 +132,7 @@ class Server:
         return busy
 
     def close(self) -> None:
-        """Close everything, and cut off unanswered requests."""
+        """Close everything; with requests still unanswered, only say so: the end of the process cuts them off."""
         cut = self.close_idle()
         if cut:
             logger.warning("%d requests took too long and are cut off", cut)

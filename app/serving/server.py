@@ -19,8 +19,8 @@ from ..errors import ConfigError, IngestError
 from ..service import Service, services_of
 from ..web import refuse_open
 from .httpd import Server, listen, url
-from .leftovers import say_stopping, say_what_is_left
 from .logs import log_to_stderr
+from .stopping import say_stopping, say_what_is_left
 from .tuning import tune_process
 
 logger = logging.getLogger("flask_ingestion")

@@ -21,10 +21,13 @@ from .hosts import check_hosts, refuse_open
 from .index import add_index, answer_unrouted
 from .joint import add_joint
 from .metrics import add_metrics
+from .openapi import add_description, description
 from .operations import audit_document, dispatch_document, queue_document, sweep_document, worker_document
 from .params import (
     FAILURE_FILTERS,
+    FEW,
     FILTERS,
+    PAGE,
     AnyText,
     count_member,
     current,
@@ -41,23 +44,25 @@ from .params import (
     with_failed,
 )
 from .problems import from_error, from_http, problem
-from .reference import add_reference, description
+from .schemas import resolved
 from .status import callback_document, estimate_document, status_head, status_page
 from .steering import add_steering
 
 __all__ = [
     "FAILURE_FILTERS",
+    "FEW",
     "FILTERS",
+    "PAGE",
     "Answer",
     "AnyText",
     "Caller",
     "Guard",
     "Routes",
+    "add_description",
     "add_index",
     "add_joint",
     "add_login",
     "add_metrics",
-    "add_reference",
     "add_steering",
     "answer_unrouted",
     "as_json",
@@ -90,6 +95,7 @@ __all__ = [
     "refuse_collisions",
     "refuse_foreign",
     "refuse_open",
+    "resolved",
     "result_lines",
     "root_path",
     "search_text",

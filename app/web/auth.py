@@ -39,6 +39,17 @@ class Caller(NamedTuple):
         return None if self.role == Role.OPERATE else self.name
 
 
+class Needs(NamedTuple):
+    """The role that a route needs, None for none, the members that its query may have, and whether it reads a body."""
+
+    role: Role | None
+    query: tuple[str, ...]
+    body: bool
+
+
+_OPERATE = Needs(Role.OPERATE, (), False)
+
+
 def needs(role: Role | None, *query: str, body: bool = False) -> Callable[[View], View]:
     """Declare the role a route needs, None for none, the members that its query may have, and whether it reads a body.
 
@@ -46,13 +57,19 @@ def needs(role: Role | None, *query: str, body: bool = False) -> Callable[[View]
     know, for a probe must not fail for the sake of its query.
     """
 
+    found = Needs(role, query, body)
+
     def mark(view: View) -> View:
-        view.needed_role = role  # type: ignore[attr-defined]
-        view.query_members = query  # type: ignore[attr-defined]
-        view.reads_body = body  # type: ignore[attr-defined]
+        view.needs = found  # type: ignore[attr-defined]
         return view
 
     return mark
+
+
+def needs_of(view: Callable[..., Any]) -> Needs:
+    """Returns what a route declared."""
+    found: Needs = getattr(view, "needs", _OPERATE)
+    return found
 
 
 ANYBODY = Caller(None, Role.OPERATE)
@@ -86,13 +103,13 @@ class Guard:
             return None
         endpoint = request.endpoint or ""
         view = self._views[endpoint]
-        needed = getattr(view, "needed_role", Role.OPERATE)
+        needed, members, _ = needs_of(view)
         if needed is None or endpoint.endswith(".static"):
             return None
         if refusal := self.refusal(needed):
             return refusal
         if request.query_string:
-            refuse_unknown(request, getattr(view, "query_members", ()))
+            refuse_unknown(request, members)
         if arguments and "ingestion_id" in arguments:
             arguments["ingestion_id"], batch = self.find(arguments["ingestion_id"], self.caller())
             if batch is not None:

@@ -11,7 +11,7 @@ from flask import Blueprint
 from ..config import Settings
 from ..core import unknown_members
 from ..errors import Fault, InvalidRequest
-from ..keys import Role
+from .auth import needs_of
 from .body import read_body
 from .params import current
 
@@ -36,16 +36,14 @@ class Routes(Blueprint):
         add = super().post(rule, **options)
 
         def added(view: View) -> View:
-            open_to_all = getattr(view, "needed_role", Role.OPERATE) is None
-            add(view if open_to_all or getattr(view, "reads_body", False) else _bodiless(view, self._settings))
+            role, query, body = needs_of(view)
+            add(view if role is None or body else _bodiless(view, query, self._settings))
             return view
 
         return added
 
 
-def _bodiless(view: Callable[..., Any], settings: Settings) -> Callable[..., Any]:
-    query: Sequence[str] = getattr(view, "query_members", ())
-
+def _bodiless(view: Callable[..., Any], query: Sequence[str], settings: Settings) -> Callable[..., Any]:
     @functools.wraps(view)
     def refuse_first(**arguments: Any) -> Any:
         this = current()

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from ..core import LONGEST_ID
 from ..values import INT64_MAX
+from .params import FEW, PAGE, PAGE_MAX
 from .schemas import COUNT, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
@@ -14,6 +15,10 @@ _WHEN = "an RFC 3339 time with its offset, or seconds ago"
 
 def _query(name: str, about: str, schema: JSON) -> JSON:
     return {"name": name, "in": "query", "description": about, "schema": schema}
+
+
+def _page(about: str, default: int = PAGE) -> JSON:
+    return _query("limit", about, {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": default})
 
 
 def parameters(ingestion_id: str, sweep_id: str) -> JSON:
@@ -29,13 +34,9 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         },
         "offset": _query("offset", "Batches to skip.", {**COUNT, "maximum": INT64_MAX}),
         "limit": _query("limit", "Batches at most; all where not given.", {**COUNT, "maximum": INT64_MAX}),
-        "page": _query(
-            "limit", "Ingestions at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
-        ),
+        "page": _page("Ingestions at most."),
         "latest": _query("limit", "Dispatches at most.", {"type": "integer", "minimum": 1, "maximum": INT64_MAX}),
-        "audited": _query(
-            "limit", "Entries at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
-        ),
+        "audited": _page("Entries at most."),
         "cursor": _query("cursor", "The next_cursor of the page before.", {**COUNT, "maximum": INT64_MAX}),
         "status": _query("status", "Only those in this status.", STATUS),
         "of_status": _query("status", "Only batches in this status; `offset` and `limit` count these.", STATUS),
@@ -58,7 +59,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         ),
         "since": _query("since", f"Only those that failed then or later: {_WHEN}.", MOMENT),
         "until": _query("until", f"Only those that failed then or earlier: {_WHEN}.", MOMENT),
-        "groups": _query("limit", "Groups at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
+        "groups": _page("Groups at most."),
         "group_cursor": _query(
             "cursor",
             "The next_cursor of the page before.",
@@ -72,8 +73,8 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$"},
             "example": "4711",
         },
-        "places": _query("limit", "Places at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
-        "tried": _query("limit", "Batches at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}),
+        "places": _page("Places at most.", FEW),
+        "tried": _page("Batches at most."),
         "sweep_id": {
             "name": "sweep_id",
             "in": "path",
@@ -82,7 +83,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "schema": UUID,
             "example": sweep_id,
         },
-        "sweeps": _query("limit", "Sweeps at most.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20}),
+        "sweeps": _page("Sweeps at most.", FEW),
         "include": _query(
             "include",
             "With `failed`, a line with `error` for each id that failed, too.",

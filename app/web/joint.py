@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -17,7 +18,10 @@ from .auth import Guard
 from .index import refuse_unrouted, wants_html
 from .metrics import exposed
 from .openapi import describe
-from .union import joined
+from .schemas import JSON
+
+_COMPONENT = re.compile(r"#/components/(\w+)/")
+_MERGED = ("paths", "components", "x-settings")
 
 
 def add_joint(app: Flask, services: Sequence[Service]) -> None:
@@ -43,7 +47,7 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
         described = {one.name: describe(one.settings, one.name, f"/{one.name}") for one in services}
-        return Answer(dumps(joined(described, request.script_root or "/")))
+        return Answer(dumps(_joined(described, request.script_root or "/")))
 
     @blueprint.get("/metrics")
     def metrics() -> Response:
@@ -67,3 +71,43 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
         return answer
 
     app.register_blueprint(blueprint)
+
+
+def _joined(documents: Mapping[str, JSON], root: str) -> JSON:
+    """Returns the OpenAPI document of all queues, whose settings, and so whose schemas, differ, from that of each.
+
+    A queue's paths start with its name, as do its operations, its tags and its components.
+    """
+    first = next(iter(documents.values()))
+    whole: JSON = {key: value for key, value in first.items() if key not in _MERGED}
+    whole |= {"servers": [{"url": root}], "tags": [], "paths": {}, "components": {}, "x-settings": []}
+    for queue, document in documents.items():
+        own = _named(document, queue)
+        whole["tags"] += [{**tag, "name": f"{queue}: {tag['name']}"} for tag in document["tags"]]
+        whole["paths"] |= {f"/{queue}{path}": item for path, item in own["paths"].items()}
+        whole["x-settings"] += document["x-settings"]
+        for kind, components in own["components"].items():
+            whole["components"].setdefault(kind, {}).update(
+                {f"{queue}_{name}": component for name, component in components.items()}
+            )
+    return whole
+
+
+def _named(node: Any, queue: str) -> Any:
+    """Returns a part of a document with the queue's name before each reference, operation, tag and security scheme."""
+    if isinstance(node, list):
+        return [_named(one, queue) for one in node]
+    if not isinstance(node, dict):
+        return node
+    found = {key: _named(value, queue) for key, value in node.items()}
+    if isinstance(reference := node.get("$ref"), str):
+        found["$ref"] = _COMPONENT.sub(rf"#/components/\1/{queue}_", reference)
+    if isinstance(operation := node.get("operationId"), str):
+        found["operationId"] = f"{queue}_{operation}"
+        if "tags" in node:
+            found["tags"] = [f"{queue}: {tag}" for tag in node["tags"]]
+        if "security" in node:
+            found["security"] = [
+                {f"{queue}_{scheme}": roles for scheme, roles in one.items()} for one in node["security"]
+            ]
+    return found

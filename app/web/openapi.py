@@ -9,11 +9,18 @@ import dataclasses
 from inspect import cleandoc
 from typing import NamedTuple
 
+from flask import Blueprint, Response
+
 from ..config import Settings
+from ..core import dumps
 from ..keys import Role
 from ..naming import release
+from ..service import Service
+from .answers import Answer
+from .auth import needs
 from .components import HEADERS, parameters, responses
 from .examples import INGESTION, SWEEP, answers, requests
+from .params import root_path
 from .schemas import JSON, ref, schemas
 from .words import ABOUT, GROUPS, KEYED, NEEDED, OPEN, OPERATIONS
 
@@ -174,6 +181,20 @@ def describe(settings: Settings, name: str, root: str) -> JSON:
             },
         }
     return document
+
+
+def description(service: Service) -> JSON:
+    """Returns the OpenAPI document of an instance, in a request for a route directly below its root."""
+    return describe(service.settings, service.name, root_path().rstrip("/") or "/")
+
+
+def add_description(blueprint: Blueprint, service: Service) -> None:
+    """Add the description of the API at `/openapi.json`; it holds nobody's data, so it needs no key."""
+
+    @blueprint.get("/openapi.json")
+    @needs(None)
+    def openapi() -> Response:
+        return Answer(dumps(description(service)))
 
 
 def _operation(route: Route, settings: Settings) -> JSON:

@@ -11,7 +11,20 @@ from flask import Request, request
 from werkzeug.routing import BaseConverter
 from werkzeug.urls import iri_to_uri
 
-from ..core import FailureFilter, Filter, Pauses, Priority, Spot, Status, check_pauses, owner_fault, past_moment, shown
+from ..core import (
+    FailureFilter,
+    Filter,
+    Pauses,
+    Priority,
+    Spot,
+    Status,
+    check_pauses,
+    owner_fault,
+    past_moment,
+    priority_fault,
+    priority_of,
+    shown,
+)
 from ..errors import Fault, InvalidRequest
 from ..idempotency import key_fault
 from ..values import INT64_MAX
@@ -27,7 +40,15 @@ PAUSABLE = ("priority", "owner")
 FAILURE_FILTERS = ("group", "priority", "owner", "since", "until")
 """The members of a query that filter failures."""
 
-_PAGE_MAX = 1000
+PAGE = 50
+"""Entries on a page, where the caller does not say."""
+
+FEW = 20
+"""Entries of which a page holds fewer: places of an id, and sweeps."""
+
+PAGE_MAX = 1000
+"""Entries on a page at most."""
+
 _BATCH = "flask_ingestion.batch"
 
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
@@ -49,12 +70,12 @@ def current() -> Request:
 
 
 def name_batch(this: Request, position: int) -> None:
-    """Note that the path gave the id of the batch at `position` for that of its ingestion."""
-    this.environ[_BATCH] = position
+    """Note that the path named a batch, the one at `position`, in place of its ingestion."""
+    this.environ[_BATCH] = position  # flask.g takes six times as long to look at
 
 
 def named_batch() -> int | None:
-    """Returns the position of the batch whose id the path gave for that of its ingestion, if it did."""
+    """Returns the position of the batch that the path named, None if it named an ingestion."""
     position: int | None = current().environ.get(_BATCH)
     return position
 
@@ -69,9 +90,9 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
     return int(text)
 
 
-def page_member(default: int) -> int:
+def page_member(default: int = PAGE) -> int:
     """Returns how many entries a page may have, by the query's `limit`. Raises InvalidRequest."""
-    return count_member("limit", default, least=1, most=_PAGE_MAX) or default
+    return count_member("limit", default, least=1, most=PAGE_MAX) or default
 
 
 def filter_members(scope: str | None, now: float) -> Filter:
@@ -81,7 +102,7 @@ def filter_members(scope: str | None, now: float) -> Filter:
     """
     return Filter(
         status=status_member(),
-        priority=_word_member("priority", Priority.__members__),
+        priority=_priority_member(),
         owner=_owner_member(scope),
         failed=_word_member("failed", {"true": True}) or False,
         since=_moment_member("since", now),
@@ -100,7 +121,7 @@ def failure_filter(scope: str | None, now: float) -> FailureFilter:
     Raises InvalidRequest.
     """
     return FailureFilter(
-        priority=_word_member("priority", Priority.__members__),
+        priority=_priority_member(),
         owner=_owner_member(scope),
         group=_member("group"),
         since=_moment_member("since", now),
@@ -207,6 +228,13 @@ def _owner_member(scope: str | None) -> str | None:
     if scope is not None and owner not in (None, scope):
         raise InvalidRequest([Fault("query owner", "owner can be nobody but you, unless your key may operate.")])
     return owner if scope is None else scope
+
+
+def _priority_member() -> Priority | None:
+    text = _member("priority")
+    if text is not None and priority_of(text) is None:
+        raise InvalidRequest([Fault("query priority", f"priority {priority_fault(text)}")])
+    return priority_of(text)
 
 
 def _word_member(name: str, meanings: Mapping[str, M]) -> M | None:

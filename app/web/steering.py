@@ -11,13 +11,7 @@ from .answers import as_json
 from .auth import Caller, Guard, needs
 from .body import read_body
 from .operations import audit_document, dispatch_document, queue_document, rate_document, sweep_document
-from .params import PAUSABLE, count_member, idempotency_key, page_member, pauses_member, worker_member
-
-_ENTRIES = 50
-"""Entries of the audit log on a page, where the caller does not say."""
-
-_SWEEPS = 20
-"""Sweeps listed, where the caller does not say."""
+from .params import FEW, PAUSABLE, count_member, idempotency_key, page_member, pauses_member, worker_member
 
 _NEXT = 10
 """Batches that the queue's page looks ahead."""
@@ -42,7 +36,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @blueprint.get("/sweeps")
     @needs(Role.OPERATE, "limit")
     def sweeps() -> Response:
-        limit = page_member(_SWEEPS)
+        limit = page_member(FEW)
         return as_json({"sweeps": [sweep_document(sweep) for sweep in service.store.sweeps.latest(limit)]})
 
     @blueprint.get("/sweeps/<sweep_id>")
@@ -104,7 +98,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @blueprint.get("/audit")
     @needs(Role.OPERATE, "limit", "cursor")
     def audit() -> Response:
-        limit = page_member(_ENTRIES)
+        limit = page_member()
         return as_json(audit_document(service.store.audits(limit, count_member("cursor")), limit))
 
     @blueprint.get("/dispatches")

@@ -346,6 +346,16 @@ def test_a_bad_filter_of_the_listing_is_refused_by_name(host: Host, query: str) 
     assert name in response.json["detail"]
 
 
+def test_a_wrong_priority_is_named_in_the_same_words_wherever_it_is_sent(host: Host) -> None:
+    bodies = {"/ingest": {"ids": [1]}, f"/status/{host.submit([1]).id}/move": {}, "/ingestions/cancel": {}}
+    sent = [send(host, json.dumps(body | {"priority": "high"}), path) for path, body in bodies.items()]
+    sent += [host.client.get(f"/{path}?priority=high") for path in ("ingestions", "failures")]
+    sent.append(host.client.post("/queue/pause?priority=high"))
+    found = [said for response in sent for said in faults(response).items()]
+    where = ["#/priority"] * 3 + ["query priority"] * 3
+    assert found == [(one, 'priority must be HIGH, MEDIUM or LOW, not "high".') for one in where]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "query", "names"),
     [

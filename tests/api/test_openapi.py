@@ -23,6 +23,7 @@ from app.core.models import BatchError
 from app.errors import StoreUnavailable
 from app.keys import Role
 from app.store import Submission
+from app.web.auth import needs_of
 from tests.support.host import Host
 from tests.support.queueing import ack, bury
 from tests.support.sink import SECRET
@@ -451,8 +452,7 @@ def test_an_answer_is_as_described(
 
 def needed_role(app: Flask, method: str, path: str) -> Role | None:
     endpoint, _ = app.url_map.bind("localhost").match(path.replace("{ingestion_id}", NOBODY), method.upper())
-    role: Role | None = getattr(app.view_functions[endpoint], "needed_role", Role.OPERATE)
-    return role
+    return needs_of(app.view_functions[endpoint]).role
 
 
 def test_each_operation_says_which_role_its_key_needs(document: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.cli.display import attempts_text
-from app.cli.state import queue_text
+from app.cli.queue_text import queue_text
 from app.cli.times import Times
 from app.core import WorkerReport
 from app.core.documents import timestamp

@@ -19,7 +19,7 @@ from app.cli.top import Opened, Top, Which
 from app.client import Client
 from app.core.clock import SystemClock
 from app.keys import Role
-from tests.support.cli import Service, run
+from tests.support.cli import Service, older, run
 from tests.support.command import ROOT
 from tests.support.host import BOUND, Host, eventually
 from tests.support.web import Callers
@@ -136,6 +136,20 @@ def test_one_priority_or_caller_is_paused_and_resumed_by_its_name(paused: Servic
         assert now() == ([], [])
 
     drive(paused.url, steps)
+
+
+def test_beside_an_older_service_too(serve: Callable[..., Host]) -> None:
+    service = Service(older(serve(clock=SystemClock())))
+
+    async def steps(app: Top, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "\npaused      no" in text(app, "#figures"))
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, Which))
+        await pilot.press("escape", "p")
+        await until(pilot, lambda: "\npaused      yes" in text(app, "#figures"))
+
+    drive(service.url, steps)
+    service.close()
 
 
 def test_enter_opens_the_ingestion_under_the_cursor_and_escape_goes_back(paused: Service) -> None:

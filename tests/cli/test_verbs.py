@@ -16,7 +16,7 @@ from app.cli.verify import read, verify
 from app.core import BatchError
 from app.core.clock import SystemClock
 from app.naming import release
-from tests.support.cli import Service, lines, run
+from tests.support.cli import Service, lines, older, run
 from tests.support.host import Host, eventually
 from tests.support.queueing import claimed, retry, worked_elsewhere
 from tests.support.scripted import problem, scripted
@@ -507,6 +507,15 @@ def test_an_option_that_would_change_nothing_is_refused(service: Service, words:
     refused = service(*words.split())
     assert (refused.exit_code, says in refused.stderr) == (2, True), refused.stderr
     assert service("audit").stdout == "Nobody has changed anything yet.\n"
+
+
+@pytest.mark.parametrize("verb", ["rate", "concurrency"])
+def test_what_an_older_service_does_not_say_is_unknown(serve: Callable[..., Host], verb: str) -> None:
+    service = Service(older(serve()))
+    try:
+        assert service(verb).stdout == "unknown: this service is of a release that does not say\n"
+    finally:
+        service.close()
 
 
 def test_a_rate_that_is_not_given_is_as_configured(serve: Callable[..., Host]) -> None:

@@ -388,8 +388,14 @@ def test_every_form_of_a_log_is_read() -> None:
         (json.dumps(as_json(dispatch(0))) + "\n{oops\n", "Line 2 is not JSON"),
         (json.dumps([as_json(dispatch(0)), {"started_at": True}]), "Dispatch 2 needs started_at as a number, not True"),
         (json.dumps([as_json(dispatch(float("nan")))]), "Dispatch 1 needs started_at as a number"),
-        (json.dumps([{**as_json(dispatch(0)), "priority": "URGENT"}]), "priority as one of HIGH, MEDIUM, LOW"),
-        (json.dumps([{**as_json(dispatch(0)), "priority": []}]), "priority as one of HIGH, MEDIUM, LOW"),
+        (
+            json.dumps([{**as_json(dispatch(0)), "priority": "URGENT"}]),
+            'Dispatch 1: priority must be HIGH, MEDIUM or LOW, not "URGENT"',
+        ),
+        (
+            json.dumps([{**as_json(dispatch(0)), "priority": []}]),
+            "Dispatch 1: priority must be HIGH, MEDIUM or LOW, not an array",
+        ),
         (json.dumps([{**as_json(dispatch(0)), "owner": ["web"]}]), "Dispatch 1 needs owner as text or null"),
         (json.dumps([{**as_json(dispatch(0)), "rode_with": {}}]), "Dispatch 1 needs rode_with as text or null"),
         (json.dumps([{**as_json(dispatch(0)), "attempt": []}]), "Dispatch 1 needs attempt as a number"),

@@ -6,6 +6,7 @@ import errno
 import inspect
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from app.client import Client, Refused, TimedOut, Unreachable
 from app.client.losses import why
 from tests.support.documents import page, status
-from tests.support.scripted import answer, problem, reset, say_nothing, scripted
+from tests.support.scripted import answer, head, problem, reset, say_nothing, scripted
 from tests.support.sleeper import Sleeper
 
 Make = Callable[..., Client]
@@ -125,6 +126,41 @@ def test_later_is_a_number_of_seconds_or_a_date(client: Make, clock: Sleeper, he
         client(server.url, notice=said.append).cancel("abc")
     assert clock.slept == [pause] if pause is not None else 0.1 < clock.slept[0] <= 0.25
     assert said == [f"Not now. Trying again in {clock.slept[0]:.1f} s."]
+
+
+@pytest.mark.parametrize(
+    "date", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
+)
+def test_a_date_of_any_form_counts_from_the_answers_own(
+    client: Make, clock: Sleeper, date: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        later = problem(503, "Not now.", Retry_After=date, Date="Sun, 06 Nov 1994 08:49:07 GMT")
+        with scripted(later, ANSWER) as server:
+            client(server.url).cancel("abc")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert clock.slept == [30.0]
+
+
+@pytest.mark.parametrize("date", ["Sun, 06 Nov 99999999999 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 +99999999999"])
+def test_a_date_that_cannot_be_is_none(client: Make, date: str) -> None:
+    with scripted(problem(503, "Not now.", Retry_After=date)) as server, pytest.raises(Refused) as refused:
+        client(server.url, retries=0).cancel("abc")
+    assert refused.value.retry_after is None
+
+
+@pytest.mark.parametrize("status", [102, 103])
+def test_an_interim_answer_is_not_the_answer(client: Make, status: int) -> None:
+    def early(connection: socket.socket) -> None:
+        connection.sendall(2 * head(status, Link="</style.css>; rel=preload"))
+        ANSWER(connection)
+
+    with scripted(early) as server:
+        assert client(server.url, retries=0).cancel("abc")["status"] == "triggered"
 
 
 @pytest.mark.parametrize("code", [300, 301, 308, 399])

@@ -128,9 +128,14 @@ def test_true_is_no_number() -> None:
         check_rates({"interval": True}, settings(interval=1))
 
 
-@pytest.mark.parametrize("value", [True, 1.0, "1", 0, 10**6, []])
+@pytest.mark.parametrize("value", [True, 1.5, float("inf"), "1", 0, 10**6, []])
 def test_a_burst_is_a_whole_number_within_bounds(value: Any) -> None:
     assert list(faults({"burst": value})) == ["#/burst"]
+
+
+def test_a_burst_may_be_written_with_a_fraction_of_nothing() -> None:
+    burst = check_rates({"burst": 2.0}, settings(interval=5, burst=2)).burst
+    assert (burst, type(burst)) == (2, int)
 
 
 def test_a_burst_of_one_may_be_raised_no_further_than_the_rate() -> None:

@@ -5,13 +5,35 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from typing import Any
 
 from click.testing import CliRunner, Result
+from flask import Response
 from werkzeug.serving import make_server
 
 from app.cli.commands import ingestion
+from app.client import Depth, Queue
 from tests.support.host import Host
+
+
+def older(host: Host) -> Host:
+    """Have a host say of its queue no more than one of version 0.1.0 does."""
+
+    @host.app.after_request
+    def forget(response: Response) -> Response:
+        document = response.get_json(silent=True)
+        if isinstance(document, dict) and "priorities" in document:
+            kept = _required(document, Queue)
+            depths = {name: _required(depth, Depth) for name, depth in document["priorities"].items()}
+            response.set_data(json.dumps({**kept, "priorities": depths}))
+        return response
+
+    return host
+
+
+def _required(document: dict[str, Any], kind: type[Queue | Depth]) -> dict[str, Any]:
+    return {one.name: document[one.name] for one in fields(kind) if one.default is MISSING}
 
 
 class Service:

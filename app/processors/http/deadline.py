@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ...interim import FinalResponse
+from ...httpclient import FinalResponse
 
 _UNTIL: ContextVar[float] = ContextVar("until")
 

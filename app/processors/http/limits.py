@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+
+from ...httpclient import seconds_to_wait, sent_at, whole_number
 
 _LEAST, _MOST = 1.0, 86_400.0
 
@@ -19,20 +18,13 @@ _MEMBER = re.compile(rf"\s*({_STRING}|[\w.*-]+(?:=\d+)?)\s*((?:{_PARAMETER}\s*)*
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds of a Retry-After header (RFC 9110, section 10.2.3), from 1 to a day; None if it has none.
-
-    A date counts from the answer's own Date, where it has one, so the two clocks need not agree. Of several headers,
-    as a proxy may add one, the longest wait counts.
-    """
-    value = headers.get("retry-after", "").strip()
-    waits = [seconds for one in value.split(",") if (seconds := _number(one)) is not None]
-    if (until := _http_date(value)) is not None:
-        waits.append(until - _sent(headers))
-    return _bounded(max(waits)) if waits else None
+    """Returns the seconds of a Retry-After header, as `seconds_to_wait`, from 1 to a day; None if it has none."""
+    seconds = seconds_to_wait(headers.get)
+    return None if seconds is None else _bounded(seconds)
 
 
 def exhausted(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds, from 1 to a day, until a limit is reset of which nothing is left; None if there is none.
+    """Returns the seconds, from 1 to a day, until an exhausted limit is reset; None if none is exhausted.
 
     Read are `RateLimit` with `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, and the one member of its
     version 07), `RateLimit-Remaining` with `RateLimit-Reset` (versions 00 to 06, seconds), and the same two with `X-`
@@ -65,7 +57,7 @@ def _in_two(headers: Mapping[str, str]) -> Iterator[float]:
         reset = _number(headers.get(f"{name}-reset"))
         if _number(headers.get(f"{name}-remaining")) == 0 and reset is not None:
             reset /= 1000 if reset > _EPOCH_MILLISECONDS else 1
-            yield reset - _sent(headers) if reset > _EPOCH else reset
+            yield reset - sent_at(headers.get) if reset > _EPOCH else reset
 
 
 def _members(text: str) -> list[tuple[str, dict[str, str]]]:
@@ -80,24 +72,7 @@ def _members(text: str) -> list[tuple[str, dict[str, str]]]:
 
 
 def _number(text: str | None) -> float | None:
-    """Returns a whole number, None for anything else."""
-    text = (text or "").strip()
-    return float(text) if text.isascii() and text.isdigit() else None
-
-
-def _sent(headers: Mapping[str, str]) -> float:
-    """Returns when an answer was sent, in epoch seconds."""
-    sent = _http_date(headers.get("date", ""))
-    return time.time() if sent is None else sent
-
-
-def _http_date(text: str) -> float | None:
-    """Returns the epoch seconds of an HTTP-date in any of its three forms (RFC 9110, section 5.6.7), else None."""
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return None if text is None else whole_number(text)
 
 
 def _bounded(seconds: float) -> float:

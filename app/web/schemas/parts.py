@@ -43,6 +43,15 @@ def ref(kind: str, name: str) -> JSON:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
+def resolved(document: Any, part: Any) -> Any:
+    """Returns what a part of a document refers to, or the part itself."""
+    if "$ref" not in part:
+        return part
+    for name in part["$ref"].split("/")[1:]:
+        document = document[name]
+    return document
+
+
 def object_of(properties: JSON, *optional: str, **more: Any) -> JSON:
     """Returns the schema of an object of which all members but the `optional` ones are required."""
     required = [name for name in properties if name not in optional]

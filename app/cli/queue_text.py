@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from ..core import printable
-from .display import Document, columns, count, some_ids
+from ..serving import batches
+from .display import Document, columns, some_ids
 from .times import Times
 
 _RUNS_SHOWN = 3
+_NOT_SAID = "unknown: this service is of a release that does not say"
 
 
 def queue_text(queue: Document, times: Times) -> str:
@@ -22,7 +24,7 @@ def queue_text(queue: Document, times: Times) -> str:
         ("paused", _paused(queue)),
         ("waiting on", queue["waiting_on"] or "nothing"),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
-        ("running", count(queue["running"])),
+        ("running", batches(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
         ("slowed to", _slowed(queue)),
@@ -37,7 +39,8 @@ def queue_text(queue: Document, times: Times) -> str:
 
 def rate_text(queue: Document) -> str:
     """Returns the rate that is set, and to what the upstream's refusals slow it down."""
-    rate = queue["rate"]
+    if not (rate := queue.get("rate")):
+        return _NOT_SAID
     one = f"one every {rate['interval']:g} s with a burst of {rate['burst']}" if rate["interval"] else None
     text = ", ".join([*([one] if one else []), *rate["limits"]]) or "no limit"
     text = f"{text} ({'changed' if rate['changed'] else 'as configured'})"
@@ -47,9 +50,10 @@ def rate_text(queue: Document) -> str:
 
 def concurrency_text(queue: Document) -> str:
     """Returns how many batches run at once, and where that differs."""
-    found = queue["concurrency"]
-    text = f"{count(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
-    return "\n".join([text, *(f"{count(number)} in {name}" for name, number in found["some"].items())])
+    if not (found := queue.get("concurrency")):
+        return _NOT_SAID
+    text = f"{batches(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
+    return "\n".join([text, *(f"{batches(number)} in {name}" for name, number in found["some"].items())])
 
 
 def _slowed(queue: Document) -> str | None:
@@ -75,7 +79,7 @@ def _limits(queue: Document) -> str | None:
 
 def _caller(caller: Document, times: Times) -> str:
     name = "nobody's" if caller["name"] is None else printable(caller["name"])
-    said = [f"{name}, {caller['priority']}: {count(caller['waiting'])}"]
+    said = [f"{name}, {caller['priority']}: {batches(caller['waiting'])}"]
     if caller["oldest_at"]:
         said.append(f"oldest {times.ago(caller['oldest_at'])}")
     if caller["parked"]:
@@ -93,7 +97,7 @@ def _worker(worker: Document, times: Times) -> str:
 
 def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
     parked, waiting = depth.get("parked", 0), depth["waiting"]
-    said = [count(waiting) if waiting else "nothing waits"]
+    said = [batches(waiting) if waiting else "nothing waits"]
     if depth["oldest_at"]:
         said.append(f"oldest {times.ago(depth['oldest_at'])}")
     if depth["drained_at"] and not stalled:

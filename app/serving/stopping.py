@@ -33,6 +33,6 @@ def say_what_is_left(service: Service, which: str = "") -> None:
         logger.info("%sstopped; %s still queued, and kept", which, batches(waiting))
 
 
-def batches(count: int) -> str:
+def batches(number: int) -> str:
     """Returns so many batches in words."""
-    return "1 batch" if count == 1 else f"{count} batches"
+    return "1 batch" if number == 1 else f"{number} batches"
