@@ -129,7 +129,7 @@ def wait(to: Remote, ingestion_id: str, timeout: float | None) -> None:
 def results(to: Remote, ingestion_id: str, *, failed: bool) -> None:
     """Print what was returned for each id that was answered, as NDJSON."""
     for line in to.client.result_lines(ingestion_id, failed=failed):
-        click.echo(line)
+        to.line(line)
 
 
 @ingestion.command("list")

@@ -39,6 +39,10 @@ class Remote(NamedTuple):
         """Returns a document of the service's as `text` writes it; nothing in it can steer the terminal."""
         return text(_harmless(document), self.times)
 
+    def line(self, text: str) -> None:
+        """Write a line of the service's as it is, but to a terminal so that it cannot steer it."""
+        click.echo(printable(text) if sys.stdout.isatty() else text)
+
     def show(self, document: Any, text: Callable[[Any, Times], str]) -> None:
         click.echo(json.dumps(document) if self.as_json else self.words(document, text))
 

@@ -99,7 +99,7 @@ class Calls:
             return kind(json.loads(text))
         except Unlike as error:
             raise Unreachable(f"{self._url} answers, but not as this service does: {error}.") from None
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             raise Unreachable(f"{self._url} answers, but not as this service does.") from None
 
     def _error(self, answer: Reply) -> ClientError:
@@ -108,6 +108,6 @@ class Calls:
             return Unreachable(f"{self._url} redirects to {answer.location}; use that address instead.")
         try:
             return Refused(answer.status, json.loads(answer.body), answer.retry_after)
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             prefix = "; if it is embedded, its URL ends with its url_prefix" if answer.status == 404 else ""
             return Unreachable(f"{self._url} answers {answer.status}, but not as this service does{prefix}.")

@@ -41,7 +41,9 @@ class Refused(ClientError):
     def __init__(self, status: int, problem: Mapping[str, Any], retry_after: float | None) -> None:
         self.status = status
         self.detail = str(problem["detail"])
-        self.errors: Sequence[Mapping[str, str]] = problem.get("errors", [])
+        errors = problem.get("errors")
+        told = errors if isinstance(errors, list) else []
+        self.errors: Sequence[Mapping[str, str]] = [one for one in told if isinstance(one, Mapping)]
         self.problem = problem
         self.retry_after = retry_after
         super().__init__(self.detail)

@@ -6,7 +6,7 @@ import http.client
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
-from ..httpclient import FinalResponse
+from ..httpclient import FinalResponse, whole_number
 from .errors import Unreachable
 from .losses import LOST, NOT_HTTP, may_pass, too_slow, why
 from .messages import Address, CutOff, Lines, Reply, Request
@@ -69,7 +69,7 @@ def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         yield block
     length = response.getheader("Content-Length")
     # Headers that are cut off lack the length, too.
-    if got < int(length or 0) or (not got and length is None and not response.chunked):
+    if got < (whole_number(length or "") or 0) or (not got and length is None and not response.chunked):
         raise http.client.IncompleteRead(b"")
 
 

@@ -24,11 +24,11 @@ def answering() -> Iterator[Callable[..., Service]]:
     services: list[Service] = []
 
     def make(document: Any, status: int = 200, **headers: str) -> Service:
-        app = Flask(__name__)
+        app, text = Flask(__name__), json.dumps(document, ensure_ascii=False) + "\n"
 
         @app.route("/<path:_>", methods=["GET", "POST"])
         def anything(_: str) -> Response:
-            return Response(json.dumps(document), status, headers, mimetype="application/json")
+            return Response(text, status, headers, mimetype="application/json")
 
         services.append(Service(cast(Host, SimpleNamespace(app=app))))
         return services[-1]
@@ -62,6 +62,16 @@ def test_a_document_is_escaped(answering: Callable[..., Service], words: list[st
     assert shown.count(SAID) == 3
     assert "\x1b" not in shown
     assert json.loads(service("audit", "--json").stdout) == page
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_results_are_as_sent_but_to_a_terminal(
+    answering: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: terminal, raising=False)
+    shown = answering({"id": "\x9b31m"})("results", UNKNOWN, color=True).stdout
+    assert json.loads(shown.replace("\\x9b", "\x9b")) == {"id": "\x9b31m"}
+    assert ("\x9b" in shown) is not terminal
 
 
 def test_so_is_what_is_told_of_an_ingestion(answering: Callable[..., Service], service: Service) -> None:

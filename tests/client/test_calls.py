@@ -17,7 +17,7 @@ import pytest
 from app.client import Client, Refused, TimedOut, Unreachable
 from app.client.losses import why
 from tests.support.documents import page, status
-from tests.support.scripted import answer, head, problem, reset, say_nothing, scripted
+from tests.support.scripted import answer, head, problem, reset, say_nothing, scripted, send
 from tests.support.sleeper import Sleeper
 
 Make = Callable[..., Client]
@@ -161,6 +161,26 @@ def test_an_interim_answer_is_not_the_answer(client: Make, status: int) -> None:
 
     with scripted(early) as server:
         assert client(server.url, retries=0).cancel("abc")["status"] == "triggered"
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "1e3"])
+def test_a_length_that_is_none_is_no_answer(client: Make, length: str) -> None:
+    act = send(head(200, Content_Length=length) + b"{}")
+    with scripted(act) as server, pytest.raises(Unreachable):
+        client(server.url, retries=0).queue()
+
+
+@pytest.mark.parametrize("code", [200, 400])
+def test_what_is_nested_beyond_reason_is_not_the_services(client: Make, code: int) -> None:
+    with scripted(answer(code, b"[" * 200_000)) as server, pytest.raises(Unreachable, match="not as this service does"):
+        client(server.url, retries=0).queue()
+
+
+@pytest.mark.parametrize("errors", ["xx", 5, ["xx", None], {"pointer": "#"}])
+def test_faults_of_another_form_are_none(client: Make, errors: Any) -> None:
+    with scripted(problem(422, "No.", errors)) as server, pytest.raises(Refused, match="No") as refused:
+        client(server.url, retries=0).cancel("abc")
+    assert refused.value.errors == []
 
 
 @pytest.mark.parametrize("code", [300, 301, 308, 399])
