@@ -34,7 +34,16 @@ class ConfigError(IngestError, ValueError):
 
 
 class PermanentError(IngestError):
-    """Raised by a processor to fail its batch at once, without another attempt."""
+    """Raised by a processor to fail its batch at once, without another attempt.
+
+    `status` is that of the upstream's answer over HTTP, if there was one; callers who share a call are told no more.
+    """
+
+    status: int | None = None
+
+    def __init__(self, *told: object, status: int | None = None) -> None:
+        super().__init__(*told)
+        self.status = status
 
 
 class InvalidResult(PermanentError):
@@ -42,7 +51,16 @@ class InvalidResult(PermanentError):
 
 
 class UpstreamError(IngestError):
-    """The upstream could not be reached, broke off, or answered that it cannot serve the request now."""
+    """The upstream could not be reached, broke off, or answered that it cannot serve the request now.
+
+    `status` is as in PermanentError.
+    """
+
+    status: int | None = None
+
+    def __init__(self, *told: object, status: int | None = None) -> None:
+        super().__init__(*told)
+        self.status = status
 
 
 class HoldQueue(IngestError):

@@ -8,17 +8,27 @@ from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+_MOST = 16
+"""Interim answers."""
+
 
 class FinalResponse(http.client.HTTPResponse):
     """Skips every interim answer (RFC 9110, section 15.2), such as 102 and 103.
 
     http.client takes all but 100 for the final one, which would stay on the connection, as the answer to the next
-    request.
+    request. Raises HTTPException where they have no end.
     """
+
+    _interim = 0
 
     def _read_status(self) -> tuple[str, int, str]:
         version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, http.client.CONTINUE if 100 <= status < 200 else status, reason
+        if not 100 <= status < 200:
+            return version, status, reason
+        self._interim += 1
+        if self._interim > _MOST:
+            raise http.client.HTTPException(f"more than {_MOST} interim answers")
+        return version, http.client.CONTINUE, reason
 
 
 def seconds_to_wait(header: Callable[[str], str | None]) -> float | None:

@@ -4,7 +4,7 @@ from .admission import ASK_AGAIN, admit, check_quota
 from .answers import Answer, Answers, answers_told
 from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
-from .calls import Call, key_of, merged, parted, refused_together
+from .calls import Call, error_of, key_of, merged, parted, refused_together
 from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
@@ -211,6 +211,7 @@ __all__ = [
     "concurrency_of",
     "count_statuses",
     "dumps",
+    "error_of",
     "forgotten_by",
     "group_of",
     "grouped",

@@ -5,11 +5,12 @@ The leader is the most urgent due batch, which takes the token; riders are the m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain
 from uuid import UUID, uuid5
 
 from ..config import Settings
+from ..errors import PermanentError, UpstreamError
 from .answers import Answer
 from .ids import Id
 from .models import Batch, BatchError
@@ -56,10 +57,23 @@ class Call:
         return not (refused or batch.alone or is_last(batch.attempt, self._max_attempts))
 
 
-def refused_together(error: BaseException) -> BatchError:
+def error_of(error: BaseException, owners: Collection[str | None]) -> BatchError:
+    """Returns what each batch of a call keeps of what its processor raised.
+
+    Where they are of several owners, that is the type and the status of an upstream's answer alone, because the text
+    may be about ids of the others.
+    """
+    why = BatchError.of(error)
+    if len(owners) < 2:
+        return why
+    status = error.status if isinstance(error, PermanentError | UpstreamError) else None
+    told = f"the upstream answered {status} to" if status else "nothing came of"
+    return BatchError.made(why.type, f"{told} a call that other callers shared; the log says more")
+
+
+def refused_together(why: BatchError) -> BatchError:
     """Returns the error of a batch whose shared call was refused for good: by whose ids is not known."""
-    type_, message = BatchError.of(error)
-    return BatchError.made(_REFUSED, f"the call it shared was refused; the next is its own: {type_}: {message}")
+    return BatchError.made(_REFUSED, f"the call it shared was refused; the next is its own: {why.type}: {why.message}")
 
 
 def key_of(batches: Sequence[Batch]) -> str:

@@ -95,7 +95,7 @@ class Batch(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A batch claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds).
+    """A batch of `owner`, claimed by a worker: due at `due_at`, claimed at `claimed_at` (epoch seconds).
 
     With FILL, `riders` are the claims of the batches that share its call.
     """
@@ -103,12 +103,18 @@ class Claim(NamedTuple):
     batch: Batch
     due_at: float
     claimed_at: float
+    owner: str | None = None
     riders: tuple[Claim, ...] = ()
 
     @property
     def all(self) -> tuple[Claim, ...]:
         """The claims of its call, its own first."""
         return (self, *self.riders)
+
+    @property
+    def owners(self) -> set[str | None]:
+        """Whose batches its call holds; those without an owner are of one more."""
+        return {one.owner for one in self.all}
 
     def is_latest(self, attempt: int, claimed_at: float | None) -> bool:
         """Returns whether this is still the store's latest claim of the batch: the fence against late outcomes.

@@ -239,7 +239,7 @@ class Record:
         batch = Batch(self.id, position, ids, Status.TRIGGERED, self.priority, attempt, error, now)
         if answers:
             batch = answers.asking(batch)
-        return Claim(batch, due_at, now)
+        return Claim(batch, due_at, now, self.owner)
 
     def page(self, offset: int, limit: int | None, only: Status | None) -> Batches:
         """Returns at most `limit` batches from `offset`, of those in a status if one is given."""

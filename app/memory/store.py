@@ -212,7 +212,7 @@ class MemoryStore(Store):
             running = sorted((one.claim for one in state.leases), key=lambda claim: claim.claimed_at)
             return [
                 Run(worker, batch.id, batch.ingestion_id, batch.attempt, claimed_at)
-                for batch, _, claimed_at, _ in running[:limit]
+                for batch, _, claimed_at, *_ in running[:limit]
             ]
 
     def leave(self, worker_id: str) -> None:

@@ -143,7 +143,7 @@ def _start(turn: Turn, chosen: _Chosen) -> Claim:
     answers = candidate.answers
     turn.wait(row, -answers.starts, -len(answers.left))
     batch = candidate.batch(candidate.attempt + 1, Status.TRIGGERED)._replace(started_at=turn.now)
-    return Claim(answers.asking(batch), candidate.due, turn.now)
+    return Claim(answers.asking(batch), candidate.due, turn.now, row.owner)
 
 
 def _write_starts(turn: Turn, chosen: Sequence[_Chosen]) -> None:

@@ -61,7 +61,7 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
                 "of_attempt": batch.attempt,
                 "of_claimed_at": claimed_at,
             }
-            for batch, _, claimed_at, _ in claims
+            for batch, _, claimed_at, *_ in claims
         ],
     )
 
@@ -79,6 +79,6 @@ def recover(turn: Turn) -> tuple[list[tuple[Claim, Ingestion]], bool]:
         ids = ids_of(turn, row, position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
         batch = answers_of(row.ids_at(position), partial, alone).asking(batch)
-        lost.append((Claim(batch, after.created_at if due is None else due, started_at), after))
+        lost.append((Claim(batch, after.created_at if due is None else due, started_at, row.owner), after))
     ends.write()
     return lost, len(rows) == _MOST

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from .. import signals
-from ..core import COMPLETED, FAILED, Batch, BatchError, Ingestion, ServedLog, Timing
+from ..core import COMPLETED, FAILED, Batch, BatchError, Claim, Ingestion, ServedLog, Timing
 from ..outcomes import Ended, Outcome
 
 logger = logging.getLogger("flask_ingestion")
@@ -67,3 +67,11 @@ def named(batch: Batch) -> str:
 def fields(batch: Batch) -> dict[str, str]:
     """Returns the extra fields of a log line about a batch."""
     return {"ingestion_id": batch.ingestion_id, "batch_id": batch.id}
+
+
+def fields_of_call(claim: Claim) -> dict[str, str]:
+    """Returns the extra fields of a log line that may name any id of a call.
+
+    There are none where callers share it, because what is found by a batch may be shown to its caller.
+    """
+    return fields(claim.batch) if len(claim.owners) == 1 else {}

@@ -35,6 +35,7 @@ from .announcements import (
     announce_if_ended,
     announce_served,
     fields,
+    fields_of_call,
     named,
 )
 from .announcer import Announcer
@@ -140,8 +141,7 @@ class Attempts:
         return self._settle(hand, result)
 
     def _call(self, hand: Hand) -> Returned | Raised | Held:
-        batches = [one.batch for one in hand.slot.claim.all]
-        return call(self._process, batches, self._emitter, by_id=self._asks_once)
+        return call(self._process, hand.slot.claim, self._emitter, by_id=self._asks_once)
 
     def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
@@ -155,7 +155,7 @@ class Attempts:
                 if ended:
                     announce_if_ended(self._emitter, ended.ingestion)
         else:
-            self._fail(hand, result.error)
+            self._fail(hand, *result)
         return self._next(hand)
 
     def _put_off(self, claim: Claim, hold: HoldQueue) -> tuple[Claim, Outcome]:
@@ -194,17 +194,17 @@ class Attempts:
         return self._report(hand, self._store.end_together, ended) or [None] * len(ended)
 
     def _hold_queue(self, hand: Hand, hold: HoldQueue) -> None:
-        batch = hand.slot.claim.batch
-        logger.warning("%s", hold, extra=fields(batch))
+        claim = hand.slot.claim
+        logger.warning("%s", hold, extra=fields_of_call(claim))
         # First, for as long as a receiver runs others would start.
         self._report(hand, self._store.hold, hold.seconds)
-        self._emitter.emit(signals.queue_held, batch=batch, seconds=hold.seconds)
+        self._emitter.emit(signals.queue_held, batch=claim.batch, seconds=hold.seconds)
 
     def _slow_down(self, hand: Hand, reason: str) -> None:
         claim = hand.slot.claim
         if pace := self._report(hand, self._store.slow_down, claim):
             self._pace = pace
-            logger.warning("%s; one start every %g s from now on", reason, pace, extra=fields(claim.batch))
+            logger.warning("%s; one start every %g s from now on", reason, pace, extra=fields_of_call(claim))
 
     def watch_pace(self) -> None:
         """Log how the rate recovers that an attempt of this process lowered."""
@@ -213,10 +213,13 @@ class Attempts:
             rate = f"one start every {pace:g} s" if pace else "the rate is as configured"
             logger.warning("the upstream of %r has refused nothing for a while; %s from now on", self._crew.name, rate)
 
-    def _fail(self, hand: Hand, error: BaseException) -> None:
-        """Report a failed attempt to the store: each of its batches is retried, or buried after its last attempt."""
+    def _fail(self, hand: Hand, error: BaseException, why: BatchError) -> None:
+        """Report a failed attempt to the store: each of its batches is retried, or buried after its last attempt.
+
+        Each of them keeps `why`.
+        """
         claims, now = hand.slot.claim.all, self._clock.now()
-        outcomes = [self._after(claim.batch, error, shared=len(claims) > 1) for claim in claims]
+        outcomes = [self._after(claim.batch, error, why, shared=len(claims) > 1) for claim in claims]
         told = self._end(hand, list(zip(claims, outcomes, strict=True)))
         for claim, outcome, ended in zip(claims, outcomes, told, strict=True):
             if ended:
@@ -225,13 +228,12 @@ class Attempts:
                 # For a hand that was given up, this runs in the worker's own thread, which no receiver may block.
                 self._announcer.put(announce_it) if hand.given_up.is_set() else announce_it()
 
-    def _after(self, batch: Batch, error: BaseException, *, shared: bool) -> Outcome:
+    def _after(self, batch: Batch, error: BaseException, why: BatchError, *, shared: bool) -> Outcome:
         """Returns how a batch goes on after an attempt failed, in a call that it shared or not."""
         if shared and isinstance(error, PermanentError):
-            return Outcome.retry(refused_together(error), 0.0)
+            return Outcome.retry(refused_together(why), 0.0)
         # An id that goes alone has no second attempt, for its batch had them all.
         delay = None if batch.alone else self._policy.delay(batch.attempt, error)
-        why = BatchError.of(error)
         return Outcome.bury(why) if delay is None else Outcome.retry(why, delay)
 
     def _next(self, hand: Hand) -> Claim | None:
@@ -253,7 +255,8 @@ class Attempts:
 
     def time_out(self, hand: Hand) -> None:
         """Fail the attempt of a hand whose processor did not return in time."""
-        self._fail(hand, TimeoutError(f"the processor did not return within {self._timeout:g} s"))
+        late = TimeoutError(f"the processor did not return within {self._timeout:g} s")
+        self._fail(hand, late, BatchError.of(late))
 
     def lose(self, claim: Claim, ingestion: Ingestion) -> None:
         """Announce a claim, of this process or another, that the store ended because its lease ran out."""

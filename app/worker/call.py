@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from .. import signals
-from ..core import Answer, Batch, BatchError, Id, merged, parted
+from ..core import Answer, BatchError, Claim, Id, error_of, merged, parted
 from ..errors import HoldQueue, IngestError
-from .announcements import fields, named
+from .announcements import fields, fields_of_call, named
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -25,9 +25,10 @@ class Returned(NamedTuple):
 
 
 class Raised(NamedTuple):
-    """The processor raised."""
+    """The processor raised; `why` is what each batch keeps of it."""
 
     error: BaseException
+    why: BatchError
 
 
 class Held(NamedTuple):
@@ -36,14 +37,13 @@ class Held(NamedTuple):
     hold: HoldQueue
 
 
-def call(
-    process: Process, batches: Sequence[Batch], emitter: signals.Emitter, *, by_id: bool
-) -> Returned | Raised | Held:
-    """Call the processor for the batches of a call, in the app's context; nothing that it raises gets out.
+def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: bool) -> Returned | Raised | Held:
+    """Call the processor for the batches of a claim, in the app's context; nothing that it raises gets out.
 
     `by_id` says that an id that comes twice is asked once, as it is where several batches share the call. What a
     teardown of the host raises after the call is logged, and changes nothing of what came of it.
     """
+    batches = [one.batch for one in claim.all]
     if logger.isEnabledFor(logging.INFO):
         for batch in batches:
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
@@ -66,8 +66,9 @@ def call(
     if isinstance(came, HoldQueue):
         return Held(came)
     if isinstance(came, BaseException):
-        _log(came, batches)
-        return Raised(came)
+        why = error_of(came, claim.owners)
+        _log(came, why, claim)
+        return Raised(came, why)
     assert came is not None, "it returned or raised"
     return came
 
@@ -80,13 +81,17 @@ def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool)
     return Returned(own, others)
 
 
-def _log(error: BaseException, batches: Sequence[Batch]) -> None:
-    for batch in batches:
+def _log(error: BaseException, why: BatchError, claim: Claim) -> None:
+    whole, trace = BatchError.of(error), None if isinstance(error, IngestError) else error
+    if why != whole:
+        logger.warning("a call that callers shared failed: %s: %s", *whole, exc_info=trace, extra=fields_of_call(claim))
+        trace = None
+    for batch in (one.batch for one in claim.all):
         logger.warning(
             "attempt %d at %s failed: %s",
             batch.attempt,
             named(batch),
-            BatchError.of(error).message,
-            exc_info=error if batch is batches[0] and not isinstance(error, IngestError) else False,
+            why.message,
+            exc_info=trace if batch is claim.batch else None,
             extra=fields(batch),
         )

@@ -75,6 +75,16 @@ def test_an_interim_answer_is_not_the_answer() -> None:
         assert post(upstream.url).status == 204
 
 
+def test_interim_answers_without_an_end_are_no_answer() -> None:
+    def early(exchange: Exchange) -> None:
+        for _ in range(17):
+            exchange.start(103)
+        exchange.reply(status=204)
+
+    with Upstream(early) as upstream:
+        assert post(upstream.url).error == f"127.0.0.1:{upstream.port} does not speak HTTP."
+
+
 def test_who_hangs_is_left_after_the_timeout() -> None:
     with Upstream(lambda exchange: exchange.hang() and None) as upstream:
         made = post(upstream.url, timeout=0.05)

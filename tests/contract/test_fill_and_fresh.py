@@ -9,7 +9,6 @@ import pytest
 
 from app.cli.verify import verify
 from app.core import BatchError, Claim, Status, Wait, refused_together
-from app.errors import PermanentError
 from app.outcomes import Outcome
 from app.store import Store
 from tests.support.clock import FakeClock
@@ -190,7 +189,7 @@ class TestAnIdInProcessElsewhere:
         submit(store, [2, 3])
         call = call_of(store)
         assert len(call.riders) == 1
-        error = refused_together(PermanentError("400"))
+        error = refused_together(BatchError("PermanentError", "400"))
         store.end_together([(one, Outcome.retry(error, 0.0)) for one in call.all])
         first = call_of(store)
         assert ids_of(first) == [[1, 2]]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import Batch, BatchError, Claim, Priority, Status, Strings, refused_together, to_lines
-from app.errors import ConfigError, PermanentError
+from app.errors import ConfigError
 from app.outcomes import Outcome
 from app.store import Store, Submission
 from tests.support.clock import FakeClock
@@ -49,6 +49,22 @@ def call_of(store: Store) -> list[list[Any]]:
 
 
 # -- who rides --
+
+
+def test_a_claim_says_whose_each_batch_is(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(fill=True, interval=0, lease=30)
+    owners = ["alice", None, "bob"]
+    for number, owner in enumerate(owners):
+        submit(store, [number], owner=owner)
+    (call,) = claimed(store)
+    assert [one.owner for one in call.all] == owners
+    assert call.owners == set(owners)
+    for one in call.all:
+        retry(store, one, BOOM, 0.0)
+    (call,) = claimed(store)
+    assert [one.owner for one in call.all] == owners
+    clock.advance(31)
+    assert {lost.owner for lost, _ in store.recover()} == set(owners)
 
 
 def test_a_hundred_clients_with_an_id_each_make_one_call(new_store: NewStore) -> None:
@@ -196,7 +212,7 @@ def test_after_a_refusal_a_batch_has_a_call_of_its_own(new_store: NewStore) -> N
     submit(store, [1])
     submit(store, [2])
     (claim,) = claimed(store)
-    why = refused_together(PermanentError("400"))
+    why = refused_together(BatchError("PermanentError", "400"))
     assert why == ("SharedCallRefused", "the call it shared was refused; the next is its own: PermanentError: 400")
     for one in claim.all:
         retry(store, one, why, 0.0)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.core import Batch, BatchError, Call, Priority, Status, key_of, merged, parted
-from app.core.calls import refused_together
+from app.core.calls import error_of, refused_together
+from app.errors import InvalidResult, PermanentError, UpstreamError
 from tests.support.queueing import settings
 
 INGESTION = "0189d5a8-0000-8000-8000-000000000000"
@@ -52,6 +55,27 @@ def test_the_key_of_a_call_is_that_of_its_batches() -> None:
 
 
 def test_a_refusal_is_told_in_as_many_characters_as_an_error_may_have() -> None:
-    told = refused_together(ValueError("x" * 1990)).message
+    told = refused_together(BatchError("ValueError", "x" * 1990)).message
     assert len(told) == 2000
     assert told.startswith("the call it shared was refused; the next is its own: ValueError: xxx")
+
+
+SAID = "answered 500 to GET /patients/alice-1,bob-2"
+STATUS = "the upstream answered 500 to a call that other callers shared; the log says more"
+NOTHING = "nothing came of a call that other callers shared; the log says more"
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        (UpstreamError(SAID, status=500), ("UpstreamError", STATUS)),
+        (InvalidResult(SAID, status=500), ("InvalidResult", STATUS)),
+        (PermanentError(SAID), ("PermanentError", NOTHING)),
+        (KeyError(SAID), ("KeyError", NOTHING)),
+    ],
+)
+def test_what_may_be_about_ids_of_others_is_not_kept(error: Exception, kept: tuple[str, str]) -> None:
+    for owners in ({"alice", "bob"}, {"alice", None}):
+        assert error_of(error, owners) == kept
+    for one in ("alice", None):
+        assert error_of(error, {one}) == (type(error).__name__, str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
@@ -187,6 +188,53 @@ def test_so_is_a_key_that_is_a_user_name(serve: Serve) -> None:
         with pytest.raises(PermanentError, match=r"GET /1: unknown key \*\*\*$"):
             HttpUpstream(one)([1])
     HttpUpstream(settings(upstream_url="http://localhost/{ids}", upstream_headers={"Authorization": "Basic !"}))
+
+
+GRAPHQL = '{"query": "query($i:[ID!]!){nodes(ids:$i){id}}", "key": "QUERY\\/SECRET 123", "variables": {"i": {{ ids }}}}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        ("/esummary?api_key=QUERYSECRET123&id={ids}", "", "QUERYSECRET123"),
+        ("/esummary?id={ids}&api_key=QUERY%2FSECRET+123", "", "QUERY/SECRET 123"),
+        ("/esummary?api_key=QUERY+SECRET&id={ids}", "", "QUERY+SECRET"),
+        ("/esummary?sign={{ ids|join('-') }}:QUERYSECRET123", "", "QUERYSECRET123"),
+        ("/esummary?sign=QUERYSECRET123{ids}", "", "QUERYSECRET123"),
+        ("/esummary?{% if ids %}key={{ 'QUERYSECRET123' }}&id={ids}{% endif %}", "", "QUERYSECRET123"),
+        ("/esummary{% if ids %}?key=QUERYSECRET123&id={ids}{% endif %}", "", "QUERYSECRET123"),
+        ("/esummary", '{"auth": "QUERYSECRET123", "ids": {{ ids }}}', "QUERYSECRET123"),
+        ("/esummary", GRAPHQL, "QUERY/SECRET 123"),
+        ("/esummary", '{"auth": "Key {{ ids[0] }} QUERYSECRET123", "ids": {{ ids }}}', "QUERYSECRET123"),
+    ],
+)
+def test_a_key_in_a_query_or_a_body_is_masked(serve: Serve, path: str, body: str, key: str) -> None:
+    def script(exchange: Exchange) -> None:
+        sent = exchange.path.partition("?")[2] or exchange.body.decode()
+        exchange.reply(f"{key}, {sent}, {json.dumps(key)}".replace("/", "\\/").encode(), 400)
+
+    fetch = upstream_of(serve(script), path, **({"body": body, "method": "POST"} if body else {}))
+    with pytest.raises(PermanentError, match=r"answered 400 to (GET|POST) /esummary: \*\*\*") as caught:
+        fetch([7])
+    said = str(caught.value)
+    assert "SECRET" not in said
+    assert re.search(r"\b(7|%5B7%5D)\b", said), "what came from an id is shown"
+
+
+def test_a_key_is_masked_wherever_an_error_repeats_it(serve: Serve) -> None:
+    answers: list[Callable[[Exchange], None]] = [
+        lambda exchange: exchange.reply(b"", 302, {"location": "/login/from/QUERYSECRET123"}),
+        lambda exchange: exchange.reply(None, 403),
+        lambda exchange: exchange.reply({"/x?key=QUERYSECRET123": 1}),
+        lambda exchange: exchange.reply(b"", 302, {"location": "http://QUERYSECRET123.example/"}),
+    ]
+    upstream = serve(lambda exchange: answers.pop(0)(exchange))
+    fetch = upstream_of(upstream, "/x?key=QUERYSECRET123&ids={ids}")
+    for words in (r"answered 403 to GET /login/from/\*\*\*: null", "data for", "redirected to"):
+        with pytest.raises(PermanentError, match=words) as caught:
+            fetch([1])
+        assert "***" in str(caught.value)
+        assert "secret" not in str(caught.value).lower()
 
 
 def test_what_is_no_http_is_masked_and_short(serve: Serve) -> None:

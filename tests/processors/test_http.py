@@ -392,6 +392,58 @@ def test_a_dripping_answer_does_not_outlast_the_attempt(serve: Serve) -> None:
         processor(serve(script), process_timeout=0.2)([1])
 
 
+def drip_headers(exchange: Exchange) -> None:
+    exchange.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+    for _ in range(500):
+        exchange.wfile.write(b"x")
+        exchange.wfile.flush()
+        if not exchange.hang(0.01):
+            return
+    exchange.wfile.write(b'\r\ncontent-length: 10\r\n\r\n["late"]  ')
+
+
+def drip_interim_answers(exchange: Exchange) -> None:
+    for _ in range(10):
+        exchange.start(103, {"link": "</style.css>"})
+        if not exchange.hang(0.1):
+            return
+    exchange.reply(["late"])
+
+
+@pytest.mark.realtime
+@pytest.mark.parametrize("drip", [drip_headers, drip_interim_answers])
+@pytest.mark.parametrize("tls", [False, True])
+def test_what_drips_before_an_answer_does_not_outlast_the_attempt(
+    drip: Callable[[Exchange], None], trusted: trustme.CA, *, tls: bool
+) -> None:
+    ended = threading.Event()
+
+    def script(exchange: Exchange) -> None:
+        drip(exchange)
+        ended.set()
+
+    with Upstream(script, server_context(trusted, "127.0.0.1") if tls else None) as upstream:
+        with pytest.raises(UpstreamError, match=r"was not done within 0\.3 s"):
+            processor(upstream, process_timeout=0.3)([1])
+        assert not ended.is_set()
+        upstream.script = always(["data"])
+        assert processor(upstream)([1]) == {1: "data"}
+
+
+def test_interim_answers_without_an_end_are_no_answer(serve: Serve) -> None:
+    def script(exchange: Exchange) -> None:
+        for _ in range(interim):
+            exchange.start(103)
+        exchange.reply(["data"])
+
+    upstream = serve(script)
+    interim = 16
+    assert processor(upstream)([1]) == {1: "data"}
+    interim = 17
+    with pytest.raises(UpstreamError, match="more than 16 interim answers"):
+        processor(upstream)([1])
+
+
 @pytest.mark.realtime
 def test_many_slow_requests_do_not_outlast_the_attempt(serve: Serve) -> None:
     def script(exchange: Exchange) -> None:
@@ -527,6 +579,14 @@ def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
     return context
 
 
+@pytest.fixture
+def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    return authority
+
+
 def test_a_certificate_of_an_unknown_authority_is_refused(authority: trustme.CA) -> None:
     with Upstream(always({"1": 1}), server_context(authority, "127.0.0.1")) as upstream:
         with pytest.raises(UpstreamError, match=r"cannot be trusted over TLS \(.*certificate verify failed"):
@@ -534,15 +594,10 @@ def test_a_certificate_of_an_unknown_authority_is_refused(authority: trustme.CA)
         assert upstream.paths == []
 
 
-def test_a_certificate_is_trusted_for_its_own_name_only(
-    authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundle = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(bundle))
-    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-    with Upstream(always({"1": 1}), server_context(authority, "127.0.0.1")) as upstream:
+def test_a_certificate_is_trusted_for_its_own_name_only(trusted: trustme.CA) -> None:
+    with Upstream(always({"1": 1}), server_context(trusted, "127.0.0.1")) as upstream:
         assert processor(upstream)([1]) == {1: 1}
-    with Upstream(always({"1": 1}), server_context(authority, "cities.example")) as upstream:
+    with Upstream(always({"1": 1}), server_context(trusted, "cities.example")) as upstream:
         with pytest.raises(UpstreamError, match="cannot be trusted over TLS"):
             processor(upstream)([1])
         assert upstream.paths == []

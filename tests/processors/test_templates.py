@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.errors import ConfigError, PermanentError
@@ -25,6 +26,10 @@ printable = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]),
 def asks(target: str, body: str = "") -> Asks:
     changes: dict[str, Any] = {"upstream_body": body, "upstream_method": "POST"} if body else {}
     return Asks(target, settings(**changes), "TWO_")
+
+
+def string_asks(target: str) -> Asks:
+    return Asks(target, settings(id_type="string"), "TWO_")
 
 
 @pytest.mark.parametrize(
@@ -87,8 +92,7 @@ def test_a_body_may_be_for_each_id() -> None:
 
 @given(st.lists(printable, min_size=1, max_size=5))
 def test_no_id_is_anything_but_data(ids: list[str]) -> None:
-    if ids[0] in (".", ".."):  # refused, see below
-        return
+    assume(not {one.partition(";")[0] for one in re.split(r"[/\\]", ids[0])} & {".", ".."})  # refused, see below
     target, body = asks("/a/{{ ids[0] }}/b?q={{ ids|join(' ') }}&ids={ids}", OBJECTS).of(ids)
     parts = urlsplit("http://localhost" + target)
     assert [unquote(part) for part in parts.path.split("/")] == ["", "a", ids[0], "b"]
@@ -107,6 +111,63 @@ def test_an_id_that_would_lead_to_another_path_is_refused(one: str) -> None:
         with pytest.raises(PermanentError, match="cannot be part of a URL's path"):
             asks(target).of([one])
     assert asks("/records?id={id}").of([one]).target == f"/records?id={one}"
+
+
+CUT = "/objects/{{ id[:2] }}/{{ id[2:] }}"
+
+
+@pytest.mark.parametrize(
+    ("target", "one"),
+    [
+        (CUT, "..users"),
+        (CUT, "u/.."),
+        (CUT, "ab"),
+        ("/objects/{{ id[:2] }}/{{ id[2:4] }}/{{ id[4:] }}", "abcd"),
+        ('/{{ id|replace("-", "") }}', ".-."),
+        ('/{{ id|replace("-", "") }}', "-"),
+        ('/{{ id|lower|trim("x") }}/x', "..X"),
+        ("/x/.{id}", "."),
+        ("/x/%2e{id}", "."),
+        ("/x/{id};v=1", ".."),
+        ("/x/{id}", "../users"),
+        ("/x/{id}", "a/../../users"),
+        ("/x/{id}", "..\\users"),
+        ("/x/{id}", "..;a/users"),
+        ("/x/../{id}", ".."),
+        ("/x/./{id}", ".."),
+        ("/x/../{{ id[2:] }}", "ab.."),
+        ("/x/.{{ id|replace('-', '') }}", "-"),
+        ("/x/{{ id }}#{{ id }}", ".."),
+        ("/x/{% set made %}{{ id|lower }}{% endset %}{{ made|replace('x', '') }}", "x..x"),
+    ],
+)
+def test_nothing_that_a_template_makes_of_an_id_leads_to_another_path(target: str, one: str) -> None:
+    with pytest.raises(PermanentError, match="cannot be part of a URL's path") as caught:
+        string_asks(target).of([one])
+    assert str(caught.value) == f"The id {one!r} cannot be part of a URL's path."
+
+
+def test_of_several_ids_the_one_that_does_is_named() -> None:
+    each = string_asks("/{% for id in ids %}{{ id }}/{% endfor %}")
+    assert each.of(["a", "b"]).target == "/a/b/"
+    with pytest.raises(PermanentError, match=r"^The id '\.\.' cannot be part of a URL's path\.$"):
+        each.of(["a", "..", "."])
+    with pytest.raises(PermanentError, match=r"^These ids cannot be part of a URL's path\.$"):
+        string_asks("/{{ ids|join|replace('ab', '') }}").of(["..a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("target", "one", "made"),
+    [
+        ("/x/../{id}", "a..b", "/x/../a..b"),
+        ("/x//{id}/", "...", "/x//.../"),
+        ("/x/{id}?in={{ id }}&..", "a", "/x/a?in=a&.."),
+        ("/x?in=/{{ id }}/", "..", "/x?in=/../"),
+        (CUT, "10.1/x", "/objects/10/.1%2Fx"),
+    ],
+)
+def test_what_a_template_has_itself_is_kept(target: str, one: str, made: str) -> None:
+    assert string_asks(target).of([one]).target == made
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from app import (
 )
 from tests.support.clock import START
 from tests.support.host import BOUND, Host, eventually
+from tests.support.upstream import Upstream
 
 Serve = Callable[..., Host]
 
@@ -102,6 +104,62 @@ def test_an_error_is_an_attempt_at_each(serve: Serve, caplog: pytest.LogCaptureF
     assert {one["batch"].attempt for one in host.heard.all("completed")} == {2}
     assert sum(bool(record.exc_info) for record in caplog.records) == 1, "its traceback is logged once"
     assert sum("no route" in record.getMessage() for record in caplog.records) == 2
+
+
+def callers_share(host: Host) -> tuple[str, str]:
+    """The ingestions of alice and bob, which wait together once the queue is resumed."""
+    host.ingestion.pause()
+    alice, bob = (host.service.submit([one], "LOW", owner=owner).id for one, owner in ((111, "alice"), (222, "bob")))
+    host.ingestion.resume()
+    return alice, bob
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("refusal", [False, True])
+def test_callers_that_share_a_call_learn_nothing_of_each_other(
+    serve: Serve, caplog: pytest.LogCaptureFixture, tmp_path: Path, *, durable: bool, refusal: bool
+) -> None:
+    def fails(ids: list[int]) -> Any:
+        raise (PermanentError if refusal else OSError)(f"GET /{ids}")
+
+    store = {"store": f"sqlite:///{tmp_path}/queue.db"} if durable else {}
+    host = serve(Calls(fails), fill=True, interval=0, backoff=600, attempts_kept=3, concurrency=1, **store)
+    alice, bob = callers_share(host)
+    retried = host.heard.until("retried", 2)
+    host.ingestion.pause()
+    kept = "nothing came of a call that other callers shared; the log says more"
+    for ingestion_id, signal in zip((alice, bob), retried, strict=True):
+        shown = host.client.get(f"/attempts/{ingestion_id}").text
+        assert kept in shown
+        assert "[111, 222]" not in shown
+        assert kept in signal["error"].message
+        assert "[111, 222]" not in signal["error"].message
+    about = [record for record in caplog.records if hasattr(record, "ingestion_id")]
+    assert not [record for record in about if "[111, 222]" in record.getMessage() or record.exc_info]
+    (whole,) = [record for record in caplog.records if "[111, 222]" in record.getMessage()]
+    assert bool(whole.exc_info) is not refusal, "the traceback is logged once"
+
+
+def test_what_an_upstream_says_of_their_ids_is_not_for_other_callers(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Upstream(lambda exchange: exchange.reply({"said": exchange.path}, 500)) as upstream:
+        url = upstream.url + "/patients/{ids}"
+        host = serve(fill=True, interval=0, backoff=600, upstream_url=url)
+        for ingestion_id in callers_share(host):
+            host.heard.until("retried", 2)
+            told = "the upstream answered 500 to a call that other callers shared; the log says more"
+            shown = host.client.get(f"/status/{ingestion_id}").json or {}
+            assert shown["batches"][0]["error"] == {"type": "UpstreamError", "message": told}
+    assert "/patients/111,222" in caplog.text
+
+
+def test_a_hold_says_of_whose_ids_it_is_in_no_batchs_log_line(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    host = serve(Calls(HoldQueue(30, "GET /111,222")), fill=True, interval=0)
+    callers_share(host)
+    host.heard.until("held")
+    (line,) = [record for record in caplog.records if "GET /111,222" in record.getMessage()]
+    assert not hasattr(line, "batch_id")
 
 
 def test_a_refusal_of_several_gives_each_a_call_of_its_own(serve: Serve) -> None:

@@ -14,10 +14,12 @@ from app import (
     PermanentError,
     batch_failed,
 )
+from app.core.clock import SystemClock
 from app.core.models import LOST, Counts, Status
 from tests.support.clock import Waits
 from tests.support.host import BOUND, Host, eventually
 from tests.support.queueing import claimed, worked_elsewhere
+from tests.support.upstream import Exchange, Upstream
 from tests.support.working import Gate, batch_threads, echo, traceback_of
 
 Serve = Callable[..., Host]
@@ -200,6 +202,23 @@ def test_with_too_many_hung_threads_it_is_stuck_until_one_ends(
     assert host.finished(later.id).status == Status.COMPLETED
     eventually(lambda: host.service.worker.abandoned == 0)
     assert host.service.worker.state == "running"
+
+
+@pytest.mark.realtime
+def test_an_upstream_that_drips_headers_leaves_no_thread_behind(serve: Serve) -> None:
+    def drip(exchange: Exchange) -> None:
+        exchange.wfile.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+        while exchange.hang(0.01):
+            exchange.wfile.write(b"x")
+            exchange.wfile.flush()
+
+    with Upstream(drip) as upstream:
+        settings: dict[str, Any] = {"interval": 0, "concurrency": 1, "max_attempts": 1, "batch_size": 1}
+        url = upstream.url + "/{ids}"
+        host = serve(clock=SystemClock(), process_timeout=0.1, upstream_url=url, **settings)
+        host.finished(host.submit(range(1, 13)).id)
+        eventually(lambda: host.service.worker.abandoned == 0)
+        assert host.service.worker.state == "running"
 
 
 def test_a_hung_attempt_that_ends_later_does_not_end_the_next(serve: Serve, gate: Gate) -> None:

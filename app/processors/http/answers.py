@@ -88,7 +88,8 @@ class Answers:
             names = {str(one): one for one in ids}
             for name in items:
                 if name not in names:
-                    raise InvalidResult(f"{self._name} answered with data for {name!r}, which was not asked.")
+                    what = repr(self._quoted(name))
+                    raise InvalidResult(f"{self._name} answered with data for {what}, which was not asked.")
             return {names[name]: data for name, data in items.items()}
         if not isinstance(items, list):
             raise InvalidResult(

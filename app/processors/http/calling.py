@@ -6,9 +6,9 @@ import json
 import os
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
@@ -18,9 +18,9 @@ from urllib3.exceptions import TimeoutError as TimedOut
 
 from ...config import Settings
 from ...errors import HoldQueue, PermanentError, UpstreamError
-from ...httpclient import FinalResponse
 from ..current import hold_queue, slow_down
 from .address import Address, origin_of
+from .deadline import TimelyResponse, reading_until
 from .limits import exhausted, retry_after
 from .quotation import Quotation
 from .templates import Ask, refuse
@@ -29,18 +29,18 @@ _MOST_REDIRECTS = 5
 _REDIRECTS_OF_ANY_METHOD = (307, 308)
 _TEMPORARY = frozenset({408, 429})
 _CHUNK = 65_536
-_EXCERPT = 800
+_EXCERPT = 16_384
 """Bytes of an error's body that are read."""
 
 
 class _Plain(HTTPConnectionPool):
     class ConnectionCls(HTTPConnection):
-        response_class = FinalResponse
+        response_class = TimelyResponse
 
 
 class _Secure(HTTPSConnectionPool):
     class ConnectionCls(HTTPSConnection):
-        response_class = FinalResponse
+        response_class = TimelyResponse
 
 
 class Reply(NamedTuple):
@@ -57,8 +57,10 @@ class Caller:
     and repeat no header. With UPSTREAM_ADAPT, what an answer's headers say of limits holds or slows down the queue.
     """
 
-    def __init__(self, address: Address, settings: Settings, *, nothing: frozenset[int]) -> None:
-        """`nothing` are the statuses that are an answer without data."""
+    def __init__(
+        self, address: Address, settings: Settings, *, nothing: frozenset[int], secrets: Sequence[str] = ()
+    ) -> None:
+        """`nothing` are the statuses that are an answer without data; `secrets` are in no error, and no header is."""
         self.name = f"The upstream {address.host}"
         self._address = address
         self._origin = origin_of(address.base)
@@ -79,7 +81,7 @@ class Caller:
             self._headers["authorization"] = "Basic " + b64encode(address.userinfo.encode()).decode()
         self._headers |= dict(settings.upstream_headers)
         keys = [value for _, value in settings.upstream_headers]
-        self.quoted = Quotation([*keys, self._headers.get("authorization", "")])
+        self.quoted = Quotation([*keys, self._headers.get("authorization", ""), *secrets])
         self._open()
 
     def deadline(self) -> float:
@@ -97,9 +99,11 @@ class Caller:
             for _ in range(1 + _MOST_REDIRECTS):
                 with self._request(url, ask.body, headers, deadline) as response:
                     if not (location := response.get_redirect_location()):
-                        return self._answer(response, url, about, deadline)
+                        return self._answer(response, url, about)
                 url = self._redirected(url, response.status, location)
         except HTTPError as error:
+            if time.monotonic() >= deadline:
+                raise self._late() from error
             raise UpstreamError(f"{self.name} {self._failure(error)}{about}.") from error
         raise PermanentError(f"{self.name} redirected more than {_MOST_REDIRECTS} times{about}.")
 
@@ -112,17 +116,18 @@ class Caller:
             self._open()
         wait = min(self._timeout, deadline - time.monotonic())
         if wait <= 0:
-            self._give_up()
-        response = self._pool.request(
-            self._method,
-            url,
-            body=body,
-            headers={**self._headers, **headers},
-            timeout=Timeout(connect=wait, read=wait),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
+            raise self._late()
+        with reading_until(deadline):
+            response = self._pool.request(
+                self._method,
+                url,
+                body=body,
+                headers={**self._headers, **headers},
+                timeout=Timeout(connect=wait, read=wait),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
         try:
             yield response
         finally:
@@ -135,8 +140,8 @@ class Caller:
         self._pool.pool_classes_by_scheme = {"http": _Plain, "https": _Secure}
         self._pid = os.getpid()
 
-    def _give_up(self) -> NoReturn:
-        raise UpstreamError(f"{self.name} was not done within {self._patience:g} s.")
+    def _late(self) -> UpstreamError:
+        return UpstreamError(f"{self.name} was not done within {self._patience:g} s.")
 
     def _failure(self, error: HTTPError) -> str:
         # A connection that was refused counts as a timeout in urllib3's tree.
@@ -155,26 +160,27 @@ class Caller:
         if origin != self._origin:
             scheme, host, port = origin
             raise PermanentError(
-                f"{self.name} redirected to {scheme}://{host}:{port}; "
+                f"{self.name} redirected to {self.quoted(f'{scheme}://{host}:{port}')}; "
                 "redirects are followed on the same scheme, host and port only."
             )
         if self._method != "GET" and status not in _REDIRECTS_OF_ANY_METHOD:
             raise PermanentError(f"{self.name} redirected a {self._method} with {status}, which would make it a GET.")
         return target
 
-    def _answer(self, response: BaseHTTPResponse, url: str, about: str, deadline: float) -> Reply:
+    def _answer(self, response: BaseHTTPResponse, url: str, about: str) -> Reply:
         status = response.status
-        # The query is left out, for it may hold a key.
-        said = f"{self.name} answered {status} to {self._method} {urlsplit(url).path or '/'}{about}"
+        # The query is left out, for it may hold a key; a redirect may repeat one in its path.
+        path = self.quoted.masked(urlsplit(url).path) or "/"
+        said = f"{self.name} answered {status} to {self._method} {path}{about}"
         self._heed(response, said)
         if status in self._nothing:
-            self._reason(response, deadline)  # read, so that the connection can be used again
+            self._reason(response)  # read, so that the connection can be used again
             return Reply(None, response.headers)
         if 200 <= status < 300:
-            return Reply(self._parsed(response, self._body(response, deadline), about), response.headers)
+            return Reply(self._parsed(response, self._body(response), about), response.headers)
         if 300 <= status < 500 and status not in self._temporary:
-            raise PermanentError(said + self._reason(response, deadline))
-        raise UpstreamError(said + self._reason(response, deadline))
+            raise PermanentError(said + self._reason(response), status=status)
+        raise UpstreamError(said + self._reason(response), status=status)
 
     def _heed(self, response: BaseHTTPResponse, said: str) -> None:
         """Hold the queue or slow it down as the headers ask. Raises HoldQueue where that is why there is no data."""
@@ -192,25 +198,23 @@ class Caller:
         elif status == 429:
             slow_down(said)
 
-    def _reason(self, response: BaseHTTPResponse, deadline: float) -> str:
+    def _reason(self, response: BaseHTTPResponse) -> str:
         """Returns the first of what an answer says, to follow a sentence."""
         body = bytearray()
         try:
-            while len(body) < _EXCERPT and time.monotonic() < deadline and (chunk := response.read1(_EXCERPT)):
+            while len(body) < _EXCERPT and (chunk := response.read1(_EXCERPT)):
                 body += chunk
         except HTTPError:
             pass  # what did arrive is shown
         text = self.quoted(body.decode(errors="replace"))
         return f": {text}" if text else "."
 
-    def _body(self, response: BaseHTTPResponse, deadline: float) -> bytes:
+    def _body(self, response: BaseHTTPResponse) -> bytes:
         body = bytearray()
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > self._most_bytes:
                 raise PermanentError(f"{self.name} answered with more than {self._most_bytes} bytes.")
-            if time.monotonic() > deadline:
-                self._give_up()
         return bytes(body)
 
     def _parsed(self, response: BaseHTTPResponse, body: bytes, about: str) -> Any:

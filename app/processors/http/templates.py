@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, pass_context
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, meta, nodes, pass_context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from ...config import Settings
 from ...core import Id
 from ...errors import ConfigError, PermanentError
+from .constants import BREAK, of_body, of_query
 
 _NAMES = ("ids", "id")
+
+_STRINGS = tuple(one + 40 * "x" for one in ("a/1", 'b"2"', "c\\3"))
+"""Ids to try templates with; of what a template cuts into pieces, none is empty."""
 
 _UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
 """Jinja's filters whose text would be printed as it is."""
@@ -32,7 +38,8 @@ class Asks:
     """Makes the requests for ids out of the path and query of UPSTREAM_URL, and of UPSTREAM_BODY.
 
     Templates that name `id` make a request for each id, those that name `ids` one for the batch. What a URL's template
-    prints is percent-encoded, and what the body's prints is JSON, so that no id can become anything but data.
+    prints is percent-encoded, and what the body's prints is JSON, so that no id can become anything but data. One that
+    would lead to another path, whatever a template makes of it, is refused.
     """
 
     def __init__(self, target: str, settings: Settings, prefix: str) -> None:
@@ -47,24 +54,37 @@ class Asks:
                 f"{prefix}UPSTREAM_URL must hold either {{ids}} or {{id}}, at the place where the ids go{instead}."
             )
         self.each = names == {"id"}
-        some: Sequence[Id] = ["a/1", 'b"2"', "c\\3"] if settings.id_type == "string" else [1, 2, 3]
-        for sample in (some[:1], some):
-            self._try(sample[:1] if self.each else sample)
+        some: Sequence[Id] = _STRINGS if settings.id_type == "string" else [1, 2, 3]
+        self._usual = self._try(some[:1]) & self._try(some[1:2] if self.each else some)
+
+    @property
+    def constants(self) -> list[str]:
+        """What query and body hold that comes from no id, and so may be a key."""
+        found = [*of_query(self._url.text), *self._url.constants]
+        if self._body:
+            found += [*of_body(self._body.text), *self._body.constants]
+        return found
 
     def of(self, ids: Sequence[Id]) -> Ask:
         """Returns the request for these ids; for one of them where there is one for each. Raises PermanentError."""
         try:
             ask = self._made(ids)
+            if not self._strays(ask):
+                return ask
+            stray = next((one for one in ids if self._strays(self._made([one]))), None)
         except TemplateFailed as error:
             raise PermanentError(str(error)) from error
-        # As a segment of a path these lead elsewhere (RFC 3986, section 5.2.4), percent-encoded or not.
-        if (away := {".", ".."} & set(map(str, ids))) and away & set(ask.target.partition("?")[0].split("/")):
-            raise PermanentError(f"The id {min(away)!r} cannot be part of a URL's path.")
-        return ask
+        what = "These ids" if stray is None else f"The id {stray!r}"
+        raise PermanentError(f"{what} cannot be part of a URL's path.")
 
-    def _try(self, sample: Sequence[Id]) -> None:
+    def _strays(self, ask: Ask) -> bool:
+        """Returns whether ids made its path lead elsewhere than the template does."""
+        return bool(_turns(ask.target) - self._usual)
+
+    def _try(self, sample: Sequence[Id]) -> Counter[str]:
+        """Returns the turns of the path that the template makes of harmless ids."""
         try:
-            self._made(sample)
+            return _turns(self._made(sample).target)
         except TemplateFailed as error:
             raise ConfigError(str(error)) from error
 
@@ -92,7 +112,10 @@ class Template:
     """One template in Jinja's sandbox, whose values are all printed by `printed`."""
 
     def __init__(self, source: str, key: str, printed: Callable[[Any], str]) -> None:
-        """Raises ConfigError, which names the key and the line, where it is none."""
+        """`text` is what it holds outside of expressions, `constants` are the strings in them.
+
+        Raises ConfigError, which names the key and the line, where it is none.
+        """
         self.key = key
 
         @pass_context  # or constants would be printed as they are
@@ -109,10 +132,13 @@ class Template:
             environment.filters[name] = _marked_up(encoded) if encoded is printed else encoded
         environment.filters["commas"] = lambda values: Markup(",".join(map(printed, values)))
         try:
-            self.names = meta.find_undeclared_variables(environment.parse(source)) & set(_NAMES)
+            tree = environment.parse(source)
+            self.names = meta.find_undeclared_variables(tree) & set(_NAMES)
             self._template = environment.from_string(source)
         except TemplateSyntaxError as error:
             raise ConfigError(str(TemplateFailed(key, error.lineno, _sentence(error)))) from None
+        self.text = BREAK.join(node.data for node in tree.find_all(nodes.TemplateData))
+        self.constants = [node.value for node in tree.find_all(nodes.Const) if isinstance(node.value, str)]
 
     def render(self, scope: dict[str, Any]) -> str:
         """Returns the text it makes. Raises TemplateFailed."""
@@ -125,6 +151,17 @@ class Template:
 def refuse(constant: str) -> NoReturn:
     """Refuses what Python reads as JSON although it is not: NaN and the infinities."""
     raise ValueError(f"{constant} is not JSON")
+
+
+def _turns(target: str) -> Counter[str]:
+    """Returns how many segments of a path are `.`, `..` or empty: there it means another resource.
+
+    RFC 3986, section 5.2.4. Some servers decode a path before they look, take a backslash for a slash, or drop what
+    follows a semicolon.
+    """
+    path = re.split(r"[?#]", target, maxsplit=1)[0]
+    names = (one.partition(";")[0] for one in re.split(r"[/\\]", unquote(path)))
+    return Counter([*(one for one in names if one in (".", "..")), *(one for one in path.split("/") if not one)])
 
 
 def _marked(target: str) -> str:

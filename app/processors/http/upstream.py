@@ -28,8 +28,8 @@ class HttpUpstream:
     for all of them, so an upstream that counts each wants a BATCH_SIZE of 1. No content (204), or a bare null, is null
     for every id asked. Templates, and where items and their ids are in an answer, can be set.
 
-    `UPSTREAM_TIMEOUT` bounds each connect and each wait for data; all of a call's requests together stop at the first
-    wait that ends after `PROCESS_TIMEOUT`. User and password in the URL are sent as basic authentication (RFC 7617).
+    `UPSTREAM_TIMEOUT` bounds each connect and each wait for data, `PROCESS_TIMEOUT` all of a call's requests together,
+    however slowly an answer comes. User and password in the URL are sent as basic authentication (RFC 7617).
     """
 
     def __init__(self, settings: Settings, prefix: str = "INGEST_") -> None:
@@ -41,7 +41,8 @@ class HttpUpstream:
             )
         self._asks = Asks(address.target, settings, prefix)
         absent = self._asks.each and settings.upstream_missing == "fail"
-        self._caller = Caller(address, settings, nothing=_ABSENT if absent else _NOTHING)
+        nothing = _ABSENT if absent else _NOTHING
+        self._caller = Caller(address, settings, nothing=nothing, secrets=self._asks.constants)
         self._answers = Answers(self._caller.name, self._caller.quoted, settings, prefix)
         self._idempotency_header = settings.upstream_idempotency_header
 
