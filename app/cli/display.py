@@ -11,21 +11,13 @@ import click
 
 from ..core import Status, printable, timestamp
 from ..serving import batches
-from .held import Held, due_again, held
+from .held import Held, due_again, held, waits_on
 from .times import Times
 
 Document = Mapping[str, Any]
 
 _IDS_SHOWN = 8
 _MOMENTS = ("due_at", "started_at", "ended_at")
-_WAITS = {
-    "arrival": "nothing",
-    "retry": "its retry",
-    "token": "a token",
-    "hold": "the end of a hold",
-    "paused": "a resume",
-    "slots": "a slot",
-}
 _COLOURS = {Status.COMPLETED: "green", Status.FAILED: "red", Status.CANCELLED: "yellow", Status.TRIGGERED: "cyan"}
 
 
@@ -120,7 +112,7 @@ def attempts_text(document: Document, times: Times) -> str:
         ("ingestion", document["ingestion_id"]),
         ("created", times.ago(document["created_at"])),
         ("estimated", estimate and f"to end {times.around(estimate)}"),
-        ("waiting on", document["waiting_on"]),
+        ("waiting on", document["waiting_on"] and waits_on(document["waiting_on"])),
         ("finished", end and times.ago(end)),
     ]
     told = [printable(_attempt(one, times)) for one in document["attempts"]]
@@ -132,7 +124,7 @@ def attempts_text(document: Document, times: Times) -> str:
 def _attempt(attempt: Document, times: Times) -> str:
     due, start, end = (attempt[name] and datetime.fromisoformat(attempt[name]) for name in _MOMENTS)
     line = f"  {attempt['batch_id']}  attempt {attempt['attempt']}, {times.ago(attempt['started_at'])}"
-    line += f", waited {(start - due).total_seconds():.1f} s for {_WAITS.get(attempt['limited_by'])}"
+    line += f", waited {(start - due).total_seconds():.1f} s for {waits_on(attempt['limited_by'])}"
     line += f", {attempt['outcome']} after {(end - start).total_seconds():.1f} s" if end else ", running"
     if attempt["host"]:
         line += f", {attempt['host']} process {attempt['process']}"

@@ -8,12 +8,33 @@ from typing import Any, NamedTuple
 from ..core import printable
 from .times import Times
 
+_WAITS = {
+    "arrival": "nothing",
+    "paused": "a resume",
+    "paused_priority": "a resume of its priority",
+    "paused_owner": "a resume of its caller",
+    "hold": "the end of a hold",
+    "empty": "submissions",
+    "answer": "the answer to another call",
+    "retry": "a retry",
+    "slots": "a slot",
+    "connections": "room at the upstream",
+    "token": "a token",
+    "worker": "a worker",
+    "line": "its turn",
+}
+
 
 class Held(NamedTuple):
     """Why nothing of an ingestion starts, and until when as an RFC 3339 time, None where that is open."""
 
     why: str
     until: str | None = None
+
+
+def waits_on(reason: str | None) -> str:
+    """Returns in words what a queue or a batch waits on; a reason that only a newer service gives, as it is."""
+    return _WAITS.get(reason, reason) if reason else "nothing"
 
 
 def held(status: Mapping[str, Any], queue: Mapping[str, Any], times: Times) -> Held | None:

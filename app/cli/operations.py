@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import IO
 
@@ -109,6 +110,8 @@ def queue(to: Remote, *, watch: bool, every: float) -> None:
 @partial(remote, patience=5.0)  # It asks again by itself, and somebody looks on who is told why it stands still.
 def top(to: Remote, every: float) -> None:
     """Show the queue and its ingestions live, with keys to pause, to end a hold and to open an ingestion."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError("top needs a terminal; queue --watch does not.")
     try:
         from .top import Top
     except ImportError as error:

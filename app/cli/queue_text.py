@@ -7,7 +7,8 @@ import click
 from ..core import printable
 from ..serving import batches
 from .display import Document, columns, some_ids
-from .times import Times
+from .held import waits_on
+from .times import Times, duration
 
 _RUNS_SHOWN = 3
 _NOT_SAID = "unknown: this service is of a release that does not say"
@@ -22,14 +23,14 @@ def queue_text(queue: Document, times: Times) -> str:
         ("worker", click.style(f"{queue['worker']}, and no other is there", fg="red") if stalled else queue["worker"]),
         ("processor", click.style("none: work is only simulated", fg="yellow") if queue.get("simulated") else None),
         ("paused", _paused(queue)),
-        ("waiting on", queue["waiting_on"] or "nothing"),
+        ("waiting on", waits_on(queue["waiting_on"])),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", batches(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
         ("slowed to", _slowed(queue)),
         *((priority, _depth(depth, times, stalled=stalled)) for priority, depth in queue["priorities"].items()),
-        ("estimates", f"off by {error['mean']:.1f} s, 95% by less than {error['p95']:.1f} s" if error else None),
+        ("estimates", f"off by {duration(error['mean'])}, 95% by {duration(error['p95'])} at most" if error else None),
         *(("next", _next(batch, times, stalled=stalled)) for batch in queue["next"]),
         *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
         *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
@@ -112,4 +113,4 @@ def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
 def _next(batch: Document, times: Times, *, stalled: bool) -> str:
     start = batch["estimated_start"]
     when = "by a worker" if stalled else times.due(start) if start else "when resumed"
-    return f"{when:<12}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"
+    return f"{when:<14}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"

@@ -8,13 +8,22 @@ from ..config import Settings
 from ..core import Stats, timestamp
 from ..service import Service
 
+_IN_A_ROW = 5
+"""So many calls that failed one after the other are more than bad luck."""
+
 _NEARLY = 0.9
 """The share of its limit from which on the backlog is worth a warning."""
 
 
 def alerts(service: Service, stats: Stats) -> list[dict[str, Any]]:
     """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
-    found = [*_worker(service, stats), *_simulated(service), *_stopped(stats), *_backlog(service.settings, stats)]
+    found = [
+        *_worker(service, stats),
+        *_failing(service),
+        *_simulated(service),
+        *_stopped(stats),
+        *_backlog(service.settings, stats),
+    ]
     return sorted(found, key=lambda one: one["level"] != "error")
 
 
@@ -42,6 +51,15 @@ def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
     if stats.stalled:
         return [alert("warning", "No worker in this process", "Nothing is dispatched.")]
     return []
+
+
+def _failing(service: Service) -> list[dict[str, Any]]:
+    calls, type_ = service.worker.failing
+    if calls < _IN_A_ROW:
+        return []
+    # Not by its message: everybody who may look is shown this.
+    detail = f"Each call of this process, the last one with {type_}. The log says why."
+    return [alert("error", f"The last {calls} calls failed", detail)]
 
 
 def _simulated(service: Service) -> list[dict[str, Any]]:

@@ -95,6 +95,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     document["failed"] = stats.failed
     document["scoped"] = scope is not None
     document["next_dispatch_at"] = timestamp(next_dispatch_at)
+    document["next_retry_at"] = timestamp(stats.next_retry_at)
     document["next"] = [
         {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
         for batch, start in upcoming

@@ -43,6 +43,7 @@ from .call import Held, Process, Raised, Returned, call
 from .crew import Crew, Hand, Slot
 from .holds import Holds
 from .retry import RetryPolicy
+from .streak import Streak
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -66,6 +67,7 @@ class Attempts:
         self._store = store
         self._policy = RetryPolicy.of(settings)
         self.holds = Holds(self._policy)
+        self.streak = Streak()
         self._timeout = settings.process_timeout
         self._asks_once = settings.fresh is not None
         self._clock = clock
@@ -163,6 +165,7 @@ class Attempts:
 
     def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
         claim, now = hand.slot.claim, self._clock.now()
+        self.streak.over()
         outcome = Outcome.ack(results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
@@ -219,6 +222,7 @@ class Attempts:
         Each of them keeps `why`.
         """
         claims, now = hand.slot.claim.all, self._clock.now()
+        self.streak.failed(why.type)
         outcomes = [self._after(claim.batch, error, why, shared=len(claims) > 1) for claim in claims]
         told = self._end(hand, list(zip(claims, outcomes, strict=True)))
         for claim, outcome, ended in zip(claims, outcomes, told, strict=True):

@@ -19,6 +19,7 @@ from .announcer import Announcer
 from .attempt import Attempts
 from .call import Process
 from .crew import Crew
+from .streak import Failing
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -86,6 +87,11 @@ class Worker(Daemon):
     def abandoned(self) -> int:
         """How many threads of this process were given up after PROCESS_TIMEOUT and still hang."""
         return self._crew.abandoned
+
+    @property
+    def failing(self) -> Failing:
+        """How many of the latest calls of this process failed in a row."""
+        return self._attempts.streak.failing
 
     @property
     def running(self) -> int:

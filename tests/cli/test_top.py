@@ -196,9 +196,16 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "textual", missing)
     for name in [name for name in sys.modules if name.endswith("cli.top")]:
         monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
     result = run("top", url="http://127.0.0.1:1")
     assert result.exit_code == 1
     assert "pip install 'Flask-Ingestion[tui]'; queue --watch needs no more" in result.stderr
+
+
+def test_without_a_terminal_it_says_what_does_without() -> None:
+    result = run("top", url="http://127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "top needs a terminal; queue --watch does not." in result.stderr
 
 
 def test_a_terminal_of_80_columns_shows_it_whole(paused: Service) -> None:

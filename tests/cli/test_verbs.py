@@ -53,7 +53,7 @@ def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host
         service.host.submit([1])
         text = service("queue").stdout
         assert "worker      off, and no other is there\n" in text
-        assert "\nwaiting on  worker\n" in text
+        assert "\nwaiting on  a worker\n" in text
         assert "last goes" not in text
         assert "\nnext        by a worker   MEDIUM  " in text
         worked_elsewhere(service.host.store)
@@ -203,7 +203,7 @@ def test_the_attempts_at_each_batch(service: Service, serve: Callable[..., Host]
     assert told.startswith(f"ingestion  {made}\ncreated ")
     assert told.endswith("No attempt is kept; see ATTEMPTS_KEPT.\n")
     service("pause", "--priority", "low")
-    assert "\nwaiting on  paused_priority\n" in service("attempts", service.host.submit([1], "LOW").id).stdout
+    assert "\nwaiting on  a resume of its priority\n" in service("attempts", service.host.submit([1], "LOW").id).stdout
     keeping = Service(serve(process, clock=SystemClock(), autostart=True, interval=0, attempts_kept=2))
     made = keeping.submitted("13", "14")
     (document,) = lines(keeping("attempts", made, "--json"))

@@ -18,6 +18,7 @@ from app.core.models import Batch, BatchError, Priority
 from app.errors import StoreUnavailable
 from app.keys import Role, new_key
 from tests.support.clock import START
+from tests.support.host import eventually
 from tests.support.queueing import bury, retry, worked_elsewhere
 
 from .site import REFUSED, Site
@@ -37,6 +38,27 @@ def data(site: Site, path: str = "/data") -> Any:
 
 def titles(site: Site) -> list[str]:
     return [alert["title"] for alert in data(site)["alerts"]]
+
+
+def test_calls_that_fail_one_after_the_other_are_told_of(new_site: NewSite) -> None:
+    site = new_site(interval=0, batch_size=1, max_attempts=1, works=True)
+    answers = [OSError("no such 17")] * 5 + [None, OSError()]
+
+    @site.extension.processor
+    def process(_: Any) -> None:
+        if error := answers.pop(0):
+            raise error
+
+    def after(calls: int) -> list[str]:
+        made = site.submit(range(1, calls + 1))
+        eventually(lambda: site.service.store.get(made.id).finished_at is not None)
+        return titles(site)
+
+    assert after(4) == []
+    assert after(1) == ["The last 5 calls failed"]
+    assert "17" not in str(data(site)["alerts"])
+    assert after(1) == []
+    assert after(1) == []
 
 
 @pytest.mark.parametrize("path", ["", "/data", "/submit", "/ingestions/nothing", "/ingestions/nothing/data"])

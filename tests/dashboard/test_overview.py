@@ -104,6 +104,7 @@ def test_pausing_and_resuming_ask_first(new_site: NewSite, page: Any) -> None:
     dialog.get_by_role("button", name="Pause").click()
     expect(page.locator("#alerts")).to_contain_text("The queue is paused")
     expect(page.locator("#countdown")).to_have_text("paused")
+    expect(page.get_by_role("button", name="Resume the queue")).to_be_focused()
     assert site.service.store.stats().paused
     page.get_by_role("button", name="Resume the queue").click()
     page.get_by_role("dialog", name="Resume the queue?").get_by_role("button", name="Resume").click()
@@ -146,6 +147,7 @@ def test_the_figure_of_failed_batches_leads_to_exactly_those(new_site: NewSite, 
     expect(page.locator("#failed")).to_have_text("2")
     page.get_by_role("link", name="see which").click()
     rows = page.locator("#rows tr")
+    expect(page.get_by_role("heading", name="Ingestions")).to_be_in_viewport()
     # Both have one failed batch, though one of them still runs.
     expect(rows).to_have_count(2)
     expect(page.get_by_label("Batches", exact=True)).to_have_value("true")

@@ -29,6 +29,7 @@ async function call(address, options, outer) {
     throw refusal(response, document, options);
   } catch (error) {
     if (error instanceof Failure) throw error;
+    if (options.method) throw new Failure("No answer from the service", "Nobody knows whether that was done: look before you try again.");
     throw new Failure("No answer from the service", "It cannot be reached, or takes too long. What you see is old.");
   } finally {
     clearTimeout(timer);

@@ -36,7 +36,7 @@ const poller = run(
 function line(one) {
   const element = row(
     ["Batches", make("span")],
-    ["Error", make("span", { class: "error-text" }, `${one.type}: ${one.message}`)],
+    ["Error", make("span", { class: "error-text" }, `${one.type}: ${one.message}`), make("p", { class: "muted error-text" })],
     ["Last", make("span")],
     ["First", make("span")],
     ["Ingestions", make("span")],
@@ -44,7 +44,7 @@ function line(one) {
   );
   element.cells[0].className = "number";
   if (root.dataset.redrive) {
-    const button = make("button", { type: "button", "aria-label": `Redrive ingestions with ${one.type}: ${one.message}` }, "Redrive…");
+    const button = make("button", { type: "button", "aria-label": `Redrive ingestions with ${one.type}: ${one.message}` }, "Redrive its ingestions…");
     const cell = make("td", { role: "cell", "data-label": "Redrive" }, button);
     const where = () => ({ group: one.group, ...(chosen("priority") && { priority: chosen("priority") }) });
     button.addEventListener("click", () => sweep("redrive", button, root.dataset.redrive, where(), "Its progress is below.", poller));
@@ -57,7 +57,9 @@ function line(one) {
 function update(element, one) {
   const [count, error, last, first, ingestions, ids] = [...element.cells].map((cell) => cell.firstChild);
   write(count, number(one.count));
-  attribute(error, "title", `The latest, batch ${one.sample.batch_id}: ${one.sample.error.message}`);
+  const latest = one.sample.error.message;
+  attribute(error, "title", `The latest, batch ${one.sample.batch_id}: ${latest}`);
+  write(error.nextSibling, latest === one.message ? "" : `The latest: ${latest}`);
   relative(last, one.last_at, "ago");
   relative(first, one.first_at, "ago");
   keyed(
@@ -81,7 +83,7 @@ function showSweeps(sweeps) {
     (one) => row(
       ["Asked for", make("span")],
       ["What", one.verb],
-      ["By", one.by ?? "–"],
+      ["By", one.by ?? "anybody"],
       ["Filter", Object.entries(one.filter).map(([name, value]) => `${name} ${moment(name, value)}`).join(", ")],
       ["Done", make("span")],
     ),

@@ -23,6 +23,9 @@ export function asked() {
 
 let older = null;
 
+// What is above it has its height only once it is shown.
+let arriving = location.hash === `#${card.id}`;
+
 export function showListing(data, address) {
   keyed(
     byId("rows"),
@@ -56,6 +59,8 @@ export function showListing(data, address) {
   byId("newer").disabled = !chosen("cursor");
   byId("older").disabled = !older;
   showCounts(data);
+  if (arriving) card.scrollIntoView();
+  arriving = false;
 }
 
 // Each count is a button that chooses its status, or no status again.

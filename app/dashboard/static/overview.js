@@ -74,7 +74,8 @@ function showPauses(data) {
 
 function showFigures(data) {
   write(byId("waiting"), number(data.waiting));
-  write(byId("waiting-note"), data.waiting === 1 ? "batch" : "batches");
+  const again = data.next_retry_at ? `, the next retry at ${clock(data.next_retry_at)}` : "";
+  write(byId("waiting-note"), `${data.waiting === 1 ? "batch" : "batches"}${again}`);
   write(byId("running"), number(data.running));
   write(byId("running-note"), `of ${plural(data.slots, "slot")}`);
   write(byId("failed"), number(data.failed));

@@ -20,7 +20,9 @@ export function repaint(element, word, label = words(word)) {
 // The first ids of a batch, and how many more there are.
 export function idList(batch) {
   const more = batch.id_count - batch.ids.length;
-  return make("span", { class: "ids" }, batch.ids.join(", ") + (more ? `, and ${number(more)} more` : ""));
+  // Each by itself, or those in another script's direction would run into their neighbours.
+  const ids = batch.ids.flatMap((id, nth) => [nth ? ", " : "", make("bdi", {}, String(id))]);
+  return make("span", { class: "ids" }, ...ids, more ? `, and ${number(more)} more` : "");
 }
 
 // A progress bar with a part for each status of an ingestion's batches.

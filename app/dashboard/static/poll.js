@@ -17,11 +17,11 @@ export class Poller {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.rest() : this.now()));
   }
 
-  // Ask at once, and drop any request under way.
+  // Ask at once, and drop any request under way; resolves once the answer is shown.
   now() {
     this.rest();
     this.under?.abort();
-    this.ask();
+    return this.ask();
   }
 
   rest() {

@@ -45,7 +45,7 @@ function alerts(found) {
     byId("alerts"),
     found,
     (alert) => `${alert.level} ${alert.title}`,
-    (alert) => make("div", { class: `alert ${alert.level}` }, make("strong"), make("span"), make("b")),
+    (alert) => make("div", { class: `alert ${alert.level}` }, make("strong"), make("span"), make("b", { "aria-live": "off" })),
     (element, alert) => {
       const [title, detail, until] = element.children;
       write(title, alert.title);
@@ -100,6 +100,7 @@ export function action(button, question, done, poller) {
     const asked = question();
     if (!(await ask(asked))) return;
     button.disabled = true;
+    const around = button.parentElement;
     try {
       await post(button.dataset.post, asked.body);
       notice("done", done);
@@ -107,7 +108,9 @@ export function action(button, question, done, poller) {
       notice("error", error.title, error.message);
     } finally {
       button.disabled = false;
-      poller.now();
+      await poller.now();
+      // It may be gone now, with the focus: that of its counterpart is next to it.
+      if (button.hidden) around.querySelector("button:not([hidden])")?.focus();
     }
   });
 }

@@ -23,11 +23,15 @@ export function duration(seconds) {
 // The same for an interval, of which a part of a second matters: 0.02 s, 1.25 s.
 export const exactly = (seconds) => (seconds < 10 ? `${Number(seconds.toPrecision(3))} s` : duration(seconds));
 
-// The same without the seconds of a minute, for what need not change every second.
-export function about(seconds) {
+// The same without the seconds of a minute, for what need not change every second: an age in whole ones, and how long
+// something takes at most.
+export const about = (seconds) => coarse(seconds, Math.floor);
+const atMost = (seconds) => coarse(seconds, Math.ceil);
+
+function coarse(seconds, whole) {
   if (seconds >= 3600) return duration(seconds);
   const [name, size] = seconds >= 60 ? ["min", 60] : ["s", 1];
-  return `${Math.floor(Math.max(0, seconds) / size)} ${name}`;
+  return `${whole(Math.max(0, seconds) / size)} ${name}`;
 }
 
 // The hour, with the day where it is not today.
@@ -50,7 +54,7 @@ const AHEAD = new Set(["in", "ends", "soon", "left"]);
 const said = {
   in: (left) => (left > 0.05 ? `in ${duration(left)}` : "now"),
   ends: (left) => (left > 0.05 ? `Ends in ${duration(left)}.` : "Ends now."),
-  soon: (left) => (left > 0.05 ? `in ${about(left)}` : "now"),
+  soon: (left) => (left > 0.05 ? `in ${atMost(left)}` : "now"),
   left: (left) => (left > 0.05 ? duration(left) : "now"),
   ago: (left) => (left > -1 ? "just now" : `${about(-left)} ago`),
   age: (left) => about(-left),
