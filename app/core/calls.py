@@ -57,18 +57,18 @@ class Call:
         return not (refused or batch.alone or is_last(batch.attempt, self._max_attempts))
 
 
-def error_of(error: BaseException, owners: Collection[str | None]) -> BatchError:
+def error_of(error: BaseException, owners: Collection[str | None], call: str) -> BatchError:
     """Returns what each batch of a call keeps of what its processor raised.
 
-    Where they are of several owners, that is the type and the status of an upstream's answer alone, because the text
-    may be about ids of the others.
+    Where they are of several owners, that is the type, the status of an upstream's answer and the key of the call,
+    because the text may be about ids of the others.
     """
     why = BatchError.of(error)
     if len(owners) < 2:
         return why
     status = error.status if isinstance(error, PermanentError | UpstreamError) else None
     told = f"the upstream answered {status} to" if status else "nothing came of"
-    return BatchError.made(why.type, f"{told} a call that other callers shared; the log says more")
+    return BatchError.made(why.type, f"{told} a call that other callers shared; the log says more of {call}")
 
 
 def refused_together(why: BatchError) -> BatchError:

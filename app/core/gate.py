@@ -17,7 +17,7 @@ from .pauses import WHOLE_QUEUE, Pauses
 from .rates import Rates, carried, carried_over
 
 _PACE, _RATES, _PAUSES, _ORDER, _CONCURRENCY = "pace", "rates", "pauses", "order_since", "concurrency"
-_CONFIGURED, _MISSED = "configured", "missed"
+_CONFIGURED, _MISSED = "settings", "missed"
 
 WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker"]
 """Why nothing may start; `answer` says that all that waits has ids which others ask just now, `worker` that nobody is

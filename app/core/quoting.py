@@ -39,4 +39,4 @@ def kind_of(value: Any) -> str:
 
 def _digits(value: float) -> str:
     # Beyond 2**128 the digits are of no use, and Python refuses to print more than 4300 of them.
-    return str(value) if abs(value) < 2**128 else "a far greater number" if value > 0 else "a far smaller number"
+    return str(value) if not abs(value) >= 2**128 else "a far greater number" if value > 0 else "a far smaller number"

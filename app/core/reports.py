@@ -104,7 +104,8 @@ class Stats(NamedTuple):
     None if there is none. `limits` holds how each stands, where there are several; `pace` is the seconds per start to
     which refusals of the upstream lead, 0 where there are none. An operator changed `rates`, `pauses` apart from the
     whole, and `concurrency`; `order_since` is when what is in line last changed places, because some of it was moved or
-    resumed. `stalled` says that no worker can start anything, which a store alone cannot tell.
+    resumed, or because of another setting. `stalled` says that no worker can start anything, which a store alone cannot
+    tell.
     """
 
     now: float

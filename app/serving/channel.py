@@ -23,7 +23,7 @@ A line of 80 kbit/s brings a body of any size in time, a slower one what fits th
 """
 
 _ANSWER_PATIENCE = 30.0
-"""Seconds in which a client takes at least something of what it is answered."""
+"""Seconds in which a client takes at least something of what it is answered, while others wait for a thread."""
 
 _TLS = b"\x16\x03"
 """How a TLS handshake begins (RFC 8446, section 5.1)."""
@@ -59,10 +59,6 @@ class Incoming(HTTPRequestParser):  # type: ignore[misc]
         if not self.headers_finished:
             return f"The header fields did not come within {_HEADER_PATIENCE:g} s."
         return f"The body took longer than {_BODY_PATIENCE:g} s and 1 s more for each {_SLOWEST:,} bytes of it."
-
-    def pace(self, now: float) -> float:
-        """Returns how fast its body has come, in bytes per second."""
-        return self.size / max(now - self.began, 0.001)
 
     @property
     def size(self) -> int:
@@ -144,7 +140,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         waitress lets the thread wait for that, so a few clients that take nothing would keep all threads.
         """
         with self.outbuf_lock:
-            self.put_off = self.connected and self.total_outbufs_len > 0
+            self.put_off = self.total_outbufs_len > 0
         if not self.put_off:
             super().service()
 
@@ -153,20 +149,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
         self._go_on()
 
-    def handle_close(self) -> None:
-        """Close the connection; a thread that waits for room for its answer goes on, with ClientDisconnected."""
-        super().handle_close()
-        self._go_on()
-
     def _go_on(self) -> None:
         if self.put_off and not self.total_outbufs_len:
             self.put_off = False
             self.server.add_task(self)
 
-    def hurry(self, now: float) -> None:
-        """Close the connection if its client takes nothing of an answer, refuse a request that comes too slowly."""
-        if self.total_outbufs_len:
-            self._try_to_send(now)
+    def hurry(self, now: float, *, crowded: bool) -> None:
+        """Refuse a request that comes too slowly; close, where it is `crowded`, if nothing is taken of an answer."""
+        if self.total_outbufs_len and not self._sends(now) and crowded:
+            logger.info("a client at %s takes nothing of its answer and is cut off", self.addr[0])
+            self.handle_close()
         if self.request is None:
             return
         if not self.readable():
@@ -174,11 +166,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         elif now > self.request.due():
             self.refuse(TooSlow(self.request.tardiness()))
 
-    def _try_to_send(self, now: float) -> None:
-        """Send what there is room for, which poll reports only where it is much; close if nothing is taken for long."""
+    def _sends(self, now: float) -> bool:
+        """Send what there is room for, which poll reports only where it is much; returns whether any went lately."""
         before = self.last_activity
         with self.outbuf_lock:  # which a thread may hold that adds to what there is to send
             self.handle_write()
-        if self.connected and self.last_activity == before and now - before > _ANSWER_PATIENCE:
-            logger.info("a client at %s takes nothing of its answer and is cut off", self.addr[0])
-            self.handle_close()
+        return not self.connected or self.last_activity != before or now - before <= _ANSWER_PATIENCE

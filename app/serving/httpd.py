@@ -115,19 +115,19 @@ class Server:
             self.hurry(time.time())
 
     def hurry(self, now: float) -> None:
-        """Cut off clients that take nothing of their answers, and refuse requests that come too slowly.
+        """Refuse requests that come too slowly; where others wait for a thread, cut off who takes nothing of an answer.
 
         `now` is in seconds since the epoch. By itself waitress closes only connections on which nothing happens at all.
         """
+        crowded = bool(self._dispatcher.queue)
         for channel in list(self._channels()):
-            channel.hurry(now)
+            channel.hurry(now, crowded=crowded)
 
     def _make_room(self) -> None:
-        """Refuse the slowest of the bodies that are not whole, for as long as all bodies take more than their room.
+        """Refuse the body that has stood still for longest, for as long as all bodies take more than their room.
 
         Not the one that comes last: then whoever leaves bodies half sent could keep out all others.
         """
-        now = time.time()
         while True:
             channels = list(self._channels())
             kept = (request for channel in channels for request in (*channel.requests, channel.request) if request)
@@ -136,8 +136,9 @@ class Server:
             half = [channel for channel in channels if channel.request is not None and channel.request.size]
             if not half:
                 return
-            slowest = min(half, key=lambda channel: channel.request.pace(now))
-            slowest.refuse(NoRoom("There is no room for this body beside those of others; send it again."))
+            min(half, key=lambda channel: channel.last_activity).refuse(
+                NoRoom("There is no room for this body beside those of others; send it again.")
+            )
 
     def stop_listening(self) -> None:
         """Accept the connections made by now and read what they have sent, and accept no more."""
@@ -173,4 +174,4 @@ class Server:
 
     def _channels(self) -> Iterator[Any]:
         for listener in self._listeners:
-            yield from listener.active_channels.values()
+            yield from list(listener.active_channels.values())  # a thread may close one

@@ -39,7 +39,7 @@ def parse_url(text: str, key: str) -> URL:
 
 
 def _check_server(url: URL, key: str) -> None:
-    if url.host and "@" in url.host:
+    if "@" in f"{url.host}{url.database}":
         # Its error would tell the rest of the password.
         raise ConfigError(f"{key} has an @ too many: one in a name or password is written %40.")
     from psycopg import ProgrammingError

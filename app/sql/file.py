@@ -18,15 +18,15 @@ class StoreFile:
     """Where the database is. Not thread-safe, and need not be: every thread sees the same file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path.absolute()
         self._opened: tuple[int, int] | None = None
 
     def create(self) -> None:
         """Create the file for its owner alone, as its log will be; warn where others may use an existing one."""
         try:
-            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            os.close(os.open(self._path.resolve(), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except FileExistsError:
-            if os.name == "posix" and self._path.exists() and (mode := stat.S_IMODE(self._path.stat().st_mode)) & 0o077:
+            if os.name == "posix" and (mode := stat.S_IMODE(self._path.stat().st_mode)) & 0o077:
                 logger.warning(
                     "%s holds results and is open to other users (mode %03o): chmod 600 it", self._path, mode
                 )
@@ -44,5 +44,4 @@ class StoreFile:
         if self._opened is None:
             self._opened = now
         elif now != self._opened:
-            logger.error("%s: %s", self._path, _REPLACED)
             raise StoreUnavailable(_REPLACED)

@@ -118,13 +118,14 @@ class QueueRow:
         gate.paused, gate.resumed_at, gate.hold_until = self.paused, self.resumed_at, self.hold_until
         return gate
 
-    def keep(self, gate: Gate) -> bool:
-        """Store a gate's changes in the row; returns whether its limiter is another than the row had."""
-        before = self.full_at, self.levels
-        self.full_at, levels = gate.kept()
-        self.levels = json.dumps(levels) if levels else None
+    def keep(self, gate: Gate) -> None:
+        """Store a gate's changes in the row."""
+        self.full_at, self.levels = _kept(gate)
         self.paused, self.resumed_at, self.hold_until = gate.paused, gate.resumed_at, gate.hold_until
-        return before != (self.full_at, self.levels)
+
+    def has_limiter_of(self, gate: Gate) -> bool:
+        """Returns whether the row says of the limiter what the gate does."""
+        return (self.full_at, self.levels) == _kept(gate)
 
     def concurrency(self) -> Concurrency:
         """Returns how many batches each process runs at once, where that was changed."""
@@ -149,6 +150,12 @@ class QueueRow:
             self.parked,
             may_be_early(settings),
         )
+
+
+def _kept(gate: Gate) -> tuple[float, str | None]:
+    # In one order, whatever that of the limits is in the settings of each process.
+    full_at, levels = gate.kept()
+    return full_at, json.dumps(levels, sort_keys=True) if levels else None
 
 
 @dataclass(slots=True)

@@ -108,9 +108,9 @@ class SQLStore(Store):
         self._instance.prepare()
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
-        packed, settings = pack(submission.ids), self._settings
+        packed = pack(submission.ids)
         big = len(packed) > _BIG
-        hashed = hashes_of(submission.ids) if settings.find_ids else None
+        hashed = hashes_of(submission.ids) if self._settings.find_ids else None
         added = self._turns.take(lambda turn: add(turn, submission, packed, hashed), alone=big)
         if big:
             self._database.tidy()
@@ -172,12 +172,9 @@ class SQLStore(Store):
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and (wait := self._glance(limit)):
             return self._polled(wait)
-        answer = self._turns.share(self._claim, claims.Request(limit, was_full))
+        answer = self._turns.share(claims.claim, claims.Request(limit, was_full))
         self._waited = isinstance(answer, Wait)
         return self._polled(answer) if isinstance(answer, Wait) else answer
-
-    def _claim(self, turn: Turn, requests: Sequence[claims.Request]) -> list[list[Claim] | Wait]:
-        return claims.claim(turn, requests)
 
     def _glance(self, limit: int) -> Wait | None:
         """Returns why nothing can be claimed, as far as one query without a lock can tell."""
@@ -190,7 +187,7 @@ class SQLStore(Store):
         gate = queue.gate(settings, now)
         wait = gate.wait(now, due=due, slots=limit, room=room, waiting=queue)
         # After the clock was set back, the next token is so far from now until a turn notes that it is not further.
-        return None if wait and wait.reason == "token" and queue.keep(gate) else wait
+        return None if wait and wait.reason == "token" and not queue.has_limiter_of(gate) else wait
 
     def _polled(self, wait: Wait) -> Wait:
         """Limit a wait to the interval at which this process checks for work from others."""
@@ -209,7 +206,7 @@ class SQLStore(Store):
         more = self._database.glance(leases.EXPIRED, {"this": queue.instance, "now": now}) is not None
         while more:
             try:
-                some, more = self._turns.take(lambda turn: leases.recover(turn))
+                some, more = self._turns.take(leases.recover)
             except StoreUnavailable:
                 if lost:  # these have ended, and somebody has to be told; the others stay lost
                     break
@@ -218,13 +215,10 @@ class SQLStore(Store):
         return lost
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
-        return self._turns.share(self._end, (claim, outcome))
+        return self._turns.share(ends.end, (claim, outcome))
 
     def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
-        return self._turns.take(lambda turn: self._end(turn, ended))
-
-    def _end(self, turn: Turn, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
-        return ends.end(turn, ended)
+        return self._turns.take(lambda turn: ends.end(turn, ended))
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
@@ -234,7 +228,7 @@ class SQLStore(Store):
     def _proceed(
         self, turn: Turn, requests: Sequence[tuple[Claim, Outcome, claims.Request]]
     ) -> list[tuple[Ended | None, list[Claim] | Wait]]:
-        ended = self._end(turn, [(claim, outcome) for claim, outcome, _ in requests])
+        ended = ends.end(turn, [(claim, outcome) for claim, outcome, _ in requests])
         claimed = claims.claim(turn, [request for _, _, request in requests])
         return list(zip(ended, claimed, strict=True))
 
@@ -302,7 +296,7 @@ class SQLStore(Store):
         return self._turns.take(changed)
 
     def stats(self) -> Stats:
-        return self._instance.read(lambda view: reads.stats(view))
+        return self._instance.read(reads.stats)
 
     def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
         return self._instance.read(lambda view: forecast.upcoming(view, limit, owner))
@@ -311,7 +305,7 @@ class SQLStore(Store):
         return self._instance.read(lambda view: depths.caller_depths(view, limit, owner))
 
     def workers(self) -> list[WorkerReport]:
-        return self._instance.read(lambda view: workers.present(view))
+        return self._instance.read(workers.present)
 
     def runs(self, limit: int) -> list[Run]:
         return self._instance.read(lambda view: workers.runs(view, limit))

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from .. import signals
-from ..core import Answer, BatchError, Claim, Id, error_of, merged, parted
+from ..core import Answer, BatchError, Claim, Id, error_of, key_of, merged, parted
 from ..errors import HoldQueue, IngestError
-from .announcements import fields, fields_of_call, named
+from .announcements import fields, named
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -66,7 +66,7 @@ def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: boo
     if isinstance(came, HoldQueue):
         return Held(came)
     if isinstance(came, BaseException):
-        why = error_of(came, claim.owners)
+        why = error_of(came, claim.owners, key_of(batches))
         _log(came, why, claim)
         return Raised(came, why)
     assert came is not None, "it returned or raised"
@@ -84,7 +84,8 @@ def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool)
 def _log(error: BaseException, why: BatchError, claim: Claim) -> None:
     whole, trace = BatchError.of(error), None if isinstance(error, IngestError) else error
     if why != whole:
-        logger.warning("a call that callers shared failed: %s: %s", *whole, exc_info=trace, extra=fields_of_call(claim))
+        call_key = key_of([one.batch for one in claim.all])
+        logger.warning("call %s, which callers share, failed: %s: %s", call_key, *whole, exc_info=trace)
         trace = None
     for batch in (one.batch for one in claim.all):
         logger.warning(

@@ -61,8 +61,8 @@ def test_a_refusal_is_told_in_as_many_characters_as_an_error_may_have() -> None:
 
 
 SAID = "answered 500 to GET /patients/alice-1,bob-2"
-STATUS = "the upstream answered 500 to a call that other callers shared; the log says more"
-NOTHING = "nothing came of a call that other callers shared; the log says more"
+STATUS = "the upstream answered 500 to a call that other callers shared; the log says more of a-call"
+NOTHING = "nothing came of a call that other callers shared; the log says more of a-call"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,6 @@ NOTHING = "nothing came of a call that other callers shared; the log says more"
 )
 def test_what_may_be_about_ids_of_others_is_not_kept(error: Exception, kept: tuple[str, str]) -> None:
     for owners in ({"alice", "bob"}, {"alice", None}):
-        assert error_of(error, owners) == kept
+        assert error_of(error, owners, "a-call") == kept
     for one in ("alice", None):
-        assert error_of(error, {one}) == (type(error).__name__, str(error))
+        assert error_of(error, {one}, "a-call") == (type(error).__name__, str(error))

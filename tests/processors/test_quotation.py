@@ -79,3 +79,16 @@ def test_what_is_shown_is_short_and_no_secret_is_cut_off() -> None:
     quoted = Quotation(["s3cr3t"])
     assert quoted(" " * 100 + "x" * 197 + "s3cr3t") == "x" * 197 + "***"
     assert quoted.masked("x" * 20_000 + "s3cr3t") == "x" * 20_000 + "***"
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("Bearer k3y-of-ours", "Missing Bearer token"),
+        ("active", "record 4711 is inactive"),
+    ],
+)
+def test_words_of_a_language_stay(secret: str, said: str) -> None:
+    quoted = Quotation([secret])
+    assert quoted(said) == said
+    assert quoted(f"not {secret}!") == "not ***!"

@@ -208,3 +208,20 @@ def test_a_template_that_fails_later_fails_its_batch() -> None:
     one = asks("/{{ ids|join('-') }}?{{ 7 // (ids[0] - 9) }}")
     with pytest.raises(PermanentError, match=r"^TWO_UPSTREAM_URL fails in line 1: .*division"):
         one.of([9])
+
+
+def test_what_a_template_writes_for_so_many_ids_is_its_own() -> None:
+    one = asks("/items/{% if ids|length == 1 %}{{ ids[0] }}{% else %}?ids={{ ids|join(',') }}{% endif %}")
+    assert [one.of([1] * count).target for count in (1, 2, 5)] == [
+        "/items/1",
+        "/items/?ids=1%2C1",
+        "/items/?ids=1%2C1%2C1%2C1%2C1",
+    ]
+    assert asks("/{% for one in ids %}{{ one }}/./{% endfor %}").of([1, 2, 3, 4]).target == "/1/./2/./3/./4/./"
+
+
+def test_an_id_of_two_parts_may_be_two_segments() -> None:
+    one = string_asks("/repos/{{ id.split('/')[0] }}/{{ id.split('/')[1] }}")
+    assert one.of(["owner/repo"]).target == "/repos/owner/repo"
+    with pytest.raises(PermanentError, match="cannot be part of a URL's path"):
+        one.of(["../repo"])

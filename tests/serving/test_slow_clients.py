@@ -197,10 +197,15 @@ def test_who_takes_no_answers_keeps_no_thread_and_gets_them_once_it_does(app: Ap
 def test_who_takes_nothing_of_a_long_answer_is_cut_off_and_its_thread_is_free(app: App, loop: Loop) -> None:
     greedy = loop.client(get("/endless"))
     loop.until(lambda: app.made > 16)
+    for _ in range(50):
+        loop.server.hurry(later(1000))
+        loop.server.turn(0)
+    assert not app.closed.is_set(), "nobody else wants its thread"
+    waiting = loop.client(get("/small"))
     loop.server.hurry(later(29))
     assert not app.closed.is_set()
     loop.until(lambda: loop.server.hurry(later(31)) or app.closed.is_set())
-    assert loop.ask() == (200, b"small")
+    assert loop.answer(waiting) == (200, b"small")
     with contextlib.suppress(ConnectionResetError):
         assert len(loop.rest(greedy)) < 16 * MEGABYTE
 
@@ -209,8 +214,10 @@ def test_a_connection_that_is_cut_off_leaves_no_request_in_line(app: App, loop: 
     greedy = loop.client(get("/big/9") + post(3) + b"abc" + get("/big/9"))
     loop.until(lambda: app.calls)
     assert loop.ask() == (200, b"small")
+    busy, waiting = loop.client(get("/held")), loop.client(get("/small"))
     loop.server.hurry(later(31))
-    assert loop.ask() == (200, b"small")
+    app.held.set()
+    assert [loop.answer(one)[1] for one in (busy, waiting)] == [b"held", b"small"]
     with contextlib.suppress(ConnectionResetError):
         loop.rest(greedy)
     assert app.calls == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from collections.abc import Callable, Iterator
@@ -150,6 +151,31 @@ def test_starts_before_a_restart_with_another_order_are_not_held_to_it(
     assert changed.stats().order_since == restarted_at
     clock.advance(1)
     assert open_sql(**after).stats().order_since == restarted_at
+
+
+def test_what_an_older_process_notes_of_its_settings_is_borne(open_sql: Open) -> None:
+    store = open_sql()
+    store.prepare()
+
+    def note(turn: Any) -> None:
+        turn.queue.levels = '{"configured": [5.0, 1, []]}'
+
+    store._turns.take(note)
+    again = open_sql()
+    assert again.stats().rates.interval is None
+
+
+def test_processes_that_name_the_limits_in_another_order_write_the_same(open_sql: Open, clock: FakeClock) -> None:
+    # Else each would take what the other wrote for a change, and write anew at every look.
+    one, other = open_sql(limits="6/min, 100/h"), open_sql(limits="100/h, 6/min")
+    submit(one, range(6))
+    written = set()
+    for store in (one, other):
+        claimed(store)
+        clock.advance(60)
+        kept = json.loads(one._instance.look()[0].levels or "{}")
+        written.add(tuple(name for name in kept if "/" in name))
+    assert len(written) == 1
 
 
 def test_a_rate_that_was_set_stays_set_where_the_configured_one_changes(open_sql: Open, clock: FakeClock) -> None:

@@ -57,3 +57,21 @@ def test_a_removed_file_is_not_made_anew(path: Path, open_it: Callable[[], SQLSt
         with pytest.raises(StoreUnavailable, match="was replaced or removed"):
             submit(running, [2])
         assert not path.exists()
+
+
+def test_it_is_found_again_after_a_change_of_folder(
+    path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(path.parent)
+    with closing(SQLStore(settings(store="sqlite:///queue.db", interval=0), None, "ingest")) as store:
+        submit(store, [1])
+        monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        submit(store, [2])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="rights of files are others there")
+def test_a_link_to_a_file_that_is_not_there_makes_one_for_its_owner_alone(path: Path) -> None:
+    path.symlink_to(path.with_name("target.db"))
+    with closing(SQLStore(settings(store=f"sqlite:///{path}", interval=0), None, "ingest")) as store:
+        submit(store, [1])
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -171,6 +171,7 @@ def test_an_aging_that_is_taken_back_puts_it_in_the_old_order(open_sql: Open, cl
         ("sqlite:////no/such/folder/x.db", "/no/such/folder, which is not a directory"),
         ("sqlite:///x.db?foo=bar", "has foo after a \\?; a file takes no options"),
         ("postgresql://host/db?foo=bar", "has foo after a \\?, which is no option"),
+        ("postgresql://u:pass@wo/rd@host/db", "has an @ too many: one in a name or password is written %40\\.$"),
         ("postgresql://u:pass@word@host/db", "has an @ too many: one in a name or password is written %40\\.$"),
     ],
 )

@@ -148,9 +148,11 @@ def test_what_an_upstream_says_of_their_ids_is_not_for_other_callers(
         host = serve(fill=True, interval=0, backoff=600, upstream_url=url)
         for ingestion_id in callers_share(host):
             host.heard.until("retried", 2)
-            told = "the upstream answered 500 to a call that other callers shared; the log says more"
+            told = "the upstream answered 500 to a call that other callers shared; the log says more of "
             shown = host.client.get(f"/status/{ingestion_id}").json or {}
-            assert shown["batches"][0]["error"] == {"type": "UpstreamError", "message": told}
+            error = shown["batches"][0]["error"]
+            assert (error["type"], error["message"].startswith(told)) == ("UpstreamError", True)
+            assert f"call {error['message'].removeprefix(told)}, which callers share, failed" in caplog.text
     assert "/patients/111,222" in caplog.text
 
 

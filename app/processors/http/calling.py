@@ -32,6 +32,9 @@ _CHUNK = 65_536
 _EXCERPT = 16_384
 """Bytes of an error's body that are read."""
 
+_HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
+"""Headers that hold no key."""
+
 
 class _Plain(HTTPConnectionPool):
     class ConnectionCls(HTTPConnection):
@@ -80,7 +83,7 @@ class Caller:
         if address.userinfo:
             self._headers["authorization"] = "Basic " + b64encode(address.userinfo.encode()).decode()
         self._headers |= dict(settings.upstream_headers)
-        keys = [value for _, value in settings.upstream_headers]
+        keys = [value for name, value in settings.upstream_headers if name not in _HARMLESS]
         self.quoted = Quotation([*keys, self._headers.get("authorization", ""), *secrets])
         self._open()
 

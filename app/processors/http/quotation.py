@@ -19,6 +19,12 @@ _SHORTEST = 6
 
 _BETWEEN = re.compile(r"""[\s,;:="'<>(){}\[\]&?|@]+""")
 
+_KEY = 16
+"""Characters from which on letters alone are taken for a key."""
+
+_SCHEMES = frozenset({"basic", "bearer", "token"})
+"""Words before a key that are none (RFC 9110, section 11.1)."""
+
 _TOKEN = re.compile(r"[^\\%&+]+|\\+u[0-9a-f]{4}|\\+|(?:%[0-9a-f]{2})+|&#?\w{1,8};|.", re.IGNORECASE | re.DOTALL)
 """Plain text, or what stands for characters in JSON, in a URL or a form, and in HTML."""
 
@@ -35,7 +41,7 @@ class Quotation:
         """
         words = {_Read(word).text for secret in secrets for word in _words(secret)}
         found = sorted((word for word in words if len(word) >= _SHORTEST), key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, found)), re.IGNORECASE) if found else None
+        self._secrets = re.compile("|".join(map(_pattern, found)), re.IGNORECASE) if found else None
 
     def __call__(self, text: str) -> str:
         text = " ".join(self.masked(text[:_READ]).split())
@@ -80,10 +86,16 @@ class _Read:
         self.text, self.starts, self.ends = "".join(parts), starts, ends
 
 
+def _pattern(word: str) -> str:
+    """Returns what finds a secret anywhere, but what may be a word of a language as a whole word only."""
+    plain = len(word) < _KEY and word.isalpha()
+    return rf"(?<!\w){re.escape(word)}(?!\w)" if plain else re.escape(word)
+
+
 def _words(secret: str) -> Iterator[str]:
     yield secret
-    yield from _BETWEEN.split(secret)
     scheme, _, code = secret.partition(" ")
+    yield from _BETWEEN.split(code if scheme.lower() in _SCHEMES else secret)
     if scheme.lower() == "basic":
         try:
             yield from b64decode(code).decode().split(":", 1)

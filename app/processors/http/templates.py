@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import cycle, islice
 from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, unquote
 
@@ -20,7 +21,7 @@ from .constants import BREAK, of_body, of_query
 
 _NAMES = ("ids", "id")
 
-_STRINGS = tuple(one + 40 * "x" for one in ("a/1", 'b"2"', "c\\3"))
+_STRINGS = tuple(one + 40 * "x" for one in ("a/1", 'b/"2"', "c/\\3"))
 """Ids to try templates with; of what a template cuts into pieces, none is empty."""
 
 _UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
@@ -54,8 +55,13 @@ class Asks:
                 f"{prefix}UPSTREAM_URL must hold either {{ids}} or {{id}}, at the place where the ids go{instead}."
             )
         self.each = names == {"id"}
-        some: Sequence[Id] = _STRINGS if settings.id_type == "string" else [1, 2, 3]
-        self._usual = self._try(some[:1]) & self._try(some[1:2] if self.each else some)
+        self._samples: Sequence[Id] = _STRINGS if settings.id_type == "string" else [1, 2, 3]
+        self._usual: dict[int, Counter[str]] = {}
+        try:
+            for count in (1, 3):
+                self._turns_of(count)
+        except TemplateFailed as error:
+            raise ConfigError(str(error)) from error
 
     @property
     def constants(self) -> list[str]:
@@ -69,24 +75,24 @@ class Asks:
         """Returns the request for these ids; for one of them where there is one for each. Raises PermanentError."""
         try:
             ask = self._made(ids)
-            if not self._strays(ask):
+            if not self._strays(ask, ids):
                 return ask
-            stray = next((one for one in ids if self._strays(self._made([one]))), None)
+            stray = next((one for one in ids if self._strays(self._made([one]), [one])), None)
         except TemplateFailed as error:
             raise PermanentError(str(error)) from error
         what = "These ids" if stray is None else f"The id {stray!r}"
         raise PermanentError(f"{what} cannot be part of a URL's path.")
 
-    def _strays(self, ask: Ask) -> bool:
+    def _strays(self, ask: Ask, ids: Sequence[Id]) -> bool:
         """Returns whether ids made its path lead elsewhere than the template does."""
-        return bool(_turns(ask.target) - self._usual)
+        return bool(_turns(ask.target) - self._turns_of(len(ids)))
 
-    def _try(self, sample: Sequence[Id]) -> Counter[str]:
-        """Returns the turns of the path that the template makes of harmless ids."""
-        try:
-            return _turns(self._made(sample).target)
-        except TemplateFailed as error:
-            raise ConfigError(str(error)) from error
+    def _turns_of(self, count: int) -> Counter[str]:
+        """Returns the turns of the path that the template makes of so many harmless ids."""
+        if count not in self._usual:
+            sample = list(islice(cycle(self._samples), count))
+            self._usual[count] = _turns(self._made(sample).target)
+        return self._usual[count]
 
     def _made(self, ids: Sequence[Id]) -> Ask:
         scope = {"id": ids[0]} if self.each else {"ids": list(ids)}

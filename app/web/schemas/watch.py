@@ -174,7 +174,7 @@ def watching(settings: Settings) -> JSON:
                 "fair": FAIR,
                 "order_since": {
                     **SECONDS,
-                    "description": "When what waits last changed places, in epoch seconds; 0 if never.",
+                    "description": "When what waits last changed places, or a setting did that, in epoch seconds.",
                 },
                 "dispatches": list_of(ref("schemas", "Dispatch")),
             }
