@@ -55,7 +55,7 @@ def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
 
 def _failing(service: Service) -> list[dict[str, Any]]:
     calls, type_ = service.worker.failing
-    if calls < _IN_A_ROW:
+    if calls < _IN_A_ROW or service.worker.state == "stuck":  # which says more
         return []
     # Not by its message: everybody who may look is shown this.
     detail = f"Each call of this process, the last one with {type_}. The log says why."

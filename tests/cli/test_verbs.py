@@ -55,7 +55,7 @@ def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host
         assert "worker      off, and no other is there\n" in text
         assert "\nwaiting on  a worker\n" in text
         assert "last goes" not in text
-        assert "\nnext        by a worker   MEDIUM  " in text
+        assert "\nnext        by a worker     MEDIUM  " in text
         worked_elsewhere(service.host.store)
         text = service("queue").stdout
         assert "worker      off\n" in text
