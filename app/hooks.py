@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import atexit
+
+# Whoever first looks up a host imports it, a call of the worker's for example. A fork meanwhile would leave the lock of
+# that import to the child, held for ever, and each of its requests needs the codec.
+import encodings.idna  # noqa: F401
 import logging
 import os
 import time

@@ -401,3 +401,9 @@ def test_the_reloader_waits_for_no_batch(tmp_path: Path) -> None:
         server.signal(signal.SIGKILL, group=True)
         server.end()
     assert "did not end in time and is put back" in server.output
+
+
+def test_what_the_first_look_up_of_a_host_imports_is_there_before_a_fork() -> None:
+    program = "import app, sys; print('encodings.idna' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout == "True\n"
