@@ -150,7 +150,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self._go_on()
 
     def _go_on(self) -> None:
-        if self.put_off and not self.total_outbufs_len:
+        if self.put_off and self.total_outbufs_len <= 0:  # below 0 where two threads of waitress counted the same
             self.put_off = False
             self.server.add_task(self)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from .. import signals
-from ..core import Answer, BatchError, Claim, Id, error_of, key_of, merged, parted
+from ..core import Answer, Batch, BatchError, Claim, Id, error_of, key_of, merged, parted
 from ..errors import HoldQueue, IngestError
 from .announcements import fields, named
 
@@ -66,8 +66,9 @@ def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: boo
     if isinstance(came, HoldQueue):
         return Held(came)
     if isinstance(came, BaseException):
-        why = error_of(came, claim.owners, key_of(batches))
-        _log(came, why, claim)
+        key = key_of(batches)
+        why = error_of(came, claim.owners, key)
+        _log(came, why, batches, key)
         return Raised(came, why)
     assert came is not None, "it returned or raised"
     return came
@@ -81,18 +82,17 @@ def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool)
     return Returned(own, others)
 
 
-def _log(error: BaseException, why: BatchError, claim: Claim) -> None:
+def _log(error: BaseException, why: BatchError, batches: Sequence[Batch], key: str) -> None:
     whole, trace = BatchError.of(error), None if isinstance(error, IngestError) else error
     if why != whole:
-        call_key = key_of([one.batch for one in claim.all])
-        logger.warning("call %s, which callers share, failed: %s: %s", call_key, *whole, exc_info=trace)
+        logger.warning("call %s, which callers share, failed: %s: %s", key, *whole, exc_info=trace)
         trace = None
-    for batch in (one.batch for one in claim.all):
+    for batch in batches:
         logger.warning(
             "attempt %d at %s failed: %s",
             batch.attempt,
             named(batch),
             why.message,
-            exc_info=trace if batch is claim.batch else None,
+            exc_info=trace if batch is batches[0] else None,
             extra=fields(batch),
         )

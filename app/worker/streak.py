@@ -14,7 +14,7 @@ class Failing(NamedTuple):
 
 
 class Streak:
-    """Thread-safe."""
+    """Counts the calls that failed since the latest that brought answers. Thread-safe."""
 
     def __init__(self) -> None:
         self.failing = Failing()
