@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import BadRequest, Error
 
 from ..web import problem
-
-_HEADER_PATIENCE = 30.0
-"""Seconds from a request's first byte until its header fields are whole."""
-
-_BODY_PATIENCE, _SLOWEST = 60.0, 10_000
-"""Seconds from a request's first byte until it is whole, and one more for so many bytes of its body.
-
-A line of 80 kbit/s brings a body of any size in time, a slower one what fits the first minute.
-"""
+from .incoming import Incoming, TooSlow
 
 _ANSWER_PATIENCE = 30.0
 """Seconds in which a client takes at least something of what it is answered, while others wait for a thread."""
@@ -29,41 +19,6 @@ _TLS = b"\x16\x03"
 """How a TLS handshake begins (RFC 8446, section 5.1)."""
 
 logger = logging.getLogger("flask_ingestion")
-
-
-class TooSlow(Error):  # type: ignore[misc]  # waitress has no types
-    code = 408
-
-
-class NoRoom(Error):  # type: ignore[misc]
-    code = 503
-
-
-class Incoming(HTTPRequestParser):  # type: ignore[misc]
-    """A request as far as it has come, since `began`."""
-
-    path = ""  # waitress logs it of each that is not answered
-
-    def __init__(self, adj: Any) -> None:
-        super().__init__(adj)
-        self.began = time.time()
-
-    def due(self) -> float:
-        """Returns when it has to be whole, by what has come of it."""
-        if not self.headers_finished:
-            return self.began + _HEADER_PATIENCE
-        return self.began + _BODY_PATIENCE + self.size / _SLOWEST
-
-    def tardiness(self) -> str:
-        """Returns what to say once it is overdue."""
-        if not self.headers_finished:
-            return f"The header fields did not come within {_HEADER_PATIENCE:g} s."
-        return f"The body took longer than {_BODY_PATIENCE:g} s and 1 s more for each {_SLOWEST:,} bytes of it."
-
-    @property
-    def size(self) -> int:
-        """How much of its body is kept, in bytes."""
-        return int(self.body_bytes_received)
 
 
 class _Request(WSGITask):  # type: ignore[misc]

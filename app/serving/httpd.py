@@ -14,7 +14,8 @@ from waitress import wasyncore
 from waitress.server import BaseWSGIServer, create_server
 from waitress.trigger import trigger
 
-from .channel import Channel, NoRoom
+from .channel import Channel
+from .incoming import NoRoom
 
 _UPLOAD_PATIENCE = 2.0
 """Seconds without a byte after which a half-sent request no longer delays the end."""

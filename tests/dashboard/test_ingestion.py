@@ -56,6 +56,7 @@ def test_a_batch_that_waits_for_its_retry_does_not_look_like_a_running_one(new_s
     retry(site.service.store, claim, REFUSED, 600)
     page.goto(f"{site.url}/ingestions/{made}")
     expect(page.locator("#batches tr")).to_have_text(re.compile("^1waits to retry1goes again at "))
+    expect(page.locator("#batches .pill")).to_have_class("pill retry")
 
 
 def test_pages_and_the_way_to_the_next_failed_batch(new_site: NewSite, page: Any) -> None:

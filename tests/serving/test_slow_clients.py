@@ -280,7 +280,7 @@ def test_a_body_has_a_minute_and_a_second_more_for_each_10_000_bytes(
 
 def test_the_server_looks_by_itself(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.serving.httpd._LOOK", 0.0)
-    monkeypatch.setattr("app.serving.channel._HEADER_PATIENCE", 0.0)
+    monkeypatch.setattr("app.serving.incoming._HEADER_PATIENCE", 0.0)
     with Loop(app) as loop:
         assert loop.answer(loop.client(b"G"))[0] == 408
 

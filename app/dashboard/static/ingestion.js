@@ -113,7 +113,7 @@ function showBatches(data) {
     },
     (line, batch) => {
       const [, status, attempts, when, , error] = line.cells;
-      repaint(status.firstChild, batch.status, batch.next_attempt_at ? "waits to retry" : undefined);
+      repaint(status.firstChild, ...(batch.next_attempt_at ? ["retry", "waits to retry"] : [batch.status]));
       write(attempts.firstChild, number(batch.attempts));
       write(when.firstChild, moment(batch));
       when.classList.toggle("empty", !moment(batch));
