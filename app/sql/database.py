@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import sqlite3
 import time
@@ -34,6 +35,7 @@ _SIGNS = {
     "is locked": "The store is busy: another process kept it locked for too long.",
     "lock timeout": "The store is busy: another process kept it locked for too long.",
     "statement timeout": "The store is too slow to answer in time.",
+    "answers nothing": "The store does not answer.",
     "too many clients": "The store's database has no connection to spare.",
     "disk I/O error": "The disk that holds the store cannot be read or written.",
     "malformed": "The store's file is damaged.",
@@ -55,6 +57,7 @@ class Database:
     def __init__(self, url: URL, pool: int, timeout: float) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout
+        self._silence = math.inf
         self._gate = ForkGate()
         self._file = StoreFile(Path(str(url.database))) if self.is_sqlite else None
         if self._file:
@@ -65,12 +68,17 @@ class Database:
             max_overflow=0,
             pool_timeout=timeout,
             pool_use_lifo=True,
-            connect_args=self._sqlite_arguments() if self.is_sqlite else self._postgres_arguments(),
+            connect_args=self._sqlite_arguments() if self.is_sqlite else {},
         )
         self._writer = Writer(self._engine.dialect)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         if self.is_sqlite:
             event.listen(self._engine, "connect", self._on_sqlite_connect)
+        else:
+            from .server import SILENCE, connect
+
+            self._silence = SILENCE * timeout
+            event.listen(self._engine, "do_connect", lambda _, __, given, options: connect(timeout, *given, **options))
 
     def define(self, work: Callable[[Connection], None]) -> None:
         """A transaction through SQLAlchemy, for what is done once; it keeps other writers out of SQLite."""
@@ -82,7 +90,7 @@ class Database:
             else:
                 connection.exec_driver_sql("BEGIN")
                 # It may change every row of a large queue, once.
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                Wire(connection.connection.driver_connection, self._writer).take_time()
             work(connection)
             connection.commit()
 
@@ -152,6 +160,8 @@ class Database:
             self._file.check()
         connection = self._engine.raw_connection()
         driver: Any = connection.driver_connection
+        if not self.is_sqlite:
+            driver.silence = self._silence
         wire = Wire(driver, self._writer)
         try:
             # In a pipeline PostgreSQL answers only where an answer is asked for: 1.6 times the batches/s drain.
@@ -188,25 +198,6 @@ class Database:
 
     def _sqlite_arguments(self) -> dict[str, Any]:
         return {"timeout": self._timeout, "isolation_level": None, "check_same_thread": False}
-
-    def _postgres_arguments(self) -> dict[str, Any]:
-        # A frozen process must not keep the queue's row locked, nor a vanished server block a thread.
-        milliseconds = max(1, round(self._timeout * 1000))
-        options = dict.fromkeys(
-            ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds)
-        )
-        # Every statement here has an index in the order it needs, whatever a new table's statistics suggest.
-        options |= dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off")
-        return {
-            "autocommit": True,
-            "connect_timeout": max(2, round(self._timeout)),
-            "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
-            "tcp_user_timeout": milliseconds,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "application_name": "flask-ingestion",
-        }
 
     def _on_sqlite_connect(self, connection: sqlite3.Connection, _: Any) -> None:
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "journal_size_limit = 4194304"):

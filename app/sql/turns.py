@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import case, text
+from sqlalchemy import case
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority, Served, ServedLog
@@ -37,8 +37,6 @@ def _lane_change(dialect: Any) -> Any:
 
 ROWS = 5000
 """Rows written or deleted in one turn at most where there may be very many, so that nobody waits for it."""
-
-_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
 _LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
 
@@ -73,7 +71,7 @@ class Turn(View):
     def allow(self, rows: int) -> None:
         """Let the turn write so many rows of one ingestion, even if PostgreSQL takes longer than STORE_TIMEOUT to."""
         if rows > ROWS and not self.connection.is_sqlite:
-            self.connection.execute(_NO_TIMEOUT, {})
+            self.connection.take_time()
 
     def save(self, rows: Iterable[IngestionRow]) -> None:
         instance = self.queue.instance

@@ -7,16 +7,19 @@ time leaves a fifth of the batches/s on SQLite and a quarter on PostgreSQL.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Dialect, Executable
+from sqlalchemy import Dialect, Executable, text
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql import Select
 
 from .together import ROWS, together
 
 Values = dict[str, Any]
+
+_NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
 
 class Writer:
@@ -59,6 +62,11 @@ class Wire:
         else:
             cursor.execute(text, {**constants, **values} if constants else values)
         return Rows(cursor, self)
+
+    def take_time(self) -> None:
+        """Let the rest of a transaction on PostgreSQL take longer than STORE_TIMEOUT."""
+        self.execute(_NO_TIMEOUT, {})
+        self._driver.silence = math.inf
 
     def each(self, statement: Executable, rows: list[Values]) -> None:
         """Run an insert for each of some rows, none of them twice; on PostgreSQL `together`."""

@@ -163,3 +163,23 @@ def test_what_writes_very_many_rows_may_take_its_time(postgres: Postgres, rows: 
 
     with closing(SQLStore(settings(store=postgres.new_database(), store_timeout=2))) as store:
         assert store._turns.take(told) == timeout
+
+
+def test_a_turn_that_may_take_its_time_is_not_given_up_for_the_silence(postgres: Postgres) -> None:
+    def slow(turn: Turn) -> Any:
+        turn.allow(5001)
+        return turn.connection.execute(text("SELECT 1 FROM pg_sleep(0.8)"), {}).scalar()
+
+    with closing(SQLStore(settings(store=postgres.new_database(), store_timeout=0.2))) as store:
+        assert store._turns.take(slow) == 1
+
+
+def test_options_of_the_address_are_kept_beside_our_own(postgres: Postgres) -> None:
+    def shown(turn: Turn) -> list[Any]:
+        return [
+            turn.connection.execute(text(f"SHOW {name}"), {}).scalar() for name in ("work_mem", "statement_timeout")
+        ]
+
+    address = f"{postgres.new_database()}?options=-c%20work_mem%3D5MB"
+    with closing(SQLStore(settings(store=address, store_timeout=2))) as store:
+        assert store._turns.take(shown) == ["5MB", "2s"]

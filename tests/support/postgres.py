@@ -13,6 +13,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _STARTS_WITHIN = 20.0
@@ -109,6 +111,20 @@ class Postgres:
         self._process.kill()
         self._process.wait()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """It and its children take what is sent, and answer nothing."""
+        assert self._process is not None
+        postmaster = self._process.pid
+        os.kill(postmaster, signal.SIGSTOP)
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        both = [*map(int, children), postmaster]
+        _signal(both, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal(both, signal.SIGCONT)
+
     def stop(self) -> None:
         """Stop it and delete its data."""
         if self._process is not None and self._process.poll() is None:
@@ -132,6 +148,12 @@ class Postgres:
         if done.returncode:
             raise Unavailable(f"{name} failed: {done.stderr.strip()[-500:]}")
         return done.stdout
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for one in processes:
+        with suppress(ProcessLookupError):
+            os.kill(one, number)
 
 
 def free_port() -> int:
