@@ -37,7 +37,9 @@ class CallerTurns(NamedTuple):
 
     Of the batches that wait, `urgent` go before any of its priority, `waiting` has those of each caller at its
     priority, and `before` are those of its own caller ahead of it. `retries` returns the first to fall due of those set
-    aside.
+    aside. With `aging`, priorities mix, and `urgent` is the most that can go before: at each other priority, all until
+    the last with a place before the ingestion's has had its turn. An older batch of another caller may bring the turn
+    of its priority sooner.
     """
 
     place: Place
@@ -48,6 +50,7 @@ class CallerTurns(NamedTuple):
     urgent: int
     before: int
     retries: Callable[[int], Sequence[Retry]]
+    aging: bool = False
 
     def ahead(self, nth: int) -> int:
         """Returns how many batches go before the ingestion's nth (from 0), if all that wait are due."""
@@ -94,6 +97,7 @@ class _Play:
         for retry in retries:
             self._count(retry, -1)
             self._to_come += retry.place == turns.place
+        self._behind = max(0, self._behind)  # With ranks that age, some of these count as urgent.
         self._retries = retries if self._to_come else self._that_matter(retries)
         self._at = 0
         self._rota = Rota(self._shares)

@@ -13,8 +13,8 @@ _MOST_ABANDONED = 10
 
 
 def may_be_early(settings: Settings) -> bool:
-    """Returns whether estimates are upper bounds: with FILL or FRESH a batch may go sooner."""
-    return settings.fill or settings.fresh is not None
+    """Returns whether a batch may go sooner than estimated: with FILL, with FRESH, or with FAIR and PRIORITY_AGING."""
+    return settings.fill or settings.fresh is not None or (settings.fair and bool(settings.priority_aging))
 
 
 def room_of(settings: Settings, running: int) -> int:

@@ -106,6 +106,15 @@ class Shares:
         """
         return sum(map(min, waiting.values(), self.turns_before(waiting, caller, nth)))
 
+    def until(self, waiting: Mapping[str, int], wanted: Mapping[str, int]) -> int:
+        """Returns how many due batches go until so many of each caller as are `wanted` have gone, in O(callers).
+
+        `waiting` says how many each has.
+        """
+        nth_tags = ((self._nth_tag(caller, count - 1), caller) for caller, count in wanted.items() if count)
+        _, last = max(nth_tags, default=(0, None))
+        return 0 if last is None else wanted[last] + self.ahead(waiting, last, wanted[last] - 1)
+
     def turns_before(self, others: Iterable[str], caller: str, nth: int) -> list[int]:
         """Returns how many turns each of some callers has before the nth turn of one, if it has enough due for them.
 

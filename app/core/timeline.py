@@ -56,7 +56,9 @@ class Timeline(NamedTuple):
     `waiting` counts all batches in line, `aside` holds those of them that wait for a retry, and `parked` counts what is
     not in line.
 
-    With `early`, a batch may ride in the call of an earlier one or need none, so each of these is the latest it can be.
+    With `early`, a batch may ride in the call of an earlier one or need none, or what goes first at other priorities is
+    not known, so a start is the latest it can be. One that waits for its retry may be later still: when it falls due, a
+    queue that is further on may just have spent its token on what is less urgent.
     """
 
     now: float
@@ -147,11 +149,12 @@ class Timeline(NamedTuple):
         for priority in Priority:
             ahead, place, turns = line(priority)
             span = self.added(ahead, count, place, turns)
+            latest = self._is_latest(0, turns)
             if is_parked(priority):
-                found[priority] = Quote(span.nth, None, None, self.early)
+                found[priority] = Quote(span.nth, None, None, latest)
             else:
                 last = self._known(span.last + self.slots.service)
-                found[priority] = Quote(span.nth, self._known(span.first), last, self.early)
+                found[priority] = Quote(span.nth, self._known(span.first), last, latest)
         return found
 
     def completion(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> float | None:
@@ -178,18 +181,19 @@ class Timeline(NamedTuple):
         ends = list(map(self.slots.expected_end, started))
         if not waiting:
             return Estimate(0, None, max(ends), now)
+        latest = self._is_latest(retrying, turns)
         if parked:
-            return Estimate(self.added(ahead, 1, place, turns).nth, None, None, now if ends else None, self.early)
+            return Estimate(self.added(ahead, 1, place, turns).nth, None, None, now if ends else None, latest)
         fresh, end = waiting > retrying, (place[0], place[1] + 1)
         if turns is not None:
             span = self._by_turns(turns, waiting, fresh=fresh)
         else:
             span = self._span(place, end, ahead, waiting, fresh=fresh)
         if self.paused:
-            return Estimate(span.nth, None, None, now if ends else None, self.early)
+            return Estimate(span.nth, None, None, now if ends else None, latest)
         completion = max(span.last + self.slots.service, *ends, now)
         earliest = self.earliest(0) if self.early else span.earliest
-        return Estimate(span.nth, span.first, completion, now if ends else earliest, self.early)
+        return Estimate(span.nth, span.first, completion, now if ends else earliest, latest)
 
     def upcoming(
         self, line: Line[T], retries: Sequence[tuple[float, BatchPlace, T]], limit: int
@@ -211,6 +215,11 @@ class Timeline(NamedTuple):
             limiter = limiter.after(1, due)
             found.append((item, self._known(due)))
         return found
+
+    def _is_latest(self, retrying: int, turns: CallerTurns | None) -> bool:
+        """Returns whether nothing of an ingestion starts later than foretold; `retrying` of it failed before."""
+        retries = self.aside.due_by(math.inf, None) if turns and turns.aging else retrying
+        return self.early and not retries
 
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before them.

@@ -183,6 +183,10 @@ class FairLane:
         lane = self._lanes.get(caller)
         return lane.ahead(place) if lane else 0
 
+    def before_of_each(self, place: Place) -> dict[str, int]:
+        """Returns how many of each caller's batches are in line before this place."""
+        return {caller: self._lanes[caller].ahead(place) for caller in self.waiting}
+
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
         return min(self.oldest_of_each().values(), key=lambda record: record.place, default=None)
@@ -219,7 +223,11 @@ class Fair:
         lanes, caller = self.backlog.lanes, caller_of(owner)
         lane = lanes[priority]
         if self._aging:
-            urgent = sum(other.ahead(place) for other in lanes.values() if other is not lane)
+            urgent = sum(
+                self.queue.shares[level].until(other.waiting, other.before_of_each(place))
+                for level, other in lanes.items()
+                if level != priority
+            )
         else:
             urgent = sum(other.total for level, other in lanes.items() if level < priority)
 
@@ -230,4 +238,5 @@ class Fair:
             ]
 
         before = lane.before(caller, place)
-        return CallerTurns(place, priority, caller, self.queue.shares[priority], lane.waiting, urgent, before, retries)
+        shares = self.queue.shares[priority]
+        return CallerTurns(place, priority, caller, shares, lane.waiting, urgent, before, retries, self._aging)

@@ -60,10 +60,8 @@ def line(
 ) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
     new = rank_of(state.settings.priority_aging, priority, now), state.order + 1
-    if state.fair is None:
-        return state.backlog.ahead(new), new, None
-    turns = state.fair.turns(priority, owner, new, state.aside)
-    return turns.urgent + state.backlog.lanes[priority].total, new, turns
+    turns = state.fair.turns(priority, owner, new, state.aside) if state.fair else None
+    return state.backlog.ahead(new), new, turns
 
 
 def prospect(state: MemoryState, record: Record) -> Prospect:

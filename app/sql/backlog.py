@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select, union_all
 
 from ..core import Priority
 from .instance import View
-from .schema import BLOCK, THIS, ingestions, lanes
+from .schema import BLOCK, THIS, caller_lanes, callers, ingestions, lanes
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))
@@ -27,13 +27,22 @@ IN_BLOCK = (
     ingestions.c.order >= bindparam("first"),
     ingestions.c.order < bindparam("first") + BLOCK,
 )
-_BEHIND = select(func.coalesce(func.sum(ingestions.c.waiting), 0)).where(
-    *IN_BLOCK,
-    or_(
-        ingestions.c.rank > bindparam("rank"),
-        (ingestions.c.rank == bindparam("rank")) & (ingestions.c.order >= bindparam("order")),
-    ),
+_is_before = or_(
+    ingestions.c.rank < bindparam("rank"),
+    (ingestions.c.rank == bindparam("rank")) & (ingestions.c.order < bindparam("order")),
 )
+_of_callers = union_all(
+    select(caller_lanes.c.caller, caller_lanes.c.waiting)
+    .join(callers, (callers.c.instance == caller_lanes.c.instance) & (callers.c.number == caller_lanes.c.caller))
+    .where(
+        callers.c.instance == THIS,
+        callers.c.priority == bindparam("priority"),
+        caller_lanes.c.block < bindparam("block"),
+    ),
+    select(ingestions.c.caller, ingestions.c.waiting).where(*IN_BLOCK, _is_before),
+).subquery()
+_OF_EACH_CALLER = select(_of_callers.c.caller, func.sum(_of_callers.c.waiting)).group_by(_of_callers.c.caller)
+_BEHIND = select(func.coalesce(func.sum(ingestions.c.waiting), 0)).where(*IN_BLOCK, ~_is_before)
 _WEIGHTS = {float(priority) for priority in Priority}
 _OLDER = select(
     func.coalesce(
@@ -49,24 +58,79 @@ _OLDER = select(
         0,
     )
 )
+_own = (
+    select(callers.c.number)
+    .where(callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name"))
+    .scalar_subquery()
+)
+_OF_CALLER = select(
+    func.coalesce(
+        select(func.sum(caller_lanes.c.waiting))
+        .where(
+            caller_lanes.c.instance == THIS,
+            caller_lanes.c.caller == _own,
+            caller_lanes.c.block < bindparam("block"),
+        )
+        .scalar_subquery(),
+        0,
+    )
+    + func.coalesce(
+        select(func.sum(ingestions.c.waiting))
+        .where(
+            ingestions.c.instance == THIS,
+            ingestions.c.order >= bindparam("first"),
+            ingestions.c.order < bindparam("order"),
+            ingestions.c.caller == _own,
+            ingestions.c.parked.is_(False),
+        )
+        .scalar_subquery(),
+        0,
+    )
+)
 
 
-def ahead_of(view: View, rank: float, order: int, *, but: Priority | None = None) -> int:
-    """Returns how many batches are in line before a place, of every priority but one if that is given.
+class Before(NamedTuple):
+    """How many batches of a priority are in line before a place, and the last block that may have such."""
+
+    priority: Priority
+    block: int
+    waiting: int
+
+
+def ahead_of(view: View, rank: float, order: int) -> int:
+    """Returns how many batches are in line before a place."""
+    if not view.queue.aging and rank in _WEIGHTS:
+        # In strict order, everything in more urgent lanes is ahead, and everything older in its own lane.
+        own, block = Priority(int(rank)), order // BLOCK
+        urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
+        values = {"this": view.queue.instance, "priority": own, "block": block, "first": block * BLOCK, "order": order}
+        return urgent + int(view.connection.execute(_OLDER, values).scalar())
+    return sum(one.waiting for one in before(view, rank, order))
+
+
+def before(view: View, rank: float, order: int) -> list[Before]:
+    """Returns what is in line before a place, of each priority that has such.
 
     Sums whole blocks, then subtracts what is after the place in each lane's last block.
     """
-    values: dict[str, Any] = {"this": view.queue.instance, "rank": rank, "order": order, "block": order // BLOCK}
-    if not view.queue.aging and rank in _WEIGHTS:
-        # In strict order, everything in more urgent lanes is ahead, and everything older in its own lane.
-        own = Priority(int(rank))
-        urgent = sum(view.queue.waiting(other) for other in Priority if other < own)
-        more = {"priority": own, "first": order // BLOCK * BLOCK}
-        return urgent + int(view.connection.execute(_OLDER, values | more).scalar())
-    total = 0
+    values = {"this": view.queue.instance, "rank": rank, "order": order, "block": order // BLOCK}
+    found = []
     for priority, block, waiting in view.connection.execute(_UP_TO, values).all():
-        if priority == but:
-            continue
-        total += waiting
-        total -= view.connection.execute(_BEHIND, values | {"priority": priority, "first": block * BLOCK}).scalar()
-    return int(total)
+        own = values | {"priority": priority, "first": block * BLOCK}
+        behind = view.connection.execute(_BEHIND, own).scalar()
+        found.append(Before(Priority(priority), block, int(waiting - behind)))
+    return found
+
+
+def of_each_caller(view: View, one: Before, rank: float, order: int) -> dict[int, int]:
+    """Returns how many of these batches are of each caller, by its number."""
+    values = {"this": view.queue.instance, "rank": rank, "order": order, "priority": one.priority, "block": one.block}
+    rows = view.connection.execute(_OF_EACH_CALLER, values | {"first": one.block * BLOCK}).all()
+    return {caller: int(waiting) for caller, waiting in rows}
+
+
+def of_caller(view: View, priority: Priority, caller: str, order: int) -> int:
+    """Returns how many of a caller's batches are in line at a priority before those of the ingestion with an order."""
+    block = order // BLOCK
+    values = {"this": view.queue.instance, "priority": priority, "name": caller, "order": order}
+    return int(view.connection.execute(_OF_CALLER, values | {"block": block, "first": block * BLOCK}).scalar())

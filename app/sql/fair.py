@@ -10,23 +10,21 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, bindparam, exists, func, or_, select, update
+from sqlalchemy import Executable, bindparam, exists, or_, select, update
 
 from ..core import BatchPlace, ByTurns, CallerTurns, Place, Priority, Retry, Shares, caller_of
-from .backlog import ahead_of
+from .backlog import Before, before, of_caller, of_each_caller
 from .callers import NO_TURNS, OF_CALLER
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
 from .schema import (
-    BLOCK,
     HAS_WAITING,
     IS_ASIDE,
     IS_OPEN,
     IS_READY,
     THIS,
     batches,
-    caller_lanes,
     callers,
     ingestions,
 )
@@ -51,37 +49,6 @@ _KEEP = (
     update(callers)
     .where(callers.c.instance == bindparam("of_instance"), callers.c.number == bindparam("of_number"))
     .values(tag=bindparam("tag"), owed=bindparam("owed"))
-)
-
-
-_own = (
-    select(callers.c.number)
-    .where(callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name"))
-    .scalar_subquery()
-)
-_BEFORE = select(
-    func.coalesce(
-        select(func.sum(caller_lanes.c.waiting))
-        .where(
-            caller_lanes.c.instance == THIS,
-            caller_lanes.c.caller == _own,
-            caller_lanes.c.block < bindparam("block"),
-        )
-        .scalar_subquery(),
-        0,
-    )
-    + func.coalesce(
-        select(func.sum(ingestions.c.waiting))
-        .where(
-            ingestions.c.instance == THIS,
-            ingestions.c.order >= bindparam("first"),
-            ingestions.c.order < bindparam("order"),
-            ingestions.c.caller == _own,
-            ingestions.c.parked.is_(False),
-        )
-        .scalar_subquery(),
-        0,
-    )
 )
 _RETRIES = (
     select(batches.c.due, batches.c.rank, batches.c.order, ingestions.c.priority, ingestions.c.owner)
@@ -111,7 +78,7 @@ def turns(view: View, priority: Priority, owner: str | None, place: Place, *, ne
     if not view.queue.fair:
         return None
     if view.queue.aging:
-        urgent = ahead_of(view, *place, but=priority)
+        urgent = sum(_until(view, one, place) for one in before(view, *place) if one.priority != priority)
     else:
         urgent = sum(view.queue.waiting(other) for other in Priority if other < priority)
     (shares, names, (counts, *_)), caller = _told(view, priority, _WAITING), caller_of(owner)
@@ -120,11 +87,9 @@ def turns(view: View, priority: Priority, owner: str | None, place: Place, *, ne
     if caller not in waiting and (known := view.connection.execute(_NAMED, values).first()):
         _, name, tag, owed, _ = known
         shares.put(name, tag, owed)
-    before = waiting.get(caller, 0)
-    if before and not new:
-        block = place[1] // BLOCK
-        own = values | {"block": block, "first": block * BLOCK, "order": place[1]}
-        before = int(view.connection.execute(_BEFORE, own).scalar())
+    ahead = waiting.get(caller, 0)
+    if ahead and not new:
+        ahead = of_caller(view, priority, caller, place[1])
 
     def retries(limit: int) -> Sequence[Retry]:
         if not view.queue.lined:
@@ -132,7 +97,17 @@ def turns(view: View, priority: Priority, owner: str | None, place: Place, *, ne
         rows = view.connection.execute(_RETRIES, {"this": view.queue.instance, "limit": limit}).all()
         return [Retry(due, (rank, order), Priority(level), caller_of(whose)) for due, rank, order, level, whose in rows]
 
-    return CallerTurns(place, priority, caller, shares, waiting, urgent, before, retries)
+    return CallerTurns(place, priority, caller, shares, waiting, urgent, ahead, retries, bool(view.queue.aging))
+
+
+def _until(view: View, one: Before, place: Place) -> int:
+    """Returns how many batches of a priority go until all that are before a place have gone."""
+    if one.waiting in (0, view.queue.waiting(one.priority)):
+        return one.waiting
+    shares, names, (counts, numbers) = _told(view, one.priority, _NUMBERED)
+    wanted = of_each_caller(view, one, *place)
+    before_of = {name: wanted.get(number, 0) for name, number in zip(names, numbers, strict=True)}
+    return shares.until(dict(zip(names, counts, strict=True)), before_of)
 
 
 def upcoming(view: View, limit: int) -> ByTurns[Candidate]:

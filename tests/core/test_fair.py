@@ -54,6 +54,16 @@ def test_what_goes_before_is_a_sum(steps: Any, waiting: dict[str, int]) -> None:
         assert [shares.ahead(waiting, caller, nth) + nth for nth in range(count)] == mine
 
 
+@given(STEPS, st.dictionaries(CALLERS, st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1))
+def test_so_is_what_goes_until_some_of_each_caller_have_gone(steps: Any, told: dict[str, tuple[int, int]]) -> None:
+    shares, waiting = after(steps), {caller: count for caller, (count, _) in told.items()}
+    wanted = {caller: min(some, count) for caller, (count, some) in told.items()}
+    order, nth = played(shares, waiting), 0
+    while any(order[:nth].count(caller) < some for caller, some in wanted.items()):
+        nth += 1
+    assert shares.until(waiting, wanted) == nth
+
+
 class Waits(NamedTuple):
     """A batch of the ingestion at `place`, which is due at a time."""
 
