@@ -1,12 +1,12 @@
 """How they meet: aging, FILL, FRESH, FAIR, several limits, retries and ids that go one by one, in one random schedule.
 
-The model knows who waits since when, whose turn it is, which answers came, and what is being asked; of a call that is
-filled it knows what must not ride.
+The model knows who waits since when, whose turn it is, which answers came, what is being asked, and what rides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from tests.contract.test_fresh_properties import GONE, SECONDS, WORK, Event, Mod
 from tests.support.clock import FakeClock
 from tests.support.fairness import Fairness
 from tests.support.queueing import settings, submit
-from tests.support.simulation import BOOM, EPSILON, Place, assert_limits, assert_rate
+from tests.support.simulation import BEYOND, BOOM, EPSILON, Place, assert_limits, assert_rate
 
 ARRIVALS = st.lists(
     st.tuples(
@@ -43,6 +43,7 @@ class Everything(Model):
     fair: Fairness = field(default_factory=lambda: Fairness({}))
     failed: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     alone: set[tuple[str, int]] = field(default_factory=set)
+    counted: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def arrive(self, ids: list[int], priority: Priority, fresh: float | None, owner: str) -> None:
         found = submit(self.store, ids, priority, fresh=fresh if self.is_fresh else None, owner=owner)
@@ -80,15 +81,61 @@ class Everything(Model):
     def place(self, claim: Claim) -> Place:
         return self.place_of(self.ingestions[claim.batch.ingestion_id], claim.batch.position)
 
-    def next_of(self, due: list[Place], claimed: Place) -> Place:
-        """Which of the batches that are due goes next, if this one was claimed."""
+    def next_of(self, due: list[Place], first: Place, fair: Fairness, *, to_ride: bool = False) -> Place:
+        """Which of the batches that are due goes next, if this one says at which priority."""
         if not self.settings.fair:
             return min(due)
         known = {one.order: one for one in self.ingestions.values()}
-        # With aging, the priority may be that of an urgent batch of somebody else's that will need no call.
-        first = known[(claimed if self.settings.priority_aging else min(due))[1]].priority
-        among = [place for place in due if known[place[1]].priority == first]
-        return min(among, key=lambda place: (self.fair.turn(known[place[1]]), place))
+        among = [place for place in due if known[place[1]].priority == known[first[1]].priority]
+        turn = fair.turn_to_ride if to_ride else fair.turn
+        return min(among, key=lambda place: (turn(known[place[1]]), place))
+
+    def firsts(self, due: list[Place]) -> list[Place]:
+        """The batches that may say which priority goes: the most urgent, or one before it that will need no call."""
+        now, first = self.clock.now(), min(due)
+        if not (self.settings.fair and self.settings.priority_aging):
+            return [first]
+        return [
+            place
+            for place, (of, since) in self.waiting.items()
+            if place == first or (place < first and since <= now + EPSILON and not self.must_ask(of, place[2]))
+        ]
+
+    def leads(self, due: list[Place], first: Place) -> bool:
+        """Whether anything of its priority has to be asked."""
+        known = {one.order: one.priority for one in self.ingestions.values()}
+        return any(known[place[1]] == known[first[1]] for place in due)
+
+    def shares(self, place: Place) -> bool:
+        """Whether a batch may ride, or others with it: neither in its last attempt nor id by id."""
+        key = self.waiting[place][0], place[2]
+        return key not in self.alone and self.counted.get(key, 0) + 1 < self.settings.max_attempts
+
+    def check_riders(self, due: list[Place], places: list[Place]) -> None:
+        """The next by turn of those that fit ride, by what is left to ask of each."""
+        asks = {place: set(self.left(self.waiting[place][0], place[2])) for place in due}
+        known = {one.order: one for one in self.ingestions.values()}
+        left, riding, fair = set(due) - {places[0]}, places[:1], deepcopy(self.fair)
+        fair.take(known[places[0][1]])
+        size, ids = self.settings.batch_size, asks[places[0]]
+        looks = size - len(ids) + BEYOND if self.settings.fill and self.shares(places[0]) else 0
+        while left and looks and len(ids) < size:
+            if self.settings.fair and self.settings.priority_aging and self.is_fresh:
+                return  # what will need no call may say which priority rides
+            place = self.next_of(list(left), min(left), fair, to_ride=True)
+            left.remove(place)
+            looks -= 1
+            if self.shares(place) and len(ids | asks[place]) <= size:
+                ids = ids | asks[place]
+                riding.append(place)
+                fair.ride(known[place[1]])
+            elif (self.waiting[place][0], place[2]) not in self.tries:
+                if self.is_fresh and any(other[1] == place[1] for other in left):
+                    break  # whether they are looked at depends on whether the one before them ever left the line
+                left -= {one for one in left if one[1] == place[1] and (self.waiting[one][0], one[2]) not in self.tries}
+        else:
+            assert places == riding
+        assert places[: len(riding)] == riding
 
     def start(self, call: Claim) -> None:
         now, places = self.clock.now(), [self.place(one) for one in call.all]
@@ -97,12 +144,14 @@ class Everything(Model):
             for place, (of, since) in self.waiting.items()
             if since <= now + EPSILON and self.must_ask(of, place[2])
         ]
-        assert places[0] == self.next_of(due, places[0]), "the batch whose turn it is takes the token"
+        nexts = [self.next_of(due, first, self.fair) for first in self.firsts(due) if self.leads(due, first)]
+        assert places[0] in nexts, "the batch whose turn it is takes the token"
         assert len(set(places)) == len(places)
         assert set(places) <= set(due), "what rides has to be asked, and no id of it is in process elsewhere"
         assert self.settings.fill or len(places) == 1
         ids = {one for claim in call.all for one in claim.batch.ids}
         assert len(ids) <= self.settings.batch_size
+        self.check_riders(due, places)
         for claim, place in zip(call.all, places, strict=True):
             batch, key = claim.batch, (claim.batch.ingestion_id, claim.batch.position)
             left = self.left(*key)
@@ -119,8 +168,17 @@ class Everything(Model):
         tries = max(self.tries[one.batch.ingestion_id, one.batch.position] for one in call.all)
         self.at(now + seconds, lambda: self.end(call, "ack" if tries > 9 else ends))
 
+    def forget_served(self) -> None:
+        """What was served without a call has left the line."""
+        for of in {of for place, (of, _) in self.waiting.items() if not self.left(of, place[2])}:
+            final = [batch.position for batch in self.store.batches(of)[1] if batch.status.final]
+            for place in [self.place_of(self.ingestions[of], position) for position in final]:
+                self.waiting.pop(place, None)
+
     def end(self, call: Claim, ends: str) -> None:
         now = self.clock.now()
+        if self.is_fresh and self.settings.fair and self.settings.priority_aging:
+            self.forget_served()
         self.running -= 1
         bad = {max(int(one) for claim in call.all for one in claim.batch.ids)} if ends == "part" else set()
         for claim in [*call.riders, call]:
@@ -139,6 +197,7 @@ class Everything(Model):
             }.get(ends) or Outcome.ack(answers)
             (ended,) = self.store.end_together([(claim, outcome)])
             assert ended is not None
+            self.counted[key] = claim.batch.attempt - (ends == "release")
             if claim.batch.alone and ends in ("bury", "part"):
                 self.failed.setdefault(key, set()).update(one for _, one in asked if ends == "bury" or one in bad)
             if ends == "release" and claim is call:

@@ -115,6 +115,11 @@ class Simulation:
         self.store.resume(what=what)
         self.pauses = self.pauses.end(what)
 
+    @property
+    def retrying(self) -> set[Place]:
+        """The waiting batches that failed before."""
+        return {place for place in self.waiting if self._tried.get(place[1:])}
+
     def current(self, ingestion: Ingestion) -> Ingestion:
         """An ingestion at the priority that it was moved to."""
         return ingestion._replace(priority=self.priorities.get(ingestion.id, ingestion.priority))
@@ -171,8 +176,7 @@ class Simulation:
         due = [other for other, since in self.waiting.items() if since <= now + EPSILON and other[1] not in parked]
         assert places[0] == self.next_of(due, self.fair), "the most urgent due batch goes first"
         riding = self._riding(due)
-        if not (self.settings.fair and self.settings.priority_aging):
-            assert places[1:] == riding, "the most urgent of those that fit ride along"
+        assert places[1:] == riding, "the most urgent of those that fit ride along"
         begun = [self._begin(*one, rides=bool(nth)) for nth, one in enumerate(zip(claim.all, places, strict=True))]
         (seconds, outcome), *others = begun
         ingestion, place = self._known(places[0]), places[0]
@@ -218,21 +222,18 @@ class Simulation:
             return []
         fair = deepcopy(self.fair)
         fair.take(self.current(self._known(leader)))
-        left, riding, passed = [place for place in due if place != leader], list[Place](), set[int]()
+        left, riding = [place for place in due if place != leader], list[Place]()
         looks = size - len(ids) + BEYOND
         while left and looks and len(ids) < size:
             place = self.next_of(left, fair, to_ride=True)
             left.remove(place)
-            is_fresh = place[1:] not in self._begun
-            if is_fresh and place[1] in passed:
-                continue
             looks -= 1
             if self._shares(place) and len(ids.union(self._ids[place[1:]])) <= size:
                 ids.update(self._ids[place[1:]])
                 riding.append(place)
                 fair.ride(self.current(self._known(place)))
-            elif is_fresh:
-                passed.add(place[1])
+            elif place[1:] not in self._begun:
+                left = [other for other in left if other[1] != place[1] or other[1:] in self._begun]
         return riding
 
     def _shares(self, place: Place) -> bool:
