@@ -178,7 +178,7 @@ class Search(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Estimate(Document):
-    """When something would start and end; None while it is paused. `at_latest` says that it may be sooner."""
+    """When something would start and end; None while it is paused. `at_latest`: it may be sooner, but not later."""
 
     batches_ahead: int
     estimated_start: datetime | None

@@ -208,8 +208,7 @@ class Estimate(NamedTuple):
 
     `start` is that of the next batch to be dispatched. `next_change` is the soonest moment at which its status can
     change: at any time while one of its batches runs, else when the next one can start. All in seconds since the epoch,
-    None while the queue, its priority or its caller is paused. With FILL or FRESH they are the latest it can be, as
-    `at_latest` says.
+    None while the queue, its priority or its caller is paused. `at_latest` says that it may be sooner, but not later.
     """
 
     batches_ahead: int
@@ -222,7 +221,7 @@ class Estimate(NamedTuple):
 class Quote(NamedTuple):
     """When a request would start and end at one priority, in epoch seconds; None while that is paused.
 
-    With FILL or FRESH that is the latest it can be, as `at_latest` says.
+    `at_latest` says that it may be sooner, but not later.
     """
 
     batches_ahead: int

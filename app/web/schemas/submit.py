@@ -14,7 +14,7 @@ ESTIMATE: JSON = {
     "estimated_completion": TIME_OR_NULL,
     "at_latest": {
         "type": "boolean",
-        "description": "There, and true, with FILL or FRESH: it may be sooner.",
+        "description": "There, and true, where it may be sooner, but not later, if nothing else arrives.",
     },
 }
 

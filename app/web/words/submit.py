@@ -39,9 +39,9 @@ SUBMIT = {
         whichever the body names, and disregards the deadline.
 
         It is an estimate: more urgent ids that are submitted later go first, and where callers take turns (`FAIR`),
-        others that come later get theirs. With `PRIORITY_AGING` and `FAIR` together it is close, not exact. It counts a
-        start for each batch, whatever is known of its ids. While the queue is paused, the times are null; so are those
-        of a priority that is paused, and all for a caller that is.
+        others that come later get theirs. It counts a start for each batch, whatever is known of its ids or might ride;
+        then, and with `PRIORITY_AGING` and `FAIR` together, it says the latest (`at_latest`). While the queue is
+        paused, the times are null; so are those of a priority that is paused, and all for a caller that is.
         """,
     ),
 }
