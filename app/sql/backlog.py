@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, func, or_, select, union_all
+from sqlalchemy import bindparam, func, or_, select
 
 from ..core import Priority
 from .instance import View
@@ -31,17 +31,11 @@ _is_before = or_(
     ingestions.c.rank < bindparam("rank"),
     (ingestions.c.rank == bindparam("rank")) & (ingestions.c.order < bindparam("order")),
 )
-_of_callers = union_all(
-    select(caller_lanes.c.caller, caller_lanes.c.waiting)
-    .join(callers, (callers.c.instance == caller_lanes.c.instance) & (callers.c.number == caller_lanes.c.caller))
-    .where(
-        callers.c.instance == THIS,
-        callers.c.priority == bindparam("priority"),
-        caller_lanes.c.block < bindparam("block"),
-    ),
-    select(ingestions.c.caller, ingestions.c.waiting).where(*IN_BLOCK, _is_before),
-).subquery()
-_OF_EACH_CALLER = select(_of_callers.c.caller, func.sum(_of_callers.c.waiting)).group_by(_of_callers.c.caller)
+_IN_LAST_BLOCK = (
+    select(ingestions.c.caller, func.sum(ingestions.c.waiting))
+    .where(*IN_BLOCK, _is_before)
+    .group_by(ingestions.c.caller)
+)
 _BEHIND = select(func.coalesce(func.sum(ingestions.c.waiting), 0)).where(*IN_BLOCK, ~_is_before)
 _WEIGHTS = {float(priority) for priority in Priority}
 _OLDER = select(
@@ -122,10 +116,10 @@ def before(view: View, rank: float, order: int) -> list[Before]:
     return found
 
 
-def of_each_caller(view: View, one: Before, rank: float, order: int) -> dict[int, int]:
-    """Returns how many of these batches are of each caller, by its number."""
-    values = {"this": view.queue.instance, "rank": rank, "order": order, "priority": one.priority, "block": one.block}
-    rows = view.connection.execute(_OF_EACH_CALLER, values | {"first": one.block * BLOCK}).all()
+def in_last_block(view: View, one: Before, rank: float, order: int) -> dict[int, int]:
+    """Returns how many of these batches are in the last block, of each caller that has such, by its number."""
+    values = {"this": view.queue.instance, "rank": rank, "order": order, "priority": one.priority}
+    rows = view.connection.execute(_IN_LAST_BLOCK, values | {"first": one.block * BLOCK}).all()
     return {caller: int(waiting) for caller, waiting in rows}
 
 

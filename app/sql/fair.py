@@ -10,10 +10,10 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, bindparam, exists, or_, select, update
+from sqlalchemy import Executable, bindparam, exists, func, or_, select, update
 
 from ..core import BatchPlace, ByTurns, CallerTurns, Place, Priority, Retry, Shares, caller_of
-from .backlog import Before, before, of_caller, of_each_caller
+from .backlog import Before, before, in_last_block, of_caller
 from .callers import NO_TURNS, OF_CALLER
 from .instance import View
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
@@ -25,6 +25,7 @@ from .schema import (
     IS_READY,
     THIS,
     batches,
+    caller_lanes,
     callers,
     ingestions,
 )
@@ -41,6 +42,16 @@ _WITH_DUE = _NUMBERED.add_columns(
         exists().where(*OF_CALLER, IS_READY),
         exists().where(*OF_CALLER, IS_ASIDE, batches.c.due <= bindparam("now")),
     )
+)
+# A sum for each caller, in the order of the index; one over all of them, by caller, takes ten times as long in SQLite.
+_WITH_BLOCKS = _NUMBERED.add_columns(
+    select(func.coalesce(func.sum(caller_lanes.c.waiting), 0))
+    .where(
+        caller_lanes.c.instance == callers.c.instance,
+        caller_lanes.c.caller == callers.c.number,
+        caller_lanes.c.block < bindparam("block"),
+    )
+    .scalar_subquery()
 )
 _NAMED = select(callers.c.number, callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(
     callers.c.instance == THIS, callers.c.priority == bindparam("priority"), callers.c.name == bindparam("name")
@@ -60,17 +71,17 @@ _RETRIES = (
 
 
 def _told(
-    view: View, priority: Priority, statement: Executable
+    view: View, priority: Priority, statement: Executable, **more: int
 ) -> tuple[Shares, Sequence[str], Sequence[Sequence[Any]]]:
     """Returns the shares of the callers with batches waiting at a priority, their names, and the statement's other
     columns; in O(callers).
     """
     shares = Shares(dict(view.settings.fair_weights), _times(view)[priority])
-    values = {"this": view.queue.instance, "priority": priority, "now": view.now}
+    values = {"this": view.queue.instance, "priority": priority, "now": view.now, **more}
     rows = view.connection.execute(statement, values).all()
-    names, tags, owed, *more = zip(*rows, strict=True) if rows else ((),) * 6
+    names, tags, owed, *others = zip(*rows, strict=True) if rows else ((),) * 6
     shares.put_all(zip(names, tags, owed, strict=True))
-    return shares, names, more
+    return shares, names, others
 
 
 def turns(view: View, priority: Priority, owner: str | None, place: Place, *, new: bool = False) -> CallerTurns | None:
@@ -104,10 +115,10 @@ def _until(view: View, one: Before, place: Place) -> int:
     """Returns how many batches of a priority go until all that are before a place have gone."""
     if one.waiting in (0, view.queue.waiting(one.priority)):
         return one.waiting
-    shares, names, (counts, numbers) = _told(view, one.priority, _NUMBERED)
-    wanted = of_each_caller(view, one, *place)
-    before_of = {name: wanted.get(number, 0) for name, number in zip(names, numbers, strict=True)}
-    return shares.until(dict(zip(names, counts, strict=True)), before_of)
+    shares, names, (counts, numbers, sums) = _told(view, one.priority, _WITH_BLOCKS, block=one.block)
+    last = in_last_block(view, one, *place)
+    wanted = {name: int(some) + last.get(of, 0) for name, of, some in zip(names, numbers, sums, strict=True)}
+    return shares.until(dict(zip(names, counts, strict=True)), wanted)
 
 
 def upcoming(view: View, limit: int) -> ByTurns[Candidate]:
