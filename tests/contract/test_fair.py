@@ -393,6 +393,21 @@ def test_with_aging_nobody_of_an_old_priority_waits_for_ever(new_store: Callable
     assert math.isclose(clock.now() - low.created_at, 120.0, abs_tol=10.0)
 
 
+def test_with_aging_the_older_turns_of_others_are_counted_wherever_stores_divide_them(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(fair=True, priority_aging=10.0)
+    for number in range(300):
+        submit(store, [number], Priority.LOW, owner="ab"[number % 2])
+        clock.advance(1)
+    # All LOW ones but those of the last ten seconds are older than MEDIUM is now. Of each pair, a goes first.
+    assert store.quote(1, "c")[Priority.MEDIUM].batches_ahead == 291
+    for number in range(40):
+        submit(store, [number], Priority.LOW, owner="c")
+    # A caller that comes later has its turns meanwhile: by the last of these, all of them.
+    assert store.quote(1, "c")[Priority.MEDIUM].batches_ahead == 331
+
+
 def test_with_aging_what_is_older_counts_whatever_its_priority(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:
