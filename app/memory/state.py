@@ -60,6 +60,7 @@ class MemoryState:
         self.audits = AuditLog(settings.audit_log, clock)
         self.outbox = MemoryOutbox(settings, clock, self.audits)
         self.service = 0.0
+        self.dispatched = 0
         self.misses: deque[float] = deque(maxlen=MISSES)
         self.leases = Leases(settings.lease)
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
@@ -213,6 +214,7 @@ class MemoryState:
             if not minute.starts:
                 minute.interval = self.gate.steady_interval(self.settings, now)
             minute.start(record.priority, now - entry.due)
+        self.dispatched += 1
         where = record.priority, entry.rank, entry.order
         self.dispatches.append(
             (now, entry.due, record.id, position, attempt, *where, limited_by, record.owner, rode_with)
@@ -263,7 +265,8 @@ class MemoryState:
             if isinstance(self.queue, FairQueue) and lease.rode_with is None:
                 self.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
-            self.service = moving_mean(self.service, now - claim.claimed_at)
+            ended = max(1, self.dispatched - self.leases.calls)
+            self.service = moving_mean(self.service, now - claim.claimed_at, ended)
         if state == WAITING and not record.cancelled:
             details.dues[position] = now + delay
             self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
