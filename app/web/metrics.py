@@ -147,7 +147,7 @@ class _Gauges:
             about = "Threads of this process that were given up after PROCESS_TIMEOUT and still hang."
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
-            stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.store.workers()
+            stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.workers()
             unsent = service.store.outbox.unsent() if service.courier else None
         except StoreUnavailable:
             yield self._gauge("store_up", "Whether the store can be reached.", 0)

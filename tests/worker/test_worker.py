@@ -38,6 +38,7 @@ def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
     gate.wait_for_a_call()
     (worker,) = host.store.workers()
     assert (worker.process, worker.host, worker.slots) == (os.getpid(), socket.gethostname(), 3)
+    assert [one["busy"] for one in (host.client.get("/queue").json or {})["workers"]] == [1], "not only once it reports"
     host.advance(10)
     eventually(lambda: host.store.workers()[0].seen_at == host.clock.now())
     assert host.store.workers()[0]._replace(seen_at=START) == worker._replace(busy=1, seen_at=START)
