@@ -81,6 +81,8 @@ class TokenBucket:
             return self._when(nth, now)
 
     def count(self, now: float, until: float) -> float:
+        if until <= now:
+            return 0
         if not self.interval or until == math.inf:
             return math.inf
         return max(0, math.ceil((until - self.full_from(now)) / self.interval - 1 + self.burst))
