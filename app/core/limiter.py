@@ -71,9 +71,10 @@ class TokenBucket:
 
     def take(self, now: float) -> bool:
         with self._lock:
-            if self._when(0, now) > now:
+            full_at = self._from(now)
+            if full_at + (1 - self.burst) * self.interval > now:
                 return False
-            self._full_at = self._from(now) + self.interval
+            self._full_at = full_at + self.interval
             return True
 
     def when(self, nth: int, now: float) -> float:

@@ -12,10 +12,8 @@ from ..core import (
     FAILED,
     MISSES,
     NEW,
-    RUNNING,
     WAITING,
     Attempt,
-    BatchError,
     Call,
     Claim,
     Clock,
@@ -28,7 +26,7 @@ from ..core import (
     room_of,
     this_process,
 )
-from ..outcomes import Outcome
+from ..outcomes import Ended, Outcome
 from ..queue import Entry, ReadyQueue
 from .aside import Aside
 from .audits import AuditLog
@@ -171,14 +169,10 @@ class MemoryState:
             self.queue.put(entry)
         return leader._replace(riders=tuple(riders)) if riders else leader
 
-    def promote(self, now: float) -> None:
-        """Put what has fallen due into the line."""
+    def first(self, now: float) -> Entry[Record] | None:
+        """Returns the most urgent due entry; puts what has fallen due into the line, and drops cancelled ones."""
         for due in self.aside.take(now):
             self.queue.put(due)
-
-    def first(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry; drops cancelled ones on the way."""
-        self.promote(now)
         while (entry := self.queue.first()) and entry.owner.cancelled:
             self.queue.pop()
         return entry
@@ -189,15 +183,9 @@ class MemoryState:
         record, position, now = entry.owner, entry.position, claim.claimed_at
         if self.serving:
             self.serving.start(entry, now)
-        record.start(position, now)
-        details, fresh = record.details, record.states[position] == NEW
-        first = record.tally[NEW] == len(record.states)
-        attempt = claim.batch.attempt
-        if attempt != 1 or position in details.attempts:
-            details.attempts[position] = attempt
-        details.dues.pop(position, None)
-        starts = record.starts(position)
-        record.move(position, RUNNING)
+        fresh, first = record.states[position] == NEW, record.tally[NEW] == len(record.states)
+        attempt, starts = claim.batch.attempt, record.starts(position)
+        record.start(position, attempt, now)
         if first:
             self.registry.catalog.refile(record)
         if self.fair:
@@ -207,8 +195,8 @@ class MemoryState:
         self.leases.add(record, claim, rode_with)
         limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
         if kept := self.settings.attempts_kept:
-            made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
-            details.log[position] = (*details.log.get(position, ()), made)[-kept:]
+            made, log = Attempt(position, attempt, entry.due, now, limited_by, *this_process()), record.details.log
+            log[position] = (*log.get(position, ()), made)[-kept:]
         if rode_with is None:
             minute = self.minutes.at(now)
             if not minute.starts:
@@ -229,8 +217,8 @@ class MemoryState:
                 following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
         self.queue.pop(following)
 
-    def end(self, claim: Claim, outcome: Outcome) -> tuple[Record, int, BatchError | None] | None:
-        """End a claim; returns the batch's record, state and error, None if it is no longer the latest of its batch."""
+    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
+        """End a claim; returns what that led to, None if it is no longer the latest of its batch."""
         lease = self.leases.of(claim)
         if lease is None:
             return None
@@ -272,7 +260,7 @@ class MemoryState:
             self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
             self.recount(record, record.starts(position))
         self.settle(record, now)
-        return record, state, error
+        return Ended(record.snapshot(), state, error)
 
     def settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""
