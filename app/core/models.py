@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -112,6 +113,11 @@ class Claim(NamedTuple):
         return (self, *self.riders)
 
     @property
+    def batches(self) -> tuple[Batch, ...]:
+        """The batches of its call, its own first."""
+        return (self.batch, *map(_BATCH, self.riders))
+
+    @property
     def owners(self) -> set[str | None]:
         """Whose batches its call holds; those without an owner are of one more."""
         return {one.owner for one in self.all}
@@ -122,6 +128,9 @@ class Claim(NamedTuple):
         The attempt alone does not identify a claim, because a release decrements it and a redrive resets it.
         """
         return self.batch.attempt == attempt and self.claimed_at == claimed_at
+
+
+_BATCH = attrgetter("batch")
 
 
 class Counts(NamedTuple):
