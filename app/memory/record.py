@@ -130,14 +130,14 @@ class Record:
 
     def move(self, position: int, state: int, answers: Answers | None = None) -> None:
         """Change a batch's state, and its answers if they are given."""
-        details = self.details
-        if details.answers and self.states[position] in _IN_LINE:
+        details, before = self.details, self.states[position]
+        if details.answers and before in _IN_LINE:
             self._weigh(position, -1)
-        if answers and answers.known:
-            details.answers[position] = answers
-        elif answers:
+        if answers:
             details.answers.pop(position, None)
-        self.tally[self.states[position]] -= 1
+            if answers.known:
+                details.answers[position] = answers
+        self.tally[before] -= 1
         self.tally[state] += 1
         self.states[position] = state
         if details.answers and state in _IN_LINE:

@@ -146,9 +146,9 @@ class MemoryState:
 
     def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
         """Returns the claim by which an entry's batch would start now."""
-        record, position = entry.owner, entry.position
+        _, _, position, due, record = entry
         answers = self.serving.need.answers if self.serving else record.details.answers.get(position)
-        return record.claim(position, entry.due, now, answers)
+        return record.claim(position, due, now, answers)
 
     def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
@@ -180,7 +180,7 @@ class MemoryState:
     def _start(
         self, entry: Entry[Record], claim: Claim, token_at: float, *, was_full: bool, rode_with: str | None = None
     ) -> None:
-        record, position, now = entry.owner, entry.position, claim.claimed_at
+        (rank, order, position, due, record), now = entry, claim.claimed_at
         if self.serving:
             self.serving.start(entry, now)
         fresh, first = record.states[position] == NEW, record.tally[NEW] == len(record.states)
@@ -193,28 +193,27 @@ class MemoryState:
         self.leave_line(entry)
         self.recount(record, -starts)
         self.leases.add(record, claim, rode_with)
-        limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
+        limited_by = self.gate.limited_by(fresh=fresh, due=due, token_at=token_at, was_full=was_full)
         if kept := self.settings.attempts_kept:
-            made, log = Attempt(position, attempt, entry.due, now, limited_by, *this_process()), record.details.log
+            made, log = Attempt(position, attempt, due, now, limited_by, *this_process()), record.details.log
             log[position] = (*log.get(position, ()), made)[-kept:]
         if rode_with is None:
             minute = self.minutes.at(now)
             if not minute.starts:
                 minute.interval = self.gate.steady_interval(self.settings, now)
-            minute.start(record.priority, now - entry.due)
+            minute.start(record.priority, now - due)
         self.dispatched += 1
-        where = record.priority, entry.rank, entry.order
         self.dispatches.append(
-            (now, entry.due, record.id, position, attempt, *where, limited_by, record.owner, rode_with)
+            (now, due, record.id, position, attempt, record.priority, rank, order, limited_by, record.owner, rode_with)
         )
 
     def leave_line(self, entry: Entry[Record]) -> None:
         """Take the first entry out of line, and put the next batch of its ingestion there."""
-        record, following = entry.owner, None
-        if entry.position == record.cursor:
+        (rank, order, position, due, record), following = entry, None
+        if position == record.cursor:
             record.cursor += 1
             if record.cursor < len(record.states):
-                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
+                following = Entry(rank, order, record.cursor, due, record)
         self.queue.pop(following)
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
@@ -232,8 +231,6 @@ class MemoryState:
             split = self.settings.split_failed
             state, error, answers = record.answers(position).after(state, error, results, split=split)
         record.move(position, state, answers)
-        if state != WAITING:
-            details.times[2 * position + 1] = now
         if state == FAILED:
             self.registry.failed += 1
             self.minutes.at(now).failed += 1
@@ -243,8 +240,6 @@ class MemoryState:
         elif state == COMPLETED:
             details.errors.pop(position, None)
             details.results[position] = results if answers is None else record.complete(position)
-        if state == WAITING != outcome.state:
-            details.attempts[position] = 0
         if log := details.log.get(position):
             made = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
             details.log[position] = (*log[:-1], made)
@@ -255,10 +250,15 @@ class MemoryState:
         elif lease.rode_with is None:
             ended = max(1, self.dispatched - self.leases.calls)
             self.service = moving_mean(self.service, now - claim.claimed_at, ended)
-        if state == WAITING and not record.cancelled:
-            details.dues[position] = now + delay
-            self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
-            self.recount(record, record.starts(position))
+        if state == WAITING:
+            if state != outcome.state:
+                details.attempts[position] = 0
+            if not record.cancelled:
+                details.dues[position] = now + delay
+                self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
+                self.recount(record, record.starts(position))
+        else:
+            details.times[2 * position + 1] = now
         self.settle(record, now)
         return Ended(record.snapshot(), state, error)
 

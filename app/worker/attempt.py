@@ -12,7 +12,6 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     LOST,
-    Answer,
     Batch,
     BatchError,
     Claim,
