@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from enum import IntEnum, StrEnum
-from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -115,7 +114,7 @@ class Claim(NamedTuple):
     @property
     def batches(self) -> tuple[Batch, ...]:
         """The batches of its call, its own first."""
-        return (self.batch, *map(_BATCH, self.riders))
+        return (self.batch, *[one.batch for one in self.riders]) if self.riders else (self.batch,)
 
     @property
     def owners(self) -> set[str | None]:
@@ -128,9 +127,6 @@ class Claim(NamedTuple):
         The attempt alone does not identify a claim, because a release decrements it and a redrive resets it.
         """
         return self.batch.attempt == attempt and self.claimed_at == claimed_at
-
-
-_BATCH = attrgetter("batch")
 
 
 class Counts(NamedTuple):
