@@ -19,6 +19,7 @@ from ..core import (
     Clock,
     Gate,
     ServedLog,
+    Status,
     Wait,
     WorkerReport,
     moving_mean,
@@ -187,7 +188,7 @@ class MemoryState:
         attempt, starts = claim.batch.attempt, record.starts(position)
         record.start(position, attempt, now)
         if first:
-            self.registry.catalog.refile(record)
+            self.registry.catalog.refile(record, Status.TRIGGERED)
         if self.fair:
             self.fair.queue.take_turn()
         self.leave_line(entry)
