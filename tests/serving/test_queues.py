@@ -86,9 +86,13 @@ def test_a_key_of_no_queue_is_named_and_one_of_others_is_not(
 ) -> None:
     for key in ("CMR_INTERVAL", "GEO_PORT", "BILLING_INTERVAL", "INTERVAL", "PGSTORE"):
         monkeypatch.setenv(key, "tcp://10.0.0.1:80")
-    create_app({**BOTH, "INGEST_QUEUES": "crm,geo,cards", "CRADS_STORE": "memory://"})
+    wrong = {"CRADS_STORE": "memory://", "INGEST_CRM_INTERVAL": 3, "INGEST_CARD_LIMITS": "1/s", "INGEST_BAR_STORE": ""}
+    create_app({**BOTH, "INGEST_QUEUES": "crm,geo,cards", **wrong})
     assert "CRADS_STORE is a key of no queue; did you mean CARDS_STORE?" in caplog.text
+    assert "INGEST_CRM_INTERVAL is a key of no queue; did you mean CRM_INTERVAL?" in caplog.text
+    assert "INGEST_CARD_LIMITS is a key of no queue; did you mean CARDS_LIMITS?" in caplog.text
     assert "GEO_PORT is not read: INGEST_PORT is for all queues" in caplog.text
+    assert "BAR_STORE" not in caplog.text
     assert "BILLING" not in caplog.text
 
 
