@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from flask import Flask, current_app, has_app_context
@@ -28,7 +29,7 @@ from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service, listed
 from .serving import will_serve
-from .web import add_description, add_metrics, answer_unrouted, refuse_collisions
+from .web import add_description, add_metrics, answer_unrouted, describe, refuse_collisions
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -89,7 +90,7 @@ class IngestionAPI:
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
         add_metrics(blueprint, service)
         add_description(blueprint, service)
-        add_docs(blueprint, service)
+        add_docs(blueprint, name, partial(describe, settings, name))
         if root:
             answer_unrouted(blueprint, root)
         refuse_collisions(app, blueprint, url_prefix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -140,10 +141,23 @@ def test_the_index_names_the_queues(client: FlaskClient) -> None:
         assert client.get(link, follow_redirects=True).status_code == 200, link
     assert client.get("/", headers=BROWSER).headers["Location"] == "/dashboard"
     refused = client.get("/nope").json
-    assert refused["detail"] == "There is no /nope here; GET / lists what there is."
+    listed = "/openapi.json lists what there is, and /docs is that as a page."
+    assert refused["detail"] == f"There is no /nope here; {listed}"
     assert refused["queues"] == ["crm", "geo"]
     assert "queues" not in client.post("/livez").json
     assert "queues" not in client.get("/crm/nope").json
+
+
+def test_the_description_of_all_is_a_page_too(client: FlaskClient) -> None:
+    page = client.get("/docs", environ_overrides={"SCRIPT_NAME": "/in"})
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    for name in ("crm", "geo"):
+        assert f'id="{name}_submit"' in page.text
+        assert f"http://localhost/in/{name}/ingest" in page.text
+        assert f'href="#{name}_Submission"' in page.text
+    for link in set(re.findall(r'(?:href|src)="/in(/[^"]+)"', page.text)):
+        with client.get(link, follow_redirects=True) as answer:
+            assert answer.status_code == 200, link
 
 
 def test_one_dashboard_leads_to_another(client: FlaskClient) -> None:
