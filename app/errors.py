@@ -21,6 +21,7 @@ IngestError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -113,6 +114,10 @@ class InvalidRequest(Refusal):
         self.faults = tuple(faults)
 
 
+_ID = re.compile(r"\s*[0-9a-fA-F-]*[0-9a-fA-F][0-9a-fA-F-]*\s*")
+"""What may be an ingestion's id, or the beginning of one."""
+
+
 class UnknownIngestion(Refusal):
     """There is no ingestion with this id, or it ended and has been forgotten."""
 
@@ -120,6 +125,8 @@ class UnknownIngestion(Refusal):
         """`candidates` are some of the ids that begin with the text."""
         if candidates:
             super().__init__(f"Several ids begin with {text!r}, such as {', '.join(candidates)}; give more of it.")
+        elif not _ID.fullmatch(str(text)):
+            super().__init__(f"There is no ingestion {text!r}: an id has 32 digits, 0 to 9 and a to f, and dashes.")
         else:
             super().__init__(f"There is no ingestion {text!r}; finished ones are forgotten after a while.")
 
