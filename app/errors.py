@@ -68,7 +68,7 @@ class HoldQueue(IngestError):
     """Raised by a processor when the upstream asks for quiet.
 
     Nothing is dispatched for `seconds`, from 0 to a year; the batch is started again afterwards and the attempt is not
-    counted. Raises ValueError for any other number, which fails the attempt like any error.
+    counted. Raises ValueError for anything else, which fails the attempt like any error.
     """
 
     LONGEST = 366 * 86_400.0
@@ -78,8 +78,12 @@ class HoldQueue(IngestError):
     """The reason where none is given."""
 
     def __init__(self, seconds: float, reason: str = REASON) -> None:
-        if not 0 <= seconds <= self.LONGEST:
-            raise ValueError(f"HoldQueue takes 0 to {self.LONGEST:.0f} seconds, not {seconds!r}.")
+        try:
+            fits = 0 <= seconds <= self.LONGEST
+        except TypeError:  # the text of a header, most of all
+            fits = False
+        if not fits:
+            raise ValueError(f"HoldQueue takes a number of seconds from 0 to {self.LONGEST:.0f}, not {seconds!r}.")
         super().__init__(f"{reason}; holding for {seconds:g} s")
         self.seconds = seconds
 
