@@ -9,6 +9,7 @@ if __name__ == "app":  # a checkout: every module is made once, under its instal
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from flask import Flask
 
 from .config import Settings
 from .core import Batch, BatchError, Counts, Estimate, Ingestion, Priority, Quote, Status, Timing
+from .dashboard import add_docs
 from .errors import (
     BacklogFull,
     ConfigError,
@@ -47,7 +49,7 @@ from .signals import (
     ingestion_refused,
     queue_held,
 )
-from .web import add_index, add_joint, check_hosts
+from .web import add_index, check_hosts, description_of_all, make_joint
 
 if TYPE_CHECKING:
     from .client import AsyncClient, Client
@@ -122,7 +124,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     whole = Settings.read(app.config)
     if whole.queues:
         services = [IngestionAPI(app, name=name, url_prefix=f"/{name}").service for name in whole.queues]
-        add_joint(app, services)
+        joint, describe = make_joint(app, services), partial(description_of_all, services)
+        static = f"{whole.queues[0]}.dashboard.static"
+        add_docs(joint, ", ".join(whole.queues), describe, overview=".dashboard", static=static)
+        app.register_blueprint(joint)
     else:
         add_index(app)
         services = [IngestionAPI(app).service]

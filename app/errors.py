@@ -21,6 +21,7 @@ IngestError
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class HoldQueue(IngestError):
     """Raised by a processor when the upstream asks for quiet.
 
     Nothing is dispatched for `seconds`, from 0 to a year; the batch is started again afterwards and the attempt is not
-    counted. Raises ValueError for any other number, which fails the attempt like any error.
+    counted. Raises ValueError for anything else, which fails the attempt like any error.
     """
 
     LONGEST = 366 * 86_400.0
@@ -77,8 +78,12 @@ class HoldQueue(IngestError):
     """The reason where none is given."""
 
     def __init__(self, seconds: float, reason: str = REASON) -> None:
-        if not 0 <= seconds <= self.LONGEST:
-            raise ValueError(f"HoldQueue takes 0 to {self.LONGEST:.0f} seconds, not {seconds!r}.")
+        try:
+            fits = 0 <= seconds <= self.LONGEST
+        except TypeError:  # the text of a header, most of all
+            fits = False
+        if not fits:
+            raise ValueError(f"HoldQueue takes a number of seconds from 0 to {self.LONGEST:.0f}, not {seconds!r}.")
         super().__init__(f"{reason}; holding for {seconds:g} s")
         self.seconds = seconds
 
@@ -113,6 +118,10 @@ class InvalidRequest(Refusal):
         self.faults = tuple(faults)
 
 
+_ID = re.compile(r"\s*[0-9a-fA-F-]*[0-9a-fA-F][0-9a-fA-F-]*\s*")
+"""What may be an ingestion's id, or the beginning of one."""
+
+
 class UnknownIngestion(Refusal):
     """There is no ingestion with this id, or it ended and has been forgotten."""
 
@@ -120,6 +129,8 @@ class UnknownIngestion(Refusal):
         """`candidates` are some of the ids that begin with the text."""
         if candidates:
             super().__init__(f"Several ids begin with {text!r}, such as {', '.join(candidates)}; give more of it.")
+        elif not _ID.fullmatch(str(text)):
+            super().__init__(f"There is no ingestion {text!r}: an id has 32 digits, 0 to 9 and a to f, and dashes.")
         else:
             super().__init__(f"There is no ingestion {text!r}; finished ones are forgotten after a while.")
 

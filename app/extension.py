@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from flask import Flask, current_app, has_app_context
@@ -28,7 +29,7 @@ from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service, listed
 from .serving import will_serve
-from .web import add_description, add_metrics, answer_unrouted, refuse_collisions
+from .web import add_description, add_metrics, answer_unrouted, describe, refuse_collisions
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -89,7 +90,7 @@ class IngestionAPI:
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
         add_metrics(blueprint, service)
         add_description(blueprint, service)
-        add_docs(blueprint, service)
+        add_docs(blueprint, name, partial(describe, settings, name))
         if root:
             answer_unrouted(blueprint, root)
         refuse_collisions(app, blueprint, url_prefix)
@@ -138,7 +139,7 @@ class IngestionAPI:
         return [self._of(app) for app in list(self._apps)]
 
     def start(self) -> None:
-        """Start dispatching, unless already running."""
+        """Start dispatching, unless this process already does; `stop` ends it."""
         self.service.start()
 
     def stop(self, grace: float | None = None) -> None:
@@ -146,7 +147,13 @@ class IngestionAPI:
         self.service.stop(grace)
 
     def run_until_idle(self, *, raises: bool = False, seconds: float | None = None) -> int:
-        """In a test, run everything that waits, here and now, while time jumps; see `Service.run_until_idle`."""
+        """In a test, run everything that waits in this thread, while time jumps from start to start.
+
+        Returns how many attempts ran. Sweeps come first. Batches run one after the other, in the order, at the times,
+        with the holds and retries that they would have with a worker, and take no time unless their processor advances
+        the clock. With `seconds`, only what starts within them. With `raises`, what a processor raised is raised here,
+        after it counted as a failed attempt. Raises RuntimeError outside a test, and while a worker runs.
+        """
         return self.service.run_until_idle(raises=raises, seconds=seconds)
 
     def submit(
@@ -160,7 +167,14 @@ class IngestionAPI:
         key: str | None = None,
         owner: str | None = None,
     ) -> Ingestion:
-        """Accept ids, as `POST /ingest` does; see `Service.submit`."""
+        """Accept ids, as `POST /ingest` does; returns the ingestion, whose batches wait for their turn from now on.
+
+        `deadline` is a time in RFC 3339, or seconds from now, by which it must be able to end. `callback` is the URL
+        that is told of its end, on a host that WEBHOOK_HOSTS names. `fresh` is a number of seconds that counts instead
+        of FRESH, at most that; with 0, no answer from before counts. The same request under the same `key` is accepted
+        once. `owner` is the caller in whose name it is.
+        Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
+        """
         return self.service.submit(
             ids, priority, deadline=deadline, callback=callback, fresh=fresh, key=key, owner=owner
         )
@@ -193,22 +207,33 @@ class IngestionAPI:
         return self.service.store.results(ingestion_id, failed=failed)
 
     def cancel(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Cancel what has not started, which cannot be undone. Raises UnknownIngestion or Conflict."""
+        """Cancel what has not started of an ingestion, which cannot be undone; what runs ends as usual.
+
+        Takes its whole id; `by` is who the audit log names. Raises UnknownIngestion, and Conflict where it has ended in
+        another way.
+        """
         return self.service.cancel(ingestion_id, by)
 
     def redrive(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Start the failed batches over. Raises UnknownIngestion or Conflict."""
+        """Start the failed batches of an ingestion over, each with all its attempts; `by` is who the audit log names.
+
+        Raises UnknownIngestion, and Conflict where none has failed or it is cancelled.
+        """
         return self.service.redrive(ingestion_id, by)
 
     def move(self, ingestion_id: str, priority: Priority | str, by: str | None = None) -> Ingestion:
         """Move the waiting batches of an ingestion to another priority, in its creation order.
 
-        Raises UnknownIngestion, Conflict, or InvalidRequest for what is no priority.
+        `by` is who the audit log names. Raises UnknownIngestion, Conflict where it has ended, or InvalidRequest for
+        what is no priority.
         """
         return self.service.move(ingestion_id, check_priority({"priority": priority}), by)
 
     def redrive_callback(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
+        """Send what its receiver was not told of an ingestion's end again, at once; `by` is who the audit log names.
+
+        Raises UnknownIngestion, and Conflict where no callback is pending or failed.
+        """
         return self.service.redrive_callback(ingestion_id, by)
 
     def pause(self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None) -> None:
@@ -221,11 +246,14 @@ class IngestionAPI:
     def resume(
         self, by: str | None = None, *, priority: Priority | str | None = None, owner: str | None = None
     ) -> None:
-        """End a pause of the queue, or of that priority and that caller; each has its own. Raises InvalidRequest."""
+        """End a pause of the queue, or of that priority and that caller; each has its own.
+
+        `by` is who the audit log names. Raises InvalidRequest.
+        """
         self.service.resume(by, check_pauses(priority, owner))
 
     def end_hold(self, by: str | None = None) -> None:
-        """End a hold that the upstream asked for, if there is one."""
+        """End a hold that the upstream asked for, if there is one; `by` is who the audit log names."""
         self.service.end_hold(by)
 
     def change_rate(
@@ -244,7 +272,7 @@ class IngestionAPI:
         self.service.change_rates({name: value for name, value in rate.items() if value is not None}, by)
 
     def reset_rate(self, by: str | None = None) -> None:
-        """Go back to the rate that is configured."""
+        """Go back to the rate that is configured, from what `change_rate` made it; `by` is who the audit log names."""
         self.service.reset_rates(by)
 
 

@@ -25,7 +25,7 @@ class Outcome(NamedTuple):
     @classmethod
     def ack(cls, results: Sequence[Answer]) -> Outcome:
         """Completes the batch, or fails it if an id failed; the results of the others are kept."""
-        return cls(FAILED if BatchError in map(type, results) else COMPLETED, results=results)
+        return cls(FAILED if BatchError in map(type, results) else COMPLETED, None, results)
 
     @classmethod
     def retry(cls, error: BatchError, delay: float) -> Outcome:

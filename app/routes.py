@@ -97,7 +97,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit), only)
 
     @blueprint.post("/status/<ingestion_id>/cancel")
-    @needs(Role.SUBMIT)
+    @needs(Role.SUBMIT, whole=True)
     def cancel(ingestion_id: str) -> Response:
         service.cancel(ingestion_id, guard.caller().name)
         return _status(service, ingestion_id, 0, 0)
@@ -109,7 +109,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return _status(service, ingestion_id, 0, 0)
 
     @blueprint.post("/status/<ingestion_id>/move")
-    @needs(Role.OPERATE, body=True)
+    @needs(Role.OPERATE, body=True, whole=True)
     def move(ingestion_id: str) -> Response:
         service.move(ingestion_id, check_priority(read_body(service.settings)), guard.caller().name)
         return _status(service, ingestion_id, 0, 0)

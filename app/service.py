@@ -24,6 +24,7 @@ from .core import (
     Stats,
     Sweep,
     SweepFilter,
+    WorkerReport,
     batch_count,
     batch_position,
     check_concurrency,
@@ -121,6 +122,11 @@ class Service(Lifecycle):
             return stats
         others = (one for one in self.store.workers() if one.id != self.worker.id)
         return stats.without_worker() if all(one.is_stuck for one in others) else stats
+
+    def workers(self) -> list[WorkerReport]:
+        """Returns who works on the queue: this process's worker as it is now, others as they last reported."""
+        here, told = self.worker, self.store.workers()
+        return [one._replace(busy=here.running, abandoned=here.abandoned) if one.id == here.id else one for one in told]
 
     @property
     def simulates(self) -> bool:

@@ -50,8 +50,9 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _look_for_a_misspelt_queue(key: str, prefixes: list[str]) -> None:
+    name = key.removeprefix("INGEST_")
     for field in _OF_A_QUEUE:
-        if not key.startswith("INGEST_") and key.endswith(f"_{field}"):
-            if near := difflib.get_close_matches(key.removesuffix(field), prefixes, n=1, cutoff=0.7):
+        if name.endswith(f"_{field}"):
+            if near := difflib.get_close_matches(name.removesuffix(field), prefixes, n=1, cutoff=0.7):
                 logger.warning("%s is a key of no queue; did you mean %s%s?", key, near[0], field)
             return

@@ -60,7 +60,8 @@ class Emitter:
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
         """Call the observers and every receiver; an exception in one is logged and does not stop the others.
 
-        Raises what belongs to the caller's thread at the end: a KeyboardInterrupt, and in a test what is no Exception.
+        Raises the first that belongs to the caller's thread at the end, and leaves it to the caller to log: a
+        KeyboardInterrupt, and in a test what is no Exception.
         """
         for observer in self._own.get(signal, ()):
             try:
@@ -75,9 +76,10 @@ class Emitter:
                 with self.app.app_context():
                     receiver(self.app, name=self._name, **keywords)
             except BaseException as error:
-                logger.exception("a receiver of %s raised", signal.name)
-                if self._is_of_caller(error):
+                if callers is None and self._is_of_caller(error):
                     callers = error
+                else:
+                    logger.exception("a receiver of %s raised", signal.name)
         if callers is not None:
             raise callers
 

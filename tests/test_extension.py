@@ -422,7 +422,9 @@ class TestSignals:
             assert f"a receiver of {signal.name} raised" in caplog.text
             assert second.all(word), "the others are told"
 
-    def test_an_interrupt_is_the_callers_once_all_are_told(self, serve: Serve) -> None:
+    def test_an_interrupt_is_the_callers_once_all_are_told(
+        self, serve: Serve, caplog: pytest.LogCaptureFixture
+    ) -> None:
         def receiver(_: Any, **__: Any) -> None:
             raise KeyboardInterrupt
 
@@ -435,6 +437,21 @@ class TestSignals:
             host.submit([2])
         (accepted,) = second.all("accepted")
         assert host.finished(accepted["ingestion"].id).status == Status.COMPLETED
+        assert "a receiver of" not in caplog.text, "whoever it is raised to says so"
+
+    @pytest.mark.parametrize("word", ["completed", "finished"])
+    def test_an_interrupt_in_a_workers_thread_is_logged_once(
+        self, serve: Serve, word: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def receiver(_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+        host = serve(interval=0)
+        SIGNALS[word].connect(receiver, sender=host.app)
+        host.submit([1])
+        eventually(lambda: any(record.exc_info for record in caplog.records))
+        host.service.stop(BOUND)
+        assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
 def test_an_ingestion_is_moved_by_the_name_of_a_priority(serve: Callable[..., Host]) -> None:

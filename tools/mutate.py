@@ -1,7 +1,7 @@
 """Finds what no test would notice: plants one fault at a time, and runs the tests that reach its line.
 
     python tools/mutate.py app/queue.py                 every mutant of a file; without a file, of all that decide
-    python tools/mutate.py --changed main --minutes 9   of the files changed since main, their changed lines first, else
+    python tools/mutate.py --changed main --minutes 7   of the files changed since main, their changed lines first, else
                                                         at random, until the time is up
     python tools/mutate.py app/queue.py --only 17       one of them, to see which test notices
 
@@ -104,7 +104,9 @@ def main() -> int:
     parser.add_argument(
         "--changed", metavar="REVISION", help="the files that decide and changed since, their changed lines first"
     )
-    parser.add_argument("--minutes", type=float, default=1e6, help="stop then; the order is random, the same each time")
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="stop so long after tracing; the order is random, the same each time"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another order, and so another sample")
     parser.add_argument("--only", type=int, metavar="NUMBER", help="one mutant of one file")
     parser.add_argument("--tests", nargs="+", default=[], help="other tests than those that have to notice")

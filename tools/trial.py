@@ -78,17 +78,18 @@ class Trial:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        ends = time.monotonic() + self.minutes * 60
         files = {str(ROOT / mutant.file) for mutant in self.mutants}
         stores = ("", *STORES) if any("/sql/" in file for file in files) else ("", STORES[0])
         tests = {item.nodeid: item for item in session.items if store_of(item) in stores and not needs(item)}
         postgres = [item for item in session.items if needs(item) == "postgres"] if len(stores) > 2 else []
+        print(f"tracing which lines each of {len(tests)} tests reaches", flush=True)
         reached: list[Reach] = in_fork(lambda: trace(list(tests.values()), files))
         functions = functions_of(files)
         noticed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         running = Running()
         session.config.pluginmanager.register(running)
         gc.freeze()
+        ends = time.monotonic() + self.minutes * 60
         for mutant in self.mutants:
             if time.monotonic() > ends:
                 break

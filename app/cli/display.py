@@ -196,9 +196,20 @@ def proof_text(proof: Document) -> str:
     """Returns what a dispatch log proves, in words."""
     limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
     limit = ", ".join([*([limit] if proof["interval"] or not proof["limits"] else []), *proof["limits"]])
-    kept = "not kept" if proof["violations"] else "kept"
+    broken = {violation["rule"] for violation in proof["violations"]}
+    kept = [_RULES[rule] for rule in proof["checked"] if (rule in broken) == bool(broken)]
+    what = f"{', '.join(kept[:-1])} and {kept[-1]} were" if len(kept) > 1 else f"{kept[0]} was"
     lines = [f"{violation['rule']}: {violation['detail']}" for violation in proof["violations"]]
-    return "\n".join([f"{proof['dispatches']} dispatches, {limit}: the rate and the order were {kept}", *lines])
+    return "\n".join([f"{proof['dispatches']} dispatches, {limit}: {what} {'not ' if broken else ''}kept", *lines])
+
+
+_RULES = {
+    "rate": "the rate",
+    "order": "the order",
+    "share": "the share of each caller",
+    "riders": "the place of each rider",
+}
+"""What `verify` checks, in words."""
 
 
 def _batch(batch: Document, times: Times, hold: Held | None) -> str:

@@ -14,7 +14,7 @@ from . import display
 from .options import every_option, pausable
 from .queue_text import concurrency_text, queue_text, rate_text
 from .remote import Remote, fail, remote
-from .verify import log_of, read, verify
+from .verify import checked, log_of, read, verify
 from .watch import keep_showing
 
 
@@ -133,7 +133,8 @@ def top(to: Remote, every: float) -> None:
 def verify_(
     to: Remote, file: IO[str] | None, interval: float | None, burst: int | None, limits: str | None, grace: float
 ) -> None:
-    """Prove that the latest dispatches, or those in a file of them, kept the rate, the order and callers' shares.
+    """Prove that the latest dispatches, or those in a file of them, kept the rate, the order, the share of each
+    caller (with FAIR) and the place of each rider (with FILL).
 
     The log says which rate that is, unless it is a bare list; what an option names is proved instead.
     """
@@ -157,7 +158,7 @@ def verify_(
         for one in violations
     ]
     limit = {"interval": interval, "burst": burst, "limits": [one.name for one in further]}
-    proof = {"dispatches": len(log.dispatches), **limit, "violations": found}
+    proof = {"dispatches": len(log.dispatches), **limit, "checked": checked(log), "violations": found}
     to.show(proof, lambda proof, _: display.proof_text(proof))
     if violations:
         raise click.exceptions.Exit(1)

@@ -96,7 +96,7 @@ def _line(sweep: Mapping[str, Any], times: Times) -> str:
 
 def _chosen(name: str, value: Any, times: Times) -> str:
     if name in ("since", "until"):
-        value = times.ago(value)
+        value = times.around(value)
     return name if value is True else f"{name} {value}"
 
 

@@ -45,6 +45,12 @@ class Log(NamedTuple):
     fair: Mapping[str, int] | None = None
 
 
+def checked(log: Log) -> list[str]:
+    """Returns the rules that a log can break, as Violation names them."""
+    ridden = any(dispatch.rode_with is not None for dispatch in log.dispatches)
+    return ["rate", "order", *(["share"] if log.fair is not None else []), *(["riders"] if ridden else [])]
+
+
 def verify(
     dispatches: Iterable[Dispatch],
     *,

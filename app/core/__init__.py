@@ -45,7 +45,7 @@ from .models import (
     batch_count,
     roll_up,
 )
-from .owners import owner_fault
+from .owners import LONGEST_OWNER, owner_fault
 from .pace import STEP, Pace
 from .pauses import WHOLE_QUEUE, Pauses, check_pauses
 from .quoting import printable, shown
@@ -95,6 +95,7 @@ __all__ = [
     "HOLDS",
     "HOUR",
     "LONGEST_ID",
+    "LONGEST_OWNER",
     "LOST",
     "MEMBERS",
     "MISSES",

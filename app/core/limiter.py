@@ -57,6 +57,8 @@ class TokenBucket:
         self.interval = interval
         self.burst = burst
         self.debt = debt
+        self._fills_in = burst * interval
+        self._first_from_full = (1 - burst) * interval
         self._full_at = full_at
         self._lock = threading.Lock()
 
@@ -67,13 +69,14 @@ class TokenBucket:
 
     @property
     def ready_at(self) -> float:
-        return self._full_at + (1 - self.burst) * self.interval
+        return self._full_at + self._first_from_full
 
     def take(self, now: float) -> bool:
         with self._lock:
-            if self._when(0, now) > now:
+            full_at = self._from(now)
+            if full_at + self._first_from_full > now:
                 return False
-            self._full_at = self._from(now) + self.interval
+            self._full_at = full_at + self.interval
             return True
 
     def when(self, nth: int, now: float) -> float:
@@ -81,6 +84,8 @@ class TokenBucket:
             return self._when(nth, now)
 
     def count(self, now: float, until: float) -> float:
+        if until <= now:
+            return 0
         if not self.interval or until == math.inf:
             return math.inf
         return max(0, math.ceil((until - self.full_from(now)) / self.interval - 1 + self.burst))
@@ -116,6 +121,6 @@ class TokenBucket:
 
     def _from(self, now: float) -> float:
         # Never further ahead than an empty bucket and its debt: a clock that was set back must not stop the queue.
-        if self._full_at > (emptied := now + self.burst * self.interval + self.debt):
+        if self._full_at > (emptied := now + self._fills_in + self.debt):
             self._full_at = emptied
         return self._full_at if self._full_at > now else now

@@ -13,9 +13,13 @@ MISSES = 1000
 """Of how many ingestions, the latest that ended, the accuracy is told."""
 
 
-def moving_mean(mean: float, seconds: float) -> float:
-    """Returns the mean service time after a batch that ran for so many seconds; 0 as the mean of none."""
-    return mean + (seconds - mean) * (_WEIGHT if mean else 1.0)
+def moving_mean(mean: float, seconds: float, ended: int) -> float:
+    """Returns the mean service time after a batch that ran for so many seconds; 0 as the mean of none.
+
+    It is the `ended`th to end, counting those put back: the first few weigh about alike, so that the very first does
+    not decide for long.
+    """
+    return mean + (seconds - mean) * (max(_WEIGHT, 1 / ended) if mean else 1.0)
 
 
 def accuracy_of(misses: Iterable[float]) -> Accuracy | None:

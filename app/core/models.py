@@ -112,6 +112,11 @@ class Claim(NamedTuple):
         return (self, *self.riders)
 
     @property
+    def batches(self) -> tuple[Batch, ...]:
+        """The batches of its call, its own first."""
+        return (self.batch, *[one.batch for one in self.riders]) if self.riders else (self.batch,)
+
+    @property
     def owners(self) -> set[str | None]:
         """Whose batches its call holds; those without an owner are of one more."""
         return {one.owner for one in self.all}

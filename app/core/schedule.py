@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -14,6 +15,10 @@ Place: TypeAlias = tuple[float, int]
 
 class Aside(Protocol):
     """The batches waiting for their retry to fall due, as a store counts them."""
+
+    @property
+    def counts_all(self) -> bool:
+        """Whether `due_by` counts all of them, or only the first to fall due."""
 
     def due_by(self, moment: float, before: Place | None) -> int:
         """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
@@ -51,6 +56,7 @@ def runs(
     `ready` holds how many batches of each group are due now; `retries` holds the due time and the group of each later
     one, by due time. The first group goes first. Batches are taken to run in no time.
     """
+    urgent = [[due for due, other in retries if other < group] + [math.inf] for group in range(len(ready))]
     waiting, nth, at, due = list(ready), 0, 0, since
     while any(waiting) or at < len(retries):
         if not any(waiting):
@@ -60,12 +66,13 @@ def runs(
             waiting[retries[at][1]] += 1
             at += 1
         group = next(number for number, count in enumerate(waiting) if count)
-        # The next retry to fall due may be more urgent.
-        until = retries[at][0] if at < len(retries) else math.inf
-        size = int(min(waiting[group], max(1, limiter.count(start, until))))
-        last = limiter.when(size - 1, start)
-        yield StartRun(group, nth, size, start, last, limiter)
+        size, due = waiting[group], start
+        if size > 1:
+            # Until a more urgent retry falls due.
+            until = urgent[group][bisect_right(urgent[group], start)]
+            size = int(min(size, max(1, limiter.count(start, until))))
+            due = limiter.when(size - 1, start)
+        yield StartRun(group, nth, size, start, due, limiter)
         limiter = limiter.after(size, start)
         waiting[group] -= size
         nth += size
-        due = last

@@ -11,14 +11,14 @@ from .limiter import Limiter
 from .line import BatchPlace, Line
 from .models import Priority
 from .reports import Depth, Estimate, Quote
-from .schedule import Aside, Place, runs
+from .schedule import Aside, Place, StartRun, runs
 from .slots import Slots
 
 T = TypeVar("T")
 _FIRST: Place = (-math.inf, 0)
 
 EXACT_RETRIES = 500
-"""How many retries are simulated one by one; with more, a batch that waits for its retry gets a lower bound."""
+"""How many retries are simulated one by one, the first to fall due; those after them are counted."""
 
 
 class Prospect(NamedTuple):
@@ -54,7 +54,7 @@ class Timeline(NamedTuple):
     """The upcoming starts, as determined by limiter, pause, hold, retries and free slots. Times are epoch seconds.
 
     `waiting` counts all batches in line, `aside` holds those of them that wait for a retry, and `parked` counts what is
-    not in line.
+    not in line. Starts are numbered from `begun`, which is 0 but for a timeline that goes on where another was left.
 
     With `early`, a batch may ride in the call of an earlier one or need none, or what goes first at other priorities is
     not known, so a start is the latest it can be. One that waits for its retry may be later still: when it falls due, a
@@ -70,10 +70,11 @@ class Timeline(NamedTuple):
     aside: Aside
     parked: int = 0
     early: bool = False
+    begun: int = 0
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
-        return self.limiter.when(nth, max(self.now, self.not_before))
+        return self.limiter.when(nth - self.begun, max(self.now, self.not_before))
 
     def start(self, nth: int) -> float:
         """Returns when the nth ready batch should start."""
@@ -91,7 +92,7 @@ class Timeline(NamedTuple):
             # There may be a gap before that, until a retry falls due.
             retries = [(due, 0) for due, _ in self.aside.soonest(EXACT_RETRIES)]
             for run in runs(self.limiter, max(self.now, self.not_before), (ready,), retries):
-                if run.nth <= nth < run.nth + run.size:
+                if run.nth <= nth:
                     at = run.at(nth)
         return max(at, self.slots.free_at(nth))
 
@@ -224,24 +225,43 @@ class Timeline(NamedTuple):
     def _span(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before them.
 
-        `fresh` says whether any of them has never failed.
+        With more than EXACT_RETRIES, what starts after that many have fallen due gets a lower bound. It is exact if at
+        each token until the last of these falls due, some of these or before them are due. `fresh` says whether any of
+        them has never failed.
         """
         aside_ahead = self.aside.due_by(math.inf, first)
         aside = self.aside.due_by(math.inf, end) - aside_ahead
         if not aside:
             return self._ready(ahead, count, first)
-        retries = self.aside.soonest(EXACT_RETRIES + 1)
+        if not self.aside.counts_all:
+            return self._no_sooner(self._ready(ahead, count, first), *self.aside.bounds(first, end), fresh=fresh)
+        retries = [(due, (place >= first) + (place >= end)) for due, place in self.aside.soonest(EXACT_RETRIES + 1)]
+        until = math.inf
         if len(retries) > EXACT_RETRIES:
-            span = self._ready(ahead, count, first)
-            return _no_sooner(span, *self.aside.bounds(first, end), fresh=fresh)
-        ahead, ready = ahead - aside_ahead, count - aside
-        behind = self.waiting - self.aside.due_by(math.inf, None) - ahead - ready
-        grouped = [(due, (place >= first) + (place >= end)) for due, place in retries]
-        since = max(self.now, self.not_before)
-        own = [run for run in runs(self.limiter, since, (ahead, ready, behind), grouped) if run.group == 1]
-        first_nth, last_nth = own[0].nth, own[-1].nth + own[-1].size - 1
-        slots = self.slots.free_at(first_nth), self.slots.free_at(last_nth)
-        return Span(first_nth, own[0].first, max(own[0].first, slots[0]), max(own[-1].last, slots[1]))
+            # Whatever falls due from then on may be more urgent.
+            until, _ = retries[-1] = retries[-1][0], 0
+        ready = ahead - aside_ahead, count - aside
+        behind = self.waiting - self.aside.due_by(math.inf, None) - sum(ready)
+        own, left, overtaken = list[StartRun](), count, 0
+        for run in runs(self.limiter, max(self.now, self.not_before), (*ready, behind), retries):
+            if not left or run.first >= until:
+                break
+            if run.group == 1:
+                own.append(run)
+                left -= run.size
+            elif run.group == 2:
+                overtaken += run.size
+        spans = [self._of(run) for run in (*own[:1], *own[-1:])]
+        if left:
+            later = self._replace(limiter=run.limiter, not_before=run.first, begun=run.nth)
+            rest = later._ready(ahead + overtaken, count, first)
+            spans.append(later._no_sooner(rest, *self.aside.bounds(first, end), fresh=count > aside))
+        return spans[0]._replace(last=spans[-1].last)
+
+    def _of(self, run: StartRun) -> Span:
+        last = run.nth + run.size - 1
+        starts = max(run.first, self.slots.free_at(run.nth)), max(run.last, self.slots.free_at(last))
+        return Span(run.nth, run.first, *starts)
 
     def _by_turns(self, turns: CallerTurns, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as for `_span`."""
@@ -258,7 +278,7 @@ class Timeline(NamedTuple):
         place, end_of = turns.place, (turns.place[0], turns.place[1] + 1)
         if self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
             return span
-        return _no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
+        return self._no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
 
     def _in_line(self, first: int, last: int) -> Span:
         """Returns the starts from one number to another, with no gap in between."""
@@ -274,20 +294,26 @@ class Timeline(NamedTuple):
             first, last = self._number(first, place), self._number(last, place)
         return self._in_line(first, last)
 
-    def _number(self, ready: int, place: Place) -> int:
+    def _number(self, ready: int, place: Place | None) -> int:
         """Returns the number of the start after `ready` batches, and after the retries before a place due by then."""
         nth = ready
         while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
             nth = more
         return nth
 
+    def _no_sooner(self, span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
+        """Returns the starts of batches of which some, if `fresh` not all, fall due from `first_due` to `last_due`."""
+        span = span._replace(last=max(span.last, self._token(last_due)[1]))
+        if fresh:
+            return span
+        nth, first = self._token(first_due)
+        return Span(max(span.nth, nth), max(span.earliest, first), max(span.first, first), span.last)
+
+    def _token(self, due: float) -> tuple[int, float]:
+        """Returns the number and time of the first token from `due` on; only `due` if all may have started by then."""
+        nth = self.begun + self.limiter.count(max(self.now, self.not_before), due)
+        taken = self._number(self.waiting - self.aside.due_by(math.inf, None), None) if self.aside.counts_all else 0
+        return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)
+
     def _known(self, moment: float) -> float | None:
         return None if self.paused else moment
-
-
-def _no_sooner(span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
-    """Returns the starts of batches of which some fall due from `first_due` to `last_due`; `fresh` says if not all."""
-    if fresh:
-        return span._replace(last=max(span.last, last_due))
-    earliest, start = max(span.earliest, first_due), max(span.first, first_due)
-    return Span(span.nth, earliest, start, max(span.last, last_due))

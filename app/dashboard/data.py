@@ -83,7 +83,7 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     next_dispatch_at = next_dispatch(stats, upcoming)
     if scope is not None:
         upcoming = service.store.upcoming(_NEXT, owner=scope)
-    workers = service.store.workers()
+    workers = service.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
     document = queue_document(service, stats, (), workers, callers, scope)
     document.update(state(service, stats))

@@ -5,27 +5,39 @@ from __future__ import annotations
 import functools
 import json
 import shlex
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, render_template, request
 
-from ..service import Service
-from ..web import description, needs, over_tls, resolved, root_path
+from ..web import needs, over_tls, resolved, root_path
 
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
-def add_docs(blueprint: Blueprint, service: Service) -> None:
-    """Add the page to the blueprint that the dashboard is nested in; it holds nobody's data, so it needs no key."""
+def add_docs(
+    blueprint: Blueprint,
+    name: str,
+    describe: Callable[[str], Any],
+    *,
+    overview: str = ".dashboard.overview",
+    static: str = ".dashboard.static",
+) -> None:
+    """Add the page of the description under a root to a blueprint; it holds nobody's data, so it needs no key.
+
+    `overview` and `static` are the endpoints of the dashboard that it leads to and of its files.
+    """
 
     @functools.lru_cache(16)  # by what a page tells of its own address; to make one takes 15 ms
     def page(origin: str, root: str) -> str:
-        document = description(service)
+        document = describe(root or "/")
         return render_template(
             "flask_ingestion/docs.html",
-            name=service.name,
+            name=name,
+            overview=overview,
+            static=static,
             document=document,
             groups=_groups(document),
             curl=lambda method, path, operation: _curl(document, f"{origin}{root}", method, path, operation),

@@ -81,7 +81,7 @@ def add_feeds(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @needs(Role.OPERATE, "limit")
     def audit_data() -> Response:
         limit = count_member("limit", _ROWS, least=1, most=1000) or _ROWS
-        workers = [worker_document(one) for one in service.store.workers()]
+        workers = [worker_document(one) for one in service.workers()]
         page = audit_document(service.store.audits(limit), limit)
         return _json({**data.state(service), **page, "workers": workers})
 

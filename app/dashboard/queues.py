@@ -40,7 +40,7 @@ def _queue(service: Service) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Returns a queue's figures, and what is wrong with it."""
     try:
         stats = service.stats()
-        upcoming, workers = service.store.upcoming(1), service.store.workers()
+        upcoming, workers = service.store.upcoming(1), service.workers()
     except StoreUnavailable as error:
         return {"unreachable": True}, [alert("error", "Store unreachable", str(error))]
     known = data.state(service, stats)

@@ -58,6 +58,8 @@ class Aside:
     moment and ahead of a place looks at each block once and at the entries of one.
     """
 
+    counts_all = True
+
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._count = 0
@@ -126,14 +128,13 @@ class Aside:
     def bounds(self, first: Place, end: Place) -> tuple[float, float]:
         """Returns the earliest and latest due times of those with places from `first` up to `end`."""
 
-        def due(blocks: Iterable[Block], pick: int) -> float:
+        def due(blocks: Iterable[Block], in_order: Callable[[list[Entry[Record]]], Iterable[Entry[Record]]]) -> float:
             for block in blocks:
                 if block.before(first) < block.before(end):
-                    mine = [entry.due for entry in block.entries if first <= entry.place < end]
-                    return mine[pick]
+                    return next(entry.due for entry in in_order(block.entries) if first <= entry.place < end)
             return math.nan
 
-        return due(self._blocks, 0), due(reversed(self._blocks), -1)
+        return due(self._blocks, iter), due(reversed(self._blocks), reversed)
 
     def _entries(self) -> Iterator[Entry[Record]]:
         for block in self._blocks:

@@ -40,7 +40,8 @@ class Lane:
     """The unfinished ingestions of one priority, in order of their places, with how many batches of each are in line.
 
     `total` counts these, and `parked` those that wait outside of the line. A Fenwick tree (P. M. Fenwick, 1994, "A New
-    Data Structure for Cumulative Frequency Tables") over the counts. Places only ever grow, so a new ingestion is
+    Data Structure for Cumulative Frequency Tables") over the counts, which sums from the end: so a start, which is
+    nearly always of one of the first ingestions, changes few nodes. Places only ever grow, so a new ingestion is
     appended; a removed one stays as 0 until half of the tree is removed ones. Only a redrive or a move adds an older
     ingestion; these few are kept outside the tree.
     """
@@ -51,20 +52,18 @@ class Lane:
         self._fill([])
 
     def add(self, record: Record) -> None:
-        place, waiting, lined = record.place, record.waiting, record.lined
-        self.total += lined
-        self.parked += waiting - lined
+        place = record.place
         if self._places and place < self._places[-1]:
             record.lane_index = _LATE
             bisect.insort(self._late, (place, record))
-            if len(self._late) > 64 and len(self._late) ** 2 > len(self._records):
-                self._rebuild()
-            return
-        record.lane_index = len(self._records)
-        self._records.append(record)
-        self._places.append(place)
-        node = len(self._records)
-        self._sums.append(lined + self._before(node - 1) - self._before(node - (node & -node)))
+        else:
+            record.lane_index = len(self._records)
+            self._records.append(record)
+            self._places.append(place)
+            self._sums.append(0)
+        self.change(record, record.waiting)
+        if len(self._late) > 64 and len(self._late) ** 2 > len(self._records):
+            self._rebuild()
 
     def change(self, record: Record, by: int) -> None:
         """Change an ingestion's count of waiting batches."""
@@ -75,9 +74,9 @@ class Lane:
         if record.lane_index == _LATE:
             return
         node = record.lane_index + 1
-        while node < len(self._sums):
+        while node:
             self._sums[node] += by
-            node += node & -node
+            node &= node - 1
 
     def remove(self, record: Record) -> None:
         """Forget an ingestion that has no waiting batches."""
@@ -98,33 +97,31 @@ class Lane:
         """Returns how many batches are in line before this place."""
         if not self._places or self._places[-1] < place:
             return self.total  # Mostly the place of a new ingestion, which is last.
-        late = sum(record.lined for at, record in self._late if at < place)
-        return late + self._before(bisect.bisect_left(self._places, place))
+        behind = sum(record.lined for at, record in self._late if at >= place)
+        node = bisect.bisect_left(self._places, place) + 1
+        while node < len(self._sums):
+            behind += self._sums[node]
+            node += node & -node
+        return self.total - behind
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
         late = next((record for _, record in self._late if record.lined), None)
         if self.total == sum(record.lined for _, record in self._late):
             return late
-        # Descend the tree to the first slot whose running sum is above 0.
-        node, step = 0, 1 << (len(self._records).bit_length() - 1)
-        while step:
-            if node + step < len(self._sums) and not self._sums[node + step]:
-                node += step
-            step >>= 1
-        first = self._records[node]
-        return late if late and first and late.place < first.place else first
+        # Descend the tree: a node sums its own ingestion's count, then those of the nodes 1, 2, 4 and so on after it.
+        node, first = 0, None
+        while not (first and first.lined):
+            step = 1
+            while not self._sums[node + step]:
+                step <<= 1
+            node += step
+            first = self._records[node - 1]
+        return late if late and late.place < first.place else first
 
     def unfinished(self) -> list[Record]:
         """Returns all of them."""
         return [record for record in self._records if record] + [record for _, record in self._late]
-
-    def _before(self, node: int) -> int:
-        total = 0
-        while node:
-            total += self._sums[node]
-            node &= node - 1
-        return total
 
     def _rebuild(self) -> None:
         kept = [(place, record) for place, record in zip(self._places, self._records, strict=True) if record]
@@ -138,8 +135,8 @@ class Lane:
         self._gone = 0
         for index, (_, record) in enumerate(records):
             record.lane_index = index
-        for node in range(1, len(self._sums)):
-            if (above := node + (node & -node)) < len(self._sums):
+        for node in range(len(records), 0, -1):
+            if above := node & (node - 1):
                 self._sums[above] += self._sums[node]
 
 

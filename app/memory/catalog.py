@@ -95,9 +95,9 @@ class Catalog:
         record.kind = _kind(Status.YET_TO_START, record.priority, record.owner, False)
         self._blocks[number].add(record)
 
-    def refile(self, record: Record) -> None:
-        """Note that what a filter can tell apart of a record may have changed."""
-        kind = _kind_of(record)
+    def refile(self, record: Record, status: Status | None = None) -> None:
+        """Note that what a filter can tell apart of a record may have changed; `status` is its own, if known."""
+        kind = _kind(status or record.status, record.priority, record.owner, record.tally[FAILED] > 0)
         if kind is not record.kind:
             self._blocks[record.order // _SIZE].refile(record, kind)
 
@@ -111,7 +111,3 @@ class Catalog:
         """Returns the blocks that may hold orders below `before` (None: all), newest first."""
         found = list(self._blocks.items())
         return [block for number, block in reversed(found) if before is None or number * _SIZE < before]
-
-
-def _kind_of(record: Record) -> Kind:
-    return _kind(record.status, record.priority, record.owner, record.tally[FAILED] > 0)

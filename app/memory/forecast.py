@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 def timeline_of(state: MemoryState, now: float) -> Timeline:
     """Returns the timeline of the upcoming starts."""
-    state.promote(now)
+    state.first(now)
     gate = state.gate = state.gate.at(state.settings, now)
     return Timeline(
         now,

@@ -21,20 +21,18 @@ class Lease:
 
 
 class Leases:
-    """The leases of `seconds` each, by batch. Called under the store's lock."""
+    """The leases of `seconds` each, by batch. Called under the store's lock.
+
+    `calls` counts the calls in process; a batch that rides has none of its own.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._by_batch: dict[tuple[str, int], Lease] = {}
-        self._riders = 0
+        self.calls = 0
 
     def __iter__(self) -> Iterator[Lease]:
         return iter(self._by_batch.values())
-
-    @property
-    def calls(self) -> int:
-        """How many calls are in process; a batch that rides has none of its own."""
-        return len(self._by_batch) - self._riders
 
     def started(self) -> Iterator[float]:
         """Yields when the calls in process started."""
@@ -48,7 +46,7 @@ class Leases:
         """Lease a claim, from its start on."""
         lease = Lease(record, claim, claim.claimed_at + self._seconds, rode_with)
         self._by_batch[record.id, claim.batch.position] = lease
-        self._riders += rode_with is not None
+        self.calls += rode_with is None
 
     def of(self, claim: Claim) -> Lease | None:
         """Returns the lease of a claim, None if it is no longer the latest of its batch."""
@@ -73,4 +71,4 @@ class Leases:
     def drop(self, lease: Lease) -> None:
         """Forget a lease, because its claim ended."""
         del self._by_batch[lease.record.id, lease.claim.batch.position]
-        self._riders -= lease.rode_with is not None
+        self.calls -= lease.rode_with is None

@@ -85,17 +85,21 @@ class Record:
         self.tally = [count, 0, 0, 0, 0]
         self.details = NO_DETAILS
 
-    def start(self, position: int, now: float) -> None:
-        """Record that a batch starts now."""
+    def start(self, position: int, attempt: int, now: float) -> None:
+        """Record that an attempt at a batch starts now."""
         if self.started_at is None:
             self.started_at = now
             self._detail()
-        times = self.details.times
-        if 2 * position == len(times):
-            times.extend((now, 0.0))
+        details = self.details
+        if attempt != 1 or position in details.attempts:
+            details.attempts[position] = attempt
+        details.dues.pop(position, None)
+        if 2 * position == len(details.times):
+            details.times.extend((now, 0.0))
         else:
             self._reach(position)
-            times[2 * position] = now
+            details.times[2 * position] = now
+        self.move(position, RUNNING)
 
     def learn(self, position: int, answers: Answers, served: int) -> None:
         """Record the answers of a batch in line, of which so many ids were served just now."""
@@ -126,14 +130,14 @@ class Record:
 
     def move(self, position: int, state: int, answers: Answers | None = None) -> None:
         """Change a batch's state, and its answers if they are given."""
-        details = self.details
-        if details.answers and self.states[position] in _IN_LINE:
+        details, before = self.details, self.states[position]
+        if details.answers and before in _IN_LINE:
             self._weigh(position, -1)
-        if answers and answers.known:
-            details.answers[position] = answers
-        elif answers:
+        if answers:
             details.answers.pop(position, None)
-        self.tally[self.states[position]] -= 1
+            if answers.known:
+                details.answers[position] = answers
+        self.tally[before] -= 1
         self.tally[state] += 1
         self.states[position] = state
         if details.answers and state in _IN_LINE:

@@ -12,15 +12,14 @@ from ..core import (
     FAILED,
     MISSES,
     NEW,
-    RUNNING,
     WAITING,
     Attempt,
-    BatchError,
     Call,
     Claim,
     Clock,
     Gate,
     ServedLog,
+    Status,
     Wait,
     WorkerReport,
     moving_mean,
@@ -28,7 +27,7 @@ from ..core import (
     room_of,
     this_process,
 )
-from ..outcomes import Outcome
+from ..outcomes import Ended, Outcome
 from ..queue import Entry, ReadyQueue
 from .aside import Aside
 from .audits import AuditLog
@@ -60,6 +59,7 @@ class MemoryState:
         self.audits = AuditLog(settings.audit_log, clock)
         self.outbox = MemoryOutbox(settings, clock, self.audits)
         self.service = 0.0
+        self.dispatched = 0
         self.misses: deque[float] = deque(maxlen=MISSES)
         self.leases = Leases(settings.lease)
         self.dispatches: deque[tuple[Any, ...]] = deque(maxlen=settings.dispatch_log)
@@ -147,9 +147,9 @@ class MemoryState:
 
     def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
         """Returns the claim by which an entry's batch would start now."""
-        record, position = entry.owner, entry.position
+        _, _, position, due, record = entry
         answers = self.serving.need.answers if self.serving else record.details.answers.get(position)
-        return record.claim(position, entry.due, now, answers)
+        return record.claim(position, due, now, answers)
 
     def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
@@ -170,14 +170,10 @@ class MemoryState:
             self.queue.put(entry)
         return leader._replace(riders=tuple(riders)) if riders else leader
 
-    def promote(self, now: float) -> None:
-        """Put what has fallen due into the line."""
+    def first(self, now: float) -> Entry[Record] | None:
+        """Returns the most urgent due entry; puts what has fallen due into the line, and drops cancelled ones."""
         for due in self.aside.take(now):
             self.queue.put(due)
-
-    def first(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry; drops cancelled ones on the way."""
-        self.promote(now)
         while (entry := self.queue.first()) and entry.owner.cancelled:
             self.queue.pop()
         return entry
@@ -185,50 +181,44 @@ class MemoryState:
     def _start(
         self, entry: Entry[Record], claim: Claim, token_at: float, *, was_full: bool, rode_with: str | None = None
     ) -> None:
-        record, position, now = entry.owner, entry.position, claim.claimed_at
+        (rank, order, position, due, record), now = entry, claim.claimed_at
         if self.serving:
             self.serving.start(entry, now)
-        record.start(position, now)
-        details, fresh = record.details, record.states[position] == NEW
-        first = record.tally[NEW] == len(record.states)
-        attempt = claim.batch.attempt
-        if attempt != 1 or position in details.attempts:
-            details.attempts[position] = attempt
-        details.dues.pop(position, None)
-        starts = record.starts(position)
-        record.move(position, RUNNING)
+        fresh, first = record.states[position] == NEW, record.tally[NEW] == len(record.states)
+        attempt, starts = claim.batch.attempt, record.starts(position)
+        record.start(position, attempt, now)
         if first:
-            self.registry.catalog.refile(record)
+            self.registry.catalog.refile(record, Status.TRIGGERED)
         if self.fair:
             self.fair.queue.take_turn()
         self.leave_line(entry)
         self.recount(record, -starts)
         self.leases.add(record, claim, rode_with)
-        limited_by = self.gate.limited_by(fresh=fresh, due=entry.due, token_at=token_at, was_full=was_full)
+        limited_by = self.gate.limited_by(fresh=fresh, due=due, token_at=token_at, was_full=was_full)
         if kept := self.settings.attempts_kept:
-            made = Attempt(position, attempt, entry.due, now, limited_by, *this_process())
-            details.log[position] = (*details.log.get(position, ()), made)[-kept:]
+            made, log = Attempt(position, attempt, due, now, limited_by, *this_process()), record.details.log
+            log[position] = (*log.get(position, ()), made)[-kept:]
         if rode_with is None:
             minute = self.minutes.at(now)
             if not minute.starts:
                 minute.interval = self.gate.steady_interval(self.settings, now)
-            minute.start(record.priority, now - entry.due)
-        where = record.priority, entry.rank, entry.order
+            minute.start(record.priority, now - due)
+        self.dispatched += 1
         self.dispatches.append(
-            (now, entry.due, record.id, position, attempt, *where, limited_by, record.owner, rode_with)
+            (now, due, record.id, position, attempt, record.priority, rank, order, limited_by, record.owner, rode_with)
         )
 
     def leave_line(self, entry: Entry[Record]) -> None:
         """Take the first entry out of line, and put the next batch of its ingestion there."""
-        record, following = entry.owner, None
-        if entry.position == record.cursor:
+        (rank, order, position, due, record), following = entry, None
+        if position == record.cursor:
             record.cursor += 1
             if record.cursor < len(record.states):
-                following = Entry(entry.rank, entry.order, record.cursor, entry.due, record)
+                following = Entry(rank, order, record.cursor, due, record)
         self.queue.pop(following)
 
-    def end(self, claim: Claim, outcome: Outcome) -> tuple[Record, int, BatchError | None] | None:
-        """End a claim; returns the batch's record, state and error, None if it is no longer the latest of its batch."""
+    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
+        """End a claim; returns what that led to, None if it is no longer the latest of its batch."""
         lease = self.leases.of(claim)
         if lease is None:
             return None
@@ -242,8 +232,6 @@ class MemoryState:
             split = self.settings.split_failed
             state, error, answers = record.answers(position).after(state, error, results, split=split)
         record.move(position, state, answers)
-        if state != WAITING:
-            details.times[2 * position + 1] = now
         if state == FAILED:
             self.registry.failed += 1
             self.minutes.at(now).failed += 1
@@ -253,8 +241,6 @@ class MemoryState:
         elif state == COMPLETED:
             details.errors.pop(position, None)
             details.results[position] = results if answers is None else record.complete(position)
-        if state == WAITING != outcome.state:
-            details.attempts[position] = 0
         if log := details.log.get(position):
             made = log[-1]._replace(ended_at=now, outcome=outcome_of(state, counted=counted), error=error)
             details.log[position] = (*log[:-1], made)
@@ -263,13 +249,19 @@ class MemoryState:
             if isinstance(self.queue, FairQueue) and lease.rode_with is None:
                 self.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
-            self.service = moving_mean(self.service, now - claim.claimed_at)
-        if state == WAITING and not record.cancelled:
-            details.dues[position] = now + delay
-            self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
-            self.recount(record, record.starts(position))
+            ended = max(1, self.dispatched - self.leases.calls)
+            self.service = moving_mean(self.service, now - claim.claimed_at, ended)
+        if state == WAITING:
+            if state != outcome.state:
+                details.attempts[position] = 0
+            if not record.cancelled:
+                details.dues[position] = now + delay
+                self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
+                self.recount(record, record.starts(position))
+        else:
+            details.times[2 * position + 1] = now
         self.settle(record, now)
-        return record, state, error
+        return Ended(record.snapshot(), state, error)
 
     def settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""

@@ -178,15 +178,20 @@ class MemoryStore(Store):
     def _lose(self, record: Record, claim: Claim) -> tuple[Claim, Ingestion]:
         outcome = Outcome.lost(claim.batch.attempt, self._settings.max_attempts)
         ended = self._state.end(claim, outcome)
-        state = ended[1] if ended else outcome.state
+        state = ended.state if ended else outcome.state
         status = statuses(cancelled=record.cancelled)[state]
         batch = claim.batch._replace(status=status, error=outcome.error, priority=record.priority)
         return claim._replace(batch=batch), record.snapshot()
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         with self._lock:
-            ended = self._state.end(claim, outcome)
-            return Ended(ended[0].snapshot(), *ended[1:]) if ended else None
+            return self._state.end(claim, outcome)
+
+    def proceed(
+        self, claim: Claim, outcome: Outcome, *, was_full: bool = False
+    ) -> tuple[Ended | None, list[Claim] | Wait]:
+        with self._lock:
+            return self._state.end(claim, outcome), self._state.claim(1, was_full=was_full)
 
     def hold(self, seconds: float) -> None:
         with self._lock:

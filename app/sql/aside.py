@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import bindparam, func, select, tuple_
 
 from ..core import EXACT_RETRIES, Place
 from .rows import QueueRow
@@ -20,40 +20,31 @@ _MOST = EXACT_RETRIES + 1
 _COUNTED = 10_000
 """How many batches in line that started before may be looked at to count the retries among them."""
 
-_IS_TO_COME = (IS_ASIDE, batches.c.due > bindparam("now"))
+_COUNTS = 10
+"""How many different counts are made."""
+
+_TO_COME = (batches.c.instance == THIS, IS_ASIDE, batches.c.due > bindparam("now"))
 _SOONEST = (
     select(batches.c.due, batches.c.rank, batches.c.order)
-    .where(batches.c.instance == THIS, *_IS_TO_COME)
+    .where(*_TO_COME)
     .order_by(batches.c.due)
     .limit(bindparam("limit"))
 )
-_is_before = or_(
-    batches.c.rank < bindparam("end_rank"),
-    (batches.c.rank == bindparam("end_rank")) & (batches.c.order < bindparam("end_order")),
-)
-_COUNT = select(func.count()).select_from(batches).where(batches.c.instance == THIS, *_IS_TO_COME, _is_before)
-_of_these = (
-    select(batches.c.due)
-    .where(
-        batches.c.instance == THIS,
-        *_IS_TO_COME,
-        or_(
-            batches.c.rank > bindparam("rank"),
-            (batches.c.rank == bindparam("rank")) & (batches.c.order >= bindparam("order")),
-        ),
-        _is_before,
-    )
-    .limit(1)
-)
+_place = tuple_(batches.c.rank, batches.c.order)
+_is_before = _place < tuple_(bindparam("end_rank"), bindparam("end_order"))
+_COUNT = select(func.count()).select_from(batches).where(*_TO_COME, batches.c.due <= bindparam("moment"), _is_before)
 # Read from either end of the index, because min and max would read all of it.
-_BOUNDS = _of_these.order_by(batches.c.due), _of_these.order_by(batches.c.due.desc())
+_due = select(batches.c.due).where(*_TO_COME).limit(1)
+_LATEST = _due.order_by(batches.c.due.desc())
+_of_these = _place >= tuple_(bindparam("rank"), bindparam("order")), _is_before
+_BOUNDS = _due.where(*_of_these).order_by(batches.c.due), _LATEST.where(*_of_these)
 
 
 class Aside:
     """The batches set aside that are not yet due, in one snapshot or turn: the first to fall due are read once.
 
-    Those after them are counted, as if they fell due together with the last one read: an estimate before that moment is
-    exact, one after it may be late. Where they are too many to count in a turn, they count as ready.
+    Those after them are counted. Only what more than `_COUNTS` counts ask for is counted as due, and an estimate that
+    asks for it may be late. Where they are too many to count in a turn, they count as ready.
     """
 
     def __init__(self, connection: Wire, queue: QueueRow, now: float) -> None:
@@ -61,13 +52,18 @@ class Aside:
         self._queue = queue
         self._values = {"this": queue.instance, "now": now}
         self._read: list[tuple[float, Place]] | None = None
-        self._counts: dict[Place | None, int] = {}
+        self._last: float | None = None
+        self._counts: dict[tuple[float, Place | None], int] = {}
+
+    @property
+    def counts_all(self) -> bool:
+        return self._queue.lined <= _COUNTED
 
     def due_by(self, moment: float, before: Place | None) -> int:
         """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
         known = self._known()
-        if len(known) == _MOST and moment >= known[-1][0] and self._queue.lined <= _COUNTED:
-            return self._count(before)
+        if len(known) == _MOST and moment >= known[-1][0] and self.counts_all:
+            return self._count(moment, before)
         due = known[: bisect_right(known, moment, key=itemgetter(0))]
         return len(due) if before is None else sum(place < before for _, place in due)
 
@@ -81,12 +77,19 @@ class Aside:
         least, most = (self._connection.execute(statement, values).scalar() for statement in _BOUNDS)
         return float(least), float(most)
 
-    def _count(self, before: Place | None) -> int:
-        if before not in self._counts:
+    def _count(self, moment: float, before: Place | None) -> int:
+        if len(self._counts) >= _COUNTS or moment >= self._latest():
+            moment = math.inf
+        if (moment, before) not in self._counts:
             rank, order = before or (math.inf, 0)
-            values = self._values | {"end_rank": rank, "end_order": order}
-            self._counts[before] = int(self._connection.execute(_COUNT, values).scalar())
-        return self._counts[before]
+            values = self._values | {"moment": moment, "end_rank": rank, "end_order": order}
+            self._counts[moment, before] = int(self._connection.execute(_COUNT, values).scalar())
+        return self._counts[moment, before]
+
+    def _latest(self) -> float:
+        if self._last is None:
+            self._last = float(self._connection.execute(_LATEST, self._values).scalar())
+        return self._last
 
     def _known(self) -> list[tuple[float, Place]]:
         if self._read is None:

@@ -19,9 +19,9 @@ from .documents import (
 from .forgery import refuse_foreign
 from .hosts import check_hosts, refuse_open
 from .index import add_index, answer_unrouted
-from .joint import add_joint
+from .joint import description_of_all, make_joint
 from .metrics import add_metrics
-from .openapi import add_description, description
+from .openapi import add_description, describe
 from .operations import audit_document, dispatch_document, queue_document, sweep_document, worker_document
 from .params import (
     FAILURE_FILTERS,
@@ -60,7 +60,6 @@ __all__ = [
     "Routes",
     "add_description",
     "add_index",
-    "add_joint",
     "add_login",
     "add_metrics",
     "add_steering",
@@ -72,7 +71,8 @@ __all__ = [
     "check_hosts",
     "count_member",
     "current",
-    "description",
+    "describe",
+    "description_of_all",
     "dispatch_document",
     "estimate_document",
     "failure_filter",
@@ -84,6 +84,7 @@ __all__ = [
     "idempotency_key",
     "lines_type",
     "listing_document",
+    "make_joint",
     "named_batch",
     "needs",
     "over_tls",

@@ -26,6 +26,9 @@ logger = logging.getLogger("flask_ingestion")
 _WHOLE = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 """An ingestion's id in full, which needs no search."""
 
+_LEAST = 8
+"""Characters of an id, without dashes, that name an ingestion as a whole: as many as the command line's tables show."""
+
 
 class Caller(NamedTuple):
     """Who sends a request. `name` is None where no keys are configured, and everybody may do everything."""
@@ -40,24 +43,28 @@ class Caller(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The role that a route needs, None for none, the members that its query may have, and whether it reads a body."""
+    """The role that a route needs, None for none, the members that its query may have, whether it reads a body, and
+    whether the path must name an ingestion as a whole, because somebody who names a part may mean just that. (A redrive
+    need not: it starts over no more than what failed.)
+    """
 
     role: Role | None
     query: tuple[str, ...]
-    body: bool
+    body: bool = False
+    whole: bool = False
 
 
-_OPERATE = Needs(Role.OPERATE, (), False)
+_OPERATE = Needs(Role.OPERATE, ())
 
 
-def needs(role: Role | None, *query: str, body: bool = False) -> Callable[[View], View]:
-    """Declare the role a route needs, None for none, the members that its query may have, and whether it reads a body.
+def needs(role: Role | None, *query: str, body: bool = False, whole: bool = False) -> Callable[[View], View]:
+    """Declare what a route needs, as in Needs.
 
     A route without this needs OPERATE and takes neither. One that needs no role ignores of a query what it does not
     know, for a probe must not fail for the sake of its query.
     """
 
-    found = Needs(role, query, body)
+    found = Needs(role, query, body, whole)
 
     def mark(view: View) -> View:
         view.needs = found  # type: ignore[attr-defined]
@@ -103,7 +110,7 @@ class Guard:
             return None
         endpoint = request.endpoint or ""
         view = self._views[endpoint]
-        needed, members, _ = needs_of(view)
+        needed, members, _, whole = needs_of(view)
         if needed is None or endpoint.endswith(".static"):
             return None
         if refusal := self.refusal(needed):
@@ -111,7 +118,10 @@ class Guard:
         if request.query_string:
             refuse_unknown(request, members)
         if arguments and "ingestion_id" in arguments:
-            arguments["ingestion_id"], batch = self.find(arguments["ingestion_id"], self.caller())
+            text = arguments["ingestion_id"]
+            arguments["ingestion_id"], batch = self.find(text, self.caller())
+            if whole:
+                _refuse_part(text, arguments["ingestion_id"], batch)
             if batch is not None:
                 name_batch(request, batch)
         return None
@@ -216,6 +226,17 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
     @needs(None)
     def logout() -> Response:
         return guard.sign_out()
+
+
+def _refuse_part(text: str, found: str, batch: int | None) -> None:
+    """Raise InvalidRequest where `text` may have been meant for less than the ingestion that was found."""
+    if batch is not None:
+        why = f"This is the id of a batch of ingestion {found}, all of which this would act on; give that id."
+    elif len(text.replace("-", "")) < _LEAST:
+        why = f"{text} begins the id of ingestion {found}; give at least {_LEAST} characters of it for this."
+    else:
+        return
+    raise InvalidRequest([Fault("path ingestion_id", why)])
 
 
 def _bearer() -> str | None:

@@ -36,7 +36,7 @@ class Routes(Blueprint):
         add = super().post(rule, **options)
 
         def added(view: View) -> View:
-            role, query, body = needs_of(view)
+            role, query, body, _ = needs_of(view)
             add(view if role is None or body else _bodiless(view, query, self._settings))
             return view
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from ..core import LONGEST_ID
 from ..values import INT64_MAX
 from .params import FEW, PAGE, PAGE_MAX
-from .schemas import COUNT, JSON, MOMENT, PRIORITY, STATUS, UUID, ref
+from .schemas import COUNT, JSON, MOMENT, OWNER, PRIORITY, STATUS, STRING_ID, UUID, ref
 
 _TEXT: JSON = {"type": "string"}
 _WHEN = "an RFC 3339 time with its offset, or seconds ago"
@@ -32,6 +31,14 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "schema": {"type": "string", "pattern": "^[0-9a-fA-F-]{1,36}$"},
             "example": ingestion_id,
         },
+        "whole_id": {
+            "name": "ingestion_id",
+            "in": "path",
+            "required": True,
+            "description": "An ingestion's id, or an unambiguous beginning of it of 8 characters at least.",
+            "schema": {"type": "string", "pattern": "^[0-9a-fA-F-]{8,36}$"},
+            "example": ingestion_id,
+        },
         "offset": _query("offset", "Batches to skip.", {**COUNT, "maximum": INT64_MAX}),
         "limit": _query("limit", "Batches at most; all where not given.", {**COUNT, "maximum": INT64_MAX}),
         "page": _page("Ingestions at most."),
@@ -47,11 +54,9 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "submitted_since": _query("since", f"Only those submitted then or later: {_WHEN}.", MOMENT),
         "submitted_until": _query("until", f"Only those submitted then or earlier: {_WHEN}.", MOMENT),
         "group": _query("group", "Only failures of this group.", _TEXT),
-        "owner": _query("owner", "Only those of this caller; nobody but yourself, unless your key may operate.", _TEXT),
+        "owner": _query("owner", "Only those of this caller; nobody but yourself, unless your key may operate.", OWNER),
         "paused_priority": _query("priority", "This priority, and not the whole queue.", PRIORITY),
-        "paused_owner": _query(
-            "owner", "This caller, and not the whole queue.", {"type": "string", "minLength": 1, "maxLength": 255}
-        ),
+        "paused_owner": _query("owner", "This caller, and not the whole queue.", OWNER),
         "worker": _query(
             "worker",
             "A worker's id, or an unambiguous beginning of it; or a host, for all of its processes.",
@@ -70,7 +75,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "in": "path",
             "required": True,
             "description": "An id as it was submitted, percent-encoded.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$"},
+            "schema": STRING_ID,
             "example": "4711",
         },
         "places": _page("Places at most.", FEW),
@@ -92,8 +97,9 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "idempotency_key": {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "Bare or quoted. A request repeated under a key is accepted once, with the same answer.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!#-~])?$"},
+            "description": "1 to 255 printable ASCII characters, bare or quoted. A request repeated under a key is "
+            "accepted once, with the same answer.",
+            "schema": {"type": "string", "pattern": '^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!#-~])?)$'},
         },
         "if_none_match": {
             "name": "If-None-Match",

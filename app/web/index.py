@@ -23,7 +23,7 @@ _LINKS = {
 
 
 def add_index(app: Flask) -> None:
-    """Send browsers from `/` to the dashboard, give programs a short index, and point to it from unknown paths."""
+    """Send browsers from `/` to the dashboard, give programs a short index, and lead on from unknown paths."""
 
     @app.get("/")
     def index() -> AnyResponse:
@@ -40,11 +40,11 @@ def wants_html() -> bool:
 
 
 def refuse_unrouted(app: Flask, **members: object) -> None:
-    """Point from unknown paths to the index; `members` are what such an answer says more."""
+    """Point from unknown paths to the description; `members` are what such an answer says more."""
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:
-        return secure(from_http(error, "/", **(members if isinstance(error, NotFound) else {})))
+        return secure(from_http(error, request.script_root, **(members if isinstance(error, NotFound) else {})))
 
 
 def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:
@@ -56,4 +56,4 @@ def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:
         ours = f"{request.path}/".startswith(f"{prefix}/")
         if not (ours and isinstance(error, (NotFound, MethodNotAllowed))):
             return None
-        return secure(from_http(error, f"{request.script_root}{prefix}/openapi.json"))
+        return secure(from_http(error, f"{request.script_root}{prefix}"))

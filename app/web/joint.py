@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, redirect, request, url_for
@@ -25,8 +25,8 @@ _COMPONENT = re.compile(r"#/components/(\w+)/")
 _MERGED = ("paths", "components", "x-settings")
 
 
-def add_joint(app: Flask, services: Sequence[Service]) -> None:
-    """Add the index, the metrics, the description and the probes of all queues, and the way to their dashboards."""
+def make_joint(app: Flask, services: Sequence[Service]) -> Blueprint:
+    """Returns the index, the metrics, the description and the probes of all queues, and the way to their dashboards."""
     guards = [Guard(service) for service in services]
     names = [service.name for service in services]
     refuse_unrouted(app, queues=names)
@@ -37,7 +37,12 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
     def index() -> AnyResponse:
         if wants_html():
             return redirect(url_for(".dashboard"))
-        links = {"dashboard": "/dashboard", "description": "/openapi.json", "metrics": "/metrics"}
+        links = {
+            "dashboard": "/dashboard",
+            "description": "/openapi.json",
+            "reference": "/docs",
+            "metrics": "/metrics",
+        }
         queues = {name: f"/{name}/ingest" for name in names}
         return Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": links, "queues": queues}))
 
@@ -47,8 +52,7 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
 
     @functools.lru_cache(4)
     def description(root: str) -> str:
-        described = {one.name: describe(one.settings, one.name, f"/{one.name}") for one in services}
-        return dumps(_joined(described, root))
+        return dumps(description_of_all(services, root))
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
@@ -75,14 +79,15 @@ def add_joint(app: Flask, services: Sequence[Service]) -> None:
                 break
         return answer
 
-    app.register_blueprint(blueprint)
+    return blueprint
 
 
-def _joined(documents: Mapping[str, JSON], root: str) -> JSON:
-    """Returns the OpenAPI document of all queues, whose settings, and so whose schemas, differ, from that of each.
+def description_of_all(services: Sequence[Service], root: str) -> JSON:
+    """Returns the OpenAPI document of all queues, whose settings, and so whose schemas, differ.
 
     A queue's paths start with its name, as do its operations, its tags and its components.
     """
+    documents = {one.name: describe(one.settings, one.name, f"/{one.name}") for one in services}
     first = next(iter(documents.values()))
     whole: JSON = {key: value for key, value in first.items() if key not in _MERGED}
     whole |= {"servers": [{"url": root}], "tags": [], "paths": {}, "components": {}, "x-settings": []}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, request
@@ -78,11 +79,11 @@ class Metrics:
         self._ids = {priority: ids.labels(name, priority.name) for priority in Priority}
         reasons = sorted({*_REASONS.values(), *_HTTP_REASONS.values()})
         self._rejections = {reason: rejections.labels(name, reason) for reason in reasons}
-        self._batches = {
+        self._outcomes = {
             (priority, outcome): batches.labels(name, priority.name, outcome)
             for priority, outcome in itertools.product(Priority, _OUTCOMES)
         }
-        self._retries = {priority: retries.labels(name, priority.name) for priority in Priority}
+        self._outcomes |= {(priority, "retried"): retries.labels(name, priority.name) for priority in Priority}
         self._holds = holds.labels(name)
         self._wait = {priority: wait.labels(name, priority.name) for priority in Priority}
         self._took = {outcome: took.labels(name, outcome) for outcome in ("completed", "failed", "retried")}
@@ -92,9 +93,9 @@ class Metrics:
             (signals.ingestion_accepted, self._accepted),
             (signals.ingestion_refused, self._refused),
             (signals.ingestion_finished, self._finished),
-            (signals.batch_completed, self._completed),
-            (signals.batch_retried, self._retried),
-            (signals.batch_failed, self._failed),
+            (signals.batch_completed, partial(self._ended, "completed")),
+            (signals.batch_retried, partial(self._ended, "retried")),
+            (signals.batch_failed, partial(self._ended, "failed")),
             (signals.queue_held, self._held),
         ):
             service.emitter.observe(signal, receiver)
@@ -112,20 +113,10 @@ class Metrics:
 
     def _finished(self, ingestion: Ingestion) -> None:
         if ingestion.counts.cancelled:
-            self._batches[ingestion.priority, "cancelled"].inc(ingestion.counts.cancelled)
+            self._outcomes[ingestion.priority, "cancelled"].inc(ingestion.counts.cancelled)
 
-    def _completed(self, batch: Batch, attempt: Timing) -> None:
-        self._ended(batch, attempt, "completed")
-
-    def _retried(self, batch: Batch, attempt: Timing, **_: Any) -> None:
-        self._ended(batch, attempt, "retried")
-
-    def _failed(self, batch: Batch, attempt: Timing, **_: Any) -> None:
-        self._ended(batch, attempt, "failed")
-
-    def _ended(self, batch: Batch, attempt: Timing, outcome: str) -> None:
-        counter = self._retries[batch.priority] if outcome == "retried" else self._batches[batch.priority, outcome]
-        counter.inc()
+    def _ended(self, outcome: str, batch: Batch, attempt: Timing, **_: Any) -> None:
+        self._outcomes[batch.priority, outcome].inc()
         if outcome == "retried" or batch.started_at is not None:  # else it needed no call
             self._took[outcome].observe(attempt.duration)
             self._wait[batch.priority].observe(attempt.wait)
@@ -147,7 +138,7 @@ class _Gauges:
             about = "Threads of this process that were given up after PROCESS_TIMEOUT and still hang."
             yield self._gauge("abandoned_threads", about, service.worker.abandoned)
         try:
-            stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.store.workers()
+            stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.workers()
             unsent = service.store.outbox.unsent() if service.courier else None
         except StoreUnavailable:
             yield self._gauge("store_up", "Whether the store can be reached.", 0)

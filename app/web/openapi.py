@@ -66,6 +66,7 @@ _STATUS = _json("Status", "ETag", "Retry-After, if not ended")
 _METRICS = _text("text/plain", "application/openmetrics-text")
 _LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
+_WHOLE = ("whole_id",)
 _RESULTS = ("ingestion_id", "include")
 _PAGE = ("ingestion_id", "of_status", "offset", "limit", "if_none_match")
 _TRIED = ("ingestion_id", "offset", "tried")
@@ -89,9 +90,9 @@ ROUTES = (
     Route("listFailures", "get", "/failures", _READ, _json("Failures"), (503,), (*_FAILED, "groups", "group_cursor")),
     Route("listFailedIds", "get", "/failures/ids", _READ, _LINES, (503,), _FAILED),
     Route("where", "get", "/ids/{record_id}", _READ, _json("Search"), (503,), ("sought", "places")),
-    Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (*_BODY, 404, 409, 503), _ONE),
+    Route("cancel", "post", "/status/{ingestion_id}/cancel", _SUBMIT, _STATUS, (*_BODY, 404, 409, 503), _WHOLE),
     Route("redrive", "post", "/status/{ingestion_id}/redrive", _OPERATE, _STATUS, (*_BODY, 404, 409, 503), _ONE),
-    Route("move", "post", "/status/{ingestion_id}/move", _OPERATE, _STATUS, (*_BODY, 404, 409, 503), _ONE, "Move"),
+    Route("move", "post", "/status/{ingestion_id}/move", _OPERATE, _STATUS, (*_BODY, 404, 409, 503), _WHOLE, "Move"),
     Route(
         "redriveCallback",
         "post",

@@ -67,26 +67,27 @@ def from_error(error: errors.IngestError) -> Response:
     return problem(status, str(error), retry_after=retry_after, **members)
 
 
-def from_http(error: HTTPException, index: str = "", **members: Any) -> Response:
+def from_http(error: HTTPException, root: str | None = None, **members: Any) -> Response:
     """Returns the answer to an error of Werkzeug's, with its headers.
 
-    `index` is the path that lists what there is, to name where there is no such path; `members` are more to say.
+    `root` is below which path the description is, to name where there is no such path; `members` are more to say.
     """
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    response = problem(status, _detail(error, index), **members)
+    response = problem(status, _detail(error, root), **members)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
 
 
-def _detail(error: HTTPException, index: str) -> str:
+def _detail(error: HTTPException, root: str | None) -> str:
     this = current()
     path = quote(this.script_root + this.path)[:_PATH]
     if isinstance(error, NotFound) and error.description == NotFound.description:
-        return f"There is no {path} here; GET {index} lists what there is." if index else f"There is no {path} here."
+        listed = f"; {root}/openapi.json lists what there is, and {root}/docs is that as a page"
+        return f"There is no {path} here{'' if root is None else listed}."
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         error.valid_methods = sorted(error.valid_methods)
         return f"{path} takes {', '.join(error.valid_methods)}, not {this.method}."

@@ -122,6 +122,6 @@ def _sweep(service: Service, who: Caller, verb: str) -> Response:
 
 
 def _queue(service: Service, scope: str | None) -> Response:
-    upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.store.workers()
+    upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.workers()
     callers = service.store.callers(_CALLERS, owner=scope)
     return as_json(queue_document(service, service.stats(), upcoming, workers, callers, scope))

@@ -12,7 +12,6 @@ from ..config import Settings
 from ..core import (
     COMPLETED,
     LOST,
-    Answer,
     Batch,
     BatchError,
     Claim,
@@ -69,7 +68,7 @@ class Attempts:
         self.holds = Holds(self._policy)
         self.streak = Streak()
         self._timeout = settings.process_timeout
-        self._asks_once = settings.fresh is not None
+        self._fresh = settings.fresh is not None
         self._clock = clock
         self._process = process
         self._emitter = emitter
@@ -130,7 +129,7 @@ class Attempts:
     def _asked_by(self, hand: Hand) -> Current:
         """Returns what the processor may ask while it works in a hand's thread."""
         hold, slow_down = partial(self._hold_queue, hand), partial(self._slow_down, hand)
-        return Current(lambda: tuple(claim.batch for claim in hand.slot.claim.all), hold, slow_down)
+        return Current(lambda: hand.slot.claim.batches, hold, slow_down)
 
     def _live(self, hand: Hand) -> Claim | None:
         """Run the hand's batch and report its outcome to the store; returns the next claim for this thread, if any."""
@@ -143,14 +142,14 @@ class Attempts:
         return self._settle(hand, result)
 
     def _call(self, hand: Hand) -> Returned | Raised | Held:
-        return call(self._process, hand.slot.claim, self._emitter, by_id=self._asks_once)
+        return call(self._process, hand.slot.claim, self._emitter, by_id=self._fresh)
 
     def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
         if not isinstance(result, Held):
             self.holds.over(hand.slot.claim)
-        if isinstance(result, Returned):
-            return self._complete(hand, *result)
+        if isinstance(result, list):
+            return self._complete(hand, result)
         if isinstance(result, Held):
             self._hold_queue(hand, result.hold)
             for ended in self._end(hand, [self._put_off(claim, result.hold) for claim in hand.slot.claim.all]):
@@ -163,16 +162,15 @@ class Attempts:
     def _put_off(self, claim: Claim, hold: HoldQueue) -> tuple[Claim, Outcome]:
         return claim, Outcome.release(self.holds.delay(claim.batch, hold.seconds))
 
-    def _complete(self, hand: Hand, results: Sequence[Answer], of_riders: Sequence[Sequence[Answer]]) -> Claim | None:
-        claim, now = hand.slot.claim, self._clock.now()
+    def _complete(self, hand: Hand, results: Returned) -> Claim | None:
+        (claim, started_at), now = hand.slot, self._clock.now()
         self.streak.over()
-        outcome = Outcome.ack(results)
+        outcome, *others = map(Outcome.ack, results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed
         heard = self._emitter.is_heard(likely) or self._emitter.is_heard(signals.ingestion_finished)
         riders: Sequence[Ended | None] = ()
         if claim.riders:
-            others = map(Outcome.ack, of_riders)
             heard = heard or any(map(self._emitter.is_heard, (signals.batch_completed, signals.batch_failed)))
             # The slot is the leader's, so it ends last.
             riders = self._end(hand, list(zip(claim.riders, others, strict=True)))
@@ -181,14 +179,14 @@ class Attempts:
         if together:
             told = self._report(hand, self._store.proceed, claim, outcome, was_full=not self._crew.free)
             ended, claimed = told or (None, [])
+            self.tell_served()
         else:
             ended = self._report(hand, self._store.end, claim, outcome)
-        self.tell_served()
         if ended:
-            announce_answered(self._emitter, claim.batch, Timing.of(claim, hand.slot.started_at, now), ended)
+            announce_answered(self._emitter, claim.batch, Timing.of(claim, started_at, now), ended)
         for rider, after in zip(claim.riders, riders):  # noqa: B905 - both are of one call
             if after:
-                announce_answered(self._emitter, rider.batch, Timing.of(rider, hand.slot.started_at, now), after)
+                announce_answered(self._emitter, rider.batch, Timing.of(rider, started_at, now), after)
         if together:
             return None if isinstance(claimed, Wait) or not claimed else claimed[0]
         return self._next(hand)
@@ -254,7 +252,7 @@ class Attempts:
 
     def tell_served(self) -> None:
         """Announce what a claim found to need no call, in a thread of its own: batches that started must not wait."""
-        if self._store.served:
+        if self._fresh and self._store.served:
             self._announcer.put(partial(announce_served, self._store.served, self._emitter))
 
     def time_out(self, hand: Hand) -> None:

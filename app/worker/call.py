@@ -17,11 +17,8 @@ Process: TypeAlias = Callable[[Sequence[Id]], Sequence[Answer]]
 """Takes a call's ids and returns JSON text or an error for each, or an empty sequence if all are null."""
 
 
-class Returned(NamedTuple):
-    """The processor returned; `of_riders` are the results of each batch that rode along."""
-
-    results: Sequence[Answer]
-    of_riders: Sequence[Sequence[Answer]] = ()
+Returned: TypeAlias = list[Sequence[Answer]]
+"""The processor returned: the results of each batch of the call."""
 
 
 class Raised(NamedTuple):
@@ -43,7 +40,7 @@ def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: boo
     `by_id` says that an id that comes twice is asked once, as it is where several batches share the call. What a
     teardown of the host raises after the call is logged, and changes nothing of what came of it.
     """
-    batches = [one.batch for one in claim.all]
+    batches = claim.batches
     if logger.isEnabledFor(logging.INFO):
         for batch in batches:
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
@@ -76,10 +73,9 @@ def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: boo
 
 def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Returned:
     if len(parts) == 1 and not by_id:
-        return Returned(process(parts[0]))
+        return [process(parts[0])]
     asked = merged(parts)
-    own, *others = parted(parts, asked, process(asked))
-    return Returned(own, others)
+    return parted(parts, asked, process(asked))
 
 
 def _log(error: BaseException, why: BatchError, batches: Sequence[Batch], key: str) -> None:

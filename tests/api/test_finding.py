@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
+from typing import Any
 
 import pytest
 
@@ -65,10 +66,25 @@ def test_an_ambiguous_beginning_names_some_of_those_it_could_be(host: Host) -> N
     assert len(named) == min(3, len(possible))
 
 
+@pytest.mark.parametrize(("verb", "body"), [("cancel", None), ("move", {"priority": "LOW"})])
+def test_what_cannot_be_undone_is_not_done_by_the_id_of_a_part(host: Host, verb: str, body: Any) -> None:
+    made = host.submit(range(1, 7)).id
+    batch = host.client.get(f"/status/{made}").json["batches"][1]["batch_id"]
+    for text in (batch, made[:7], made[:1]):
+        answer = host.client.post(f"/status/{text}/{verb}", json=body)
+        assert answer.status_code == 422
+        assert f"ingestion {made}" in answer.json["detail"]
+        assert answer.json["errors"][0]["pointer"] == "path ingestion_id"
+    assert host.client.get(f"/status/{made[:1]}").json["status"] == "yet_to_start"
+    assert host.client.post(f"/status/{made[:8]}/{verb}", json=body).status_code == 200
+
+
 @pytest.mark.parametrize("text", ["zebra", "-", "8d0b2a4e-1c3f-4a5b-9c7d-0000000000001", "%20"])
 def test_what_cannot_be_an_id_is_404(host: Host, text: str) -> None:
     host.submit([1])
-    assert host.client.get(f"/status/{text}").status_code == 404
+    answer = host.client.get(f"/status/{text}")
+    assert answer.status_code == 404
+    assert ("an id has 32 digits" in answer.json["detail"]) == (len(text) < 36)
 
 
 def test_only_the_callers_own_count() -> None:

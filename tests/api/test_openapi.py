@@ -550,6 +550,37 @@ def test_the_bounds_of_a_request_are_those_of_the_settings() -> None:
     assert (ids["maxItems"], ids["items"]["minimum"], ids["items"]["maximum"]) == (7, -5, 99)
 
 
+LENGTHS = [length * "a" for length in (1, 200, 201, 255, 256)]
+TEXTS = ["", " ", " a", "a ", "a b", "é", "a\tb", "\x7f", "a\x80b", "a\xa0b", "a\xad", *LENGTHS]
+KEYS = ["k", '"k"', '" k "', '""', f'"{"k" * 255}"', "k" * 255, "k" * 256, "a b"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_a_caller_and_a_string_id_are_described_as_they_are_refused(text: str) -> None:
+    host = key_host(api_keys=[], id_type="string")
+    document = described_by(id_type="string")
+    parts = document["components"]
+    sweep, ids = parts["schemas"]["CancelAll"], parts["schemas"]["Submission"]["properties"]["ids"]
+    listed, paused = parts["parameters"]["owner"], parts["parameters"]["paused_owner"]
+    client, query = host.client, {"owner": text}
+    asked = [
+        (listed["schema"], client.get("/ingestions", query_string=query)),
+        (paused["schema"], client.post("/queue/pause", query_string=query)),
+        (sweep["properties"]["owner"], client.post("/ingestions/cancel", json={**query, "dry_run": True})),
+        (ids["items"], client.post("/ingest", json={"ids": [text], "priority": "LOW"})),
+    ]
+    for schema, answer in asked:
+        assert jsonschema_rs.is_valid(schema, text) == (answer.status_code == 200), (schema, answer.json)
+
+
+@pytest.mark.parametrize("key", KEYS, ids=ascii)
+def test_an_idempotency_key_is_described_as_it_is_read(key: str) -> None:
+    host = key_host(api_keys=[])
+    schema = described_by()["components"]["parameters"]["idempotency_key"]["schema"]
+    answer = host.client.post("/ingest", json=BODY, headers={"Idempotency-Key": key})
+    assert jsonschema_rs.is_valid(schema, key) == (answer.status_code == 200)
+
+
 def test_where_ids_are_strings_every_id_is_one() -> None:
     document = described_by(id_type="string")
     schemas = document["components"]["schemas"]

@@ -250,10 +250,12 @@ def test_sweeps_are_listed_newest_first(service: Service) -> None:
     service.submitted("13")
     service("redrive", "--with-failed", "--since", "8h", "--yes")
     service("cancel", "--owner", "web", "--priority", "low", "--yes")
-    cancel, redrive = service("sweeps").stdout.splitlines()
+    service("cancel", "--since", "2999-01-01T00:00:00Z", "--yes")
+    ahead, cancel, redrive = service("sweeps").stdout.splitlines()
+    assert re.search(r": cancel \(since in \d+ d \d+ h\): finished, 0 of 0 ingestions$", ahead)
     assert cancel.endswith(" anybody: cancel (priority LOW, owner web): finished, 0 of 0 ingestions")
     assert redrive.endswith(" anybody: redrive (since 8 h 00 min ago, failed): finished, 1 of 1 ingestion")
-    assert [one["verb"] for one in lines(service("sweeps", "--json"))] == ["cancel", "redrive"]
+    assert [one["verb"] for one in lines(service("sweeps", "--json"))] == ["cancel", "cancel", "redrive"]
     assert len(service("sweeps", "--limit", "1").stdout.splitlines()) == 1
 
 
@@ -365,7 +367,7 @@ def test_verify_catches_a_planted_violation_of_each_kind(service: Service) -> No
     log = json.dumps({"interval": 5.0, "burst": 1, "dispatches": planted})
     result = service("verify", "-", stdin=log)
     assert result.exit_code == 1
-    assert "the rate and the order were not kept" in result.stdout
+    assert ": the rate and the order were not kept\n" in result.stdout
     assert "rate: 2 starts within 3.000000 s, from batch b5 (LOW" in result.stdout
     assert "order: batch b5 (LOW, started at 5.000000) started 3.000000 s before batch b8 (HIGH" in result.stdout
     (document,) = lines(service("verify", "-", "--json", stdin=log))
@@ -373,7 +375,23 @@ def test_verify_catches_a_planted_violation_of_each_kind(service: Service) -> No
         ("rate", "b5", "b8"),
         ("order", "b5", "b8"),
     ]
+    assert ": the rate was not kept\n" in service("verify", "-", "--grace", "2", stdin=log).stdout
     assert service("verify", "-", "--interval", "3", "--grace", "2", stdin=log).exit_code == 0
+
+
+def test_verify_says_what_it_looked_at(service: Service) -> None:
+    def dispatch(batch: str, **members: Any) -> dict[str, Any]:
+        place = {"due_at": 0, "position": 0, "rank": 2, "order": int(batch), "priority": "MEDIUM", "owner": "web"}
+        return {"started_at": 5.0, "batch_id": batch, **place, **members}
+
+    led = [dispatch("1"), dispatch("2", rode_with="1")]
+    kept = service("verify", "-", stdin=json.dumps({"interval": 5, "burst": 1, "fair": {}, "dispatches": led}))
+    all_four = "the rate, the order, the share of each caller and the place of each rider were kept\n"
+    assert kept.stdout == f"2 dispatches, one every 5 s with a burst of 1: {all_four}"
+    strayed = [dispatch("0", started_at=0), *led, dispatch("3", started_at=9, rode_with="1")]
+    result = service("verify", "-", stdin=json.dumps({"interval": 5, "burst": 1, "dispatches": strayed}))
+    assert result.exit_code == 1
+    assert ": the place of each rider was not kept\n" in result.stdout
 
 
 def test_verify_proves_another_limit_than_the_log_says_where_one_is_named(service: Service) -> None:

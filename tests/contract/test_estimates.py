@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Batch, Depth, Priority, Quote
+from app.core import Batch, Depth, Estimate, Priority, Quote
 from app.errors import BacklogFull, TooLate
 from app.outcomes import Outcome
 from app.store import Store, Submission
@@ -103,6 +103,84 @@ def test_estimates_are_exact_with_retries(
             mine = [start.at for start in later if start.batch.priority == priority]
             if depth.waiting:
                 assert depth.drained_at == pytest.approx(mine[-1], abs=0.001)
+
+
+@given(
+    arrivals=ARRIVALS,
+    delays=st.lists(DELAYS, min_size=1, max_size=12),
+    burst=st.integers(1, 3),
+    aging=st.sampled_from([0.0, 3.0]),
+    hold=st.sampled_from([0.0, 0.0, 33.3]),
+    look_after=st.sampled_from([0.0, 7.1, 41.3, 97.9]),
+    limits=st.sampled_from(["", "", "7/min burst 3", "9/day at 08:01 UTC"]),
+    simulated=st.integers(1, 6),
+)
+def test_beyond_the_retries_that_are_played_through_nothing_starts_sooner_than_told(
+    new_store: Callable[..., Store],
+    clock: FakeClock,
+    arrivals: Any,
+    delays: Any,
+    burst: int,
+    aging: float,
+    hold: float,
+    look_after: float,
+    limits: str,
+    simulated: int,
+) -> None:
+    """Nor later, unless something less urgent starts before it, or nothing does where something could."""
+    clock.reset()
+    chosen = {"interval": 5.0, "burst": burst, "priority_aging": aging, "concurrency": 4, "limits": limits}
+    expected, due_at, looked_at = dict[str, Estimate](), dict[tuple[str, int], float](), 0
+
+    def work(batch: Batch) -> tuple[float, bool | float]:
+        """Attempts before the estimate fail, all later ones succeed."""
+        if expected:
+            return 0.0, True
+        count = len(simulation.starts)
+        delay = delays[count % len(delays)] + count * 0.0073
+        due_at[batch.ingestion_id, batch.position] = clock.now() + delay
+        return 0.0, delay
+
+    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), work)
+    store = simulation.store
+    for at, count, priority in arrivals:
+        simulation.at(at, lambda count=count, priority=priority: simulation.submit(range(1, count + 1), priority))
+
+    def look() -> None:
+        nonlocal looked_at
+        looked_at = len(simulation.starts)
+        store.hold(hold)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("app.core.timeline.EXACT_RETRIES", simulated)
+            patched.setattr("app.sql.aside._MOST", simulated + 1)
+            patched.setattr("app.sql.aside._COUNTS", 1000)
+            for ingestion in simulation.ingestions:
+                estimate = estimate_of(store, ingestion.id)
+                assert estimate is not None
+                expected[ingestion.id] = estimate
+
+    simulation.at(max(at for at, _, _ in arrivals) + look_after, look)
+    simulation.run()
+
+    later = simulation.starts[looked_at:]
+    place_of = {one.id: simulation.place(one, 0) for one in simulation.ingestions}
+    places = [place_of[start.batch.ingestion_id] for start in later]
+    dues = [due_at.get((start.batch.ingestion_id, start.batch.position), 0.0) for start in later]
+    idle = [start.at - due < 1e-5 for start, due in zip(later, dues, strict=True)]
+    for ingestion_id, told in expected.items():
+        assert told.start is not None
+        assert told.completion is not None
+        mine = [nth for nth, place in enumerate(places) if place == place_of[ingestion_id]]
+        first, last = later[mine[0]].at, later[mine[-1]].at
+        assert told.batches_ahead <= mine[0]
+        assert told.start < first + 0.001
+        assert told.completion < last + 0.001
+        busy = [place <= place_of[ingestion_id] and not gap for place, gap in zip(places, idle, strict=True)]
+        if all(busy[: mine[0] + 1]):
+            assert told.batches_ahead == mine[0]
+            assert told.start > first - 0.001
+        if all(busy[: mine[-1] + 1]):
+            assert told.completion > last - 0.001
 
 
 @given(
@@ -226,6 +304,35 @@ def test_beyond_what_is_played_through_there_are_bounds(new_store: Callable[...,
     assert (behind.start, behind.completion) == (clock.now(), clock.now())
     depths = store.stats().depths
     assert [depths[one].drained_at for one in (Priority.HIGH, Priority.LOW)] == [START + 600 + 599, clock.now()]
+
+
+def test_the_estimates_of_an_outage_are_exact(new_store: Callable[..., Store]) -> None:
+    """More wait for their retry than are played through, and while they fall due tokens are short."""
+    store = new_store(interval=5.0, burst=700, concurrency=700, batch_size=1)
+    found = [submit(store, range(size), priority) for size, priority in ((300, 1), (250, 2), (155, 3))]
+    waiting = dict.fromkeys([(one.order, position) for one in found for position in range(one.batch_count)], START)
+    for number, claim in enumerate(claimed(store, 700)):
+        order = next(one.order for one in found if one.id == claim.batch.ingestion_id)
+        delay = 30.0 + number * 173.37 % 900
+        retry(store, claim, BOOM, delay)
+        waiting[order, claim.batch.position] = START + delay
+    told = {one.order: estimate_of(store, one.id) for one in found}
+
+    starts, at, tokens = list[tuple[int, float]](), START, 0.0
+    while waiting:
+        then = max(at, min(waiting.values()))
+        at, tokens = then, tokens + (then - at) / 5
+        if tokens < 1:
+            at, tokens = at + (1 - tokens) * 5, 1.0
+        batch = min(one for one, due in waiting.items() if due <= at)
+        del waiting[batch]
+        starts.append((batch[0], at))
+        tokens -= 1
+    for order, estimate in told.items():
+        mine = [at for one, at in starts if one == order]
+        assert estimate is not None
+        assert estimate.batches_ahead == [one for one, _ in starts].index(order)
+        assert (estimate.start, estimate.completion) == pytest.approx((mine[0], mine[-1]), abs=0.001)
 
 
 def test_very_many_retries_that_are_not_due_hold_nothing_up(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from statistics import quantiles
 from uuid import uuid4
+
+import pytest
 
 from app.core import Concurrency, Priority, WorkerReport
 from app.store import Store
@@ -122,33 +125,34 @@ def test_estimates_use_the_slots_of_all_of_them(new_store: Callable[..., Store],
     assert estimate.start == clock.now() + 2 * 60 + 50
 
 
-def test_where_slots_limit_estimates_are_off_by_less_than_an_interval(
-    new_store: Callable[..., Store], clock: FakeClock
+@pytest.mark.parametrize("deviation", [0.0, 30.0])
+def test_where_slots_limit_the_next_starts_are_told_to_an_interval_and_two_deviations(
+    new_store: Callable[..., Store], clock: FakeClock, deviation: float
 ) -> None:
-    """Four slots, and batches of 300 s: the ends of the running ones are known, so nothing else is uncertain."""
-    chosen = {"interval": 5.0, "concurrency": 4, "lease": 100_000}
-    simulation = Simulation(new_store(**chosen), clock, settings(**chosen), lambda _: (300.0, True))
-    told: list[tuple[str, float, float]] = []
+    """Four slots, and batches of 300 s: only by how much each differs from that is unknown. 1.96 such are its p95."""
+    chosen, chance = {"interval": 5.0, "concurrency": 4, "lease": 100_000}, random.Random(1)
+    store = new_store(**chosen)
+    simulation = Simulation(store, clock, settings(**chosen), lambda _: (chance.gauss(300.0, deviation), True))
+    told: list[tuple[str, float]] = []
 
     def look() -> None:
         for ingestion in simulation.ingestions:
-            estimate = estimate_of(simulation.store, ingestion.id)
-            if estimate and estimate.start and estimate.completion:
-                told.append((ingestion.id, estimate.start, estimate.completion))
+            estimate = estimate_of(store, ingestion.id)
+            if (
+                estimate
+                and estimate.start
+                and estimate.batches_ahead < 4
+                and store.get(ingestion.id).counts.yet_to_start
+            ):
+                told.append((ingestion.id, estimate.start))
 
-    simulation.at(0.0, lambda: simulation.submit(range(1, 4), Priority.HIGH))
-    for number in range(12):
-        # The first one has shown how long a batch takes.
-        simulation.at(310.0, lambda: simulation.submit(range(1, 10), Priority.MEDIUM))
-        simulation.at(400.0 + number * 173.3, look)
+    # The first ones show how long a batch takes.
+    simulation.at(0.0, lambda: simulation.submit(range(24), Priority.HIGH))
+    for number in range(40):
+        simulation.at(700.0, lambda: simulation.submit(range(3), Priority.MEDIUM))
+        simulation.at(700.0 + number * 73.3, look)
     simulation.run()
-    errors = []
-    for ingestion_id, start, completion in told:
-        starts = [one.at for one in simulation.starts if one.batch.ingestion_id == ingestion_id]
-        finished_at = simulation.store.get(ingestion_id).finished_at
-        assert finished_at is not None
-        errors.append(abs(completion - finished_at))
-        if start > starts[0]:
-            errors.append(min(abs(start - at) for at in starts))
+    starts = {one.batch.ingestion_id: one.at for one in simulation.starts}
+    errors = [abs(start - starts[ingestion_id]) for ingestion_id, start in told]
     assert len(errors) > 50
-    assert quantiles(errors, n=20)[-1] < 5.0
+    assert quantiles(errors, n=20)[-1] < 5.0 + 2 * deviation

@@ -49,6 +49,12 @@ def test_a_saved_token_comes_back_one_an_interval() -> None:
     assert [bucket.tokens(now) for now in (0, 4.9, 5, 9.9, 10, 15, 99)] == [0, 0, 1, 1, 2, 3, 3]
 
 
+def test_until_now_no_token_arrives_not_even_a_saved_one() -> None:
+    bucket = TokenBucket(5, 3)
+    assert [bucket.count(7, until) for until in (6, 7, 7.1, 12, 12.1)] == [0, 0, 3, 3, 4]
+    assert [TokenBucket(0, 1).count(7, until) for until in (7, 8)] == [0, math.inf]
+
+
 def test_an_interval_of_0_does_not_limit() -> None:
     bucket = TokenBucket(0, 2)
     assert all(bucket.take(7) for _ in range(1000))

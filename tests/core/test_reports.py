@@ -102,12 +102,13 @@ def test_the_accuracy_is_that_of_the_misses_either_way(count: int, p95: float) -
     assert accuracy_of([]) is None
 
 
-def test_the_mean_service_time_follows_a_change_by_a_tenth_at_a_time() -> None:
-    mean = moving_mean(0.0, 10.0)
-    assert mean == 10.0
-    mean = moving_mean(mean, 20.0)
-    assert mean == pytest.approx(11.0)
-    assert moving_mean(mean, 1.0) == pytest.approx(10.0)
+def test_the_first_service_times_weigh_alike_and_then_a_change_counts_a_tenth_at_a_time() -> None:
+    mean = 0.0
+    for ended, seconds in enumerate((10.0, 20.0, 30.0, 40.0), 1):
+        mean = moving_mean(mean, seconds, ended)
+    assert mean == pytest.approx(25.0)
+    assert moving_mean(mean, 35.0, 10) == moving_mean(mean, 35.0, 1000) == pytest.approx(26.0)
+    assert moving_mean(0.0, 7.0, 1000) == 7.0
 
 
 def test_what_nobodys_ingestions_have_waiting_is_told_without_a_name() -> None:

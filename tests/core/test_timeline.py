@@ -109,22 +109,62 @@ def test_a_batch_that_never_started_waits_for_retries_of_its_own_ingestion_alone
     assert timeline(next_one, interval=5.0, waiting=4).batch_start(FIRST, 0, 2, None) == NOW + 10
 
 
-@pytest.mark.parametrize("fair", [False, True])
-@pytest.mark.parametrize(("retries", "last"), [(500, NOW + 600 + 499), (501, NOW + 600)])
-def test_up_to_500_retries_are_played_through_and_more_get_a_bound(retries: int, last: float, fair: bool) -> None:
-    made = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2)
-
-    def of(waiting: int) -> Prospect:
-        found, of_all = prospect(2, waiting, retries), [Retry(NOW + 600, FIRST, Priority.MEDIUM, "a")] * retries
-        turns = CallerTurns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": waiting}, 2, 0, lambda limit: of_all[:limit])
-        return found._replace(turns=turns) if fair else found
-
-    assert made.estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
+@pytest.mark.parametrize("retries", [500, 501, 1200])
+def test_retries_after_those_that_are_played_through_are_counted(retries: int) -> None:
+    made, last = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2), NOW + 600 + retries - 1
+    assert made.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
     next_one = ListAside(*[(NOW + 600, FIRST)] * retries, (NOW + 9000, (FIRST[0], FIRST[1] + 1)))
-    if retries > 500:
-        assert made._replace(aside=next_one).estimate(of(retries))[:4] == (2, NOW + 600, last, NOW + 600)
-    ready_too = made._replace(waiting=retries + 3).estimate(of(retries + 1))
+    more = made._replace(aside=next_one, waiting=retries + 3)
+    assert more.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
+    ready_too = made._replace(waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
     assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
+    assert made.last_start() == last
+
+
+def test_what_overtakes_while_retries_are_played_through_is_ahead_of_those_that_are_counted() -> None:
+    behind = (FIRST[0], FIRST[1] + 1)
+    made = timeline((NOW + 30, FIRST), *[(NOW + 600, FIRST)] * 500, interval=2.0, waiting=551)
+    # Of 50 batches behind, 15 start before the first retry, and the others after it, long before the next.
+    assert made.estimate(prospect(0, 501, 501))[:4] == (15, NOW + 30, NOW + 600 + 499 * 2, NOW + 30)
+    made = made._replace(aside=ListAside(*[(NOW + 1, behind)] * 501, (NOW + 31, FIRST)), waiting=550)
+    assert made.estimate(prospect(0, 1, 1))[:4] == (16, NOW + 32, NOW + 32, NOW + 32)
+
+
+def test_what_falls_due_after_those_that_are_played_through_may_go_first() -> None:
+    own, behind = [(NOW + 1, FIRST)] * 400, [(NOW + 100, (3.0, 1))] * 101
+    made = timeline(*own, *behind, *[(NOW + 100.5, (1.0, 0))] * 50, interval=1.0, waiting=551)
+    assert made.estimate(prospect(50, 400, 400))[:4] == (0, NOW + 1, NOW + 450, NOW + 1)
+
+
+@pytest.mark.parametrize(("due", "start"), [(1019.5, 1020), (1021, 1022), (1023, 1023)])
+def test_a_retry_that_is_counted_waits_for_a_token_while_others_take_them(due: float, start: float) -> None:
+    """The others take one every 2 s, the last of them after 1,020 s."""
+    others = [(NOW + 1, (3.0, 1))] * 501
+    made = timeline(*others, (NOW + due, FIRST), interval=2.0, waiting=512)
+    assert made.estimate(prospect(0, 1, 1))[1:3] == (NOW + start, NOW + start)
+
+
+def test_where_none_is_due_for_a_while_those_that_are_counted_get_a_bound() -> None:
+    seldom = [(NOW + 600 + 2 * nth, FIRST) for nth in range(500)]
+    made = timeline(*seldom, *[(NOW + 5000, FIRST)] * 5, *[(NOW + 6000, FIRST)] * 5, interval=1.0, waiting=510)
+    assert made.estimate(prospect(0, 510, 510))[:4] == (0, NOW + 600, NOW + 6000, NOW + 600)
+    others = [(due, (1.0, 0)) for due, _ in seldom]
+    made = timeline(*others, (NOW + 5000, FIRST), (NOW + 6000, FIRST), interval=1.0, waiting=502)
+    assert made.estimate(prospect(500, 2, 2))[:4] == (500, NOW + 5000, NOW + 6000, NOW + 5000)
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_a_store_that_does_not_count_them_all_gets_bounds(fair: bool) -> None:
+    aside = ListAside(*[(NOW + 600.5, FIRST)] * 501)
+    aside.counts_all = False
+    made, turns = timeline(interval=1.0, waiting=2000)._replace(aside=aside), None
+    if fair:
+        some = [Retry(NOW + 600.5, FIRST, Priority.MEDIUM, "a")] * 501
+        turns = CallerTurns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": 502}, 2, 0, lambda limit: some[:limit])
+    told = made.estimate(prospect(2, 501, 501)._replace(turns=turns))
+    assert told[:4] == (2, NOW + 600.5, NOW + 600.5, NOW + 600.5)
+    told = made.estimate(prospect(2, 502, 501)._replace(turns=turns))
+    assert (told.start, told.completion) == (NOW + 2, NOW + 600.5)
 
 
 def test_where_callers_take_turns_and_all_of_many_retries_are_of_others_they_count_as_due() -> None:
@@ -134,10 +174,10 @@ def test_where_callers_take_turns_and_all_of_many_retries_are_of_others_they_cou
     assert made.estimate(prospect(0, 2, 0)._replace(turns=turns))[:4] == (0, NOW, NOW + 2, NOW)
 
 
-def test_beyond_that_the_retries_ahead_are_left_out_of_the_bound() -> None:
+def test_the_retries_ahead_are_counted_too() -> None:
     others = [(NOW + 30, (1.0, 0))] * 501
     made = timeline(*others, (NOW + 600, FIRST), interval=2.0, waiting=504)
-    assert made.estimate(prospect(503, 1, 1))[:4] == (2, NOW + 600, NOW + 600, NOW + 600)
+    assert made.estimate(prospect(503, 1, 1))[:4] == (503, NOW + 30 + 501 * 2, NOW + 30 + 501 * 2, NOW + 30 + 501 * 2)
     made = timeline(*others, (NOW + 3, FIRST), interval=2.0, waiting=504)
     assert made.estimate(prospect(503, 1, 1))[:4] == (2, NOW + 4, NOW + 4, NOW + 4)
 

@@ -64,7 +64,7 @@ def shoot(page: Page, name: str, *, whole: bool = True) -> None:
     path = FOLDER / f"{name}.png"
     page.screenshot(path=path, full_page=whole and not name.startswith("narrow"))
     if shutil.which("pngquant"):
-        subprocess.run(["pngquant", "--force", "--strip", "--ext", ".png", "64", str(path)], check=True)
+        subprocess.run(["pngquant", "--force", "--strip", "--ext", ".png", "128", str(path)], check=True)
 
 
 def empty(page: Page, name: str) -> None:
@@ -75,7 +75,9 @@ def empty(page: Page, name: str) -> None:
         shoot(page, name)
 
 
-def overview(prepare: Callable[[Site], None] = lambda _: None, **settings: Any) -> Callable[[Page, str], None]:
+def overview(
+    prepare: Callable[[Site], None] = lambda _: None, *, whole: bool = True, **settings: Any
+) -> Callable[[Page, str], None]:
     def scene(page: Page, name: str) -> None:
         with site(**settings) as one:
             busy(one)
@@ -83,7 +85,7 @@ def overview(prepare: Callable[[Site], None] = lambda _: None, **settings: Any) 
             prepare(one)
             page.goto(one.url)
             page.wait_for_selector("#rows tr")
-            shoot(page, name)
+            shoot(page, name, whole=whole)
 
     return scene
 
@@ -183,6 +185,7 @@ DARK = {"color_scheme": "dark"}
 SCENES: dict[str, tuple[Callable[[Page, str], None], dict[str, Any]]] = {
     "empty": (empty, {}),
     "busy": (overview(), {}),
+    "glance": (overview(whole=False), {}),
     "paused": (overview(lambda one: one.service.pause()), {}),
     "hold": (overview(lambda one: one.service.store.hold(90)), {}),
     "dead": (overview(die), {}),

@@ -16,14 +16,17 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork"),
 ]
 
+under_each = pytest.mark.parametrize("server", SERVERS)
+
 
 def test_the_page_starts_the_first_as_these_tests_do() -> None:
     started = " ".join((*SERVERS["waitress"], "with_restx:app")).format(port=8000)
     assert f"/python -m {started}\n" in (HOSTS / "README.md").read_text()
 
 
-def test_the_errors_of_flask_restx_are_its_own() -> None:
-    with Served("with_restx", "waitress") as host:
+@under_each
+def test_the_errors_of_flask_restx_are_its_own(server: str) -> None:
+    with Served("with_restx", server) as host:
         host.processes_once()
         gone = host.call("GET", "/api/orders/7")
         assert (gone.status, gone.json) == (410, {"message": "order 7 is gone"})
@@ -38,8 +41,9 @@ def test_the_errors_of_flask_restx_are_its_own() -> None:
         assert "/orders/{number}" in host.call("GET", "/api/swagger.json").json["paths"]
 
 
-def test_only_users_of_flask_login_reach_the_queue() -> None:
-    with Served("with_login", "gunicorn sync", PASSWORD="open sesame") as host:
+@under_each
+def test_only_users_of_flask_login_reach_the_queue(server: str) -> None:
+    with Served("with_login", server, PASSWORD="open sesame") as host:
         for method, path in (
             ("POST", "/ingestion/ingest"),
             ("GET", "/ingestion/queue"),
@@ -54,8 +58,9 @@ def test_only_users_of_flask_login_reach_the_queue() -> None:
         assert host.call("GET", "/ingestion/dashboard", Cookie=cookie).status == 200
 
 
-def test_csrf_tokens_and_the_headers_of_flask_talisman_are_the_hosts() -> None:
-    with Served("with_talisman", "gunicorn gthread") as host:
+@under_each
+def test_csrf_tokens_and_the_headers_of_flask_talisman_are_the_hosts(server: str) -> None:
+    with Served("with_talisman", server) as host:
         host.processes_once()
         form = {"Content_Type": "application/x-www-form-urlencoded"}
         refused = host.call("POST", "/profile", "name=ada", **form)
@@ -71,9 +76,10 @@ def test_csrf_tokens_and_the_headers_of_flask_talisman_are_the_hosts() -> None:
         assert dashboard.headers.get_all("Content-Security-Policy") == ["default-src 'self'; object-src 'none'"]
 
 
-def test_flask_cors_says_which_pages_may_read() -> None:
+@under_each
+def test_flask_cors_says_which_pages_may_read(server: str) -> None:
     frontend, other = "https://app.example.org", "https://evil.example"
-    with Served("with_cors", "gunicorn gevent") as host:
+    with Served("with_cors", server) as host:
         host.processes_once()
         for path in ("/api/hello", "/ingestion/queue"):
             assert host.call("GET", path, Origin=frontend).headers["Access-Control-Allow-Origin"] == frontend
@@ -85,23 +91,26 @@ def test_flask_cors_says_which_pages_may_read() -> None:
         assert (preflight.status, preflight.headers["Access-Control-Allow-Origin"]) == (200, frontend)
 
 
-def test_each_batch_has_a_session_of_flask_sqlalchemy(tmp_path: Path) -> None:
-    with Served("with_sqlalchemy", "granian", DATABASE_URL=f"sqlite:///{tmp_path}/host.db") as host:
+@under_each
+def test_each_batch_has_a_session_of_flask_sqlalchemy(server: str, tmp_path: Path) -> None:
+    with Served("with_sqlalchemy", server, DATABASE_URL=f"sqlite:///{tmp_path}/host.db") as host:
         host.wait(host.submit(range(1, 11)))
         assert host.call("GET", "/visits").json == list(range(1, 11))
 
 
-def test_signals_are_handed_to_an_event_loop() -> None:
-    with Served("with_asyncio", "granian") as host:
+@under_each
+def test_signals_are_handed_to_an_event_loop(server: str) -> None:
+    with Served("with_asyncio", server) as host:
         host.processes_once()
         eventually(lambda: host.call("GET", "/told").json, "it is told")
         ((_, thread),) = host.call("GET", "/told").json
         assert thread == "loop"
 
 
-def test_a_task_of_celery_follows_an_ingestion_and_celery_dispatches_nothing(tmp_path: Path) -> None:
+@under_each
+def test_a_task_of_celery_follows_an_ingestion_and_celery_dispatches_nothing(server: str, tmp_path: Path) -> None:
     report = tmp_path / "report.txt"
-    with Served("with_celery", "gunicorn gthread", BROKER_FOLDER=str(tmp_path)) as host:
+    with Served("with_celery", server, BROKER_FOLDER=str(tmp_path)) as host:
         worker = ("--app", "with_celery:tasks", "worker", "--pool=solo", "--loglevel=INFO", "--without-gossip")
         program = (str(Path(sys.executable).with_name("celery")),)
         with Command(*worker, environ=host.environ, cwd=HOSTS, program=program) as celery:

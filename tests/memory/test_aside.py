@@ -23,7 +23,7 @@ REMOVE = st.tuples(st.just("remove"), st.integers(0, 7), st.none())
 
 def record(number: int) -> Record:
     made = Record(f"{number}", number, float(number % 3), 0.0, 3, Submission(array("q", range(3000)), Priority.LOW))
-    made.start(0, 0.0)
+    made.start(0, 1, 0.0)
     return made
 
 

@@ -74,13 +74,13 @@ def test_no_content_is_null(serve: Serve, path: str) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (["one"], "answered with 1 results for 2 ids"),
-        (["one", "two", "three"], "answered with 3 results for 2 ids"),
+        (["one"], "answered 200 to GET /1,2 with 1 results for 2 ids: ."),
+        (["one", "two", "three"], "with 3 results for 2 ids"),
         ({"1": 1, "9": 9}, "data for '9', which was not asked"),
         ({"": 1}, "data for '', which was not asked"),
         ({"01": 1}, "data for '01', which was not asked"),
-        ("text", "answered with a str; it must be an object keyed by id or an array"),
-        (7, "answered with a int; it must be"),
+        ("text", "with a str, not an object keyed by id or an array"),
+        (7, "with a int, not an object"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_ids_is_refused(serve: Serve, body: Any, words: str) -> None:
@@ -164,6 +164,44 @@ def test_an_error_says_what_the_upstream_says(serve: Serve, body: bytes, shown: 
     assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} answered 400 to GET /records/7 for id 7{shown}"
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (always(b"<p>Sign in</p>"), "answered 200 to GET /records/7 for id 7 with no JSON: <p>Sign in</p>"),
+        (
+            always(b"x" * 201, headers={"content-encoding": "gzip"}),
+            "gave no answer to GET /records/7 for id 7 (its content is not encoded as it says).",
+        ),
+        (Exchange.drop, "gave no answer to GET /records/7 for id 7 (it closed the connection)."),
+        (
+            lambda exchange: truncated(exchange),
+            'gave no answer to GET /records/7 for id 7 (it closed the connection in the middle): {"1": 1}',
+        ),
+        (
+            lambda exchange: nonsense(exchange),
+            "gave no answer to GET /records/7 for id 7 (it does not speak HTTP: SSH-2.0-OpenSSH_9.2).",
+        ),
+        (
+            always(b"moved", 302, {"location": "http://localhost/login?key=secret"}),
+            "redirected GET /records/7 for id 7 to http://localhost:80; "
+            "redirects are followed on the same scheme, host and port only.",
+        ),
+    ],
+)
+def test_every_error_says_what_was_asked(serve: Serve, script: Callable[[Exchange], None], said: str) -> None:
+    upstream = serve(script)
+    with pytest.raises((PermanentError, UpstreamError)) as caught:
+        processor(upstream, "/records/{id}?key=secret")([7])
+    assert str(caught.value) == f"The upstream 127.0.0.1:{upstream.port} {said}"
+
+
+def test_a_path_of_many_ids_leaves_room_for_the_rest(serve: Serve) -> None:
+    with pytest.raises(
+        InvalidResult, match=r"GET /1000,1001,[0-9,]{480,490}… with 1 results for 999 ids: \[\"one\"\]$"
+    ):
+        processor(serve(always(["one"])))(range(1000, 1999))
+
+
 def test_the_error_that_the_screenshots_show_comes_about(serve: Serve) -> None:
     upstream = serve(always(REFUSED.message.partition("/items: ")[2].encode(), 404))
     with pytest.raises(PermanentError) as caught:
@@ -199,7 +237,7 @@ def test_any_other_refusal_is_permanent(serve: Serve, status: int) -> None:
     [b"", b"<html>down</html>", b'{"1": ', b'{"1": NaN}', b'{"1": -Infinity}', b"\xff\xfe\x00", b"[" * 100_000],
 )
 def test_an_answer_that_is_not_json_is_permanent(serve: Serve, body: bytes) -> None:
-    with pytest.raises(PermanentError, match="answered 200 with no JSON"):
+    with pytest.raises(PermanentError, match=r"answered 200 to GET /1 with no JSON(: .|\.$)"):
         processor(serve(always(body)))([1])
 
 
@@ -287,7 +325,7 @@ def test_redirects_on_the_same_host_are_followed(serve: Serve) -> None:
 
 def test_a_sixth_redirect_is_not_followed(serve: Serve) -> None:
     upstream = serve(always(status=302, headers={"location": "/again"}))
-    with pytest.raises(PermanentError, match="redirected more than 5 times"):
+    with pytest.raises(PermanentError, match="redirected GET /again more than 5 times"):
         processor(upstream)([1])
     assert len(upstream.paths) == 6
 
@@ -312,7 +350,7 @@ def test_redirects_to_anywhere_else_are_refused(serve: Serve) -> None:
 
 @pytest.mark.parametrize("target", ["http://[::1/", "http://127.0.0.1:99999/"])
 def test_a_redirect_to_nonsense_is_permanent(serve: Serve, target: str) -> None:
-    with pytest.raises(PermanentError, match="redirected to something that is not a URL"):
+    with pytest.raises(PermanentError, match="redirected GET /1 to something that is not a URL"):
         processor(serve(always(status=302, headers={"location": target})))([1])
 
 
@@ -364,7 +402,7 @@ def test_compressed_answers_are_read(serve: Serve) -> None:
 @pytest.mark.realtime
 def test_silence_is_a_timeout(serve: Serve) -> None:
     upstream = serve(lambda exchange: exchange.hang() or exchange.drop())
-    with pytest.raises(UpstreamError, match=r"did not answer within 0\.1 s for id 4"):
+    with pytest.raises(UpstreamError, match=r"did not answer GET /4 for id 4 within 0\.1 s\.$"):
         processor(upstream, "/{id}", upstream_timeout=0.1)([4])
 
 
@@ -376,7 +414,7 @@ def test_silence_in_the_middle_of_an_answer_is_a_timeout(serve: Serve) -> None:
         exchange.wfile.flush()
         exchange.hang()
 
-    with pytest.raises(UpstreamError, match="did not answer within"):
+    with pytest.raises(UpstreamError, match=r"did not answer GET /1 within 0\.1 s: \[1,$"):
         processor(serve(script), upstream_timeout=0.1)([1])
 
 
@@ -388,7 +426,7 @@ def test_a_dripping_answer_does_not_outlast_the_attempt(serve: Serve) -> None:
             exchange.wfile.write(b" ")
             exchange.wfile.flush()
 
-    with pytest.raises(UpstreamError, match=r"was not done within 0\.2 s"):
+    with pytest.raises(UpstreamError, match=r"was not done with GET /1 within 0\.2 s"):
         processor(serve(script), process_timeout=0.2)([1])
 
 
@@ -423,7 +461,7 @@ def test_what_drips_before_an_answer_does_not_outlast_the_attempt(
         ended.set()
 
     with Upstream(script, server_context(trusted, "127.0.0.1") if tls else None) as upstream:
-        with pytest.raises(UpstreamError, match=r"was not done within 0\.3 s"):
+        with pytest.raises(UpstreamError, match=r"was not done with GET /1 within 0\.3 s"):
             processor(upstream, process_timeout=0.3)([1])
         assert not ended.is_set()
         upstream.script = always(["data"])
@@ -505,7 +543,9 @@ def test_an_answer_that_ends_with_its_connection_is_read(serve: Serve) -> None:
 def test_nobody_there_is_for_another_attempt() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(UpstreamError, match=rf"The upstream 127\.0\.0\.1:{port} gave no answer \(.*refused\)"):
+    with pytest.raises(
+        UpstreamError, match=rf"The upstream 127\.0\.0\.1:{port} gave no answer to GET /1 \(Connection refused\)\.$"
+    ):
         HttpUpstream(settings(upstream_url=f"http://127.0.0.1:{port}/{{ids}}"))([1])
 
 

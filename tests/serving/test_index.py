@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from app import IngestionAPI, create_app
 from app.naming import release
 
+LISTED = "/openapi.json lists what there is, and /docs is that as a page."
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -40,7 +41,7 @@ def test_a_path_that_is_not_there_is_named(client: FlaskClient) -> None:
     answer = client.get("/statuses")
     assert answer.status_code == 404
     assert answer.json
-    assert answer.json["detail"] == "There is no /statuses here; GET / lists what there is."
+    assert answer.json["detail"] == f"There is no /statuses here; {LISTED}"
 
 
 def test_a_path_is_repeated_as_a_path_and_not_without_end(client: FlaskClient) -> None:
@@ -78,7 +79,7 @@ def test_below_its_prefix_an_instance_names_a_path_that_is_not_there(host: Flask
     answer = host.get(path, environ_overrides={"SCRIPT_NAME": "/mounted"})
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
     assert answer.get_json()["detail"] == (
-        f"There is no /mounted{path} here; GET /mounted/ingestion/openapi.json lists what there is."
+        f"There is no /mounted{path} here; {LISTED.replace('/', '/mounted/ingestion/')}"
     )
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert host.get("/ingestion/openapi.json").status_code == 200

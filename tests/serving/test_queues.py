@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -86,9 +87,13 @@ def test_a_key_of_no_queue_is_named_and_one_of_others_is_not(
 ) -> None:
     for key in ("CMR_INTERVAL", "GEO_PORT", "BILLING_INTERVAL", "INTERVAL", "PGSTORE"):
         monkeypatch.setenv(key, "tcp://10.0.0.1:80")
-    create_app({**BOTH, "INGEST_QUEUES": "crm,geo,cards", "CRADS_STORE": "memory://"})
+    wrong = {"CRADS_STORE": "memory://", "INGEST_CRM_INTERVAL": 3, "INGEST_CARD_LIMITS": "1/s", "INGEST_BAR_STORE": ""}
+    create_app({**BOTH, "INGEST_QUEUES": "crm,geo,cards", **wrong})
     assert "CRADS_STORE is a key of no queue; did you mean CARDS_STORE?" in caplog.text
+    assert "INGEST_CRM_INTERVAL is a key of no queue; did you mean CRM_INTERVAL?" in caplog.text
+    assert "INGEST_CARD_LIMITS is a key of no queue; did you mean CARDS_LIMITS?" in caplog.text
     assert "GEO_PORT is not read: INGEST_PORT is for all queues" in caplog.text
+    assert "BAR_STORE" not in caplog.text
     assert "BILLING" not in caplog.text
 
 
@@ -136,10 +141,23 @@ def test_the_index_names_the_queues(client: FlaskClient) -> None:
         assert client.get(link, follow_redirects=True).status_code == 200, link
     assert client.get("/", headers=BROWSER).headers["Location"] == "/dashboard"
     refused = client.get("/nope").json
-    assert refused["detail"] == "There is no /nope here; GET / lists what there is."
+    listed = "/openapi.json lists what there is, and /docs is that as a page."
+    assert refused["detail"] == f"There is no /nope here; {listed}"
     assert refused["queues"] == ["crm", "geo"]
     assert "queues" not in client.post("/livez").json
     assert "queues" not in client.get("/crm/nope").json
+
+
+def test_the_description_of_all_is_a_page_too(client: FlaskClient) -> None:
+    page = client.get("/docs", environ_overrides={"SCRIPT_NAME": "/in"})
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    for name in ("crm", "geo"):
+        assert f'id="{name}_submit"' in page.text
+        assert f"http://localhost/in/{name}/ingest" in page.text
+        assert f'href="#{name}_Submission"' in page.text
+    for link in set(re.findall(r'(?:href|src)="/in(/[^"]+)"', page.text)):
+        with client.get(link, follow_redirects=True) as answer:
+            assert answer.status_code == 200, link
 
 
 def test_one_dashboard_leads_to_another(client: FlaskClient) -> None:

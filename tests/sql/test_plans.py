@@ -79,6 +79,25 @@ def test_no_statement_reads_all_batches_of_a_queue(
     assert [(one, step) for one, steps in plans.items() for step in steps if _READS_ALL.search(step)] == []
 
 
+def test_what_waits_for_its_retry_is_counted_from_the_index_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sql.aside._MOST", 1)
+    store = SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0), FakeClock())
+    submit(store, [1])
+    store.end(claimed(store)[0], Outcome.retry(BOOM, 5.0))
+    said = listen(monkeypatch)
+    store.stats()
+    store.close()
+    database = sqlite3.connect(tmp_path / "ingest.db")
+    plans = [_plan(database, one) for one in said if "count(*)" in one and "ingest_batches.due <=" in one]
+    database.close()
+    assert plans
+    for plan in plans:
+        (step,) = plan
+        assert "USING COVERING INDEX ingest_aside (" in step
+
+
 @pytest.mark.parametrize(
     ("where", "index"),
     [

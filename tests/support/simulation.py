@@ -190,7 +190,8 @@ class Simulation:
             self._tried[place[1:]] = batch.attempt - (outcome is None)
             if outcome is not None:
                 took = self.clock.now() - now
-                self.service += (took - self.service) * (0.1 if self.service else 1.0)
+                ended = max(1, len(self.starts) - self._running)
+                self.service += (took - self.service) * (max(0.1, 1 / ended) if self.service else 1.0)
             if outcome is True and batch.position % 2:
                 # Every other one also claims the next, if it is due.
                 after, answer = proceed(self.store, claim, ["true"] * len(batch.ids))

@@ -15,6 +15,8 @@ FIRST: Place = (2.0, 1)
 class ListAside:
     """The retries as their due time and place."""
 
+    counts_all = True
+
     def __init__(self, *retries: tuple[float, Place]) -> None:
         self.retries = sorted(retries)
 

@@ -8,6 +8,7 @@ from typing import Any
 from app.core import COMPLETED, FAILED, Claim, Ingestion
 from app.memory.store import MemoryStore
 from app.outcomes import Outcome
+from app.store import Store
 
 _CALLS = (
     "ack", "add", "bury", "cancel", "claim", "get", "hold", "leave", "ping", "prune", "recover", "release", "renew",
@@ -50,6 +51,9 @@ class TroubledStore(MemoryStore):
         if go_wrong := self.trouble.get(_name_of(outcome)):
             go_wrong()
         return super().end(claim, outcome)
+
+    def proceed(self, claim: Claim, outcome: Outcome, *, was_full: bool = False) -> Any:
+        return Store.proceed(self, claim, outcome, was_full=was_full)  # the two, each of which may go wrong
 
 
 def _name_of(outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...config import Settings
 from ...core import Id
-from ...errors import HoldQueue, InvalidResult
+from ...errors import HoldQueue
 from ..contract import Failed
 from .calling import Reply
 from .limits import retry_after
@@ -30,7 +30,6 @@ class Answers:
             expression = getattr(settings, setting)
             return Query(expression, f"{prefix}{setting.upper()}", quoted) if expression else None
 
-        self._name = name
         self._quoted = quoted
         self._adapt = settings.upstream_adapt
         self._results, self._result_id = query("upstream_results"), query("upstream_result_id")
@@ -41,68 +40,67 @@ class Answers:
         """Returns the item of an answer that is about one id."""
         items = self._located(reply)
         if items is not None and self._result_id:
-            items = self._matched([one], items, self._result_id).get(one)
-        return self._told(items)
+            items = self._matched([one], items, self._result_id, reply).get(one)
+        return self._told(items, reply)
 
     def of_many(self, ids: Sequence[Id], reply: Reply) -> Mapping[Any, Any] | None:
         """Returns the item of each id."""
         items = self._located(reply)
         if items is None:
             return dict.fromkeys(ids, self._missing) if self._missing else None
-        found = self._matched(ids, items, self._result_id) if self._result_id else self._by_shape(ids, items)
-        return {one: self._told(found.get(one)) for one in (ids if self._missing else found)}
+        matched = self._result_id
+        found = self._matched(ids, items, matched, reply) if matched else self._by_shape(ids, items, reply)
+        return {one: self._told(found.get(one), reply) for one in (ids if self._missing else found)}
 
     def _located(self, reply: Reply) -> Any:
         if reply.data is None or self._results is None:
             return reply.data
-        if (found := self._results(reply.data)) is not None:
+        if (found := self._results(reply.data, reply)) is not None:
             return found
-        said = f"{self._name} answered without {self._results}: {self._quoted(json.dumps(reply.data))}"
+        without = f"without {self._results}"
         # MediaWiki refuses this way while its databases lag.
         if self._adapt and (seconds := retry_after(reply.headers)) is not None:
-            raise HoldQueue(seconds, said)
-        raise InvalidResult(said)
+            raise HoldQueue(seconds, reply.says(without))
+        raise reply.unfit(without)
 
-    def _matched(self, ids: Sequence[Id], items: Any, result_id: Query) -> dict[Id, Any]:
+    def _matched(self, ids: Sequence[Id], items: Any, result_id: Query, reply: Reply) -> dict[Id, Any]:
         """Returns each item by the id that it names. One that was not asked for is left out, unless all are."""
         if isinstance(items, dict):
             items = list(items.values())
         if not isinstance(items, list):
-            raise InvalidResult(f"{self._name} answered with a {type(items).__name__}; it must be an array of items.")
+            raise reply.unfit(f"with a {type(items).__name__}, not an array of items")
         items = [item for item in items if item is not None]
         names = {str(one): one for one in ids}
         found: dict[Id, Any] = {}
         for item in items:
-            named = result_id(item)
+            named = result_id(item, reply)
             if isinstance(named, bool) or not isinstance(named, (int, str)) or (one := names.get(str(named))) is None:
                 continue
             if one in found:
-                raise InvalidResult(f"{self._name} answered with two items whose {result_id} is {named!r}.")
+                raise reply.unfit(f"with two items whose {result_id} is {self._quoted(repr(named))}")
             found[one] = item
         if items and not found:
-            raise InvalidResult(f"{self._name} answered with no item whose {result_id} is one of the ids.")
+            raise reply.unfit(f"with no item whose {result_id} is one of the ids")
         return found
 
-    def _by_shape(self, ids: Sequence[Id], items: Any) -> dict[Id, Any]:
+    def _by_shape(self, ids: Sequence[Id], items: Any, reply: Reply) -> dict[Id, Any]:
         if isinstance(items, dict):
             names = {str(one): one for one in ids}
             for name in items:
                 if name not in names:
                     what = repr(self._quoted(name))
-                    raise InvalidResult(f"{self._name} answered with data for {what}, which was not asked.")
+                    raise reply.unfit(f"with data for {what}, which was not asked")
             return {names[name]: data for name, data in items.items()}
         if not isinstance(items, list):
-            raise InvalidResult(
-                f"{self._name} answered with a {type(items).__name__}; "
-                "it must be an object keyed by id or an array in the order of the ids."
-            )
+            right = "an object keyed by id or an array in the order of the ids"
+            raise reply.unfit(f"with a {type(items).__name__}, not {right}")
         if len(items) != len(ids):
-            raise InvalidResult(f"{self._name} answered with {len(items)} results for {len(ids)} ids.")
+            raise reply.unfit(f"with {len(items)} results for {len(ids)} ids")
         return dict(zip(ids, items, strict=True))
 
-    def _told(self, item: Any) -> Any:
+    def _told(self, item: Any, reply: Reply) -> Any:
         if item is None:
             return self._missing
-        if self._error and (why := self._error(item)) not in (None, False, "", [], {}):
+        if self._error and (why := self._error(item, reply)) not in (None, False, "", [], {}):
             return Failed(self._quoted(why if isinstance(why, str) else json.dumps(why)))
         return item

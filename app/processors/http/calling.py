@@ -7,9 +7,9 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -17,21 +17,19 @@ from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from ...config import Settings
-from ...errors import HoldQueue, PermanentError, UpstreamError
+from ...errors import HoldQueue, InvalidResult, PermanentError, UpstreamError
 from ..current import hold_queue, slow_down
 from .address import Address, origin_of
 from .deadline import TimelyResponse, reading_until
 from .limits import exhausted, retry_after
 from .quotation import Quotation
+from .telling import EXCERPT, Told, told_of, words_of
 from .templates import Ask, refuse
 
 _MOST_REDIRECTS = 5
 _REDIRECTS_OF_ANY_METHOD = (307, 308)
 _TEMPORARY = frozenset({408, 429})
 _CHUNK = 65_536
-_EXCERPT = 16_384
-"""Bytes of an error's body that are read."""
-
 _HARMLESS = frozenset({"accept", "accept-language", "content-type", "user-agent"})
 """Headers that hold no key."""
 
@@ -51,6 +49,16 @@ class Reply(NamedTuple):
 
     data: Any
     headers: Mapping[str, str]
+    status: int
+    told: Told
+    beginning: bytes
+
+    def unfit(self, why: str) -> InvalidResult:
+        """Returns the error of an answer that is no data; `why` begins with what it came with, or without."""
+        return InvalidResult(self.says(why))
+
+    def says(self, what: str) -> str:
+        return self.told(f"answered {self.status} to", f" {what}", self.beginning)
 
 
 class Caller:
@@ -98,28 +106,28 @@ class Caller:
         UpstreamError if another attempt may succeed.
         """
         url = self._address.base + ask.target
-        try:
-            for _ in range(1 + _MOST_REDIRECTS):
-                with self._request(url, ask.body, headers, deadline) as response:
+        for _ in range(1 + _MOST_REDIRECTS):
+            told, body = told_of(self.name, self._method, url, about, self.quoted), bytearray()
+            try:
+                if (wait := min(self._timeout, deadline - time.monotonic())) <= 0:
+                    raise TimedOut
+                with self._request(url, ask.body, headers, wait, deadline) as response:
                     if not (location := response.get_redirect_location()):
-                        return self._answer(response, url, about)
-                url = self._redirected(url, response.status, location)
-        except HTTPError as error:
-            if time.monotonic() >= deadline:
-                raise self._late() from error
-            raise UpstreamError(f"{self.name} {self._failure(error)}{about}.") from error
-        raise PermanentError(f"{self.name} redirected more than {_MOST_REDIRECTS} times{about}.")
+                        return self._answer(response, told, body)
+                    url = self._redirected(url, response.status, location, told)
+            except HTTPError as error:
+                late = time.monotonic() >= deadline
+                words = ("was not done with", f" within {self._patience:g} s") if late else self._failure(error)
+                raise UpstreamError(told(*words, body)) from error
+        raise PermanentError(told("redirected", f" more than {_MOST_REDIRECTS} times"))
 
     @contextmanager
     def _request(
-        self, url: str, body: bytes | None, headers: Mapping[str, str], deadline: float
+        self, url: str, body: bytes | None, headers: Mapping[str, str], wait: float, deadline: float
     ) -> Iterator[BaseHTTPResponse]:
         if os.getpid() != self._pid:
             # A forked child must not use its parent's connections.
             self._open()
-        wait = min(self._timeout, deadline - time.monotonic())
-        if wait <= 0:
-            raise self._late()
         with reading_until(deadline):
             response = self._pool.request(
                 self._method,
@@ -143,47 +151,48 @@ class Caller:
         self._pool.pool_classes_by_scheme = {"http": _Plain, "https": _Secure}
         self._pid = os.getpid()
 
-    def _late(self) -> UpstreamError:
-        return UpstreamError(f"{self.name} was not done within {self._patience:g} s.")
-
-    def _failure(self, error: HTTPError) -> str:
+    def _failure(self, error: HTTPError) -> tuple[str, str]:
+        """Returns what a sentence says before and after the request."""
         # A connection that was refused counts as a timeout in urllib3's tree.
         if isinstance(error, TimedOut) and not isinstance(error, NewConnectionError):
-            return f"did not answer within {self._timeout:g} s"
+            return "did not answer", f" within {self._timeout:g} s"
+        why = self.quoted(words_of(error))
         if isinstance(error, SSLError):
-            return f"cannot be trusted over TLS ({error})"
-        return f"gave no answer ({self.quoted(str(error.__cause__ or error))})"
+            return "gave no answer to", f", for it cannot be trusted over TLS ({why})"
+        return "gave no answer to", f" ({why})"
 
-    def _redirected(self, url: str, status: int, location: str) -> str:
+    def _redirected(self, url: str, status: int, location: str, told: Told) -> str:
+        # The body is not repeated: it says the location again, with its query.
         try:
             target = urljoin(url, location)
             origin = origin_of(target)
         except ValueError:
-            raise PermanentError(f"{self.name} redirected to something that is not a URL.") from None
+            raise PermanentError(told("redirected", " to something that is not a URL")) from None
         if origin != self._origin:
             scheme, host, port = origin
-            raise PermanentError(
-                f"{self.name} redirected to {self.quoted(f'{scheme}://{host}:{port}')}; "
-                "redirects are followed on the same scheme, host and port only."
-            )
+            where = self.quoted(f"{scheme}://{host}:{port}")
+            only = "redirects are followed on the same scheme, host and port only"
+            raise PermanentError(told("redirected", f" to {where}; {only}"))
         if self._method != "GET" and status not in _REDIRECTS_OF_ANY_METHOD:
-            raise PermanentError(f"{self.name} redirected a {self._method} with {status}, which would make it a GET.")
+            raise PermanentError(told("redirected", f" with {status}, which would make it a GET"))
         return target
 
-    def _answer(self, response: BaseHTTPResponse, url: str, about: str) -> Reply:
-        status = response.status
-        # The query is left out, for it may hold a key; a redirect may repeat one in its path.
-        path = self.quoted.masked(urlsplit(url).path) or "/"
-        said = f"{self.name} answered {status} to {self._method} {path}{about}"
-        self._heed(response, said)
-        if status in self._nothing:
-            self._reason(response)  # read, so that the connection can be used again
-            return Reply(None, response.headers)
-        if 200 <= status < 300:
-            return Reply(self._parsed(response, self._body(response), about), response.headers)
+    def _answer(self, response: BaseHTTPResponse, told: Told, body: bytearray) -> Reply:
+        """Returns what an answer says, and leaves what was read of it in `body`."""
+        status, answered = response.status, f"answered {response.status} to"
+        self._heed(response, f"{told.name} {answered} {told.asked}")
+        if 200 <= status < 300 and status not in self._nothing:
+            self._read(response, told, body)
+            data = self._parsed(response, told, bytes(body))
+            return Reply(data, response.headers, status, told, bytes(body[:EXCERPT]))
+        with suppress(HTTPError):  # what did arrive is shown
+            while len(body) < EXCERPT and (chunk := response.read1(EXCERPT)):
+                body += chunk
+        if status in self._nothing:  # and was read, so that the connection can be used again
+            return Reply(None, response.headers, status, told, b"")
         if 300 <= status < 500 and status not in self._temporary:
-            raise PermanentError(said + self._reason(response), status=status)
-        raise UpstreamError(said + self._reason(response), status=status)
+            raise PermanentError(told(answered, body=body), status=status)
+        raise UpstreamError(told(answered, body=body), status=status)
 
     def _heed(self, response: BaseHTTPResponse, said: str) -> None:
         """Hold the queue or slow it down as the headers ask. Raises HoldQueue where that is why there is no data."""
@@ -201,30 +210,19 @@ class Caller:
         elif status == 429:
             slow_down(said)
 
-    def _reason(self, response: BaseHTTPResponse) -> str:
-        """Returns the first of what an answer says, to follow a sentence."""
-        body = bytearray()
-        try:
-            while len(body) < _EXCERPT and (chunk := response.read1(_EXCERPT)):
-                body += chunk
-        except HTTPError:
-            pass  # what did arrive is shown
-        text = self.quoted(body.decode(errors="replace"))
-        return f": {text}" if text else "."
-
-    def _body(self, response: BaseHTTPResponse) -> bytes:
-        body = bytearray()
+    def _read(self, response: BaseHTTPResponse, told: Told, body: bytearray) -> None:
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > self._most_bytes:
-                raise PermanentError(f"{self.name} answered with more than {self._most_bytes} bytes.")
-        return bytes(body)
+                more = f" with more than {self._most_bytes} bytes"
+                raise PermanentError(told(f"answered {response.status} to", more, body))
 
-    def _parsed(self, response: BaseHTTPResponse, body: bytes, about: str) -> Any:
+    def _parsed(self, response: BaseHTTPResponse, told: Told, body: bytes) -> Any:
         try:
             return json.loads(body, parse_constant=refuse)
         except (ValueError, RecursionError):
+            answered = f"answered {response.status} to"
             if "content-length" in response.headers or "transfer-encoding" in response.headers:
-                raise PermanentError(f"{self.name} answered {response.status} with no JSON{about}.") from None
+                raise PermanentError(told(answered, " with no JSON", body)) from None
             # A body that ends with its connection cannot be told from one that was cut off (RFC 9112, section 8).
-            raise UpstreamError(f"{self.name} answered with no JSON, or was cut off{about}.") from None
+            raise UpstreamError(told(answered, " with no JSON, or was cut off", body)) from None

@@ -9,7 +9,8 @@ import jmespath
 from jmespath.exceptions import JMESPathError, LexerError, ParseError
 from jmespath.functions import Functions, signature
 
-from ...errors import ConfigError, InvalidResult
+from ...errors import ConfigError
+from .calling import Reply
 
 
 class _Own(Functions):  # type: ignore  # it has no types
@@ -38,13 +39,13 @@ class Query:
             if function not in _Own.FUNCTION_TABLE:
                 raise ConfigError(f"{key} is no JMESPath: there is no function {function}() in it.")
 
-    def __call__(self, data: Any) -> Any:
-        """Returns what it finds, None if nothing. Raises InvalidResult where it cannot be applied."""
+    def __call__(self, data: Any, reply: Reply) -> Any:
+        """Returns what it finds in a reply's data, None if nothing. Raises InvalidResult where it cannot be applied."""
         try:
             return self._query.search(data, _OPTIONS)
         # It lets through what Python says of types that cannot be compared, and of numbers without end.
         except (JMESPathError, TypeError, ArithmeticError) as error:
-            raise InvalidResult(f"{self._name} cannot be applied to the answer: {self._quoted(str(error))}") from error
+            raise reply.unfit(f"with what {self._name} cannot be applied to ({self._quoted(str(error))})") from error
 
     def __str__(self) -> str:
         return self._name

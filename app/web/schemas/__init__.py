@@ -7,12 +7,40 @@ from __future__ import annotations
 
 from ...config import Settings
 from .follow import following
-from .parts import COUNT, JSON, MOMENT, NAME_OR_NULL, PRIORITY, STATUS, TIME, UUID, list_of, object_of, ref, resolved
+from .parts import (
+    COUNT,
+    JSON,
+    MOMENT,
+    NAME_OR_NULL,
+    OWNER,
+    PRIORITY,
+    STATUS,
+    STRING_ID,
+    TIME,
+    UUID,
+    list_of,
+    object_of,
+    ref,
+    resolved,
+)
 from .steer import steering
 from .submit import some_ids, submitting
 from .watch import watching
 
-__all__ = ["COUNT", "JSON", "MOMENT", "PRIORITY", "STATUS", "UUID", "ref", "resolved", "schemas", "some_ids"]
+__all__ = [
+    "COUNT",
+    "JSON",
+    "MOMENT",
+    "OWNER",
+    "PRIORITY",
+    "STATUS",
+    "STRING_ID",
+    "UUID",
+    "ref",
+    "resolved",
+    "schemas",
+    "some_ids",
+]
 
 
 def schemas(settings: Settings) -> JSON:

@@ -9,6 +9,7 @@ from .parts import (
     JSON,
     MOMENT,
     NAME_OR_NULL,
+    OWNER,
     PRIORITY,
     STATUS,
     TEXT,
@@ -25,7 +26,7 @@ def _sweep(status: JSON) -> JSON:
     members: JSON = {
         "status": {**status, "description": "The ingestion's."},
         "priority": PRIORITY,
-        "owner": {**TEXT, "description": "Whose ingestions."},
+        "owner": {**OWNER, "description": "Whose ingestions."},
         "group": {**TEXT, "description": "Those with a failure of this group."},
         "since": {**MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
         "until": {**MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},

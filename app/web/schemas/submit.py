@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ...callbacks import CallbackState
 from ...config import Settings
-from ...core import LONGEST_ID, SECONDS_BELOW, Priority
+from ...core import SECONDS_BELOW, Priority
 from ...receivers import LONGEST_URL
-from .parts import COUNT, JSON, PRIORITY, TEXT, TIME, TIME_OR_NULL, UUID, object_of, ref
+from .parts import COUNT, JSON, PRIORITY, STRING_ID, TEXT, TIME, TIME_OR_NULL, UUID, object_of, ref
 
 ESTIMATE: JSON = {
     "batches_ahead": COUNT,
@@ -28,7 +28,7 @@ def _id(settings: Settings) -> JSON:
     if settings.id_type == "integer":
         return {"type": "integer", "minimum": settings.id_min, "maximum": settings.id_max}
     about = "Printable characters, with no blank at the beginning or the end."
-    return {"type": "string", "minLength": 1, "maxLength": LONGEST_ID, "pattern": r"^\S(.*\S)?$", "description": about}
+    return {**STRING_ID, "description": about}
 
 
 def _callback(settings: Settings) -> JSON:

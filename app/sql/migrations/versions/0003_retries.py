@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.create_index(
         "ingest_aside",
         "ingest_batches",
-        ["instance", "due", "rank", "order"],
+        ["instance", "due", "rank", "order", "line"],
         sqlite_where=sa.text("line = 1"),
         postgresql_where=sa.text("line = 1"),
     )
