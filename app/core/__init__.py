@@ -65,10 +65,11 @@ from .schedule import Aside, Place, runs
 from .served import Served, ServedLog
 from .shares import UNIT, Rota, Shares, caller_of
 from .slots import Slots
+from .starts import EXACT_RETRIES, Starts
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
 from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
-from .timeline import EXACT_RETRIES, Prospect, Timeline
+from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import (
     MEMBERS,
@@ -173,6 +174,7 @@ __all__ = [
     "Slots",
     "Sought",
     "Spot",
+    "Starts",
     "Stats",
     "Status",
     "Steering",

@@ -36,7 +36,7 @@ def admit(
     _check_room(settings, timeline, count)
     _check_time(settings, timeline, count)
     if deadline is not None:
-        _check_deadline(deadline, timeline.added(ahead, count, place, turns).last + timeline.slots.service)
+        _check_deadline(deadline, timeline.added(ahead, count, place, turns).last + timeline.starts.slots.service)
 
 
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:
@@ -58,15 +58,16 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
 
 def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:
     """Refuse what would exceed MAX_PENDING."""
-    most, waiting = settings.max_pending, timeline.waiting + timeline.parked
+    starts, most = timeline.starts, settings.max_pending
+    waiting = starts.waiting + timeline.parked
     if not most or waiting + count <= most:
         return
     if count > most:
         raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
-    if timeline.paused or waiting + count - most > timeline.waiting:
+    if timeline.paused or waiting + count - most > starts.waiting:
         raise BacklogFull(f"{waiting} batches are waiting and at most {most} may; {_UNKNOWN}", ASK_AGAIN)
-    fits = timeline.overall(waiting + count - most - 1) - timeline.now
-    backlog = timeline.last_start() - timeline.now
+    fits = starts.overall(waiting + count - most - 1) - starts.now
+    backlog = starts.last_start() - starts.now
     raise BacklogFull(
         f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
         f"{count} more will fit in {fits:.1f} s.",
@@ -76,11 +77,11 @@ def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:
 
 def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
     """Refuse what would make the backlog longer than MAX_BACKLOG_SECONDS."""
-    longest = settings.max_backlog_seconds
+    starts, longest = timeline.starts, settings.max_backlog_seconds
     # As if all that waits were due: a wait for a retry keeps nobody else waiting.
-    if not longest or (drained := timeline.start(timeline.waiting + count - 1) - timeline.now) <= longest:
+    if not longest or (drained := starts.start(starts.waiting + count - 1) - starts.now) <= longest:
         return
-    at_present = timeline.limiter.least_time(count)
+    at_present = starts.limiter.least_time(count)
     configured = limiter_of(settings.interval, settings.burst, settings.limits)
     if (at_best := min(at_present, configured.least_time(count))) > longest:
         detail = f"ids alone takes at least {at_best:.0f} s to drain, but the backlog may be {longest:g} s long."
@@ -91,10 +92,10 @@ def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
         slow = f"at the present rate ids alone takes {at_present:.0f} s, so it will fit once that is higher."
         raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
     fits = drained - longest
-    ready = timeline.waiting - timeline.aside.due_by(math.inf, None)
-    if not ready or timeline.start(ready - 1) - timeline.now < fits:
+    ready = starts.waiting - starts.aside.due_by(math.inf, None)
+    if not ready or starts.start(ready - 1) - starts.now < fits:
         # What is ready will not last until then; a retry that is to come may have to start first.
-        fits = timeline.last_start(count) - timeline.now - longest
+        fits = starts.last_start(count) - starts.now - longest
     raise BacklogFull(
         f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
         f"it will fit in {fits:.1f} s.",

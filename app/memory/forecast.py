@@ -23,6 +23,7 @@ from ..core import (
     Prospect,
     Quote,
     Slots,
+    Starts,
     Stats,
     Timeline,
     accuracy_of,
@@ -42,17 +43,9 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
     """Returns the timeline of the upcoming starts."""
     state.first(now)
     gate = state.gate = state.gate.at(state.settings, now)
-    return Timeline(
-        now,
-        gate.limiter,
-        gate.hold_until,
-        Slots(state.slots(now), state.leases.calls, state.leases.started, state.service, now),
-        gate.paused,
-        state.backlog.total,
-        state.aside,
-        state.backlog.parked,
-        may_be_early(state.settings),
-    )
+    slots = Slots(state.slots(now), state.leases.calls, state.leases.started, state.service, now)
+    starts = Starts(now, gate.limiter, gate.hold_until, slots, state.backlog.total, state.aside)
+    return Timeline(starts, gate.paused, state.backlog.parked, may_be_early(state.settings))
 
 
 def line(

@@ -22,6 +22,7 @@ from ..core import (
     Pauses,
     Priority,
     Slots,
+    Starts,
     Timeline,
     batch_count,
     concurrency_of,
@@ -139,17 +140,9 @@ class QueueRow:
         self, settings: Settings, now: float, aside: Aside, started: Callable[[], Iterable[float]]
     ) -> Timeline:
         """Returns the timeline of the upcoming starts."""
-        return Timeline(
-            now,
-            self.gate(settings, now).limiter,
-            self.hold_until,
-            Slots(self.most_running(settings), self.running, started, self.service, now),
-            self.paused,
-            self.total,
-            aside,
-            self.parked,
-            may_be_early(settings),
-        )
+        slots = Slots(self.most_running(settings), self.running, started, self.service, now)
+        starts = Starts(now, self.gate(settings, now).limiter, self.hold_until, slots, self.total, aside)
+        return Timeline(starts, self.paused, self.parked, may_be_early(settings))
 
 
 def _kept(gate: Gate) -> tuple[float, str | None]:

@@ -151,7 +151,7 @@ def test_beyond_the_retries_that_are_played_through_nothing_starts_sooner_than_t
         looked_at = len(simulation.starts)
         store.hold(hold)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("app.core.timeline.EXACT_RETRIES", simulated)
+            patched.setattr("app.core.starts.EXACT_RETRIES", simulated)
             patched.setattr("app.sql.aside._MOST", simulated + 1)
             patched.setattr("app.sql.aside._COUNTS", 1000)
             for ingestion in simulation.ingestions:

@@ -10,11 +10,11 @@ from app.core import Timeline, admit, check_quota, limiter_of
 from app.errors import BacklogFull, InvalidRequest, QuotaFull, TooLate
 from app.limits import parse_limits
 from tests.support.queueing import settings
-from tests.support.timeline import FIRST, NOW, timeline
+from tests.support.timeline import FIRST, NOW, but, timeline
 
 
 def ask(made: Timeline, count: int, deadline: float | None = None, ahead: int | None = None, **chosen: Any) -> None:
-    ahead = made.waiting if ahead is None else ahead
+    ahead = made.starts.waiting if ahead is None else ahead
     admit(settings(**chosen), made, count=count, ahead=ahead, place=FIRST, deadline=deadline)
 
 
@@ -49,7 +49,7 @@ def test_a_backlog_may_be_exactly_as_long_as_it_may_be() -> None:
 
 def test_what_takes_days_by_a_quota_never_fits_in_an_hour() -> None:
     limits = "10/day at 00:00 UTC"
-    daily = timeline()._replace(limiter=limiter_of(0.0, 1, parse_limits(limits)))
+    daily = but(timeline(), limiter=limiter_of(0.0, 1, parse_limits(limits)))
     with pytest.raises(BacklogFull):
         ask(daily, 20, max_backlog_seconds=3600, limits=limits)
     with pytest.raises(InvalidRequest, match="ids alone takes at least 82800 s to drain"):

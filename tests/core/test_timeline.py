@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import CallerTurns, InOrder, Priority, Prospect, Retry, Shares, Timeline
-from tests.support.timeline import FIRST, NOW, ListAside, timeline
+from tests.support.timeline import FIRST, NOW, ListAside, but, timeline
 
 
 @given(
@@ -26,40 +26,40 @@ def test_a_batch_starts_when_a_slot_is_free(started: list[float], slots: int, se
     for _ in range(20):
         found.append(heapq.heappop(free))
         heapq.heappush(free, found[-1] + service)
-    assert [made.start(nth) for nth in range(20)] == pytest.approx(found, abs=1e-6)
+    assert [made.starts.start(nth) for nth in range(20)] == pytest.approx(found, abs=1e-6)
 
 
 def test_a_batch_that_has_outlasted_the_mean_is_expected_to_take_as_long_again_as_it_is_late() -> None:
     made = timeline(started=[NOW - 25, NOW - 12], slots=2, service=10.0)
-    assert [made.start(nth) for nth in range(4)] == [NOW + 2, NOW + 15, NOW + 12, NOW + 25]
+    assert [made.starts.start(nth) for nth in range(4)] == [NOW + 2, NOW + 15, NOW + 12, NOW + 25]
 
 
 def test_what_slots_allow_waits_for_the_limiter_and_for_a_hold() -> None:
-    assert [timeline(interval=7.0, service=5.0).start(nth) for nth in range(3)] == [NOW, NOW + 7, NOW + 14]
-    assert [timeline(interval=7.0, service=9.0).start(nth) for nth in range(3)] == [NOW, NOW + 9, NOW + 18]
-    assert [timeline(interval=7.0, service=9.0, hold=10.0).start(nth) for nth in range(3)] == [
+    assert [timeline(interval=7.0, service=5.0).starts.start(nth) for nth in range(3)] == [NOW, NOW + 7, NOW + 14]
+    assert [timeline(interval=7.0, service=9.0).starts.start(nth) for nth in range(3)] == [NOW, NOW + 9, NOW + 18]
+    assert [timeline(interval=7.0, service=9.0, hold=10.0).starts.start(nth) for nth in range(3)] == [
         NOW + 10,
         NOW + 17,
         NOW + 24,
     ]
-    assert timeline(interval=7.0, hold=-10.0).start(0) == NOW
+    assert timeline(interval=7.0, hold=-10.0).starts.start(0) == NOW
 
 
 def test_the_last_start_is_that_of_the_last_of_all_that_wait() -> None:
     made = timeline((NOW + 60, FIRST), (NOW + 60, FIRST), interval=5.0, waiting=4)
-    assert made.last_start() == NOW + 65
+    assert made.starts.last_start() == NOW + 65
     # Two more are ready at once, so four go before the retries are due, and the last is still the second retry.
-    assert made.last_start(2) == NOW + 65
-    assert [made.overall(nth, 2) for nth in range(6)] == [NOW, NOW + 5, NOW + 10, NOW + 15, NOW + 60, NOW + 65]
-    assert timeline(interval=5.0, waiting=4).last_start() == NOW + 15
-    assert timeline(interval=5.0, waiting=4).last_start(3) == NOW + 30
+    assert made.starts.last_start(2) == NOW + 65
+    assert [made.starts.overall(nth, 2) for nth in range(6)] == [NOW, NOW + 5, NOW + 10, NOW + 15, NOW + 60, NOW + 65]
+    assert timeline(interval=5.0, waiting=4).starts.last_start() == NOW + 15
+    assert timeline(interval=5.0, waiting=4).starts.last_start(3) == NOW + 30
 
 
 def test_a_start_behind_a_gap_waits_for_the_hold_and_for_a_slot_too() -> None:
     made = timeline((NOW + 60, FIRST), hold=90.0, interval=5.0, waiting=2)
-    assert [made.overall(nth) for nth in range(2)] == [NOW + 90, NOW + 95]
+    assert [made.starts.overall(nth) for nth in range(2)] == [NOW + 90, NOW + 95]
     made = timeline((NOW + 60, FIRST), interval=5.0, service=100.0, waiting=2)
-    assert [made.overall(nth) for nth in range(2)] == [NOW, NOW + 100]
+    assert [made.starts.overall(nth) for nth in range(2)] == [NOW, NOW + 100]
 
 
 def prospect(ahead: int, waiting: int, retrying: int, *started: float) -> Prospect:
@@ -114,11 +114,11 @@ def test_retries_after_those_that_are_played_through_are_counted(retries: int) -
     made, last = timeline(*[(NOW + 600, FIRST)] * retries, interval=1.0, waiting=retries + 2), NOW + 600 + retries - 1
     assert made.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
     next_one = ListAside(*[(NOW + 600, FIRST)] * retries, (NOW + 9000, (FIRST[0], FIRST[1] + 1)))
-    more = made._replace(aside=next_one, waiting=retries + 3)
+    more = but(made, aside=next_one, waiting=retries + 3)
     assert more.estimate(prospect(2, retries, retries))[:4] == (2, NOW + 600, last, NOW + 600)
-    ready_too = made._replace(waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
+    ready_too = but(made, waiting=retries + 3).estimate(prospect(2, retries + 1, retries))
     assert (ready_too.start, ready_too.completion) == (NOW + 2, last)
-    assert made.last_start() == last
+    assert made.starts.last_start() == last
 
 
 def test_what_overtakes_while_retries_are_played_through_is_ahead_of_those_that_are_counted() -> None:
@@ -126,7 +126,7 @@ def test_what_overtakes_while_retries_are_played_through_is_ahead_of_those_that_
     made = timeline((NOW + 30, FIRST), *[(NOW + 600, FIRST)] * 500, interval=2.0, waiting=551)
     # Of 50 batches behind, 15 start before the first retry, and the others after it, long before the next.
     assert made.estimate(prospect(0, 501, 501))[:4] == (15, NOW + 30, NOW + 600 + 499 * 2, NOW + 30)
-    made = made._replace(aside=ListAside(*[(NOW + 1, behind)] * 501, (NOW + 31, FIRST)), waiting=550)
+    made = but(made, aside=ListAside(*[(NOW + 1, behind)] * 501, (NOW + 31, FIRST)), waiting=550)
     assert made.estimate(prospect(0, 1, 1))[:4] == (16, NOW + 32, NOW + 32, NOW + 32)
 
 
@@ -157,7 +157,7 @@ def test_where_none_is_due_for_a_while_those_that_are_counted_get_a_bound() -> N
 def test_a_store_that_does_not_count_them_all_gets_bounds(fair: bool) -> None:
     aside = ListAside(*[(NOW + 600.5, FIRST)] * 501)
     aside.counts_all = False
-    made, turns = timeline(interval=1.0, waiting=2000)._replace(aside=aside), None
+    made, turns = but(timeline(interval=1.0, waiting=2000), aside=aside), None
     if fair:
         some = [Retry(NOW + 600.5, FIRST, Priority.MEDIUM, "a")] * 501
         turns = CallerTurns(FIRST, Priority.MEDIUM, "a", Shares({}), {"a": 502}, 2, 0, lambda limit: some[:limit])

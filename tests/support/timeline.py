@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
-from app.core import Place, Slots, Timeline, TokenBucket
+from app.core import Place, Slots, Starts, Timeline, TokenBucket
 
 NOW = 1000.0
 FIRST: Place = (2.0, 1)
@@ -44,4 +45,9 @@ def timeline(
 ) -> Timeline:
     limiter = TokenBucket(interval, burst)
     taken = Slots(slots, len(started), lambda: started, service, NOW)
-    return Timeline(NOW, limiter, NOW + hold, taken, paused, waiting, ListAside(*retries))
+    return Timeline(Starts(NOW, limiter, NOW + hold, taken, waiting, ListAside(*retries)), paused)
+
+
+def but(made: Timeline, **changes: Any) -> Timeline:
+    """A timeline of which something about the starts is another."""
+    return made._replace(starts=made.starts._replace(**changes))

@@ -1,0 +1,188 @@
+"""When the upcoming starts are, by their numbers, and those of the batches between two places."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, TypeVar
+
+from .fair import CallerTurns
+from .limiter import Limiter
+from .line import BatchPlace, Line
+from .schedule import Aside, Place, StartRun, runs
+from .slots import Slots
+
+T = TypeVar("T")
+
+EXACT_RETRIES = 500
+"""How many retries are simulated one by one, the first to fall due; those after them are counted."""
+
+
+class Span(NamedTuple):
+    """The starts of some batches: the first is number `nth` of all upcoming ones, at `first`; the last is at `last`.
+
+    `earliest` is when the first could start, however soon a slot is free.
+    """
+
+    nth: int
+    earliest: float
+    first: float
+    last: float
+
+
+class Starts(NamedTuple):
+    """The upcoming starts, as determined by limiter, hold, retries and free slots. Times are epoch seconds.
+
+    `waiting` counts all batches in line, and `aside` holds those of them that wait for a retry. Starts are numbered
+    from `begun`, which is 0 but where others went before.
+    """
+
+    now: float
+    limiter: Limiter
+    not_before: float
+    slots: Slots
+    waiting: int
+    aside: Aside
+    begun: int = 0
+
+    @property
+    def since(self) -> float:
+        """From when on starts are possible, if there is a token."""
+        return max(self.now, self.not_before)
+
+    def earliest(self, nth: int) -> float:
+        """Returns the earliest time at which the nth ready batch (from 0) can start."""
+        return self.limiter.when(nth - self.begun, self.since)
+
+    def start(self, nth: int) -> float:
+        """Returns when the nth ready batch should start."""
+        return max(self.earliest(nth), self.slots.free_at(nth))
+
+    def last_start(self, extra: int = 0) -> float:
+        """Returns when the last waiting batch should start if `extra` more batches were ready."""
+        return self.overall(self.waiting + extra - 1, extra)
+
+    def overall(self, nth: int, extra: int = 0) -> float:
+        """Returns when start number `nth` should happen if `extra` more batches were ready."""
+        ready = self.waiting + extra - self.aside.due_by(math.inf, None)
+        at = self.earliest(nth)
+        if nth >= ready:
+            # There may be a gap before that, until a retry falls due.
+            retries = [(due, 0) for due, _ in self.aside.soonest(EXACT_RETRIES)]
+            for run in runs(self.limiter, self.since, (ready,), retries):
+                if run.nth <= nth:
+                    at = run.at(nth)
+        return max(at, self.slots.free_at(nth))
+
+    def ready(self, ahead: int, count: int, place: Place) -> Span:
+        """Returns the starts of `count` batches that are ready at a place; `ahead` wait before it."""
+        ahead -= (retries := self.aside.due_by(math.inf, place))
+        first, last = ahead, ahead + count - 1
+        if retries:
+            first, last = self._number(first, place), self._number(last, place)
+        return self._in_line(first, last)
+
+    def between(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
+        """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before them.
+
+        With more than EXACT_RETRIES, what starts after that many have fallen due gets a lower bound. It is exact if at
+        each token until the last of these falls due, some of these or before them are due. `fresh` says whether any of
+        them has never failed.
+        """
+        aside_ahead = self.aside.due_by(math.inf, first)
+        aside = self.aside.due_by(math.inf, end) - aside_ahead
+        if not aside:
+            return self.ready(ahead, count, first)
+        if not self.aside.counts_all:
+            return self._no_sooner(self.ready(ahead, count, first), *self.aside.bounds(first, end), fresh=fresh)
+        retries = [(due, (place >= first) + (place >= end)) for due, place in self.aside.soonest(EXACT_RETRIES + 1)]
+        until = math.inf
+        if len(retries) > EXACT_RETRIES:
+            # Whatever falls due from then on may be more urgent.
+            until, _ = retries[-1] = retries[-1][0], 0
+        ready = ahead - aside_ahead, count - aside
+        behind = self.waiting - self.aside.due_by(math.inf, None) - sum(ready)
+        own, left, overtaken = list[StartRun](), count, 0
+        for run in runs(self.limiter, self.since, (*ready, behind), retries):
+            if not left or run.first >= until:
+                break
+            if run.group == 1:
+                own.append(run)
+                left -= run.size
+            elif run.group == 2:
+                overtaken += run.size
+        spans = [self._of(run) for run in (*own[:1], *own[-1:])]
+        if left:
+            later = self._replace(limiter=run.limiter, not_before=run.first, begun=run.nth)
+            rest = later.ready(ahead + overtaken, count, first)
+            spans.append(later._no_sooner(rest, *self.aside.bounds(first, end), fresh=count > aside))
+        return spans[0]._replace(last=spans[-1].last)
+
+    def by_turns(self, turns: CallerTurns, count: int, *, fresh: bool = True) -> Span:
+        """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as in `between`."""
+        retries = turns.retries(EXACT_RETRIES + 1)
+        if not retries:
+            return self._in_line(*turns.ends(count))
+        few = len(retries) <= EXACT_RETRIES
+        if few and (played := turns.played(self.limiter, self.since, self.waiting, count, retries)):
+            first, last = played
+            start, end = max(first.at, self.slots.free_at(first.nth)), max(last.at, self.slots.free_at(last.nth))
+            return Span(first.nth, first.at, start, end)
+        # With too many retries to play through, they count as if they were due.
+        span = self._in_line(*turns.ends(count))
+        place, end_of = turns.place, (turns.place[0], turns.place[1] + 1)
+        if self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
+            return span
+        return self._no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
+
+    def upcoming(
+        self, line: Line[T], retries: Sequence[tuple[float, BatchPlace, T]], limit: int
+    ) -> list[tuple[T, float]]:
+        """Returns the next `limit` batches in the order they start, each with its start.
+
+        `line` holds the due ones, which it is emptied of, `retries` the first to fall due, each with its due time.
+        """
+        found: list[tuple[T, float]] = []
+        later, due, limiter = list(reversed(retries)), self.since, self.limiter
+        while len(found) < limit and (later or line):
+            if not line:
+                due = max(due, later[-1][0])
+            due = max(limiter.when(0, due), self.slots.free_at(len(found)))
+            while later and later[-1][0] <= due:
+                line.add(*later.pop()[1:])
+            item = line.take()
+            limiter = limiter.after(1, due)
+            found.append((item, due))
+        return found
+
+    def _of(self, run: StartRun) -> Span:
+        last = run.nth + run.size - 1
+        starts = max(run.first, self.slots.free_at(run.nth)), max(run.last, self.slots.free_at(last))
+        return Span(run.nth, run.first, *starts)
+
+    def _in_line(self, first: int, last: int) -> Span:
+        """Returns the starts from one number to another, with no gap in between."""
+        earliest = self.earliest(first)
+        start = max(earliest, self.slots.free_at(first))
+        return Span(first, earliest, start, start if last == first else self.start(last))
+
+    def _number(self, ready: int, place: Place | None) -> int:
+        """Returns the number of the start after `ready` batches, and after the retries before a place due by then."""
+        nth = ready
+        while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
+            nth = more
+        return nth
+
+    def _no_sooner(self, span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
+        """Returns the starts of batches of which some, if `fresh` not all, fall due from `first_due` to `last_due`."""
+        span = span._replace(last=max(span.last, self._token(last_due)[1]))
+        if fresh:
+            return span
+        nth, first = self._token(first_due)
+        return Span(max(span.nth, nth), max(span.earliest, first), max(span.first, first), span.last)
+
+    def _token(self, due: float) -> tuple[int, float]:
+        """Returns the number and time of the first token from `due` on; only `due` if all may have started by then."""
+        nth = self.begun + self.limiter.count(self.since, due)
+        taken = self._number(self.waiting - self.aside.due_by(math.inf, None), None) if self.aside.counts_all else 0
+        return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)
