@@ -196,6 +196,8 @@ def proof_text(proof: Document) -> str:
     """Returns what a dispatch log proves, in words."""
     limit = f"one every {proof['interval']:g} s with a burst of {proof['burst']}" if proof["interval"] else "no limit"
     limit = ", ".join([*([limit] if proof["interval"] or not proof["limits"] else []), *proof["limits"]])
+    if not proof["dispatches"]:
+        return f"0 dispatches, {limit}: there is nothing to prove yet"
     broken = {violation["rule"] for violation in proof["violations"]}
     kept = [_RULES[rule] for rule in proof["checked"] if (rule in broken) == bool(broken)]
     what = f"{', '.join(kept[:-1])} and {kept[-1]} were" if len(kept) > 1 else f"{kept[0]} was"

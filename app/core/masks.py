@@ -21,7 +21,11 @@ _NAMED = (
     r"|[\w-]{0,40}(?:api[-_ ]?key|token|secret|passw(?:or)?d|signature))\b"
 )
 
+_REQUEST = r"(?<=\w )(GET|POST|PUT|PATCH|DELETE) /\S*?(?: for id \S+?)?(?=[:.]?(?:\s|$))"
+
 _STEPS: tuple[tuple[re.Pattern[str], str | Callable[[Match[str]], str]], ...] = (
+    # The ids that a request of the HTTP upstream is about, which may be words; errors of others may begin with one.
+    (re.compile(_REQUEST), rf"\1 /{MASK}"),
     # https://user:password@host, which may stand in any text.
     (re.compile(r"(?<=//)[^/\s@]{1,200}@"), f"{MASK}@"),
     (re.compile(r"(?<=[^\s?])\?[^\s\"'<>)\]}]+"), f"?{MASK}"),

@@ -16,8 +16,8 @@ MISSES = 1000
 def moving_mean(mean: float, seconds: float, ended: int) -> float:
     """Returns the mean service time after a batch that ran for so many seconds; 0 as the mean of none.
 
-    It is the `ended`th to end, counting those put back: the first few weigh about alike, so that the very first does
-    not decide for long.
+    `ended` is how many batches have ended or were put back, riders included: while they are few, all weigh about alike,
+    so that the very first does not decide for long.
     """
     return mean + (seconds - mean) * (max(_WEIGHT, 1 / ended) if mean else 1.0)
 

@@ -21,7 +21,7 @@ _COUNTED = 10_000
 """How many batches in line that started before may be looked at to count the retries among them."""
 
 _COUNTS = 10
-"""How many different counts are made."""
+"""How many moments up to which to count are tried."""
 
 _TO_COME = (batches.c.instance == THIS, IS_ASIDE, batches.c.due > bindparam("now"))
 _SOONEST = (
@@ -43,8 +43,8 @@ _BOUNDS = _due.where(*_of_these).order_by(batches.c.due), _LATEST.where(*_of_the
 class Aside:
     """The batches set aside that are not yet due, in one snapshot or turn: the first to fall due are read once.
 
-    Those after them are counted. Only what more than `_COUNTS` counts ask for is counted as due, and an estimate that
-    asks for it may be late. Where they are too many to count in a turn, they count as ready.
+    Those after them are counted. Beyond `_COUNTS` counts, those of an earlier moment are taken, and an estimate that
+    needs more is the soonest it can be. Where they are too many to count in a turn, they count as ready.
     """
 
     def __init__(self, connection: Wire, queue: QueueRow, now: float) -> None:
@@ -64,8 +64,7 @@ class Aside:
         known = self._known()
         if len(known) == _MOST and moment >= known[-1][0] and self.counts_all:
             return self._count(moment, before)
-        due = known[: bisect_right(known, moment, key=itemgetter(0))]
-        return len(due) if before is None else sum(place < before for _, place in due)
+        return self._of_known(moment, before)
 
     def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
         """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
@@ -78,13 +77,23 @@ class Aside:
         return float(least), float(most)
 
     def _count(self, moment: float, before: Place | None) -> int:
-        if len(self._counts) >= _COUNTS or moment >= self._latest():
+        if moment >= self._latest():
             moment = math.inf
+        elif sum(at < math.inf for at, _ in self._counts) >= _COUNTS:
+            earlier = [at for at, of in self._counts if of == before and at <= moment]
+            if not earlier:
+                return self._of_known(moment, before)
+            moment = max(earlier)
         if (moment, before) not in self._counts:
             rank, order = before or (math.inf, 0)
             values = self._values | {"moment": moment, "end_rank": rank, "end_order": order}
             self._counts[moment, before] = int(self._connection.execute(_COUNT, values).scalar())
         return self._counts[moment, before]
+
+    def _of_known(self, moment: float, before: Place | None) -> int:
+        known = self._known()
+        due = known[: bisect_right(known, moment, key=itemgetter(0))]
+        return len(due) if before is None else sum(place < before for _, place in due)
 
     def _latest(self) -> float:
         if self._last is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import random
 import sqlite3
 import time
@@ -57,7 +56,6 @@ class Database:
     def __init__(self, url: URL, pool: int, timeout: float) -> None:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self._timeout = timeout
-        self._silence = math.inf
         self._gate = ForkGate()
         self._file = StoreFile(Path(str(url.database))) if self.is_sqlite else None
         if self._file:
@@ -75,9 +73,8 @@ class Database:
         if self.is_sqlite:
             event.listen(self._engine, "connect", self._on_sqlite_connect)
         else:
-            from .server import SILENCE, connect
+            from .server import connect
 
-            self._silence = SILENCE * timeout
             event.listen(self._engine, "do_connect", lambda _, __, given, options: connect(timeout, *given, **options))
 
     def define(self, work: Callable[[Connection], None]) -> None:
@@ -149,6 +146,7 @@ class Database:
                 return work(wire)
             begin(driver)
             answer = work(wire)
+            wire.answered = True  # or what is committed now, and its answer lost, would be done again
             # Even after mere reads, within the pipeline: the pool would end the transaction with a round trip.
             driver.execute("COMMIT")
         return answer
@@ -161,7 +159,7 @@ class Database:
         connection = self._engine.raw_connection()
         driver: Any = connection.driver_connection
         if not self.is_sqlite:
-            driver.silence = self._silence
+            driver.silence = driver.patience
         wire = Wire(driver, self._writer)
         try:
             # In a pipeline PostgreSQL answers only where an answer is asked for: 1.6 times the batches/s drain.
@@ -172,7 +170,8 @@ class Database:
                 connection.invalidate(error)
                 # The other connections in the pool are as old as this one.
                 self._engine.dispose()
-                if not wire.answered:
+                waited = not self.is_sqlite and driver.given_up
+                if not (wire.answered or waited):
                     raise _Stale from error
             raise
         finally:

@@ -11,20 +11,22 @@ from psycopg.abc import PQGen
 
 T = TypeVar("T")
 
-SILENCE = 3.0
+_SILENCE = 3.0
 """How many times its own limit of a statement the server may answer nothing.
 
-By then it has given up a statement, and the lock before it, so it hangs or the way to it does.
+It answers several statements at once, each of which may take up to its limit; but if one does, few are as slow.
 """
 
 
 class ServerConnection(Connection[Any]):
     """A connection that is closed once the server has answered nothing for `silence` seconds. Raises OperationalError.
 
-    psycopg itself waits for ever for a server whose machine still confirms what arrives.
+    psycopg itself waits for ever for a server whose machine still confirms what arrives. `patience` is what `silence`
+    is outside of a transaction that may take its time, and `given_up` says that it was too long.
     """
 
-    silence = math.inf
+    patience = silence = math.inf
+    given_up = False
 
     def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
         return super().wait(self._bounded(gen), *args, **kwargs)
@@ -37,6 +39,7 @@ class ServerConnection(Connection[Any]):
                 if ready := (yield wanted):
                     heard = monotonic()
                 elif monotonic() - heard > self.silence:
+                    self.given_up = True
                     self.pgconn.finish()
                     raise OperationalError(f"the server answers nothing within {self.silence:g} s")
                 wanted = gen.send(ready)
@@ -64,9 +67,11 @@ def connect(timeout: float, *given: Any, options: str = "", **others: Any) -> Se
         "keepalives_count": 3,
         "application_name": "flask-ingestion",
     }
-    return ServerConnection.connect(
+    made = ServerConnection.connect(
         *given,
         autocommit=True,
         options=" ".join([options, *(f"-c {name}={value}" for name, value in ours.items())]),
         **patience | others,
     )
+    made.patience = made.silence = _SILENCE * timeout
+    return made

@@ -27,7 +27,9 @@ _WHOLE = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{1
 """An ingestion's id in full, which needs no search."""
 
 _LEAST = 8
-"""Characters of an id, without dashes, that name an ingestion as a whole: as many as the command line's tables show."""
+"""Digits of an id that name an ingestion as a whole: as many as the command line's tables show."""
+
+_NO_DIGIT = re.compile("[^0-9a-fA-F]")
 
 
 class Caller(NamedTuple):
@@ -232,8 +234,8 @@ def _refuse_part(text: str, found: str, batch: int | None) -> None:
     """Raise InvalidRequest where `text` may have been meant for less than the ingestion that was found."""
     if batch is not None:
         why = f"This is the id of a batch of ingestion {found}, all of which this would act on; give that id."
-    elif len(text.replace("-", "")) < _LEAST:
-        why = f"{text} begins the id of ingestion {found}; give at least {_LEAST} characters of it for this."
+    elif len(_NO_DIGIT.sub("", text)) < _LEAST:
+        why = f"{text} begins the id of ingestion {found}; give at least {_LEAST} digits of it for this."
     else:
         return
     raise InvalidRequest([Fault("path ingestion_id", why)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import groupby
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -70,8 +71,8 @@ def test_an_ambiguous_beginning_names_some_of_those_it_could_be(host: Host) -> N
 def test_what_cannot_be_undone_is_not_done_by_the_id_of_a_part(host: Host, verb: str, body: Any) -> None:
     made = host.submit(range(1, 7)).id
     batch = host.client.get(f"/status/{made}").json["batches"][1]["batch_id"]
-    for text in (batch, made[:7], made[:1]):
-        answer = host.client.post(f"/status/{text}/{verb}", json=body)
+    for text in (batch, made[:7], made[:1], f"{' ' * 7}{made[:1]}"):
+        answer = host.client.post(f"/status/{quote(text)}/{verb}", json=body)
         assert answer.status_code == 422
         assert f"ingestion {made}" in answer.json["detail"]
         assert answer.json["errors"][0]["pointer"] == "path ingestion_id"

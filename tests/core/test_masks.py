@@ -31,6 +31,9 @@ from app.core.masks import masked
         ("status 404 for 4711", "status 404 for …"),
         ("timed out after 30.5 s", "timed out after … s"),
         ("bad\nluck\x1b[31m", "…[…"),
+        ("it answered 503 to GET /records/plum,fig: busy", "it answered 503 to GET /…: busy"),
+        ("it did not answer POST /records/plum for id plum.", "it did not answer POST /…."),
+        ("it answered 500 to GET / for id plum", "it answered 500 to GET /…"),
         ("boom", "boom"),
     ],
 )

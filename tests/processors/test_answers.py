@@ -126,9 +126,9 @@ def test_an_item_may_say_why_its_id_failed(serve: Serve, item: Any, reason: str 
         ({"a": "text"}, {"results": "a", "result_id": "id"}, "with a str, not an array of items: "),
         ([{"id": 1}, {"id": 1}], {"result_id": "id"}, "two items whose INGEST_UPSTREAM_RESULT_ID (id) is 1"),
         ([{"id": 7}, {"id": True}], {"result_id": "id"}, "no item whose INGEST_UPSTREAM_RESULT_ID (id) is one of"),
-        ({"a": None}, {"results": "values(a)"}, "INGEST_UPSTREAM_RESULTS (values(a)) cannot be applied to (In"),
-        ({"a": [{"b": 1}, {"b": "x"}]}, {"results": "sort_by(a, &b)"}, "(sort_by(a, &b)) cannot be applied to"),
-        (b'{"a": 1e999}', {"results": "ceil(a)"}, "(ceil(a)) cannot be applied to (cannot"),
+        ({"a": None}, {"results": "values(a)"}, "INGEST_UPSTREAM_RESULTS (values(a)) cannot be applied to that (In"),
+        ({"a": [{"b": 1}, {"b": "x"}]}, {"results": "sort_by(a, &b)"}, "(sort_by(a, &b)) cannot be applied to that"),
+        (b'{"a": 1e999}', {"results": "ceil(a)"}, "(ceil(a)) cannot be applied to that (cannot"),
     ],
 )
 def test_an_answer_that_does_not_fit_the_settings_is_refused(

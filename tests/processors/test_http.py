@@ -175,7 +175,7 @@ def test_an_error_says_what_the_upstream_says(serve: Serve, body: bytes, shown: 
         (Exchange.drop, "gave no answer to GET /records/7 for id 7 (it closed the connection)."),
         (
             lambda exchange: truncated(exchange),
-            'gave no answer to GET /records/7 for id 7 (it closed the connection in the middle): {"1": 1}',
+            "gave no answer to GET /records/7 for id 7 (it closed the connection in the middle).",
         ),
         (
             lambda exchange: nonsense(exchange),
@@ -414,7 +414,7 @@ def test_silence_in_the_middle_of_an_answer_is_a_timeout(serve: Serve) -> None:
         exchange.wfile.flush()
         exchange.hang()
 
-    with pytest.raises(UpstreamError, match=r"did not answer GET /1 within 0\.1 s: \[1,$"):
+    with pytest.raises(UpstreamError, match=r"did not answer GET /1 within 0\.1 s\.$"):
         processor(serve(script), upstream_timeout=0.1)([1])
 
 

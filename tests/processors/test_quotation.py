@@ -41,8 +41,11 @@ def test_however_a_key_is_written_it_is_masked(way: Callable[[str], str]) -> Non
     assert shown.replace('"', "") == "no such key: ***!"
 
 
+LATIN = st.characters(codec="latin-1", exclude_categories=["C", "Z"], exclude_characters="ß")  # in capitals, it is SS
+
+
 @given(
-    st.text(st.characters(codec="latin-1", exclude_categories=["C", "Z"]), min_size=6, max_size=50),
+    st.text(LATIN, min_size=6, max_size=50),
     st.lists(st.sampled_from(WAYS), max_size=3),
 )
 def test_so_is_any_key_and_one_that_is_written_in_several_ways(key: str, ways: list[Callable[[str], str]]) -> None:

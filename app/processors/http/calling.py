@@ -118,7 +118,8 @@ class Caller:
             except HTTPError as error:
                 late = time.monotonic() >= deadline
                 words = ("was not done with", f" within {self._patience:g} s") if late else self._failure(error)
-                raise UpstreamError(told(*words, body)) from error
+                # What came of a body is not repeated: a secret that is cut off cannot be recognised.
+                raise UpstreamError(told(*words)) from error
         raise PermanentError(told("redirected", f" more than {_MOST_REDIRECTS} times"))
 
     @contextmanager

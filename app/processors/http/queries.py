@@ -45,7 +45,7 @@ class Query:
             return self._query.search(data, _OPTIONS)
         # It lets through what Python says of types that cannot be compared, and of numbers without end.
         except (JMESPathError, TypeError, ArithmeticError) as error:
-            raise reply.unfit(f"with what {self._name} cannot be applied to ({self._quoted(str(error))})") from error
+            raise reply.unfit(f"but {self._name} cannot be applied to that ({self._quoted(str(error))})") from error
 
     def __str__(self) -> str:
         return self._name
