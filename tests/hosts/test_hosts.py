@@ -16,7 +16,13 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork"),
 ]
 
-under_each = pytest.mark.parametrize("server", SERVERS)
+
+def under(first: str) -> pytest.MarkDecorator:
+    """Runs a test under each server, under all but the first only in a soak."""
+    soak = pytest.mark.soak
+    return pytest.mark.parametrize(
+        "server", [pytest.param(name, marks=() if name == first else soak) for name in SERVERS]
+    )
 
 
 def test_the_page_starts_the_first_as_these_tests_do() -> None:
@@ -24,7 +30,7 @@ def test_the_page_starts_the_first_as_these_tests_do() -> None:
     assert f"/python -m {started}\n" in (HOSTS / "README.md").read_text()
 
 
-@under_each
+@under("waitress")
 def test_the_errors_of_flask_restx_are_its_own(server: str) -> None:
     with Served("with_restx", server) as host:
         host.processes_once()
@@ -41,7 +47,7 @@ def test_the_errors_of_flask_restx_are_its_own(server: str) -> None:
         assert "/orders/{number}" in host.call("GET", "/api/swagger.json").json["paths"]
 
 
-@under_each
+@under("gunicorn sync")
 def test_only_users_of_flask_login_reach_the_queue(server: str) -> None:
     with Served("with_login", server, PASSWORD="open sesame") as host:
         for method, path in (
@@ -58,7 +64,7 @@ def test_only_users_of_flask_login_reach_the_queue(server: str) -> None:
         assert host.call("GET", "/ingestion/dashboard", Cookie=cookie).status == 200
 
 
-@under_each
+@under("gunicorn gthread")
 def test_csrf_tokens_and_the_headers_of_flask_talisman_are_the_hosts(server: str) -> None:
     with Served("with_talisman", server) as host:
         host.processes_once()
@@ -76,7 +82,7 @@ def test_csrf_tokens_and_the_headers_of_flask_talisman_are_the_hosts(server: str
         assert dashboard.headers.get_all("Content-Security-Policy") == ["default-src 'self'; object-src 'none'"]
 
 
-@under_each
+@under("gunicorn gevent")
 def test_flask_cors_says_which_pages_may_read(server: str) -> None:
     frontend, other = "https://app.example.org", "https://evil.example"
     with Served("with_cors", server) as host:
@@ -91,14 +97,14 @@ def test_flask_cors_says_which_pages_may_read(server: str) -> None:
         assert (preflight.status, preflight.headers["Access-Control-Allow-Origin"]) == (200, frontend)
 
 
-@under_each
+@under("granian")
 def test_each_batch_has_a_session_of_flask_sqlalchemy(server: str, tmp_path: Path) -> None:
     with Served("with_sqlalchemy", server, DATABASE_URL=f"sqlite:///{tmp_path}/host.db") as host:
         host.wait(host.submit(range(1, 11)))
         assert host.call("GET", "/visits").json == list(range(1, 11))
 
 
-@under_each
+@under("granian")
 def test_signals_are_handed_to_an_event_loop(server: str) -> None:
     with Served("with_asyncio", server) as host:
         host.processes_once()
@@ -107,7 +113,7 @@ def test_signals_are_handed_to_an_event_loop(server: str) -> None:
         assert thread == "loop"
 
 
-@under_each
+@under("gunicorn gthread")
 def test_a_task_of_celery_follows_an_ingestion_and_celery_dispatches_nothing(server: str, tmp_path: Path) -> None:
     report = tmp_path / "report.txt"
     with Served("with_celery", server, BROKER_FOLDER=str(tmp_path)) as host:
@@ -116,7 +122,7 @@ def test_a_task_of_celery_follows_an_ingestion_and_celery_dispatches_nothing(ser
         with Command(*worker, environ=host.environ, cwd=HOSTS, program=program) as celery:
             celery.wait_for("ready.")
             host.processes_once()
-            eventually(report.exists, "the task has run")
+            eventually(lambda: report.exists() and report.read_text().endswith("\n"), "the task has run")
             (line,) = report.read_text().splitlines()
             assert line.endswith(" completed")
             assert len(host.call("GET", "/ingestion/queue").json["workers"]) == 1
