@@ -14,7 +14,7 @@ T = TypeVar("T")
 _SILENCE = 3.0
 """How many times its own limit of a statement the server may answer nothing.
 
-It answers several statements at once, each of which may take up to its limit; but if one does, few are as slow.
+More than once, because it may answer several statements together, each within its limit.
 """
 
 
