@@ -74,7 +74,7 @@ class Reading(ABC):
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         """Returns ingestions newest first, those with `order` below `before`; the last page has fewer than `limit`.
 
-        A filter by status or priority costs no more than none, however rare what it takes is.
+        A filter by status or priority does not look at each ingestion, however rare what it takes is.
         """
 
     @abstractmethod

@@ -35,7 +35,7 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
             "name": "ingestion_id",
             "in": "path",
             "required": True,
-            "description": "An ingestion's id, or an unambiguous beginning of it of 8 characters at least.",
+            "description": "An ingestion's id, or an unambiguous beginning of it of 8 digits at least.",
             "schema": {"type": "string", "pattern": "^[0-9a-fA-F-]{8,36}$"},
             "example": ingestion_id,
         },

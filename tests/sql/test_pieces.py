@@ -7,10 +7,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from psycopg import OperationalError
 from sqlalchemy import text
 
 from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
 from app.sql import controls, parking, sweeps
+from app.sql.server import connect
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
 from tests.support.clock import FakeClock
@@ -183,3 +185,13 @@ def test_options_of_the_address_are_kept_beside_our_own(postgres: Postgres) -> N
     address = f"{postgres.new_database()}?options=-c%20work_mem%3D5MB"
     with closing(SQLStore(settings(store=address, store_timeout=2))) as store:
         assert store._turns.take(shown) == ["5MB", "2s"]
+
+
+def test_a_connection_is_given_up_for_its_silence_from_its_first_statement_on(postgres: Postgres) -> None:
+    address = postgres.new_database().replace("+psycopg", "")
+    connection = connect(0.1, address, options="-c work_mem=5MB")
+    connection.execute("SET statement_timeout = 0")
+    with pytest.raises(OperationalError, match=r"answers nothing within 0\.3 s"):
+        connection.execute("SELECT pg_sleep(60)")
+    assert connection.closed
+    assert connection.given_up

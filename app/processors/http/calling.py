@@ -107,13 +107,13 @@ class Caller:
         """
         url = self._address.base + ask.target
         for _ in range(1 + _MOST_REDIRECTS):
-            told, body = told_of(self.name, self._method, url, about, self.quoted), bytearray()
+            told = told_of(self.name, self._method, url, about, self.quoted)
             try:
                 if (wait := min(self._timeout, deadline - time.monotonic())) <= 0:
                     raise TimedOut
                 with self._request(url, ask.body, headers, wait, deadline) as response:
                     if not (location := response.get_redirect_location()):
-                        return self._answer(response, told, body)
+                        return self._answer(response, told)
                     url = self._redirected(url, response.status, location, told)
             except HTTPError as error:
                 late = time.monotonic() >= deadline
@@ -178,14 +178,13 @@ class Caller:
             raise PermanentError(told("redirected", f" with {status}, which would make it a GET"))
         return target
 
-    def _answer(self, response: BaseHTTPResponse, told: Told, body: bytearray) -> Reply:
-        """Returns what an answer says, and leaves what was read of it in `body`."""
+    def _answer(self, response: BaseHTTPResponse, told: Told) -> Reply:
         status, answered = response.status, f"answered {response.status} to"
         self._heed(response, f"{told.name} {answered} {told.asked}")
         if 200 <= status < 300 and status not in self._nothing:
-            self._read(response, told, body)
-            data = self._parsed(response, told, bytes(body))
-            return Reply(data, response.headers, status, told, bytes(body[:EXCERPT]))
+            whole = self._read(response, told)
+            return Reply(self._parsed(response, told, whole), response.headers, status, told, whole[:EXCERPT])
+        body = bytearray()
         with suppress(HTTPError):  # what did arrive is shown
             while len(body) < EXCERPT and (chunk := response.read1(EXCERPT)):
                 body += chunk
@@ -211,12 +210,14 @@ class Caller:
         elif status == 429:
             slow_down(said)
 
-    def _read(self, response: BaseHTTPResponse, told: Told, body: bytearray) -> None:
+    def _read(self, response: BaseHTTPResponse, told: Told) -> bytes:
+        body = bytearray()
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > self._most_bytes:
                 more = f" with more than {self._most_bytes} bytes"
                 raise PermanentError(told(f"answered {response.status} to", more, body))
+        return bytes(body)
 
     def _parsed(self, response: BaseHTTPResponse, told: Told, body: bytes) -> Any:
         try:
