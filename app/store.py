@@ -7,7 +7,7 @@ processes share does each of these calls in one transaction.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from .callbacks import Outbox
@@ -101,9 +101,9 @@ class Store(Reading):
 
     @abstractmethod
     def recover(self) -> list[tuple[Claim, Ingestion]]:
-        """End every claim whose lease ran out, by `Outcome.lost`; returns each with its ingestion.
+        """End claims whose lease ran out, by `Outcome.lost`; returns each with its ingestion, none once all have ended.
 
-        Both the batch and the ingestion are as they stand afterwards.
+        Both the batch and the ingestion are as they stand afterwards. They are few enough that nobody waits for it.
         """
 
     @abstractmethod
@@ -203,8 +203,8 @@ class Store(Reading):
         self.steer("change_concurrency", change, by)
 
     @abstractmethod
-    def prune(self) -> int:
-        """Forget ingestions that ended more than `RETENTION` seconds ago; returns how many.
+    def prune(self) -> Iterator[int]:
+        """Forget ingestions that ended more than `RETENTION` seconds ago, a few in each step; yields how many.
 
         Also forgets callbacks, as the outbox does, and completes a pause or a resume that was interrupted.
         """

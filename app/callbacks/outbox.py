@@ -56,8 +56,8 @@ class Outbox(ABC):
         """Returns how many of all callbacks are pending or failed."""
 
     @abstractmethod
-    def prune(self) -> None:
-        """Forget callbacks that were sent or failed more than `RETENTION` seconds ago.
+    def prune(self) -> bool:
+        """Forget some callbacks that were sent or failed more than `RETENTION` seconds ago; returns whether any were.
 
         Where no setting names a receiver any more, those that have been due for as long are forgotten too.
         """

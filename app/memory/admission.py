@@ -14,7 +14,7 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
     """Accept a submission; returns its ingestion and whether that is new. Raises Refusal."""
     settings, registry, serving, key = state.settings, state.registry, state.serving, submission.key
     registry.forget(now)
-    if known := registry.with_key(submission):
+    if known := registry.with_key(submission, now):
         return known, False
     served = serving.leading(submission, state.order + 1, now) if serving else ()
     left = max(0, len(submission.ids) - len(served) * settings.batch_size)

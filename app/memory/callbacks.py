@@ -11,6 +11,7 @@ from ..config import Settings
 from ..core import Clock
 from .audits import AuditLog
 from .record import Record
+from .registry import SOME
 
 
 class MemoryOutbox(Outbox):
@@ -80,14 +81,16 @@ class MemoryOutbox(Outbox):
         with self._lock:
             return Unsent(self._counts[CallbackState.PENDING], self._counts[CallbackState.FAILED])
 
-    def prune(self) -> None:
-        forgotten = self._clock.now() - self._retention
+    def prune(self) -> bool:
+        forgotten, some = self._clock.now() - self._retention, 0
         with self._lock:
-            while self._ended and self._ended[0][0] <= forgotten:
+            while some < SOME and self._ended and self._ended[0][0] <= forgotten:
                 at, callback_id = self._ended.popleft()
                 callback = self._by_id.get(callback_id)
                 if callback is not None and callback.state is not CallbackState.PENDING and callback.at == at:
                     self._remove(callback)
+                some += 1
+        return some > 0
 
     def _newest_first(self, ingestion_id: str) -> list[Callback]:
         return [self._by_id[one] for one in reversed(self._of.get(ingestion_id, ()))]

@@ -26,11 +26,11 @@ class MemoryFinder(Finder):
 
     def indexed(self, sought: Sought, *, owner: str | None, limit: int) -> tuple[list[Ingestion], int]:
         with self._lock:
-            state = self._state
+            state, now = self._state, self._clock.now()
             if not self._settings.find_ids:
                 return [], state.order + 1
-            state.registry.forget(self._clock.now())
-            own = (one for one in state.registry.hashes.find(sought) if owner in (None, one.owner))
+            known = (one for one in state.registry.hashes.find(sought) if not state.registry.is_old(one, now))
+            own = (one for one in known if owner in (None, one.owner))
             return [record.snapshot() for record in islice(own, limit)], 0
 
     def holding(self, sought: Sought, ingestions: Sequence[Ingestion], limit: int) -> list[tuple[Ingestion, int]]:

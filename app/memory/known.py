@@ -10,6 +10,7 @@ from ..config import Settings
 from ..core import Answer, Asker, Id, Known, Mark, forgotten_by
 from ..queue import Entry
 from .record import Record
+from .registry import SOME
 
 _NOTHING = Known()
 
@@ -77,8 +78,10 @@ class KnownIds:
         for entries in self._awaiting.values():
             yield from entries
 
-    def forget(self, now: float) -> None:
-        """Forget the answers that were not used for long."""
-        by = forgotten_by(self._settings, now)
-        while self._answers and next(iter(self._answers.values())).used_at <= by:
+    def forget(self, now: float) -> bool:
+        """Forget some answers that were not used for long; returns whether there may be more."""
+        by, count = forgotten_by(self._settings, now), 0
+        while count < SOME and self._answers and next(iter(self._answers.values())).used_at <= by:
             self._answers.popitem(last=False)
+            count += 1
+        return count == SOME

@@ -11,6 +11,9 @@ from .catalog import Catalog
 from .hashes import Hashes
 from .record import Record
 
+SOME = 100
+"""Ingestions forgotten under one hold of the lock at most, so that nobody waits for it."""
+
 
 class Registry:
     """The records of one store, in creation order, until they are forgotten `retention` seconds after their end.
@@ -34,9 +37,8 @@ class Registry:
 
     def get(self, ingestion_id: str, now: float) -> Record:
         """Returns the record with this id. Raises UnknownIngestion."""
-        self.forget(now)
         record = self._by_id.get(str(ingestion_id))  # a UUID, too
-        if record is None:
+        if record is None or self.is_old(record, now):
             raise UnknownIngestion(ingestion_id)
         return record
 
@@ -48,13 +50,15 @@ class Registry:
         record.key = (owner, key)
         self._by_key[owner, key] = fingerprint, record
 
-    def with_key(self, submission: Submission) -> Record | None:
+    def with_key(self, submission: Submission, now: float) -> Record | None:
         """Returns what was accepted under its key before. Raises KeyReused if that was a different request."""
         owner, key = submission.owner, submission.key
         known = None if key is None else self._by_key.get((owner, key))
         if known is None:
             return None
         fingerprint, record = known
+        if self.is_old(record, now):
+            return None
         if not submission.repeats(fingerprint):
             raise KeyReused(key)
         return record
@@ -64,10 +68,11 @@ class Registry:
         record.finished_at = now
         self._ended.append((now, record))
 
-    def forget(self, now: float) -> int:
-        """Forget ingestions that ended long enough ago; returns how many."""
-        forgotten = 0
-        while self._ended and self._ended[0][0] + self._retention <= now:
+    def forget(self, now: float) -> tuple[int, bool]:
+        """Forget some ingestions that ended long enough ago; returns how many, and whether there may be more."""
+        forgotten = looked = 0
+        while looked < SOME and self._ended and self._ended[0][0] + self._retention <= now:
+            looked += 1
             ended_at, record = self._ended.popleft()
             # A redrive since then gave it a later end, or none yet.
             if record.finished_at == ended_at and record.id in self._by_id:
@@ -75,7 +80,12 @@ class Registry:
                 self.catalog.remove(record)
                 self.hashes.remove(record)
                 self.failed -= record.tally[FAILED]
-                if record.key is not None:
-                    self._by_key.pop(record.key, None)
+                # Another may have its key by now.
+                if record.key is not None and self._by_key[record.key][1] is record:
+                    del self._by_key[record.key]
                 forgotten += 1
-        return forgotten
+        return forgotten, looked == SOME
+
+    def is_old(self, record: Record, now: float) -> bool:
+        """Returns whether an ingestion ended long enough ago to be forgotten."""
+        return record.finished_at is not None and record.finished_at + self._retention <= now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -119,8 +120,8 @@ class MemoryStore(Store):
             return record.snapshot(), record.estimated_completion, some
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
+        self._forget()
         with self._lock:
-            self._state.registry.forget(self._clock.now())
             blocks = self._state.registry.catalog.blocks(before)
         found: list[Ingestion] = []
         for block in blocks:
@@ -131,8 +132,8 @@ class MemoryStore(Store):
         return found
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        self._forget()
         with self._lock:
-            self._state.registry.forget(self._clock.now())
             blocks = self._state.registry.catalog.blocks(None)
         counts = dict.fromkeys(Status, 0)
         for block in blocks:
@@ -142,14 +143,14 @@ class MemoryStore(Store):
         return counts
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
+        self._forget()
         with self._lock:
-            self._state.registry.forget(self._clock.now())
             blocks = self._state.registry.catalog.blocks(None)
         return failures(self._lock, blocks, where, ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
+        self._forget()
         with self._lock:
-            self._state.registry.forget(self._clock.now())
             known = self._state.registry.records()
         found = (one for one in known if one.id.startswith(prefix) and owner in (None, one.owner))
         some = list(islice(found, limit))
@@ -282,13 +283,27 @@ class MemoryStore(Store):
         with self._lock:
             return self._state.minutes.last_hour(self._clock.now())
 
-    def prune(self) -> int:
-        self.outbox.prune()
-        with self._lock:
-            now = self._clock.now()
-            if self._state.serving:
-                self._state.serving.known.forget(now)
-            return self._state.registry.forget(now)
+    def prune(self) -> Iterator[int]:
+        while self.outbox.prune():
+            yield 0
+        now, more = self._clock.now(), self._state.serving is not None
+        while more and self._state.serving:
+            with self._lock:
+                more = self._state.serving.known.forget(now)
+            yield 0
+        yield from self._forgetting()
+
+    def _forget(self) -> None:
+        """Forget all that is old, before it could be listed."""
+        deque(self._forgetting(), maxlen=0)
+
+    def _forgetting(self) -> Iterator[int]:
+        """Forget what is old; yields how many ingestions after each hold of the lock."""
+        now, more = self._clock.now(), True
+        while more:
+            with self._lock:
+                count, more = self._state.registry.forget(now)
+            yield count
 
     def ping(self) -> None:
         """Memory is always reachable."""

@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, tuple_, update
 
 from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota, since_of
 from ..errors import KeyReused
@@ -20,6 +20,9 @@ from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
 from .serving import leading_of, serve_first
 from .turns import Turn
 
+_PAGE = 100
+"""Ingestions of a caller read at once: what has to start for more to fit is mostly among the first."""
+
 _BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
     ingestions.c.instance == THIS, ingestions.c.key == bindparam("key")
 )
@@ -32,8 +35,13 @@ _of_owner = (ingestions.c.instance == THIS, ingestions.c.owner == bindparam("own
 _HELD = select(func.coalesce(func.sum(ingestions.c.waiting_ids), 0)).where(*_of_owner)
 _HOLDINGS = (
     select(*INGESTION_COLUMNS)
-    .where(*_of_owner, ingestions.c.parked.is_(False))
+    .where(
+        *_of_owner,
+        ingestions.c.parked.is_(False),
+        tuple_(ingestions.c.rank, ingestions.c.order) > tuple_(bindparam("rank"), bindparam("order")),
+    )
     .order_by(ingestions.c.rank, ingestions.c.order)
+    .limit(_PAGE)
 )
 _ADD_IDS = insert(ids).values(all_of(ids))
 _ADD_STRINGS = insert(strings).values(all_of(strings))
@@ -108,11 +116,13 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        for columns in turn.connection.execute(_HOLDINGS, values).all():
-            row = IngestionRow(*columns)
-            if number <= row.waiting_ids:
-                return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
-            number -= row.waiting_ids
+        rank, order = 0.0, 0
+        while some := turn.connection.execute(_HOLDINGS, values | {"rank": rank, "order": order}).all():
+            for row in (IngestionRow(*columns) for columns in some):
+                if number <= row.waiting_ids:
+                    return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
+                number -= row.waiting_ids
+                rank, order = row.rank, row.order
         return None
 
     held = int(turn.connection.execute(_HELD, values).scalar())

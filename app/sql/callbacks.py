@@ -91,12 +91,15 @@ class SQLOutbox(Outbox):
 
         return Unsent(count(CallbackState.PENDING), count(CallbackState.FAILED))
 
-    def prune(self) -> None:
+    def prune(self) -> bool:
         queue, now = self._instance.look()
+        found = False
         for state in self._forgotten:
             old = {"this": queue.instance, "of_state": state.value, "forgotten": self._instance.forgotten(now)}
-            while self._database.glance(_OLD, old) is not None:
+            if self._database.glance(_OLD, old) is not None:
                 self._turns.take(partial(_forget, old=old))
+                found = True
+        return found
 
 
 def _claim(turn: Turn, lease: float) -> Callback | None:

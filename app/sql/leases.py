@@ -66,8 +66,8 @@ def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
     )
 
 
-def recover(turn: Turn) -> tuple[list[tuple[Claim, Ingestion]], bool]:
-    """End the claims whose leases ran out; returns them with their ingestions, and whether there may be more."""
+def recover(turn: Turn) -> list[tuple[Claim, Ingestion]]:
+    """End the claims whose leases ran out first; returns them with their ingestions."""
     rows = turn.connection.execute(EXPIRED, {"this": turn.queue.instance, "now": turn.now}).all()
     ends, lost = Ends(turn), []
     for *columns, part in rows:
@@ -81,4 +81,4 @@ def recover(turn: Turn) -> tuple[list[tuple[Claim, Ingestion]], bool]:
         batch = answers_of(row.ids_at(position), partial, alone).asking(batch)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at, row.owner), after))
     ends.write()
-    return lost, len(rows) == _MOST
+    return lost

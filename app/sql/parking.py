@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,13 +10,15 @@ from sqlalchemy import Select, bindparam, func, select, tuple_, update
 
 from ..core import Priority, Status
 from .answers import STARTS
+from .instance import Instance, View
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import ASIDE, IS_LIVE, IS_PARKED, IS_SOMEBODYS, NOT_IN_LINE, PARKED, THIS, batches, ingestions
+from .together import among
 from .turns import ROWS, Turn, Turns
 from .wire import Values
 
 _MOST = 100
-"""Ingestions parked or put back in one turn at most."""
+"""Ingestions, or kinds of them, looked at in one turn at most."""
 
 _in_line = (ingestions.c.instance == THIS, ingestions.c.parked.is_(False))
 _OF_OWNER = (
@@ -27,7 +30,7 @@ _OF_OWNER = (
         tuple_(ingestions.c.rank, ingestions.c.order) > tuple_(bindparam("rank"), bindparam("order")),
     )
     .order_by(ingestions.c.rank, ingestions.c.order)
-    .limit(_MOST)
+    .limit(bindparam("most"))
 )
 _OF_PRIORITY = (
     select(*INGESTION_COLUMNS)
@@ -38,7 +41,7 @@ _OF_PRIORITY = (
         ingestions.c.order > bindparam("order"),
     )
     .order_by(ingestions.c.order)
-    .limit(_MOST)
+    .limit(bindparam("most"))
 )
 _WHOSE = select(ingestions.c.priority, ingestions.c.owner).where(ingestions.c.instance == THIS, IS_PARKED).distinct()
 _PARKED_OF = (
@@ -51,7 +54,7 @@ _PARKED_OF = (
         ingestions.c.order > bindparam("order"),
     )
     .order_by(ingestions.c.order)
-    .limit(_MOST)
+    .limit(bindparam("most"))
 )
 _waiting = (
     batches.c.instance == THIS,
@@ -65,6 +68,12 @@ _LINE = {
     False: update(batches).where(*_waiting).values(line=ASIDE),
 }
 """Keyed by whether they are parked; of those that are not, the next claim finds which are due."""
+_PARK = {
+    is_sqlite: update(ingestions)
+    .where(ingestions.c.instance == THIS, is_among)
+    .values(parked=bindparam("to_parked"), open=bindparam("to_open"))
+    for is_sqlite, is_among in among(ingestions.c.order).items()
+}
 
 
 def place(turn: Turn, row: IngestionRow, *, parked: bool) -> int:
@@ -99,12 +108,13 @@ class Walk(NamedTuple):
     order: int = 0
 
 
-def begin(turn: Turn) -> Walk:
+def begin(view: View) -> Walk:
     """Returns what is to be looked at: what is in line although it is paused, then what is parked although it is not.
 
-    Whatever arrives, moves or is redriven from now on is placed as it should be.
+    Whatever arrives, moves or is redriven from now on is placed as it should be. Takes no turn, because all that is
+    parked is looked at.
     """
-    pauses = turn.queue.pauses()
+    pauses = view.queue.pauses()
     kinds: list[tuple[Select[Any], Values]] = [(_OF_OWNER, {"owner": owner}) for owner in pauses.owners]
     kinds += [
         (_OF_PRIORITY, {"priority": priority, "status": status.value})
@@ -114,40 +124,58 @@ def begin(turn: Turn) -> Walk:
     ]
     kinds += [
         (_PARKED_OF, {"priority": priority, "owner": owner})
-        for priority, owner in turn.connection.execute(_WHOSE, {"this": turn.queue.instance})
+        for priority, owner in view.connection.execute(_WHOSE, {"this": view.queue.instance})
         if not pauses.cover(Priority(priority), owner)
     ]
     return Walk(kinds)
 
 
-def rearrange(turns: Turns) -> None:
-    """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it."""
-    walk = turns.take(begin)
+def rearranging(instance: Instance, turns: Turns) -> Iterator[Walk]:
+    """Park what is paused, and put back what no longer is, even if a process was killed in the middle of it.
+
+    Yields after each turn what is left to be looked at.
+    """
+    walk = instance.read(begin)
     while walk.kinds:
         walk = turns.take(partial(step, walk=walk))
+        yield walk
 
 
 def step(turn: Turn, walk: Walk) -> Walk:
     """Park some of what is paused, or put some back of what no longer is; returns what is left to be looked at."""
-    pauses, rows, (kinds, rank, order) = turn.queue.pauses(), list[IngestionRow](), walk
-    while kinds and not rows:
+    pauses, (kinds, rank, order) = turn.queue.pauses(), walk
+    looked = written = 0
+    is_any_back = False
+    # Kinds of which there are few share a turn, for they may be as many as there are callers.
+    while kinds and looked < _MOST and written <= ROWS:
         (statement, values), rest = kinds[0], kinds[1:]
-        values = {"this": turn.queue.instance, "rank": rank, "order": order, **values}
-        rows = [IngestionRow(*row) for row in turn.connection.execute(statement, values)]
-        if not rows:
+        values = {"this": turn.queue.instance, "rank": rank, "order": order, "most": _MOST - looked, **values}
+        rows = turn.connection.execute(statement, values).all()
+        looked += max(1, len(rows))
+        changed: list[IngestionRow] = []
+        for row in (IngestionRow(*columns) for columns in rows):
+            rank, order = row.rank, row.order
+            # Somebody may have paused or resumed in the meantime.
+            if row.parked != pauses.cover(Priority(row.priority), row.owner):
+                written += place(turn, row, parked=not row.parked)
+                changed.append(row)
+            if written > ROWS:
+                break
+        # Before the next kind is read, which may have some of the same.
+        _save(turn, changed)
+        is_any_back = is_any_back or any(not row.parked for row in changed)
+        if len(rows) < values["most"] and written <= ROWS:
             kinds, rank, order = rest, 0.0, 0
-    changed, written = list[IngestionRow](), 0
-    for row in rows:
-        rank, order = row.rank, row.order
-        # Somebody may have paused or resumed in the meantime.
-        if row.parked != pauses.cover(Priority(row.priority), row.owner):
-            written += place(turn, row, parked=not row.parked)
-            changed.append(row)
-        if written > ROWS:
-            break
-    turn.save(changed)
-    if any(not row.parked for row in changed):
+    if is_any_back:
         gate = turn.gate()
         gate.resumed_at = gate.order_since = turn.now
         turn.queue.keep(gate)
     return Walk(kinds, rank, order)
+
+
+def _save(turn: Turn, rows: Sequence[IngestionRow]) -> None:
+    """Write what changes in the rows of ingestions that left the line, or are back in it."""
+    for parked, is_open in {(row.parked, row.open) for row in rows}:
+        orders = [row.order for row in rows if (row.parked, row.open) == (parked, is_open)]
+        values = {"this": turn.queue.instance, "to_parked": parked, "to_open": is_open}
+        turn.connection.execute(_PARK[turn.connection.is_sqlite], values | turn.connection.numbers(orders))

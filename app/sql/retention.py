@@ -10,6 +10,7 @@ from .database import Database
 from .journal import attempts
 from .rows import QueueRow
 from .schema import BLOCK, IS_FINISHED, THIS, batches, hashes, ids, ingestions, lanes, strings
+from .together import among
 from .turns import ROWS, Turn
 from .wire import Values, Wire
 
@@ -22,10 +23,13 @@ _OLD = (
     .order_by(ingestions.c.finished_at)
     .limit(_MOST)
 )
-_DELETE = [
-    delete(table).where(table.c.instance == THIS, table.c.order == bindparam("of_order"))
-    for table in (batches, attempts, ids, strings, hashes, ingestions)
-]
+_DELETE = {
+    is_sqlite: [
+        delete(table).where(table.c.instance == THIS, among(table.c.order)[is_sqlite])
+        for table in (batches, attempts, ids, strings, hashes, ingestions)
+    ]
+    for is_sqlite in (True, False)
+}
 _LAST_BATCH = (
     select(batches.c.position)
     .where(batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
@@ -53,24 +57,23 @@ def has_old(database: Database, queue: QueueRow, forgotten: float) -> bool:
 
 def prune(turn: Turn) -> tuple[int, bool]:
     """Delete some ingestions that ended long ago; returns how many, and whether there may be more."""
-    connection, instance = turn.connection, turn.queue.instance
-    count, rows = 0, 0
-    old = connection.execute(_OLD, {"this": instance, "forgotten": turn.forgotten}).all()
-    for order, id_count, batch_size, failed in old:
-        values = {"this": instance, "of_order": order}
+    connection, this = turn.connection, {"this": turn.queue.instance}
+    orders, rows = list[int](), 0
+    for order, id_count, batch_size, failed in connection.execute(_OLD, this | {"forgotten": turn.forgotten}).all():
         rows += batch_count(id_count, batch_size)
         turn.queue.failed -= failed
-        if rows > ROWS and _shorten(connection, values):
-            return count, True
-        for statement in _DELETE:
-            connection.execute(statement, values)
-        count += 1
+        if rows <= ROWS or not _shorten(connection, this | {"of_order": order}):
+            orders.append(order)
         if rows > ROWS:
-            return count, True
-    connection.execute(_EMPTY_LANES, {"this": instance, "current": turn.queue.orders // BLOCK})
+            break
+    for statement in _DELETE[connection.is_sqlite] if orders else ():
+        connection.execute(statement, this | connection.numbers(orders))
+    if rows > ROWS or len(orders) == _MOST:
+        return len(orders), True
+    connection.execute(_EMPTY_LANES, this | {"current": turn.queue.orders // BLOCK})
     if turn.queue.fair:
         callers.prune(connection, turn.queue)
-    return count, count == _MOST
+    return len(orders), False
 
 
 def _shorten(connection: Wire, values: Values) -> bool:

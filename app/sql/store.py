@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
@@ -40,7 +41,6 @@ from ..core import (
     room_of,
     steer,
 )
-from ..errors import StoreUnavailable
 from ..outcomes import Ended, Outcome
 from ..store import Store, Submission
 from . import (
@@ -202,17 +202,9 @@ class SQLStore(Store):
         queue, now = self._instance.look()
         if known.is_any_left_behind(self._database, queue):
             self._turns.take(known.wake_left_behind)
-        lost: list[tuple[Claim, Ingestion]] = []
-        more = self._database.glance(leases.EXPIRED, {"this": queue.instance, "now": now}) is not None
-        while more:
-            try:
-                some, more = self._turns.take(leases.recover)
-            except StoreUnavailable:
-                if lost:  # these have ended, and somebody has to be told; the others stay lost
-                    break
-                raise
-            lost += some
-        return lost
+        if self._database.glance(leases.EXPIRED, {"this": queue.instance, "now": now}) is None:
+            return []
+        return self._turns.take(leases.recover)
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         return self._turns.share(ends.end, (claim, outcome))
@@ -280,7 +272,7 @@ class SQLStore(Store):
 
         changed, more = self._turns.take(steered)
         if more:
-            parking.rearrange(self._turns)
+            deque(parking.rearranging(self._instance, self._turns), maxlen=0)
         return changed
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
@@ -316,19 +308,21 @@ class SQLStore(Store):
     def minutes(self) -> dict[int, Minute]:
         return self._instance.read(minutes.last_hour)
 
-    def prune(self) -> int:
+    def prune(self) -> Iterator[int]:
         queue, now = self._instance.look()
-        count, more = 0, retention.has_old(self._database, queue, self._instance.forgotten(now))
+        more = retention.has_old(self._database, queue, self._instance.forgotten(now))
         while more:
-            pruned, more = self._turns.take(retention.prune)
-            count += pruned
+            count, more = self._turns.take(retention.prune)
+            yield count
         if queue.pauses() or queue.parked:
-            parking.rearrange(self._turns)
+            for _ in parking.rearranging(self._instance, self._turns):
+                yield 0
         if last := known.old(self._database, self._settings, queue, now):  # without FRESH, what it left behind
             while known.are_left(self._database, last):
                 self._turns.take(lambda turn: known.prune(turn, last))
-        self.outbox.prune()
-        return count
+                yield 0
+        while self.outbox.prune():
+            yield 0
 
     def ping(self) -> None:
         self._instance.look()

@@ -6,10 +6,14 @@ import functools
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
+    BigInteger,
     BindParameter,
+    ColumnElement,
     Insert,
     Text,
+    any_,
     bindparam,
     cast,
     column,
@@ -20,8 +24,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.visitors import iterate, replacement_traverse
 
+NUMBERS = "numbers"
+"""The parameter that takes the numbers of `among`, as `Wire.numbers` gives them."""
+
 ROWS = "rows"
 """The parameter that takes the rows: a JSON array of objects, each with the values of one by their names."""
+
+
+def among(column: ColumnElement[int]) -> dict[bool, ColumnElement[bool]]:
+    """Returns the condition that a column is one of some `NUMBERS`, keyed by whether it is for SQLite."""
+    listed = func.json_each(bindparam(NUMBERS, type_=Text)).table_valued("value")
+    return {
+        True: column.in_(select(listed.c.value)),
+        False: column == any_(bindparam(NUMBERS, type_=ARRAY(BigInteger))),
+    }
 
 
 @functools.cache

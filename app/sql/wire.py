@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, Executable, text
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql import Select
 
-from .together import ROWS, together
+from .together import NUMBERS, ROWS, together
 
 Values = dict[str, Any]
 
@@ -74,6 +74,10 @@ class Wire:
             self.execute(statement, rows)
         else:
             self.execute(together(statement), {ROWS: json.dumps(rows)})
+
+    def numbers(self, some: Sequence[int]) -> Values:
+        """Returns the value of the parameter that says which numbers a column is `among`."""
+        return {NUMBERS: json.dumps(some) if self.is_sqlite else some}
 
     def found(self, query: Select[Any], of: list[Values]) -> list[Any]:
         """Returns the first row that a query finds for each of some values, where it finds one, in any order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
+from collections.abc import Iterator
 from uuid import uuid4
 
 from ..config import Settings
@@ -70,6 +71,7 @@ class Worker(Daemon):
         self._tended_at = clock.now()
         self.id = str(uuid4())
         self._known = False
+        self._chores: Iterator[bool] = iter(())
 
     @property
     def state(self) -> str:
@@ -165,7 +167,10 @@ class Worker(Daemon):
     def _look(self) -> float | None:
         try:
             self._tend()
+            has_chores = next(self._chores, False)
             wait = None if self._stopping.is_set() else self._dispatch()
+            if has_chores:
+                wait = 0.0
             self._trouble = 0.0
         except StoreUnavailable as error:
             wait = self._next_try()
@@ -218,7 +223,7 @@ class Worker(Daemon):
         return min([tend, *(slot.started_at + timeout for slot in self._crew.slots())])
 
     def _tend(self) -> None:
-        """Report, time out attempts, renew leases, recover lost batches and forget old ingestions, each when due."""
+        """Report, time out attempts and renew leases, each when due, and begin to recover and forget what is old."""
         if not self._known:
             self._crew.resize(self._store.report(self._report()))
             self._known = True
@@ -231,7 +236,16 @@ class Worker(Daemon):
         if slots := self._crew.slots():
             self._store.renew([claim for slot in slots for claim in slot.claim.all])
         self._crew.resize(self._store.report(self._report()))
-        for claim, ingestion in self._store.recover():
-            self._attempts.lose(claim, ingestion)
-        self._store.prune()
+        self._chores = self._small_steps()
+
+    def _small_steps(self) -> Iterator[bool]:
+        """Recover lost batches and forget old ingestions, of which there may be very many: a dispatch waits for one
+        step at most. Yields True after each that may be followed by another.
+        """
+        while lost := self._store.recover():
+            for claim, ingestion in lost:
+                self._attempts.lose(claim, ingestion)
+            yield True
+        for _ in self._store.prune():
+            yield True
         self._attempts.watch_pace()

@@ -279,7 +279,7 @@ def test_it_outlives_its_ingestion_and_is_forgotten_after_its_own_end(new_store:
     ingestion = ended(store)
     store.outbox.end(taken(store), again("no", 150))
     clock.advance(150)
-    store.prune()
+    sum(store.prune())
     store.outbox.prune()
     with pytest.raises(UnknownIngestion):
         store.get(ingestion.id)
@@ -303,7 +303,7 @@ def test_who_forgets_ingestions_forgets_callbacks_too(new_store: NewStore, clock
     store.outbox.end(taken(store), FAILED)
     waits = ended(store)
     clock.advance(100)
-    store.prune()
+    sum(store.prune())
     assert store.outbox.unsent() == Unsent(1, 0)
     assert taken(store).ingestion_id == waits.id
 
@@ -317,13 +317,13 @@ def test_what_nobody_sends_any_more_is_forgotten_once_it_was_due_for_as_long(add
         before.outbox.end(taken(before), again("no", 50))
     with closing(open_store(settings(store=address, retention=100, interval=0), clock, "unset")) as after:
         clock.advance(99)
-        after.prune()
+        sum(after.prune())
         assert after.outbox.unsent() == Unsent(2, 0)
         clock.advance(1)
-        after.prune()
+        sum(after.prune())
         assert after.outbox.unsent() == Unsent(1, 0)
         clock.advance(50)
-        after.prune()
+        sum(after.prune())
         assert after.outbox.unsent() == Unsent(0, 0)
 
 

@@ -238,7 +238,7 @@ def test_what_is_forgotten_is_nowhere(new_store: Callable[..., Store], clock: Fa
     kept = submit(store, [3, 4, 5])
     clock.advance(60)
     assert [one.ingestion.id for one in where(store, 3).found] == [kept.id]
-    store.prune()
+    sum(store.prune())
     assert [one.ingestion.id for one in where(store, 3).found] == [kept.id]
     assert where(store, 1).found == []
 

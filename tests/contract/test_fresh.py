@@ -162,14 +162,14 @@ class TestWhatIsKnown:
         store = fresh(fresh=60, retention=5)
         answered(store, [1], ['"a"'])
         clock.advance(30)
-        assert store.prune() == 1
+        assert sum(store.prune()) == 1
         assert told(store, submit(store, [1]).id) == {1: '"a"'}
 
     def test_is_forgotten_once_it_serves_nobody(self, fresh: New, clock: FakeClock) -> None:
         store = fresh(fresh=60, retention=5)
         answered(store, [1], ['"a"'])
         clock.advance(61)
-        store.prune()
+        sum(store.prune())
         clock.reset()
         assert submit(store, [1]).status is Status.YET_TO_START
 
@@ -178,7 +178,7 @@ class TestWhatIsKnown:
         for one in (1, 2):
             answered(store, [one], ['"a"'])
         clock.advance(61)
-        store.prune()
+        sum(store.prune())
         clock.reset()
         assert not any(submit(store, [one]).status.final for one in (1, 2))
 
@@ -190,7 +190,7 @@ class TestWhatIsKnown:
         assert submit(store, [1]).status is Status.COMPLETED
         clock.advance(1)
         answered(store, [4], ["4"])
-        store.prune()
+        sum(store.prune())
         assert [submit(store, [one]).status.final for one in (1, 2, 3, 4)] == [True, False, True, True]
 
     def test_an_answer_that_came_again_or_served_a_batch_in_line_is_used(self, fresh: New, clock: FakeClock) -> None:
@@ -206,7 +206,7 @@ class TestWhatIsKnown:
         clock.advance(1)
         finish(store, claim)
         assert store.get(waits.id).status is Status.COMPLETED
-        store.prune()
+        sum(store.prune())
         # Of four, 3 is the one whose last use is longest ago.
         assert [submit(store, [one]).status.final for one in (1, 2, 9, 3)] == [True, True, True, False]
 
@@ -218,7 +218,7 @@ class TestWhatIsKnown:
         clock.advance(50)
         answered(store, [2], ['"b"'])
         clock.advance(20)
-        store.prune()
+        sum(store.prune())
         assert submit(store, [2]).status is Status.COMPLETED
 
     def test_serves_several_batches_each_of_which_ends_then(self, fresh: New, clock: FakeClock) -> None:
@@ -245,7 +245,7 @@ class TestWhatIsKnown:
         waits = submit(store, [2, 3, 4, 1])
         assert submit(store, [1]).status is Status.COMPLETED
         clock.advance(20)
-        store.prune()
+        sum(store.prune())
         finish(store, claimed(store)[0])
         assert blocked(store).reason == "empty"
         assert store.get(waits.id).served == 1

@@ -8,7 +8,7 @@ import weakref
 import pytest
 
 from app.core import BatchError, FailureFilter, Priority
-from app.errors import BacklogFull
+from app.errors import BacklogFull, UnknownIngestion
 from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
@@ -122,3 +122,21 @@ def test_accuracy_is_that_of_the_latest_thousand_ingestions() -> None:
             min(number + 1, 1000),
             pytest.approx(5 if number < 1000 else 0),
         )
+
+
+def test_very_much_is_forgotten_a_little_at_a_time() -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(interval=0, retention=10, key_quota=0), clock)
+    for number in range(250):
+        submit(store, [1, 2, 3], owner="a", key=str(number), fingerprint="")
+    for claim in claimed(store, 250):
+        finish(store, claim)
+    first = store.ingestions(limit=1)[0]
+    clock.advance(10)
+    with pytest.raises(UnknownIngestion):
+        store.get(first.id)
+    again = submit(store, [1], owner="a", key="249", fingerprint="")
+    assert again.id != first.id
+    assert list(store.prune()) == [100, 50]
+    assert submit(store, [1], owner="a", key="249", fingerprint="").id == again.id
+    assert [one.id for one in store.ingestions()] == [again.id]

@@ -102,7 +102,7 @@ def act(store: SQLStore, clock: FakeClock, chance: random.Random) -> None:
             store.report(WorkerReport(f"{chance.randrange(3):036}", "here", 1, "0.2.0", 4, 0, 0))
             store.leave(f"{chance.randrange(3):036}")
             store.recover()
-            store.prune()
+            sum(store.prune())
             store.outbox.prune()
         case "sweep":
             where = SweepFilter(owner=chance.choice(OWNERS[1:]))

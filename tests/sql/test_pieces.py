@@ -11,10 +11,12 @@ from psycopg import OperationalError
 from sqlalchemy import text
 
 from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
+from app.errors import QuotaFull
 from app.sql import controls, parking, sweeps
 from app.sql.server import connect
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
+from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.queueing import bury, claimed, finish, settings, submit
@@ -150,7 +152,7 @@ def test_a_pause_takes_a_turn_for_some_of_the_batches(open_sql: Open, monkeypatc
     pauses = Pauses(owners=frozenset(["nightly"]))
     turns = between(store, monkeypatch)
     store.steer("pause", lambda gate, *_: setattr(gate, "pauses", pauses), None)
-    assert turns() == 2 + 3 + 1
+    assert turns() == 1 + 3 + 1
     assert store.stats().depths[Priority.MEDIUM].parked == 18
     store.steer("resume", lambda gate, *_: setattr(gate, "pauses", Pauses()), None)
     for claim in claimed(store, 18):
@@ -195,3 +197,54 @@ def test_a_connection_is_given_up_for_its_silence_from_its_first_statement_on(po
         connection.execute("SELECT pg_sleep(60)")
     assert connection.closed
     assert connection.given_up
+
+
+def test_what_few_callers_each_have_parked_shares_a_turn(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_sql(interval=0)
+    for number in range(30):
+        submit(store, [1], Priority.LOW, owner=f"caller {number}")
+    low = Pauses(priorities=frozenset([Priority.LOW]))
+    store.pause(what=low)
+    turns = between(store, monkeypatch)
+    store.resume(what=low)
+    assert turns() == 2
+    assert store.stats().depths[Priority.LOW].parked == 0
+    assert len(claimed(store, 30)) == 30
+
+
+def test_many_ingestions_are_parked_by_one_statement(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, said = open_sql(interval=0), list[str]()
+    for number in range(60):
+        submit(store, [number], owner="nightly")
+    execute = Wire.execute
+
+    def listening(wire: Wire, statement: Any, values: Any, **more: Any) -> Any:
+        said.append(str(statement))
+        return execute(wire, statement, values, **more)
+
+    monkeypatch.setattr(Wire, "execute", listening)
+    store.pause(what=Pauses(owners=frozenset(["nightly"])))
+    assert len([one for one in said if one.startswith("UPDATE ingest_ingestions")]) == 1
+    assert store.stats().depths[Priority.MEDIUM].parked == 60
+
+
+def test_a_refusal_for_a_quota_reads_only_what_has_to_start_first(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read = open_sql(interval=1, key_quota=300, batch_size=1), list[int]()
+    for number in range(300):
+        submit(store, [number], Priority(1 + number % 2), owner="a")
+    fetch = Rows.all
+
+    def reading(rows: Rows) -> list[Any]:
+        found = fetch(rows)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Rows, "all", reading)
+    for count, most in ((1, 110), (99, 110), (260, 310)):
+        with pytest.raises(QuotaFull) as refused:
+            submit(store, range(count), owner="a")
+        assert refused.value.retry_after == count - 1
+        assert sum(read) < most
+        read.clear()

@@ -69,7 +69,7 @@ def test_no_statement_reads_all_batches_of_a_queue(
         search(store.finder, store.ingestions, Sought.of("7"), owner=owner)
     clock.advance(1000)
     store.recover()
-    store.prune()
+    sum(store.prune())
     store.close()
 
     database = sqlite3.connect(tmp_path / "ingest.db")

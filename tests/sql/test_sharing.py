@@ -171,11 +171,11 @@ def test_a_pause_and_a_resume_that_were_cut_off_are_completed(
         raise SystemExit
 
     with monkeypatch.context() as fault:
-        fault.setattr(parking, "rearrange", killed)
+        fault.setattr(parking, "rearranging", killed)
         with pytest.raises(SystemExit):
             getattr(here, verb)(what=ann)
     clock.advance(5)
-    there.prune()
+    sum(there.prune())
     assert isinstance(there.claim(1), Wait) == (verb == "pause")
     assert all((one.limited_by, one.started_at) == ("paused", clock.now()) for one in there.dispatches(9))
 
@@ -185,7 +185,7 @@ def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: 
     for _ in range(150):
         submit(slow, [1], owner="ann")
     slow.pause(what=ann)
-    walk = slow._turns.take(parking.begin)
+    walk = slow._instance.read(parking.begin)
     quick.resume(what=ann)
     while walk.kinds:
         walk = slow._turns.take(partial(parking.step, walk=walk))

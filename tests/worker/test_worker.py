@@ -9,7 +9,7 @@ import os
 import socket
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import pytest
@@ -245,3 +245,38 @@ def test_one_that_is_dropped_leaves_no_thread() -> None:
     assert dropped() is None
     alarm()
     eventually(lambda: "dropped-worker" not in {thread.name for thread in threading.enumerate()})
+
+
+def test_between_the_steps_in_which_it_forgets_it_dispatches(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, waiting, pruned = serve(echo, interval=0, lease=30), list[int](), threading.Event()
+    host.finished(host.submit([1]).id)
+
+    def prune() -> Iterator[int]:
+        for _ in range(3):
+            ingestion = host.submit([1])
+            yield 1
+            waiting.append(host.store.get(ingestion.id).counts.yet_to_start)
+        pruned.set()
+
+    monkeypatch.setattr(host.store, "prune", prune)
+    host.advance(10)
+    assert pruned.wait(BOUND)
+    assert waiting == [0, 0, 0]
+
+
+def test_between_the_steps_in_which_it_recovers_it_dispatches(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, waiting = serve(echo, interval=0, lease=30), list[int]()
+    lost = host.submit([1])
+    host.finished(lost.id)
+    claim = Claim(next(iter(host.store.batches(lost.id)[1])), START, START)
+    pending = [[(claim, lost)], [(claim, lost)], []]
+
+    def recover() -> list[tuple[Claim, Any]]:
+        waiting.append(host.store.stats().waiting)
+        host.submit([1])
+        return pending.pop(0) if pending else []
+
+    monkeypatch.setattr(host.store, "recover", recover)
+    host.advance(10)
+    eventually(lambda: len(waiting) == 3)
+    assert waiting == [0, 0, 0]
