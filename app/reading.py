@@ -79,7 +79,7 @@ class Reading(ABC):
 
     @abstractmethod
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
-        """Returns how many of the ingestions that a filter takes, were it not for its status, are in each status.
+        """Returns how many of the ingestions that a filter takes by all but status and `unfinished` are in each status.
 
         Counts to `most` in each; with an owner or `failed`, a database looks at the latest 10 times `most` only.
         """

@@ -30,12 +30,12 @@ from .core import (
     check_concurrency,
     check_rates,
     check_request,
+    count_sweep,
     id_prefix,
     ingestion_prefix,
     named_worker,
     owner_fault,
     search,
-    steps,
     string_fault,
 )
 from .errors import Conflict, Fault, IngestError, InvalidRequest, StoreUnavailable, UnknownIngestion
@@ -185,12 +185,7 @@ class Service(Lifecycle):
 
     def count_sweep(self, verb: str, where: SweepFilter) -> tuple[int, int]:
         """Returns how many ingestions a sweep would act on now, and how many of their batches."""
-        ingestions = batches = 0
-        for some, _ in steps(verb, where, self.store.ingestions, self.store.failures):
-            ingestions += len(some)
-            for one in some:
-                batches += one.counts.failed if verb == "redrive" else one.counts.unfinished
-        return ingestions, batches
+        return count_sweep(verb, where, self.store.ingestions, self.store.failures)
 
     def sweep(
         self, verb: str, where: SweepFilter, request: Any, *, by: str | None = None, key: str | None = None

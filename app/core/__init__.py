@@ -68,7 +68,7 @@ from .slots import Slots
 from .starts import EXACT_RETRIES, Starts
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
-from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, same_sweep, steps
+from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, count_sweep, same_sweep, steps
 from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import (
@@ -213,6 +213,7 @@ __all__ = [
     "check_sweep",
     "concurrency_of",
     "count_statuses",
+    "count_sweep",
     "dumps",
     "error_of",
     "forgotten_by",

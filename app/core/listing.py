@@ -19,7 +19,7 @@ class Kind(NamedTuple):
 class Filter(NamedTuple):
     """Which ingestions are wanted; a member that is None or False takes all.
 
-    `since` and `until` bound when they were submitted, in epoch seconds.
+    `since` and `until` bound when they were submitted, in epoch seconds; `unfinished` leaves out what has ended.
     """
 
     status: Status | None = None
@@ -28,6 +28,7 @@ class Filter(NamedTuple):
     failed: bool = False
     since: float | None = None
     until: float | None = None
+    unfinished: bool = False
 
     def takes(self, kind: Kind) -> bool:
         """Returns whether the listing has ingestions of this kind, if it has those of their time."""
@@ -36,6 +37,7 @@ class Filter(NamedTuple):
             and self.priority in (None, kind.priority)
             and self.owner in (None, kind.owner)
             and self.failed in (False, kind.failed)
+            and not (self.unfinished and kind.status.final)
         )
 
     def takes_time(self, created_at: float) -> bool:

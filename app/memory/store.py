@@ -138,7 +138,7 @@ class MemoryStore(Store):
         counts = dict.fromkeys(Status, 0)
         for block in blocks:
             with self._lock:
-                for status, count in block.count(where._replace(status=None)):
+                for status, count in block.count(where._replace(status=None, unfinished=False)):
                     counts[status] = min(most, counts[status] + count)
         return counts
 

@@ -44,6 +44,8 @@ def listing(view: View, where: Filter, before: int | None, limit: int) -> list[I
         wanted.append(column.owner == where.owner)
     if where.failed:
         wanted.append(HAS_FAILED)
+    if where.unfinished:
+        wanted.append(column.finished_at.is_(None))
     if before is not None:
         wanted.append(column.order < before)
     if where.since is not None or where.until is not None:
@@ -120,9 +122,11 @@ def _first(view: View, is_wanted: Callable[[float], bool]) -> int:
 
 def _kinds(where: Filter) -> list[list[ColumnElement[bool]]]:
     """Returns conditions, under each of which an index is in the listing's order; one query for all would sort all."""
-    if where.failed or (where.status, where.priority) == (None, None):
+    is_few = where.failed or (where.unfinished and where.owner is not None)
+    if is_few or (where.status, where.priority, where.unfinished) == (None, None, False):
         return [_equal(where.status, where.priority)]
-    statuses, priorities = [where.status] if where.status else Status, [where.priority] if where.priority else Priority
+    statuses = [where.status] if where.status else [one for one in Status if not (where.unfinished and one.final)]
+    priorities = [where.priority] if where.priority else Priority
     return [_equal(status, priority) for status in statuses for priority in priorities]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core import BatchError, Priority, Status, Sweep, SweepFilter, steps
+from app.core import BatchError, Ingestion, Priority, Status, Sweep, SweepFilter, count_sweep, steps
 from app.errors import KeyReused
 from app.store import Store
 from app.wiring import open_store
@@ -233,3 +233,25 @@ def test_another_process_is_noticed_by_polling(address: str, clock: FakeClock) -
     assert isinstance(polls.sweeps.claim(60), Sweep)
     assert polls.sweeps.claim(60) == 2.0
     polls.close()
+
+
+def test_a_count_looks_at_many_at_once_and_for_a_cancel_at_none_that_has_ended(store: Store) -> None:
+    ended = [submit(store, [1], owner=owner).id for owner in "ab" for _ in range(4)]
+    for one in ended:
+        store.cancel(one)
+    for number in range(60):
+        submit(store, [1], Priority(1 + number % 3), owner="ab"[number % 2])
+    for where, count in (
+        (SweepFilter(owner="a"), 30),
+        (SweepFilter(priority=Priority.HIGH), 20),
+        (SweepFilter(owner="b", priority=Priority.LOW), 10),
+        (SweepFilter(since=0.0), 60),
+    ):
+        pages: list[list[Ingestion]] = []
+
+        def listing(*arguments: Any, pages: list[list[Ingestion]] = pages, **more: Any) -> list[Ingestion]:
+            pages.append(store.ingestions(*arguments, **more))
+            return pages[-1]
+
+        assert count_sweep("cancel", where, listing, store.failures) == (count, count)
+        assert [len(page) for page in pages] == [count]
