@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from queue import PriorityQueue
 from typing import Generic, NamedTuple, TypeVar
 
@@ -57,12 +57,15 @@ class ReadyQueue(Generic[T]):
         else:
             heapq.heapreplace(heap, following)
 
-    def remove(self, wanted: Callable[[T], bool]) -> list[Entry[T]]:
+    def remove(self, owners: Collection[T]) -> list[Entry[T]]:
         """Remove the entries of some owners and return them; looks at all entries."""
         heap = self._ready.queue
-        taken = [entry for entry in heap if wanted(entry.owner)]
+        gone = [at for at, entry in enumerate(heap) if entry.owner in owners]
+        taken = [heap[at] for at in gone]
+        for at in reversed(gone):
+            heap[at] = heap[-1]
+            heap.pop()
         if taken:
-            heap[:] = [entry for entry in heap if not wanted(entry.owner)]
             heapq.heapify(heap)
         return taken
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from ..core import Place
@@ -36,6 +36,16 @@ class Block:
         gone, self.dues, self.entries = self.entries[:count], self.dues[count:], self.entries[count:]
         self._places = None
         return gone
+
+    def take(self, due: float, record: Record) -> list[Entry[Record]]:
+        """Remove and return the entries of an ingestion that are due at one time."""
+        span = range(bisect_left(self.dues, due), bisect_right(self.dues, due))
+        found = [at for at in span if self.entries[at].owner is record]
+        taken = [self.entries[at] for at in found]
+        for at in reversed(found):
+            del self.dues[at], self.entries[at]
+            self._places = None
+        return taken
 
     def split(self) -> Block:
         """Keep the first half and return the second."""
@@ -91,11 +101,25 @@ class Aside:
             taken += gone
         return taken
 
-    def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
+    def remove_of(self, record: Record) -> list[Entry[Record]]:
+        """Remove the entries of an ingestion and return them; looks where they are by their due times."""
+        taken: list[Entry[Record]] = []
+        for due in {*record.details.dues.values()}:
+            at = bisect_left(self._blocks, due, key=lambda block: block.dues[-1])
+            while at < len(self._blocks) and self._blocks[at].dues[0] <= due:
+                taken += self._blocks[at].take(due, record)
+                if self._blocks[at].dues:
+                    at += 1
+                else:
+                    del self._blocks[at]
+        self._count -= len(taken)
+        return taken
+
+    def remove(self, owners: Collection[Record]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""
-        taken = [entry for entry in self._entries() if wanted(entry.owner)]
+        taken = [entry for entry in self._entries() if entry.owner in owners]
         if taken:
-            kept = [entry for entry in self._entries() if not wanted(entry.owner)]
+            kept = [entry for entry in self._entries() if entry.owner not in owners]
             self._count = len(kept)
             parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
             self._blocks = [Block([entry.due for entry in part], part) for part in parts]

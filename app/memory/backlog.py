@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import heapq
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -125,7 +124,7 @@ class Lane:
 
     def _rebuild(self) -> None:
         kept = [(place, record) for place, record in zip(self._places, self._records, strict=True) if record]
-        self._fill(list(heapq.merge(kept, self._late)))
+        self._fill(sorted(kept + self._late))  # of two that are in order, which takes little more than a copy
         self._late = []
 
     def _fill(self, records: list[tuple[Place, Record]]) -> None:

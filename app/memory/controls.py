@@ -19,8 +19,7 @@ def cancel(state: MemoryState, record: Record, by: str | None, now: float, *, au
     state.backlog.change(record, -record.waiting)
     record.cancelled = True
     state.parked.pop(record, None)
-    if record.details.dues:
-        state.aside.remove(lambda one: one is record)
+    state.aside.remove_of(record)
     line = state.queue.line_of(record) if isinstance(state.queue, FairQueue) else state.queue
     if line is not None:
         line.note_gone(lambda owner: owner.cancelled)
@@ -55,9 +54,7 @@ def move(state: MemoryState, record: Record, priority: Priority, by: str | None,
         return
     state.audits.note(by, "move", record.id, {"priority": before.name}, {"priority": priority.name})
     rank = rank_of(state.settings.priority_aging, priority, record.created_at)
-    entries = state.queue.remove(lambda one: one is record) + state.parked.pop(record, [])
-    if record.details.dues:
-        entries += state.aside.remove(lambda one: one is record)
+    entries = state.queue.remove({record}) + state.parked.pop(record, []) + state.aside.remove_of(record)
     state.backlog.move(record, priority, rank)
     state.backlog.park(record, parked=state.gate.pauses.cover(priority, record.owner))
     for entry in entries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from ..config import Settings
@@ -72,12 +72,12 @@ class FairQueue:
         if self._to_ride:
             self._to_ride[priority].add(caller)  # its rides no longer count
 
-    def remove(self, wanted: Callable[[Record], bool]) -> list[Entry[Record]]:
+    def remove(self, owners: Collection[Record]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""
         taken = []
         for priority, lines in self._lines.items():
             for caller, line in list(lines.items()):
-                if found := line.remove(wanted):
+                if found := line.remove(owners):
                     taken += found
                     self._head(priority, caller)
         return taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice
 from typing import TypeVar
 
 from ..core import (
@@ -250,7 +250,8 @@ class Record:
         if only is None:
             return self.batches(range(offset, len(self.states))[:limit])
         wanted = states_of(only, cancelled=self.cancelled)
-        found = (position for position, state in enumerate(self.states) if state in wanted)
+        is_wanted = self.states.translate(bytes(state in wanted for state in range(256)))
+        found = compress(range(len(self.states)), is_wanted)
         return self.batches(list(islice(found, offset, None if limit is None else offset + limit)))
 
     def batches(self, positions: Sequence[int]) -> Batches:

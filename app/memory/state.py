@@ -110,7 +110,7 @@ class MemoryState:
         changed = {one for one in unfinished if pauses.cover(one.priority, one.owner) != one.parked}
         if not changed:
             return
-        entries = self.queue.remove(changed.__contains__) + self.aside.remove(changed.__contains__)
+        entries = self.queue.remove(changed) + self.aside.remove(changed)
         for record in changed:
             entries += self.parked.pop(record, ())
             self.backlog.park(record, parked=not record.parked)

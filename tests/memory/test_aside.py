@@ -18,7 +18,7 @@ from app.store import Submission
 
 ADD = st.tuples(st.just("add"), st.integers(0, 7), st.integers(0, 60).map(lambda tenths: tenths / 10))
 TAKE = st.tuples(st.just("take"), st.integers(0, 60).map(lambda tenths: tenths / 10), st.none())
-REMOVE = st.tuples(st.just("remove"), st.integers(0, 7), st.none())
+REMOVE = st.tuples(st.sampled_from(["remove", "remove one"]), st.integers(0, 7), st.none())
 
 
 def record(number: int) -> Record:
@@ -45,7 +45,9 @@ def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch
             assert sorted(taken) == sorted(entry for entry in naive if entry.due <= what)
             naive = [entry for entry in naive if entry.due > what]
         else:
-            aside.remove(lambda owner, gone=records[what]: owner is gone)
+            of_it = [entry for entry in naive if entry.owner is records[what]]
+            taken = aside.remove_of(records[what]) if step == "remove one" else aside.remove({records[what]})
+            assert sorted(taken) == sorted(of_it)
             naive = [entry for entry in naive if entry.owner is not records[what]]
         naive.sort(key=lambda entry: entry.due)
         dues = [entry.due for entry in naive]

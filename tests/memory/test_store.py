@@ -7,12 +7,12 @@ import weakref
 
 import pytest
 
-from app.core import BatchError, FailureFilter, Priority
+from app.core import BatchError, FailureFilter, Priority, Status
 from app.errors import BacklogFull, UnknownIngestion
 from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
-from tests.support.queueing import bury, claimed, finish, settings, submit
+from tests.support.queueing import bury, claimed, finish, retry, settings, submit
 from tests.support.work import work_of
 
 
@@ -140,3 +140,29 @@ def test_very_much_is_forgotten_a_little_at_a_time() -> None:
     assert list(store.prune()) == [100, 50]
     assert submit(store, [1], owner="a", key="249", fingerprint="").id == again.id
     assert [one.id for one in store.ingestions()] == [again.id]
+
+
+def test_a_cancel_looks_at_no_other_retry() -> None:
+    work = []
+    for count in (30, 3000):
+        clock = FakeClock()
+        store = MemoryStore(settings(interval=0), clock)
+        made = [submit(store, [1]) for _ in range(count)]
+        for claim in claimed(store, count):
+            retry(store, claim, BatchError("E", "x"), 1000)
+            clock.advance(0.1)
+        work.append(work_of(lambda store=store, one=made[count // 2]: store.cancel(one.id)))  # type: ignore[misc]
+        assert store.stats().waiting == count - 1
+    assert 0 < work[1] < work[0] + 60
+
+
+def test_a_page_of_batches_in_a_status_is_found_in_no_more_steps_among_many() -> None:
+    work = []
+    for count in (100, 10_000):
+        store = MemoryStore(settings(interval=0, batch_size=1), FakeClock())
+        made = submit(store, range(count))
+        finish(store, claimed(store)[0])
+        assert [one.position for one in store.batches(made.id, 0, 2, only=Status.COMPLETED)[1]] == [0]
+        assert [one.position for one in store.batches(made.id, 97, 2, only=Status.YET_TO_START)[1]] == [98, 99]
+        work.append(work_of(lambda store=store, one=made: store.batches(one.id, 0, 2, only=Status.FAILED)))  # type: ignore[misc]
+    assert 0 < work[1] < work[0] + 60
