@@ -111,8 +111,8 @@ class Walk(NamedTuple):
 def begin(view: View) -> Walk:
     """Returns what is to be looked at: what is in line although it is paused, then what is parked although it is not.
 
-    Whatever arrives, moves or is redriven from now on is placed as it should be. Takes no turn, because all that is
-    parked is looked at.
+    Whatever arrives, moves or is redriven from now on is placed as it should be. Takes no turn, because it looks at
+    all that is parked.
     """
     pauses = view.queue.pauses()
     kinds: list[tuple[Select[Any], Values]] = [(_OF_OWNER, {"owner": owner}) for owner in pauses.owners]
@@ -122,6 +122,8 @@ def begin(view: View) -> Walk:
         for status in Status
         if not status.final
     ]
+    first = {"this": view.queue.instance, "rank": 0.0, "order": 0, "most": 1}
+    kinds = [(found, values) for found, values in kinds if view.connection.execute(found, first | values).first()]
     kinds += [
         (_PARKED_OF, {"priority": priority, "owner": owner})
         for priority, owner in view.connection.execute(_WHOSE, {"this": view.queue.instance})

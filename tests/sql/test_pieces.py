@@ -248,3 +248,14 @@ def test_a_refusal_for_a_quota_reads_only_what_has_to_start_first(
         assert refused.value.retry_after == count - 1
         assert sum(read) < most
         read.clear()
+
+
+def test_while_all_that_is_paused_is_parked_no_turn_looks_at_it(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_sql(interval=0)
+    for number in range(9):
+        submit(store, [number], Priority(1 + number % 3), owner="nightly")
+    store.pause(what=Pauses(frozenset([Priority.LOW]), frozenset(["nightly"])))
+    turns = between(store, monkeypatch)
+    assert sum(store.prune()) == turns() == 0
