@@ -14,7 +14,8 @@ from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_PARKED, IS_READY, THIS, b
 
 def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
     """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
-    order = select(func.min(batches.c.order)).where(*OF_CALLER, state).correlate(callers).scalar_subquery()
+    # A sum, because SQLite would look for the least order in the order of all batches, once for each caller.
+    order = select(func.min(batches.c.order + 0)).where(*OF_CALLER, state).correlate(callers).scalar_subquery()
     of_instance = ingestions.c.instance == callers.c.instance
     return select(ingestions.c.created_at).where(of_instance, ingestions.c.order == order).scalar_subquery()
 

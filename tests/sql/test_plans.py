@@ -19,7 +19,9 @@ from tests.support.clock import START, FakeClock
 from tests.support.queueing import claimed, settings, submit
 from tests.support.simulation import BOOM
 
-_READS_ALL = re.compile(r"SCAN ingest_(batches|hashes)|ingest_(batches|hashes) USING PRIMARY KEY \(instance=\?\)")
+_READS_ALL = re.compile(
+    r"SCAN ingest_(batches|hashes)|ingest_(batches|hashes) USING PRIMARY KEY \(instance=\?( AND order>\?)?\)"
+)
 
 
 def listen(monkeypatch: pytest.MonkeyPatch) -> set[str]:
