@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ScalarSelect, TextClause, func, select
+from sqlalchemy import ScalarSelect, TextClause, bindparam, func, select
 
 from ..core import CallerDepth, Priority, caller_of
 from .callers import OF_CALLER
@@ -33,6 +33,7 @@ _DEPTHS = select(
     _oldest_in_line(IS_ASIDE),
     _oldest_in_line(IS_AWAITING),
 ).where(callers.c.instance == THIS, callers.c.waiting > 0)
+_OWN_DEPTHS = _DEPTHS.where(callers.c.name == bindparam("name"))
 _PARKED = (
     select(ingestions.c.owner, ingestions.c.priority, func.sum(ingestions.c.waiting))
     .where(ingestions.c.instance == THIS, IS_PARKED)
@@ -45,10 +46,10 @@ def caller_depths(view: View, limit: int, owner: str | None) -> list[CallerDepth
     if not view.queue.fair:
         return []
     this = {"this": view.queue.instance}
+    rows = view.connection.execute(_DEPTHS if owner is None else _OWN_DEPTHS, this | {"name": owner})
     lined = {
         (Priority(priority), name): (count, min(one for one in oldest if one is not None))
-        for name, priority, count, *oldest in view.connection.execute(_DEPTHS, this)
-        if owner in (None, name)
+        for name, priority, count, *oldest in rows
     }
     parked = {
         (Priority(priority), caller_of(name)): int(count)
