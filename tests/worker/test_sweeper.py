@@ -223,7 +223,7 @@ def test_one_that_finds_nothing_says_so_every_five_seconds(
 
     monkeypatch.setattr(store, "ingestions", slow)
     monkeypatch.setattr(store.sweeps, "act", noted)
-    store.sweeps.add(ALL._replace(verb="cancel"))
+    store.sweeps.add(ALL._replace(where=SweepFilter(group="another")))
     sweeper.start()
     eventually(lambda: clock.latest == (False, None))
     assert acted == looked_at
