@@ -121,7 +121,7 @@ class MemoryStore(Store):
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         with self._lock:
             self._state.registry.forget(self._clock.now())
-            blocks = self._state.registry.catalog.blocks(before)
+            blocks = self._state.registry.catalog.blocks(where, before)
         found: list[Ingestion] = []
         for block in blocks:
             with self._lock:
@@ -131,21 +131,23 @@ class MemoryStore(Store):
         return found
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
+        where, timeless = where._replace(status=None), (where.since, where.until) == (None, None)
         with self._lock:
             self._state.registry.forget(self._clock.now())
-            blocks = self._state.registry.catalog.blocks(None)
-        counts = dict.fromkeys(Status, 0)
+            catalog = self._state.registry.catalog
+            counted, blocks = (list(catalog.count(where)), []) if timeless else ([], catalog.blocks(where))
         for block in blocks:
             with self._lock:
-                for status, count in block.count(where._replace(status=None)):
-                    counts[status] = min(most, counts[status] + count)
+                counted += block.count(where)
+        counts = dict.fromkeys(Status, 0)
+        for status, count in counted:
+            counts[status] = min(most, counts[status] + count)
         return counts
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         with self._lock:
             self._state.registry.forget(self._clock.now())
-            blocks = self._state.registry.catalog.blocks(None)
-        return failures(self._lock, blocks, where, ids=ids)
+        return failures(self._lock, self._state.registry.catalog, where, ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         with self._lock:
