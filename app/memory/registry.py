@@ -11,12 +11,16 @@ from .catalog import Catalog
 from .hashes import Hashes
 from .record import Record
 
+_CANCELLED = 1_000_000
+"""Batches of cancelled ingestions kept, for neither the rate nor MAX_PENDING bounds what is submitted and cancelled."""
+
 
 class Registry:
     """The records of one store, in creation order, until they are forgotten `retention` seconds after their end.
 
-    `catalog` lists them, `hashes` leads from ids to them, `failed` counts their failed batches. Not thread-safe by
-    itself: its store calls it under the store's lock.
+    Cancelled ones are forgotten sooner, the oldest first, where they have over a million batches together. `catalog`
+    lists the records, `hashes` leads from ids to them, `failed` counts their failed batches. Not thread-safe by itself:
+    its store calls it under the store's lock.
     """
 
     def __init__(self, retention: float) -> None:
@@ -27,6 +31,8 @@ class Registry:
         self._by_id: dict[str, Record] = {}
         self._by_key: dict[tuple[str | None, str], tuple[str, Record]] = {}
         self._ended: deque[tuple[float, Record]] = deque()
+        self._cancelled: deque[tuple[float, Record]] = deque()
+        self._cancelled_batches = 0
 
     def add(self, record: Record) -> None:
         self._by_id[record.id] = record
@@ -62,7 +68,13 @@ class Registry:
     def end(self, record: Record, now: float) -> None:
         """Record that the ingestion ended."""
         record.finished_at = now
-        self._ended.append((now, record))
+        if not record.cancelled:
+            self._ended.append((now, record))
+            return
+        self._cancelled.append((now, record))
+        self._cancelled_batches += len(record.states)
+        while self._cancelled_batches > _CANCELLED and len(self._cancelled) > 1:
+            self._forget_cancelled()
 
     def forget(self, now: float) -> int:
         """Forget ingestions that ended long enough ago; returns how many."""
@@ -71,11 +83,22 @@ class Registry:
             ended_at, record = self._ended.popleft()
             # A redrive since then gave it a later end, or none yet.
             if record.finished_at == ended_at and record.id in self._by_id:
-                del self._by_id[record.id]
-                self.catalog.remove(record)
-                self.hashes.remove(record)
-                self.failed -= record.tally[FAILED]
-                if record.key is not None:
-                    self._by_key.pop(record.key, None)
+                self._forget(record)
                 forgotten += 1
+        while self._cancelled and self._cancelled[0][0] + self._retention <= now:
+            self._forget_cancelled()
+            forgotten += 1
         return forgotten
+
+    def _forget_cancelled(self) -> None:
+        _, record = self._cancelled.popleft()
+        self._cancelled_batches -= len(record.states)
+        self._forget(record)
+
+    def _forget(self, record: Record) -> None:
+        del self._by_id[record.id]
+        self.catalog.remove(record)
+        self.hashes.remove(record)
+        self.failed -= record.tally[FAILED]
+        if record.key is not None:
+            self._by_key.pop(record.key, None)

@@ -7,8 +7,8 @@ import weakref
 
 import pytest
 
-from app.core import BatchError, FailureFilter, Priority
-from app.errors import BacklogFull
+from app.core import BatchError, FailureFilter, Priority, Status
+from app.errors import BacklogFull, UnknownIngestion
 from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
@@ -122,3 +122,22 @@ def test_accuracy_is_that_of_the_latest_thousand_ingestions() -> None:
             min(number + 1, 1000),
             pytest.approx(5 if number < 1000 else 0),
         )
+
+
+def test_submitting_and_cancelling_does_not_fill_memory_up(records: weakref.WeakSet[Record]) -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(batch_size=1, retention=10), clock)
+    done, waits = submit(store, [1], Priority.HIGH), submit(store, [2], Priority.LOW)
+    finish(store, claimed(store)[0])
+    few = submit(store, [3])
+    store.cancel(few.id)
+    for _ in range(5):
+        store.cancel(latest := submit(store, range(400_000)).id)
+    assert len(records) <= 4
+    assert store.get(latest).status == Status.CANCELLED
+    assert store.get(done.id).status == Status.COMPLETED
+    assert store.get(waits.id).status == Status.YET_TO_START
+    with pytest.raises(UnknownIngestion):
+        store.get(few.id)
+    clock.advance(10)
+    assert [one.id for one in store.ingestions()] == [waits.id]
