@@ -65,6 +65,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _Problem
     parser_class = Incoming
 
+    will_close: bool
+
     request: Incoming | None
     """What has come of a request that is not whole."""
 

@@ -76,7 +76,7 @@ def from_http(error: HTTPException, root: str | None = None, queues: Sequence[st
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    more = {"queues": queues} if queues and isinstance(error, NotFound) else {}
+    more: dict[str, Any] = {"queues": queues} if queues and isinstance(error, NotFound) else {}
     response = problem(status, _detail(error, root, queues), **more)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
