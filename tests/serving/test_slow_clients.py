@@ -9,6 +9,7 @@ import contextlib
 import http.client
 import json
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -337,3 +338,47 @@ def test_what_is_left_half_sent_keeps_nobody_out(loop: Loop) -> None:
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
     response.close()
     assert all(loop.is_open(client) for client in others)
+
+
+# -- what is refused while it is being sent --
+
+BEGUN = post(100 * MAX_BODY) + b"x"
+
+
+def test_who_still_sends_what_is_refused_gets_the_answer(loop: Loop) -> None:
+    client = loop.client(BEGUN)
+    loop.send(client, MEGABYTE * b"x")
+    status, _ = loop.answer(client)
+    assert status == 413
+    assert loop.receive(client) == b""
+    loop.send(client, MEGABYTE * b"x")
+    client.close()
+    loop.until(lambda: not list(loop.server._channels()))
+
+
+def test_but_not_for_ever(loop: Loop) -> None:
+    client = loop.client(BEGUN)
+    loop.answer(client)
+    assert loop.receive(client) == b""
+    loop.server.hurry(later(29))
+    (_,) = loop.server._channels()
+    loop.server.hurry(later(31))
+    assert list(loop.server._channels()) == []
+
+
+def test_who_is_gone_is_not_waited_for(loop: Loop) -> None:
+    client = loop.client(BEGUN)
+    (channel,) = loop.server._channels()
+    loop.until(lambda: channel.unread)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    loop.until(lambda: not list(loop.server._channels()))
+    channel.will_close, channel.lingers_until = True, None  # as waitress may find it once it is closed
+    channel.handle_close()
+
+
+def test_the_end_of_the_server_waits_for_nobody_who_was_refused(loop: Loop) -> None:
+    client = loop.client(BEGUN)
+    loop.answer(client)
+    assert loop.receive(client) == b""
+    assert loop.server.close_idle() == 0
