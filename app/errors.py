@@ -23,11 +23,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class IngestError(Exception):
-    """The base of every error of this package."""
+    """The base of every error of this package. Each can be pickled, as a pool of processes does with errors."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception would call the class with the message alone.
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[IngestError], args: tuple[Any, ...]) -> IngestError:
+    return kind.__new__(kind, *args)
 
 
 class ConfigError(IngestError, ValueError):

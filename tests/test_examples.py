@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine
+from sqlalchemy import MetaData, NullPool, create_engine
 
 from app.keys import Role, new_key
 from app.sql.schema import metadata
@@ -291,9 +291,8 @@ def test_the_migrations_of_the_embedding_host_leave_the_queues_tables_alone() ->
     (filter_,) = (block.text for block in blocks("python") if "def is_ours" in block.text)
     told: dict[str, Any] = {}
     exec(filter_, told)
-    engine = create_engine("sqlite://")
-    metadata.create_all(engine)
-    with engine.connect() as connection:
+    with create_engine("sqlite://", poolclass=NullPool).connect() as connection:
+        metadata.create_all(connection)
 
         def differences(**options: Any) -> int:
             context = MigrationContext.configure(connection, opts=options)

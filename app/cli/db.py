@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -10,7 +11,11 @@ from typing import Any
 import click
 
 from ..config import Settings
+from ..core import printable
 from ..errors import ConfigError, StoreUnavailable
+from ..serving import batches
+from .sweeps import UNDONE, asks, ingestions
+from .times import about
 
 _KEY = Settings.key_of("ingest", "store")
 
@@ -76,3 +81,32 @@ def sql(since: str | None, dialect: str) -> None:
         write_sql(dialect, since, sys.stdout)
     except CommandError as error:
         raise click.BadParameter(str(error), param_hint="--from") from None
+
+
+@_command
+@store_option
+def queues(store: str) -> None:
+    """Print which queues the store holds, and when a worker of each was seen."""
+    from ..sql.instances import queues_in
+
+    now = time.time()
+    for one in queues_in(store, _KEY):
+        seen = "no worker" if one.seen_at is None else f"a worker {about(max(0.0, now - one.seen_at))} ago"
+        waiting = f"{batches(one.waiting)} waiting, {one.running} running"
+        click.echo(printable(f"{one.name}: {ingestions(one.ingestions)}, {waiting}; {seen}"))
+
+
+@_command
+@click.argument("name")
+@store_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def forget(name: str, store: str, *, yes: bool) -> None:
+    """Delete all that a queue has in the store, once no worker works on it."""
+    from ..sql.instances import forget, held_by
+
+    held = held_by(store, _KEY, name, time.time())
+    told = f"{ingestions(held.ingestions)}, {batches(held.waiting)} of which wait"
+    if asks(yes=yes):
+        click.confirm(printable(f"Delete all of {name}, {told}?{UNDONE}"), abort=True, err=True)
+    forget(store, _KEY, name, time.time())
+    click.echo(printable(f"{name} is forgotten: {told}"))

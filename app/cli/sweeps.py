@@ -60,7 +60,7 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     """Say how many match, ask on a terminal, and show the progress until all is done."""
     client = to.client
     count = client.count_redrive(**where) if verb == "redrive" else client.count_cancel(**where)
-    told = f"{_ingestions(count.ingestions)}, {batches(count.batches)}"
+    told = f"{ingestions(count.ingestions)}, {batches(count.batches)}"
     if dry_run:
         to.show(count, lambda *_: told)
         return
@@ -70,10 +70,10 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     while sweep.state == "running":
         if sweep.acted != said:
             said = sweep.acted
-            say(f"{said} of {_ingestions(sweep.matched)}")
+            say(f"{said} of {ingestions(sweep.matched)}")
         time.sleep(_PAUSE)
         sweep = client.sweep(sweep.sweep_id)
-    to.show(sweep, lambda done, _: f"{verb} of {_ingestions(done['acted'])} is done")
+    to.show(sweep, lambda done, _: f"{verb} of {ingestions(done['acted'])} is done")
 
 
 @click.command()
@@ -91,7 +91,7 @@ def sweeps(to: Remote, limit: int) -> None:
 def _line(sweep: Mapping[str, Any], times: Times) -> str:
     chosen = ", ".join(_chosen(name, value, times) for name, value in sweep["filter"].items())
     who = f"{times.ago(sweep['created_at'])}, {sweep['by'] or 'anybody'}"
-    return f"{who}: {sweep['verb']} ({chosen}): {sweep['state']}, {sweep['acted']} of {_ingestions(sweep['matched'])}"
+    return f"{who}: {sweep['verb']} ({chosen}): {sweep['state']}, {sweep['acted']} of {ingestions(sweep['matched'])}"
 
 
 def _chosen(name: str, value: Any, times: Times) -> str:
@@ -100,5 +100,5 @@ def _chosen(name: str, value: Any, times: Times) -> str:
     return name if value is True else f"{name} {value}"
 
 
-def _ingestions(count: int) -> str:
+def ingestions(count: int) -> str:
     return f"{count} ingestion{'s' * (count != 1)}"

@@ -28,50 +28,56 @@ class AsyncTransport:
             raise ImportError("AsyncClient needs httpx: pip install 'Flask-Ingestion[async]'.", name="httpx") from None
         self._address = address
         self._httpx = httpx
-        self._client = httpx.AsyncClient(
-            headers=address.headers,
-            # The certificates of the system, which http.client trusts, not those that httpx brings along.
-            verify=ssl.create_default_context() if address.secure else False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            trust_env=False,
-        )
+        # The certificates of the system, which http.client trusts, not those that httpx brings along.
+        self._trusted = ssl.create_default_context() if address.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._open: set[httpx.AsyncHTTPTransport] = set()
 
     async def close(self) -> None:
-        await self._client.aclose()
+        """Close the connections of requests that have not ended."""
+        for transport in tuple(self._open):
+            await transport.aclose()
 
     async def exchange(self, request: Request) -> Reply:
         """Send a request and read the whole answer. Raises Unreachable."""
         async with self._response(request) as response:
-            return _reply(response)._replace(body=await response.aread())
+            return _reply(response)._replace(body=await _whole(response))
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncGenerator[str, None]]]:
-        """Send a request; gives the answer, and the lines of its body as they arrive if it is 200.
+        """Send a request; gives the answer, and the lines of its body as they arrive if it is 200, once one is there.
 
         Raises Unreachable.
         """
-        async with self._response(request) as response:
+        async with self._response(request) as response, aclosing(_lines(response)) as lines:
             reply = _reply(response)
-            if reply.status != 200:
-                reply = reply._replace(body=await response.aread())
-            yield reply, _lines(response)
+            if reply.status == 200:
+                yield reply, _after(await anext(lines, None), lines)
+            else:
+                yield reply._replace(body=await _whole(response)), lines
 
     @asynccontextmanager
     async def _response(self, request: Request) -> AsyncIterator[httpx.Response]:
-        httpx, url = self._httpx, self._address.url
+        httpx, here = self._httpx, self._address
+        # One that is shared keeps connections of calls that were cancelled, and cookies.
+        transport = httpx.AsyncHTTPTransport(verify=self._trusted, trust_env=False)
+        self._open.add(transport)
         try:
-            async with self._client.stream(
-                request.method,
-                url + request.path,
-                content=request.body,
-                headers=dict(request.headers),
-                timeout=request.timeout,
-            ) as response:
-                yield response
+            async with transport:
+                sent = httpx.Request(
+                    request.method,
+                    here.url + request.path,
+                    headers={**here.headers, **request.headers},
+                    content=request.body,
+                    extensions={"timeout": httpx.Timeout(request.timeout).as_dict()},
+                )
+                async with aclosing(await transport.handle_async_request(sent)) as response:
+                    yield response
         except (httpx.HTTPError, UnicodeDecodeError, CutOff) as error:
-            sent = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-            reason = f"{url}: {self._reason(error, request.timeout)}."
-            raise Unreachable(reason, sent=sent, again=may_pass(_cause(error))) from error
+            reached = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+            reason = f"{here.url}: {self._reason(error, request.timeout)}."
+            raise Unreachable(reason, sent=reached, again=may_pass(_cause(error))) from error
+        finally:
+            self._open.discard(transport)
 
     def _reason(self, error: Exception, timeout: float) -> str:
         httpx = self._httpx
@@ -89,6 +95,10 @@ def _reply(response: httpx.Response) -> Reply:
     return Reply.of(response.status_code, response.headers.get)
 
 
+async def _whole(response: httpx.Response) -> bytes:
+    return b"".join([block async for block in response.aiter_raw()])
+
+
 async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
     lines = Lines()
     # A generator that is given up would be closed later, in a task of its own.
@@ -97,6 +107,14 @@ async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
             for line in lines.of(block):
                 yield line
     lines.end()
+
+
+async def _after(first: str | None, lines: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
+    """Yields the first line, if there was one, and the others."""
+    if first is not None:
+        yield first
+        async for line in lines:
+            yield line
 
 
 def _cause(error: BaseException) -> OSError | None:

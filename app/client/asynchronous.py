@@ -18,8 +18,9 @@ from .submission import Moment, Submission
 class AsyncClient(Awaiting):
     """`Client` for asyncio: the same options and verbs, awaited; needs the extra `async`.
 
-    Any call may be cancelled: it leaves no connection behind, and what it may have done is safe to repeat as after a
-    lost connection. Use it in an `async with`, or call `close`.
+    Any call may be cancelled: it leaves no connection behind, and may have taken effect, as after a lost connection.
+    All but `redrive` and `redrive_callback` are safe to repeat then, what is submitted or swept under the same key. Use
+    it in an `async with`, or call `close`.
     """
 
     async def submit(

@@ -81,7 +81,10 @@ class Calls:
                 if answer.status == 200:
                     return answer
                 error = self._error(answer)
-                again = answer.status in ((429, 503) if once else (429, 502, 503, 504))
+                again = answer.status in (429, 502, 503, 504)
+                if once:
+                    # Some proxies answer 503, too, where the service broke off.
+                    again = answer.status == 429 or (answer.status == 503 and isinstance(error, Refused))
                 if answer.retry_after is not None:
                     again, pause = again or answer.status == 409, max(_BACKOFF, answer.retry_after)
             # It is the first failure that sets it: each later one would set it later.

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..core import Priority, Status
-from .submission import Moment, as_sent, name_of
+from .submission import Moment, as_sent, key_header, name_of
 
 
 def of_listing(
@@ -54,4 +54,4 @@ def sweep_request(where: Mapping[str, Any], key: str | None) -> tuple[bytes, dic
     given = {name: as_sent(value) for name, value in where.items() if value is not None}
     if isinstance(priority := given.get("priority"), Priority):
         given["priority"] = priority.name
-    return json.dumps(given).encode(), {"Idempotency-Key": f'"{uuid4() if key is None else key}"'}
+    return json.dumps(given).encode(), key_header(str(uuid4()) if key is None else key)

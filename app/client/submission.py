@@ -35,9 +35,7 @@ class Submission:
         if isinstance(self.ids, str | bytes):
             raise ValueError(f"ids are a list of ids, not {self.ids!r:.60}: put a single id into a list.")
         object.__setattr__(self, "ids", tuple(self.ids))  # an iterator would be empty the second time
-        key = self.idempotency_key
-        if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
-            raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
+        key_header(self.idempotency_key)
 
     @classmethod
     def of(cls, ids: Iterable[Id], priority: Priority | str, idempotency_key: str | None = None, **more: Any) -> Self:
@@ -48,7 +46,7 @@ class Submission:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Idempotency-Key": f'"{self.idempotency_key}"'}
+        return key_header(self.idempotency_key)
 
     @property
     def body(self) -> bytes:
@@ -56,6 +54,13 @@ class Submission:
         more = {"deadline": as_sent(self.deadline), "callback": self.callback, "fresh": self.fresh}
         members |= {name: value for name, value in more.items() if value is not None}
         return json.dumps(members, separators=(",", ":")).encode()
+
+
+def key_header(key: str) -> dict[str, str]:
+    """Returns the header that an idempotency key is sent in. Raises ValueError for one that no header can carry."""
+    if not 0 < len(key) <= 255 or not key.isprintable() or not key.isascii() or '"' in key or "\\" in key:
+        raise ValueError("An idempotency key is 1 to 255 printable ASCII characters without quotes or backslashes.")
+    return {"Idempotency-Key": f'"{key}"'}
 
 
 def as_sent(moment: Moment | None) -> str | float | None:

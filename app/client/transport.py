@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import chain, islice
 
 from ..httpclient import FinalResponse, whole_number
 from .errors import Unreachable
@@ -28,14 +29,16 @@ class Transport:
 
     @contextmanager
     def stream(self, request: Request) -> Iterator[tuple[Reply, Iterator[str]]]:
-        """Send a request; gives the answer, and the lines of its body as they arrive if it is 200.
+        """Send a request; gives the answer, and the lines of its body as they arrive if it is 200, once one is there.
 
         Raises Unreachable.
         """
         with self._response(request) as response:
             reply, blocks = _reply(response), _blocks(response)
             if reply.status == 200:
-                yield reply, _lines(blocks)
+                lines = _lines(blocks)
+                first = list(islice(lines, 1))
+                yield reply, chain(first, lines)
             else:
                 yield reply._replace(body=b"".join(blocks)), iter(())
 
@@ -67,9 +70,7 @@ def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:
     while block := response.read1(_BLOCK):
         got += len(block)
         yield block
-    length = response.getheader("Content-Length")
-    # Headers that are cut off lack the length, too.
-    if got < (whole_number(length or "") or 0) or (not got and length is None and not response.chunked):
+    if got < (whole_number(response.getheader("Content-Length") or "") or 0):
         raise http.client.IncompleteRead(b"")
 
 

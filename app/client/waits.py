@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
+from ..core import number_of
 from .calls import Calls, Pause, Steps
 from .documents import Ingestion, Page, StatusPage
 from .errors import TimedOut
@@ -23,6 +25,8 @@ class Waits:
     """One wait, with the moment at which it ends."""
 
     def __init__(self, calls: Calls, timeout: float | None) -> None:
+        if timeout is not None and (number_of(timeout) is None or math.isnan(timeout)):
+            raise ValueError(f"timeout must be a number of seconds, or None for no end, not {timeout!r}.")
         self._calls = calls
         self._timeout = timeout
         self._until = None if timeout is None else calls.now() + timeout

@@ -1,4 +1,4 @@
-"""Ingestions by age, in blocks that know which kinds they hold, so that a filtered listing skips the other blocks."""
+"""Ingestions by age and by what a filter can tell apart of them, so that a listing looks at nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _kind = functools.lru_cache(4096)(Kind)
 
 
 class Block:
-    """The records of consecutive orders; a forgotten one leaves a gap."""
+    """The records of consecutive orders, and of each kind a bit for each record; a forgotten one leaves a gap."""
 
     __slots__ = ("_earliest", "_first", "_kinds", "_latest", "_records")
 
@@ -34,33 +34,46 @@ class Block:
         self._latest = record.created_at
         self._records.extend([None] * (record.order - self._first - len(self._records)))
         self._records.append(record)
-        self._note(record.kind)
 
     def remove(self, record: Record) -> None:
         self._records[record.order - self._first] = None
-        self._drop(record.kind)
 
-    def refile(self, record: Record, kind: Kind) -> None:
-        self._drop(record.kind)
-        record.kind = kind
-        self._note(kind)
+    def note(self, record: Record) -> bool:
+        """Note the kind of a record; returns whether it is the first of this kind."""
+        before = self._kinds.get(record.kind, 0)
+        self._kinds[record.kind] = before | 1 << record.order - self._first
+        return not before
+
+    def drop(self, record: Record) -> bool:
+        """Forget the kind of a record; returns whether it was the last of this kind."""
+        left = self._kinds.pop(record.kind) ^ 1 << record.order - self._first
+        if left:
+            self._kinds[record.kind] = left
+        return not left
 
     def find(self, where: Filter, before: int | None) -> Iterator[Record]:
         """Yields the records below the order `before`, as the first one is, that a filter takes; the newest first."""
         of_time = self._of_time(where)
-        if of_time is False or not any(map(where.takes, self._kinds)):
+        if of_time is False:
             return
-        for record in reversed(self._records if before is None else self._records[: before - self._first]):
-            if record is None or not where.takes(record.kind):
-                continue
-            if of_time or where.takes_time(record.created_at):
+        bits = 0
+        for kind, some in self._kinds.items():
+            if where.takes(kind):
+                bits |= some
+        if before is not None:
+            bits &= (1 << before - self._first) - 1
+        while bits:
+            newest = bits.bit_length() - 1
+            bits ^= 1 << newest
+            record = self._records[newest]
+            if record is not None and (of_time or where.takes_time(record.created_at)):
                 yield record
 
     def count(self, where: Filter) -> Iterator[tuple[Status, int]]:
         """Yields statuses, each with how many of the records that a filter takes are in it."""
         of_time = self._of_time(where)
         if of_time:
-            yield from ((kind.status, count) for kind, count in self._kinds.items() if where.takes(kind))
+            yield from ((kind.status, some.bit_count()) for kind, some in self._kinds.items() if where.takes(kind))
         elif of_time is None:
             yield from ((record.status, 1) for record in self.find(where, None))
 
@@ -72,20 +85,14 @@ class Block:
         after = where.until is not None and self._earliest > where.until
         return False if before or after else None
 
-    def _note(self, kind: Kind) -> None:
-        self._kinds[kind] = self._kinds.get(kind, 0) + 1
-
-    def _drop(self, kind: Kind) -> None:
-        left = self._kinds.pop(kind) - 1
-        if left:
-            self._kinds[kind] = left
-
 
 class Catalog:
     """The records of one store. Not thread-safe by itself: its store calls it under the store's lock."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, Block] = {}
+        self._counts: dict[Kind, int] = {}
+        self._holding: dict[Kind, set[int]] = {}
 
     def add(self, record: Record) -> None:
         """Add one of which nothing has started."""
@@ -94,20 +101,46 @@ class Catalog:
             self._blocks[number] = Block(number * _SIZE)
         record.kind = _kind(Status.YET_TO_START, record.priority, record.owner, False)
         self._blocks[number].add(record)
+        self._note(record)
 
     def refile(self, record: Record, status: Status | None = None) -> None:
         """Note that what a filter can tell apart of a record may have changed; `status` is its own, if known."""
         kind = _kind(status or record.status, record.priority, record.owner, record.tally[FAILED] > 0)
         if kind is not record.kind:
-            self._blocks[record.order // _SIZE].refile(record, kind)
+            self._drop(record)
+            record.kind = kind
+            self._note(record)
 
     def remove(self, record: Record) -> None:
+        self._drop(record)
         number = record.order // _SIZE
         self._blocks[number].remove(record)
         if not self._blocks[number]:
             del self._blocks[number]
 
-    def blocks(self, before: int | None) -> list[Block]:
-        """Returns the blocks that may hold orders below `before` (None: all), newest first."""
-        found = list(self._blocks.items())
-        return [block for number, block in reversed(found) if before is None or number * _SIZE < before]
+    def blocks(self, where: Filter, before: int | None = None) -> list[Block]:
+        """Returns the blocks with orders below `before` (None: all) that hold what a filter takes, newest first."""
+        held = [numbers for kind, numbers in self._holding.items() if where.takes(kind)]
+        found = self._blocks if len(held) == len(self._holding) else set().union(*held)
+        numbers = sorted(found, reverse=True)
+        if before is not None:
+            numbers = [one for one in numbers if one * _SIZE < before]
+        return list(map(self._blocks.__getitem__, numbers))
+
+    def count(self, where: Filter) -> Iterator[tuple[Status, int]]:
+        """Yields statuses, each with how many of the records of a kind that a filter takes are in it."""
+        yield from ((kind.status, count) for kind, count in self._counts.items() if where.takes(kind))
+
+    def _note(self, record: Record) -> None:
+        number = record.order // _SIZE
+        self._counts[record.kind] = self._counts.get(record.kind, 0) + 1
+        if self._blocks[number].note(record):
+            self._holding.setdefault(record.kind, set()).add(number)
+
+    def _drop(self, record: Record) -> None:
+        number = record.order // _SIZE
+        self._counts[record.kind] -= 1
+        if self._blocks[number].drop(record):
+            self._holding[record.kind].discard(number)
+        if not self._counts[record.kind]:
+            del self._counts[record.kind], self._holding[record.kind]

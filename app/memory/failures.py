@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from ..core import FAILED, BatchError, Failure, FailureFilter, Filter, Spot
-from .catalog import Block
+from .catalog import Catalog
 from .record import Record
 
 CHUNK = 1000
 """Batches read under one hold of the lock."""
 
 
-def failures(lock: threading.Lock, blocks: Sequence[Block], where: FailureFilter, *, ids: bool) -> Iterator[Failure]:
-    """Yields the failed batches among the records in the blocks, the latest first."""
+def failures(lock: threading.Lock, catalog: Catalog, where: FailureFilter, *, ids: bool) -> Iterator[Failure]:
+    """Yields the failed batches of the records in the catalog, the latest first."""
     kind = Filter(priority=where.priority, owner=where.owner, failed=True)
     found: list[tuple[Spot, Record]] = []
+    with lock:
+        blocks = catalog.blocks(kind)
     for block in blocks:
         with lock:
             for record in block.find(kind, None):

@@ -14,12 +14,16 @@ from .record import Record
 SOME = 100
 """Ingestions forgotten under one hold of the lock at most, so that nobody waits for it."""
 
+_CANCELLED = 1_000_000
+"""Batches of cancelled ingestions kept, for neither the rate nor MAX_PENDING bounds what is submitted and cancelled."""
+
 
 class Registry:
     """The records of one store, in creation order, until they are forgotten `retention` seconds after their end.
 
-    `catalog` lists them, `hashes` leads from ids to them, `failed` counts their failed batches. Not thread-safe by
-    itself: its store calls it under the store's lock.
+    Cancelled ones are forgotten sooner, the oldest first, where they have over a million batches together. `catalog`
+    lists the records, `hashes` leads from ids to them, `failed` counts their failed batches. Not thread-safe by itself:
+    its store calls it under the store's lock.
     """
 
     def __init__(self, retention: float) -> None:
@@ -30,6 +34,8 @@ class Registry:
         self._by_id: dict[str, Record] = {}
         self._by_key: dict[tuple[str | None, str], tuple[str, Record]] = {}
         self._ended: deque[tuple[float, Record]] = deque()
+        self._cancelled: deque[tuple[float, Record]] = deque()
+        self._cancelled_batches = 0
 
     def add(self, record: Record) -> None:
         self._by_id[record.id] = record
@@ -66,7 +72,13 @@ class Registry:
     def end(self, record: Record, now: float) -> None:
         """Record that the ingestion ended."""
         record.finished_at = now
-        self._ended.append((now, record))
+        if not record.cancelled:
+            self._ended.append((now, record))
+            return
+        self._cancelled.append((now, record))
+        self._cancelled_batches += len(record.states)
+        while self._cancelled_batches > _CANCELLED and len(self._cancelled) > 1:
+            self._forget_cancelled()
 
     def forget(self, now: float) -> tuple[int, bool]:
         """Forget some ingestions that ended long enough ago; returns how many, and whether there may be more."""
@@ -76,16 +88,28 @@ class Registry:
             ended_at, record = self._ended.popleft()
             # A redrive since then gave it a later end, or none yet.
             if record.finished_at == ended_at and record.id in self._by_id:
-                del self._by_id[record.id]
-                self.catalog.remove(record)
-                self.hashes.remove(record)
-                self.failed -= record.tally[FAILED]
-                # Another may have its key by now.
-                if record.key is not None and self._by_key[record.key][1] is record:
-                    del self._by_key[record.key]
+                self._forget(record)
                 forgotten += 1
+        while looked < SOME and self._cancelled and self._cancelled[0][0] + self._retention <= now:
+            looked += 1
+            self._forget_cancelled()
+            forgotten += 1
         return forgotten, looked == SOME
 
     def is_old(self, record: Record, now: float) -> bool:
         """Returns whether an ingestion ended long enough ago to be forgotten."""
         return record.finished_at is not None and record.finished_at + self._retention <= now
+
+    def _forget_cancelled(self) -> None:
+        _, record = self._cancelled.popleft()
+        self._cancelled_batches -= len(record.states)
+        self._forget(record)
+
+    def _forget(self, record: Record) -> None:
+        del self._by_id[record.id]
+        self.catalog.remove(record)
+        self.hashes.remove(record)
+        self.failed -= record.tally[FAILED]
+        # Another may have its key by now.
+        if record.key is not None and (known := self._by_key.get(record.key)) and known[1] is record:
+            del self._by_key[record.key]

@@ -122,7 +122,7 @@ class MemoryStore(Store):
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         self._forget()
         with self._lock:
-            blocks = self._state.registry.catalog.blocks(before)
+            blocks = self._state.registry.catalog.blocks(where, before)
         found: list[Ingestion] = []
         for block in blocks:
             with self._lock:
@@ -133,20 +133,22 @@ class MemoryStore(Store):
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
         self._forget()
+        timeless = (where.since, where.until) == (None, None)
+        where = where._replace(status=None, unfinished=False)
         with self._lock:
-            blocks = self._state.registry.catalog.blocks(None)
-        counts = dict.fromkeys(Status, 0)
+            catalog = self._state.registry.catalog
+            counted, blocks = (list(catalog.count(where)), []) if timeless else ([], catalog.blocks(where))
         for block in blocks:
             with self._lock:
-                for status, count in block.count(where._replace(status=None, unfinished=False)):
-                    counts[status] = min(most, counts[status] + count)
+                counted += block.count(where)
+        counts = dict.fromkeys(Status, 0)
+        for status, count in counted:
+            counts[status] = min(most, counts[status] + count)
         return counts
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         self._forget()
-        with self._lock:
-            blocks = self._state.registry.catalog.blocks(None)
-        return failures(self._lock, blocks, where, ids=ids)
+        return failures(self._lock, self._state.registry.catalog, where, ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
         self._forget()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import suppress
+from socket import SHUT_WR
 from typing import Any
 
 from waitress.channel import HTTPChannel
@@ -14,6 +17,9 @@ from .incoming import Incoming, TooSlow
 
 _ANSWER_PATIENCE = 30.0
 """Seconds in which a client takes at least something of what it is answered, while others wait for a thread."""
+
+_LINGER = 30.0
+"""Seconds for which a client may go on to send what is refused already."""
 
 _TLS = b"\x16\x03"
 """How a TLS handshake begins (RFC 8446, section 5.1)."""
@@ -46,6 +52,7 @@ class _Problem(ErrorTask):  # type: ignore[misc]
         names = "Content-Type", "Retry-After"
         self.response_headers += [(name, response.headers[name]) for name in names if name in response.headers]
         self.set_close_on_finish()
+        self.channel.unread = True
         body = response.get_data()
         self.content_length = len(body)
         self.write(body)
@@ -58,8 +65,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _Problem
     parser_class = Incoming
 
+    will_close: bool
+
     request: Incoming | None
     """What has come of a request that is not whole."""
+
+    unread = False
+    """Whether its client may still be sending what was refused."""
+
+    lingers_until: float | None = None
+    """When it is closed, if its client has not closed it by then."""
 
     put_off = False
     """Whether its next request waits until the answers before are taken."""
@@ -69,6 +84,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
         A TLS handshake is refused at once: as a request it has no end, so its client would wait until it gives up.
         """
+        if self.lingers_until is not None:
+            return True
         if self.request is None and data.startswith(_TLS):
             self.refuse(BadRequest("This port takes http://, not https://."))
             return True
@@ -82,12 +99,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         refused = self.parser_class(self.adj)
         refused.error = error
         with self.requests_lock:
-            if self.request is not None:
-                self.request.close()
-                self.request = None
+            self._forget()
             self.requests.append(refused)
             if len(self.requests) == 1:
                 self.server.add_task(self)
+
+    def _forget(self) -> None:
+        if self.request is not None:
+            self.request.close()
+            self.request = None
 
     def service(self) -> None:
         """Answer the next request, but not before its client has taken the answers to those that it sent before.
@@ -104,13 +124,30 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_write()
         self._go_on()
 
+    def handle_close(self) -> None:
+        """Close the connection, after a refusal once its client has done so, too.
+
+        Were it closed while the client sends, the client's system would drop the answer (RFC 9112, section 9.6).
+        """
+        if self.connected and self.unread and self.will_close and self.lingers_until is None:
+            with suppress(OSError):
+                self.socket.shutdown(SHUT_WR)
+                self.will_close = False
+                self.lingers_until = time.time() + _LINGER
+                self._forget()
+                return
+        super().handle_close()
+
     def _go_on(self) -> None:
         if self.put_off and self.total_outbufs_len <= 0:  # below 0 where two threads of waitress counted the same
             self.put_off = False
             self.server.add_task(self)
 
     def hurry(self, now: float, *, crowded: bool) -> None:
-        """Refuse a request that comes too slowly; close, where it is `crowded`, if nothing is taken of an answer."""
+        """Refuse a request that comes too slowly, and close what lingers for too long; where it is `crowded`, close if
+        nothing is taken of an answer."""
+        if self.lingers_until is not None and now > self.lingers_until:
+            self.handle_close()
         if self.total_outbufs_len and not self._sends(now) and crowded:
             logger.info("a client at %s takes nothing of its answer and is cut off", self.addr[0])
             self.handle_close()

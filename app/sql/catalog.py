@@ -46,11 +46,10 @@ def listing(view: View, where: Filter, before: int | None, limit: int) -> list[I
         wanted.append(HAS_FAILED)
     if where.unfinished:
         wanted.append(column.finished_at.is_(None))
-    if before is not None:
-        wanted.append(column.order < before)
-    if where.since is not None or where.until is not None:
-        orders = _orders(view, where)
-        wanted.append(column.order.between(orders.start, orders.stop - 1))
+    orders = _orders(view, where)
+    # One bound on either side: with two on one, SQLite reads the whole range rather than what is wanted of it.
+    stop = orders.stop if before is None else min(before, orders.stop)
+    wanted.append(column.order.between(orders.start, stop - 1))
     found: list[Any] = []
     for kind in _kinds(where):
         statement = select(*INGESTION_COLUMNS).where(*wanted, *kind).order_by(column.order.desc()).limit(limit)

@@ -117,6 +117,7 @@ HEADERS: dict[str, JSON] = {
     "Retry-After": {**_RETRY_AFTER, "required": True},
     "Retry-After, if not ended": _RETRY_AFTER,
     "ETag": _ETAG,
+    "Set-Cookie": {"description": "The key, for a browser.", "schema": {"type": "string"}},
     "Location": {
         "description": "The status page.",
         "required": True,
@@ -124,8 +125,10 @@ HEADERS: dict[str, JSON] = {
     },
 }
 
+_CHALLENGE: JSON = {"description": "RFC 6750.", "schema": {"type": "string"}}
+
 _WITH: dict[int, JSON] = {
-    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    401: {"WWW-Authenticate": {**_CHALLENGE, "required": True}},
     409: {"Retry-After": _RETRY_AFTER},
     415: {"Accept-Encoding": {"description": "`identity`, where it was compressed.", "schema": {"type": "string"}}},
     429: {"Retry-After": HEADERS["Retry-After"]},
@@ -177,13 +180,13 @@ def responses(*, keyed: bool) -> JSON:
         )
     else:
         del words[401]
-    return {str(status): _refusal(status, *one) for status, one in sorted(words.items())}
+    return {str(status): _refusal(status, *one, keyed=keyed) for status, one in sorted(words.items())}
 
 
-def _refusal(status: int, about: str, detail: str) -> JSON:
+def _refusal(status: int, about: str, detail: str, *, keyed: bool) -> JSON:
     example: JSON = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     if status in _POINTERS:
         example["errors"] = [{"pointer": _POINTERS[status], "detail": detail}]
     content = {"application/problem+json": {"schema": ref("schemas", "Problem"), "example": example}}
-    headers = _WITH.get(status)
+    headers = {"WWW-Authenticate": _CHALLENGE} if status == 403 and keyed else _WITH.get(status)
     return {"description": about, "content": content, **({"headers": headers} if headers else {})}

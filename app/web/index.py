@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
@@ -28,8 +30,9 @@ def add_index(app: Flask) -> None:
     @app.get("/")
     def index() -> AnyResponse:
         if wants_html():
-            return redirect(_LINKS["dashboard"])
-        return secure(Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": _LINKS})))
+            return redirect(request.script_root + _LINKS["dashboard"])
+        links = {name: request.script_root + path for name, path in _LINKS.items()}
+        return secure(Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": links})))
 
     refuse_unrouted(app)
 
@@ -39,12 +42,12 @@ def wants_html() -> bool:
     return request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html"
 
 
-def refuse_unrouted(app: Flask, **members: object) -> None:
-    """Point from unknown paths to the description; `members` are what such an answer says more."""
+def refuse_unrouted(app: Flask, queues: Sequence[str] = ()) -> None:
+    """Point from unknown paths to the description, and to the queues, where there are several."""
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:
-        return secure(from_http(error, request.script_root, **(members if isinstance(error, NotFound) else {})))
+        return secure(from_http(error, request.script_root, queues))
 
 
 def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:

@@ -37,13 +37,14 @@ def make_joint(app: Flask, services: Sequence[Service]) -> Blueprint:
     def index() -> AnyResponse:
         if wants_html():
             return redirect(url_for(".dashboard"))
+        root = request.script_root
         links = {
-            "dashboard": "/dashboard",
-            "description": "/openapi.json",
-            "reference": "/docs",
-            "metrics": "/metrics",
+            "dashboard": f"{root}/dashboard",
+            "description": f"{root}/openapi.json",
+            "reference": f"{root}/docs",
+            "metrics": f"{root}/metrics",
         }
-        queues = {name: f"/{name}/ingest" for name in names}
+        queues = {name: f"{root}/{name}/ingest" for name in names}
         return Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": links, "queues": queues}))
 
     @blueprint.get("/dashboard")

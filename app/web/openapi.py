@@ -63,6 +63,7 @@ _READ, _SUBMIT, _OPERATE = Role.READ, Role.SUBMIT, Role.OPERATE
 _BODY = (400, 413, 415)
 _ACCEPTED = {**_json("Accepted", "Location"), "links": _links("getStatus", "cancel", "getResults")}
 _STATUS = _json("Status", "ETag", "Retry-After, if not ended")
+_SIGNED_OUT: JSON = {"description": "Done.", "headers": {"Set-Cookie": HEADERS["Set-Cookie"]}}
 _METRICS = _text("text/plain", "application/openmetrics-text")
 _LINES = _text("application/x-ndjson", "text/plain")
 _ONE = ("ingestion_id",)
@@ -133,8 +134,8 @@ ROUTES = (
     Route("isLive", "get", "/livez", None, _json("Health"), (503,)),
     Route("isReady", "get", "/readyz", None, _json("Health"), (503,)),
     Route("whoAmI", "get", "/login", _READ, _json("Caller")),
-    Route("signIn", "post", "/login", None, _json("Caller"), (400, 401, 413, 422), (), "Login"),
-    Route("signOut", "post", "/logout", None, {"description": "Done."}),
+    Route("signIn", "post", "/login", None, _json("Caller", "Set-Cookie"), (400, 401, 413, 422), (), "Login"),
+    Route("signOut", "post", "/logout", None, _SIGNED_OUT),
     Route("getDescription", "get", "/openapi.json", None, _text("application/json", kind="object")),
 )
 
@@ -229,7 +230,7 @@ def _responses(route: Route, settings: Settings) -> JSON:
         content[first] = {**content[first], "example": answers(settings)[route.name]}
         found = {"200": {**route.answer, "content": content}}
     for status in sorted(_refusals(route, settings)):
-        unchanged = {"description": "Nothing has changed.", "headers": {"ETag": HEADERS["ETag"]}}
+        unchanged = {"description": "Nothing has changed.", "headers": _STATUS["headers"]}
         found[str(status)] = unchanged if status == 304 else ref("responses", str(status))
     return found
 

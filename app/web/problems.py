@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -67,26 +67,29 @@ def from_error(error: errors.IngestError) -> Response:
     return problem(status, str(error), retry_after=retry_after, **members)
 
 
-def from_http(error: HTTPException, root: str | None = None, **members: Any) -> Response:
+def from_http(error: HTTPException, root: str | None = None, queues: Sequence[str] = ()) -> Response:
     """Returns the answer to an error of Werkzeug's, with its headers.
 
-    `root` is below which path the description is, to name where there is no such path; `members` are more to say.
+    `root` is below which path the description is, and `queues` are those of a service of several, to name where there
+    is no such path.
     """
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
-    response = problem(status, _detail(error, root), **members)
+    more: dict[str, Any] = {"queues": queues} if queues and isinstance(error, NotFound) else {}
+    response = problem(status, _detail(error, root, queues), **more)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
 
 
-def _detail(error: HTTPException, root: str | None) -> str:
+def _detail(error: HTTPException, root: str | None, queues: Sequence[str]) -> str:
     this = current()
     path = quote(this.script_root + this.path)[:_PATH]
     if isinstance(error, NotFound) and error.description == NotFound.description:
-        listed = f"; {root}/openapi.json lists what there is, and {root}/docs is that as a page"
+        below = f"; each queue is below its name, {' and '.join(f'{root}/{name}' for name in queues)}" if queues else ""
+        listed = f"{below}; {root}/openapi.json lists what there is, and {root}/docs is that as a page"
         return f"There is no {path} here{'' if root is None else listed}."
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         error.valid_methods = sorted(error.valid_methods)

@@ -165,7 +165,7 @@ def completed(host: Host) -> str:
 
 
 def unchanged(host: Host, client: FlaskClient, method: str, path: str) -> TestResponse:
-    url = path.replace("{ingestion_id}", completed(host))
+    url = path.replace("{ingestion_id}", submitted(host))
     tag = client.get(url, headers=OPERATOR).headers["ETag"]
     return client.open(url, method=method, headers={**OPERATOR, "If-None-Match": tag})
 
@@ -355,6 +355,16 @@ MODES = {"keyed": (CALLERS.keys, SCENARIOS), "open": ([], OPEN_SCENARIOS)}
 PAGES = re.compile(r"/(docs|dashboard)(/|$)")
 
 
+OF_EVERY_ANSWER = {
+    "Cache-Control",
+    "Content-Length",
+    "Content-Security-Policy",
+    "Content-Type",
+    "Referrer-Policy",
+    "X-Content-Type-Options",
+}
+
+
 def described_by(**settings: Any) -> dict[str, Any]:
     return dict(key_host(**settings).client.get("/openapi.json").json)
 
@@ -439,6 +449,8 @@ def test_an_answer_is_as_described(
         described = document["components"]["responses"][described["$ref"].rpartition("/")[2]]
     for name, header in described.get("headers", {}).items():
         assert name in response.headers or not header.get("required"), name
+    untold = {name for name, _ in response.headers} - described.get("headers", {}).keys() - OF_EVERY_ANSWER
+    assert not untold
     if "content" not in described:
         assert not response.data
         return

@@ -11,6 +11,9 @@ from click.testing import CliRunner, Result
 
 from app.cli.commands import ingestion
 from app.sql.schema import REVISION
+from app.sql.store import SQLStore
+from tests.support.clock import FakeClock
+from tests.support.queueing import settings, submit
 
 
 def db(*words: str, **environ: str) -> Result:
@@ -24,6 +27,22 @@ def test_current_and_upgrade(tmp_path: Path) -> None:
     assert db("upgrade", INGEST_STORE=store).stdout == f"none -> {REVISION}\n"
     assert db("upgrade", "--store", store).stdout == f"{REVISION} is the latest; nothing to do\n"
     assert db("current", "--store", store).stdout == f"{REVISION} (this release needs {REVISION})\n"
+
+
+def test_queues_and_forget(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/queue.db"
+    for name in ("crm", "geo"):
+        opened = SQLStore(settings(store=store), FakeClock(), name)
+        submit(opened, range(4))
+        opened.close()
+    told = "crm: 1 ingestion, 2 batches waiting, 0 running; no worker\n"
+    assert db("queues", INGEST_STORE=store).stdout == told + told.replace("crm", "geo")
+    forgotten = db("forget", "geo", "--store", store)
+    assert forgotten.stdout == "geo is forgotten: 1 ingestion, 2 batches of which wait\n"
+    assert db("queues", "--store", store).stdout == told
+    again = db("forget", "geo", "--store", store)
+    assert again.exit_code == 1
+    assert "INGEST_STORE holds no queue 'geo'; it has crm." in again.output
 
 
 def test_the_sql_can_be_read() -> None:

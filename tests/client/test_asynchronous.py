@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import pytest
@@ -79,6 +79,46 @@ def test_a_cancelled_call_closes_its_connection_and_can_be_repeated(beginning: b
         assert run(main) == "abc"
     first, second = server.requests
     assert (first.body, first.headers["idempotency-key"]) == (second.body, second.headers["idempotency-key"])
+
+
+def test_a_call_that_is_cancelled_at_any_step_leaves_no_connection() -> None:
+    async def main() -> None:
+        open_ = 0
+        one_gone = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal open_
+            open_ += 1
+            with suppress(ConnectionError, asyncio.IncompleteReadError):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(head(200, Content_Length="8") + b'{"a": 1}')
+                await reader.read()
+            writer.close()
+            open_ -= 1
+            one_gone.set()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            client = AsyncClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", retries=0)
+            steps, ended = 0, False
+            while not ended:
+                call = asyncio.create_task(client.cancel("abc"))
+                for _ in range(steps):
+                    await asyncio.sleep(0)
+                ended = call.done()
+                call.cancel()
+                with suppress(asyncio.CancelledError, Unreachable):
+                    await call
+                steps += 1
+            assert steps > 10
+            for _ in range(10):  # The last may not have been accepted yet.
+                await asyncio.sleep(0)
+            async with asyncio.timeout(5):
+                while open_:
+                    await one_gone.wait()
+                    one_gone.clear()
+            await client.close()
+
+    run(main)
 
 
 def test_a_time_limit_of_ones_own_ends_a_call() -> None:

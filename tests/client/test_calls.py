@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import inspect
+import json
+import math
 import socket
 import ssl
 import time
@@ -108,6 +111,15 @@ def test_a_redrive_only_if_it_surely_did_not_work(
                 getattr(client(server.url), verb)("abc")
 
 
+@pytest.mark.parametrize("headers", [{}, {"Retry_After": "1"}])
+def test_a_503_of_a_proxy_leaves_a_redrive_in_doubt(client: Make, headers: dict[str, str]) -> None:
+    with scripted(answer(503, b"<h1>upstream reset</h1>", **headers), ANSWER) as server:
+        with pytest.raises(Unreachable, match="answers 503, but not as this service does"):
+            client(server.url).redrive("abc")
+        assert client(server.url).cancel("abc")["status"] == "triggered"
+    assert [request.path for request in server.requests] == ["/status/abc/redrive", "/status/abc/cancel"]
+
+
 def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -161,6 +173,40 @@ def test_an_interim_answer_is_not_the_answer(client: Make, status: int) -> None:
 
     with scripted(early) as server:
         assert client(server.url, retries=0).cancel("abc")["status"] == "triggered"
+
+
+@pytest.mark.parametrize("sent", [b"HTTP/1.1 200 OK\r\n", head(200, X="a")[:-2], head(503, X="a")[:-4]])
+def test_headers_that_break_off_are_no_answer(client: Make, sent: bytes) -> None:
+    with scripted(send(sent), ANSWER) as server:
+        assert client(server.url).cancel("abc")["status"] == "triggered"
+    with scripted(send(sent)) as server, pytest.raises(Unreachable, match="the connection was lost"):
+        client(server.url, retries=0).cancel("abc")
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (head(204), "answers 204, but not as this service does"),
+        (head(304, ETag='"a"'), "answers 304, but not as this service does"),
+        (head(404), "answers 404, but not as this service does"),
+        (head(302, Location="/login"), "redirects to /login; use that address instead"),
+        (head(200), "answers, but not as this service does"),
+    ],
+)
+def test_an_answer_without_a_body_or_its_length_is_one(client: Make, sent: bytes, told: str) -> None:
+    with scripted(send(sent), ANSWER) as server, pytest.raises(Unreachable, match=told):
+        client(server.url).cancel("abc")
+    assert len(server.requests) == 1
+
+
+def test_an_answer_in_a_coding_that_nobody_asked_for_is_not_the_services(client: Make) -> None:
+    packed = gzip.compress(json.dumps(status("triggered")).encode())
+    with (
+        scripted(answer(200, packed, Content_Encoding="gzip")) as server,
+        pytest.raises(Unreachable, match="answers, but not as this service does"),
+    ):
+        client(server.url).cancel("abc")
+    assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1e3"])
@@ -240,6 +286,23 @@ def test_a_key_has_up_to_255_characters(client: Make, length: int) -> None:
     with scripted(answer(200, {"ingestion_id": "abc"})) as server:
         client(server.url).submit([1], "LOW", idempotency_key="k" * length)
     assert server.requests[0].headers["idempotency-key"] == '"' + "k" * length + '"'
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "a\nb", "caf\u00e9", 'a"b'])
+@pytest.mark.parametrize("verb", ["submit", "redrive_all", "cancel_all"])
+def test_a_key_that_no_header_can_carry_is_refused_before_anything_is_sent(client: Make, verb: str, key: str) -> None:
+    words = ([1], "LOW") if verb == "submit" else ()
+    with scripted(ANSWER) as server, pytest.raises(ValueError, match="An idempotency key is 1 to 255 printable ASCII"):
+        getattr(client(server.url, retries=0), verb)(*words, idempotency_key=key)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("timeout", [math.nan, "5", True])
+@pytest.mark.parametrize("verb", ["wait", "wait_all"])
+def test_a_wait_until_no_moment_is_refused(client: Make, verb: str, timeout: Any) -> None:
+    with scripted(ANSWER) as server, pytest.raises(ValueError, match="timeout must be a number of seconds, or None"):
+        getattr(client(server.url, retries=0), verb)("a" if verb == "wait" else ["a"], timeout=timeout)
+    assert server.requests == []
 
 
 def test_a_poll_comes_no_sooner_than_a_quarter_of_a_second_and_no_later_than_the_timeout(

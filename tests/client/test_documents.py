@@ -13,9 +13,21 @@ from typing import Any
 import pytest
 
 from app import Priority, Status
-from app.client import Dispatches, Queue, Quote, Result, StatusPage, documents, operations
+from app.client import (
+    Dispatches,
+    Queue,
+    Quote,
+    Refused,
+    Result,
+    StatusPage,
+    TimedOut,
+    Unreachable,
+    documents,
+    operations,
+)
 from app.client.document import Document
 from app.config import Settings
+from app.errors import BacklogFull, Fault, HoldQueue, InvalidRequest, PermanentError, TooLate, UnknownIngestion
 from app.web.examples import answers
 from tests.support.checker import errors_in
 from tests.support.documents import EXAMPLES, status
@@ -64,6 +76,28 @@ def test_attributes_are_typed_and_members_as_they_were_sent() -> None:
 def test_a_copy_has_both(copied: Any) -> None:
     page = copied(StatusPage(EXAMPLES["getStatus"]))
     assert (page, page.priority, type(page)) == (EXAMPLES["getStatus"], Priority.HIGH, StatusPage)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+@pytest.mark.parametrize(
+    "error",
+    [
+        Unreachable("Nobody.", sent=False, again=False),
+        Refused(422, {"detail": "No.", "errors": [{"pointer": "#", "detail": "No."}]}, 3.0),
+        TimedOut(3, [StatusPage(EXAMPLES["getStatus"])]),
+        UnknownIngestion("abc"),
+        InvalidRequest([Fault("#", "No.")]),
+        TooLate("No.", 3.0),
+        BacklogFull("No.", 3.0),
+        HoldQueue(3.0),
+        PermanentError("No.", status=400),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_copy_of_an_error_says_the_same(error: Exception, copied: Any) -> None:
+    error.add_note("so far")
+    other = copied(error)
+    assert (type(other), str(other), vars(other)) == (type(error), str(error), vars(error))
 
 
 def test_what_a_newer_service_adds_is_kept() -> None:

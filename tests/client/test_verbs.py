@@ -100,11 +100,16 @@ def test_results_that_break_off_say_so(client: Make, act: Any) -> None:
 
 
 def test_results_are_asked_for_again_until_they_come(client: Make, clock: Sleeper) -> None:
-    lines = send(head(200, Transfer_Encoding="chunked") + chunk(b'{"id":1,"data":"a"}\n') + chunk(b""))
-    with scripted(reset, problem(503, "Not now.", Retry_After="3"), lines) as server:
+    begun = head(200, Transfer_Encoding="chunked")
+    half = send(begun + chunk(b'{"id":1,"da'))
+    lines = send(begun + chunk(b'{"id":1,"data":"a"}\n') + chunk(b""))
+    with scripted(
+        reset, problem(503, "Not now.", Retry_After="3"), send(begun[:-2]), send(begun), half, lines
+    ) as server:
         assert [one.data for one in client(server.url).iter_results("abc", failed=True)] == ["a"]
     assert {request.path for request in server.requests} == {"/results/abc?include=failed"}
-    assert clock.slept[1:] == [3]
+    assert clock.slept[1] == 3
+    assert len(server.requests) == 6
 
 
 def test_there_may_be_no_result(client: Make) -> None:

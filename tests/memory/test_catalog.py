@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import pytest
 
-from app.core import Filter, Priority, Status
+from app.core import BatchError, Filter, Kind, Priority, Status
 from app.memory.catalog import Block
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, settings, submit
+from tests.support.queueing import bury, claimed, finish, settings, submit
 
 
 @pytest.mark.parametrize("where", [Filter(), Filter(priority=Priority.LOW), Filter(Status.YET_TO_START, owner="me")])
@@ -24,6 +25,32 @@ def test_pages_neither_skip_nor_repeat(where: Filter) -> None:
         one for one in made if where.priority in (None, one.priority) and (where.owner is None or one.owner == "me")
     ]
     assert [one.id for one in seen] == [one.id for one in reversed(expected)]
+
+
+class CountingFilter(Filter):
+    """Counts how many kinds it was asked about."""
+
+    asked = 0
+
+    def takes(self, kind: Kind) -> bool:
+        CountingFilter.asked += 1
+        return super().takes(kind)
+
+
+@pytest.mark.parametrize("wanted", [{"status": Status.TRIGGERED}, {"priority": Priority.HIGH}, {"failed": True}])
+def test_a_filtered_listing_looks_at_nothing_but_what_it_wants(wanted: dict[str, Any]) -> None:
+    store = MemoryStore(settings(interval=0, max_attempts=1), FakeClock())
+    rare = submit(store, [1], Priority.HIGH)
+    for _ in range(2000):
+        submit(store, [1], Priority.LOW)
+    claim = claimed(store)[0]
+    if "failed" in wanted:
+        bury(store, claim, BatchError("Refused", "The upstream refused."))
+    CountingFilter.asked = 0
+    assert [one.id for one in store.ingestions(CountingFilter(**wanted))] == [rare.id]
+    assert CountingFilter.asked <= 4
+    assert store.count(CountingFilter(**wanted), most=9999)[store.get(rare.id).status] == 1
+    assert CountingFilter.asked <= 6
 
 
 def test_blocks_whose_ingestions_are_forgotten_are_let_go() -> None:

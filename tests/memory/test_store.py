@@ -166,3 +166,22 @@ def test_a_page_of_batches_in_a_status_is_found_in_no_more_steps_among_many() ->
         assert [one.position for one in store.batches(made.id, 97, 2, only=Status.YET_TO_START)[1]] == [98, 99]
         work.append(work_of(lambda store=store, one=made: store.batches(one.id, 0, 2, only=Status.FAILED)))  # type: ignore[misc]
     assert 0 < work[1] < work[0] + 60
+
+
+def test_submitting_and_cancelling_does_not_fill_memory_up(records: weakref.WeakSet[Record]) -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(batch_size=1, retention=10), clock)
+    done, waits = submit(store, [1], Priority.HIGH), submit(store, [2], Priority.LOW)
+    finish(store, claimed(store)[0])
+    few = submit(store, [3])
+    store.cancel(few.id)
+    for _ in range(5):
+        store.cancel(latest := submit(store, range(400_000)).id)
+    assert len(records) <= 4
+    assert store.get(latest).status == Status.CANCELLED
+    assert store.get(done.id).status == Status.COMPLETED
+    assert store.get(waits.id).status == Status.YET_TO_START
+    with pytest.raises(UnknownIngestion):
+        store.get(few.id)
+    clock.advance(10)
+    assert [one.id for one in store.ingestions()] == [waits.id]

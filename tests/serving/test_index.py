@@ -37,6 +37,14 @@ def test_a_program_gets_an_index(client: FlaskClient, accept: str) -> None:
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_below_a_path_it_leads_there(client: FlaskClient) -> None:
+    answer = client.get("/", base_url="http://localhost/in")
+    assert answer.json
+    assert all(link.startswith("/in/") for link in answer.json["links"].values())
+    answer = client.get("/", base_url="http://localhost/in", headers={"Accept": BROWSER})
+    assert answer.headers["Location"] == "/in/dashboard"
+
+
 def test_a_path_that_is_not_there_is_named(client: FlaskClient) -> None:
     answer = client.get("/statuses")
     assert answer.status_code == 404

@@ -142,10 +142,18 @@ def test_the_index_names_the_queues(client: FlaskClient) -> None:
     assert client.get("/", headers=BROWSER).headers["Location"] == "/dashboard"
     refused = client.get("/nope").json
     listed = "/openapi.json lists what there is, and /docs is that as a page."
-    assert refused["detail"] == f"There is no /nope here; {listed}"
+    assert refused["detail"] == f"There is no /nope here; each queue is below its name, /crm and /geo; {listed}"
     assert refused["queues"] == ["crm", "geo"]
     assert "queues" not in client.post("/livez").json
     assert "queues" not in client.get("/crm/nope").json
+
+
+def test_below_a_path_its_links_are_too(client: FlaskClient) -> None:
+    index = client.get("/", base_url="http://localhost/in").json
+    assert index["queues"] == {"crm": "/in/crm/ingest", "geo": "/in/geo/ingest"}
+    assert all(link.startswith("/in/") for link in index["links"].values())
+    refused = client.get("/nope", base_url="http://localhost/in").json
+    assert "each queue is below its name, /in/crm and /in/geo; /in/openapi.json lists" in refused["detail"]
 
 
 def test_the_description_of_all_is_a_page_too(client: FlaskClient) -> None:

@@ -106,10 +106,12 @@ def test_what_waits_for_its_retry_is_counted_from_the_index_alone(
         (Filter(owner="a"), "ingest_of_owner"),
         (Filter(owner="a", since=START), "ingest_of_owner"),
         (Filter(status=Status.FAILED), "ingest_by_kind"),
+        (Filter(status=Status.FAILED, since=START), "ingest_by_kind"),
+        (Filter(failed=True, since=START), "ingest_with_failed"),
     ],
     ids=str,
 )
-def test_a_listing_by_owner_reads_as_many_rows_as_one_by_status(
+def test_the_next_page_of_a_listing_reads_the_rows_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: Filter, index: str
 ) -> None:
     store = SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db"), FakeClock())

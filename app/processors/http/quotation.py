@@ -39,8 +39,8 @@ class Quotation:
         """Each of `secrets` is masked, and each word of it: of `Token token="key"`, the key is one by itself, and so
         are user and password of basic authentication (RFC 7617). Case and encoding make no difference.
         """
-        words = {_Read(word).text for secret in secrets for word in _words(secret)}
-        found = sorted((word for word in words if len(word) >= _SHORTEST), key=len, reverse=True)
+        words = {word for secret in secrets for word in _words(secret) if len(word) >= _SHORTEST}
+        found = sorted({_Read(word).text for word in words} - {""}, key=len, reverse=True)
         self._secrets = re.compile("|".join(map(_pattern, found)), re.IGNORECASE) if found else None
 
     def __call__(self, text: str) -> str:
