@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, func, select, tuple_, update
@@ -115,15 +116,18 @@ def begin(view: View) -> Walk:
     all that is parked.
     """
     pauses = view.queue.pauses()
-    kinds: list[tuple[Select[Any], Values]] = [(_OF_OWNER, {"owner": owner}) for owner in pauses.owners]
-    kinds += [
-        (_OF_PRIORITY, {"priority": priority, "status": status.value})
+    in_line: list[list[tuple[Select[Any], Values]]] = [[(_OF_OWNER, {"owner": owner})] for owner in pauses.owners]
+    in_line += [
+        [(_OF_PRIORITY, {"priority": priority, "status": status.value}) for status in Status if not status.final]
         for priority in pauses.priorities
-        for status in Status
-        if not status.final
     ]
     first = {"this": view.queue.instance, "rank": 0.0, "order": 0, "most": 1}
-    kinds = [(found, values) for found, values in kinds if view.connection.execute(found, first | values).first()]
+
+    def is_there(found: Select[Any], values: Values) -> bool:
+        return view.connection.execute(found, first | values).first() is not None
+
+    # All of a priority's, or what starts meanwhile would be overlooked.
+    kinds = [kind for some in in_line if any(starmap(is_there, some)) for kind in some]
     kinds += [
         (_PARKED_OF, {"priority": priority, "owner": owner})
         for priority, owner in view.connection.execute(_WHOSE, {"this": view.queue.instance})

@@ -193,6 +193,21 @@ def test_a_resume_has_the_last_word_while_another_process_still_parks(open_sql: 
     assert len(claimed(quick)) == 1
 
 
+def test_what_starts_while_its_priority_is_being_parked_is_parked_too(
+    open_sql: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_sql(interval=0)
+    submit(store, range(9))
+    with monkeypatch.context() as patched:
+        patched.setattr(parking, "rearranging", lambda *_: ())
+        store.pause(what=Pauses(priorities=frozenset({Priority.MEDIUM})))
+    walk = store._instance.read(parking.begin)
+    claimed(store)
+    while walk.kinds:
+        walk = store._turns.take(partial(parking.step, walk=walk))
+    assert blocked(store).reason == "paused"
+
+
 def test_a_worker_that_is_gone_is_forgotten_with_the_next_report(open_sql: Open, clock: FakeClock) -> None:
     store, worker = open_sql(lease=60), WorkerReport("gone", "here", 1, "1", 4, 0, 0)
     store.report(worker)
