@@ -77,33 +77,38 @@ class Registry:
             return
         self._cancelled.append((now, record))
         self._cancelled_batches += len(record.states)
-        while self._cancelled_batches > _CANCELLED and len(self._cancelled) > 1:
-            self._forget_cancelled()
 
     def forget(self, now: float) -> tuple[int, bool]:
-        """Forget some ingestions that ended long enough ago; returns how many, and whether there may be more."""
+        """Forget some ingestions that ended long ago, or were cancelled before too many others.
+
+        Returns how many, and whether there may be more.
+        """
         forgotten = looked = 0
         while looked < SOME and self._ended and self._ended[0][0] + self._retention <= now:
             looked += 1
             ended_at, record = self._ended.popleft()
             # A redrive since then gave it a later end, or none yet.
-            if record.finished_at == ended_at and record.id in self._by_id:
+            if record.finished_at == ended_at and not record.cancelled and record.id in self._by_id:
                 self._forget(record)
                 forgotten += 1
-        while looked < SOME and self._cancelled and self._cancelled[0][0] + self._retention <= now:
+        while looked < SOME and self._may_forget_cancelled(now):
             looked += 1
-            self._forget_cancelled()
+            _, record = self._cancelled.popleft()
+            self._cancelled_batches -= len(record.states)
+            self._forget(record)
             forgotten += 1
         return forgotten, looked == SOME
+
+    def _may_forget_cancelled(self, now: float) -> bool:
+        """Returns whether the oldest one that was cancelled is old, or has to make room for later ones."""
+        if not self._cancelled:
+            return False
+        is_over = self._cancelled_batches > _CANCELLED and len(self._cancelled) > 1
+        return is_over or self._cancelled[0][0] + self._retention <= now
 
     def is_old(self, record: Record, now: float) -> bool:
         """Returns whether an ingestion ended long enough ago to be forgotten."""
         return record.finished_at is not None and record.finished_at + self._retention <= now
-
-    def _forget_cancelled(self) -> None:
-        _, record = self._cancelled.popleft()
-        self._cancelled_batches -= len(record.states)
-        self._forget(record)
 
     def _forget(self, record: Record) -> None:
         del self._by_id[record.id]

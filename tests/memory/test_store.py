@@ -9,6 +9,7 @@ import pytest
 
 from app.core import BatchError, FailureFilter, Priority, Status
 from app.errors import BacklogFull, UnknownIngestion
+from app.memory import registry
 from app.memory.record import Record
 from app.memory.store import MemoryStore
 from tests.support.clock import FakeClock
@@ -177,6 +178,8 @@ def test_submitting_and_cancelling_does_not_fill_memory_up(records: weakref.Weak
     store.cancel(few.id)
     for _ in range(5):
         store.cancel(latest := submit(store, range(400_000)).id)
+        assert len(records) <= 6
+    list(store.prune())
     assert len(records) <= 4
     assert store.get(latest).status == Status.CANCELLED
     assert store.get(done.id).status == Status.COMPLETED
@@ -185,3 +188,29 @@ def test_submitting_and_cancelling_does_not_fill_memory_up(records: weakref.Weak
         store.get(few.id)
     clock.advance(10)
     assert [one.id for one in store.ingestions()] == [waits.id]
+
+
+def test_a_cancel_does_not_wait_until_others_are_forgotten_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = []
+    for count in (30, 3000):
+        monkeypatch.setattr(registry, "_CANCELLED", count)
+        store = MemoryStore(settings(batch_size=1), FakeClock())
+        for _ in range(count):
+            store.cancel(submit(store, [1]).id)
+        latest = submit(store, range(count))
+        work.append(work_of(lambda store=store, one=latest: store.cancel(one.id)))  # type: ignore[misc]
+    assert 0 < work[1] < work[0] + 60
+    assert list(store.prune()) == [100] * 30 + [0]
+    assert [one.id for one in store.ingestions()] == [latest.id]
+
+
+def test_what_failed_and_is_cancelled_in_one_moment_is_forgotten_once() -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(retention=10, max_attempts=1), clock)
+    made = submit(store, [1])
+    bury(store, claimed(store)[0], BatchError("E", "x"))
+    store.redrive(made.id)
+    store.cancel(made.id)
+    clock.advance(10)
+    assert sum(store.prune()) == 1
+    assert store.ingestions() == []
