@@ -237,6 +237,7 @@ class Worker(Daemon):
             self._store.renew([claim for slot in slots for claim in slot.claim.all])
         self._crew.resize(self._store.report(self._report()))
         self._chores = self._small_steps()
+        self._attempts.watch_pace()
 
     def _small_steps(self) -> Iterator[bool]:
         """Recover lost batches and forget old ingestions, of which there may be very many: a dispatch waits for one
@@ -248,4 +249,3 @@ class Worker(Daemon):
             yield True
         for _ in self._store.prune():
             yield True
-        self._attempts.watch_pace()

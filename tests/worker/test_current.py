@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -119,3 +120,16 @@ def test_a_slow_down_is_logged_and_so_is_the_recovery(serve: Serve, caplog: pyte
         host.advance(20)
         eventually(lambda: [one.seen_at for one in host.store.workers()] == [host.clock.now()])
     assert caplog.text.count("refused nothing for a while") == told
+
+
+def test_a_recovery_is_logged_while_very_much_is_forgotten(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def processor(_: Sequence[int]) -> None:
+        slow_down("too many requests")
+
+    host = serve(processor, interval=30)
+    host.finished(host.submit([1]).id)
+    monkeypatch.setattr(host.store, "prune", lambda: itertools.repeat(0))
+    host.advance(400)
+    eventually(lambda: "the rate is as configured from now on" in caplog.text)
