@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -89,9 +88,8 @@ def queues(store: str) -> None:
     """Print which queues the store holds, and when a worker of each was seen."""
     from ..sql.instances import queues_in
 
-    now = time.time()
     for one in queues_in(store, _KEY):
-        seen = "no worker" if one.seen_at is None else f"a worker {about(max(0.0, now - one.seen_at))} ago"
+        seen = "no worker" if one.silent is None else f"a worker {about(max(0.0, one.silent))} ago"
         waiting = f"{batches(one.waiting)} waiting, {one.running} running"
         click.echo(printable(f"{one.name}: {ingestions(one.ingestions)}, {waiting}; {seen}"))
 
@@ -104,9 +102,9 @@ def forget(name: str, store: str, *, yes: bool) -> None:
     """Delete all that a queue has in the store, once no worker works on it."""
     from ..sql.instances import forget, held_by
 
-    held = held_by(store, _KEY, name, time.time())
+    held = held_by(store, _KEY, name)
     told = f"{ingestions(held.ingestions)}, {batches(held.waiting)} of which wait"
     if asks(yes=yes):
         click.confirm(printable(f"Delete all of {name}, {told}?{UNDONE}"), abort=True, err=True)
-    forget(store, _KEY, name, time.time())
+    forget(store, _KEY, name)
     click.echo(printable(f"{name} is forgotten: {told}"))

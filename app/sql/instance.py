@@ -24,18 +24,20 @@ from .wire import Wire
 
 T = TypeVar("T")
 
-_TIME = cast(extract("epoch", func.clock_timestamp()), Double)
+TIME = cast(extract("epoch", func.clock_timestamp()), Double)
+"""The database's clock, in epoch seconds."""
+
 _row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
 _locked = _row.with_for_update().subquery()
-_LOOK = (_row, _row.add_columns(_TIME))
+_LOOK = (_row, _row.add_columns(TIME))
 # The time is read outside the subquery that waits for the lock, and therefore after it.
-_LOCK = (select(*_locked.c), select(*_locked.c, _TIME))
+_LOCK = (select(*_locked.c), select(*_locked.c, TIME))
 _with_ingestion = (
     select(*INGESTION_COLUMNS, *QUEUE_COLUMNS)
     .join_from(queues, ingestions, (ingestions.c.instance == queues.c.instance) & (ingestions.c.id == bindparam("id")))
     .where(queues.c.name == bindparam("name"))
 )
-_FIND = (_with_ingestion, _with_ingestion.add_columns(_TIME))
+_FIND = (_with_ingestion, _with_ingestion.add_columns(TIME))
 _STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, *BY_LEASE, batches.c.rides.is_not(True))
 _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Double, Table, bindparam, delete, func, select, tuple_, update
 
 from ..errors import ConfigError
 from .address import parse_url
 from .database import Database
+from .instance import TIME
 from .journal import workers
 from .schema import REVISION, ingestions, metadata, queues
 from .tables import found
@@ -18,10 +20,14 @@ from .tables import found
 _SILENT = 600.0
 """Seconds for which no worker of a queue may have been seen that is to be forgotten; its lease is not known here."""
 
-_MOST = 500
-"""Ingestions deleted in one transaction, because other queues wait for it."""
+_MOST = 5000
+"""Rows deleted in one transaction, because other queues wait for it."""
+
+_TABLES = [table for table in metadata.sorted_tables if "instance" in table.c and table is not queues] + [queues]
+"""The queue's own row goes last: what an interrupted call left is found by it."""
 
 _count = select(func.count()).where(ingestions.c.instance == queues.c.instance)
+_now = bindparam("now", type_=Double)
 _HELD = select(
     queues.c.instance,
     queues.c.name,
@@ -33,14 +39,14 @@ _HELD = select(
     + queues.c.parked_low,
     queues.c.running,
     _count.scalar_subquery(),
-    select(func.max(workers.c.seen_at)).where(workers.c.instance == queues.c.instance).scalar_subquery(),
+    select(_now - func.max(workers.c.seen_at)).where(workers.c.instance == queues.c.instance).scalar_subquery(),
 ).order_by(queues.c.name)
 
 
 class HeldQueue(NamedTuple):
     """A queue in a database: how many batches wait and run, and how many ingestions are remembered.
 
-    `seen_at` is when the latest of its workers that did not leave reported (epoch seconds), None if there is none.
+    `silent` is for how many seconds no worker has reported of those that did not leave, None if there is none.
     """
 
     number: int
@@ -48,29 +54,29 @@ class HeldQueue(NamedTuple):
     waiting: int
     running: int
     ingestions: int
-    seen_at: float | None
+    silent: float | None
 
 
-def queues_in(store: str, key: str) -> list[HeldQueue]:
+def queues_in(store: str, key: str, now: float | None = None) -> list[HeldQueue]:
     """Returns the queues in a database, by name.
 
-    `store` is its address, `key` the setting that messages name. Raises ConfigError where it has not the tables of this
-    release, and StoreUnavailable.
+    `store` is its address, `key` the setting that messages name, `now` the time in epoch seconds, None for the
+    database's. Raises ConfigError where it has not the tables of this release, and StoreUnavailable.
     """
     with closing(_open(store, key)) as database:
-        return _held(database, key)
+        return _held(database, key, now)
 
 
-def held_by(store: str, key: str, name: str, now: float) -> HeldQueue:
-    """Returns a queue that may be forgotten; `now` is in epoch seconds, the other parameters as in `queues_in`.
+def held_by(store: str, key: str, name: str, now: float | None = None) -> HeldQueue:
+    """Returns a queue that may be forgotten; as `queues_in`.
 
-    Raises as `queues_in` does, and ConfigError for a queue that is unknown or that a worker has worked on lately.
+    Raises ConfigError too for a queue that is unknown or that a worker has worked on lately.
     """
     with closing(_open(store, key)) as database:
         return _idle(database, key, name, now)
 
 
-def forget(store: str, key: str, name: str, now: float) -> None:
+def forget(store: str, key: str, name: str, now: float | None = None) -> None:
     """Delete all that a queue has in a database; as `held_by`.
 
     What is left where this is interrupted is another queue's, of a name that says so, and can be forgotten too.
@@ -78,19 +84,20 @@ def forget(store: str, key: str, name: str, now: float) -> None:
     with closing(_open(store, key)) as database:
         queue = _idle(database, key, name, now)
         _rename(database, queue.number, f"{name} (forgotten {queue.number})")
-        while _delete_some(database, queue.number):
-            pass
+        for table in _TABLES:
+            while _delete_some(database, table, queue.number):
+                pass
 
 
-def _idle(database: Database, key: str, name: str, now: float) -> HeldQueue:
-    known = {one.name: one for one in _held(database, key)}
+def _idle(database: Database, key: str, name: str, now: float | None) -> HeldQueue:
+    known = {one.name: one for one in _held(database, key, now)}
     if name not in known:
         raise ConfigError(f"{key} holds no queue {name!r}; it has {', '.join(known) or 'none'}.")
     queue = known[name]
-    if queue.seen_at is not None and queue.seen_at > now - _SILENT:
+    if queue.silent is not None and queue.silent < _SILENT:
         raise ConfigError(
-            f"A worker of {name!r} reported {max(0.0, now - queue.seen_at):.0f} s ago: stop it first. One that was"
-            f" killed counts as gone after {_SILENT:g} s."
+            f"A worker of {name!r} reported {max(0.0, queue.silent):.0f} s ago: stop it first. One that was killed"
+            f" counts as gone after {_SILENT:g} s."
         )
     return queue
 
@@ -102,7 +109,7 @@ def _open(store: str, key: str) -> Database:
     return Database(url, pool=1, timeout=30.0)
 
 
-def _held(database: Database, key: str) -> list[HeldQueue]:
+def _held(database: Database, key: str, now: float | None) -> list[HeldQueue]:
     held: list[HeldQueue] = []
 
     def look(connection: Connection) -> None:
@@ -111,7 +118,10 @@ def _held(database: Database, key: str) -> list[HeldQueue]:
                 f"{key} holds {f'tables of revision {there}' if there else 'no tables'}; this release needs {REVISION}."
                 " `flask-ingestion db upgrade` makes them."
             )
-        held.extend(HeldQueue(*row) for row in connection.execute(_HELD))
+        at = now
+        if at is None:  # workers report by the same clock
+            at = time.time() if database.is_sqlite else float(connection.execute(select(TIME)).scalar_one())
+        held.extend(HeldQueue(*row) for row in connection.execute(_HELD, {"now": at}))
 
     database.define(look)
     return held
@@ -124,20 +134,15 @@ def _rename(database: Database, instance: int, name: str) -> None:
     database.define(work)
 
 
-def _delete_some(database: Database, instance: int) -> bool:
-    """Delete what belongs to some of a queue's ingestions, or else the rest; returns whether there may be more."""
-    more = True
+def _delete_some(database: Database, table: Table, instance: int) -> bool:
+    """Delete some of what a queue has in a table; returns whether there may be more."""
+    key = tuple_(*table.primary_key)
+    some = select(*table.primary_key).where(table.c.instance == instance).limit(_MOST)
+    count = 0
 
     def work(connection: Connection) -> None:
-        nonlocal more
-        orders = select(ingestions.c.order).where(ingestions.c.instance == instance).order_by(ingestions.c.order)
-        last = connection.execute(orders.limit(1).offset(_MOST)).scalar()
-        more = last is not None
-        for table in metadata.sorted_tables:
-            if not more and "instance" in table.c:
-                connection.execute(delete(table).where(table.c.instance == instance))
-            elif "order" in table.c:
-                connection.execute(delete(table).where(table.c.instance == instance, table.c.order < last))
+        nonlocal count
+        count = connection.execute(delete(table).where(key.in_(some))).rowcount
 
     database.define(work)
-    return more
+    return count == _MOST

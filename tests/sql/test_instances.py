@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from app.errors import ConfigError
 from app.sql import instances
+from app.sql.database import Database
 from app.sql.instances import forget, queues_in
-from app.sql.schema import metadata
+from app.sql.schema import batches, metadata
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, finish, submit, worked_elsewhere
+from tests.support.postgres import Postgres
+from tests.support.queueing import claimed, finish, settings, submit, worked_elsewhere
 
 Open = Callable[..., SQLStore]
 KEY = "INGEST_STORE"
@@ -62,6 +66,38 @@ def test_a_queue_with_a_worker_is_not_forgotten(open_sql: Open, database: str, c
     geo.leave("elsewhere")
     forget(database, KEY, "geo", clock.now())
     assert queues_in(database, KEY) == []
+
+
+def test_how_long_a_worker_is_silent_is_told_by_the_clock_of_the_database(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = postgres.new_database()
+    store = SQLStore(settings(store=address), None, "geo")
+    worked_elsewhere(store)
+    store.close()
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + 3600)  # as on a machine that is an hour ahead
+    with pytest.raises(ConfigError, match=r"A worker of 'geo' reported \d s ago"):
+        forget(address, KEY, "geo")
+
+
+def test_no_transaction_deletes_more_than_some_rows(
+    open_sql: Open, database: str, clock: FakeClock, rows: Callable[[Any], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    geo = open_sql(name="geo", interval=0, batch_size=1, attempts_kept=3)
+    submit(geo, range(20))
+    for claim in claimed(geo, 20):
+        finish(geo, claim)
+    left: list[int] = []
+    define = Database.define
+
+    def counting(self: Database, work: Callable[[Any], None]) -> None:
+        define(self, work)
+        left.append(sum(map(rows, metadata.sorted_tables)))
+
+    monkeypatch.setattr(Database, "define", counting)
+    forget(database, KEY, "geo", clock.now())
+    assert all(before - after <= 3 for before, after in pairwise(left))
+    assert rows(batches) == 0
 
 
 def test_what_an_interrupted_call_left_is_not_taken_for_the_queue(
