@@ -8,11 +8,10 @@ from .models import Priority, Status
 
 
 class Kind(NamedTuple):
-    """What a filter can tell apart of an ingestion; `failed` says whether any of its batches failed."""
+    """What a filter can tell apart of an ingestion, but for its owner; `failed` says whether any of its batches did."""
 
     status: Status
     priority: Priority
-    owner: str | None
     failed: bool
 
 
@@ -31,17 +30,16 @@ class Filter(NamedTuple):
     unfinished: bool = False
 
     def takes(self, kind: Kind) -> bool:
-        """Returns whether the listing has ingestions of this kind, if it has those of their time."""
+        """Returns whether the listing has ingestions of this kind, if it has those of their owner and time."""
         return (
             self.status in (None, kind.status)
             and self.priority in (None, kind.priority)
-            and self.owner in (None, kind.owner)
             and self.failed in (False, kind.failed)
             and not (self.unfinished and kind.status.final)
         )
 
     def takes_time(self, created_at: float) -> bool:
-        """Returns whether the listing has ingestions submitted then, if it has those of their kind."""
+        """Returns whether the listing has ingestions submitted then, if it has those of their kind and owner."""
         return (self.since is None or created_at >= self.since) and (self.until is None or created_at <= self.until)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..core import FAILED, Filter, Kind, Status
 from .record import Record
@@ -11,20 +11,21 @@ from .record import Record
 _SIZE = 256
 """Consecutive orders in a block."""
 
-_kind = functools.lru_cache(4096)(Kind)
+_kind = functools.cache(Kind)
 """Equal kinds are one object, because each of very many records refers to its own."""
 
 
 class Block:
-    """The records of consecutive orders, and of each kind a bit for each record; a forgotten one leaves a gap."""
+    """The records of consecutive orders, and of each kind and owner a bit for each; a forgotten one leaves a gap."""
 
-    __slots__ = ("_earliest", "_first", "_kinds", "_latest", "_records")
+    __slots__ = ("_earliest", "_first", "_kinds", "_latest", "_owners", "_records")
 
     def __init__(self, first: int) -> None:
         self._first = first
         self._earliest = self._latest = 0.0
         self._records: list[Record | None] = []
         self._kinds: dict[Kind, int] = {}
+        self._owners: dict[str, int] = {}
 
     def __bool__(self) -> bool:
         return bool(self._kinds)
@@ -34,9 +35,18 @@ class Block:
         self._latest = record.created_at
         self._records.extend([None] * (record.order - self._first - len(self._records)))
         self._records.append(record)
+        if record.owner is not None:
+            self._owners[record.owner] = self._owners.get(record.owner, 0) | 1 << record.order - self._first
 
-    def remove(self, record: Record) -> None:
+    def remove(self, record: Record) -> bool:
+        """Remove a record; returns whether it was the last of its owner, if it has one."""
         self._records[record.order - self._first] = None
+        if record.owner is None:
+            return False
+        left = self._owners.pop(record.owner) ^ 1 << record.order - self._first
+        if left:
+            self._owners[record.owner] = left
+        return not left
 
     def note(self, record: Record) -> bool:
         """Note the kind of a record; returns whether it is the first of this kind."""
@@ -57,9 +67,8 @@ class Block:
         if of_time is False:
             return
         bits = 0
-        for kind, some in self._kinds.items():
-            if where.takes(kind):
-                bits |= some
+        for _, some in self._taken(where):
+            bits |= some
         if before is not None:
             bits &= (1 << before - self._first) - 1
         while bits:
@@ -73,9 +82,14 @@ class Block:
         """Yields statuses, each with how many of the records that a filter takes are in it."""
         of_time = self._of_time(where)
         if of_time:
-            yield from ((kind.status, some.bit_count()) for kind, some in self._kinds.items() if where.takes(kind))
+            yield from ((kind.status, some.bit_count()) for kind, some in self._taken(where))
         elif of_time is None:
             yield from ((record.status, 1) for record in self.find(where, None))
+
+    def _taken(self, where: Filter) -> Iterator[tuple[Kind, int]]:
+        """Yields the kinds that a filter takes, each with a bit for each record that it takes of any time."""
+        owned = -1 if where.owner is None else self._owners.get(where.owner, 0)
+        yield from ((kind, some & owned) for kind, some in self._kinds.items() if where.takes(kind))
 
     def _of_time(self, where: Filter) -> bool | None:
         """Returns whether a filter takes the times of all records, or of none; None where it takes those of some."""
@@ -93,19 +107,22 @@ class Catalog:
         self._blocks: dict[int, Block] = {}
         self._counts: dict[Kind, int] = {}
         self._holding: dict[Kind, set[int]] = {}
+        self._owned: dict[str, set[int]] = {}
 
     def add(self, record: Record) -> None:
         """Add one of which nothing has started."""
         number = record.order // _SIZE
         if number not in self._blocks:
             self._blocks[number] = Block(number * _SIZE)
-        record.kind = _kind(Status.YET_TO_START, record.priority, record.owner, False)
+        record.kind = _kind(Status.YET_TO_START, record.priority, False)
         self._blocks[number].add(record)
+        if record.owner is not None:
+            self._owned.setdefault(record.owner, set()).add(number)
         self._note(record)
 
     def refile(self, record: Record, status: Status | None = None) -> None:
         """Note that what a filter can tell apart of a record may have changed; `status` is its own, if known."""
-        kind = _kind(status or record.status, record.priority, record.owner, record.tally[FAILED] > 0)
+        kind = _kind(status or record.status, record.priority, record.tally[FAILED] > 0)
         if kind is not record.kind:
             self._drop(record)
             record.kind = kind
@@ -114,21 +131,28 @@ class Catalog:
     def remove(self, record: Record) -> None:
         self._drop(record)
         number = record.order // _SIZE
-        self._blocks[number].remove(record)
+        if self._blocks[number].remove(record) and record.owner is not None:
+            self._owned[record.owner].discard(number)
+            if not self._owned[record.owner]:
+                del self._owned[record.owner]
         if not self._blocks[number]:
             del self._blocks[number]
 
     def blocks(self, where: Filter, before: int | None = None) -> list[Block]:
         """Returns the blocks with orders below `before` (None: all) that hold what a filter takes, newest first."""
         held = [numbers for kind, numbers in self._holding.items() if where.takes(kind)]
-        found = self._blocks if len(held) == len(self._holding) else set().union(*held)
+        found: Iterable[int]
+        if where.owner is not None:
+            found = (one for one in self._owned.get(where.owner, ()) if any(one in numbers for numbers in held))
+        else:
+            found = self._blocks if len(held) == len(self._holding) else set().union(*held)
         numbers = sorted(found, reverse=True)
         if before is not None:
             numbers = [one for one in numbers if one * _SIZE < before]
         return list(map(self._blocks.__getitem__, numbers))
 
     def count(self, where: Filter) -> Iterator[tuple[Status, int]]:
-        """Yields statuses, each with how many of the records of a kind that a filter takes are in it."""
+        """Yields statuses, each with how many of the records of a kind that a filter takes are in it, of all owners."""
         yield from ((kind.status, count) for kind, count in self._counts.items() if where.takes(kind))
 
     def _note(self, record: Record) -> None:

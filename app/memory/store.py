@@ -133,11 +133,11 @@ class MemoryStore(Store):
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
         self._forget()
-        timeless = (where.since, where.until) == (None, None)
         where = where._replace(status=None, unfinished=False)
+        is_kind = (where.owner, where.since, where.until) == (None, None, None)
         with self._lock:
             catalog = self._state.registry.catalog
-            counted, blocks = (list(catalog.count(where)), []) if timeless else ([], catalog.blocks(where))
+            counted, blocks = (list(catalog.count(where)), []) if is_kind else ([], catalog.blocks(where))
         for block in blocks:
             with self._lock:
                 counted += block.count(where)

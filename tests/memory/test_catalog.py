@@ -53,6 +53,23 @@ def test_a_filtered_listing_looks_at_nothing_but_what_it_wants(wanted: dict[str,
     assert CountingFilter.asked <= 6
 
 
+@pytest.mark.parametrize(
+    "wanted", [{}, {"status": Status.YET_TO_START}, {"owner": "7"}, {"owner": "7", "failed": True}]
+)
+def test_a_listing_looks_at_no_more_where_there_are_very_many_owners(wanted: dict[str, Any]) -> None:
+    store = MemoryStore(settings(retention=10, interval=0), clock := FakeClock())
+    made = [submit(store, [1], Priority.LOW, owner=str(number % 1000)) for number in range(2000)]
+    CountingFilter.asked = 0
+    found = store.ingestions(CountingFilter(**wanted), limit=9999)
+    expected = [] if "failed" in wanted else [made[1007], made[7]] if wanted.get("owner") else made[::-1]
+    assert [one.id for one in found] == [one.id for one in expected]
+    assert store.count(CountingFilter(**wanted), most=9999)[Status.YET_TO_START] == len(expected)
+    assert CountingFilter.asked <= 20
+    store.cancel(made[7].id)
+    clock.advance(10)
+    assert [one.id for one in store.ingestions(Filter(owner="7"))] == [made[1007].id]
+
+
 def test_blocks_whose_ingestions_are_forgotten_are_let_go() -> None:
     gc.collect()
     before = sum(isinstance(one, Block) for one in gc.get_objects())
