@@ -12,10 +12,15 @@ from .hashes import Hashes
 from .record import Record
 
 SOME = 100
-"""Ingestions forgotten under one hold of the lock at most, so that nobody waits for it."""
+"""What is forgotten under one hold of the lock, so that nobody waits for it: ingestions, fewer where they are large."""
 
 _CANCELLED = 1_000_000
 """Batches of cancelled ingestions kept, for neither the rate nor MAX_PENDING bounds what is submitted and cancelled."""
+
+
+def _weight(record: Record) -> int:
+    """Returns for how many it counts: what is kept of each batch is freed, and FIND_IDS has an entry for each id."""
+    return 1 + len(record.ids) // 1000
 
 
 class Registry:
@@ -85,19 +90,19 @@ class Registry:
         """
         forgotten = looked = 0
         while looked < SOME and self._ended and self._ended[0][0] + self._retention <= now:
-            looked += 1
             ended_at, record = self._ended.popleft()
+            looked += _weight(record)
             # A redrive since then gave it a later end, or none yet.
             if record.finished_at == ended_at and not record.cancelled and record.id in self._by_id:
                 self._forget(record)
                 forgotten += 1
         while looked < SOME and self._may_forget_cancelled(now):
-            looked += 1
             _, record = self._cancelled.popleft()
+            looked += _weight(record)
             self._cancelled_batches -= len(record.states)
             self._forget(record)
             forgotten += 1
-        return forgotten, looked == SOME
+        return forgotten, looked >= SOME
 
     def _may_forget_cancelled(self, now: float) -> bool:
         """Returns whether the oldest one that was cancelled is old, or has to make room for later ones."""

@@ -143,6 +143,18 @@ def test_very_much_is_forgotten_a_little_at_a_time() -> None:
     assert [one.id for one in store.ingestions()] == [again.id]
 
 
+def test_of_what_is_large_less_is_forgotten_at_a_time() -> None:
+    store = MemoryStore(settings(interval=0, retention=10, batch_size=10_000), clock := FakeClock())
+    for _ in range(4):
+        submit(store, range(60_000))
+    for claim in claimed(store, 12):
+        finish(store, claim)
+    for one in store.ingestions()[:2]:
+        store.cancel(one.id)
+    clock.advance(10)
+    assert list(store.prune()) == [2, 2, 0]
+
+
 def test_a_cancel_looks_at_no_other_retry() -> None:
     work = []
     for count in (30, 3000):
