@@ -264,6 +264,18 @@ def test_between_the_steps_in_which_it_forgets_it_dispatches(serve: Serve, monke
     assert waiting == [0, 0, 0]
 
 
+def test_it_forgets_on_while_nothing_else_happens(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    host, pruned = serve(echo, lease=30), threading.Event()
+
+    def prune() -> Iterator[int]:
+        yield from range(3)
+        pruned.set()
+
+    monkeypatch.setattr(host.store, "prune", prune)
+    host.advance(10)
+    assert pruned.wait(BOUND)
+
+
 def test_between_the_steps_in_which_it_recovers_it_dispatches(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     host, waiting = serve(echo, interval=0, lease=30), list[int]()
     lost = host.submit([1])
