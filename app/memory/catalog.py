@@ -1,4 +1,4 @@
-"""Ingestions by age and by what a filter can tell apart of them, so that a listing looks at nothing else."""
+"""Ingestions by age, owner and what else a filter can tell apart of them, so that a listing looks at nothing else."""
 
 from __future__ import annotations
 
