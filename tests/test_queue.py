@@ -32,6 +32,21 @@ def test_the_most_urgent_comes_first_whatever_went_before(places: list[int], ste
     assert list(queue.in_order()) == sorted(model)
 
 
+@given(places=PLACES, removed=st.lists(st.sets(st.integers(0, 7)), max_size=3))
+def test_what_is_removed_leaves_the_others_in_order(places: list[int], removed: list[set[int]]) -> None:
+    queue = ReadyQueue[int]()
+    model = [Entry(1.0, place, 0, 0.0, nth % 8) for nth, place in enumerate(places)]
+    for entry in model:
+        queue.put(entry)
+    for owners in removed:
+        assert sorted(queue.remove(owners)) == sorted(entry for entry in model if entry.owner in owners)
+        model = [entry for entry in model if entry.owner not in owners]
+    for entry in sorted(model):
+        assert queue.first() == entry
+        queue.pop()
+    assert queue.first() is None
+
+
 def test_what_is_gone_is_dropped_before_it_is_half_of_all() -> None:
     queue, gone = ReadyQueue[int](), set[int]()
     for number in range(1000):
