@@ -231,6 +231,17 @@ def test_there_may_be_more_than_was_asked_for(new_store: Callable[..., Store], f
 
 
 @INDEXED
+def test_what_is_forgotten_hides_nothing(new_store: Callable[..., Store], clock: FakeClock, find_ids: bool) -> None:
+    store = new_store(interval=0, retention=60, find_ids=find_ids)
+    waits = submit(store, [7], Priority.LOW)
+    for _ in range(3):
+        submit(store, [7], Priority.HIGH)
+        finish(store, claimed(store)[0])
+    clock.advance(60)
+    assert [one.ingestion.id for one in where(store, 7, limit=1).found] == [waits.id]
+
+
+@INDEXED
 def test_what_is_forgotten_is_nowhere(new_store: Callable[..., Store], clock: FakeClock, find_ids: bool) -> None:
     store = new_store(interval=0, retention=60, find_ids=find_ids)
     submit(store, [1, 2, 3])
