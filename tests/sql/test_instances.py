@@ -68,6 +68,18 @@ def test_a_queue_with_a_worker_is_not_forgotten(open_sql: Open, database: str, c
     assert queues_in(database, KEY) == []
 
 
+def test_a_worker_that_was_killed_counts_as_gone_after_ten_minutes(
+    open_sql: Open, database: str, clock: FakeClock
+) -> None:
+    worked_elsewhere(open_sql(name="geo"))
+    clock.advance(599)
+    with pytest.raises(ConfigError, match="reported 599 s ago"):
+        forget(database, KEY, "geo", clock.now())
+    clock.advance(1)
+    forget(database, KEY, "geo", clock.now())
+    assert queues_in(database, KEY) == []
+
+
 def test_how_long_a_worker_is_silent_is_told_by_the_clock_of_the_database(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
