@@ -31,9 +31,11 @@ class AsyncTransport:
         # The certificates of the system, which http.client trusts, not those that httpx brings along.
         self._trusted = ssl.create_default_context() if address.secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._open: set[httpx.AsyncHTTPTransport] = set()
+        self._closed = False
 
     async def close(self) -> None:
-        """Close the connections of requests that have not ended."""
+        """Close the connections of requests that have not ended, and make no other."""
+        self._closed = True
         for transport in tuple(self._open):
             await transport.aclose()
 
@@ -57,6 +59,8 @@ class AsyncTransport:
 
     @asynccontextmanager
     async def _response(self, request: Request) -> AsyncIterator[httpx.Response]:
+        if self._closed:
+            raise RuntimeError("This AsyncClient is closed.")
         httpx, here = self._httpx, self._address
         # One that is shared keeps connections of calls that were cancelled, and cookies.
         transport = httpx.AsyncHTTPTransport(verify=self._trusted, trust_env=False)
@@ -75,7 +79,8 @@ class AsyncTransport:
         except (httpx.HTTPError, UnicodeDecodeError, CutOff) as error:
             reached = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             reason = f"{here.url}: {self._reason(error, request.timeout)}."
-            raise Unreachable(reason, sent=reached, again=may_pass(_cause(error))) from error
+            again = not self._closed and may_pass(_cause(error))
+            raise Unreachable(reason, sent=reached, again=again) from error
         finally:
             self._open.discard(transport)
 

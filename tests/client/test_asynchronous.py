@@ -81,6 +81,26 @@ def test_a_cancelled_call_closes_its_connection_and_can_be_repeated(beginning: b
     assert (first.body, first.headers["idempotency-key"]) == (second.body, second.headers["idempotency-key"])
 
 
+@pytest.mark.parametrize("beginning", HALF.values(), ids=HALF)
+def test_a_client_that_is_closed_ends_its_calls_and_makes_no_other(beginning: bytes) -> None:
+    stuck = Stuck(beginning)
+
+    async def main() -> None:
+        client = AsyncClient(server.url)
+        call = asyncio.create_task(client.submit([1], "LOW"))
+        await until(stuck.reached)
+        await client.close()
+        with pytest.raises(Unreachable):
+            await call
+        await until(stuck.gone)
+        with pytest.raises(RuntimeError, match="is closed"):
+            await client.submit([1], "LOW")
+
+    with scripted(stuck, ACCEPTED) as server:
+        run(main)
+    assert len(server.requests) == 1
+
+
 def test_a_call_that_is_cancelled_at_any_step_leaves_no_connection() -> None:
     async def main() -> None:
         open_ = 0
