@@ -308,6 +308,16 @@ def test_who_forgets_ingestions_forgets_callbacks_too(new_store: NewStore, clock
     assert taken(store).ingestion_id == waits.id
 
 
+def test_very_many_are_forgotten_with_what_else_is_old(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(retention=100, **TOLD)
+    for _ in range(101):
+        ended(store)
+        store.outbox.end(taken(store), FAILED)
+    clock.advance(100)
+    sum(store.prune())
+    assert store.outbox.unsent() == Unsent(0, 0)
+
+
 def test_what_nobody_sends_any_more_is_forgotten_once_it_was_due_for_as_long(address: str, clock: FakeClock) -> None:
     if address == "memory://":
         pytest.skip("its settings cannot change")
