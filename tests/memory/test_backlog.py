@@ -15,6 +15,7 @@ from app.memory.backlog import Lane
 from app.memory.fair import FairLane
 from app.memory.record import Record
 from app.store import Submission
+from tests.support.work import work_of
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "add", "start", "end", "end", "redrive"]), st.integers(0, 200)),
@@ -78,6 +79,18 @@ def test_many_redrives_among_many_more_are_all_counted() -> None:
         assert lane.ahead(records[500].place) == number
         assert lane.oldest() is one
     assert lane.total == 500 + 4500 * 3
+
+
+def test_a_redrive_among_very_many_takes_few_steps() -> None:
+    lane = Lane()
+    records = [record(order) for order in range(1, 20_001)]
+    for one in records:
+        lane.add(one)
+    for one in records[:200]:
+        end(lane, one)
+    work = [work_of(lambda one=one: lane.add(one)) for one in records[:200]]  # type: ignore[misc]
+    assert 0 < max(work) < 300
+    assert lane.ahead(records[-1].place) == 3 * 19_799
 
 
 def end(lane: Lane, one: Record) -> None:
