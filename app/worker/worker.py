@@ -165,7 +165,7 @@ class Worker(Daemon):
     def _look(self) -> float | None:
         try:
             self._tend()
-            wait = None if self._stopping.is_set() else self._dispatch()
+            wait = None if self._crew.closed else self._dispatch()
             self._trouble = 0.0
         except StoreUnavailable as error:
             wait = self._next_try()
