@@ -28,7 +28,7 @@ from .hooks import tend
 from .processors import Processor, checked
 from .routes import make_blueprint
 from .service import Service, listed
-from .serving import will_serve
+from .serving import refuse_blind_forks, will_serve
 from .web import add_description, add_metrics, answer_unrouted, describe, refuse_collisions
 from .wiring import load_processor, open_store
 
@@ -59,7 +59,8 @@ class IngestionAPI:
         else with the first request, whose ids are then only simulated. Under Flask's TESTING nothing starts by itself,
         unless AUTOSTART is set; see `run_until_idle`.
         Raises ConfigError for a wrong setting or prefix, RuntimeError where the app already has an instance of this
-        name, or a route in the place of one that nobody can use a queue without.
+        name, or a route in the place of one that nobody can use a queue without, or under uWSGI without an
+        option that it needs.
         """
         name, clock = self.name, clock or SystemClock()
         if name in app.extensions:
@@ -68,6 +69,7 @@ class IngestionAPI:
         prefix = Settings.key_of(name)
         settings = Settings.read(app.config, prefix)
         Settings.log_unknown(app.config, prefix)
+        refuse_blind_forks()
         asked = settings.autostart and f"{prefix}AUTOSTART" in app.config
         if settings.queues:
             raise ConfigError(f"{prefix}QUEUES is for the standalone service; here, each queue is an IngestionAPI.")

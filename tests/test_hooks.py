@@ -370,6 +370,38 @@ def test_a_process_that_ends_says_what_it_waits_for_and_an_interrupt_ends_the_wa
     assert "Traceback" not in command.output
 
 
+CUT_OFF = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from flask import Flask
+from app import IngestionAPI
+
+app = Flask("host")
+app.config.update(INGEST_STORE="sqlite:///queue.db", INGEST_MAX_ATTEMPTS=1, INGEST_AUTOSTART=sys.argv[1] == "work")
+ingestion, started = IngestionAPI(app), threading.Event()
+
+@ingestion.processor
+def fetch(ids):
+    started.set()
+    threading.main_thread().join()
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(str, ids))
+
+accepted = ingestion.submit([1, 2], "LOW", key="once")
+if sys.argv[1] == "work":
+    assert started.wait(60)
+else:
+    print(accepted.status.value)
+"""
+
+
+def test_what_cannot_go_on_because_python_ends_is_put_back_and_has_not_failed(tmp_path: Path) -> None:
+    said = "\n".join(run_host(tmp_path, CUT_OFF, "host.py", "work"))
+    assert "is put back: cannot schedule new futures after" in said
+    assert "failed" not in said
+    assert run_host(tmp_path, CUT_OFF, "host.py", "look") == ["triggered"]
+
+
 RELOADED = """
 import sys
 from flask import Flask

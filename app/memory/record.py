@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import compress, islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core import (
     COMPLETED,
@@ -33,6 +33,9 @@ from ..core import (
 from ..store import Submission
 from .details import NO_DETAILS, Details
 
+if TYPE_CHECKING:
+    from .backlog import Block
+
 T = TypeVar("T")
 
 _IN_LINE = (NEW, WAITING)
@@ -42,14 +45,14 @@ class Record:
     """One ingestion. Not thread-safe: its store changes it under the store's lock.
 
     While it is `parked`, it waits outside of the line, because its priority or caller is paused. `cursor` is the
-    position of the first batch never dispatched, `lane_index` its index in the backlog, which sets it, `kind` what the
+    position of the first batch never dispatched, `block` where the backlog has it, which sets it, `kind` what the
     catalog files it under, which sets that, and `since` the time after which answers serve it, None where none do.
     """
 
     __slots__ = (
-        "batch_size", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion", "finished_at",
-        "id", "ids", "key", "kind", "lane_index", "order", "owner", "parked", "priority", "rank", "since", "started_at",
-        "states", "tally",
+        "batch_size", "block", "callback", "cancelled", "created_at", "cursor", "details", "estimated_completion",
+        "finished_at", "id", "ids", "key", "kind", "order", "owner", "parked", "priority", "rank", "since",
+        "started_at", "states", "tally",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +77,7 @@ class Record:
         self.since = since
         self.key: tuple[str | None, str] | None = None
         self.kind: Kind
-        self.lane_index: int
+        self.block: Block
         self.cursor = 0
         self.cancelled = self.parked = False
         self.started_at: float | None = None

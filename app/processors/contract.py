@@ -44,7 +44,7 @@ def simulate(ids: Sequence[Id]) -> dict[Id, JSON]:
 
 
 def checked(processor: Any, source: str) -> Processor:
-    """Returns `processor` if it can be called, does its work before it returns, and may return data.
+    """Returns `processor` if it takes a list of ids, does its work before it returns, and may return data.
 
     Raises ConfigError that starts with `source`, the place where it was named.
     """
@@ -57,7 +57,23 @@ def checked(processor: Any, source: str) -> Processor:
             raise ConfigError(f"{source} is a generator function; it must return the data, not yield it.")
     if isinstance(processor, type) and not issubclass(processor, Mapping | Sequence):
         raise ConfigError(f"{source} is the class {processor.__name__}; it must be an instance of it, or a function.")
+    if fault := _arguments_fault(processor):
+        raise ConfigError(f"{source} must take one argument, the list of ids: {fault}.")
     return cast(Processor, processor)
+
+
+def _arguments_fault(processor: Any) -> str:
+    """Returns why a callable cannot be called with a list of ids alone; empty if it can, or nobody knows."""
+    try:
+        # What a decorator wraps may take more, which the decorator adds.
+        signature = inspect.signature(processor, follow_wrapped=False)
+    except (AttributeError, NameError, TypeError, ValueError):  # written in C, or annotated for type checkers alone
+        return ""
+    try:
+        signature.bind([])
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def imported(path: str, key: str) -> Processor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .logs import log_to_stderr
-from .process import will_serve
+from .process import refuse_blind_forks, will_serve
 from .stopping import batches, say_what_is_left
 from .tuning import tune_process
 
 __all__ = [
     "batches",
     "log_to_stderr",
+    "refuse_blind_forks",
     "say_what_is_left",
     "tune_process",
     "will_serve",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from typing import Any
+
 import click
 from flask.cli import FlaskGroup, ScriptInfo
 from flask.helpers import get_debug_flag
@@ -21,3 +25,20 @@ def will_serve() -> bool:
         return False
     reload = context.params.get("reload")
     return is_running_from_reloader() or not (get_debug_flag() if reload is None else reload)
+
+
+def refuse_blind_forks() -> None:
+    """Refuse a process that uWSGI is going to fork without telling Python.
+
+    A child that is forked while a thread holds the interpreter's lock waits for it for ever, and one that knows of no
+    fork shares its parent's connections. Raises RuntimeError that names the options of which one helps.
+    """
+    uwsgi: Any = sys.modules.get("uwsgi")  # there in a process of uWSGI's alone
+    if uwsgi is None or uwsgi.worker_id() or "py-call-uwsgi-fork-hooks" in uwsgi.opt:
+        return
+    master = uwsgi.masterpid()
+    if master == os.getpid() or (not master and uwsgi.numproc > 1):
+        raise RuntimeError(
+            "uWSGI is about to fork this process without telling Python, so that its workers may hang. "
+            "Set its option lazy-apps, or py-call-uwsgi-fork-hooks."
+        )

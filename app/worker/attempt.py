@@ -38,7 +38,7 @@ from .announcements import (
     named,
 )
 from .announcer import Announcer
-from .call import Held, Process, Raised, Returned, call
+from .call import CutOff, Held, Process, Raised, Result, Returned, call
 from .crew import Crew, Hand, Slot
 from .holds import Holds
 from .retry import RetryPolicy
@@ -141,11 +141,15 @@ class Attempts:
             return None
         return self._settle(hand, result)
 
-    def _call(self, hand: Hand) -> Returned | Raised | Held:
+    def _call(self, hand: Hand) -> Result:
         return call(self._process, hand.slot.claim, self._emitter, by_id=self._fresh)
 
-    def _settle(self, hand: Hand, result: Returned | Raised | Held) -> Claim | None:
+    def _settle(self, hand: Hand, result: Result) -> Claim | None:
         """Report an attempt's outcome to the store; returns the next claim for this thread, if any."""
+        if isinstance(result, CutOff):
+            self._crew.close()  # the next would be cut off too
+            self.put_back(hand.slot.claim)
+            return None
         if not isinstance(result, Held):
             self.holds.over(hand.slot.claim)
         if isinstance(result, list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
 from .. import signals
@@ -34,7 +35,15 @@ class Held(NamedTuple):
     hold: HoldQueue
 
 
-def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: bool) -> Returned | Raised | Held:
+class CutOff(NamedTuple):
+    """Python is ending and let the processor start nothing more, which says nothing of the ids."""
+
+
+Result: TypeAlias = Returned | Raised | Held | CutOff
+"""What came of a call."""
+
+
+def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: bool) -> Result:
     """Call the processor for the batches of a claim, in the app's context; nothing that it raises gets out.
 
     `by_id` says that an id that comes twice is asked once, as it is where several batches share the call. What a
@@ -62,6 +71,9 @@ def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: boo
             logger.exception("a teardown of the app's context raised after %s", named(batches[0]))
     if isinstance(came, HoldQueue):
         return Held(came)
+    if isinstance(came, RuntimeError) and pools_are_closed():
+        logger.warning("Python is ending, so %s is put back: %s", named(batches[0]), came, extra=fields(batches[0]))
+        return CutOff()
     if isinstance(came, BaseException):
         key = key_of(batches)
         why = error_of(came, claim.owners, key)
@@ -69,6 +81,19 @@ def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: boo
         return Raised(came, why)
     assert came is not None, "it returned or raised"
     return came
+
+
+def pools_are_closed() -> bool:
+    """Returns whether Python lets no pool of `concurrent.futures` start anything more: its main thread has ended.
+
+    So it is for asyncio too, which looks up names in a pool.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            pool.submit(int)
+        except RuntimeError as error:
+            return "interpreter shutdown" in str(error)  # not for want of threads
+    return False
 
 
 def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Returned:

@@ -168,7 +168,7 @@ class Worker(Daemon):
         try:
             self._tend()
             has_chores = next(self._chores, False)
-            wait = None if self._stopping.is_set() else self._dispatch()
+            wait = None if self._crew.closed else self._dispatch()
             if has_chores:
                 wait = 0.0
             self._trouble = 0.0

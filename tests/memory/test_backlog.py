@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from array import array
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,15 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core import COMPLETED, NEW, Priority
+from app.memory import backlog
 from app.memory.backlog import Lane
 from app.memory.fair import FairLane
 from app.memory.record import Record
 from app.store import Submission
+from tests.support.work import work_of
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "add", "start", "end", "end", "redrive"]), st.integers(0, 200)),
     max_size=300,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_blocks() -> Iterator[None]:
+    """So that what few ingestions do divides blocks and empties them."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(backlog, "_MOST", 4)
+        yield
 
 
 def record(order: int, owner: str | None = None) -> Record:
@@ -57,27 +68,57 @@ def test_it_counts_as_a_list_does(kind: type[Lane | FairLane], steps: Any) -> No
         known.sort(key=lambda record: record.place)
         assert lane.total == sum(one.waiting for one in known)
         assert lane.oldest() is (known[0] if known else None)
+        assert sorted(one.order for one in lane.unfinished()) == [one.order for one in known]
         for place in ((2.0, 0), (2.0, made // 2), (2.0, made + 1), *(one.place for one in known[:3])):
             assert lane.ahead(place) == sum(one.waiting for one in known if one.place < place)
 
 
-def test_many_redrives_among_many_more_are_all_counted() -> None:
-    lane = Lane()
-    records = [record(order) for order in range(1, 5001)]
+@pytest.mark.parametrize("step", [1, -1, 7])
+def test_many_redrives_among_many_more_are_all_counted(step: int) -> None:
+    lane, again = Lane(), 60
+    records = [record(order) for order in range(1, 101)]
     for one in records:
         lane.add(one)
-    for one in records[:500]:
-        for position in range(3):
-            one.move(position, COMPLETED)
-            lane.change(one, -1)
-        lane.remove(one)
-    for number, one in enumerate(reversed(records[:500]), 1):
+    for one in records[:again]:
+        end(lane, one)
+    left = records[again:]
+
+    def check() -> None:
+        left.sort(key=lambda one: one.order)
+        assert lane.unfinished() == left
+        assert [lane.ahead(one.place) for one in left] == [
+            sum(one.waiting for one in left[:at]) for at in range(len(left))
+        ]
+        assert lane.oldest() is (left[0] if left else None)
+
+    for number in range(again):
+        one = records[number * step % again]
         lane.add(one)
         one.move(0, NEW)
         lane.change(one, 1)
-        assert lane.ahead(records[500].place) == number
-        assert lane.oldest() is one
-    assert lane.total == 500 + 4500 * 3
+        left.append(one)
+        check()
+    assert lane.total == again + (100 - again) * 3
+    while left:
+        one = left.pop(len(left) // 3)
+        lane.change(one, -one.waiting)
+        for position in range(3):
+            one.move(position, COMPLETED)
+        lane.remove(one)
+        check()
+    assert lane.is_empty
+
+
+def test_a_redrive_among_very_many_takes_few_steps() -> None:
+    lane = Lane()
+    records = [record(order) for order in range(1, 5_001)]
+    for one in records:
+        lane.add(one)
+    for one in records[:200]:
+        end(lane, one)
+    work = [work_of(lambda one=one: lane.add(one)) for one in records[:200]]  # type: ignore[misc]
+    assert 0 < max(work) < 300
+    assert lane.ahead(records[-1].place) == 3 * 4_799
 
 
 def end(lane: Lane, one: Record) -> None:

@@ -198,8 +198,23 @@ def test_submitting_and_cancelling_does_not_fill_memory_up(records: weakref.Weak
     assert store.get(waits.id).status == Status.YET_TO_START
     with pytest.raises(UnknownIngestion):
         store.get(few.id)
-    clock.advance(10)
+    clock.advance(9)
+    assert store.get(latest).status == Status.CANCELLED
+    clock.advance(1)
     assert [one.id for one in store.ingestions()] == [waits.id]
+    for _ in range(2):
+        store.cancel(submit(store, range(400_000)).id)
+    assert len(store.ingestions()) == 3
+
+
+def test_very_many_cancelled_ones_are_forgotten_a_little_at_a_time() -> None:
+    clock = FakeClock()
+    store = MemoryStore(settings(retention=10), clock)
+    for _ in range(250):
+        store.cancel(submit(store, [1]).id)
+    clock.advance(10)
+    assert list(store.prune()) == [100, 100, 50]
+    assert store.ingestions() == []
 
 
 def test_a_cancel_does_not_wait_until_others_are_forgotten_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

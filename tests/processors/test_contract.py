@@ -4,7 +4,7 @@ import json
 import sys
 from collections import ChainMap
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,41 @@ def test_one_that_could_never_return_data_is_refused() -> None:
     with pytest.raises(ConfigError, match="the processor is the class Fetch; it must be an instance of it"):
         checked(Fetch, "the processor")
     for fine in (Fetch(), list, dict):
+        assert checked(fine, "the processor") is fine
+
+
+class Takes:
+    def ids(self, ids: object) -> object:
+        return ids
+
+    def more(self, session: object, ids: object) -> object:
+        return session, ids
+
+
+def test_one_that_does_not_take_a_list_of_ids_is_refused_before_it_fails_them_all() -> None:
+    def no_more(*, ids: object) -> object:
+        return ids
+
+    for processor, why in (
+        (lambda: None, "too many positional arguments"),
+        (no_more, "too many positional arguments"),
+        (Takes.ids, "missing a required argument: 'ids'"),
+        (Takes().more, "missing a required argument: 'ids'"),
+        (partial(Takes().more, session=1), "missing a required argument: 'ids'|too many positional|multiple values"),
+    ):
+        with pytest.raises(ConfigError, match=f"the processor must take one argument, the list of ids: ({why})"):
+            checked(processor, "the processor")
+
+
+def test_what_a_decorator_adds_is_no_argument_of_the_processor() -> None:
+    @wraps(Takes.more)
+    def with_session(ids: object) -> object:
+        return Takes().more("session", ids)
+
+    def with_retries(ids: object, retries: int = 3) -> object:
+        return ids, retries
+
+    for fine in (Takes().ids, partial(Takes().more, 1), with_session, with_retries, dict.fromkeys, max):
         assert checked(fine, "the processor") is fine
 
 

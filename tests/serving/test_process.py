@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
+import types
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.cli import AppGroup, FlaskGroup
 
+from app import IngestionAPI
 from app.serving.process import will_serve
 from app.sql.store import SQLStore
 from tests.support.command import Command
@@ -36,6 +39,50 @@ def states(witness: Path) -> dict[int, str]:
     """What each process said at its end."""
     lines = witness.read_text().splitlines()
     return {int(pid): state for pid, state in (line.split() for line in lines)}
+
+
+class UWSGI(types.ModuleType):
+    """What the module of that name says, which uWSGI puts into each of its processes."""
+
+    def __init__(self, master: int, worker: int, processes: int, options: dict[str, object]) -> None:
+        super().__init__("uwsgi")
+        self.masterpid = lambda: master
+        self.worker_id = lambda: worker
+        self.numproc = processes
+        self.opt = options
+
+
+HERE, ELSEWHERE, NONE = os.getpid(), os.getppid(), 0
+HOOKS: dict[str, object] = {"py-call-uwsgi-fork-hooks": True}
+
+
+@pytest.mark.parametrize(("master", "processes"), [(HERE, 3), (HERE, 1), (NONE, 2)])
+def test_what_uwsgi_forks_without_a_word_is_refused(
+    monkeypatch: pytest.MonkeyPatch, master: int, processes: int
+) -> None:
+    monkeypatch.setitem(sys.modules, "uwsgi", UWSGI(master, 0, processes, {"enable-threads": True}))
+    app = Flask("host")
+    with pytest.raises(RuntimeError, match="Set its option lazy-apps, or py-call-uwsgi-fork-hooks"):
+        IngestionAPI(app)
+    assert not app.blueprints
+
+
+@pytest.mark.parametrize(
+    "uwsgi",
+    [
+        UWSGI(HERE, 0, 3, HOOKS),
+        UWSGI(ELSEWHERE, 2, 3, {"lazy-apps": True}),
+        UWSGI(ELSEWHERE, 0, 3, {}),
+        UWSGI(NONE, 0, 1, {}),
+    ],
+    ids=["with hooks", "a worker with an app of its own", "a mule", "the only process"],
+)
+def test_a_process_of_uwsgi_that_is_not_forked_blindly_serves(monkeypatch: pytest.MonkeyPatch, uwsgi: UWSGI) -> None:
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    app = Flask("host")
+    app.config["TESTING"] = True
+    IngestionAPI(app)
+    assert app.test_client().get("/livez").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -404,7 +404,7 @@ def test_a_writer_gives_up_after_its_timeout_and_its_connection_waits_as_before(
     locked: tuple[Database, sqlite3.Connection],
 ) -> None:
     database, other = locked
-    with pytest.raises(StoreUnavailable, match="busy"):
+    with pytest.raises(StoreUnavailable, match="busy: another transaction kept it locked"):  # here, of this process
         database.write(lambda _: None)
     other.rollback()
     waits: list[int] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -169,3 +170,31 @@ def test_a_result_nested_without_end_fails_at_once(serve: Serve) -> None:
     endless.append(endless)
     host = serve(lambda _: [endless], interval=0)
     assert host.error(host.finished(host.submit([1]).id).id)[0] == "InvalidResult"
+
+
+def test_once_python_lets_no_pool_start_anything_no_batch_fails_of_it(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was running is put back, and nothing more is claimed, even where threads of the host go on."""
+    monkeypatch.setattr("app.worker.call.pools_are_closed", lambda: True)
+
+    def fetch(_: Sequence[int]) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    host = serve(fetch, interval=0, max_attempts=1)
+    ingestion = host.submit(range(1, 10))
+    eventually(lambda: "is put back" in caplog.text and not host.service.worker.running)
+    host.service.worker.wake()
+    host.ingestion.stop()
+    assert host.ingestion.get(ingestion.id).counts.unfinished == 3
+    assert len(host.store.dispatches(9)) <= host.service.settings.concurrency
+
+
+def test_an_error_of_the_same_kind_is_an_attempt_that_failed_until_then(serve: Serve) -> None:
+    def fetch(_: Sequence[int]) -> None:
+        pool = ThreadPoolExecutor()
+        pool.shutdown()
+        pool.submit(int)
+
+    host = serve(fetch, interval=0, max_attempts=1)
+    assert host.finished(host.submit([1]).id).status == Status.FAILED
