@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -42,7 +41,7 @@ from ..core import (
 )
 from ..outcomes import Ended, Outcome
 from ..store import Store, Submission
-from . import admission, controls
+from . import admission, controls, listing
 from .failures import CHUNK, failures
 from .finder import MemoryFinder
 from .forecast import caller_depths, estimate, quotes, stats, upcoming
@@ -121,30 +120,11 @@ class MemoryStore(Store):
 
     def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
         self._forget()
-        with self._lock:
-            blocks = self._state.registry.catalog.blocks(where, before)
-        found: list[Ingestion] = []
-        for block in blocks:
-            with self._lock:
-                found += [record.snapshot() for record in islice(block.find(where, before), limit - len(found))]
-            if len(found) == limit:
-                break
-        return found
+        return listing.ingestions(self._lock, self._state.registry.catalog, where, before, limit)
 
     def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
         self._forget()
-        where = where._replace(status=None, unfinished=False)
-        is_kind = (where.owner, where.since, where.until) == (None, None, None)
-        with self._lock:
-            catalog = self._state.registry.catalog
-            counted, blocks = (list(catalog.count(where)), []) if is_kind else ([], catalog.blocks(where))
-        for block in blocks:
-            with self._lock:
-                counted += block.count(where)
-        counts = dict.fromkeys(Status, 0)
-        for status, count in counted:
-            counts[status] = min(most, counts[status] + count)
-        return counts
+        return listing.count(self._lock, self._state.registry.catalog, where, most)
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         self._forget()
@@ -297,7 +277,8 @@ class MemoryStore(Store):
 
     def _forget(self) -> None:
         """Forget all that is old, before it could be listed."""
-        deque(self._forgetting(), maxlen=0)
+        for _ in self._forgetting():
+            pass
 
     def _forgetting(self) -> Iterator[int]:
         """Forget what is old; yields how many ingestions after each hold of the lock."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
@@ -272,7 +271,8 @@ class SQLStore(Store):
 
         changed, more = self._turns.take(steered)
         if more:
-            deque(parking.rearranging(self._instance, self._turns), maxlen=0)
+            for _ in parking.rearranging(self._instance, self._turns):
+                pass
         return changed
 
     def audits(self, limit: int, before: int | None = None) -> list[Audit]:
