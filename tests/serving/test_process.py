@@ -56,7 +56,11 @@ HERE, ELSEWHERE, NONE = os.getpid(), os.getppid(), 0
 HOOKS: dict[str, object] = {"py-call-uwsgi-fork-hooks": True}
 
 
-@pytest.mark.parametrize(("master", "processes"), [(HERE, 3), (HERE, 1), (NONE, 2)])
+@pytest.mark.parametrize(
+    ("master", "processes"),
+    [(HERE, 3), (HERE, 1), (NONE, 2)],
+    ids=["a master", "a master of one", "several processes"],
+)
 def test_what_uwsgi_forks_without_a_word_is_refused(
     monkeypatch: pytest.MonkeyPatch, master: int, processes: int
 ) -> None:
