@@ -103,7 +103,7 @@ def forget(name: str, store: str, *, yes: bool) -> None:
     from ..sql.instances import forget, held_by
 
     held = held_by(store, _KEY, name)
-    told = f"{ingestions(held.ingestions)}, {batches(held.waiting)} of which wait"
+    told = f"{ingestions(held.ingestions)}, {batches(held.waiting)} waiting"
     if asks(yes=yes):
         click.confirm(printable(f"Delete all of {name}, {told}?{UNDONE}"), abort=True, err=True)
     forget(store, _KEY, name)

@@ -38,7 +38,7 @@ def test_queues_and_forget(tmp_path: Path) -> None:
     told = "crm: 1 ingestion, 2 batches waiting, 0 running; no worker\n"
     assert db("queues", INGEST_STORE=store).stdout == told + told.replace("crm", "geo")
     forgotten = db("forget", "geo", "--store", store)
-    assert forgotten.stdout == "geo is forgotten: 1 ingestion, 2 batches of which wait\n"
+    assert forgotten.stdout == "geo is forgotten: 1 ingestion, 2 batches waiting\n"
     assert db("queues", "--store", store).stdout == told
     again = db("forget", "geo", "--store", store)
     assert again.exit_code == 1
