@@ -11,9 +11,6 @@ from typing import Any
 from .core import Checked, Strings
 from .errors import KeyInUse
 
-_LONGEST = 255
-"""Characters of a key."""
-
 
 class KeysInUse:
     """The keys of each owner whose first request is being accepted in this process."""
@@ -34,13 +31,6 @@ class KeysInUse:
         finally:
             with self._lock:
                 self._keys.discard((owner, key))
-
-
-def key_fault(key: object) -> str | None:
-    """Returns what keeps something from being a key, as the rest of a sentence; None if nothing does."""
-    if isinstance(key, str) and 0 < len(key) <= _LONGEST and key.isprintable():
-        return None
-    return f"must be printable text of 1 to {_LONGEST} characters."
 
 
 def fingerprints_of(checked: Checked, deadline: Any) -> tuple[str, str | None]:

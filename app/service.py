@@ -33,13 +33,13 @@ from .core import (
     count_sweep,
     id_prefix,
     ingestion_prefix,
+    name_fault,
     named_worker,
-    owner_fault,
     search,
     string_fault,
 )
 from .errors import Conflict, Fault, IngestError, InvalidRequest, StoreUnavailable, UnknownIngestion
-from .idempotency import KeysInUse, fingerprints_of, key_fault
+from .idempotency import KeysInUse, fingerprints_of
 from .lifecycle import Lifecycle
 from .signals import ingestion_accepted, ingestion_refused
 from .store import Submission
@@ -82,9 +82,9 @@ class Service(Lifecycle):
         """Accept the JSON of a request as `submit` does."""
         self.ensure_started()
         try:
-            if owner is not None and (fault := owner_fault(owner)):
+            if owner is not None and (fault := name_fault(owner)):
                 raise InvalidRequest([Fault("owner", f"owner {fault}")])
-            if key is not None and (fault := key_fault(key)):
+            if key is not None and (fault := name_fault(key)):
                 raise InvalidRequest([Fault("key", f"The idempotency key {fault}")])
             if self.shutting_down and not self.store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")

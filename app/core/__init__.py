@@ -28,7 +28,7 @@ from .known import (
     since_of,
 )
 from .limiter import Level, Limiter, TokenBucket
-from .limits import OF_INTERVAL, OF_UPSTREAM, limiter_of, state_of
+from .limits import OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
 from .measure import MISSES, accuracy_of, moving_mean
@@ -45,8 +45,8 @@ from .models import (
     batch_count,
     roll_up,
 )
-from .owners import LONGEST_OWNER, owner_fault
-from .pace import STEP, Pace
+from .names import LONGEST_NAME, name_fault
+from .pace import STEP
 from .pauses import WHOLE_QUEUE, Pauses, check_pauses
 from .quoting import printable, shown
 from .rates import Rates, check_rates, interval_bounds, limit_bounds, most_burst
@@ -68,7 +68,7 @@ from .slots import Slots
 from .starts import EXACT_RETRIES, Starts
 from .states import COMPLETED, FAILED, NEW, RUNNING, WAITING, count_statuses, states_of, statuses
 from .steering import Audit, Steering, steer
-from .sweeps import SWEEP_MEMBERS, VERBS, Sweep, SweepFilter, Sweeps, check_sweep, count_sweep, same_sweep, steps
+from .sweeps import VERBS, Sweep, SweepFilter, Sweeps, check_sweep, count_sweep, same_sweep, steps
 from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
 from .validation import (
@@ -96,19 +96,17 @@ __all__ = [
     "HOLDS",
     "HOUR",
     "LONGEST_ID",
-    "LONGEST_OWNER",
+    "LONGEST_NAME",
     "LOST",
     "MEMBERS",
     "MISSES",
     "MOST_SERVED",
     "NEW",
     "NO_WAITS",
-    "OF_INTERVAL",
     "OF_UPSTREAM",
     "RUNNING",
     "SECONDS_BELOW",
     "STEP",
-    "SWEEP_MEMBERS",
     "UNIT",
     "VERBS",
     "WAITING",
@@ -157,7 +155,6 @@ __all__ = [
     "Mark",
     "Minute",
     "Need",
-    "Pace",
     "Pauses",
     "Place",
     "Priority",
@@ -238,11 +235,11 @@ __all__ = [
     "most_burst",
     "most_concurrency",
     "moving_mean",
+    "name_fault",
     "named_worker",
     "need_of",
     "number_of",
     "outcome_of",
-    "owner_fault",
     "packed_hash",
     "parted",
     "past_moment",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..errors import Fault, InvalidRequest
 from .models import Priority
-from .owners import owner_fault
+from .names import name_fault
 from .validation import priority_fault, priority_of
 
 
@@ -53,7 +53,7 @@ def check_pauses(priority: Priority | str | None, owner: str | None) -> Pauses:
     faults, known = [], priority_of(priority)
     if priority is not None and known is None:
         faults.append(Fault("query priority", f"priority {priority_fault(priority)}"))
-    if owner is not None and (fault := owner_fault(owner)):
+    if owner is not None and (fault := name_fault(owner)):
         faults.append(Fault("query owner", f"owner {fault}"))
     if faults:
         raise InvalidRequest(faults)

@@ -11,7 +11,7 @@ from .documents import timestamp
 from .failures import Failure, FailureFilter
 from .listing import Filter
 from .models import Ingestion, Priority, Status
-from .owners import owner_fault
+from .names import name_fault
 from .validation import past_moment, priority_member, unknown_members
 
 VERBS = ("redrive", "cancel")
@@ -183,7 +183,7 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     dry_run = body.get("dry_run", False)
     if not isinstance(dry_run, bool):
         faults.append(Fault("#/dry_run", "dry_run must be true or false."))
-    if "owner" in given and (fault := owner_fault(given["owner"])):
+    if "owner" in given and (fault := name_fault(given["owner"])):
         faults.append(Fault("#/owner", f"owner {fault}"))
     if not isinstance(given.get("group", ""), str):
         faults.append(Fault("#/group", "group must be a string."))

@@ -19,14 +19,13 @@ from ..core import (
     Spot,
     Status,
     check_pauses,
-    owner_fault,
+    name_fault,
     past_moment,
     priority_fault,
     priority_of,
     shown,
 )
 from ..errors import Fault, InvalidRequest
-from ..idempotency import key_fault
 from ..values import INT64_MAX
 
 M = TypeVar("M")
@@ -164,7 +163,7 @@ def idempotency_key() -> str | None:
     if header is None:
         return None
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
-    if key_fault(key) or not key.isascii():
+    if name_fault(key) or not key.isascii():
         detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
         raise InvalidRequest([Fault("header Idempotency-Key", detail)])
     return key
@@ -223,7 +222,7 @@ def _moment_member(name: str, now: float) -> float | None:
 def _owner_member(scope: str | None) -> str | None:
     """Returns whose ingestions the query asks for, of those that the caller sees. Raises InvalidRequest."""
     owner = _member("owner")
-    if owner is not None and (fault := owner_fault(owner)):
+    if owner is not None and (fault := name_fault(owner)):
         raise InvalidRequest([Fault("query owner", f"owner {fault}")])
     if scope is not None and owner not in (None, scope):
         raise InvalidRequest([Fault("query owner", "owner can be nobody but you, unless your key may operate.")])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from ...core import LONGEST_ID, LONGEST_OWNER, LimitedBy, Priority, Status
+from ...core import LONGEST_ID, LONGEST_NAME, LimitedBy, Priority, Status
 
 JSON = dict[str, Any]
 
 _UNPRINTABLE = r"\x00-\x1f\x7f-\xa0\xad"
 """Characters of Latin-1 that no text may hold; of the others, a pattern cannot say in every language which print."""
 
-OWNER: JSON = {"type": "string", "minLength": 1, "maxLength": LONGEST_OWNER, "pattern": f"^[^{_UNPRINTABLE}]+$"}
+OWNER: JSON = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": f"^[^{_UNPRINTABLE}]+$"}
 STRING_ID: JSON = {
     "type": "string",
     "minLength": 1,
