@@ -74,7 +74,21 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         return refusal
 
     add_login(blueprint, guard)
+    _add_submit(blueprint, service, guard)
+    _add_follow(blueprint, service, guard)
+    _add_listings(blueprint, service, guard)
+    _add_commands(blueprint, service, guard)
     add_steering(blueprint, service, guard)
+    _add_probes(blueprint, service)
+    return blueprint
+
+
+def _add_converter(state: BlueprintSetupState) -> None:
+    state.app.url_map.converters["any_text"] = AnyText
+
+
+def _add_submit(blueprint: Blueprint, service: Service, guard: Guard) -> None:
+    """Add the routes that take ids."""
 
     @blueprint.post("/ingest")
     @needs(Role.SUBMIT, body=True)
@@ -88,37 +102,22 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         location = f"{root_path()}status/{ingestion.id}"
         return Answer(f'{{"ingestion_id":"{ingestion.id}"}}', 200, [("Location", location)])
 
+    @blueprint.post("/quote")
+    @needs(Role.SUBMIT, body=True)
+    def quote() -> Response:
+        return as_json(quote_document(service.quote(read_body(service.settings), guard.caller().name)))
+
+
+def _add_follow(blueprint: Blueprint, service: Service, guard: Guard) -> None:
+    """Add the routes that say where an ingestion stands, and where an id is."""
+
     @blueprint.get("/status/<ingestion_id>")
     @needs(Role.READ, "status", "offset", "limit")
     def status(ingestion_id: str) -> Response:
         batch = named_batch()
         only = status_member()
         offset, limit = (0, None) if batch is None or only else (batch, 1)
-        return _status(service, ingestion_id, count_member("offset", offset) or 0, count_member("limit", limit), only)
-
-    @blueprint.post("/status/<ingestion_id>/cancel")
-    @needs(Role.SUBMIT, whole=True)
-    def cancel(ingestion_id: str) -> Response:
-        service.cancel(ingestion_id, guard.caller().name)
-        return _status(service, ingestion_id, 0, 0)
-
-    @blueprint.post("/status/<ingestion_id>/redrive")
-    @needs(Role.OPERATE)
-    def redrive(ingestion_id: str) -> Response:
-        service.redrive(ingestion_id, guard.caller().name)
-        return _status(service, ingestion_id, 0, 0)
-
-    @blueprint.post("/status/<ingestion_id>/move")
-    @needs(Role.OPERATE, body=True, whole=True)
-    def move(ingestion_id: str) -> Response:
-        service.move(ingestion_id, check_priority(read_body(service.settings)), guard.caller().name)
-        return _status(service, ingestion_id, 0, 0)
-
-    @blueprint.post("/status/<ingestion_id>/callback/redrive")
-    @needs(Role.OPERATE)
-    def redrive_callback(ingestion_id: str) -> Response:
-        service.redrive_callback(ingestion_id, guard.caller().name)
-        return _status(service, ingestion_id, 0, 0)
+        return _status(service, ingestion_id, count_member("offset", offset), count_member("limit", limit), only)
 
     @blueprint.get("/results/<ingestion_id>")
     @needs(Role.READ, "include")
@@ -131,18 +130,19 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     def attempts(ingestion_id: str) -> Response:
         batch = named_batch()
         offset, limit = (0, PAGE) if batch is None else (batch, 1)
-        found = service.store.attempts(
-            ingestion_id,
-            count_member("offset", offset) or 0,
-            page_member(limit),
-        )
+        found = service.store.attempts(ingestion_id, count_member("offset", offset), page_member(limit))
         with_hosts = guard.caller().scope is None
         return as_json(attempts_document(service.settings, service.stats(), *found, with_hosts=with_hosts))
 
-    @blueprint.post("/quote")
-    @needs(Role.SUBMIT, body=True)
-    def quote() -> Response:
-        return as_json(quote_document(service.quote(read_body(service.settings), guard.caller().name)))
+    @blueprint.get("/ids/<any_text:record_id>")
+    @needs(Role.READ, "limit")
+    def where(record_id: str) -> Response:
+        found = service.where(record_id, owner=guard.caller().scope, limit=page_member(FEW))
+        return Answer(search_text(record_id, found))
+
+
+def _add_listings(blueprint: Blueprint, service: Service, guard: Guard) -> None:
+    """Add the routes that list ingestions, and what failed."""
 
     @blueprint.get("/ingestions")
     @needs(Role.READ, *FILTERS, "limit", "cursor")
@@ -169,11 +169,37 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         lines = failure_lines(service.store.failures(where, ids=True))
         return Response(stream_with_context(lines), mimetype=lines_type())
 
-    @blueprint.get("/ids/<any_text:record_id>")
-    @needs(Role.READ, "limit")
-    def where(record_id: str) -> Response:
-        found = service.where(record_id, owner=guard.caller().scope, limit=page_member(FEW))
-        return Answer(search_text(record_id, found))
+
+def _add_commands(blueprint: Blueprint, service: Service, guard: Guard) -> None:
+    """Add the routes that change an ingestion."""
+
+    @blueprint.post("/status/<ingestion_id>/cancel")
+    @needs(Role.SUBMIT, whole=True)
+    def cancel(ingestion_id: str) -> Response:
+        service.cancel(ingestion_id, guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
+    @blueprint.post("/status/<ingestion_id>/redrive")
+    @needs(Role.OPERATE)
+    def redrive(ingestion_id: str) -> Response:
+        service.redrive(ingestion_id, guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
+    @blueprint.post("/status/<ingestion_id>/move")
+    @needs(Role.OPERATE, body=True, whole=True)
+    def move(ingestion_id: str) -> Response:
+        service.move(ingestion_id, check_priority(read_body(service.settings)), guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
+    @blueprint.post("/status/<ingestion_id>/callback/redrive")
+    @needs(Role.OPERATE)
+    def redrive_callback(ingestion_id: str) -> Response:
+        service.redrive_callback(ingestion_id, guard.caller().name)
+        return _status(service, ingestion_id, 0, 0)
+
+
+def _add_probes(blueprint: Blueprint, service: Service) -> None:
+    """Add the routes that an orchestrator asks."""
 
     @blueprint.get("/livez")
     @needs(None)
@@ -188,12 +214,6 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         except StoreUnavailable as error:
             return from_error(error)
         return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stuck", "stopping")
-
-    return blueprint
-
-
-def _add_converter(state: BlueprintSetupState) -> None:
-    state.app.url_map.converters["any_text"] = AnyText
 
 
 def _status(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, request
 
-from ..core import batch_count, dumps
+from ..core import batch_count
 from ..errors import Fault, InvalidRequest
 from ..keys import Role
 from ..service import Service
 from ..web import (
     FAILURE_FILTERS,
     FILTERS,
-    Answer,
+    PAGE_MAX,
     Guard,
+    as_json,
     audit_document,
     count_member,
     failure_filter,
@@ -46,44 +45,44 @@ def add_feeds(blueprint: Blueprint, service: Service, guard: Guard) -> None:
         listed = service.store.ingestions(where, before=count_member("cursor"), limit=_ROWS)
         counts = service.store.count(where, most=_COUNTED)
         listing = {**listing_document(listed, _ROWS), "counts": counts, "counted": _COUNTED}
-        return _json({**data.queue(service, scope), **listing})
+        return as_json({**data.queue(service, scope), **listing})
 
     @blueprint.get("/queues/data")
     @needs(Role.READ)
     def queues_data() -> Response:
-        return _json(queues_document(guard.shown(), service.clock.now()))
+        return as_json(queues_document(guard.shown(), service.clock.now()))
 
     @blueprint.get("/failures/data")
     @needs(Role.READ, *FAILURE_FILTERS)
     def failures_data() -> Response:
         where = failure_filter(guard.caller().scope, service.clock.now())
         sees_all = guard.caller().scope is None
-        return _json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
+        return as_json({**data.state(service), **data.failures(service, where), **data.sweeps(service, shown=sees_all)})
 
     @blueprint.get("/search/data")
     @needs(Role.READ, "id")
     def search_data() -> Response:
         text = request.args.get("id")
         found = {} if text is None else data.search(service, text, guard.caller().scope)
-        return _json({**data.state(service), **found})
+        return as_json({**data.state(service), **found})
 
     @blueprint.get("/ingestions/<ingestion_id>/data")
     @needs(Role.READ, "offset", "status")
     def ingestion_data(ingestion_id: str) -> Response:
-        return _json(data.ingestion(service, ingestion_id, count_member("offset") or 0, status_member()))
+        return as_json(data.ingestion(service, ingestion_id, count_member("offset", 0), status_member()))
 
     @blueprint.get("/ingestions/<ingestion_id>/failed")
     @needs(Role.READ, "from")
     def failed(ingestion_id: str) -> Response:
-        return _json({"position": data.next_failed(service, ingestion_id, count_member("from") or 0)})
+        return as_json({"position": data.next_failed(service, ingestion_id, count_member("from", 0))})
 
     @blueprint.get("/audit/data")
     @needs(Role.OPERATE, "limit")
     def audit_data() -> Response:
-        limit = count_member("limit", _ROWS, least=1, most=1000) or _ROWS
+        limit = count_member("limit", _ROWS, least=1, most=PAGE_MAX)
         workers = [worker_document(one) for one in service.workers()]
         page = audit_document(service.store.audits(limit), limit)
-        return _json({**data.state(service), **page, "workers": workers})
+        return as_json({**data.state(service), **page, "workers": workers})
 
     @blueprint.get("/submit/quote")
     @needs(Role.SUBMIT, "ids")
@@ -95,8 +94,4 @@ def add_feeds(blueprint: Blueprint, service: Service, guard: Guard) -> None:
         quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
         if stats.stalled:
             quotes = {priority: one._replace(start=None, completion=None) for priority, one in quotes.items()}
-        return _json({**data.state(service, stats), "quote": quote_document(quotes)})
-
-
-def _json(document: Any) -> Response:
-    return Answer(dumps(document))
+        return as_json({**data.state(service, stats), "quote": quote_document(quotes)})

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from flask import Blueprint, Request, Response, current_app, g, request
 
-from ..core import dumps
 from ..errors import Fault, InvalidRequest, UnknownIngestion
 from ..keys import Role, find_key
 from ..service import Service
-from .answers import Answer
+from .answers import as_json
 from .body import parse_request
 from .params import name_batch, over_tls, refuse_unknown, root_path
 from .problems import problem
@@ -248,7 +247,7 @@ def _bearer() -> str | None:
 
 
 def _introduce(who: Caller) -> Response:
-    return Answer(dumps({"name": who.name, "role": who.role.name.lower()}))
+    return as_json({"name": who.name, "role": who.role.name.lower()})
 
 
 def _key_member(body: Any) -> str:

@@ -12,7 +12,6 @@ from ..core import shown
 from ..errors import ConfigError
 from ..receivers import Host
 from ..service import Service
-from .answers import secure
 from .params import current
 from .problems import problem
 
@@ -38,10 +37,10 @@ def check_hosts(app: Flask, settings: Settings, *, keyed: bool) -> None:
         host, port = this.environ.get("HTTP_HOST"), this.environ["SERVER_PORT"]
         if host is None or names.include(host, port) or (this.endpoint or "").rpartition(".")[2] in _PROBES:
             return None
-        detail = (
-            f"This service does not answer to the host {shown(host)}; if it should, add it to INGEST_TRUSTED_HOSTS."
+        return problem(
+            421,
+            f"This service does not answer to the host {shown(host)}; if it should, add it to INGEST_TRUSTED_HOSTS.",
         )
-        return secure(problem(421, detail))
 
 
 def own_hosts(settings: Settings) -> tuple[Host, ...]:

@@ -8,9 +8,8 @@ from flask import Blueprint, Flask, Response, redirect, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from ..core import dumps
 from ..naming import release
-from .answers import Answer, secure
+from .answers import as_json, secure
 from .problems import from_http
 
 _LINKS = {
@@ -32,7 +31,7 @@ def add_index(app: Flask) -> None:
         if wants_html():
             return redirect(request.script_root + _LINKS["dashboard"])
         links = {name: request.script_root + path for name, path in _LINKS.items()}
-        return secure(Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": links})))
+        return as_json({"service": "Flask-Ingestion", "version": release(), "links": links})
 
     refuse_unrouted(app)
 

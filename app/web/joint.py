@@ -14,7 +14,7 @@ from ..core import dumps
 from ..keys import Role
 from ..naming import release
 from ..service import Service
-from .answers import Answer, secure
+from .answers import Answer, as_json, secure
 from .auth import Guard
 from .index import refuse_unrouted, wants_html
 from .metrics import exposed
@@ -45,7 +45,7 @@ def make_joint(app: Flask, services: Sequence[Service]) -> Blueprint:
             "metrics": f"{root}/metrics",
         }
         queues = {name: f"{root}/{name}/ingest" for name in names}
-        return Answer(dumps({"service": "Flask-Ingestion", "version": release(), "links": links, "queues": queues}))
+        return as_json({"service": "Flask-Ingestion", "version": release(), "links": links, "queues": queues})
 
     @blueprint.get("/dashboard")
     def dashboard() -> AnyResponse:

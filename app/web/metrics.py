@@ -27,6 +27,7 @@ from .problems import problem
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 _WAITS = (0.01, 0.1, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
 """Upper bounds in seconds of the buckets for how late a batch starts: from at once to a day."""
@@ -158,13 +159,8 @@ class _Gauges:
             yield self._counter("served_batches", about, service.store.served.batches)
 
     def _callbacks(self, courier: Courier, unsent: Unsent) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily
-
         about = "Callbacks that are over, by outcome."
-        counted = CounterMetricFamily("ingestion_callbacks", about, labels=["queue", "outcome"])
-        for outcome, number in (("sent", courier.sent), ("failed", courier.failed)):
-            counted.add_metric([self._service.name, outcome], number)
-        yield counted
+        yield self._counter("callbacks", about, {"sent": courier.sent, "failed": courier.failed}, "outcome")
         about = "Callbacks that are still to be sent, or have failed for good and can be redriven."
         yield self._gauge("unsent_callbacks", about, unsent._asdict(), "state")
 
@@ -219,18 +215,27 @@ class _Gauges:
             values = {"mean": stats.accuracy.mean, "p95": stats.accuracy.p95}
             yield self._gauge("estimate_error_seconds", about, values, "statistic")
 
-    def _counter(self, what: str, about: str, value: int) -> Metric:
+    def _counter(self, what: str, about: str, value: float | dict[str, float], label: str = "") -> Metric:
         from prometheus_client.core import CounterMetricFamily
 
-        family = CounterMetricFamily(f"ingestion_{what}", about, labels=["queue"])
-        family.add_metric([self._service.name], value)
-        return family
+        return self._family(CounterMetricFamily, what, about, value, label)
 
     def _gauge(self, what: str, about: str, value: float | dict[str, float], label: str = "priority") -> Metric:
         from prometheus_client.core import GaugeMetricFamily
 
+        return self._family(GaugeMetricFamily, what, about, value, label)
+
+    def _family(
+        self,
+        kind: type[CounterMetricFamily | GaugeMetricFamily],
+        what: str,
+        about: str,
+        value: float | dict[str, float],
+        label: str,
+    ) -> Metric:
+        """Returns a metric with one value, or with one for each key of a dict, which `label` then has."""
         labels = ["queue", label] if isinstance(value, dict) else ["queue"]
-        family = GaugeMetricFamily(f"ingestion_{what}", about, labels=labels)
+        family = kind(f"ingestion_{what}", about, labels=labels)
         for key, number in value.items() if isinstance(value, dict) else ((None, value),):
             family.add_metric([self._service.name] + ([key] if key else []), number)
         return family

@@ -13,11 +13,10 @@ from typing import NamedTuple
 from flask import Blueprint, Response
 
 from ..config import Settings
-from ..core import dumps
 from ..keys import Role
 from ..naming import release
 from ..service import Service
-from .answers import Answer
+from .answers import as_json
 from .auth import needs
 from .components import HEADERS, parameters, responses
 from .examples import INGESTION, SWEEP, answers, requests
@@ -198,7 +197,7 @@ def add_description(blueprint: Blueprint, service: Service) -> None:
     @blueprint.get("/openapi.json")
     @needs(None)
     def openapi() -> Response:
-        return Answer(dumps(description(service)))
+        return as_json(description(service))
 
 
 def _operation(route: Route, settings: Settings) -> JSON:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, overload
 
 from flask import Request, request
 from werkzeug.routing import BaseConverter
@@ -79,6 +79,10 @@ def named_batch() -> int | None:
     return position
 
 
+@overload
+def count_member(name: str, default: int, *, least: int = ..., most: int = ...) -> int: ...
+@overload
+def count_member(name: str, default: int | None = None, *, least: int = ..., most: int = ...) -> int | None: ...
 def count_member(name: str, default: int | None = None, *, least: int = 0, most: int = INT64_MAX) -> int | None:
     """Returns a whole number of the query. Raises InvalidRequest."""
     text = _member(name)
@@ -91,7 +95,7 @@ def count_member(name: str, default: int | None = None, *, least: int = 0, most:
 
 def page_member(default: int = PAGE) -> int:
     """Returns how many entries a page may have, by the query's `limit`. Raises InvalidRequest."""
-    return count_member("limit", default, least=1, most=PAGE_MAX) or default
+    return count_member("limit", default, least=1, most=PAGE_MAX)
 
 
 def filter_members(scope: str | None, now: float) -> Filter:

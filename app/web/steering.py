@@ -22,6 +22,62 @@ _CALLERS = 100
 
 def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     """Add the routes of the queue as a whole: most are for operators alone."""
+    _add_sweeps(blueprint, service, guard)
+    _add_logs(blueprint, service)
+
+    @blueprint.get("/queue")
+    @needs(Role.READ)
+    def queue() -> Response:
+        scope = guard.caller().scope
+        upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.workers()
+        callers = service.store.callers(_CALLERS, owner=scope)
+        return as_json(queue_document(service, service.stats(), upcoming, workers, callers, scope))
+
+    @blueprint.post("/queue/pause")
+    @needs(Role.OPERATE, *PAUSABLE)
+    def pause() -> Response:
+        service.pause(guard.caller().name, pauses_member())
+        return queue()
+
+    @blueprint.post("/queue/resume")
+    @needs(Role.OPERATE, *PAUSABLE)
+    def resume() -> Response:
+        service.resume(guard.caller().name, pauses_member())
+        return queue()
+
+    @blueprint.post("/queue/hold/end")
+    @needs(Role.OPERATE)
+    def end_hold() -> Response:
+        service.end_hold(guard.caller().name)
+        return queue()
+
+    @blueprint.post("/queue/rate")
+    @needs(Role.OPERATE, body=True)
+    def change_rates() -> Response:
+        service.change_rates(read_body(service.settings), guard.caller().name)
+        return queue()
+
+    @blueprint.post("/queue/rate/reset")
+    @needs(Role.OPERATE)
+    def reset_rates() -> Response:
+        service.reset_rates(guard.caller().name)
+        return queue()
+
+    @blueprint.post("/queue/concurrency")
+    @needs(Role.OPERATE, "worker", body=True)
+    def change_concurrency() -> Response:
+        service.change_concurrency(read_body(service.settings), worker_member(), guard.caller().name)
+        return queue()
+
+    @blueprint.post("/queue/concurrency/reset")
+    @needs(Role.OPERATE, "worker")
+    def reset_concurrency() -> Response:
+        service.reset_concurrency(worker_member(), guard.caller().name)
+        return queue()
+
+
+def _add_sweeps(blueprint: Blueprint, service: Service, guard: Guard) -> None:
+    """Add the routes that redrive or cancel all that match, and say how far that is."""
 
     @blueprint.post("/ingestions/redrive")
     @needs(Role.OPERATE, body=True)
@@ -48,52 +104,9 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
             abort(404, "There is no such sweep; finished ones are forgotten after a while.")
         return as_json(sweep_document(found))
 
-    @blueprint.get("/queue")
-    @needs(Role.READ)
-    def queue() -> Response:
-        return _queue(service, guard.caller().scope)
 
-    @blueprint.post("/queue/pause")
-    @needs(Role.OPERATE, *PAUSABLE)
-    def pause() -> Response:
-        service.pause(guard.caller().name, pauses_member())
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/resume")
-    @needs(Role.OPERATE, *PAUSABLE)
-    def resume() -> Response:
-        service.resume(guard.caller().name, pauses_member())
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/hold/end")
-    @needs(Role.OPERATE)
-    def end_hold() -> Response:
-        service.end_hold(guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/rate")
-    @needs(Role.OPERATE, body=True)
-    def change_rates() -> Response:
-        service.change_rates(read_body(service.settings), guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/rate/reset")
-    @needs(Role.OPERATE)
-    def reset_rates() -> Response:
-        service.reset_rates(guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/concurrency")
-    @needs(Role.OPERATE, "worker", body=True)
-    def change_concurrency() -> Response:
-        service.change_concurrency(read_body(service.settings), worker_member(), guard.caller().name)
-        return _queue(service, guard.caller().scope)
-
-    @blueprint.post("/queue/concurrency/reset")
-    @needs(Role.OPERATE, "worker")
-    def reset_concurrency() -> Response:
-        service.reset_concurrency(worker_member(), guard.caller().name)
-        return _queue(service, guard.caller().scope)
+def _add_logs(blueprint: Blueprint, service: Service) -> None:
+    """Add the routes that say who changed what, and what started."""
 
     @blueprint.get("/audit")
     @needs(Role.OPERATE, "limit", "cursor")
@@ -104,7 +117,7 @@ def add_steering(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @blueprint.get("/dispatches")
     @needs(Role.OPERATE, "limit")
     def dispatches() -> Response:
-        limit = count_member("limit", service.settings.dispatch_log, least=1) or 1
+        limit = count_member("limit", service.settings.dispatch_log, least=1)
         log = [dispatch_document(dispatch) for dispatch in service.store.dispatches(limit)]
         stats = service.store.stats()
         rate = rate_document(stats.rates, service.settings)
@@ -119,9 +132,3 @@ def _sweep(service: Service, who: Caller, verb: str) -> Response:
         ingestions, batches = service.count_sweep(verb, where)
         return as_json({"ingestions": ingestions, "batches": batches})
     return as_json(sweep_document(service.sweep(verb, where, request, by=who.name, key=key)))
-
-
-def _queue(service: Service, scope: str | None) -> Response:
-    upcoming, workers = service.store.upcoming(_NEXT, owner=scope), service.workers()
-    callers = service.store.callers(_CALLERS, owner=scope)
-    return as_json(queue_document(service, service.stats(), upcoming, workers, callers, scope))
