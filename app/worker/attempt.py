@@ -151,7 +151,7 @@ class Attempts:
             self.put_back(hand.slot.claim)
             return None
         if not isinstance(result, Held):
-            self.holds.over(hand.slot.claim)
+            self.holds.ended(hand.slot.claim)
         if isinstance(result, list):
             return self._complete(hand, result)
         if isinstance(result, Held):
@@ -168,7 +168,7 @@ class Attempts:
 
     def _complete(self, hand: Hand, results: Returned) -> Claim | None:
         (claim, started_at), now = hand.slot, self._clock.now()
-        self.streak.over()
+        self.streak.answered()
         outcome, *others = map(Outcome.ack, results)
         # A claim starts the next batch, which no receiver of the host may delay: so receivers run before the claim.
         likely = signals.batch_completed if outcome.state == COMPLETED else signals.batch_failed

@@ -135,7 +135,7 @@ class Crew:
             return [hand.slot for hand in self._hands]
 
     def has(self, thread: threading.Thread) -> bool:
-        """Returns whether the current thread belongs to a hand."""
+        """Returns whether a thread is one of a hand."""
         with self._lock:
             return any(hand.thread is thread for hand in self._hands)
 

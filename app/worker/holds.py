@@ -52,7 +52,7 @@ class Holds:
         is_probe = holds and holds & (holds + 1) == 0
         return seconds + min(_PROBE, self._policy.bound(holds)) if is_probe else 0.0
 
-    def over(self, call: Claim) -> None:
+    def ended(self, call: Claim) -> None:
         """Record that a call ended without a hold."""
         if not self._rows:  # nearly always so; what ended before a row begins says nothing of it
             return

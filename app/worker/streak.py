@@ -25,7 +25,7 @@ class Streak:
         with self._lock:
             self.failing = Failing(self.failing.calls + 1, type_)
 
-    def over(self) -> None:
+    def answered(self) -> None:
         """Record that a call brought answers."""
         if self.failing.calls:
             with self._lock:

@@ -70,7 +70,7 @@ class Worker(Daemon):
         self._waiting_on = ""
         self._tended_at = clock.now()
         self.id = str(uuid4())
-        self._known = False
+        self._is_listed = False
         self._chores: Iterator[bool] = iter(())
 
     @property
@@ -158,7 +158,7 @@ class Worker(Daemon):
         return WorkerReport(self.id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
 
     def _leave(self) -> None:
-        self._known = False
+        self._is_listed = False
         try:
             self._store.leave(self.id)
         except StoreUnavailable as error:
@@ -224,9 +224,9 @@ class Worker(Daemon):
 
     def _tend(self) -> None:
         """Report, time out attempts and renew leases, each when due, and begin to recover and forget what is old."""
-        if not self._known:
+        if not self._is_listed:
             self._crew.resize(self._store.report(self._report()))
-            self._known = True
+            self._is_listed = True
         now = self._clock.now()
         for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
             self._attempts.time_out(hand)

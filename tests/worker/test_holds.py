@@ -39,7 +39,7 @@ def test_where_others_get_answers_it_steps_aside_for_longer_each_time(holds: Hol
     waits = []
     for _ in range(8):
         waits.append(holds.delay(batch(FIRST), 2))
-        holds.over(answered(OTHER))
+        holds.ended(answered(OTHER))
     assert waits == [0, 2 + 4, 2 + 8, 2 + 16, 2 + 32, 2 + 64, 2 + 100, 2 + 100]
     assert holds.in_a_row == 0
 
@@ -47,14 +47,14 @@ def test_where_others_get_answers_it_steps_aside_for_longer_each_time(holds: Hol
 def test_one_answer_counts_once(holds: Holds) -> None:
     holds.delay(batch(FIRST), 60)
     holds.delay(batch(FIRST), 60)
-    holds.over(answered(OTHER))
+    holds.ended(answered(OTHER))
     assert [holds.delay(batch(FIRST), 60) for _ in range(2)] == [60 + 8, 60 + 16]
     assert holds.delay(batch(FIRST), 60) == 0
 
 
 def test_an_answer_of_its_own_ends_its_row(holds: Holds) -> None:
     holds.delay(batch(FIRST), 60)
-    holds.over(answered(OTHER, FIRST))
+    holds.ended(answered(OTHER, FIRST))
     assert [holds.delay(batch(FIRST), 60) for _ in range(2)] == [0, 60 + 4]
 
 

@@ -23,8 +23,8 @@ from .address import Address, origin_of
 from .deadline import TimelyResponse, reading_until
 from .limits import exhausted, retry_after
 from .quotation import Quotation
-from .telling import EXCERPT, Told, told_of, words_of
 from .templates import Ask, refuse
+from .wording import EXCERPT, Wording, reason_of, wording_of
 
 _MOST_REDIRECTS = 5
 _REDIRECTS_OF_ANY_METHOD = (307, 308)
@@ -50,7 +50,7 @@ class Reply(NamedTuple):
     data: Any
     headers: Mapping[str, str]
     status: int
-    told: Told
+    say: Wording
     beginning: bytes
 
     def unfit(self, why: str) -> InvalidResult:
@@ -58,7 +58,7 @@ class Reply(NamedTuple):
         return InvalidResult(self.says(why))
 
     def says(self, what: str) -> str:
-        return self.told(f"answered {self.status} to", f" {what}", self.beginning)
+        return self.say(f"answered {self.status} to", f" {what}", self.beginning)
 
 
 class Caller:
@@ -107,20 +107,20 @@ class Caller:
         """
         url = self._address.base + ask.target
         for _ in range(1 + _MOST_REDIRECTS):
-            told = told_of(self.name, self._method, url, about, self.quoted)
+            say = wording_of(self.name, self._method, url, about, self.quoted)
             try:
                 if (wait := min(self._timeout, deadline - time.monotonic())) <= 0:
                     raise TimedOut
                 with self._request(url, ask.body, headers, wait, deadline) as response:
                     if not (location := response.get_redirect_location()):
-                        return self._answer(response, told)
-                    url = self._redirected(url, response.status, location, told)
+                        return self._answer(response, say)
+                    url = self._redirected(url, response.status, location, say)
             except HTTPError as error:
                 late = time.monotonic() >= deadline
                 words = ("was not done with", f" within {self._patience:g} s") if late else self._failure(error)
                 # What came of a body is not repeated: a secret that is cut off cannot be recognised.
-                raise UpstreamError(told(*words)) from error
-        raise PermanentError(told("redirected", f" more than {_MOST_REDIRECTS} times"))
+                raise UpstreamError(say(*words)) from error
+        raise PermanentError(say("redirected", f" more than {_MOST_REDIRECTS} times"))
 
     @contextmanager
     def _request(
@@ -157,42 +157,42 @@ class Caller:
         # A connection that was refused counts as a timeout in urllib3's tree.
         if isinstance(error, TimedOut) and not isinstance(error, NewConnectionError):
             return "did not answer", f" within {self._timeout:g} s"
-        why = self.quoted(words_of(error))
+        why = self.quoted(reason_of(error))
         if isinstance(error, SSLError):
             return "gave no answer to", f", for it cannot be trusted over TLS ({why})"
         return "gave no answer to", f" ({why})"
 
-    def _redirected(self, url: str, status: int, location: str, told: Told) -> str:
+    def _redirected(self, url: str, status: int, location: str, say: Wording) -> str:
         # The body is not repeated: it says the location again, with its query.
         try:
             target = urljoin(url, location)
             origin = origin_of(target)
         except ValueError:
-            raise PermanentError(told("redirected", " to something that is not a URL")) from None
+            raise PermanentError(say("redirected", " to something that is not a URL")) from None
         if origin != self._origin:
             scheme, host, port = origin
             where = self.quoted(f"{scheme}://{host}:{port}")
             only = "redirects are followed on the same scheme, host and port only"
-            raise PermanentError(told("redirected", f" to {where}; {only}"))
+            raise PermanentError(say("redirected", f" to {where}; {only}"))
         if self._method != "GET" and status not in _REDIRECTS_OF_ANY_METHOD:
-            raise PermanentError(told("redirected", f" with {status}, which would make it a GET"))
+            raise PermanentError(say("redirected", f" with {status}, which would make it a GET"))
         return target
 
-    def _answer(self, response: BaseHTTPResponse, told: Told) -> Reply:
+    def _answer(self, response: BaseHTTPResponse, say: Wording) -> Reply:
         status, answered = response.status, f"answered {response.status} to"
-        self._heed(response, f"{told.name} {answered} {told.asked}")
+        self._heed(response, f"{say.name} {answered} {say.asked}")
         if 200 <= status < 300 and status not in self._nothing:
-            whole = self._read(response, told)
-            return Reply(self._parsed(response, told, whole), response.headers, status, told, whole[:EXCERPT])
+            whole = self._read(response, say)
+            return Reply(self._parsed(response, say, whole), response.headers, status, say, whole[:EXCERPT])
         body = bytearray()
         with suppress(HTTPError):  # what did arrive is shown
             while len(body) < EXCERPT and (chunk := response.read1(EXCERPT)):
                 body += chunk
         if status in self._nothing:  # and was read, so that the connection can be used again
-            return Reply(None, response.headers, status, told, b"")
+            return Reply(None, response.headers, status, say, b"")
         if 300 <= status < 500 and status not in self._temporary:
-            raise PermanentError(told(answered, body=body), status=status)
-        raise UpstreamError(told(answered, body=body), status=status)
+            raise PermanentError(say(answered, body=body), status=status)
+        raise UpstreamError(say(answered, body=body), status=status)
 
     def _heed(self, response: BaseHTTPResponse, said: str) -> None:
         """Hold the queue or slow it down as the headers ask. Raises HoldQueue where that is why there is no data."""
@@ -210,21 +210,21 @@ class Caller:
         elif status == 429:
             slow_down(said)
 
-    def _read(self, response: BaseHTTPResponse, told: Told) -> bytes:
+    def _read(self, response: BaseHTTPResponse, say: Wording) -> bytes:
         body = bytearray()
         while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > self._most_bytes:
                 more = f" with more than {self._most_bytes} bytes"
-                raise PermanentError(told(f"answered {response.status} to", more, body))
+                raise PermanentError(say(f"answered {response.status} to", more, body))
         return bytes(body)
 
-    def _parsed(self, response: BaseHTTPResponse, told: Told, body: bytes) -> Any:
+    def _parsed(self, response: BaseHTTPResponse, say: Wording, body: bytes) -> Any:
         try:
             return json.loads(body, parse_constant=refuse)
         except (ValueError, RecursionError):
             answered = f"answered {response.status} to"
             if "content-length" in response.headers or "transfer-encoding" in response.headers:
-                raise PermanentError(told(answered, " with no JSON", body)) from None
+                raise PermanentError(say(answered, " with no JSON", body)) from None
             # A body that ends with its connection cannot be told from one that was cut off (RFC 9112, section 8).
-            raise UpstreamError(told(answered, " with no JSON, or was cut off", body)) from None
+            raise UpstreamError(say(answered, " with no JSON, or was cut off", body)) from None

@@ -1,4 +1,4 @@
-"""What an error says of a request: who was asked for what, what came of it, and how the body begins."""
+"""How the errors about a request are worded: who was asked for what, what came of it, how the body begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_PATH = 500
 """Characters of a path that are repeated: it may hold many ids, and what follows must not be cut off."""
 
 
-class Told(NamedTuple):
+class Wording(NamedTuple):
     """Makes the sentences of all errors about one request."""
 
     name: str
@@ -27,21 +27,21 @@ class Told(NamedTuple):
     quoted: Quotation
 
     def __call__(self, what: str, more: str = "", body: bytes | bytearray = b"") -> str:
-        """Returns that the upstream did `what`, a verb that the request follows, then `more` and how a body begins."""
+        """Returns a sentence: the upstream did `what` (a verb), the request, `more`, and how the body begins."""
         text = self.quoted(body[:EXCERPT].decode(errors="replace"))
         return f"{self.name} {what} {self.asked}{more}" + (f": {text}" if text else ".")
 
 
-def told_of(name: str, method: str, url: str, about: str, quoted: Quotation) -> Told:
-    """Returns what makes the errors of a request, in which `name` is the upstream's."""
+def wording_of(name: str, method: str, url: str, about: str, quoted: Quotation) -> Wording:
+    """Returns the wording of the errors about a request; `name` is what they call the upstream."""
     # The query is left out, for it may hold a key; a redirect may repeat one in its path.
     path = quoted.masked(urlsplit(url).path) or "/"
     path = path[:_LONGEST_PATH] + ("…" if len(path) > _LONGEST_PATH else "")
-    return Told(name, f"{method} {path}{about}", quoted)
+    return Wording(name, f"{method} {path}{about}", quoted)
 
 
-def words_of(error: HTTPError) -> str:
-    """Returns why there is no answer, of what urllib3 and Python wrap in each other."""
+def reason_of(error: HTTPError) -> str:
+    """Returns why there is no answer: the innermost of the errors that urllib3 and Python wrap in each other."""
     if isinstance(error, DecodeError):
         return "its content is not encoded as it says"
     inner = error.__cause__ or next((one for one in error.args if isinstance(one, Exception)), error)
