@@ -38,7 +38,7 @@ class Parts(NamedTuple):
 
 
 class Assembly:
-    """The settings, store, worker, sweeper and courier (None where nobody is told of an end) of one queue in one app.
+    """The settings, store, worker, sweeper and courier (None where there are no receivers) of one queue in one app.
 
     `find_processor` is called for every batch; if it returns None, the work is only simulated. `autostart` says whether
     this process dispatches without an explicit start, and `is_tested`, asked each time, whether it is a host's test.
@@ -72,7 +72,7 @@ class Assembly:
             clock.stand_still()
         if settings.eager:
             logger.warning("%s is set: %r runs nothing by itself", Settings.key_of(name, "eager"), name)
-        if settings.tells:
+        if settings.has_receivers:
             self.emitter.observe(ingestion_finished, lambda **_: self._wake_courier())
         self._renew()
 
@@ -96,7 +96,7 @@ class Assembly:
         store = self._open_store()
         worker = Worker(self.name, store, self.settings, self.clock, self._run_processor, self.emitter)
         sweeper = Sweeper(self.name, store, self.settings.lease, self.clock, self.emitter, worker.wake)
-        courier = Courier(self.name, store.outbox, self.settings, self.clock) if self.settings.tells else None
+        courier = Courier(self.name, store.outbox, self.settings, self.clock) if self.settings.has_receivers else None
         alarms = [one.alarm for one in (worker, sweeper, courier) if one]
         clean_up = weakref.finalize(self, _clean_up_elsewhere, store, worker.id, *alarms)
         clean_up.atexit = False
@@ -119,12 +119,12 @@ class Assembly:
 
     @property
     def courier(self) -> Courier | None:
-        """What tells of ends in this process, None where nobody is told."""
+        """What sends callbacks in this process, None where there are no receivers."""
         return self.open().courier
 
     @property
     def would_lose(self) -> bool:
-        """Whether this process holds what no other knows of; not so of a host's test."""
+        """Whether what is queued would be lost with this process; not so in a host's test."""
         return self._parts is not None and not self._parts.store.durable and not self.is_eager
 
     @property
@@ -134,7 +134,7 @@ class Assembly:
 
     @property
     def is_eager(self) -> bool:
-        """Whether this is a host's test, whose `run_until_idle` alone runs anything, and no worker was asked for."""
+        """Whether this is a host's test in which `run_until_idle` alone runs anything: nobody asked for a worker."""
         return not self._is_asked and self._is_tested()
 
     def before_fork(self) -> None:

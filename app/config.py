@@ -42,7 +42,7 @@ def _setting(
 ) -> Any:
     """Returns a field of Settings.
 
-    No message shows the value of a `secret` one. `explains` says that the errors of its parser are for people.
+    No message shows the value of a `secret` one. `explains` says that messages repeat the errors of its parser.
     """
     told = {"parse": parse, "about": about, "secret": secret, "explains": secret or explains}
     return dataclasses.field(default=default, repr=not secret, metadata=told)
@@ -61,12 +61,12 @@ class Settings:
         explains=True,
     )
     rate_least: float = _setting(
-        0.001, share(0.0, 1.0), "The least share of the configured rate to which an operator may lower it."
+        0.001, share(0.0, 1.0), "The lowest share of the configured rate that an operator may set."
     )
     rate_most: float = _setting(
-        1.0, share(1.0, 1000.0), "How many times the configured rate an operator may raise it to; 1: never above it."
+        1.0, share(1.0, 1000.0), "How many times the configured rate an operator may set at most; 1: never above it."
     )
-    audit_log: int = _setting(1000, integer(1, 1_000_000), "Latest operations of people kept for GET /audit.")
+    audit_log: int = _setting(1000, integer(1, 1_000_000), "Latest changes made by people, kept for GET /audit.")
     batch_size: int = _setting(3, integer(1, 10_000), "Ids in a batch at most.")
     fill: bool = _setting(
         False, flag, "Whether a call with room left takes along due batches of others that fit whole."
@@ -98,33 +98,37 @@ class Settings:
     )
     store_pool: int = _setting(5, integer(2, 1000), "Connections to the database at most, in this process.")
     store_timeout: float = _setting(
-        5.0, seconds(above=True), "Seconds the database, or a lock in it, is waited for before a call is given up."
+        5.0, seconds(above=True), "Seconds to wait for the database, or for a lock in it, before a call is given up."
     )
     store_poll: float = _setting(
-        2.0, seconds(), "Seconds until work that another process accepted is noticed; 0: no other does."
+        2.0, seconds(), "Seconds until work that another process accepted is noticed; 0: no other process accepts any."
     )
     store_upgrade: bool = _setting(
         True, flag, "Whether to upgrade its tables at the start; without it, `flask-ingestion db upgrade` does."
     )
     processor: str = _setting("", text, "The callable that does the work, as package.module:name.")
     upstream_url: str = _setting(
-        "", text, "An upstream to call, holding {ids} or {id}; needs the extra http.", secret=True
+        "", text, "The URL of an upstream to call, with {ids} or {id} in it; needs the extra http.", secret=True
     )
     upstream_method: str = _setting(
-        "GET", choice("GET", "POST", "PUT", "PATCH", "DELETE"), "How it is asked: GET, POST, PUT, PATCH or DELETE."
+        "GET",
+        choice("GET", "POST", "PUT", "PATCH", "DELETE"),
+        "The method of its requests: GET, POST, PUT, PATCH or DELETE.",
     )
     upstream_headers: tuple[tuple[str, str], ...] = _setting(
         (), headers, "Headers to send, keys among them, as a JSON object; never logged or shown.", secret=True
     )
     upstream_body: str = _setting("", text, "A template of the JSON to send, holding ids or id.")
-    upstream_results: str = _setting("", text, "Where the items are in an answer, in JMESPath.")
+    upstream_results: str = _setting("", text, "JMESPath that finds the items in an answer.")
     upstream_result_id: str = _setting(
-        "", text, "Which of an item's members is its id, in JMESPath; none: they are keyed by id, or in order."
+        "", text, "JMESPath that finds an item's id; none: items are keyed by id, or in the order of the ids."
     )
     upstream_missing: str = _setting(
-        "null", choice("null", "fail"), "What an id without an item is: null, or with fail failed."
+        "null",
+        choice("null", "fail"),
+        "What becomes of an id without an item: its data is null, or with fail it fails.",
     )
-    upstream_error: str = _setting("", text, "What in an item says why its id failed, in JMESPath.")
+    upstream_error: str = _setting("", text, "JMESPath that finds in an item why its id failed.")
     upstream_idempotency_header: str = _setting(
         "", header_name, "A header that carries the batch's id, the same at each attempt."
     )
@@ -137,22 +141,22 @@ class Settings:
         0, integer(0, 100_000), "Batches that run at once at most, in all processes; 0: no bound."
     )
     webhook_url: str = _setting(
-        "", parse_url, "Where each ingestion's end is told, in a signed POST; none: nowhere.", secret=True
+        "", parse_url, "URL that each ingestion's end is sent to, in a signed POST; none: nowhere.", secret=True
     )
     webhook_hosts: tuple[Host, ...] = _setting(
         (),
         parse_hosts,
-        "Hosts that a submission's callback may name, as hooks.example.org, 10.0.0.7:8443; none: it may not.",
+        "Hosts that a submission's callback may name, as hooks.example.org, 10.0.0.7:8443; none: no callback is taken.",
         explains=True,
     )
     webhook_secret: tuple[bytes, ...] = _setting(
         (), parse_secrets, "What signs callbacks: whsec_ and the base64 of 24 to 64 random bytes.", secret=True
     )
     webhook_timeout: float = _setting(
-        10.0, seconds(above=True), "Seconds that a receiver has to answer a callback, before it is told again later."
+        10.0, seconds(above=True), "Seconds that a receiver has to answer a callback, before it is sent again later."
     )
     process_timeout: float = _setting(300.0, seconds(above=True), "Seconds one attempt may take before it is given up.")
-    max_attempts: int = _setting(5, integer(1, 1_000_000), "Attempts at a batch before it is failed.")
+    max_attempts: int = _setting(5, integer(1, 1_000_000), "Attempts at a batch before it fails for good.")
     split_failed: bool = _setting(
         False, flag, "Whether the ids of a batch that failed go again one by one, each a start of its own."
     )
@@ -167,12 +171,12 @@ class Settings:
     )
     max_ids: int = _setting(1_000_000, integer(1), "Ids in one ingestion at most.")
     max_pending: int = _setting(
-        1_000_000, integer(0), "Batches waiting at most, or the submit is refused; 0: no bound."
+        1_000_000, integer(0), "Batches waiting at most; what would exceed it is refused; 0: no bound."
     )
     max_backlog_seconds: float = _setting(
         0.0,
         seconds(),
-        "Seconds the queue may need to drain, waits for retries aside, or the submit is refused; 0: no bound.",
+        "Seconds the queue may need to drain, without waits for retries; what would exceed it is refused; 0: no bound.",
     )
     id_type: str = _setting(
         "integer", choice("integer", "string"), "What ids are: integer, or string for 1 to 200 printable characters."
@@ -191,10 +195,12 @@ class Settings:
         "Whether ids are indexed, so that each is found at once; 5 to 9 bytes an id, up to 200 in small ingestions.",
     )
     dispatch_log: int = _setting(1000, integer(1, 1_000_000), "Latest dispatches kept for GET /dispatches.")
-    shutdown_grace: float = _setting(25.0, seconds(), "Seconds that running batches have to end when it is stopped.")
+    shutdown_grace: float = _setting(
+        25.0, seconds(), "Seconds that running batches have to end when the service stops."
+    )
     autostart: bool = _setting(True, flag, "Whether a process that serves also dispatches.")
     eager: bool = _setting(
-        False, flag, "For tests: nothing runs but what run_until_idle() runs; so it is under Flask's TESTING anyway."
+        False, flag, "For tests: nothing runs but what run_until_idle() runs, as under Flask's TESTING anyway."
     )
     queues: tuple[str, ...] = _setting(
         (),
@@ -207,7 +213,7 @@ class Settings:
     threads: int = _setting(4, integer(1, 1000), "Threads that answer its requests.")
     log_format: str = _setting("text", choice("text", "json"), "How the standalone service logs: text or json.")
     api_keys: tuple[Key, ...] = _setting(
-        (), parse_keys, "Who may call, as name:role:sha256, ...; none: everybody may.", secret=True
+        (), parse_keys, "Who may call, as name:role:sha256, ...; none: anybody may.", secret=True
     )
     key_quota: int = _setting(0, integer(0), "Ids that a caller may have waiting at most; 0: no bound.")
     allowed_origins: tuple[str, ...] = _setting(
@@ -227,8 +233,8 @@ class Settings:
         return max(self.interval, *(limit.interval for limit in self.limits), 0.0)
 
     @property
-    def tells(self) -> bool:
-        """Whether anybody can be told of an ingestion's end."""
+    def has_receivers(self) -> bool:
+        """Whether anybody may receive callbacks."""
         return bool(self.webhook_url or self.webhook_hosts)
 
     @property
@@ -316,10 +322,10 @@ class Settings:
             )
         if self.upstream_body and self.upstream_method == "GET":
             raise ConfigError(f"{prefix}UPSTREAM_BODY needs another {prefix}UPSTREAM_METHOD than GET, such as POST.")
-        if self.tells and not self.webhook_secret:
+        if self.has_receivers and not self.webhook_secret:
             raise ConfigError(
-                f"{prefix}WEBHOOK_SECRET is missing: it signs what {prefix}WEBHOOK_URL or {prefix}WEBHOOK_HOSTS has the"
-                f" service send. It is {parse_secrets.__doc__}."
+                f"{prefix}WEBHOOK_SECRET is missing: it signs the callbacks that {prefix}WEBHOOK_URL or"
+                f" {prefix}WEBHOOK_HOSTS asks for. It is {parse_secrets.__doc__}."
             )
 
 

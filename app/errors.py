@@ -45,7 +45,7 @@ class ConfigError(IngestError, ValueError):
 class PermanentError(IngestError):
     """Raised by a processor to fail its batch at once, without another attempt.
 
-    `status` is that of the upstream's answer over HTTP, if there was one; callers who share a call are told no more.
+    `status` is that of the upstream's answer over HTTP, if there was one; callers who share a call see nothing else.
     """
 
     status: int | None = None
@@ -107,7 +107,8 @@ class StoreUnavailable(IngestError):
 class Fault(NamedTuple):
     """One thing wrong with a request: where, and what.
 
-    `pointer` is an RFC 6901 JSON pointer as a URI fragment, or `query NAME`, `header NAME`, `path NAME`, or `owner`.
+    `pointer` is an RFC 6901 JSON pointer as a URI fragment, or `query NAME`, `header NAME`, `path NAME`; from Python,
+    also `owner` or `key`.
     """
 
     pointer: str
@@ -144,7 +145,7 @@ class UnknownIngestion(Refusal):
 
 
 class UnknownWorker(Refusal):
-    """There is no worker of this id, or on this host; or an id begins like several."""
+    """There is no worker of this id, or on this host; or several have ids that begin like this."""
 
 
 class Conflict(Refusal):

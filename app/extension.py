@@ -59,8 +59,8 @@ class IngestionAPI:
         else with the first request, whose ids are then only simulated. Under Flask's TESTING nothing starts by itself,
         unless AUTOSTART is set; see `run_until_idle`.
         Raises ConfigError for a wrong setting or prefix, RuntimeError where the app already has an instance of this
-        name, or a route in the place of one that nobody can use a queue without, or under uWSGI without an
-        option that it needs.
+        name, or a route in the place of one that a queue cannot do without, and under uWSGI without an option that it
+        needs.
         """
         name, clock = self.name, clock or SystemClock()
         if name in app.extensions:
@@ -172,7 +172,7 @@ class IngestionAPI:
         """Accept ids, as `POST /ingest` does; returns the ingestion, whose batches wait for their turn from now on.
 
         `deadline` is a time in RFC 3339, or seconds from now, by which it must be able to end. `callback` is the URL
-        that is told of its end, on a host that WEBHOOK_HOSTS names. `fresh` is a number of seconds that counts instead
+        that its end is sent to, on a host that WEBHOOK_HOSTS names. `fresh` is a number of seconds that counts instead
         of FRESH, at most that; with 0, no answer from before counts. The same request under the same `key` is accepted
         once. `owner` is the caller in whose name it is.
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
@@ -232,7 +232,7 @@ class IngestionAPI:
         return self.service.move(ingestion_id, check_priority({"priority": priority}), by)
 
     def redrive_callback(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Send what its receiver was not told of an ingestion's end again, at once; `by` is who the audit log names.
+        """Send an ingestion's undelivered callbacks again, at once; `by` is who the audit log names.
 
         Raises UnknownIngestion, and Conflict where no callback is pending or failed.
         """

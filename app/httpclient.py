@@ -17,7 +17,7 @@ class FinalResponse(http.client.HTTPResponse):
     """Skips every interim answer (RFC 9110, section 15.2), such as 102 and 103.
 
     http.client takes all but 100 for the final one, which would stay on the connection, as the answer to the next
-    request. Raises HTTPException where they have no end, and IncompleteRead where headers end before the empty line
+    request. Raises HTTPException where they go on for ever, and IncompleteRead where headers end before the empty line
     (RFC 9112, section 8), for what is missing of them may be the length of a body.
     """
 

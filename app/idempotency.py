@@ -1,4 +1,4 @@
-"""One acceptance for each idempotency key: which are just being used, and for what a key was used."""
+"""One acceptance for each idempotency key: which keys are in use, and what each was used for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class KeysInUse:
         """Keep a key to this request until it is accepted or refused. Raises KeyInUse while another one has it."""
         with self._lock:
             if (owner, key) in self._keys:
-                raise KeyInUse(f"A request with the idempotency key {key!r} is just being accepted; ask again.")
+                raise KeyInUse(
+                    f"A request with the idempotency key {key!r} is still being accepted; try again in a moment."
+                )
             self._keys.add((owner, key))
         try:
             yield

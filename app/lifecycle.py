@@ -142,7 +142,8 @@ class Lifecycle(Assembly):
     def after_fork_in_child(self) -> bool:
         """Share nothing with the parent, and open nothing, for most children never serve.
 
-        Returns whether one that does, by a request to its app or a submission, then dispatches: its parent did.
+        Returns whether the parent dispatched; then so does a child that serves, from the first request to its app, or
+        the first submission, on.
         """
         self._share_nothing()
         followed, self._active = self._active, False

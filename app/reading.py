@@ -1,4 +1,4 @@
-"""What a store tells, which changes nothing."""
+"""What a store says when it is asked, which changes nothing."""
 
 from __future__ import annotations
 

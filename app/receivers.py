@@ -1,4 +1,4 @@
-"""Who may be told that an ingestion ended: addresses, the hosts that are allowed, and the secret that signs."""
+"""Who may receive callbacks: addresses, the hosts that are allowed, and the secret that signs."""
 
 from __future__ import annotations
 

@@ -200,18 +200,18 @@ class Service(Lifecycle):
         asked = Sweep(str(uuid4()), verb, where, by, key, fingerprint, self.clock.now(), matched)
         sweep, new = self.store.sweeps.add(asked)
         if new:
-            logger.warning("%r: %s of %d ingestions is asked for by %s", self.name, verb, matched, by or "somebody")
+            logger.warning("%r: %s asked for a %s of %d ingestions", self.name, by or "somebody", verb, matched)
         if not self.is_eager:
             self.sweeper.start()
         return sweep
 
     def latest_callback(self, ingestion_id: str) -> Callback | None:
-        """Returns what is told of the ingestion's latest end, None where there is nothing, or nobody, to tell."""
+        """Returns the callback of the ingestion's latest end, None where there is none."""
         callbacks = self.store.outbox.of(ingestion_id) if self.courier else []
         return callbacks[0] if callbacks else None
 
     def redrive_callback(self, ingestion_id: str, by: str | None = None) -> Ingestion:
-        """Send what was not told of an ingestion's end again, at once. Raises UnknownIngestion or Conflict."""
+        """Send an ingestion's undelivered callbacks again, at once. Raises UnknownIngestion or Conflict."""
         ingestion = self.store.get(ingestion_id)
         if not self.store.outbox.redrive(ingestion.id, by):
             raise Conflict("No callback of the ingestion is pending or failed; there is nothing to send again.")
@@ -247,7 +247,7 @@ class Service(Lifecycle):
     def reset_rates(self, by: str | None = None) -> None:
         """Go back to the rate that is configured."""
         self.store.change_rates(Rates(), by)
-        logger.warning("the rate of %r is as configured", self.name)
+        logger.warning("the rate of %r is as configured again", self.name)
         self.worker.wake()
 
     def change_concurrency(self, body: Any, worker: str | None = None, by: str | None = None) -> None:

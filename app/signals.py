@@ -1,9 +1,9 @@
 """The signals that a host can connect to. The sender is the Flask app; `name` is that of the instance.
 
 Receivers run in the app's context, in the thread that caused the event, and should be quick. An exception in one, of
-whatever kind, is logged and stops nothing; a KeyboardInterrupt is raised once all are told, and so is, in a host's
-test, what ends that test. A batch that ends without a call, under FRESH, has no start: its `started_at` is None, and
-the attempt took 0 seconds.
+whatever kind, is logged and stops nothing. A KeyboardInterrupt is raised once all have been called; so is, in a host's
+test, an exception that ends the test. A batch that ends without a call, under FRESH, has no start: its `started_at` is
+None, and the attempt took 0 seconds.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Emitter:
     def emit(self, signal: NamedSignal, **keywords: Any) -> None:
         """Call the observers and every receiver; an exception in one is logged and does not stop the others.
 
-        Raises the first that belongs to the caller's thread at the end, and leaves it to the caller to log: a
-        KeyboardInterrupt, and in a test what is no Exception.
+        At the end it raises the first that belongs to the caller's thread, and leaves it to the caller to log: a
+        KeyboardInterrupt, or in a test one that is no Exception.
         """
         for observer in self._own.get(signal, ()):
             try:
@@ -70,18 +70,18 @@ class Emitter:
                 logger.exception("an observer of %s raised", signal.name)
         if not signal.receivers:
             return
-        callers: BaseException | None = None
+        of_caller: BaseException | None = None
         for receiver in signal.receivers_for(self.app):
             try:
                 with self.app.app_context():
                     receiver(self.app, name=self._name, **keywords)
             except BaseException as error:
-                if callers is None and self._is_of_caller(error):
-                    callers = error
+                if of_caller is None and self._is_of_caller(error):
+                    of_caller = error
                 else:
                     logger.exception("a receiver of %s raised", signal.name)
-        if callers is not None:
-            raise callers
+        if of_caller is not None:
+            raise of_caller
 
     def _is_of_caller(self, error: BaseException) -> bool:
         if isinstance(error, KeyboardInterrupt):

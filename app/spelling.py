@@ -10,7 +10,7 @@ _SHORT = 5
 
 
 def meant(name: str, settings: Iterable[str]) -> str | None:
-    """Returns the setting that is written almost so: with one letter wrong, or the same letters in another order.
+    """Returns the setting that is spelt almost like this: with one letter wrong, or the same letters in another order.
 
     Of five letters and fewer, another may make a word of its own, such as FILE beside FILL.
     """

@@ -36,7 +36,7 @@ class Submission(NamedTuple):
 
     `key` makes it idempotent for its `owner`; `fingerprint` detects a different request under the same key, and `alias`
     is that of the same request in another spelling. A submission that cannot end by `deadline` (epoch seconds) is
-    refused. `callback` is the URL that is told of its end; without one, that is WEBHOOK_URL. `fresh` is what counts
+    refused. `callback` is the URL that its end is sent to; without one, that is WEBHOOK_URL. `fresh` is what counts
     instead of FRESH, in seconds.
     """
 
@@ -65,7 +65,7 @@ class Store(Reading):
     """Whether it serves concurrent calls together; otherwise each waits for the one before it."""
 
     outbox: Outbox
-    """The callbacks; one is added in the step in which an ingestion ends, where somebody is to be told."""
+    """The callbacks; one is added in the step in which an ingestion ends, where it has a receiver."""
 
     sweeps: Sweeps
     """The sweeps: redrives and cancels of all that match."""

@@ -142,7 +142,7 @@ weights.__doc__ = "callers with whole numbers from 1 to 100, as nightly:1,web:4"
 
 _QUEUE = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
 _TAKEN = {"dashboard", "docs", "ingest", "livez", "metrics", "queues", "readyz", "static"}
-"""What the service has at its root, or names otherwise."""
+"""What the service has at its root, or as a name of its own."""
 
 
 def queue_names(value: Any) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ for command in (db, keys, serve, worker, sweeps, *OPERATIONS):
 @click.option("-p", "--priority", type=priority_choice, default="MEDIUM", show_default=True)
 @click.option("--deadline", help="When it must be able to end: an RFC 3339 time, or seconds from now.")
 @click.option("--callback", help="A URL that is told when it ends; the service has to allow its host.")
-@click.option("--fresh", type=float, help="Seconds that an answer may be old at most, instead of FRESH; 0: ask anew.")
+@click.option("--fresh", type=float, help="Seconds that an answer may be old, instead of FRESH; 0: ask anew.")
 @click.option("--idempotency-key", help="Under one key, the same ids are accepted once, however often they are sent.")
 @click.option("--wait", "and_wait", is_flag=True, help="Wait until it has ended.")
 @timeout_option
@@ -266,7 +266,7 @@ def move(to: Remote, ingestion_id: str, priority: str) -> None:
 @click.argument("ingestion_id")
 @remote
 def redrive_callback(to: Remote, ingestion_id: str) -> None:
-    """Tell the receiver of an ingestion's end again, if that failed or waits."""
+    """Send the callback of an ingestion's end again, if it failed or is pending."""
     to.show(to.client.redrive_callback(ingestion_id), display.status_text)
 
 

@@ -124,7 +124,7 @@ def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable
         default=patience,
         show_default=True,
         type=click.FloatRange(0),
-        help="Seconds to go on trying for while the service is away, or says later.",
+        help="Seconds to keep trying while the service is away, or says later.",
     )
     @click.option("--retries", type=click.IntRange(0), help="Retries at most, as long as patience lasts.")
     @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

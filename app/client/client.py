@@ -39,7 +39,7 @@ class Client(Blocking):
     ) -> str:
         """Submit ids; returns the ingestion's id.
 
-        `deadline` is a time or seconds from now, `callback` a URL that is told of the end, `fresh` counts
+        `deadline` is a time or seconds from now, `callback` a URL that the end is sent to, `fresh` counts
         instead of the service's FRESH. Even if the connection is lost, the ids are accepted once: every attempt carries
         `idempotency_key`, or a random one.
         """
@@ -205,7 +205,7 @@ class Client(Blocking):
         return self._run(self._verbs.move(ingestion_id, priority))
 
     def redrive_callback(self, ingestion_id: str) -> StatusPage:
-        """Send what the receiver was not told of the ingestion's end again; returns its status, without batches.
+        """Send its undelivered callbacks again; returns the ingestion's status, without batches.
 
         Never repeated once it may have taken effect.
         """

@@ -73,7 +73,7 @@ class Ingestion(Document):
 
 @dataclass(frozen=True, init=False, eq=False, repr=False)
 class Callback(Document):
-    """How the receiver was told of an ingestion's end."""
+    """How the callback of an ingestion's end stands."""
 
     id: str
     state: str

@@ -19,9 +19,9 @@ Moment: TypeAlias = str | float | datetime
 class Submission:
     """Ids to submit at a priority. However often one is submitted, its ids are accepted once.
 
-    `deadline` is a time, by RFC 3339 or as a datetime with its offset, or seconds from now, `callback` a URL that is
-    told of the end, `fresh` seconds that count instead of the service's FRESH. Raises ValueError for an idempotency key
-    that no header can carry, and for a text in place of a list of ids.
+    `deadline` is a time, by RFC 3339 or as a datetime with its offset, or seconds from now, `callback` a URL that
+    the end is sent to, `fresh` seconds that count instead of the service's FRESH. Raises ValueError for an idempotency
+    key that no header can carry, and for a text in place of a list of ids.
     """
 
     ids: Iterable[Id]

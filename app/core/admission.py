@@ -46,13 +46,15 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
     Raises QuotaFull with the seconds until it would fit, or InvalidRequest for one that could never fit.
     """
     if count > quota:
-        raise InvalidRequest([Fault("#/ids", f"ids has {count} members, but a caller never has over {quota} waiting.")])
+        raise InvalidRequest(
+            [Fault("#/ids", f"ids has {count} members, but a caller may never have more than {quota} waiting.")]
+        )
     if waiting + count > quota:
         fits = until_started(waiting + count - quota)
         if fits is None:
-            raise QuotaFull(f"{waiting} ids of yours are waiting and at most {quota} may; {_UNKNOWN}", ASK_AGAIN)
+            raise QuotaFull(f"{waiting} of your ids are waiting and at most {quota} may; {_UNKNOWN}", ASK_AGAIN)
         raise QuotaFull(
-            f"{waiting} ids of yours are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
+            f"{waiting} of your ids are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
         )
 
 
@@ -63,7 +65,9 @@ def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:
     if not most or waiting + count <= most:
         return
     if count > most:
-        raise InvalidRequest([Fault("#/ids", f"ids makes {count} batches, but the queue never holds over {most}.")])
+        raise InvalidRequest(
+            [Fault("#/ids", f"ids makes {count} batches, but the queue never holds more than {most}.")]
+        )
     if timeline.paused or waiting + count - most > starts.waiting:
         raise BacklogFull(f"{waiting} batches are waiting and at most {most} may; {_UNKNOWN}", ASK_AGAIN)
     fits = starts.overall(waiting + count - most - 1) - starts.now

@@ -1,4 +1,4 @@
-"""What need not be asked: ids whose answers are fresh, and ids that another batch asks just now."""
+"""What need not be asked: ids whose answers are fresh, and ids that another batch is asking."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ _WEIGHT = 0.1
 """Weight of the newest measurement in the mean, so that it follows a changing upstream."""
 
 MISSES = 1000
-"""Of how many ingestions, the latest that ended, the accuracy is told."""
+"""How many of the latest ended ingestions the accuracy is measured over."""
 
 
 def moving_mean(mean: float, seconds: float, ended: int) -> float:

@@ -90,7 +90,7 @@ def wait_quantile(counts: Iterable[Sequence[int]], share: float) -> float | None
 
 
 def add_stops(minutes: dict[int, Minute], changes: Sequence[Change], now: float) -> None:
-    """Tell each minute of the last hour for how long nothing could start, by the changes in the order of time.
+    """Add to each minute of the last hour for how long nothing could start; `changes` are in the order of time.
 
     A hold during a pause counts as the pause.
     """

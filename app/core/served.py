@@ -1,4 +1,4 @@
-"""What was answered without a call, for those who tell of it."""
+"""What was answered without a call, kept until somebody announces it."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ class Audit(NamedTuple):
 
 def steer(gate: Gate, settings: Settings, now: float, steering: Steering) -> tuple[dict[str, Any], dict[str, Any]]:
     """Change a gate; returns what it was before and is afterwards, as far as that differs."""
-    before = _told(gate, settings, now)
+    before = _described(gate, settings, now)
     steering(gate, settings, now)
-    after = _told(gate, settings, now)
+    after = _described(gate, settings, now)
     changed = [name for name in before if before[name] != after[name]]
     return {name: before[name] for name in changed}, {name: after[name] for name in changed}
 
 
-def _told(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
+def _described(gate: Gate, settings: Settings, now: float) -> dict[str, Any]:
     rates = gate.rates.apply(settings)
     return {
         "paused": gate.paused,

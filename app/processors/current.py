@@ -16,7 +16,7 @@ logger = logging.getLogger("flask_ingestion")
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """What a running attempt can do: tell its batches, hold the queue, slow it down."""
+    """What a running attempt can do: name its batches, hold the queue, slow it down."""
 
     batches: Callable[[], tuple[Batch, ...]]
     hold: Callable[[HoldQueue], None]

@@ -68,7 +68,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     will_close: bool
 
     request: Incoming | None
-    """What has come of a request that is not whole."""
+    """What has arrived of a request that is not whole."""
 
     unread = False
     """Whether its client may still be sending what was refused."""
@@ -95,7 +95,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return taken
 
     def refuse(self, error: Error) -> None:
-        """Answer what has come of a request with an error, and close the connection."""
+        """Answer what has arrived of a request with an error, and close the connection."""
         refused = self.parser_class(self.adj)
         refused.error = error
         with self.requests_lock:

@@ -1,4 +1,4 @@
-"""A request while it comes, and how long it may take to."""
+"""A request while it arrives, and how long that may take."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NoRoom(Error):  # type: ignore[misc]
 
 
 class Incoming(HTTPRequestParser):  # type: ignore[misc]
-    """A request as far as it has come, since `began`."""
+    """A request as far as it has arrived, since `began`."""
 
     path = ""  # waitress logs it of each that is not answered
 

@@ -61,7 +61,9 @@ class SQLOutbox(Outbox):
         self._instance = instance
         self._turns = turns
         self._settings = settings
-        self._forgotten = [state for state in CallbackState if state is not CallbackState.PENDING or not settings.tells]
+        self._forgotten = [
+            state for state in CallbackState if state is not CallbackState.PENDING or not settings.has_receivers
+        ]
         """Which are forgotten after RETENTION: if nobody sends what is pending, that too."""
 
     def claim(self, lease: float) -> Callback | float | None:

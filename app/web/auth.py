@@ -61,8 +61,8 @@ _OPERATE = Needs(Role.OPERATE, ())
 def needs(role: Role | None, *query: str, body: bool = False, whole: bool = False) -> Callable[[View], View]:
     """Declare what a route needs, as in Needs.
 
-    A route without this needs OPERATE and takes neither. One that needs no role ignores of a query what it does not
-    know, for a probe must not fail for the sake of its query.
+    A route without this needs OPERATE, and takes neither query nor body. One that needs no role ignores query members
+    that it does not know, for a probe must not fail because of its query.
     """
 
     found = Needs(role, query, body, whole)

@@ -24,7 +24,7 @@ _MOST = 65_536
 class Routes(Blueprint):
     """A blueprint in which POST to a view that needs a role and is not marked as reading a body refuses one.
 
-    Who sends `{"dry_run": true}` or `{"priority": "LOW"}` to a route that knows no such thing means less than it would
+    Whoever sends `{"dry_run": true}` or `{"priority": "LOW"}` to a route without such a member wants less than it would
     do. The view is wrapped as its route is added, so that those that read a body pay nothing for it.
     """
 

@@ -176,7 +176,7 @@ def responses(*, keyed: bool) -> JSON:
         )
         words[429] = (
             "The caller has as many ids waiting as it may.",
-            "900 ids of yours are waiting and at most 1000 may; 200 more will fit in 165.0 s.",
+            "900 of your ids are waiting and at most 1000 may; 200 more will fit in 165.0 s.",
         )
     else:
         del words[401]

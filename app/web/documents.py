@@ -98,13 +98,13 @@ def search_text(text: str, search: Search) -> str:
 
 def _found_text(found: Found) -> str:
     ingestion, start = dumps(ingestion_document(found.ingestion)), dumps(timestamp(found.start))
-    result = "null" if found.answer is None else f"{{{_told(found.answer)}}}"
+    result = "null" if found.answer is None else f"{{{_answer_member(found.answer)}}}"
     batch = batch_text(found.batch)
     return f'{{"ingestion":{ingestion},"batch":{batch},"estimated_start":{start},"result":{result}}}'
 
 
-def _told(answer: str | BatchError) -> str:
-    """Returns the member that tells the answer of an id."""
+def _answer_member(answer: str | BatchError) -> str:
+    """Returns the member that holds the answer of an id."""
     return f'"data":{answer}' if isinstance(answer, str) else f'"error":{dumps(answer._asdict())}'
 
 
@@ -158,7 +158,7 @@ def result_lines(results: Iterable[tuple[Id, str | BatchError]]) -> Iterator[str
     """Yields NDJSON, many lines at a time."""
     lines: list[str] = []
     for id_, told in results:
-        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{_told(told)}}}\n')
+        lines.append(f'{{"id":{id_ if isinstance(id_, int) else dumps(id_)},{_answer_member(told)}}}\n')
         if len(lines) == _LINES:
             yield "".join(lines)
             lines.clear()

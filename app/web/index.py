@@ -1,4 +1,4 @@
-"""What is said where no route leads: `/` of the standalone service, and paths that are not there."""
+"""What is answered where no route leads: `/` of the standalone service, and paths that are not there."""
 
 from __future__ import annotations
 

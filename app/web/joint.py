@@ -1,4 +1,4 @@
-"""What the root of a service with several queues says for all of them."""
+"""What the root of a service with several queues answers for all of them."""
 
 from __future__ import annotations
 

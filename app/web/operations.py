@@ -65,7 +65,7 @@ def queue_document(
 ) -> dict[str, Any]:
     """Returns the state of the queue; `callers` have something waiting, where they take turns.
 
-    Who may see only what belongs to `scope` is told of no other callers, and neither of `workers` nor of what they run:
+    Whoever may see only what belongs to `scope` sees no other callers, no `workers` and nothing of what they run:
     hosts and processes are an operator's business.
     """
     settings = service.settings

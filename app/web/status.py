@@ -22,7 +22,7 @@ from ..core import (
 )
 
 _MOMENTS = "started_at", "finished_at", "next_attempt_at"
-"""The times of a batch, in the order in which they are told."""
+"""The times of a batch, in the order in which they are written."""
 
 _LINES = 1000
 """Batches written at a time."""

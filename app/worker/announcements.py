@@ -12,7 +12,7 @@ logger = logging.getLogger("flask_ingestion")
 
 
 def announce_answered(emitter: signals.Emitter, batch: Batch, timing: Timing, ended: Ended) -> None:
-    """Announce what a call led to that returned."""
+    """Announce what a call that returned led to."""
     if ended.error:
         announce_failure(emitter, batch, ended.ingestion, timing, ended.error, None)
     elif ended.state == COMPLETED:

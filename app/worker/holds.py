@@ -37,7 +37,7 @@ class Holds:
         self._lock = threading.Lock()
 
     def delay(self, batch: Batch, seconds: float) -> float:
-        """Returns after how long a batch is due that asked for a hold of so many seconds; 0 is when that is over."""
+        """Returns in how many seconds a batch is due that asked for a hold of `seconds`; 0: once that is over."""
         batch_id = batch.id
         with self._lock:
             self.in_a_row += 1

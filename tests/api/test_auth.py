@@ -330,7 +330,7 @@ def test_a_caller_over_its_quota_is_told_when_to_come_again(callers: Callers) ->
     response = client.post("/ingest", json={"ids": [3, 4], "priority": "LOW"}, headers=callers.headers("one"))
     assert response.status_code == 429
     assert response.headers["Retry-After"] == "1"
-    assert "2 ids of yours are waiting and at most 3 may" in response.json["detail"]
+    assert "2 of your ids are waiting and at most 3 may" in response.json["detail"]
     ingest(client, [3, 4], headers=callers.headers("two"))
 
 

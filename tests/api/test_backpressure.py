@@ -74,7 +74,7 @@ class TestMaxPending:
         response = ingest(serve(max_pending=2), 7)
         assert response.status_code == 422
         assert response.json["errors"] == [
-            {"pointer": "#/ids", "detail": "ids makes 3 batches, but the queue never holds over 2."}
+            {"pointer": "#/ids", "detail": "ids makes 3 batches, but the queue never holds more than 2."}
         ]
 
     def test_the_cancelled_make_room(self, serve: Serve) -> None:

@@ -168,7 +168,7 @@ def test_while_the_first_is_being_accepted_it_is_409(
         second = ingest(host, "abc")
         assert second.status_code == 409
         assert second.headers["Retry-After"] == "1"
-        assert "just being accepted" in second.json["detail"]
+        assert "still being accepted" in second.json["detail"]
         assert ingest(host, "other").status_code == 200
         with pytest.raises(KeyInUse):
             host.submit([1, 2, 3, 4], "HIGH", key="abc")

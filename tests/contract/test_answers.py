@@ -109,10 +109,10 @@ def test_only_the_ids_that_go_again_count_for_a_quota(new_store: Callable[..., S
     ended(store, first, Outcome.ack([GONE, '"b"', GONE]))
     bury(store, second, BOOM)
     store.redrive(ingestion.id)
-    with pytest.raises(QuotaFull, match="3 ids of yours are waiting and at most 6 may; 4 more"):
+    with pytest.raises(QuotaFull, match="3 of your ids are waiting and at most 6 may; 4 more"):
         submit(store, [1, 2, 3, 4], owner="me")
     claimed(store)
-    with pytest.raises(QuotaFull, match="1 ids of yours are waiting and at most 6 may; 6 more"):
+    with pytest.raises(QuotaFull, match="1 of your ids are waiting and at most 6 may; 6 more"):
         submit(store, range(1, 7), owner="me")
     claimed(store)
     submit(store, range(1, 7), owner="me")

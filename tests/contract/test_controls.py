@@ -244,7 +244,7 @@ def test_a_full_queue_says_when_there_is_room(new_store: Callable[..., Store], c
 
 
 def test_what_would_never_fit_is_invalid(new_store: Callable[..., Store]) -> None:
-    with pytest.raises(InvalidRequest, match="never holds over 3"):
+    with pytest.raises(InvalidRequest, match="never holds more than 3"):
         submit(new_store(max_pending=3), range(1, 13))
     with pytest.raises(InvalidRequest, match="may be 10 s long"):
         submit(new_store(max_backlog_seconds=10), range(1, 13))

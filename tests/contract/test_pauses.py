@@ -125,7 +125,7 @@ def test_what_is_paused_counts_against_the_bounds(new_store: Callable[..., Store
     with pytest.raises(BacklogFull, match=r"3 batches are waiting and at most 4 may; what waits is paused") as refused:
         submit(store, range(1, 7), owner="bob")
     assert refused.value.retry_after == 5
-    with pytest.raises(QuotaFull, match="9 ids of yours are waiting and at most 9 may; what waits is paused"):
+    with pytest.raises(QuotaFull, match="9 of your ids are waiting and at most 9 may; what waits is paused"):
         submit(store, [1], owner="ann")
     submit(store, [1], owner="bob")
     with pytest.raises(BacklogFull, match=r"4 batches are waiting, .*; 1 more will fit in 0.0 s"):

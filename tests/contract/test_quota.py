@@ -19,7 +19,7 @@ NewStore = Callable[..., Store]
 def test_an_owner_is_refused_what_exceeds_its_quota_and_others_are_not(new_store: NewStore) -> None:
     store = new_store(key_quota=10)
     submit(store, range(1, 9), owner="one")
-    with pytest.raises(QuotaFull, match="8 ids of yours are waiting and at most 10 may; 3 more"):
+    with pytest.raises(QuotaFull, match="8 of your ids are waiting and at most 10 may; 3 more"):
         submit(store, [1, 2, 3], owner="one")
     submit(store, [1, 2], owner="one")
     submit(store, range(1, 11), owner="two")
@@ -94,7 +94,7 @@ def _is_refused_for(store: Store, seconds: float) -> None:
 
 
 def test_what_never_fits_is_invalid(new_store: NewStore) -> None:
-    with pytest.raises(InvalidRequest, match="never has over 10 waiting"):
+    with pytest.raises(InvalidRequest, match="never have more than 10 waiting"):
         submit(new_store(key_quota=10), range(1, 12), owner="one")
 
 
@@ -128,7 +128,7 @@ def test_a_redrive_counts_the_ids_that_go_again(new_store: NewStore, failing: li
     store.redrive(ingestion.id)
     waiting = sum([3, 1][position] for position in failing)
     submit(store, range(9 - waiting), owner="one")
-    with pytest.raises(QuotaFull, match="9 ids of yours are waiting"):
+    with pytest.raises(QuotaFull, match="9 of your ids are waiting"):
         submit(store, [1], owner="one")
     for claim in claimed(store, 9):
         finish(store, claim)

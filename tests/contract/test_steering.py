@@ -236,7 +236,7 @@ def test_a_move_counts_against_the_same_quota(new_store: Callable[..., Store]) -
     first = submit(store, range(1, 7), Priority.LOW, owner="ann")
     submit(store, range(1, 4), Priority.MEDIUM, owner="ann")
     store.move(first.id, Priority.HIGH)
-    with pytest.raises(QuotaFull, match=r"9 ids of yours are waiting and at most 9 may; 3 more will fit in 0.0 s"):
+    with pytest.raises(QuotaFull, match=r"9 of your ids are waiting and at most 9 may; 3 more will fit in 0.0 s"):
         submit(store, range(1, 4), owner="ann")
     claimed(store)
     submit(store, range(1, 4), owner="ann")

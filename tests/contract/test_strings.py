@@ -134,5 +134,5 @@ def test_what_ended_is_forgotten(new_store: Callable[..., Store], clock: FakeClo
 def test_a_quota_counts_them(new_store: Callable[..., Store]) -> None:
     store = new_store(key_quota=3)
     submit_strings(store, ["a", "b"], owner="me")
-    with pytest.raises(QuotaFull, match="2 ids of yours are waiting and at most 3 may"):
+    with pytest.raises(QuotaFull, match="2 of your ids are waiting and at most 3 may"):
         submit_strings(store, ["c", "d"], owner="me")

@@ -30,7 +30,7 @@ def test_a_queue_takes_exactly_as_many_batches_as_it_may_hold() -> None:
     with pytest.raises(BacklogFull) as refused:
         ask(waiting, 5, max_pending=5)
     assert refused.value.retry_after == 10.0
-    with pytest.raises(InvalidRequest, match="6 batches, but the queue never holds over 5"):
+    with pytest.raises(InvalidRequest, match="6 batches, but the queue never holds more than 5"):
         ask(waiting, 6, max_pending=5)
     ask(waiting, 6, max_pending=0)
 
@@ -108,7 +108,7 @@ def test_a_quota_takes_exactly_as_many_ids_as_it_has() -> None:
 
     check_quota(10, 10, 0, until_started)
     check_quota(10, 4, 6, until_started)
-    with pytest.raises(QuotaFull, match=r"6 ids of yours are waiting and at most 10 may; 5 more will fit in 7\.0 s"):
+    with pytest.raises(QuotaFull, match=r"6 of your ids are waiting and at most 10 may; 5 more will fit in 7\.0 s"):
         check_quota(10, 5, 6, until_started)
     assert asked == [1]
     with pytest.raises(InvalidRequest, match="11 members"):

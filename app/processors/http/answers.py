@@ -41,7 +41,7 @@ class Answers:
         items = self._located(reply)
         if items is not None and self._result_id:
             items = self._matched([one], items, self._result_id, reply).get(one)
-        return self._told(items, reply)
+        return self._data(items, reply)
 
     def of_many(self, ids: Sequence[Id], reply: Reply) -> Mapping[Any, Any] | None:
         """Returns the item of each id."""
@@ -50,7 +50,7 @@ class Answers:
             return dict.fromkeys(ids, self._missing) if self._missing else None
         matched = self._result_id
         found = self._matched(ids, items, matched, reply) if matched else self._by_shape(ids, items, reply)
-        return {one: self._told(found.get(one), reply) for one in (ids if self._missing else found)}
+        return {one: self._data(found.get(one), reply) for one in (ids if self._missing else found)}
 
     def _located(self, reply: Reply) -> Any:
         if reply.data is None or self._results is None:
@@ -98,7 +98,7 @@ class Answers:
             raise reply.unfit(f"with {len(items)} results for {len(ids)} ids")
         return dict(zip(ids, items, strict=True))
 
-    def _told(self, item: Any, reply: Reply) -> Any:
+    def _data(self, item: Any, reply: Reply) -> Any:
         if item is None:
             return self._missing
         if self._error and (why := self._error(item, reply)) not in (None, False, "", [], {}):

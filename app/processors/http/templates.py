@@ -22,7 +22,7 @@ from .constants import BREAK, of_body, of_query
 _NAMES = ("ids", "id")
 
 _STRINGS = tuple(one + 40 * "x" for one in ("a/1", 'b/"2"', "c/\\3"))
-"""Ids to try templates with; of what a template cuts into pieces, none is empty."""
+"""Ids to try templates with, so long that no piece which a template cuts out of them is empty."""
 
 _UNSAFE = ("e", "escape", "forceescape", "safe", "urlize", "xmlattr")
 """Jinja's filters whose text would be printed as it is."""

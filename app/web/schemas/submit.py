@@ -80,7 +80,7 @@ def submitting(settings: Settings) -> JSON:
                 "error": {"type": ["string", "null"], "description": "Why the latest attempt failed."},
                 "next_attempt_at": {**TIME_OR_NULL, "description": "Null once it is sent or has failed."},
             },
-            description="How the receiver was told of the ingestion's latest end.",
+            description="How the callback of the ingestion's latest end stands.",
         ),
         "Accepted": object_of({"ingestion_id": UUID}),
         "Quote": object_of({priority.name: ref("schemas", "Estimate") for priority in Priority}),
