@@ -112,7 +112,7 @@ def test_only_what_waits_counts(new_store: NewStore) -> None:
     bury(store, claimed(store)[0], BatchError("Boom", ""))
     submit(store, [1, 2, 3], owner="one")
     assert store.redrive(first.id).counts.yet_to_start == 1
-    with pytest.raises(QuotaFull, match="8 ids"):
+    with pytest.raises(QuotaFull, match="8 of your ids"):
         submit(store, [1], owner="one")
 
 
