@@ -26,10 +26,9 @@ from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .hooks import tend
 from .processors import Processor, checked
-from .routes import make_blueprint
 from .service import Service, listed
 from .serving import refuse_blind_forks, will_serve
-from .web import add_description, add_metrics, answer_unrouted, describe, refuse_collisions
+from .web import answer_unrouted, describe, make_blueprint, refuse_collisions
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)
@@ -90,8 +89,6 @@ class IngestionAPI:
         )
         blueprint = make_blueprint(name, service)
         blueprint.register_blueprint(make_dashboard(service), url_prefix="/dashboard")
-        add_metrics(blueprint, service)
-        add_description(blueprint, service)
         add_docs(blueprint, name, partial(describe, settings, name))
         if root:
             answer_unrouted(blueprint, root)

@@ -1,113 +1,57 @@
-"""The parts of the HTTP side: bodies, parameters, answers, problems, keys and the description of the API."""
+"""The HTTP side: the routes of the API, and what they and the dashboard are made of."""
 
 from __future__ import annotations
 
-from .answers import Answer, as_json, secure
-from .auth import Caller, Guard, add_login, needs
-from .bodiless import Routes
-from .body import read_body
+from .answers import Answer, as_json
+from .auth import Caller, Guard, needs
 from .collisions import refuse_collisions
-from .documents import (
-    attempts_document,
-    failure_lines,
-    failures_document,
-    listing_document,
-    quote_document,
-    result_lines,
-    search_text,
-)
-from .forgery import refuse_foreign
+from .documents import failures_document, listing_document, quote_document
 from .hosts import check_hosts, refuse_open
 from .index import add_index, answer_unrouted
 from .joint import description_of_all, make_joint
-from .metrics import add_metrics
-from .openapi import add_description, describe
+from .openapi import describe
 from .operations import audit_document, dispatch_document, queue_document, sweep_document, worker_document
-from .params import (
-    FAILURE_FILTERS,
-    FEW,
-    FILTERS,
-    PAGE,
-    PAGE_MAX,
-    AnyText,
-    count_member,
-    current,
-    failure_filter,
-    filter_members,
-    idempotency_key,
-    lines_type,
-    named_batch,
-    over_tls,
-    page_member,
-    root_path,
-    spot_member,
-    status_member,
-    with_failed,
-)
-from .problems import from_error, from_http, problem
+from .problems import problem
+from .query import FAILURE_FILTERS, FILTERS, PAGE_MAX, count_member, failure_filter, filter_members, status_member
+from .request import over_tls, root_path
+from .routes import make_blueprint
 from .schemas import resolved
-from .status import callback_document, estimate_document, status_head, status_page
-from .steering import add_steering
+from .status import callback_document, estimate_document
 
 __all__ = [
     "FAILURE_FILTERS",
-    "FEW",
     "FILTERS",
-    "PAGE",
     "PAGE_MAX",
     "Answer",
-    "AnyText",
     "Caller",
     "Guard",
-    "Routes",
-    "add_description",
     "add_index",
-    "add_login",
-    "add_metrics",
-    "add_steering",
     "answer_unrouted",
     "as_json",
-    "attempts_document",
     "audit_document",
     "callback_document",
     "check_hosts",
     "count_member",
-    "current",
     "describe",
     "description_of_all",
     "dispatch_document",
     "estimate_document",
     "failure_filter",
-    "failure_lines",
     "failures_document",
     "filter_members",
-    "from_error",
-    "from_http",
-    "idempotency_key",
-    "lines_type",
     "listing_document",
+    "make_blueprint",
     "make_joint",
-    "named_batch",
     "needs",
     "over_tls",
-    "page_member",
     "problem",
     "queue_document",
     "quote_document",
-    "read_body",
     "refuse_collisions",
-    "refuse_foreign",
     "refuse_open",
     "resolved",
-    "result_lines",
     "root_path",
-    "search_text",
-    "secure",
-    "spot_member",
-    "status_head",
     "status_member",
-    "status_page",
     "sweep_document",
-    "with_failed",
     "worker_document",
 ]

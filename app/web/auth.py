@@ -15,8 +15,9 @@ from ..keys import Role, find_key
 from ..service import Service
 from .answers import as_json
 from .body import parse_request
-from .params import name_batch, over_tls, refuse_unknown, root_path
 from .problems import problem
+from .query import refuse_unknown
+from .request import name_batch, over_tls, root_path
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -13,7 +13,7 @@ from ..core import unknown_members
 from ..errors import Fault, InvalidRequest
 from .auth import needs_of
 from .body import read_body
-from .params import current
+from .request import current
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -19,7 +19,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from ..config import Settings
 from ..core import MEMBERS, Ids, Strings, are_ids, shown, to_lines
 from ..errors import Fault, InvalidRequest
-from .params import current
+from .request import current
 
 LARGE = 65_536
 """Characters from which on a body is parsed in pieces."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from ..values import INT64_MAX
-from .params import FEW, PAGE, PAGE_MAX
+from .query import FEW, PAGE, PAGE_MAX
 from .schemas import COUNT, JSON, MOMENT, OWNER, PRIORITY, STATUS, STRING_ID, UUID, ref
 
 _TEXT: JSON = {"type": "string"}

@@ -12,8 +12,8 @@ from ..core import shown
 from ..errors import ConfigError
 from ..receivers import Host
 from ..service import Service
-from .params import current
 from .problems import problem
+from .request import current
 
 _PROBES = frozenset({"livez", "readyz"})
 """An orchestrator asks them at an address that nobody knows beforehand, and they say only how the worker is."""

@@ -20,7 +20,7 @@ from .answers import as_json
 from .auth import needs
 from .components import HEADERS, parameters, responses
 from .examples import INGESTION, SWEEP, answers, requests
-from .params import root_path
+from .request import root_path
 from .schemas import JSON, ref, schemas
 from .words import ABOUT, GROUPS, KEYED, NEEDED, OPEN, OPERATIONS
 

@@ -15,7 +15,7 @@ from .. import errors
 from ..core import dumps, timestamp
 from .answers import Answer
 from .body import MalformedJSON
-from .params import current
+from .request import current
 
 _STATUS: Mapping[type[errors.IngestError], int] = {
     MalformedJSON: 400,

@@ -11,7 +11,8 @@ from .answers import as_json
 from .auth import Caller, Guard, needs
 from .body import read_body
 from .operations import audit_document, dispatch_document, queue_document, rate_document, sweep_document
-from .params import FEW, PAUSABLE, count_member, idempotency_key, page_member, pauses_member, worker_member
+from .query import FEW, PAUSABLE, count_member, page_member, pauses_member, worker_member
+from .request import idempotency_key
 
 _NEXT = 10
 """Batches that the queue's page looks ahead."""

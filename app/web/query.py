@@ -1,15 +1,12 @@
-"""What a request carries beside its body: query members, headers, and the instance's path."""
+"""The members of a request's query."""
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import TypeVar, overload
 
-from flask import Request, request
-from werkzeug.routing import BaseConverter
-from werkzeug.urls import iri_to_uri
+from flask import Request
 
 from ..core import (
     FailureFilter,
@@ -27,6 +24,7 @@ from ..core import (
 )
 from ..errors import Fault, InvalidRequest
 from ..values import INT64_MAX
+from .request import current
 
 M = TypeVar("M")
 
@@ -48,35 +46,10 @@ FEW = 20
 PAGE_MAX = 1000
 """Entries on a page at most."""
 
-_BATCH = "flask_ingestion.batch"
-
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,30})?(?:e[+-]?[0-9]{1,3})?")
 _SPOT = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,17})?)_([0-9]{1,18})_([0-9]{1,18})")
 
 _STATUSES = {status.value: status for status in Status}
-
-
-class AnyText(BaseConverter):
-    """Lets a part of a path be any text: an id may hold slashes, at its beginning too."""
-
-    regex = "(?s:.+)"
-    part_isolating = False
-
-
-def current() -> Request:
-    """Returns the request itself: looking at it through Flask's proxy each time costs 5 % of a status request."""
-    return request._get_current_object()  # type: ignore[attr-defined,no-any-return]
-
-
-def name_batch(this: Request, position: int) -> None:
-    """Note that the path named a batch, the one at `position`, in place of its ingestion."""
-    this.environ[_BATCH] = position  # flask.g takes six times as long to look at
-
-
-def named_batch() -> int | None:
-    """Returns the position of the batch that the path named, None if it named an ingestion."""
-    position: int | None = current().environ.get(_BATCH)
-    return position
 
 
 @overload
@@ -158,26 +131,6 @@ def with_failed() -> bool:
     return _word_member("include", {"failed": True}) or False
 
 
-def idempotency_key() -> str | None:
-    """Returns the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header), quoted or bare.
-
-    Raises InvalidRequest for one that is empty, longer than 255 characters or not printable ASCII.
-    """
-    header = current().headers.get("Idempotency-Key")
-    if header is None:
-        return None
-    key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
-    if name_fault(key) or not key.isascii():
-        detail = "The Idempotency-Key header must hold 1 to 255 printable ASCII characters."
-        raise InvalidRequest([Fault("header Idempotency-Key", detail)])
-    return key
-
-
-def lines_type() -> str:
-    """Returns the media type of NDJSON for this request: its own, or plain text for a program that asks for that."""
-    return current().accept_mimetypes.best_match(("application/x-ndjson", "text/plain"), "application/x-ndjson")
-
-
 def refuse_unknown(this: Request, known: Sequence[str]) -> None:
     """Raise InvalidRequest for members of the query that its route does not know, or that are there more than once."""
     takes = f"this takes {', '.join(known)}" if known else "this takes none"
@@ -195,21 +148,6 @@ def refuse_unknown(this: Request, known: Sequence[str]) -> None:
         ]
     if faults:
         raise InvalidRequest(faults)
-
-
-def root_path() -> str:
-    """Returns the path of the instance, with a slash at its end, in a request for a route directly below it."""
-    this = current()
-    return _uri(this.script_root + this.path.rpartition("/")[0] + "/")
-
-
-def over_tls() -> bool:
-    """Returns whether the current request came over HTTPS, to this server or to a proxy in front that says so."""
-    this = current()
-    return this.is_secure or this.headers.get("X-Forwarded-Proto") == "https"
-
-
-_uri = functools.lru_cache(64)(iri_to_uri)  # An instance has one path: 10 % of a submit.
 
 
 def _moment_member(name: str, now: float) -> float | None:

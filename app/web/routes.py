@@ -1,4 +1,4 @@
-"""The JSON API: a blueprint around one Service."""
+"""The routes of the API: a blueprint around one Service."""
 
 from __future__ import annotations
 
@@ -8,52 +8,45 @@ import math
 from flask import Blueprint, Response, stream_with_context
 from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter
 
-from .core import ASK_AGAIN, Estimate, Status, check_priority, grouped
-from .errors import IngestError, InvalidRequest, StoreUnavailable
-from .keys import Role
-from .service import Service
-from .web import (
+from ..core import ASK_AGAIN, Estimate, Status, check_priority, grouped
+from ..errors import IngestError, InvalidRequest, StoreUnavailable
+from ..keys import Role
+from ..service import Service
+from .answers import Answer, as_json, secure
+from .auth import Guard, add_login, needs
+from .bodiless import Routes
+from .body import read_body
+from .documents import (
+    attempts_document,
+    failure_lines,
+    failures_document,
+    listing_document,
+    quote_document,
+    result_lines,
+    search_text,
+)
+from .forgery import refuse_foreign
+from .metrics import add_metrics
+from .openapi import add_description
+from .problems import from_error, from_http, problem
+from .query import (
     FAILURE_FILTERS,
     FEW,
     FILTERS,
     PAGE,
-    Answer,
-    AnyText,
-    Guard,
-    Routes,
-    add_login,
-    add_steering,
-    as_json,
-    attempts_document,
     count_member,
-    current,
     failure_filter,
-    failure_lines,
-    failures_document,
     filter_members,
-    from_error,
-    from_http,
-    idempotency_key,
-    lines_type,
-    listing_document,
-    named_batch,
-    needs,
     page_member,
-    problem,
-    quote_document,
-    read_body,
-    refuse_foreign,
-    result_lines,
-    root_path,
-    search_text,
-    secure,
     spot_member,
-    status_head,
     status_member,
-    status_page,
     with_failed,
 )
+from .request import current, idempotency_key, lines_type, named_batch, root_path
+from .status import status_head, status_page
+from .steering import add_steering
 
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
@@ -80,7 +73,16 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     _add_commands(blueprint, service, guard)
     add_steering(blueprint, service, guard)
     _add_probes(blueprint, service)
+    add_metrics(blueprint, service)
+    add_description(blueprint, service)
     return blueprint
+
+
+class AnyText(BaseConverter):
+    """Lets a part of a path be any text: an id may hold slashes, at its beginning too."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
 
 
 def _add_converter(state: BlueprintSetupState) -> None:
