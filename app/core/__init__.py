@@ -32,6 +32,7 @@ from .limits import OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
 from .measure import MISSES, accuracy_of, moving_mean
+from .members import SECONDS_BELOW, number_of, past_moment, priority_fault, priority_of, unknown_members
 from .minutes import CHANGES, HOUR, NO_WAITS, Change, Minute, add_stops, wait_index, wait_quantile
 from .models import (
     LOST,
@@ -71,19 +72,7 @@ from .steering import Audit, Steering, steer
 from .sweeps import VERBS, Sweep, SweepFilter, Sweeps, check_sweep, count_sweep, same_sweep, steps
 from .timeline import Prospect, Timeline
 from .uuids import batch_id, batch_id_parts, batch_position, id_prefix, id_range, ingestion_prefix
-from .validation import (
-    MEMBERS,
-    SECONDS_BELOW,
-    Checked,
-    are_ids,
-    check_priority,
-    check_request,
-    number_of,
-    past_moment,
-    priority_fault,
-    priority_of,
-    unknown_members,
-)
+from .validation import SUBMISSION_MEMBERS, Checked, are_ids, check_priority, check_request
 
 __all__ = [
     "ALL_FAILURES",
@@ -98,7 +87,6 @@ __all__ = [
     "LONGEST_ID",
     "LONGEST_NAME",
     "LOST",
-    "MEMBERS",
     "MISSES",
     "MOST_SERVED",
     "NEW",
@@ -107,6 +95,7 @@ __all__ = [
     "RUNNING",
     "SECONDS_BELOW",
     "STEP",
+    "SUBMISSION_MEMBERS",
     "UNIT",
     "VERBS",
     "WAITING",

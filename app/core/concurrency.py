@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, Protocol
 
 from ..config import Settings
 from ..errors import Fault, InvalidRequest, UnknownWorker
+from .members import whole_of
 from .uuids import id_prefix
-from .validation import whole_of
 
 _LISTED = 5
 """Workers that a refusal names."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..errors import Fault, InvalidRequest
+from .members import priority_fault, priority_of
 from .models import Priority
 from .names import name_fault
-from .validation import priority_fault, priority_of
 
 
 class Pauses(NamedTuple):

@@ -10,9 +10,9 @@ from ..config import Settings
 from ..errors import Fault, InvalidRequest
 from ..limits import AnyLimit, Limit, parse_limits
 from .limiter import TokenBucket
-from .validation import number_of, unknown_members, whole_of
+from .members import number_of, unknown_members, whole_of
 
-MEMBERS = ("interval", "burst", "limits")
+RATE_MEMBERS = ("interval", "burst", "limits")
 """What may be changed: INTERVAL, BURST, and each of LIMITS."""
 
 
@@ -67,11 +67,11 @@ def check_rates(body: Any, settings: Settings) -> Rates:
     A rate may be RATE_LEAST to RATE_MOST times what is configured.
     """
     if not isinstance(body, Mapping):
-        raise InvalidRequest([Fault("#", f"The body must be an object with {', '.join(MEMBERS)}.")])
+        raise InvalidRequest([Fault("#", f"The body must be an object with {', '.join(RATE_MEMBERS)}.")])
     if not body:
         # Nothing named would mean all as configured, which a reset says aloud.
-        raise InvalidRequest([Fault("#", f"Say what to change: give at least one of {', '.join(MEMBERS)}.")])
-    faults = unknown_members(body, MEMBERS)
+        raise InvalidRequest([Fault("#", f"Say what to change: give at least one of {', '.join(RATE_MEMBERS)}.")])
+    faults = unknown_members(body, RATE_MEMBERS)
     interval = _interval(body.get("interval"), settings, faults)
     burst = _burst(body.get("burst"), settings, faults)
     limits = {} if body.get("limits") is None else _limits(body["limits"], settings, faults)

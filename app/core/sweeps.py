@@ -10,9 +10,9 @@ from ..errors import Fault, InvalidRequest, KeyReused
 from .documents import timestamp
 from .failures import Failure, FailureFilter
 from .listing import Filter
+from .members import past_moment, priority_member, unknown_members
 from .models import Ingestion, Priority, Status
 from .names import name_fault
-from .validation import past_moment, priority_member, unknown_members
 
 VERBS = ("redrive", "cancel")
 

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from ..config import Settings
 from ..errors import Fault, InvalidRequest
 from ..receivers import address_of
 from .ids import Ids, Strings, string_fault
+from .members import LISTED, SECONDS_BELOW, moment_of, number_of, priority_member, unknown_members
 from .models import Priority
 from .quoting import as_sent, kind_of, shown
 
-SECONDS_BELOW = 1e10
-"""What seconds from now, or ago, stay below in a request."""
-
-_LISTED = 100
-"""How many faults are listed individually."""
-
-MEMBERS = ("ids", "priority", "deadline", "callback", "fresh")
+SUBMISSION_MEMBERS = ("ids", "priority", "deadline", "callback", "fresh")
 """The members a submission may have."""
 
-_KNOWN = frozenset(MEMBERS)
-_REQUIRED = frozenset(MEMBERS[:2])
+_KNOWN = frozenset(SUBMISSION_MEMBERS)
+_REQUIRED = frozenset(SUBMISSION_MEMBERS[:2])
 
 
 class Checked(NamedTuple):
@@ -66,25 +59,11 @@ def check_priority(body: Any) -> Priority:
     return priority
 
 
-def unknown_members(body: Mapping[str, Any], known: Sequence[str], query: Sequence[str] = ()) -> list[Fault]:
-    """Returns what is wrong with a body that may have only some members: a fault for each other, up to a hundred.
-
-    A member that the request's `query` may have is sent there.
-    """
-    unknown = [name for name in body if name not in known]
-    those = f"{'that is' if len(known) == 1 else 'those are'} {', '.join(known)}" if known else "it takes no body"
-    faults = []
-    for name in unknown[:_LISTED]:
-        there = f", but {name} in its query" if name in query else ""
-        faults.append(Fault(f"#/{_escaped(name)}", f"{shown(name)} is not a member of this request; {those}{there}."))
-    if len(unknown) > _LISTED:
-        faults.append(Fault("#", f"{len(unknown) - _LISTED} more members are not known either."))
-    return faults
-
-
 def _member_faults(body: Mapping[str, Any]) -> list[Fault]:
-    missing = [Fault(f"#/{name}", f"{name} is missing.") for name in MEMBERS if name in _REQUIRED - body.keys()]
-    return unknown_members(body, MEMBERS) + missing
+    missing = [
+        Fault(f"#/{name}", f"{name} is missing.") for name in SUBMISSION_MEMBERS if name in _REQUIRED - body.keys()
+    ]
+    return unknown_members(body, SUBMISSION_MEMBERS) + missing
 
 
 def are_ids(values: Sequence[Any], settings: Settings) -> bool:
@@ -118,10 +97,10 @@ def _id_faults(ids: Sequence[Any], settings: Settings) -> list[Fault]:
         if fault is None:
             continue
         found += 1
-        if found <= _LISTED:
+        if found <= LISTED:
             faults.append(Fault(f"#/ids/{position}", f"ids[{position}] {fault}"))
-    if found > _LISTED:
-        faults.append(Fault("#/ids", f"{found - _LISTED} more members of ids are wrong as well."))
+    if found > LISTED:
+        faults.append(Fault("#/ids", f"{found - LISTED} more members of ids are wrong as well."))
     return faults
 
 
@@ -133,36 +112,6 @@ def _id_fault(value: Any, settings: Settings) -> str | None:
     if not settings.id_min <= value <= settings.id_max:
         return f"must be from {settings.id_min} to {settings.id_max}, not {kind_of(value)}."
     return None
-
-
-def number_of(value: Any) -> float | None:
-    """Returns a number, None for anything else: true and false are none."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def whole_of(value: Any) -> int | None:
-    """Returns a whole number, None for anything else; 3.0 is one, as in JSON Schema."""
-    found = number_of(value)
-    return None if found is None or found % 1 else int(found)
-
-
-def priority_of(value: Any) -> Priority | None:
-    """Returns a priority, or that of a name; None for anything else."""
-    if isinstance(value, Priority):
-        return value
-    return Priority.__members__.get(value) if isinstance(value, str) else None
-
-
-def priority_fault(value: Any) -> str:
-    """Returns what is wrong with something that is no priority, as the rest of a sentence."""
-    return f"must be HIGH, MEDIUM or LOW, not {as_sent(value)}."
-
-
-def priority_member(value: Any, faults: list[Fault]) -> Priority | None:
-    """Returns the priority that a body names; None, and a fault, if it names none."""
-    if (priority := priority_of(value)) is None:
-        faults.append(Fault("#/priority", f"priority {priority_fault(value)}"))
-    return priority
 
 
 def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | None:
@@ -177,22 +126,6 @@ def _check_deadline(deadline: Any, now: float, faults: list[Fault]) -> float | N
         )
     )
     return None
-
-
-def moment_of(text: str) -> float | None:
-    """Returns an RFC 3339 time with its offset in epoch seconds, None for any other text."""
-    try:
-        moment = datetime.fromisoformat(text.upper().replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else moment.timestamp()
-
-
-def past_moment(value: Any, now: float) -> float | None:
-    """Returns a time that is an RFC 3339 time or seconds ago, in epoch seconds; None if it is neither."""
-    if (seconds := number_of(value)) is not None:
-        return now - seconds if 0 <= seconds < SECONDS_BELOW else None
-    return moment_of(value) if isinstance(value, str) else None
 
 
 def _check_callback(callback: Any, settings: Settings, faults: list[Fault]) -> str | None:
@@ -221,8 +154,3 @@ def _check_fresh(fresh: Any, settings: Settings, faults: list[Fault]) -> float |
         Fault("#/fresh", f"fresh must be a number of seconds from 0 to {settings.fresh:g}, not {as_sent(fresh)}.")
     )
     return None
-
-
-def _escaped(name: str) -> str:
-    """Returns a member's name as an RFC 6901 reference token in a URI fragment."""
-    return quote(name[:200].replace("~", "~0").replace("/", "~1").encode("utf-8", "backslashreplace"))

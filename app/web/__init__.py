@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .answers import Answer, as_json
-from .auth import Caller, Guard, needs
+from .auth import Caller, Guard
 from .collisions import refuse_collisions
 from .documents import failures_document, listing_document, quote_document
 from .hosts import check_hosts, refuse_open
@@ -14,6 +14,7 @@ from .operations import audit_document, dispatch_document, queue_document, sweep
 from .problems import problem
 from .query import FAILURE_FILTERS, FILTERS, PAGE_MAX, count_member, failure_filter, filter_members, status_member
 from .request import over_tls, root_path
+from .requirements import needs
 from .routes import make_blueprint
 from .schemas import resolved
 from .status import callback_document, estimate_document

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Request, Response, current_app, g, request
 
@@ -18,8 +18,7 @@ from .body import parse_request
 from .problems import problem
 from .query import refuse_unknown
 from .request import name_batch, over_tls, root_path
-
-View = TypeVar("View", bound=Callable[..., Any])
+from .requirements import needs, needs_of
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -42,43 +41,6 @@ class Caller(NamedTuple):
     def scope(self) -> str | None:
         """The owner whose ingestions it sees; None for everybody's."""
         return None if self.role == Role.OPERATE else self.name
-
-
-class Needs(NamedTuple):
-    """The role that a route needs, None for none, the members that its query may have, whether it reads a body, and
-    whether the path must name an ingestion as a whole, because somebody who names a part may mean just that. (A redrive
-    need not: it starts over no more than what failed.)
-    """
-
-    role: Role | None
-    query: tuple[str, ...]
-    body: bool = False
-    whole: bool = False
-
-
-_OPERATE = Needs(Role.OPERATE, ())
-
-
-def needs(role: Role | None, *query: str, body: bool = False, whole: bool = False) -> Callable[[View], View]:
-    """Declare what a route needs, as in Needs.
-
-    A route without this needs OPERATE, and takes neither query nor body. One that needs no role ignores query members
-    that it does not know, for a probe must not fail because of its query.
-    """
-
-    found = Needs(role, query, body, whole)
-
-    def mark(view: View) -> View:
-        view.needs = found  # type: ignore[attr-defined]
-        return view
-
-    return mark
-
-
-def needs_of(view: Callable[..., Any]) -> Needs:
-    """Returns what a route declared."""
-    found: Needs = getattr(view, "needs", _OPERATE)
-    return found
 
 
 ANYBODY = Caller(None, Role.OPERATE)

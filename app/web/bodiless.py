@@ -11,9 +11,9 @@ from flask import Blueprint
 from ..config import Settings
 from ..core import unknown_members
 from ..errors import Fault, InvalidRequest
-from .auth import needs_of
 from .body import read_body
 from .request import current
+from .requirements import needs_of
 
 View = TypeVar("View", bound=Callable[..., Any])
 

@@ -17,7 +17,7 @@ from flask import abort
 from werkzeug.exceptions import UnsupportedMediaType
 
 from ..config import Settings
-from ..core import MEMBERS, Ids, Strings, are_ids, shown, to_lines
+from ..core import SUBMISSION_MEMBERS, Ids, Strings, are_ids, shown, to_lines
 from ..errors import Fault, InvalidRequest
 from .request import current
 
@@ -71,7 +71,7 @@ def parse_request(body: bytes, settings: Settings) -> Any:
     if len(text) >= LARGE and (parts := split_ids(text, settings)):
         with suppress(MalformedJSON):
             document = _parse(parts[0])
-            if isinstance(document, dict) and document.get("ids") == [] and document.keys() <= set(MEMBERS):
+            if isinstance(document, dict) and document.get("ids") == [] and document.keys() <= set(SUBMISSION_MEMBERS):
                 document["ids"] = parts[1]
                 return document
     return _parse(text)

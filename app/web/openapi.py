@@ -17,10 +17,10 @@ from ..keys import Role
 from ..naming import release
 from ..service import Service
 from .answers import as_json
-from .auth import needs
 from .components import HEADERS, parameters, responses
 from .examples import INGESTION, SWEEP, answers, requests
 from .request import root_path
+from .requirements import needs
 from .schemas import JSON, ref, schemas
 from .words import ABOUT, GROUPS, KEYED, NEEDED, OPEN, OPERATIONS
 

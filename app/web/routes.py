@@ -15,7 +15,7 @@ from ..errors import IngestError, InvalidRequest, StoreUnavailable
 from ..keys import Role
 from ..service import Service
 from .answers import Answer, as_json, secure
-from .auth import Guard, add_login, needs
+from .auth import Guard, add_login
 from .bodiless import Routes
 from .body import read_body
 from .documents import (
@@ -45,6 +45,7 @@ from .query import (
     with_failed,
 )
 from .request import current, idempotency_key, lines_type, named_batch, root_path
+from .requirements import needs
 from .status import status_head, status_page
 from .steering import add_steering
 

@@ -8,11 +8,12 @@ from ..core import check_sweep, id_prefix
 from ..keys import Role
 from ..service import Service
 from .answers import as_json
-from .auth import Caller, Guard, needs
+from .auth import Caller, Guard
 from .body import read_body
 from .operations import audit_document, dispatch_document, queue_document, rate_document, sweep_document
 from .query import FEW, PAUSABLE, count_member, page_member, pauses_member, worker_member
 from .request import idempotency_key
+from .requirements import needs
 
 _NEXT = 10
 """Batches that the queue's page looks ahead."""

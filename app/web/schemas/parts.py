@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from ...core import LONGEST_ID, LONGEST_NAME, LimitedBy, Priority, Status
+from ...core import LONGEST_ID, LONGEST_NAME, SECONDS_BELOW, LimitedBy, Priority, Status
 
 JSON = dict[str, Any]
 
@@ -24,7 +24,7 @@ TEXT: JSON = {"type": "string"}
 TIME: JSON = {"type": "string", "format": "date-time"}
 TIME_OR_NULL: JSON = {"type": ["string", "null"], "format": "date-time"}
 NAME_OR_NULL: JSON = {"type": ["string", "null"]}
-MOMENT: JSON = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 9_999_999_999}, TIME]}
+MOMENT: JSON = {"anyOf": [{"type": "number", "minimum": 0, "maximum": int(SECONDS_BELOW) - 1}, TIME]}
 SECONDS: JSON = {"type": "number"}
 PRIORITY: JSON = {"type": "string", "enum": [priority.name for priority in Priority]}
 STATUS: JSON = {"type": "string", "enum": [status.value for status in Status]}
