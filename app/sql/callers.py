@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, case, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority, caller_of
 from .rows import IngestionRow, QueueRow
 from .schema import BLOCK, BY_CALLER, THIS, all_of, batches, caller_lanes, callers, ingestions
+from .upsert import upsert
 from .wire import Wire
 
 NO_TURNS = json.dumps([0 for _ in Priority])
@@ -44,15 +44,7 @@ _GIVE_BACK = (
 )
 
 
-def _lane_change(dialect: Any) -> Any:
-    statement = dialect.insert(caller_lanes).values(all_of(caller_lanes))
-    return statement.on_conflict_do_update(
-        index_elements=[caller_lanes.c.instance, caller_lanes.c.caller, caller_lanes.c.block],
-        set_={"waiting": caller_lanes.c.waiting + statement.excluded.waiting},
-    )
-
-
-_LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
+_LANE_CHANGE = upsert(caller_lanes, lambda new: {"waiting": caller_lanes.c.waiting + new.waiting})
 
 
 def enlist(connection: Wire, queue: QueueRow, row: IngestionRow) -> int:

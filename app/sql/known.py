@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, delete, exists, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
 from ..config import Settings
 from ..core import RUNNING, Answer, Asker, Id, Known, Mark, forgotten_by
 from .database import Database
 from .rows import QueueRow
-from .schema import BY_AWAITED, IS_AWAITING, READY, THIS, all_of, answers, batches
+from .schema import BY_AWAITED, IS_AWAITING, READY, THIS, answers, batches
 from .turns import ROWS, Turn
+from .upsert import upsert
 from .wire import Values
 
 _here = answers.c.instance == THIS
@@ -39,16 +39,9 @@ _LOOK = {
 }
 
 
-def _put(dialect: Any, names: Sequence[str]) -> Any:
-    """Returns the statement that writes these columns of an id's row, whether or not there is one."""
-    statement = dialect.insert(answers).values(all_of(answers))
-    new = statement.excluded
-    return statement.on_conflict_do_update(index_elements=_key, set_={name: new[name] for name in names})
-
-
 _ASKER, _ANSWER = ("asker_order", "asker_position"), ("answer", "at", "accepted", "used_at")
-_ASK = {True: _put(sqlite, _ASKER), False: _put(postgresql, _ASKER)}
-_TELL = {True: _put(sqlite, _ANSWER + _ASKER), False: _put(postgresql, _ANSWER + _ASKER)}
+_ASK = upsert(answers, lambda new: {name: new[name] for name in _ASKER})
+_TELL = upsert(answers, lambda new: {name: new[name] for name in _ANSWER + _ASKER})
 _LEAVE = (
     update(answers)
     .where(*_this_id, answers.c.asker_order == bindparam("order"), answers.c.asker_position == bindparam("position"))

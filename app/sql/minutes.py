@@ -8,10 +8,8 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import CHANGES, HOUR, NO_WAITS, Change, Gate, Minute, add_stops, wait_index
 from .instance import View
@@ -19,6 +17,7 @@ from .journal import changes, minutes
 from .rows import Figures
 from .schema import THIS, all_of
 from .turns import Turn
+from .upsert import upsert
 
 _ADD = insert(minutes).values(all_of(minutes))
 _TRIM = delete(minutes).where(minutes.c.instance == THIS, minutes.c.minute <= bindparam("last"))
@@ -41,13 +40,7 @@ They are changed in place, for to unpack and pack them all would take longer tha
 _FAILED, _JUDGED, _MISSED, _INTERVAL = range(1, 5)
 
 
-def _change(dialect: Any) -> Any:
-    statement = dialect.insert(changes).values(all_of(changes))
-    new = {"paused": statement.excluded.paused, "hold_until": statement.excluded.hold_until}
-    return statement.on_conflict_do_update(index_elements=[changes.c.instance, changes.c.at], set_=new)
-
-
-_CHANGE = {True: _change(sqlite), False: _change(postgresql)}
+_CHANGE = upsert(changes, lambda new: {"paused": new.paused, "hold_until": new.hold_until})
 
 
 def start(turn: Turn, gate: Gate, started: Iterable[tuple[int, float]]) -> None:

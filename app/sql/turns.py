@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import case
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..core import Priority, Served, ServedLog
 from ..errors import Refusal, StoreUnavailable
@@ -16,29 +15,24 @@ from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View
 from .rows import ADD_INGESTION, SAVE_INGESTION, IngestionRow, save_queue
-from .schema import BLOCK, all_of, lanes
+from .schema import BLOCK, lanes
+from .upsert import upsert
 from .wire import Wire
 
 R = TypeVar("R")
 T = TypeVar("T")
 
 
-def _lane_change(dialect: Any) -> Any:
-    statement = dialect.insert(lanes).values(all_of(lanes))
-    new = statement.excluded
-    return statement.on_conflict_do_update(
-        index_elements=[lanes.c.instance, lanes.c.priority, lanes.c.block],
-        set_={
-            "waiting": lanes.c.waiting + new.waiting,
-            "rank": case((new.rank < lanes.c.rank, new.rank), else_=lanes.c.rank),
-        },
-    )
-
-
 ROWS = 5000
 """Rows written or deleted in one turn at most where there may be very many, so that nobody waits for it."""
 
-_LANE_CHANGE = {True: _lane_change(sqlite), False: _lane_change(postgresql)}
+_LANE_CHANGE = upsert(
+    lanes,
+    lambda new: {
+        "waiting": lanes.c.waiting + new.waiting,
+        "rank": case((new.rank < lanes.c.rank, new.rank), else_=lanes.c.rank),
+    },
+)
 
 
 @dataclass
