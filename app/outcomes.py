@@ -47,6 +47,10 @@ class Outcome(NamedTuple):
         """Makes a batch whose lease ran out due at once, or fails it after its last attempt."""
         return cls.bury(LOST) if is_last(attempt, max_attempts) else cls.retry(LOST, 0.0)
 
+    def answers(self, count: int) -> Sequence[Answer]:
+        """Returns the answers to the `count` ids that the call asked; empty if there are none."""
+        return self.results or (["null"] * count if self.state == COMPLETED else ())
+
 
 class Ended(NamedTuple):
     """What an outcome led to: the ingestion afterwards, and the batch's state and error.

@@ -1,7 +1,7 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
 from .admission import ASK_AGAIN, admit, check_quota
-from .answers import Answer, Answers, answers_told
+from .answers import Answer, Answers
 from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
 from .calls import Call, error_of, key_of, merged, parted, refused_together
@@ -178,7 +178,6 @@ __all__ = [
     "accuracy_of",
     "add_stops",
     "admit",
-    "answers_told",
     "are_ids",
     "batch_count",
     "batch_id",

@@ -87,11 +87,6 @@ class Answers(NamedTuple):
         return after.end
 
 
-def answers_told(state: int, count: int, results: Sequence[Answer]) -> Sequence[Answer]:
-    """Returns the answers to the `count` ids that a call asked which ended in `state`; empty if there are none."""
-    return results or (["null"] * count if state == COMPLETED else ())
-
-
 def _summary(failed: Sequence[BatchError], size: int) -> BatchError | None:
     """Returns the error of a batch of which some ids failed."""
     if not failed:

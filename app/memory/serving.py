@@ -16,7 +16,6 @@ from ..core import (
     Need,
     Served,
     ServedLog,
-    answers_told,
     leading,
     mark_of,
     need_of,
@@ -91,7 +90,7 @@ class Serving:
         """Note what a call answered, before its batch changes; whoever awaits it is in line again."""
         ids, asked = record.ids_of(position), record.answers(position).asked
         asker, mark = (record.order, position), Mark(now, self._state.order)
-        told = answers_told(outcome.state, len(asked), outcome.results)
+        told = outcome.answers(len(asked))
         self.known.ended(scope_of(self._settings, record.owner), [ids[nth] for nth in asked], told, asker, mark)
         self._release(asker, now)
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, null, select, update
 from sqlalchemy.dialects import postgresql
 
-from ..core import COMPLETED, FAILED, RUNNING, WAITING, Answers, Claim, Priority, answers_told, moving_mean, scope_of
+from ..core import COMPLETED, FAILED, RUNNING, WAITING, Answers, Claim, Priority, moving_mean, scope_of
 from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
 from .answers import answers_of, error_columns, packed
@@ -170,7 +170,7 @@ class Ends:
     ) -> None:
         """Note what a call answered."""
         of_batch = ids_of(self._turn, row, position, 1, part)
-        told = answers_told(outcome.state, len(asked), outcome.results)
+        told = outcome.answers(len(asked))
         scope = scope_of(self._settings, row.owner)
         self._calls.append(known.CallEnd(scope, (row.order, position), [of_batch[nth] for nth in asked], told))
 

@@ -17,7 +17,7 @@ _UNTIL: ContextVar[float] = ContextVar("until")
 
 @contextmanager
 def reading_until(moment: float) -> Iterator[None]:
-    """Let answers that begin within the block be read until a moment on the monotonic clock."""
+    """Within the block, answers begin that may be read until a moment on the monotonic clock."""
     token = _UNTIL.set(moment)
     try:
         yield
