@@ -44,6 +44,7 @@ _REASONS: dict[type[errors.IngestError], str] = {
     errors.StoreUnavailable: "store",
 }
 _HTTP_REASONS = {413: "too_large", 415: "media_type"}
+_STORE_UP = "Whether the store can be reached, and took the latest change."
 _OUTCOMES = ("completed", "failed", "cancelled")
 
 
@@ -141,9 +142,9 @@ class _Gauges:
             stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.workers()
             unsent = service.store.outbox.unsent() if service.courier else None
         except StoreUnavailable:
-            yield self._gauge("store_up", "Whether the store can be reached.", 0)
+            yield self._gauge("store_up", _STORE_UP, 0)
             return
-        yield self._gauge("store_up", "Whether the store can be reached.", 1)
+        yield self._gauge("store_up", _STORE_UP, service.store.trouble is None)
         yield from self._queue(stats)
         yield self._gauge("workers", "Workers that reported within a lease, of all processes.", len(workers))
         yield self._gauge("slots", "Batches that may run at once, in all of them.", sum(one.slots for one in workers))
