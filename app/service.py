@@ -116,12 +116,12 @@ class Service(Lifecycle):
         return self.store.quote(batch_count(len(ids), self.settings.batch_size), owner)
 
     def stats(self) -> Stats:
-        """Returns the state of the queue, and whether any worker is there: this process's, or one that reported."""
-        stats = self.store.stats()
-        if self.is_eager or stats.running or self.worker.state == "running":
+        """Returns the state of the queue, and whether any worker can start something: this process's, or another."""
+        stats, trouble = self.store.stats(), self.store.trouble
+        if self.is_eager or stats.running or (self.worker.state == "running" and not trouble):
             return stats
         others = (one for one in self.store.workers() if one.id != self.worker.id)
-        return stats.without_worker() if all(one.is_stuck for one in others) else stats
+        return stats.without("store" if trouble else "worker") if all(one.is_stuck for one in others) else stats
 
     def workers(self) -> list[WorkerReport]:
         """Returns who works on the queue: this process's worker as it is now, others as they last reported."""

@@ -27,6 +27,7 @@ from .core import (
     Wait,
     WorkerReport,
 )
+from .errors import StoreUnavailable
 from .outcomes import Ended, Outcome
 from .reading import Reading
 
@@ -209,9 +210,17 @@ class Store(Reading):
         Also forgets callbacks, as the outbox does, and completes a pause or a resume that was interrupted.
         """
 
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        """Why this process could change nothing when it last tried, None where it could.
+
+        What is kept may still be read then, as on a full disk.
+        """
+        return None
+
     @abstractmethod
     def ping(self) -> None:
-        """Raise StoreUnavailable if the store cannot be reached."""
+        """Raise StoreUnavailable if the store cannot be reached, or takes no changes."""
 
     @abstractmethod
     def close(self) -> None:

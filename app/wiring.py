@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from .config import Settings
 from .core import Clock, SystemClock
@@ -31,7 +32,10 @@ def open_store(settings: Settings, clock: Clock, name: str) -> Store:
         from .sql import SQLStore
 
         # Processes that share a queue share the database's clock; another one, or one that stands still, is for tests.
-        runs = isinstance(clock, SystemClock) and not clock.stands_still
+        stands_still = isinstance(clock, SystemClock) and clock.stands_still
+        if stands_still:
+            settings = replace(settings, store_poll=0.0)  # no other process has this time
+        runs = isinstance(clock, SystemClock) and not stands_still
         store = SQLStore(settings, None if runs else clock, name)
     except ImportError as error:
         raise ConfigError(

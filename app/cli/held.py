@@ -21,6 +21,7 @@ _WAITS = {
     "connections": "room at the upstream",
     "token": "a token",
     "worker": "a worker",
+    "store": "the store, which takes no changes",
     "line": "its turn",
 }
 
@@ -42,6 +43,8 @@ def held(status: Mapping[str, Any], queue: Mapping[str, Any], times: Times) -> H
     priority, owner, hold = status["priority"], status.get("owner"), queue["hold_until"]
     if not status["counts"]["yet_to_start"] and not any(one.get("next_attempt_at") for one in status["batches"]):
         return None
+    if queue["waiting_on"] == "store":
+        return Held(waits_on("store"))
     if queue.get("stalled"):
         return Held("a worker; none is there")
     if queue["paused"]:

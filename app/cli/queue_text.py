@@ -18,12 +18,17 @@ def queue_text(queue: Document, times: Times) -> str:
     """Returns the state of the queue."""
     times = times.as_of(queue["now"])
     error, held = queue.get("estimate_error"), queue["hold_until"]
-    stalled = queue.get("stalled", False)
+    stalled, waiting_on = queue.get("stalled", False), waits_on(queue["waiting_on"])
+    worker, awaited = queue["worker"], "by a worker" if stalled else "when resumed"
+    if queue["waiting_on"] == "store":
+        waiting_on, awaited = click.style(waiting_on, fg="red"), "when it does"
+    elif stalled:
+        worker = click.style(f"{worker}, and no other is there", fg="red")
     rows = [
-        ("worker", click.style(f"{queue['worker']}, and no other is there", fg="red") if stalled else queue["worker"]),
+        ("worker", worker),
         ("processor", click.style("none: work is only simulated", fg="yellow") if queue.get("simulated") else None),
         ("paused", _paused(queue)),
-        ("waiting on", waits_on(queue["waiting_on"])),
+        ("waiting on", waiting_on),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
         ("running", batches(queue["running"])),
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
@@ -31,7 +36,7 @@ def queue_text(queue: Document, times: Times) -> str:
         ("slowed to", _slowed(queue)),
         *((priority, _depth(depth, times, stalled=stalled)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {duration(error['mean'])}, 95% by {duration(error['p95'])} at most" if error else None),
-        *(("next", _next(batch, times, stalled=stalled)) for batch in queue["next"]),
+        *(("next", _next(batch, None if stalled else times, awaited)) for batch in queue["next"]),
         *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
         *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
     ]
@@ -110,7 +115,7 @@ def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
     return ", ".join(said)
 
 
-def _next(batch: Document, times: Times, *, stalled: bool) -> str:
+def _next(batch: Document, times: Times | None, awaited: str) -> str:
     start = batch["estimated_start"]
-    when = "by a worker" if stalled else times.due(start) if start else "when resumed"
+    when = times.due(start) if times and start else awaited
     return f"{when:<14}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"

@@ -19,9 +19,11 @@ from .rates import Rates, carried, carried_over
 _PACE, _RATES, _PAUSES, _ORDER, _CONCURRENCY = "pace", "rates", "pauses", "order_since", "concurrency"
 _CONFIGURED, _MISSED = "settings", "missed"
 
-WaitReason: TypeAlias = Literal["paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker"]
+WaitReason: TypeAlias = Literal[
+    "paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker", "store"
+]
 """Why nothing may start; `answer` says that all that waits has ids which others ask just now, `worker` that nobody is
-there to start it."""
+there to start it, `store` that it takes no changes."""
 
 LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "slots"]
 """The last condition that a start waited for."""

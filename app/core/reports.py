@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..config import Settings
 from .concurrency import Concurrency
@@ -18,7 +18,7 @@ from .rules import is_stuck, room_of
 _HOLD_ALL = ("hold", "answer", "connections", "slots", "token")
 """What holds whatever is in line."""
 
-HOLDS = ("worker", "paused", "paused_priority", "paused_owner", *_HOLD_ALL, "line")
+HOLDS = ("worker", "store", "paused", "paused_priority", "paused_owner", *_HOLD_ALL, "line")
 """What a batch that has yet to start may wait for."""
 
 
@@ -105,7 +105,7 @@ class Stats(NamedTuple):
     which refusals of the upstream lead, 0 where there are none. An operator changed `rates`, `pauses` apart from the
     whole, and `concurrency`; `order_since` is when what is in line last changed places, because some of it was moved or
     resumed, or because of another setting. `stalled` says that no worker can start anything, which a store alone cannot
-    tell.
+    tell; where something waits, it waits on the `worker`, or on the `store`.
     """
 
     now: float
@@ -146,7 +146,7 @@ class Stats(NamedTuple):
         something may start.
         """
         if self.stalled:
-            return "worker"
+            return "store" if self.waiting_on == "store" else "worker"
         if self.paused:
             return "paused"
         if priority in self.pauses.priorities:
@@ -157,9 +157,9 @@ class Stats(NamedTuple):
             return "answer"  # It needs no retry, and would be due: so others ask its ids.
         return self.waiting_on if self.waiting_on in _HOLD_ALL else "line"
 
-    def without_worker(self) -> Stats:
-        """Returns the state of a queue for which no worker is there that can start anything."""
-        return self._replace(stalled=True, waiting_on="empty" if self.waiting_on == "empty" else "worker")
+    def without(self, what: Literal["worker", "store"]) -> Stats:
+        """Returns the state of a queue of which nothing can start, for want of a worker or of a store to write to."""
+        return self._replace(stalled=True, waiting_on="empty" if self.waiting_on == "empty" else what)
 
     @classmethod
     def of(

@@ -7,6 +7,7 @@ from typing import Any
 from ..config import Settings
 from ..core import Stats, timestamp
 from ..service import Service
+from ..store import Store
 
 _IN_A_ROW = 5
 """So many calls that failed one after the other are more than bad luck."""
@@ -18,6 +19,7 @@ _NEARLY = 0.9
 def alerts(service: Service, stats: Stats) -> list[dict[str, Any]]:
     """Returns what is wrong, worst first: `level` (error or warning), `title`, `detail`, and `until` if known."""
     found = [
+        *_store(service.store),
         *_worker(service, stats),
         *_failing(service),
         *_simulated(service),
@@ -30,6 +32,13 @@ def alerts(service: Service, stats: Stats) -> list[dict[str, Any]]:
 def alert(level: str, title: str, detail: str, until: float | None = None) -> dict[str, Any]:
     """Returns one of them; `until` is in epoch seconds."""
     return {"level": level, "title": title, "detail": detail, "until": timestamp(until)}
+
+
+def _store(store: Store) -> list[dict[str, Any]]:
+    if not store.trouble:
+        return []
+    detail = f"{store.trouble} Until that ends, this process refuses submissions and starts nothing; it goes on trying."
+    return [alert("error", "The store takes no changes", detail)]
 
 
 def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
@@ -45,6 +54,8 @@ def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
     if worker == "stopping":
         detail = f"Running batches may end; this process starts no more.{others}"
         return [alert("warning", "The worker is stopping", detail)]
+    if stats.waiting_on == "store":  # which another alert says
+        return []
     if stats.stalled and durable:
         detail = "Nothing starts until a process with a worker does; the store keeps what waits until then."
         return [alert("error", "No worker", detail)]

@@ -15,16 +15,16 @@ from waitress.server import BaseWSGIServer, create_server
 from waitress.trigger import trigger
 
 from .channel import Channel
+from .files import room_for_connections
 from .incoming import NoRoom
 
 _UPLOAD_PATIENCE = 2.0
 """Seconds without a byte after which a half-sent request no longer delays the end."""
 
 _LIMITS: dict[str, Any] = {
-    "connection_limit": 500,  # with poll, not select; below the usual 1024 open files
     "channel_timeout": 60,
     "cleanup_interval": 10,
-    "asyncore_use_poll": True,
+    "asyncore_use_poll": True,  # select knows no file beyond the first 1024
     "max_request_header_size": 65_536,
     "ident": None,
     "clear_untrusted_proxy_headers": False,  # nothing here reads them
@@ -85,11 +85,13 @@ class Server:
 
     def __init__(self, app: Flask, sockets: Sequence[socket.socket], threads: int, max_body: int) -> None:
         self._map: dict[int, Any] = {}
+        self._most = room_for_connections()
         server = create_server(
             app,
             map=self._map,
             sockets=list(sockets),
             threads=threads,
+            connection_limit=self._most,
             # A body only somewhat too large is read whole, so that the client is ready to read the answer.
             max_request_body_size=2 * max_body,
             **_LIMITS,
@@ -146,7 +148,7 @@ class Server:
         for listener in self._listeners:
             listener.ending = True
             before = -1
-            while before < len(self._map) < _LIMITS["connection_limit"]:
+            while before < len(self._map) < self._most:
                 before = len(self._map)
                 listener.handle_accept()
             # Not its own close(): that would close its trigger too, which the threads still pull.

@@ -40,6 +40,7 @@ from ..core import (
     room_of,
     steer,
 )
+from ..errors import StoreUnavailable
 from ..outcomes import Ended, Outcome
 from ..store import Store, Submission
 from . import (
@@ -159,7 +160,7 @@ class SQLStore(Store):
 
     def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
         # Whether the store can be reached must be known before the first is asked for.
-        self.ping()
+        self._instance.look()
         return failures.of(self._instance, where, with_ids=ids)
 
     def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
@@ -169,7 +170,7 @@ class SQLStore(Store):
         return self._instance.read(lambda view: forecast.quotes(view, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
-        if self._waited and (wait := self._glance(limit)):
+        if self._waited and not self.trouble and (wait := self._glance(limit)):
             return self._polled(wait)
         answer = self._turns.share(claims.claim, claims.Request(limit, was_full))
         self._waited = isinstance(answer, Wait)
@@ -324,8 +325,14 @@ class SQLStore(Store):
         while self.outbox.prune():
             yield 0
 
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        return self._turns.trouble
+
     def ping(self) -> None:
         self._instance.look()
+        if self.trouble:
+            self._turns.take(lambda _: None)
 
     def before_fork(self) -> None:
         self._database.before_fork()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+_STORE_UP = "Whether the store can be reached, and took the latest change."
+
 
 class Gauges:
     """A collector of prometheus-client for one instance."""
@@ -31,9 +33,9 @@ class Gauges:
             stats, dispatches, workers = service.stats(), service.store.dispatches(1), service.workers()
             unsent = service.store.outbox.unsent() if service.courier else None
         except StoreUnavailable:
-            yield self._gauge("store_up", "Whether the store can be reached.", 0)
+            yield self._gauge("store_up", _STORE_UP, 0)
             return
-        yield self._gauge("store_up", "Whether the store can be reached.", 1)
+        yield self._gauge("store_up", _STORE_UP, service.store.trouble is None)
         yield from self._queue(stats)
         yield self._gauge("workers", "Workers that reported within a lease, of all processes.", len(workers))
         yield self._gauge("slots", "Batches that may run at once, in all of them.", sum(one.slots for one in workers))

@@ -160,11 +160,11 @@ def test_while_the_first_is_being_accepted_it_is_409(
     monkeypatch.setattr("app.extension.open_store", lambda settings, clock, _: TroubledStore(settings, clock))
     host = serve()
     entered, opened = threading.Event(), threading.Event()
-    host.store.trouble["add"] = lambda: (entered.set(), opened.wait(BOUND))
+    host.store.faults["add"] = lambda: (entered.set(), opened.wait(BOUND))
     with ThreadPoolExecutor() as pool:
         first = pool.submit(ingest, host, "abc")
         assert entered.wait(BOUND)
-        del host.store.trouble["add"]
+        del host.store.faults["add"]
         second = ingest(host, "abc")
         assert second.status_code == 409
         assert second.headers["Retry-After"] == "1"

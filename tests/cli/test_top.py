@@ -24,7 +24,7 @@ from tests.support.command import ROOT
 from tests.support.host import BOUND, Host, eventually
 from tests.support.web import Callers
 
-EVERY = 0.05
+EVERY = 0.3
 
 
 @pytest.fixture

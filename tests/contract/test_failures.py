@@ -74,8 +74,7 @@ def test_many_are_read_in_pages_and_what_changes_meanwhile_is_left_out(new_store
     store = new_store(interval=0, batch_size=1)
     first, second = submit(store, range(1500)), submit(store, range(1500))
     for _ in range(30):
-        for claim in claimed(store, 100):
-            bury(store, claim, BOOM)
+        store.end_together([(claim, Outcome.bury(BOOM)) for claim in claimed(store, 100)])
     assert len({one.spot for one in store.failures()}) == 3000
     reading = store.failures(ids=True)
     started = next(reading)

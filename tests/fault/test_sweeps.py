@@ -7,10 +7,11 @@ from contextlib import closing
 import pytest
 
 from app.core import BatchError
+from app.outcomes import Outcome
 from app.sql.store import SQLStore
 from tests.fault.cluster import PATIENCE, Node
 from tests.support.host import eventually
-from tests.support.queueing import bury, claimed, settings, submit
+from tests.support.queueing import claimed, settings, submit
 
 pytestmark = pytest.mark.realtime
 
@@ -18,12 +19,12 @@ COUNT = 1500
 
 
 def test_kill_9_during_a_redrive_of_all_loses_and_repeats_nothing(address: str) -> None:
+    boom = Outcome.bury(BatchError("ValueError", "boom"))
     with closing(SQLStore(settings(store=address, interval=0))) as store:
         for number in range(COUNT):
             submit(store, [number])
         for _ in range(COUNT // 100):
-            for claim in claimed(store, 100):
-                bury(store, claim, BatchError("ValueError", "boom"))
+            store.end_together([(claim, boom) for claim in claimed(store, 100)])
         store.pause()
         environ = {
             "INGEST_STORE": address,

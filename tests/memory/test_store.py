@@ -49,7 +49,7 @@ def drain(count: int, records: weakref.WeakSet[Record]) -> int:
 
 def test_a_cancel_looks_at_no_other_caller() -> None:
     work = []
-    for callers in (30, 3000):
+    for callers in (30, 600):
         store = MemoryStore(settings(fair=True), FakeClock())
         made = [submit(store, [1, 2, 3, 4], owner=f"caller{number}") for number in range(callers)]
         claimed(store)

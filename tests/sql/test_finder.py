@@ -57,7 +57,7 @@ def test_what_is_not_indexed_is_looked_through(open_one: Open) -> None:
 
 
 def test_entries_go_with_their_ingestion(open_one: Open, database: str, clock: FakeClock) -> None:
-    store = open_one(find_ids=True)
+    store = open_one(find_ids=True, batch_size=300)
     submit(store, range(1, 20_000))
     submit(store, [7])
     engine = create_engine(database.replace("postgresql://", "postgresql+psycopg://"))

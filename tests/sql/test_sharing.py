@@ -269,7 +269,7 @@ def test_an_instance_that_somebody_deleted_is_added_again(open_sql: Open, databa
 
 
 def test_a_worker_that_again_finds_nothing_waits_for_no_writer(open_sql: Open) -> None:
-    idle, busy = open_sql(interval=0, store_timeout=1), open_sql(interval=0)
+    idle, busy = open_sql(interval=0, store_timeout=5), open_sql(interval=0)
     assert blocked(idle).reason == "empty"
     assert busy._turns.take(lambda _: blocked(idle)).reason == "empty"
 

@@ -17,14 +17,14 @@ _CALLS = (
 
 
 class TroubledStore(MemoryStore):
-    """A MemoryStore; before each call named in `trouble`, the function there is called.
+    """A MemoryStore; before each call named in `faults`, the function there is called.
 
     An `end` goes by the name of its outcome: ack, retry, bury or release.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.trouble: dict[str, Callable[[], Any]] = {}
+        self.faults: dict[str, Callable[[], Any]] = {}
 
     def fail(self, error: BaseException, *calls: str, times: int = 1_000_000) -> None:
         """Make these calls (all of them if none is named) raise a number of times each."""
@@ -34,7 +34,7 @@ class TroubledStore(MemoryStore):
 
             def go_wrong() -> None:
                 if not left[0]:
-                    del self.trouble[call]
+                    del self.faults[call]
                     return
                 left[0] -= 1
                 raise error
@@ -42,13 +42,13 @@ class TroubledStore(MemoryStore):
             return go_wrong
 
         for call in calls or _CALLS:
-            self.trouble[call] = failing(call)
+            self.faults[call] = failing(call)
 
     def heal(self) -> None:
-        self.trouble.clear()
+        self.faults.clear()
 
     def end(self, claim: Claim, outcome: Outcome) -> Ingestion | None:
-        if go_wrong := self.trouble.get(_name_of(outcome)):
+        if go_wrong := self.faults.get(_name_of(outcome)):
             go_wrong()
         return super().end(claim, outcome)
 
@@ -64,7 +64,7 @@ def _name_of(outcome: Outcome) -> str:
 
 def _troubled(name: str) -> Callable[..., Any]:
     def call(self: TroubledStore, *args: Any, **more: Any) -> Any:
-        if go_wrong := self.trouble.get(name):
+        if go_wrong := self.faults.get(name):
             go_wrong()
         return getattr(MemoryStore, name)(self, *args, **more)
 

@@ -86,7 +86,7 @@ def test_while_the_store_does_not_answer_it_goes_on_stopping(troubled: Serve, mo
         asked.set()
         assert free.wait(BOUND)
 
-    host.store.trouble["claim"] = hang
+    host.store.faults["claim"] = hang
     host.submit([1])
     assert asked.wait(BOUND)
     host.ingestion.stop(0)
@@ -98,7 +98,7 @@ def test_while_the_store_does_not_answer_it_goes_on_stopping(troubled: Serve, mo
 
 def test_from_inside_the_workers_own_thread_it_does_not_wait_for_itself(troubled: Serve) -> None:
     host = troubled(echo)
-    host.store.trouble["claim"] = lambda: host.ingestion.stop(BOUND)
+    host.store.faults["claim"] = lambda: host.ingestion.stop(BOUND)
     host.submit([1])
     eventually(lambda: host.service.worker.state == "off")
     assert host.heard.all("started") == []

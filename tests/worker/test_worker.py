@@ -54,7 +54,7 @@ def test_it_makes_itself_known_while_it_works(serve: Serve, gate: Gate) -> None:
 
 def test_a_start_that_comes_while_it_takes_leave_is_a_start(troubled: Serve, gate: Gate) -> None:
     host = troubled(gate, interval=0)
-    worker, calls = host.service.worker, host.store.trouble
+    worker, calls = host.service.worker, host.store.faults
     calls["leave"] = lambda: (calls.clear(), worker.start())
     worker.stop_claiming()
     eventually(lambda: not calls)
@@ -133,7 +133,7 @@ class TestAChangedList:
 
 def test_it_reports_as_it_starts_and_each_third_of_a_lease(troubled: Serve) -> None:
     host, reports = troubled(echo, lease=30, autostart=False), list[float]()
-    host.store.trouble["report"] = lambda: reports.append(host.clock.now() - START)
+    host.store.faults["report"] = lambda: reports.append(host.clock.now() - START)
     host.ingestion.start()
     for _ in range(3):
         host.finished(host.submit([1]).id)
@@ -144,7 +144,7 @@ def test_it_reports_as_it_starts_and_each_third_of_a_lease(troubled: Serve) -> N
 
 def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
     host, pruned = troubled(echo, lease=30), threading.Semaphore(0)
-    host.store.trouble["prune"] = pruned.release
+    host.store.faults["prune"] = pruned.release
     for _ in range(3):
         host.advance(9.9)
         host.finished(host.submit([1]).id)

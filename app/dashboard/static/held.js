@@ -4,6 +4,7 @@ import { plural } from "./parts.js";
 import { clock } from "./time.js";
 
 export function held(data) {
+  if (data.waiting_on === "store") return "The store takes no changes.";
   if (data.stalled) return { dead: "The worker is dead.", stuck: "The worker is stuck.", stopping: "The worker is stopping." }[data.worker] ?? "No worker runs.";
   switch (data.waiting_on) {
     case "paused": return data.paused ? "The queue is paused." : "All that waits is paused.";

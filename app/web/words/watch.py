@@ -20,8 +20,8 @@ WATCH = {
         """
         `waiting_on` says what the next start waits for, and `next` lists the next ten batches in their true order. The
         numbers are those of the whole queue; `worker` is the state of the process that answers. While `stalled` is
-        true, no process has a worker that starts anything, `waiting_on` is `worker` where something waits, and the
-        estimates are what would be true with one.
+        true, no process has a worker that can start anything: where something waits, `waiting_on` is `worker`, or
+        `store` if the store takes no changes, and the estimates are what would be true otherwise.
         """,
     ),
     "listDispatches": Words(
@@ -50,6 +50,7 @@ WATCH = {
     "isReady": Words(
         "Watch",
         "Ask whether to send requests to the process",
-        "503 says to send it none: the store cannot be reached, or the worker is dead, stuck or about to stop.",
+        "503 says to send it none: the store cannot be reached or takes no changes, or the worker is dead, stuck or "
+        "about to stop.",
     ),
 }

@@ -1,0 +1,70 @@
+"""What is told while the store can be read and takes no changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from app.cli.queue_text import queue_text
+from app.cli.times import Times
+from app.sql.store import SQLStore
+from tests.support.clock import START
+from tests.support.host import Host, eventually
+from tests.support.queueing import worked_elsewhere
+from tests.support.unwritable import unwritable
+from tests.support.working import echo
+
+Serve = Callable[..., Host]
+
+
+def told(host: Host) -> tuple[Any, ...]:
+    queue = host.client.get("/queue").json
+    scraped = host.client.get("/metrics").text
+    alerts = [one["title"] for one in host.client.get("/dashboard/data").json["alerts"]]
+    return queue["stalled"], queue["waiting_on"], "ingestion_store_up" + '{queue="ingest"} 1.0' in scraped, alerts
+
+
+@pytest.fixture
+def host(serve: Serve, tmp_path: Path) -> Host:
+    host = serve(echo, store=f"sqlite:///{tmp_path}/queue.db", interval=60, autostart=True)
+    host.submit([1, 2, 3, 4])
+    host.heard.until("completed")
+    eventually(lambda: not host.store.stats().running)
+    return host
+
+
+def test_everybody_who_asks_is_told(host: Host) -> None:
+    assert told(host) == (False, "token", True, [])
+    assert host.client.get("/readyz").status_code == 200
+    with unwritable(cast(SQLStore, host.store)):
+        assert host.client.post("/ingest", json={"ids": [5], "priority": "LOW"}).status_code == 503
+        assert told(host) == (True, "store", False, ["The store takes no changes"])
+        ready = host.client.get("/readyz")
+        assert (ready.status_code, "read-only" in ready.json["detail"]) == (503, True)
+        assert host.client.get("/livez").status_code == 200
+        (one,) = host.client.get("/ingestions").json["ingestions"]
+        assert host.client.get(f"/status/{one['ingestion_id']}").status_code == 200
+    host.advance(60)
+    host.heard.until_finished(one["ingestion_id"])
+    assert told(host) == (False, "empty", True, [])
+    assert host.client.get("/readyz").status_code == 200
+
+
+def test_others_may_still_dispatch(host: Host) -> None:
+    worked_elsewhere(host.store)
+    with unwritable(cast(SQLStore, host.store)):
+        assert host.client.post("/ingest", json={"ids": [5], "priority": "LOW"}).status_code == 503
+        assert told(host) == (False, "token", False, ["The store takes no changes"])
+        assert host.client.get("/readyz").status_code == 503
+
+
+def test_the_command_line_says_so(host: Host) -> None:
+    with unwritable(cast(SQLStore, host.store)):
+        host.client.post("/ingest", json={"ids": [5], "priority": "LOW"})
+        text = queue_text(host.client.get("/queue").json, Times(START))
+    assert "the store, which takes no changes" in text
+    assert "when it does" in text
+    assert "no other is there" not in text

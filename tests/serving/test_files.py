@@ -1,0 +1,39 @@
+"""How many connections the service takes, by the files that it may have open."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+
+import pytest
+
+from tests.support.standalone import Service
+
+resource = pytest.importorskip("resource", reason="this platform has no limit of open files")
+
+
+def limited(soft: int, hard: int) -> tuple[str, ...]:
+    """The service, started where a process may have so many files open."""
+    limit = f"import resource, runpy; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard})); "
+    return "-c", f"{limit}runpy.run_path('wsgi.py', run_name='__main__')"
+
+
+def test_where_few_files_may_be_open_it_takes_fewer_connections() -> None:
+    with Service(limited(64, 64)) as service:
+        with contextlib.ExitStack() as stack:
+            for _ in range(80):
+                stack.enter_context(service.raw(b"GET /readyz HTTP/1.1\r\n"))
+        assert service.call("GET", "/readyz")["worker"] == "running"
+        service.signal(signal.SIGTERM)
+        assert service.end() == 0
+    assert "may have 64 files open, so that it takes 32 connections at a time" in service.output
+    assert "Too many open files" not in service.output
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="another process's limits can be read on Linux alone")
+def test_it_raises_its_own_limit_as_far_as_it_may() -> None:
+    with Service(limited(64, 1024)) as service:
+        assert resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE) == (700, 1024)
+        service.signal(signal.SIGTERM)
+        service.end()
+    assert "files open" not in service.output
