@@ -10,7 +10,7 @@ from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 
 from .core import ASK_AGAIN, Estimate, Status, check_priority, grouped
-from .errors import IngestError, InvalidRequest, StoreUnavailable
+from .errors import IngestError, InvalidRequest
 from .keys import Role
 from .service import Service
 from .web import (
@@ -23,6 +23,7 @@ from .web import (
     Guard,
     Routes,
     add_login,
+    add_probes,
     add_steering,
     as_json,
     attempts_document,
@@ -40,7 +41,6 @@ from .web import (
     named_batch,
     needs,
     page_member,
-    problem,
     quote_document,
     read_body,
     refuse_foreign,
@@ -75,6 +75,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
 
     add_login(blueprint, guard)
     add_steering(blueprint, service, guard)
+    add_probes(blueprint, service)
 
     @blueprint.post("/ingest")
     @needs(Role.SUBMIT, body=True)
@@ -175,20 +176,6 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
         found = service.where(record_id, owner=guard.caller().scope, limit=page_member(FEW))
         return Answer(search_text(record_id, found))
 
-    @blueprint.get("/livez")
-    @needs(None)
-    def livez() -> Response:
-        return _health(service.worker.state, "dead", "stuck")
-
-    @blueprint.get("/readyz")
-    @needs(None)
-    def readyz() -> Response:
-        try:
-            service.store.ping()
-        except StoreUnavailable as error:
-            return from_error(error)
-        return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stuck", "stopping")
-
     return blueprint
 
 
@@ -219,9 +206,3 @@ def _next_look(service: Service, estimate: Estimate) -> str:
     if estimate.next_change is not None:
         seconds = estimate.next_change - service.clock.now()
     return str(max(1, math.ceil(seconds)))
-
-
-def _health(state: str, *bad: str) -> Response:
-    if state in bad:
-        return problem(503, f"The worker is {state}.")
-    return as_json({"status": "ok", "worker": state})

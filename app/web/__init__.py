@@ -43,6 +43,7 @@ from .params import (
     status_member,
     with_failed,
 )
+from .probes import add_probes, make_probes
 from .problems import from_error, from_http, problem
 from .schemas import resolved
 from .status import callback_document, estimate_document, status_head, status_page
@@ -62,6 +63,7 @@ __all__ = [
     "add_index",
     "add_login",
     "add_metrics",
+    "add_probes",
     "add_steering",
     "answer_unrouted",
     "as_json",
@@ -85,6 +87,7 @@ __all__ = [
     "lines_type",
     "listing_document",
     "make_joint",
+    "make_probes",
     "named_batch",
     "needs",
     "over_tls",
