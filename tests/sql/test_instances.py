@@ -71,8 +71,9 @@ def test_a_queue_with_a_worker_is_not_forgotten(open_sql: Open, database: str, c
 def test_no_worker_reports_between_the_look_for_workers_and_the_end_of_the_queue(
     open_sql: Open, database: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    geo = open_sql(name="geo", store_timeout=0.2)
-    submit(geo, [1])
+    submit(open_sql(name="geo"), [1])
+    geo = open_sql(name="geo", store_timeout=0.5)
+    assert geo.stats().waiting == 1
     idle = instances._idle
 
     def reporting(*arguments: Any) -> Any:
