@@ -74,8 +74,11 @@ def test_a_store_survives_the_restart_of_its_server_without_leaking_connections(
 
 
 def test_a_server_that_answers_nothing_is_given_up(own_postgres: Postgres) -> None:
-    with closing(SQLStore(settings(store=own_postgres.new_database(), store_timeout=0.2))) as store:
+    address = own_postgres.new_database()
+    with closing(SQLStore(settings(store=address))) as store:  # tables take longer than the time-out below
         ingestion = submit(store, [1])
+    with closing(SQLStore(settings(store=address, store_timeout=0.2))) as store:
+        assert store.get(ingestion.id).id_count == 1
         with own_postgres.frozen(), pytest.raises(StoreUnavailable, match="does not answer"):
             store.get(ingestion.id)
         assert store.get(ingestion.id).id_count == 1
