@@ -17,6 +17,7 @@ ENV PATH=/opt/ingestion/bin:$PATH \
     INGEST_LOG_FORMAT=json
 EXPOSE 8000
 # It asks at the address that the service listens on: with INGEST_HOST=:: nothing answers at 127.0.0.1.
+# A container that only works is healthy with the command flask-ingestion worker --listen.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import http.client, os; c = http.client.HTTPConnection(os.environ['INGEST_HOST'], int(os.environ['INGEST_PORT'])); c.request('GET', '/readyz'); raise SystemExit(c.getresponse().status != 200)"]
 # The exec form: SIGTERM has to reach the process itself.

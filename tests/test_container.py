@@ -72,13 +72,17 @@ def has_ipv6() -> bool:
     return True
 
 
+@pytest.mark.parametrize("command", [("serve",), ("worker", "--listen")], ids=" ".join)
 @pytest.mark.parametrize("host", [image_environ()["INGEST_HOST"], "127.0.0.1", "::"])
-def test_it_is_healthy_while_it_is_ready_wherever_it_listens(host: str) -> None:
+def test_it_is_healthy_while_it_is_ready_wherever_it_listens(
+    host: str, command: tuple[str, ...], tmp_path: Path
+) -> None:
     if host == "::" and not has_ipv6():
         pytest.skip("this machine has no IPv6")
     check = json.loads(instructions("HEALTHCHECK")[0].partition(" CMD ")[2])
-    environ = {"INGEST_HOST": host, "INGEST_PORT": "0", "INGEST_ALLOW_OPEN": "1"}
-    with Command("-m", "app", "serve", environ=environ) as running:
+    store = f"sqlite:///{tmp_path}/queue.db"
+    environ = {"INGEST_HOST": host, "INGEST_PORT": "0", "INGEST_ALLOW_OPEN": "1", "INGEST_STORE": store}
+    with Command("-m", "app", *command, environ=environ) as running:
         environ["INGEST_PORT"] = running.wait_for("serving on").rpartition(":")[2]
         with Command(*check[1:], environ=environ) as healthy:
             assert healthy.end() == 0, healthy.output

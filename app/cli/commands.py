@@ -174,13 +174,11 @@ def list_(
 @click.option("--until", help=f"Only what failed then or earlier: {MOMENT}.")
 @click.option("--limit", type=click.IntRange(1), help=f"Groups to show; {_GROUPS} if not given.")
 @remote
-def failures(
-    to: Remote, *, each: bool, since: str | None, until: str | None, limit: int | None, **where: str | None
-) -> None:
+def failures(to: Remote, *, each: bool, since: str | None, until: str | None, limit: int | None, **where: Any) -> None:
     """Show what failed over all ingestions, grouped by error."""
     if each and limit is not None:
         raise click.UsageError("--limit is for groups; --ids prints every id, of one group with --group.")
-    times = {"since": moment("--since", since), "until": moment("--until", until)}
+    times: dict[str, Any] = {"since": moment("--since", since), "until": moment("--until", until)}
     if each:
         for line in to.client.failed_id_lines(**where, **times):
             click.echo(line)

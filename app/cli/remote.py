@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from shutil import get_terminal_size
 from typing import Any, NamedTuple, NoReturn
 
@@ -216,4 +216,14 @@ def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
             click.echo(json.dumps(latest))
     say(f"{latest['status']}: {display.progress(latest)}")
     if latest["status"] != Status.COMPLETED:
+        if latest["counts"]["failed"]:
+            _say_why(to, ingestion_id)
         raise click.exceptions.Exit(1)
+
+
+def _say_why(to: Remote, ingestion_id: str) -> None:
+    """Say what the first of the failed batches ended with, if that can still be asked."""
+    with suppress(ClientError):
+        for batch in to.client.status(ingestion_id, limit=1, status=Status.FAILED).batches:
+            if batch.error:
+                say(f"  {batch.batch_id}  {batch.error.type}: {batch.error.message}")

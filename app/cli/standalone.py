@@ -14,6 +14,7 @@ from flask.cli import ScriptInfo
 from ..config import Settings
 from ..errors import ConfigError
 from ..service import Service, services_of
+from ..web import make_probes
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -39,24 +40,37 @@ def serve(context: click.Context) -> None:
 
 @click.command()
 @click.option("--name", "--queue", default="ingest", show_default=True, help="The instance to work for.")
+@click.option("--listen", is_flag=True, help="Answer /livez, /readyz and /metrics at INGEST_HOST and INGEST_PORT.")
 @click.pass_context
-def worker(context: click.Context, name: str) -> None:
+def worker(context: click.Context, name: str, *, listen: bool) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
+    from ..serving.httpd import listen as listening
     from ..serving.logs import log_to_stderr
     from ..serving.server import StopSignals
+    from ..serving.server import serve as answer
     from ..serving.stopping import batches, say_stopping, say_what_is_left
 
     service = _service(_app(context), name)
     if not service.store.durable:
         key, url = Settings.key_of(name, "store"), service.settings.store
         raise click.UsageError(f"No other process can fill {url}; set {key} to one that processes share.")
-    log_to_stderr(Settings.read(os.environ).log_format)
+    settings = Settings.read(os.environ)
+    log_to_stderr(settings.log_format)
+    try:
+        probes = make_probes(service, settings) if listen else None
+        sockets = listening(settings.host, settings.port) if listen else []
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(str(error)) from None
     woken: queue.SimpleQueue[None] = queue.SimpleQueue()
     with StopSignals() as signals:
         # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.
         signals.wake = lambda: woken.put(None)
         service.start()
         logger.info("the worker of %r runs up to %s at once", name, batches(service.settings.concurrency))
+        if probes:
+            context.exit(answer(probes, sockets, signals, lambda: service.worker.state != "running"))
         while not signals.received and service.worker.state == "running":
             with suppress(queue.Empty):
                 woken.get(timeout=1.0)

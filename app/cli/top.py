@@ -56,6 +56,25 @@ class Which(ModalScreen[str]):
         self.dismiss(message.value.strip())
 
 
+class Sure(ModalScreen[bool]):
+    """Asks whether to do what concerns everybody, for a key is easily hit."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "dismiss(True)", "Yes"),
+        Binding("escape", "dismiss(False)", "Back"),
+    ]
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        """Yields the question."""
+        with Vertical():
+            yield Static(self._question)
+        yield Footer()
+
+
 class Overview(Live):
     """What waits, what it waits for, what goes next, and the latest ingestions."""
 
@@ -133,8 +152,10 @@ class Overview(Live):
 
     def action_pause(self) -> None:
         """Pause, or resume where it is paused."""
-        if self.queue:
-            self._order(self.client.resume if self.queue.paused else self.client.pause, _said_of_all)
+        if self.queue and self.queue.paused:
+            self._ask_first("Resume the queue?", self.client.resume)
+        elif self.queue:
+            self._ask_first("Pause the queue? Nothing starts until somebody resumes it.", self.client.pause)
 
     def action_pause_one(self) -> None:
         """Ask for a priority or a caller, and pause it, or resume it where it is paused."""
@@ -152,12 +173,19 @@ class Overview(Live):
 
     def action_end_hold(self) -> None:
         """End the hold."""
-        self._order(self.client.end_hold, _said_of_all)
+        self._ask_first("End the hold? The upstream asked for quiet.", self.client.end_hold)
 
     def action_open(self) -> None:
         """Open the ingestion under the cursor."""
         if chosen := self._chosen():
             self.app.push_screen(Opened(self.client, self._every, chosen, in_full=self._in_full))
+
+    def _ask_first(self, question: str, verb: Callable[[], Queue]) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._order(verb, _said_of_all)
+
+        self.app.push_screen(Sure(question), answered)
 
     def _order(self, verb: Callable[[], Queue], said: Callable[[Queue], str]) -> None:
         threading.Thread(target=self._give, args=(verb, said), daemon=True).start()
@@ -239,8 +267,8 @@ class Top(App[None]):
     #stale { color: $text-error; text-style: bold; }
     #figures { height: auto; margin-bottom: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     DataTable { height: 1fr; }
-    Which { align: center bottom; }
-    Which Vertical { height: auto; padding: 0 1; background: $panel; }
+    Which, Sure { align: center bottom; }
+    Which Vertical, Sure Vertical { height: auto; padding: 0 1; background: $panel; }
     """
 
     def __init__(self, client: Client, every: float, *, in_full: bool) -> None:

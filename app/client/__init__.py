@@ -19,6 +19,7 @@ from .documents import (
     StatusPage,
 )
 from .errors import ClientError, Refused, TimedOut, Unreachable
+from .filters import FailureFilter, SweepFilter
 from .operations import (
     Accuracy,
     Audit,
@@ -65,6 +66,7 @@ __all__ = [
     "Entry",
     "Estimate",
     "FailedId",
+    "FailureFilter",
     "FailureGroup",
     "FailureSample",
     "Found",
@@ -81,6 +83,7 @@ __all__ = [
     "Submission",
     "Sweep",
     "SweepCount",
+    "SweepFilter",
     "TimedOut",
     "Unreachable",
     "Upcoming",

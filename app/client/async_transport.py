@@ -41,8 +41,13 @@ class AsyncTransport:
 
     async def exchange(self, request: Request) -> Reply:
         """Send a request and read the whole answer. Raises Unreachable."""
-        async with self._response(request) as response:
-            return _reply(response)._replace(body=await _whole(response))
+        import asyncio  # the command line, which starts often, needs none of it
+
+        try:
+            async with asyncio.timeout(request.within), self._response(request) as response:
+                return _reply(response)._replace(body=await _whole(response))
+        except TimeoutError as error:
+            raise Unreachable(f"{self._address.url}: {too_slow(request.timeout)}.") from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncGenerator[str, None]]]:
@@ -76,6 +81,8 @@ class AsyncTransport:
                 )
                 async with aclosing(await transport.handle_async_request(sent)) as response:
                     yield response
+        except httpx.InvalidURL as error:
+            raise Unreachable(f"{here.url}: {error}.", sent=False, again=False) from error
         except (httpx.HTTPError, UnicodeDecodeError, CutOff) as error:
             reached = not isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
             reason = f"{here.url}: {self._reason(error, request.timeout)}."

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 from ..core import Id, Priority, Status
 from .awaiting import Awaiting
 from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
-from .filters import of_listing
+from .filters import FailureFilter, SweepFilter, of_listing
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
 from .submission import Moment, Submission
 
@@ -133,7 +133,7 @@ class AsyncClient(Awaiting):
                 for one in found.ingestions:
                     yield one
 
-    async def failures(self, *, page: int = 100, **where: Any) -> AsyncGenerator[FailureGroup, None]:
+    async def failures(self, *, page: int = 100, **where: Unpack[FailureFilter]) -> AsyncGenerator[FailureGroup, None]:
         """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
 
         `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
@@ -144,13 +144,13 @@ class AsyncClient(Awaiting):
                 for one in found.groups:
                     yield one
 
-    async def failed_ids(self, **where: Any) -> AsyncGenerator[FailedId, None]:
+    async def failed_ids(self, **where: Unpack[FailureFilter]) -> AsyncGenerator[FailedId, None]:
         """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
         async with aclosing(self.failed_id_lines(**where)) as lines:
             async for line in lines:
                 yield self._verbs.failed_id(line)
 
-    async def failed_id_lines(self, **where: Any) -> AsyncGenerator[str, None]:
+    async def failed_id_lines(self, **where: Unpack[FailureFilter]) -> AsyncGenerator[str, None]:
         """Yields the same as the lines of NDJSON that the service sends."""
         async with aclosing(self._stream(self._verbs.failed_ids(where))) as lines:
             async for line in lines:
@@ -167,15 +167,15 @@ class AsyncClient(Awaiting):
         """Returns where an id is, in `limit` places at most: the ingestions, the batches, and its latest results."""
         return await self._run(self._verbs.where(id_, limit))
 
-    async def count_redrive(self, **where: Any) -> SweepCount:
+    async def count_redrive(self, **where: Unpack[SweepFilter]) -> SweepCount:
         """Returns how much `redrive_all` would act on."""
         return await self._run(self._verbs.count_sweep("redrive", where))
 
-    async def count_cancel(self, **where: Any) -> SweepCount:
+    async def count_cancel(self, **where: Unpack[SweepFilter]) -> SweepCount:
         """Returns how much `cancel_all` would act on."""
         return await self._run(self._verbs.count_sweep("cancel", where))
 
-    async def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+    async def redrive_all(self, *, idempotency_key: str | None = None, **where: Unpack[SweepFilter]) -> Sweep:
         """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
 
         `where` filters by `status`, `priority`, `owner`, `group` of failures, `failed=True` for those with failed
@@ -183,7 +183,7 @@ class AsyncClient(Awaiting):
         """
         return await self._run(self._verbs.sweep("redrive", where, idempotency_key))
 
-    async def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+    async def cancel_all(self, *, idempotency_key: str | None = None, **where: Unpack[SweepFilter]) -> Sweep:
         """Cancel all that match, as `redrive_all` redrives them; it cannot be undone."""
         return await self._run(self._verbs.sweep("cancel", where, idempotency_key))
 

@@ -20,8 +20,8 @@ T = TypeVar("T")
 D = TypeVar("D", bound=Document)
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0
-"""Seconds before the second attempt, which double with each attempt, and their upper bound; the first is also the
-least, whatever the service says."""
+"""Seconds before the second attempt, which double with each attempt, and their upper bound, whatever the service says;
+each is shortened by up to half. A Retry-After that is longer counts instead."""
 
 
 class Pause(NamedTuple):
@@ -71,8 +71,8 @@ class Calls:
         end = last = math.inf if until is None else until
         attempt, backoff = 0, _BACKOFF
         while True:
-            pause, timeout = backoff * random.uniform(0.5, 1.0), min(self._timeout, max(0.1, end - self.now()))
-            answer = yield Request(method, path, body, sent, timeout)
+            pause, within = backoff * random.uniform(0.5, 1.0), max(0.1, end - self.now())
+            answer = yield Request(method, path, body, sent, min(self._timeout, within), within)
             error: ClientError
             if isinstance(answer, Unreachable):
                 error, again = answer, answer.again and not (once and answer.sent)
@@ -86,7 +86,7 @@ class Calls:
                     # Some proxies answer 503, too, where the service broke off.
                     again = answer.status == 429 or (answer.status == 503 and isinstance(error, Refused))
                 if answer.retry_after is not None:
-                    again, pause = again or answer.status == 409, max(_BACKOFF, answer.retry_after)
+                    again, pause = again or answer.status == 409, max(pause, answer.retry_after)
             # It is the first failure that sets it: each later one would set it later.
             last = min(last, self.now() + self._patience)
             if not again or attempt == self._retries or self.now() + pause > last:
@@ -108,7 +108,7 @@ class Calls:
     def _error(self, answer: Reply) -> ClientError:
         """Returns what an answer other than 200 means."""
         if answer.location is not None and 300 <= answer.status < 400:
-            return Unreachable(f"{self._url} redirects to {answer.location}; use that address instead.")
+            return Unreachable(f"{self._url} redirects to {answer.location}; use that address instead.", again=False)
         try:
             return Refused(answer.status, json.loads(answer.body), answer.retry_after)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

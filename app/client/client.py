@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Unpack
 
 from ..core import Id, Priority, Status
 from .blocking import Blocking
 from .documents import Attempts, Ingestion, Quote, Result, Search, StatusPage
-from .filters import of_listing
+from .filters import FailureFilter, SweepFilter, of_listing
 from .operations import Audit, Dispatches, FailedId, FailureGroup, Queue, Sweep, SweepCount
 from .submission import Moment, Submission
 
@@ -132,7 +132,7 @@ class Client(Blocking):
         for found in self._pages(partial(self._verbs.page, where, page)):
             yield from found.ingestions
 
-    def failures(self, *, page: int = 100, **where: Any) -> Iterator[FailureGroup]:
+    def failures(self, *, page: int = 100, **where: Unpack[FailureFilter]) -> Iterator[FailureGroup]:
         """Yields what failed, grouped by error, the group that failed last first, `page` at a time on demand.
 
         `where` filters by `group`, `priority`, `owner`, and by when it failed: `since` and `until` are RFC 3339 times,
@@ -141,12 +141,12 @@ class Client(Blocking):
         for found in self._pages(partial(self._verbs.failures, where, page)):
             yield from found.groups
 
-    def failed_ids(self, **where: Any) -> Iterator[FailedId]:
+    def failed_ids(self, **where: Unpack[FailureFilter]) -> Iterator[FailedId]:
         """Yields each id that failed, with its error, as they arrive; `where` is that of `failures`."""
         for line in self.failed_id_lines(**where):
             yield self._verbs.failed_id(line)
 
-    def failed_id_lines(self, **where: Any) -> Iterator[str]:
+    def failed_id_lines(self, **where: Unpack[FailureFilter]) -> Iterator[str]:
         """Yields the same as the lines of NDJSON that the service sends."""
         yield from self._stream(self._verbs.failed_ids(where))
 
@@ -161,15 +161,15 @@ class Client(Blocking):
         """Returns where an id is, in `limit` places at most: the ingestions, the batches, and its latest results."""
         return self._run(self._verbs.where(id_, limit))
 
-    def count_redrive(self, **where: Any) -> SweepCount:
+    def count_redrive(self, **where: Unpack[SweepFilter]) -> SweepCount:
         """Returns how much `redrive_all` would act on."""
         return self._run(self._verbs.count_sweep("redrive", where))
 
-    def count_cancel(self, **where: Any) -> SweepCount:
+    def count_cancel(self, **where: Unpack[SweepFilter]) -> SweepCount:
         """Returns how much `cancel_all` would act on."""
         return self._run(self._verbs.count_sweep("cancel", where))
 
-    def redrive_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+    def redrive_all(self, *, idempotency_key: str | None = None, **where: Unpack[SweepFilter]) -> Sweep:
         """Redrive all that match, in the background; returns the sweep, which `sweep` looks up again.
 
         `where` filters by `status`, `priority`, `owner`, `group` of failures, `failed=True` for those with failed
@@ -177,7 +177,7 @@ class Client(Blocking):
         """
         return self._run(self._verbs.sweep("redrive", where, idempotency_key))
 
-    def cancel_all(self, *, idempotency_key: str | None = None, **where: Any) -> Sweep:
+    def cancel_all(self, *, idempotency_key: str | None = None, **where: Unpack[SweepFilter]) -> Sweep:
         """Cancel all that match, as `redrive_all` redrives them; it cannot be undone."""
         return self._run(self._verbs.sweep("cancel", where, idempotency_key))
 

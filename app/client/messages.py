@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -38,13 +39,14 @@ class Address:
 
 class Request(NamedTuple):
     """A request to a path below the service's; its body is JSON. Each wait for the network takes `timeout` seconds
-    at most."""
+    at most, and all of them together `within`."""
 
     method: str
     path: str
     body: bytes | None
     headers: Mapping[str, str]
     timeout: float
+    within: float = math.inf
 
 
 class Reply(NamedTuple):

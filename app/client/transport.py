@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import chain, islice
 
-from ..httpclient import FinalResponse, whole_number
+from ..httpclient import TimelyResponse, reading_until, whole_number
 from .errors import Unreachable
 from .losses import LOST, NOT_HTTP, may_pass, too_slow, why
 from .messages import Address, CutOff, Lines, Reply, Request
@@ -44,17 +45,19 @@ class Transport:
 
     @contextmanager
     def _response(self, request: Request) -> Iterator[http.client.HTTPResponse]:
-        here, sent = self._address, False
+        here, sent, end = self._address, False, time.monotonic() + request.within
         try:
             with closing(self._connect(here.host, here.port, timeout=request.timeout)) as connection:
-                connection.response_class = FinalResponse
+                connection.response_class = TimelyResponse
                 connection.connect()
                 sent = True
                 # A body may be refused unread; the answer still arrives.
                 with suppress(BrokenPipeError, ConnectionResetError):
                     headers = {**here.headers, **request.headers}
                     connection.request(request.method, here.path + request.path, request.body, headers)
-                yield connection.getresponse()
+                with reading_until(end):
+                    response = connection.getresponse()
+                yield response
         except (OSError, http.client.HTTPException, UnicodeDecodeError, CutOff) as error:
             reason = f"{here.url}: {_reason(error, request.timeout)}."
             raise Unreachable(reason, sent=sent, again=may_pass(error)) from error

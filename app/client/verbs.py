@@ -10,7 +10,7 @@ from ..core import Id, Priority, Status
 from .calls import Calls, D, Steps
 from .documents import Accepted, Attempts, Ingestion, Page, Quote, Result, Search, StatusPage
 from .errors import ClientError
-from .filters import of_failures, sweep_request
+from .filters import FailureFilter, SweepFilter, of_failures, sweep_request
 from .messages import Reply
 from .operations import Audit, Dispatches, FailedId, Failures, Queue, Sweep, SweepCount, Sweeps
 from .paths import path_of, query, results_path, status_path
@@ -74,10 +74,10 @@ class Verbs:
     def page(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Page]:
         return self._ask(Page, "GET", "/ingestions" + query(**where, limit=limit, cursor=cursor))
 
-    def failures(self, where: Mapping[str, Any], limit: int, cursor: str | None) -> Steps[Failures]:
+    def failures(self, where: FailureFilter, limit: int, cursor: str | None) -> Steps[Failures]:
         return self._ask(Failures, "GET", "/failures" + query(**of_failures(**where), limit=limit, cursor=cursor))
 
-    def failed_ids(self, where: Mapping[str, Any]) -> Steps[Reply]:
+    def failed_ids(self, where: FailureFilter) -> Steps[Reply]:
         """Returns the head of the answer; the lines follow."""
         return self._calls.call("GET", "/failures/ids" + query(**of_failures(**where)))
 
@@ -91,12 +91,12 @@ class Verbs:
     def where(self, id_: Id, limit: int) -> Steps[Search]:
         return self._ask(Search, "GET", path_of("ids", str(id_)) + query(limit=limit))
 
-    def sweep(self, verb: str, where: Mapping[str, Any], key: str | None) -> Steps[Sweep]:
-        body, headers = sweep_request(where, key)
+    def sweep(self, verb: str, where: SweepFilter, key: str | None) -> Steps[Sweep]:
+        body, headers = sweep_request(key, **where)
         return self._ask(Sweep, "POST", f"/ingestions/{verb}", body, headers)
 
-    def count_sweep(self, verb: str, where: Mapping[str, Any]) -> Steps[SweepCount]:
-        body, headers = sweep_request({**where, "dry_run": True}, None)
+    def count_sweep(self, verb: str, where: SweepFilter) -> Steps[SweepCount]:
+        body, headers = sweep_request(None, dry_run=True, **where)
         return self._ask(SweepCount, "POST", f"/ingestions/{verb}", body, headers)
 
     def look_up_sweep(self, sweep_id: str) -> Steps[Sweep]:

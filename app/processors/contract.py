@@ -120,6 +120,12 @@ def encode_results(ids: Sequence[Id], returned: object, own: Sequence[Id] | None
         if len(returned) != len(ids):
             raise InvalidResult(f"The processor returned {len(returned)} results for {len(ids)} ids.")
         data = _in_order(ids, returned, ids if own is None else own)
+    elif inspect.iscoroutine(returned):
+        returned.close()  # else Python warns that nobody awaited it
+        raise InvalidResult(
+            "The processor returned a coroutine and did nothing: what it calls is async. It must return once the work "
+            "is done, as asyncio.run does."
+        )
     else:
         raise InvalidResult(
             f"The processor returned a {type(returned).__name__}; "

@@ -61,8 +61,10 @@ def _made(create_app: Callable[[], Flask], settings: Settings) -> Flask:
     return app
 
 
-def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) -> int:
-    """Answer requests until a signal comes, then end in order.
+def serve(
+    app: Flask, sockets: Sequence[socket.socket], signals: StopSignals, is_over: Callable[[], bool] = lambda: False
+) -> int:
+    """Answer requests until a signal comes, or until `is_over`, which is no orderly end; then end in order.
 
     Claiming stops at once and no connections are accepted. Running batches have SHUTDOWN_GRACE to end, and as long
     as they run, requests that were sent by then are answered.
@@ -71,7 +73,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     server = Server(app, sockets, Settings.read(app.config).threads, max(one.settings.max_body for one in services))
     signals.wake = server.wake
     logger.info("serving on %s", ", ".join(map(url, sockets)))
-    while not signals.received:
+    while not signals.received and not is_over():
         server.turn(1.0)
 
     for service in services:
@@ -79,7 +81,8 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
     server.stop_listening()
     server.close_idle()
     grace = max(service.settings.shutdown_grace for service in services)
-    say_stopping(signals.received, services)
+    if signals.received:
+        say_stopping(signals.received, services)
     stops = [_Stop(service, server.wake) for service in services]
     for stop in stops:
         stop.start()
@@ -93,7 +96,7 @@ def serve(app: Flask, sockets: Sequence[socket.socket], signals: StopSignals) ->
         logger.error("the worker did not stop in time")
     for service in services:
         say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
-    return 1 if late or any(stop.failed for stop in stops) else 0
+    return 1 if late or any(stop.failed for stop in stops) or not signals.received else 0
 
 
 class _Stop(threading.Thread):

@@ -175,6 +175,8 @@ class Database:
                     raise _Stale from error
             raise
         finally:
+            if not self.is_sqlite and driver.closed and connection.is_valid:
+                connection.invalidate()  # a Ctrl-C has closed it, and the pool would fail to roll back
             connection.close()
 
     @contextmanager

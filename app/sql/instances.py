@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,7 @@ _HELD = select(
     _count.scalar_subquery(),
     select(_now - func.max(workers.c.seen_at)).where(workers.c.instance == queues.c.instance).scalar_subquery(),
 ).order_by(queues.c.name)
+_LOCK = select(queues.c.instance).where(queues.c.name == bindparam("of_name")).with_for_update()
 
 
 class HeldQueue(NamedTuple):
@@ -63,8 +65,15 @@ def queues_in(store: str, key: str, now: float | None = None) -> list[HeldQueue]
     `store` is its address, `key` the setting that messages name, `now` the time in epoch seconds, None for the
     database's. Raises ConfigError where it has not the tables of this release, and StoreUnavailable.
     """
+    held: list[HeldQueue] = []
+
+    def look(connection: Connection) -> None:
+        _refuse_others(connection, key)
+        held.extend(_held(connection, now))
+
     with closing(_open(store, key)) as database:
-        return _held(database, key, now)
+        database.define(look)
+    return held
 
 
 def held_by(store: str, key: str, name: str, now: float | None = None) -> HeldQueue:
@@ -72,8 +81,7 @@ def held_by(store: str, key: str, name: str, now: float | None = None) -> HeldQu
 
     Raises ConfigError too for a queue that is unknown or that a worker has worked on lately.
     """
-    with closing(_open(store, key)) as database:
-        return _idle(database, key, name, now)
+    return _idle(queues_in(store, key, now), key, name)
 
 
 def forget(store: str, key: str, name: str, now: float | None = None) -> None:
@@ -81,16 +89,26 @@ def forget(store: str, key: str, name: str, now: float | None = None) -> None:
 
     What is left where this is interrupted is another queue's, of a name that says so, and can be forgotten too.
     """
+    number = 0
+
+    def take(connection: Connection) -> None:
+        nonlocal number
+        _refuse_others(connection, key)
+        # A worker that reports meanwhile waits for its queue's row, and then finds none of that name.
+        connection.execute(_LOCK, {"of_name": name})
+        number = _idle(_held(connection, now), key, name).number
+        renamed = update(queues).where(queues.c.instance == number).values(name=f"{name} (forgotten {number})")
+        connection.execute(renamed)
+
     with closing(_open(store, key)) as database:
-        queue = _idle(database, key, name, now)
-        _rename(database, queue.number, f"{name} (forgotten {queue.number})")
+        database.define(take)
         for table in _TABLES:
-            while _delete_some(database, table, queue.number):
+            while _delete_some(database, table, number):
                 pass
 
 
-def _idle(database: Database, key: str, name: str, now: float | None) -> HeldQueue:
-    known = {one.name: one for one in _held(database, key, now)}
+def _idle(held: Iterable[HeldQueue], key: str, name: str) -> HeldQueue:
+    known = {one.name: one for one in held}
     if name not in known:
         raise ConfigError(f"{key} holds no queue {name!r}; it has {', '.join(known) or 'none'}.")
     queue = known[name]
@@ -109,29 +127,20 @@ def _open(store: str, key: str) -> Database:
     return Database(url, pool=1, timeout=30.0)
 
 
-def _held(database: Database, key: str, now: float | None) -> list[HeldQueue]:
-    held: list[HeldQueue] = []
-
-    def look(connection: Connection) -> None:
-        if (there := found(connection)) != REVISION:
-            raise ConfigError(
-                f"{key} holds {f'tables of revision {there}' if there else 'no tables'}; this release needs {REVISION}."
-                " `flask-ingestion db upgrade` makes them."
-            )
-        at = now
-        if at is None:  # workers report by the same clock
-            at = time.time() if database.is_sqlite else float(connection.execute(select(TIME)).scalar_one())
-        held.extend(HeldQueue(*row) for row in connection.execute(_HELD, {"now": at}))
-
-    database.define(look)
-    return held
+def _refuse_others(connection: Connection, key: str) -> None:
+    """Raise ConfigError for tables of another release."""
+    if (there := found(connection)) != REVISION:
+        raise ConfigError(
+            f"{key} holds {f'tables of revision {there}' if there else 'no tables'}; this release needs {REVISION}."
+            " `flask-ingestion db upgrade` makes them."
+        )
 
 
-def _rename(database: Database, instance: int, name: str) -> None:
-    def work(connection: Connection) -> None:
-        connection.execute(update(queues).where(queues.c.instance == instance).values(name=name))
-
-    database.define(work)
+def _held(connection: Connection, now: float | None) -> Iterator[HeldQueue]:
+    if now is None:  # workers report by the same clock
+        is_sqlite = connection.dialect.name == "sqlite"
+        now = time.time() if is_sqlite else float(connection.execute(select(TIME)).scalar_one())
+    return (HeldQueue(*row) for row in connection.execute(_HELD, {"now": now}))
 
 
 def _delete_some(database: Database, table: Table, instance: int) -> bool:

@@ -11,6 +11,7 @@ from .index import add_index, answer_unrouted
 from .joint import description_of_all, make_joint
 from .openapi import describe
 from .operations import audit_document, dispatch_document, queue_document, sweep_document, worker_document
+from .probes import make_probes
 from .problems import problem
 from .query import FAILURE_FILTERS, FILTERS, PAGE_MAX, count_member, failure_filter, filter_members, status_member
 from .request import over_tls, root_path
@@ -43,6 +44,7 @@ __all__ = [
     "listing_document",
     "make_blueprint",
     "make_joint",
+    "make_probes",
     "needs",
     "over_tls",
     "problem",

@@ -97,9 +97,9 @@ def parameters(ingestion_id: str, sweep_id: str) -> JSON:
         "idempotency_key": {
             "name": "Idempotency-Key",
             "in": "header",
-            "description": "1 to 255 printable ASCII characters, bare or quoted. A request repeated under a key is "
-            "accepted once, with the same answer.",
-            "schema": {"type": "string", "pattern": '^("[ -~]{1,255}"|[!#-~]([ -~]{0,253}[!#-~])?)$'},
+            "description": "1 to 255 printable ASCII characters, bare or between two quotes, which do not count. A "
+            "request repeated under a key is accepted once, with the same answer.",
+            "schema": {"type": "string", "pattern": '^(?!""$)("[ -~]{1,255}"|[!-~]([ -~]{0,253}[!-~])?)$'},
         },
         "if_none_match": {
             "name": "If-None-Match",

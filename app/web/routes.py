@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
 from ..core import ASK_AGAIN, Estimate, Status, check_priority, grouped
-from ..errors import IngestError, InvalidRequest, StoreUnavailable
+from ..errors import IngestError, InvalidRequest
 from ..keys import Role
 from ..service import Service
 from .answers import Answer, as_json, secure
@@ -30,7 +30,8 @@ from .documents import (
 from .forgery import refuse_foreign
 from .metrics import add_metrics
 from .openapi import add_description
-from .problems import from_error, from_http, problem
+from .probes import add_probes
+from .problems import from_error, from_http
 from .query import (
     FAILURE_FILTERS,
     FEW,
@@ -73,7 +74,7 @@ def make_blueprint(name: str, service: Service) -> Blueprint:
     _add_listings(blueprint, service, guard)
     _add_commands(blueprint, service, guard)
     add_steering(blueprint, service, guard)
-    _add_probes(blueprint, service)
+    add_probes(blueprint, service)
     add_metrics(blueprint, service)
     add_description(blueprint, service)
     return blueprint
@@ -201,24 +202,6 @@ def _add_commands(blueprint: Blueprint, service: Service, guard: Guard) -> None:
         return _status(service, ingestion_id, 0, 0)
 
 
-def _add_probes(blueprint: Blueprint, service: Service) -> None:
-    """Add the routes that an orchestrator asks."""
-
-    @blueprint.get("/livez")
-    @needs(None)
-    def livez() -> Response:
-        return _health(service.worker.state, "dead", "stuck")
-
-    @blueprint.get("/readyz")
-    @needs(None)
-    def readyz() -> Response:
-        try:
-            service.store.ping()
-        except StoreUnavailable as error:
-            return from_error(error)
-        return _health("stopping" if service.shutting_down else service.worker.state, "dead", "stuck", "stopping")
-
-
 def _status(
     service: Service, ingestion_id: str, offset: int, limit: int | None, only: Status | None = None
 ) -> Response:
@@ -242,9 +225,3 @@ def _next_look(service: Service, estimate: Estimate) -> str:
     if estimate.next_change is not None:
         seconds = estimate.next_change - service.clock.now()
     return str(max(1, math.ceil(seconds)))
-
-
-def _health(state: str, *bad: str) -> Response:
-    if state in bad:
-        return problem(503, f"The worker is {state}.")
-    return as_json({"status": "ok", "worker": state})

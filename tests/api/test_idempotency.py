@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from array import array
 from collections.abc import Callable
@@ -41,6 +42,32 @@ def test_the_same_again_gives_the_same_answer(host: Host) -> None:
 
 def test_quoted_or_bare_is_the_same_key(host: Host) -> None:
     assert ingest(host, '"abc"').json == ingest(host, "abc").json
+
+
+KEYS = [
+    "a",
+    '"a"',
+    '"',
+    '""',
+    '"""',
+    '"a',
+    'a"',
+    'a"b',
+    '"a"b"',
+    "a b",
+    "x" * 255,
+    "x" * 256,
+    f'"{"x" * 255}"',
+    '"' * 257,
+]
+KEYS += ['"' * 258, '"' + "x" * 254, '"' + "x" * 255, "é", ""]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_is_taken_is_what_is_described(host: Host, key: str) -> None:
+    parameters = host.client.get("/openapi.json").json["components"]["parameters"]
+    described = re.search(parameters["idempotency_key"]["schema"]["pattern"], key) is not None
+    assert ingest(host, key).status_code == (200 if described else 422)
 
 
 def test_from_python_it_is_the_same_key_too(host: Host) -> None:

@@ -7,20 +7,23 @@ import importlib
 import os
 import re
 import signal
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
+from app import create_app
 from app.cli.commands import ingestion
 from app.core.clock import SystemClock
 from tests.support.cli import Service, run
 from tests.support.command import ROOT, Command
-from tests.support.host import Host
+from tests.support.host import Host, eventually
 
 
 @pytest.fixture
@@ -29,8 +32,8 @@ def shared(tmp_path: Path) -> dict[str, Any]:
     return {"store": f"sqlite:///{tmp_path}/queue.db", "clock": SystemClock()}
 
 
-def work(host: Host) -> Result:
-    return run("worker", url="", obj=ScriptInfo(create_app=lambda: host.app))
+def work(host: Host, *options: str, **environ: str) -> Result:
+    return run("worker", *options, url="", obj=ScriptInfo(create_app=lambda: host.app), environ=environ)
 
 
 def test_beside_an_app_no_verb_loads_it(service: Service) -> None:
@@ -93,19 +96,50 @@ def test_worker_dispatches_until_told_to_stop(
     assert host.service.worker.state == "off"
 
 
+@pytest.mark.parametrize("options", [(), ("--listen",)])
 def test_a_worker_that_dies_ends_the_command(
     serve: Callable[..., Host],
     shared: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    options: Sequence[str],
 ) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise SystemExit("the store has a bug")
 
     host = serve(**shared)
     monkeypatch.setattr(host.store, "claim", broken)
-    assert work(host).exit_code == 1
+    assert work(host, *options, INGEST_PORT="0").exit_code == 1
     assert "the worker of 'ingest' died" in caplog.text
+
+
+def test_a_worker_can_be_probed_and_scraped(tmp_path: Path) -> None:
+    environ = {"INGEST_STORE": f"sqlite:///{tmp_path}/queue.db", "INGEST_PORT": "0", "INGEST_INTERVAL": "0"}
+    filler = create_app({**environ, "INGEST_AUTOSTART": "0"})
+    assert filler.test_client().post("/ingest", json={"ids": [1, 2, 3], "priority": "LOW"}).status_code == 200
+    with Command("-m", "app", "worker", "--listen", environ=environ) as command:
+        url = command.wait_for("serving on").split()[-1]
+        for probe in ("livez", "readyz"):
+            assert httpx.get(f"{url}/{probe}").json() == {"status": "ok", "worker": "running"}
+        counted = 'ingestion_batches_total{outcome="completed",priority="LOW",queue="ingest"} 1.0'
+        eventually(lambda: counted in httpx.get(f"{url}/metrics").text)
+        command.signal(signal.SIGTERM)
+        assert command.end() == 0
+    assert "stopped; nothing was queued" in command.output
+
+
+def test_a_worker_that_other_machines_could_ask_wants_keys(serve: Callable[..., Host], shared: dict[str, Any]) -> None:
+    result = work(serve(**shared), "--listen", INGEST_HOST="0.0.0.0", INGEST_PORT="0")
+    assert result.exit_code == 2
+    assert "there are no INGEST_API_KEYS" in result.stderr
+
+
+def test_a_worker_says_why_it_cannot_listen(serve: Callable[..., Host], shared: dict[str, Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = work(serve(**shared), "--listen", INGEST_PORT=port)
+    assert result.exit_code == 1
+    assert f"Cannot listen on 127.0.0.1, port {port}" in result.stderr
 
 
 def test_a_worker_alone_with_its_memory_is_refused(serve: Callable[..., Host]) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
-from app.cli.top import Opened, Top, Which
+from app.cli.top import Opened, Sure, Top, Which
 from app.client import Client
 from app.core.clock import SystemClock
 from app.keys import Role
@@ -63,6 +63,14 @@ async def until(pilot: Pilot[None], condition: Callable[[], Any]) -> None:
     raise AssertionError("it never came about")
 
 
+async def order(app: Top, pilot: Pilot[None], key: str, answer: str = "enter") -> None:
+    """Press a key that asks first, and answer."""
+    await pilot.press(key)
+    await until(pilot, lambda: isinstance(app.screen, Sure))
+    await pilot.press(answer)
+    await until(pilot, lambda: not isinstance(app.screen, Sure))
+
+
 def text(app: Top, where: str) -> str:
     content = app.screen.query_one(where, Static).content
     return content.plain if isinstance(content, Text) else ""
@@ -87,15 +95,27 @@ def test_it_shows_the_queue_and_the_latest_ingestions(paused: Service) -> None:
 def test_keys_resume_pause_and_end_a_hold(paused: Service) -> None:
     async def steps(app: Top, pilot: Pilot[None]) -> None:
         await until(pilot, lambda: "hold ends" in text(app, "#figures"))
-        await pilot.press("e")
+        await order(app, pilot, "e")
         await until(pilot, lambda: "hold ends" not in text(app, "#figures"))
         assert not paused.host.client.get("/queue").get_json()["hold_until"]
-        await pilot.press("p")
+        await order(app, pilot, "p")
         await until(pilot, lambda: "\npaused      no" in text(app, "#figures"))
-        await pilot.press("p")
+        await order(app, pilot, "p")
         await until(pilot, lambda: "\npaused      yes" in text(app, "#figures"))
 
     drive(paused.url, steps)
+
+
+def test_what_concerns_everybody_is_asked_first(paused: Service) -> None:
+    async def steps(app: Top, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: "hold ends" in text(app, "#figures"))
+        await order(app, pilot, "e", "escape")
+        await order(app, pilot, "p", "escape")
+
+    drive(paused.url, steps)
+    queue = paused.host.client.get("/queue").get_json()
+    assert queue["paused"]
+    assert queue["hold_until"]
 
 
 def test_one_priority_or_caller_is_paused_and_resumed_by_its_name(paused: Service) -> None:
@@ -145,7 +165,9 @@ def test_beside_an_older_service_too(serve: Callable[..., Host]) -> None:
         await until(pilot, lambda: "\npaused      no" in text(app, "#figures"))
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, Which))
-        await pilot.press("escape", "p")
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, Which))
+        await order(app, pilot, "p")
         await until(pilot, lambda: "\npaused      yes" in text(app, "#figures"))
 
     drive(service.url, steps)
@@ -184,7 +206,7 @@ def test_a_refused_order_says_why(serve: Callable[..., Host]) -> None:
 
     async def steps(app: Top, pilot: Pilot[None]) -> None:
         await until(pilot, lambda: text(app, "#figures"))
-        await pilot.press("p")
+        await order(app, pilot, "p")
         await until(pilot, lambda: "this needs the role operate" in str([one.message for one in app._notifications]))
 
     drive(service.url, steps, callers.texts["reader"])

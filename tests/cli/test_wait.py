@@ -32,6 +32,20 @@ def test_submit_and_wait_for_machines(service: Service) -> None:
     assert "failed: 1 completed, 1 failed" in result.stderr
 
 
+def test_a_wait_that_ends_badly_says_why(service: Service) -> None:
+    ingestion_id = service.submitted("1", "2", "3", "13")
+    result = service("wait", ingestion_id)
+    assert result.exit_code == 1
+    assert re.search(r"\nfailed: 1 completed, 1 failed\n  [-0-9a-f]{36}  \w+: .+\n$", result.stderr)
+
+
+def test_where_that_cannot_be_asked_the_end_is_told_all_the_same(service: Service) -> None:
+    counts = {"yet_to_start": 0, "triggered": 0, "completed": 0, "failed": 1, "cancelled": 0}
+    with scripted(answer(200, status("failed", batch_count=1, counts=counts)), reset) as server:
+        result = service("wait", "abc", "--url", server.url, "--patience=0")
+    assert (result.exit_code, result.stderr) == (1, "1 batch of abc\nfailed: 1 failed\n")
+
+
 def test_waiting_for_what_was_cancelled_is_1(service: Service) -> None:
     service("pause")
     ingestion_id = service("submit", "1").stdout.strip()

@@ -11,6 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
@@ -27,11 +28,16 @@ Make = Callable[..., Client]
 ANSWER = answer(200, status("triggered"))
 
 
+def within(slept: list[float], bounds: list[float]) -> bool:
+    """Whether each pause is as long as its bound, less up to half."""
+    return all(bound / 2 <= pause <= bound for pause, bound in zip(slept, bounds, strict=True))
+
+
 def test_the_pauses_double_up_to_eight_seconds_less_up_to_half(client: Make, clock: Sleeper) -> None:
     with scripted(*[reset] * 9, ANSWER) as server:
         assert client(server.url, retries=9, patience=100).cancel("abc")["status"] == "triggered"
     bounds = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]
-    assert all(bound / 2 <= pause <= bound for pause, bound in zip(clock.slept, bounds, strict=True))
+    assert within(clock.slept, bounds)
     assert len({round(pause / bound, 6) for pause, bound in zip(clock.slept, bounds, strict=True)}) > 1
 
 
@@ -130,7 +136,7 @@ def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) 
 
 @pytest.mark.parametrize(
     ("header", "pause"),
-    [("17", 17.0), (" 0 ", 0.25), (formatdate(0, usegmt=True), 0.25), ("soon", None), ("-5", None), ("1.5", None)],
+    [("17", 17.0), (" 0 ", None), (formatdate(0, usegmt=True), None), ("soon", None), ("-5", None), ("1.5", None)],
 )
 def test_later_is_a_number_of_seconds_or_a_date(client: Make, clock: Sleeper, header: str, pause: float | None) -> None:
     said: list[str] = []
@@ -138,6 +144,12 @@ def test_later_is_a_number_of_seconds_or_a_date(client: Make, clock: Sleeper, he
         client(server.url, notice=said.append).cancel("abc")
     assert clock.slept == [pause] if pause is not None else 0.1 < clock.slept[0] <= 0.25
     assert said == [f"Not now. Trying again in {clock.slept[0]:.1f} s."]
+
+
+def test_a_service_that_says_at_once_again_and_again_is_asked_less_and_less(client: Make, clock: Sleeper) -> None:
+    with scripted(*[problem(503, "Not now.", Retry_After="0")] * 7, ANSWER) as server:
+        client(server.url).cancel("abc")
+    assert within(clock.slept, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0])
 
 
 @pytest.mark.parametrize(
@@ -233,8 +245,9 @@ def test_faults_of_another_form_are_none(client: Make, errors: Any) -> None:
 def test_a_redirect_says_where_to(client: Make, code: int) -> None:
     with scripted(answer(code, b"", Location="/there")) as server:
         url = server.url + "/in"
-        with pytest.raises(Unreachable, match=f"^{url} redirects to /there; use that address instead"):
+        with pytest.raises(Unreachable, match=f"^{url} redirects to /there; use that address instead") as caught:
             client(url + "/").cancel("abc")
+    assert not caught.value.again
 
 
 @pytest.mark.parametrize(
@@ -325,6 +338,26 @@ def test_while_nobody_answers_a_wait_takes_no_longer_than_its_timeout(client: Ma
 def test_the_last_answer_is_awaited_for_what_is_left_of_a_wait(client: Make, timeout: float, told: str) -> None:
     with scripted(say_nothing) as server, pytest.raises(Unreachable, match=f"no answer within {told} s"):
         client(server.url, retries=0).wait("abc", timeout=timeout)
+
+
+@pytest.mark.parametrize("drip", [b"HTTP/1.1 200 OK\r\nX: ", head(200, Content_Length="500")], ids=["headers", "body"])
+def test_an_answer_that_drips_does_not_outlast_a_wait(client: Make, drip: bytes) -> None:
+    def act(connection: socket.socket) -> None:
+        connection.sendall(drip)
+        connection.settimeout(0.02)
+        for _ in range(500):
+            with suppress(TimeoutError):
+                connection.recv(1)  # the client has left
+                return
+            connection.sendall(b" ")
+
+    with scripted(act) as server, pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):
+        client(server.url, retries=0).wait("abc", timeout=0.2)
+
+
+def test_an_id_that_no_url_can_hold_is_answered_with_an_error_of_the_clients(client: Make) -> None:
+    with scripted(answer(431, b"")) as server, pytest.raises(Unreachable):
+        client(server.url).status("x" * 70_000)
 
 
 def test_the_listing_of_those_with_failed_batches(client: Make) -> None:

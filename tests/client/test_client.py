@@ -160,14 +160,13 @@ def test_a_redrive_that_surely_did_not_is(client: Make) -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (answer(301, b"", Location="https://elsewhere/"), "redirects to https://elsewhere/"),
         (answer(404, b"<h1>Not Found</h1>"), "answers 404, but not as this service does"),
         (answer(200, b"<h1>Welcome</h1>"), "but not as this service does"),
         (answer(200, ["ingestion_id"]), "but not as this service does"),
         (answer(200, {"status": "triggered"}), "but not as this service does: ingestion_id is missing"),
         (send(b"SSH-2.0-OpenSSH_9.2p1\r\n"), "does not speak HTTP"),
     ],
-    ids=["redirect", "html-404", "html-200", "array", "other-service", "ssh"],
+    ids=["html-404", "html-200", "array", "other-service", "ssh"],
 )
 def test_something_else_is_not_the_service(client: Make, act: Any, message: str) -> None:
     with scripted(act) as server, pytest.raises(Unreachable, match=message) as caught:

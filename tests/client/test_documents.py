@@ -165,6 +165,12 @@ TYPED = {
     "client.wait_all(['a'])[0].batches": '"Ingestion" has no attribute "batches"',
     "[one.data for one in client.iter_results('a')]": None,
     "client.submit([1.5], 'HIGH')": 'List item 0 has incompatible type "float"',
+    "client.failures(priority='LOW', since=3600, page=5)": None,
+    "client.failures(prioritty='LOW')": 'Unexpected keyword argument "prioritty" for "failures" of "Client"',
+    "client.failed_ids(status='failed')": 'Unexpected keyword argument "status" for "failed_ids" of "Client"',
+    "client.redrive_all(status='failed', failed=True, idempotency_key='a')": None,
+    "client.cancel_all(owner=7)": 'Argument "owner" to "cancel_all" of "Client" has incompatible type "int"',
+    "other.count_redrive(grup='a')": 'Unexpected keyword argument "grup" for "count_redrive" of "AsyncClient"',
     "other.status('a').status": '"Coroutine[Any, Any, StatusPage]" has no attribute "status"',
 }
 """Expressions, and what a type checker says of them."""

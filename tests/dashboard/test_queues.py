@@ -105,6 +105,15 @@ def test_the_key_of_any_queue_opens_the_page_of_all(new_site: NewSite, page: Any
     expect(page.get_by_role("heading", name="Sign in to ingest")).to_be_visible()
 
 
+def test_the_page_of_all_has_the_menu_and_the_search_of_none(new_site: NewSite) -> None:
+    client = new_site(others=["geo"]).app.test_client()
+    one, whole = client.get("/jobs/dashboard").text, client.get("/jobs/dashboard/queues").text
+    for part in ('aria-label="Dashboard"', 'role="search"', "· ingest</title>"):
+        assert part in one
+        assert part not in whole
+    assert 'id="freshness"' in whole
+
+
 def test_an_app_with_one_queue_has_no_switch(new_site: NewSite) -> None:
     page = new_site().app.test_client().get("/jobs/dashboard")
     assert "All queues" not in page.text

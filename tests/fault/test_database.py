@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import resource
+import signal
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -73,10 +74,30 @@ def test_a_store_survives_the_restart_of_its_server_without_leaking_connections(
 
 
 def test_a_server_that_answers_nothing_is_given_up(own_postgres: Postgres) -> None:
-    with closing(SQLStore(settings(store=own_postgres.new_database(), store_timeout=0.2))) as store:
+    address = own_postgres.new_database()
+    with closing(SQLStore(settings(store=address))) as store:  # tables take longer than the time-out below
         ingestion = submit(store, [1])
+    with closing(SQLStore(settings(store=address, store_timeout=0.2))) as store:
+        assert store.get(ingestion.id).id_count == 1
         with own_postgres.frozen(), pytest.raises(StoreUnavailable, match="does not answer"):
             store.get(ingestion.id)
+        assert store.get(ingestion.id).id_count == 1
+
+
+def test_a_ctrl_c_while_a_server_answers_nothing_logs_no_trace(
+    own_postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(SQLStore(settings(store=own_postgres.new_database(), store_timeout=1.0))) as store:
+        ingestion = submit(store, [1])
+        before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+        try:
+            with own_postgres.frozen():
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                with pytest.raises(KeyboardInterrupt):
+                    store.get(ingestion.id)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        assert not [one.message for one in caplog.records if one.exc_info]
         assert store.get(ingestion.id).id_count == 1
 
 

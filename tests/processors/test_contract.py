@@ -99,6 +99,19 @@ def test_an_async_processor_is_refused() -> None:
             checked(processor, "the processor")
 
 
+def test_an_async_processor_behind_a_plain_function_is_told_of() -> None:
+    async def fetch(ids: object) -> object:
+        return ids
+
+    @wraps(fetch)  # so is a function that runs what it wraps with asyncio.run, and that is fine
+    def plain(ids: object) -> object:
+        return fetch(ids)
+
+    returned = checked(plain, "the processor")([1])
+    with pytest.raises(InvalidResult, match="returned a coroutine and did nothing: what it calls is async"):
+        encode_results([1], returned)
+
+
 def test_one_that_could_never_return_data_is_refused() -> None:
     def stream(ids: Any) -> Any:
         yield from ids

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import ConfigError
+from app.errors import ConfigError, StoreUnavailable
 from app.sql import instances
 from app.sql.database import Database
 from app.sql.instances import forget, queues_in
@@ -66,6 +66,28 @@ def test_a_queue_with_a_worker_is_not_forgotten(open_sql: Open, database: str, c
     geo.leave("elsewhere")
     forget(database, KEY, "geo", clock.now())
     assert queues_in(database, KEY) == []
+
+
+def test_no_worker_reports_between_the_look_for_workers_and_the_end_of_the_queue(
+    open_sql: Open, database: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(open_sql(name="geo"), [1])
+    geo = open_sql(name="geo", store_timeout=0.5)
+    assert geo.stats().waiting == 1
+    idle = instances._idle
+
+    def reporting(*arguments: Any) -> Any:
+        found = idle(*arguments)
+        with pytest.raises(StoreUnavailable):
+            worked_elsewhere(geo)
+        return found
+
+    monkeypatch.setattr(instances, "_idle", reporting)
+    forget(database, KEY, "geo", clock.now())
+    with pytest.raises(StoreUnavailable, match="no longer knows the instance 'geo'"):
+        worked_elsewhere(geo)
+    worked_elsewhere(geo)
+    assert [(one.name, one.ingestions, one.silent) for one in queues_in(database, KEY, clock.now())] == [("geo", 0, 0)]
 
 
 def test_a_worker_that_was_killed_counts_as_gone_after_ten_minutes(

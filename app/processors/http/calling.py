@@ -18,9 +18,9 @@ from urllib3.exceptions import TimeoutError as TimedOut
 
 from ...config import Settings
 from ...errors import HoldQueue, InvalidResult, PermanentError, UpstreamError
+from ...httpclient import TimelyResponse, reading_until
 from ..current import hold_queue, slow_down
 from .address import Address, origin_of
-from .deadline import TimelyResponse, reading_until
 from .limits import exhausted, retry_after
 from .quotation import Quotation
 from .templates import Ask, refuse
