@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import ssl
 import time
 
 from ..config import Settings
@@ -45,6 +47,8 @@ class Courier(Daemon):
         self._settings = settings
         self._lease = settings.webhook_timeout + _MARGIN
         self._rests = Rests()
+        # Made once: it reads all certificates of the machine, which takes some 30 ms of processor time.
+        self._trusted = functools.cache(ssl.create_default_context)
         self._post: Post | None = None
 
     def stop(self, seconds: float) -> None:
@@ -105,7 +109,7 @@ class Courier(Daemon):
         timeout = self._settings.webhook_timeout
         # The time of a signature is the machine's: receivers hold it against their own clocks, and refuse old ones.
         headers = headers_of(callback, self._settings.webhook_secret, time.time())
-        post = self._post = Post(address, headers, callback.body.encode(), timeout)
+        post = self._post = Post(address, headers, callback.body.encode(), timeout, self._trusted)
         try:
             post.start(f"{self._name}-callback")
         except RuntimeError as error:

@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 
 from ..httpclient import FinalResponse
@@ -18,9 +18,17 @@ class Post:
 
     In a thread of its own, because no timeout covers all that a receiver can make one wait for: its name, TLS, an
     answer that drips. It follows no redirect, uses no proxy, and reads no more than the status and the headers.
+    `trusted` gives what a receiver's certificate is checked against.
     """
 
-    def __init__(self, address: Address, headers: Mapping[str, str], body: bytes, timeout: float) -> None:
+    def __init__(
+        self,
+        address: Address,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,
+        trusted: Callable[[], ssl.SSLContext],
+    ) -> None:
         self.over = threading.Event()
         self.status = 0
         self.error = ""
@@ -28,6 +36,7 @@ class Post:
         self._headers = {**headers, "Connection": "close"}
         self._body = body
         self._timeout = timeout
+        self._trusted = trusted
         self._connection: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
 
@@ -59,8 +68,7 @@ class Post:
     def _exchange(self) -> int:
         scheme, name, port, path = self._address
         if scheme == "https":
-            context = ssl.create_default_context()
-            connection = http.client.HTTPSConnection(name, port, timeout=self._timeout, context=context)
+            connection = http.client.HTTPSConnection(name, port, timeout=self._timeout, context=self._trusted())
         else:
             connection = http.client.HTTPConnection(name, port, timeout=self._timeout)  # type: ignore[assignment]
         connection.response_class = FinalResponse

@@ -20,8 +20,8 @@ from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
 from .serving import leading_of, serve_first
 from .turns import Turn
 
-_PAGE = 100
-"""Ingestions of a caller read at once: what has to start for more to fit is mostly among the first."""
+_PAGE = 1000
+"""Ingestions of a caller looked at in one statement."""
 
 _BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
     ingestions.c.instance == THIS, ingestions.c.key == bindparam("key")
@@ -33,8 +33,9 @@ _FREE_KEY = (
 )
 _of_owner = (ingestions.c.instance == THIS, ingestions.c.owner == bindparam("owner"), IS_SOMEBODYS)
 _HELD = select(func.coalesce(func.sum(ingestions.c.waiting_ids), 0)).where(*_of_owner)
+# Three columns of each: there may be very many, and the queue starts nothing meanwhile.
 _HOLDINGS = (
-    select(*INGESTION_COLUMNS)
+    select(ingestions.c.rank, ingestions.c.order, ingestions.c.waiting_ids)
     .where(
         *_of_owner,
         ingestions.c.parked.is_(False),
@@ -43,6 +44,7 @@ _HOLDINGS = (
     .order_by(ingestions.c.rank, ingestions.c.order)
     .limit(_PAGE)
 )
+_HOLDING = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("order"))
 _ADD_IDS = insert(ids).values(all_of(ids))
 _ADD_STRINGS = insert(strings).values(all_of(strings))
 
@@ -118,11 +120,12 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     def until_started(number: int) -> float | None:
         rank, order = 0.0, 0
         while some := turn.connection.execute(_HOLDINGS, values | {"rank": rank, "order": order}).all():
-            for row in (IngestionRow(*columns) for columns in some):
-                if number <= row.waiting_ids:
+            for _, of_one, ids_of_one in some:
+                if number <= ids_of_one:
+                    row = IngestionRow(*turn.connection.execute(_HOLDING, values | {"order": of_one}).one())
                     return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
-                number -= row.waiting_ids
-                rank, order = row.rank, row.order
+                number -= ids_of_one
+            rank, order, _ = some[-1]
         return None
 
     held = int(turn.connection.execute(_HELD, values).scalar())

@@ -51,14 +51,20 @@ _END = {
     ),
 }
 _OF_CALLER = update(batches).where(*THIS_BATCH).values(caller=bindparam("caller"))
+_named = ingestions.alias()
+ORDER = (
+    select(_named.c.order)
+    .where(_named.c.instance == THIS, _named.c.id == bindparam("id"))
+    .correlate_except(_named)
+    .scalar_subquery()
+)
+"""The order of the ingestion with an id."""
+
+# Looked up before the join. In it PostgreSQL reads all batches of the queue while a new table has no statistics.
 _CLAIM = (
     select(*CLAIM_COLUMNS)
-    .join_from(ingestions, batches, SAME_INGESTION)
-    .where(
-        ingestions.c.instance == THIS,
-        ingestions.c.id == bindparam("id"),
-        batches.c.position == bindparam("position"),
-    )
+    .join_from(batches, ingestions, SAME_INGESTION)
+    .where(batches.c.instance == THIS, batches.c.order == ORDER, batches.c.position == bindparam("position"))
 )
 PART = slice_of(batches.c.position * ingestions.c.batch_size, ingestions.c.batch_size)
 _CLAIM_WITH_IDS = _CLAIM.add_columns(PART).outerjoin(ids, OF_IDS)

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, update
 from ..core import Batch, Claim, Ingestion, Priority, statuses
 from ..outcomes import Outcome
 from .answers import answers_of
-from .ends import CLAIM_COLUMNS, PART, Ends
+from .ends import CLAIM_COLUMNS, ORDER, PART, Ends
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_NAMES, IngestionRow
 from .schema import IS_RUNNING, THIS, batches, ids, ingestions
@@ -27,16 +27,11 @@ EXPIRED = (
     .order_by(batches.c.lease_until)
     .limit(_MOST)
 )
-_order = (
-    select(ingestions.c.order)
-    .where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
-    .scalar_subquery()
-)
 _RENEW = (
     update(batches)
     .where(
         batches.c.instance == THIS,
-        batches.c.order == _order,
+        batches.c.order == ORDER,
         batches.c.position == bindparam("of_position"),
         batches.c.attempt == bindparam("of_attempt"),
         batches.c.started_at == bindparam("of_claimed_at"),

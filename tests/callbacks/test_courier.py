@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import trustme
 
 from app.callbacks import Callback, CallbackState
 from app.core.clock import SystemClock
@@ -17,7 +19,7 @@ from app.core.models import Status
 from app.errors import StoreUnavailable
 from tests.support.host import Host, eventually
 from tests.support.sink import SECRET, Sink, good
-from tests.support.upstream import Exchange
+from tests.support.upstream import Exchange, Upstream
 
 Make = Callable[..., Host]
 
@@ -177,6 +179,28 @@ def test_a_host_that_is_away_rests_and_others_do_not_wait_for_it(make: Make, sin
         sink.answer = good
         host.clock.advance(8)
         assert {told.body["data"]["ingestion_id"] for told in sink.until(7)[1:]} == {first.id, *rest}
+
+
+def test_the_certificates_that_are_trusted_are_read_once_for_many_callbacks(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    certified = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(certified)
+    read = []
+
+    def trusted(original: Callable[[], ssl.SSLContext] = ssl.create_default_context) -> ssl.SSLContext:
+        context = original()
+        authority.configure_trust(context)
+        read.append(context)
+        return context
+
+    monkeypatch.setattr(ssl, "create_default_context", trusted)
+    with Upstream(good, certified) as receiver:
+        host = make(webhook_url=f"{receiver.url}/in")
+        for one in [host.submit([1]).id for _ in range(3)]:
+            until(host, one, CallbackState.SENT)
+    assert len(read) == 1
 
 
 def test_what_waited_out_a_stop_of_more_than_a_day_is_tried_for_a_day(make: Make, sink: Sink) -> None:

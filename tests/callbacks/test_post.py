@@ -22,7 +22,7 @@ BOUND = 20.0
 
 def post(url: str, timeout: float = 10.0) -> Post:
     """A POST that is over."""
-    made = Post(address_of(url), {"x-one": "1"}, b"{}", timeout)
+    made = Post(address_of(url), {"x-one": "1"}, b"{}", timeout, ssl.create_default_context)
     made.start("post")
     assert made.over.wait(BOUND)
     return made
@@ -103,7 +103,7 @@ def test_who_drips_is_cut_off() -> None:
                 connection.sendall(b"H")
 
     with listening(drip) as url:
-        made = Post(address_of(url), {}, b"{}", 10)
+        made = Post(address_of(url), {}, b"{}", 10, ssl.create_default_context)
         made.start("post")
         assert arrived.wait(BOUND)
         made.cut("It took too long.")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
 
 from app.core import BatchError
 from app.core.models import Claim
 from app.outcomes import Outcome
+from app.sql import ends
 from app.sql.store import SQLStore
+from app.sql.together import ROWS, together
 from tests.support.clock import FakeClock
-from tests.support.queueing import claimed, submit
+from tests.support.postgres import Postgres
+from tests.support.queueing import claimed, settings, submit
 
 AWKWARD = 'a "quote", a \\ and \x00, \ud800 and \U0001f41e'
 
@@ -55,3 +60,26 @@ def told(store: SQLStore, claim: Claim) -> list[object]:
     ingestion, _, batches = store.status(claim.batch.ingestion_id)
     results, errors = (list(store.results(ingestion.id, failed=failed)) for failed in (False, True))
     return [ingestion.counts, [one._replace(ingestion_id="") for one in batches], results, errors]
+
+
+@pytest.mark.parametrize("statement", [ends._CLAIM, ends._CLAIM_WITH_IDS])
+def test_claims_are_found_by_their_key_while_their_table_has_no_statistics(
+    postgres: Postgres, clock: FakeClock, statement: Any
+) -> None:
+    address = postgres.new_database()
+    store, engine = SQLStore(settings(store=address, interval=0), clock), create_engine(address)
+    store.prepare()
+    with engine.begin() as connection:
+        for table in ("ingest_ingestions", "ingest_batches"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    ids = [submit(store, [1]).id for _ in range(300)]
+    claimed(store, len(ids))
+    store.close()
+    rows = json.dumps([{"this": 1, "id": one, "position": 0} for one in ids[:50]])
+    asked = together(statement).params({ROWS: rows}).compile(engine, compile_kwargs={"literal_binds": True})
+    with engine.begin() as connection:
+        plan = [line for (line,) in connection.exec_driver_sql(f"EXPLAIN {asked}")]
+    engine.dispose()
+    of_batches = plan[next(nth for nth, line in enumerate(plan) if "on ingest_batches" in line) + 1]
+    assert '"order" =' in of_batches
+    assert '"position" =' in of_batches
