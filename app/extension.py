@@ -26,9 +26,10 @@ from .dashboard import add_docs, make_dashboard
 from .errors import ConfigError
 from .hooks import tend
 from .processors import Processor, checked
+from .routes import make_blueprint
 from .service import Service, listed
 from .serving import refuse_blind_forks, will_serve
-from .web import answer_unrouted, describe, make_blueprint, refuse_collisions
+from .web import answer_unrouted, describe, refuse_collisions
 from .wiring import load_processor, open_store
 
 P = TypeVar("P", bound=Processor)

@@ -20,7 +20,7 @@ DRAWING = (ROOT / "docs" / "architecture.md").read_text()
 LINE = """
 errors, httpclient, keys, limits, naming, queue, receivers, spelling, values <- config <- core <- daemon <- callbacks,
 outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, assembly, wiring
-<- lifecycle <- service <- web <- dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__,
+<- lifecycle <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__,
 wsgi
 """
 """A room, or a module beside the rooms, imports only from its left; those between two arrows know nothing of each
@@ -200,7 +200,7 @@ def test_every_package_is_listed_for_the_wheel() -> None:
         ("core.rules", "def f():\n    from ..web import metrics", "core.rules imports web, which is not below it"),
         ("memory.store", "from ..sql import SqlStore", "memory.store imports sql, which is not below it"),
         ("assembly", "from .wiring import open_store", "assembly imports wiring, which is not below it"),
-        ("dashboard", "from .web.problems import problem", "dashboard imports web.problems, past what web offers"),
+        ("routes", "from .web.problems import problem", "routes imports web.problems, past what web offers"),
         ("worker.crew", "from flask import Flask", "worker.crew imports flask, below web"),
         ("web.auth", "import sqlalchemy", "web.auth imports sqlalchemy at once, which is an extra"),
         ("core.clock", "import numpy", "core.clock imports numpy, which is no dependency"),
@@ -219,7 +219,7 @@ def test_a_planted_violation_is_found(module: str, source: str, sentence: str) -
         "core.rules": "from ..config import Settings\nfrom .clock import Clock",
         "memory": "from .store import MemoryStore",
         "memory.store": "from ..core import Gate\nfrom ..store import Store",
-        "dashboard": "from flask import Flask\nfrom .web import problem",
+        "routes": "from flask import Flask\nfrom .web import problem",
         "service": "from .store import Store",
         "sql": "",
         "sql.store": "def f():\n    import sqlalchemy",

@@ -10,45 +10,52 @@ from flask.sansio.blueprints import BlueprintSetupState
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter
 
-from ..core import ASK_AGAIN, Estimate, Status, check_priority, grouped
-from ..errors import IngestError, InvalidRequest
-from ..keys import Role
-from ..service import Service
-from .answers import Answer, as_json, secure
-from .auth import Guard, add_login
-from .bodiless import Routes
-from .body import read_body
-from .documents import (
-    attempts_document,
-    failure_lines,
-    failures_document,
-    listing_document,
-    quote_document,
-    result_lines,
-    search_text,
-)
-from .forgery import refuse_foreign
-from .metrics import add_metrics
-from .openapi import add_description
-from .probes import add_probes
-from .problems import from_error, from_http
-from .query import (
+from .core import ASK_AGAIN, Estimate, Status, check_priority, grouped
+from .errors import IngestError, InvalidRequest
+from .keys import Role
+from .service import Service
+from .web import (
     FAILURE_FILTERS,
     FEW,
     FILTERS,
     PAGE,
+    Answer,
+    Guard,
+    Routes,
+    add_description,
+    add_login,
+    add_metrics,
+    add_probes,
+    add_steering,
+    as_json,
+    attempts_document,
     count_member,
+    current,
     failure_filter,
+    failure_lines,
+    failures_document,
     filter_members,
+    from_error,
+    from_http,
+    idempotency_key,
+    lines_type,
+    listing_document,
+    named_batch,
+    needs,
     page_member,
+    quote_document,
+    read_body,
+    refuse_foreign,
+    result_lines,
+    root_path,
+    search_text,
+    secure,
     spot_member,
+    status_head,
     status_member,
+    status_page,
     with_failed,
 )
-from .request import current, idempotency_key, lines_type, named_batch, root_path
-from .requirements import needs
-from .status import status_head, status_page
-from .steering import add_steering
 
 
 def make_blueprint(name: str, service: Service) -> Blueprint:
