@@ -97,7 +97,7 @@ class Turn(View):
             self._of_callers.clear()
 
     def touch(self) -> None:
-        """Write the queue's row as it is: what changes nothing else is kept on a full disk, too."""
+        """Write the queue's row as it is, because a turn that writes nothing succeeds on a full disk, too."""
         self.connection.execute(_TOUCH, {"this": self.queue.instance})
 
     def end(self) -> None:
