@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 from uuid import uuid4
 
@@ -117,8 +117,12 @@ class Service(Lifecycle):
 
     def stats(self) -> Stats:
         """Returns the state of the queue, and whether any worker can start something: this process's, or another."""
+        works = self.worker.state == "running"
+        if self.store.trouble and not works:
+            with suppress(StoreUnavailable):
+                self.store.ping()  # nothing else in this process tries again
         stats, trouble = self.store.stats(), self.store.trouble
-        if self.is_eager or stats.running or (self.worker.state == "running" and not trouble):
+        if self.is_eager or (not trouble and (works or stats.running)):
             return stats
         others = (one for one in self.store.workers() if one.id != self.worker.id)
         return stats.without("store" if trouble else "worker") if all(one.is_stuck for one in others) else stats

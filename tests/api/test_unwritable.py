@@ -15,7 +15,7 @@ from tests.support.clock import START
 from tests.support.host import Host, eventually
 from tests.support.queueing import worked_elsewhere
 from tests.support.unwritable import unwritable
-from tests.support.working import echo
+from tests.support.working import Gate, echo
 
 Serve = Callable[..., Host]
 
@@ -59,6 +59,28 @@ def test_others_may_still_dispatch(host: Host) -> None:
         assert host.client.post("/ingest", json={"ids": [5], "priority": "LOW"}).status_code == 503
         assert told(host) == (False, "token", False, ["The store takes no changes"])
         assert host.client.get("/readyz").status_code == 503
+
+
+def test_so_it_is_where_a_batch_runs_whose_end_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
+    gate = Gate()
+    host = serve(gate, store=f"sqlite:///{tmp_path}/queue.db", interval=0, concurrency=1, autostart=True)
+    host.submit([1])
+    host.submit([2])
+    gate.wait_for_a_call()
+    with unwritable(cast(SQLStore, host.store)):
+        assert host.client.post("/ingest", json={"ids": [5], "priority": "LOW"}).status_code == 503
+        assert host.client.get("/queue").json["running"] == 1
+        assert told(host) == (True, "store", False, ["The store takes no changes"])
+    gate.opened.set()
+
+
+def test_a_process_that_does_not_work_finds_out_that_it_is_over(serve: Serve, tmp_path: Path) -> None:
+    host = serve(echo, store=f"sqlite:///{tmp_path}/queue.db", interval=60, autostart=False)
+    worked_elsewhere(host.store)
+    with unwritable(cast(SQLStore, host.store)):
+        assert host.client.post("/ingest", json={"ids": [5], "priority": "LOW"}).status_code == 503
+        assert told(host) == (False, "empty", False, ["The store takes no changes"])
+    assert told(host) == (False, "empty", True, [])
 
 
 def test_the_command_line_says_so(host: Host) -> None:

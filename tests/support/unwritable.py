@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import event
 
 from app.sql.store import SQLStore
+from tests.support.host import eventually
 
 
 @contextmanager
@@ -21,6 +22,7 @@ def unwritable(store: SQLStore) -> Iterator[None]:
     def set_it(driver: Any, *_: Any) -> None:
         driver.execute(f"{setting} = {'on' if refuses else 'off'}")
 
+    eventually(lambda: store._turns._leader is None)  # a turn under way may still write, and takes others in
     try:
         yield
     finally:
