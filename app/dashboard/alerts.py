@@ -35,9 +35,9 @@ def alert(level: str, title: str, detail: str, until: float | None = None) -> di
 
 
 def _store(store: Store) -> list[dict[str, Any]]:
-    if not store.trouble:
+    if not (trouble := store.trouble):
         return []
-    detail = f"{store.trouble} Until that ends, this process refuses submissions and starts nothing; it goes on trying."
+    detail = f"{trouble} Until that ends, this process refuses submissions and starts nothing; it goes on trying."
     return [alert("error", "The store takes no changes", detail)]
 
 

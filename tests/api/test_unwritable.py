@@ -10,6 +10,8 @@ import pytest
 
 from app.cli.queue_text import queue_text
 from app.cli.times import Times
+from app.dashboard.alerts import alerts
+from app.errors import StoreUnavailable
 from app.sql.store import SQLStore
 from tests.support.clock import START
 from tests.support.host import Host, eventually
@@ -81,6 +83,17 @@ def test_a_process_that_does_not_work_finds_out_that_it_is_over(serve: Serve, tm
         assert host.client.post("/ingest", json={"ids": [5], "priority": "LOW"}).status_code == 503
         assert told(host) == (False, "empty", False, ["The store takes no changes"])
     assert told(host) == (False, "empty", True, [])
+
+
+def test_what_ends_while_the_dashboard_looks_is_told_once_more(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve, tmp_path: Path
+) -> None:
+    host = serve(echo, store=f"sqlite:///{tmp_path}/queue.db", autostart=False)
+    found = iter([StoreUnavailable("The disk is full."), None])
+    stats = host.service.stats()
+    monkeypatch.setattr(SQLStore, "trouble", property(lambda _: next(found)))
+    first, *_ = alerts(host.service, stats)
+    assert first["detail"].startswith("The disk is full. Until that ends")
 
 
 def test_the_command_line_says_so(host: Host) -> None:

@@ -18,7 +18,7 @@ from app.errors import StoreUnavailable
 from app.sql.store import SQLStore
 from tests.fault.cluster import CONCURRENCY, Cluster, assert_sound
 from tests.support.postgres import Postgres
-from tests.support.queueing import settings, submit
+from tests.support.queueing import blocked, settings, submit
 
 pytestmark = pytest.mark.realtime
 
@@ -129,6 +129,18 @@ def test_a_full_disk_refuses_and_corrupts_nothing(tmp_path: Path) -> None:
     assert isinstance(store.claim(4), list)
     store.close()
     assert _integrity(tmp_path / "ingest.db") == "ok"
+
+
+def test_a_full_disk_is_known_by_calls_that_would_change_nothing(tmp_path: Path) -> None:
+    with closing(SQLStore(settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0))) as store:
+        assert blocked(store).reason == "empty"
+        with no_file_above(1):
+            for call in (lambda: submit(store, [1]), store.ping, lambda: store.claim(1), store.ping):
+                with pytest.raises(StoreUnavailable, match="disk"):
+                    call()
+        store.ping()
+        assert store.trouble is None
+        assert blocked(store).reason == "empty"
 
 
 def test_a_read_only_file_refuses_and_can_still_be_read() -> None:
