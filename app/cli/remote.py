@@ -226,4 +226,4 @@ def _say_why(to: Remote, ingestion_id: str) -> None:
     with suppress(ClientError):
         for batch in to.client.status(ingestion_id, limit=1, status=Status.FAILED).batches:
             if batch.error:
-                say(f"  {batch.batch_id}  {batch.error.type}: {batch.error.message}")
+                say(printable(f"  {batch.batch_id}  {batch.error.type}: {batch.error.message}"))

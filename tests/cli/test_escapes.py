@@ -82,3 +82,11 @@ def test_so_is_what_is_told_of_an_ingestion(answering: Callable[..., Service], s
     assert shown.count(SAID) == 2
     assert "\x1b]" not in shown
     assert "\x1b[2J" not in shown
+
+
+def test_so_is_why_a_wait_ended_badly(answering: Callable[..., Service], service: Service) -> None:
+    document = service.host.client.get(f"/status/{service.submitted('1')}").get_json()
+    document["batches"][0]["error"] = {"type": "ValueError", "message": f"{EVIL}\ncompleted: 1 completed"}
+    counts = dict.fromkeys(document["counts"], 0) | {"failed": 1}
+    said = answering({**document, "status": "failed", "counts": counts})("wait", UNKNOWN, color=True).stderr
+    assert f"ValueError: {SAID}\\ncompleted: 1 completed" in said
