@@ -23,6 +23,7 @@ def test_where_few_files_may_be_open_it_takes_fewer_connections() -> None:
         with contextlib.ExitStack() as stack:
             for _ in range(80):
                 stack.enter_context(service.raw(b"GET /readyz HTTP/1.1\r\n"))
+            service.wait_for("no longer accepting new connections")
         assert service.call("GET", "/readyz")["worker"] == "running"
         service.signal(signal.SIGTERM)
         assert service.end() == 0
