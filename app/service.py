@@ -117,11 +117,11 @@ class Service(Lifecycle):
 
     def stats(self) -> Stats:
         """Returns the state of the queue, and whether any worker can start something: this process's, or another."""
-        works = self.worker.state == "running"
+        stats, works = self.store.stats(), self.worker.state == "running"
         if self.store.trouble and not works:
             with suppress(StoreUnavailable):
                 self.store.ping()  # nothing else in this process tries again
-        stats, trouble = self.store.stats(), self.store.trouble
+        trouble = self.store.trouble
         if self.is_eager or (not trouble and (works or stats.running)):
             return stats
         others = (one for one in self.store.workers() if one.id != self.worker.id)
