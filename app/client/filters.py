@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 from uuid import uuid4
 
 from ..core import Priority, Status
@@ -51,14 +51,12 @@ class SweepFilter(FailureFilter, total=False):
     failed: bool | None
 
 
-def of_failures(**where: Unpack[FailureFilter]) -> dict[str, Any]:
+def of_failures(where: FailureFilter) -> dict[str, Any]:
     """Returns a filter of failures as members of a query. Raises TypeError for one that is none."""
     return _sent(where, FailureFilter)
 
 
-def sweep_request(
-    key: str | None, *, dry_run: bool = False, **where: Unpack[SweepFilter]
-) -> tuple[bytes, dict[str, str]]:
+def sweep_request(where: SweepFilter, key: str | None, *, dry_run: bool = False) -> tuple[bytes, dict[str, str]]:
     """Returns body and headers of a redrive or cancel of all that match; under a random key, unless one is given.
 
     Raises TypeError for a filter that is none.

@@ -75,11 +75,11 @@ class Verbs:
         return self._ask(Page, "GET", "/ingestions" + query(**where, limit=limit, cursor=cursor))
 
     def failures(self, where: FailureFilter, limit: int, cursor: str | None) -> Steps[Failures]:
-        return self._ask(Failures, "GET", "/failures" + query(**of_failures(**where), limit=limit, cursor=cursor))
+        return self._ask(Failures, "GET", "/failures" + query(**of_failures(where), limit=limit, cursor=cursor))
 
     def failed_ids(self, where: FailureFilter) -> Steps[Reply]:
         """Returns the head of the answer; the lines follow."""
-        return self._calls.call("GET", "/failures/ids" + query(**of_failures(**where)))
+        return self._calls.call("GET", "/failures/ids" + query(**of_failures(where)))
 
     def failed_id(self, line: str) -> FailedId:
         """Returns what a line of failed ids says."""
@@ -92,11 +92,11 @@ class Verbs:
         return self._ask(Search, "GET", path_of("ids", str(id_)) + query(limit=limit))
 
     def sweep(self, verb: str, where: SweepFilter, key: str | None) -> Steps[Sweep]:
-        body, headers = sweep_request(key, **where)
+        body, headers = sweep_request(where, key)
         return self._ask(Sweep, "POST", f"/ingestions/{verb}", body, headers)
 
     def count_sweep(self, verb: str, where: SweepFilter) -> Steps[SweepCount]:
-        body, headers = sweep_request(None, dry_run=True, **where)
+        body, headers = sweep_request(where, None, dry_run=True)
         return self._ask(SweepCount, "POST", f"/ingestions/{verb}", body, headers)
 
     def look_up_sweep(self, sweep_id: str) -> Steps[Sweep]:

@@ -207,6 +207,21 @@ def test_a_sweep_goes_under_a_key(client: Make) -> None:
     assert one != other
 
 
+@pytest.mark.parametrize(
+    ("verb", "wrong"),
+    [
+        ("failures", "status"),
+        ("failed_ids", "failed"),
+        ("redrive_all", "grup"),
+        ("cancel_all", "dry_run"),
+        ("count_cancel", "dry_run"),
+    ],
+)
+def test_a_filter_that_is_none_goes_nowhere(client: Make, verb: str, wrong: str) -> None:
+    with pytest.raises(TypeError, match=f"^'{wrong}' is no filter; there are group, priority, owner, since, until"):
+        list(getattr(client("http://127.0.0.1:9"), verb)(**{"priority": "LOW", wrong: True}))
+
+
 def test_the_latest_sweeps_are_a_sequence(client: Make) -> None:
     with scripted(answer(200, EXAMPLES["listSweeps"])) as server:
         (sweep,) = client(server.url).sweeps(limit=3)
