@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from app.cli.display import status_text
 from app.cli.queue_text import queue_text
 from app.cli.times import Times
 from app.dashboard.alerts import alerts
@@ -97,9 +98,14 @@ def test_what_ends_while_the_dashboard_looks_is_told_once_more(
 
 
 def test_the_command_line_says_so(host: Host) -> None:
+    waiting = host.submit([6])
     with unwritable(cast(SQLStore, host.store)):
         host.client.post("/ingest", json={"ids": [5], "priority": "LOW"})
-        text = queue_text(host.client.get("/queue").json, Times(START))
+        queue, status = (host.client.get(path).json for path in ("/queue", f"/status/{waiting.id}"))
+    text = queue_text(queue, Times(START))
     assert "the store, which takes no changes" in text
     assert "when it does" in text
     assert "no other is there" not in text
+    text = status_text(status, Times(START), queue)
+    assert "the store, which takes no changes" in text
+    assert "none is there" not in text
