@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,10 +41,11 @@ def test_the_queue_shows_what_each_caller_has_waiting(serve: Callable[..., Host]
     host = serve(clock=SystemClock(), autostart=False, fair=True)
     host.ingestion.submit([1, 2, 3, 4], "LOW", owner="nightly")
     host.ingestion.submit([5], "HIGH")
-    text = Service(host)("queue").stdout
-    assert "nightly, LOW: 2 batches, oldest" in text
-    assert "nobody's, HIGH: 1 batch, oldest" in text
-    assert "nightly, LOW: 2 batches, 2 paused\n" in Service(host)("pause", "--owner", "nightly").stdout
+    with closing(Service(host)) as service:
+        text = service("queue").stdout
+        assert "nightly, LOW: 2 batches, oldest" in text
+        assert "nobody's, HIGH: 1 batch, oldest" in text
+        assert "nightly, LOW: 2 batches, 2 paused\n" in service("pause", "--owner", "nightly").stdout
 
 
 def test_the_queue_promises_no_time_while_nobody_works(serve: Callable[..., Host]) -> None:

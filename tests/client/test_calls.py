@@ -355,9 +355,10 @@ def test_an_answer_that_drips_does_not_outlast_a_wait(client: Make, drip: bytes)
         client(server.url, retries=0).wait("abc", timeout=0.2)
 
 
-def test_an_id_that_no_url_can_hold_is_answered_with_an_error_of_the_clients(client: Make) -> None:
+def test_an_id_that_no_url_can_hold_is_answered_with_an_error_of_the_clients(client: Make, clock: Sleeper) -> None:
     with scripted(answer(431, b"")) as server, pytest.raises(Unreachable):
         client(server.url).status("x" * 70_000)
+    assert not clock.slept
 
 
 def test_the_listing_of_those_with_failed_batches(client: Make) -> None:
