@@ -20,8 +20,8 @@ T = TypeVar("T")
 D = TypeVar("D", bound=Document)
 
 _BACKOFF, _BACKOFF_MAX = 0.25, 8.0
-"""Seconds before the second attempt, which double with each attempt, and their upper bound, whatever the service says;
-each is shortened by up to half. A Retry-After that is longer counts instead."""
+"""Seconds before the second attempt, which double with each attempt, and their upper bound; each is shortened by up to
+half. A Retry-After that is longer counts instead."""
 
 
 class Pause(NamedTuple):
