@@ -122,7 +122,7 @@ class Service(Lifecycle):
             with suppress(StoreUnavailable):
                 self.store.ping()  # nothing else in this process tries again
         trouble = self.store.trouble
-        if self.is_eager or (not trouble and (works or stats.running)):
+        if self.is_eager or (works and not trouble):
             return stats
         others = (one for one in self.store.workers() if one.id != self.worker.id)
         return stats.without("store" if trouble else "worker") if all(one.is_stuck for one in others) else stats

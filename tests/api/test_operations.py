@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,6 +138,18 @@ class TestPause:
 
 
 class TestQueue:
+    @pytest.mark.parametrize("store", ["memory://", "sqlite:///{}"])
+    def test_a_worker_that_left_a_batch_behind_starts_nothing(self, serve: Serve, tmp_path: Path, store: str) -> None:
+        host = serve(store=store.format(tmp_path / "queue.db"), interval=0)
+        host.app.testing = False  # where nothing is stalled, for a test runs it
+        host.submit([1])
+        host.submit([2])
+        claimed(host.store)
+        queue = host.client.get("/queue").json
+        assert (queue["running"], queue["stalled"], queue["waiting_on"]) == (1, True, "worker")
+        worked_elsewhere(host.store)
+        assert not host.client.get("/queue").json["stalled"]
+
     def test_an_empty_one(self, host: Host) -> None:
         nothing = {"waiting": 0, "oldest_at": None, "drained_at": None, "paused": False, "parked": 0}
         assert host.client.get("/queue").json == {

@@ -18,6 +18,7 @@ def test_metrics_need_a_key_where_there_are_keys_and_probes_need_none(serve: Cal
     assert client.get("/metrics").status_code == 401
     scraped = client.get("/metrics", headers={"Authorization": "Bearer secret"})
     assert 'ingestion_worker_up{queue="ingest"} 1.0' in scraped.text
+    assert scraped.headers["X-Content-Type-Options"] == "nosniff"
     assert client.get("/metrics?since=1", headers={"Authorization": "Bearer secret"}).status_code == 422
 
 
