@@ -91,8 +91,10 @@ def test_what_holds_a_batch_is_its_own_pause_or_what_holds_the_queue(
     told = stats()._replace(paused=paused, pauses=pauses, waiting_on=waiting_on)
     assert told.holds(Priority.LOW, "ann") == held_by
     assert held_by in HOLDS
-    assert told.without_worker().holds(Priority.LOW, "ann") == "worker"
-    assert told.without_worker().waiting_on == ("empty" if waiting_on == "empty" else "worker")
+    assert told.without("worker").holds(Priority.LOW, "ann") == "worker"
+    assert told.without("store").holds(Priority.LOW, "ann") == ("worker" if waiting_on == "empty" else "store")
+    for what in ("worker", "store"):
+        assert told.without(what).waiting_on == ("empty" if waiting_on == "empty" else what)
 
 
 @pytest.mark.parametrize(("count", "p95"), [(1, 1.0), (2, 2.0), (19, 19.0), (20, 19.0), (21, 20.0), (100, 95.0)])
