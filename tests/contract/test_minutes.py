@@ -113,6 +113,14 @@ def test_very_many_holds_cost_no_more_than_the_latest(new_store: NewStore, clock
     assert sum(one.held for one in store.minutes().values()) == pytest.approx(CHANGES / 2)
 
 
+def test_of_holds_at_one_moment_the_latest_counts(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store()
+    for seconds in (10, 30):
+        store.hold(seconds)
+    clock.advance(60)
+    assert sum(one.held for one in store.minutes().values()) == pytest.approx(30)
+
+
 def test_each_of_several_pauses_is_told(new_store: NewStore, clock: FakeClock) -> None:
     store = new_store(interval=0)
     for _ in range(3):
