@@ -26,7 +26,7 @@ T = TypeVar("T")
 ROWS = 5000
 """Rows written or deleted in one turn at most where there may be very many, so that nobody waits for it."""
 
-_TOUCH = update(queues).values(name=queues.c.name).where(queues.c.instance == THIS)
+_WRITE_AGAIN = update(queues).values(name=queues.c.name).where(queues.c.instance == THIS)
 
 _LANE_CHANGE = upsert(
     lanes,
@@ -95,10 +95,6 @@ class Turn(View):
         if self._of_callers:
             write_waiting(self.connection, self.queue, self._of_callers)
             self._of_callers.clear()
-
-    def touch(self) -> None:
-        """Write the queue's row as it is, because a turn that writes nothing succeeds on a full disk, too."""
-        self.connection.execute(_TOUCH, {"this": self.queue.instance})
 
     def end(self) -> None:
         """Write the changes in the limiter and the lanes."""
@@ -232,8 +228,8 @@ class Turns:
                 turn.now = clock()
                 _serve(turn, group)
         turn.end()
-        if self.trouble:
-            turn.touch()
+        if self.trouble:  # for a turn that writes nothing succeeds on a full disk, too
+            wire.execute(_WRITE_AGAIN, {"this": queue.instance})
         return turn.served
 
 
