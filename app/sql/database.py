@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 _inherited: list[Pool] = []
 
+_TABLES = "The store's tables are gone, or another release's: restore them, or restart to have them made or upgraded."
+
 _SIGNS = {
     "disk is full": "The disk that holds the store is full.",
     "No space left": "The disk that holds the store is full.",
@@ -35,12 +37,26 @@ _SIGNS = {
     "lock timeout": "The store is busy: another transaction kept it locked for too long.",
     "statement timeout": "The store is too slow to answer in time.",
     "answers nothing": "The store does not answer.",
-    "too many clients": "The store's database has no connection to spare.",
+    "too many": "The store's database has no connection to spare.",
+    "connection slots": "The store's database has no connection to spare.",
+    "authentication failed": "The store's database refuses this service's user or password.",
+    'database "': "The store's database does not exist.",
+    "permission denied": "The store's database does not let this service's user do what it must.",
+    "no such table": _TABLES,
+    "no such column": _TABLES,
+    'relation "': _TABLES,
+    'column "': _TABLES,
     "disk I/O error": "The disk that holds the store cannot be read or written.",
     "malformed": "The store's file is damaged.",
     "not a database": "The store's file is not a database.",
     "unable to open": "The store's file cannot be opened.",
 }
+
+_OURS = {"DataError", "IntegrityError", "ProgrammingError"}
+"""Errors of statements that are wrong themselves."""
+
+_NOT_OURS = {"UndefinedTable", "UndefinedColumn", "InsufficientPrivilege"}
+"""Those among them that the database is to blame for, which may end, as when a backup is restored under the service."""
 
 
 class _Stale(Exception):
@@ -166,13 +182,15 @@ class Database:
             with driver.pipeline() if pipelined and not self.is_sqlite else nullcontext():
                 yield driver, wire
         except self._driver_error as error:
-            if self._engine.dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]
+            lost = self._engine.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
+            # After a failover this may be the old primary, and the address lead to the new one by now.
+            if lost or "ReadOnlySqlTransaction" in _kinds(error):
                 connection.invalidate(error)
                 # The other connections in the pool are as old as this one.
                 self._engine.dispose()
-                waited = not self.is_sqlite and driver.given_up
-                if not (wire.answered or waited):
-                    raise _Stale from error
+            waited = not self.is_sqlite and driver.given_up
+            if lost and not (wire.answered or waited):
+                raise _Stale from error
             raise
         finally:
             if not self.is_sqlite and driver.closed and connection.is_valid:
@@ -189,8 +207,8 @@ class Database:
                 cause = error.orig
             elif isinstance(error, _Stale) and error.__cause__:
                 cause = error.__cause__
-            kinds = {kind.__name__ for kind in type(cause).__mro__}
-            if kinds & {"DataError", "IntegrityError", "ProgrammingError"}:
+            kinds = _kinds(cause)
+            if kinds & _OURS and not kinds & _NOT_OURS:
                 raise
             said = " ".join(str(cause).split())
             detail = next((words for sign, words in _SIGNS.items() if sign in said), "The store cannot be reached.")
@@ -230,6 +248,11 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() >= give_up_at:
                     raise
             time.sleep(random.uniform(0.0001, 0.002))
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Returns the names of an error's classes, which say the same for every driver."""
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def _begin(driver: Any) -> None:

@@ -54,9 +54,9 @@ def connect(timeout: float, *given: Any, options: str = "", **others: Any) -> Se
     A frozen process must not keep the queue's row locked, nor a vanished server block a thread.
     """
     milliseconds = max(1, round(timeout * 1000))
-    ours = dict.fromkeys(
-        ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds)
-    )
+    ours = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds))
+    # Sooner, so that the error says which of them it was.
+    ours["lock_timeout"] = str(max(1, milliseconds * 9 // 10))
     # Every statement here has an index in the order it needs, whatever a new table's statistics suggest.
     ours |= dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off")
     patience: dict[str, Any] = {

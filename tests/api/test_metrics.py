@@ -339,16 +339,31 @@ def test_promtool_accepts_the_alerts() -> None:
 @needs_promtool
 def test_a_queue_without_a_worker_is_alerted_after_five_minutes(tmp_path: Path) -> None:
     fires = 'ALERTS{alertname="IngestionNoWorker", alertstate="firing", queue="ingest", severity="critical"}'
+    workers = {"series": 'ingestion_workers{queue="ingest"}', "values": "1x5 0x10"}
+    check_alert(tmp_path, fires, {"10m": 0, "11m": 1}, workers)
+
+
+@needs_promtool
+def test_calls_that_all_fail_are_alerted_before_many_batches_have(tmp_path: Path) -> None:
+    fires = 'ALERTS{alertname="IngestionNoAnswers", alertstate="firing", queue="ingest", severity="critical"}'
+    count = "ingestion_batch_duration_seconds_count"
+    counted = [
+        {"series": f'{count}{{queue="ingest", outcome="completed"}}', "values": "0+6x10 60x10 60+1x10"},
+        {"series": f'{count}{{queue="ingest", outcome="failed"}}', "values": "0+2x40"},
+        {"series": f'{count}{{queue="ingest", outcome="retried"}}', "values": "0+6x40"},
+    ]
+    check_alert(tmp_path, fires, {"10m": 0, "19m": 1, "23m": 0}, *counted)
+
+
+def check_alert(folder: Path, fires: str, when: dict[str, int], *series: dict[str, str]) -> None:
+    """Fails unless the sample `fires` is there at the moments of `when` with a 1, with one scrape a minute."""
+    up = {"series": 'ingestion_store_up{queue="ingest"}', "values": "1x40"}
     told = [
         {"expr": fires, "eval_time": moment, "exp_samples": [{"labels": fires, "value": 1}] * count}
-        for moment, count in (("10m", 0), ("11m", 1))
+        for moment, count in when.items()
     ]
-    series = [
-        {"series": 'ingestion_workers{queue="ingest"}', "values": "1x5 0x10"},
-        {"series": 'ingestion_store_up{queue="ingest"}', "values": "1x15"},
-    ]
-    test = {"interval": "1m", "input_series": series, "promql_expr_test": told}
-    rules = tmp_path / "test.yml"
+    test = {"interval": "1m", "input_series": [*series, up], "promql_expr_test": told}
+    rules = folder / "test.yml"
     rules.write_text(json.dumps({"rule_files": [str(DOCS / "alerts.yml")], "tests": [test]}))
     done = subprocess.run(["promtool", "test", "rules", str(rules)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

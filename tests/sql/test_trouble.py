@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
+from sqlalchemy import Connection
 
 from app.core import BatchError
 from app.errors import StoreUnavailable
+from app.sql.address import parse_url
+from app.sql.database import Database
 from app.sql.store import SQLStore
-from tests.support.queueing import blocked, bury, claimed, submit
+from tests.support.postgres import Postgres
+from tests.support.queueing import blocked, bury, claimed, settings, submit
 from tests.support.unwritable import unwritable
 
 Open = Callable[..., SQLStore]
@@ -43,3 +48,75 @@ def test_it_is_found_out_by_a_claim_that_would_change_nothing(open_sql: Open) ->
                 store.claim(1)
     assert blocked(store).reason == "empty"
     assert store.trouble is None
+
+
+def test_tables_that_are_gone_are_waited_for(open_sql: Open) -> None:
+    """As while a backup is restored under the service."""
+    store = open_sql(interval=0)
+    ingestion = submit(store, [1])
+
+    def rename(before: str, after: str) -> Callable[[Connection], None]:
+        return lambda connection: connection.exec_driver_sql(f"ALTER TABLE {before} RENAME TO {after}") and None
+
+    store._database.define(rename("ingest_limiter", "elsewhere"))
+    for call in (lambda: submit(store, [2]), lambda: store.claim(1), lambda: store.get(ingestion.id), store.ping):
+        with pytest.raises(StoreUnavailable, match="tables are gone"):
+            call()
+    store._database.define(rename("elsewhere", "ingest_limiter"))
+    store.ping()
+    assert store.trouble is None
+    assert claimed(store)[0].batch.ids == [1]
+
+
+def _run(address: str, *statements: str) -> None:
+    with closing(Database(parse_url(address, "STORE"), 1, 5.0)) as database:
+        database.define(lambda connection: [connection.exec_driver_sql(one) for one in statements] and None)
+
+
+def test_rights_that_are_taken_away_are_waited_for(postgres: Postgres) -> None:
+    address = postgres.new_database()
+    _run(address, "DROP ROLE IF EXISTS service", "CREATE ROLE service LOGIN", "GRANT ALL ON SCHEMA public TO service")
+    with closing(SQLStore(settings(store=address.replace("ingest@", "service@")))) as store:
+        submit(store, [1])
+        _run(address, "REVOKE UPDATE ON ingest_limiter FROM service")
+        with pytest.raises(StoreUnavailable, match="does not let this service's user"):
+            submit(store, [2])
+        _run(address, "GRANT UPDATE ON ingest_limiter TO service")
+        assert submit(store, [2]).order == 2
+
+
+_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+
+
+def test_a_connection_to_a_replica_is_not_kept(postgres: Postgres) -> None:
+    """A failover moves an address, not the connections that were made through it."""
+    address = postgres.new_database()
+    name = address.rpartition("/")[2]
+    with closing(SQLStore(settings(store=address))) as store:
+        submit(store, [1])
+        _run(
+            address,
+            f"ALTER DATABASE {name} SET default_transaction_read_only = on",
+            f"SELECT pg_terminate_backend(pid) {_OTHERS}",
+        )
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            submit(store, [2])
+        _run(postgres.url, f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        assert submit(store, [2]).order == 2
+
+
+def test_a_lock_of_somebody_else_is_told_from_a_slow_statement(postgres: Postgres) -> None:
+    address = postgres.new_database()
+    with closing(SQLStore(settings(store=address))) as store:  # tables take longer than the time-out below
+        ingestion = submit(store, [1])
+    somebody = Database(parse_url(address, "STORE"), 1, 5.0)
+
+    def held(connection: Connection) -> None:
+        connection.exec_driver_sql("LOCK TABLE ingest_limiter")
+        with pytest.raises(StoreUnavailable, match="another transaction kept it locked"):
+            store.get(ingestion.id)
+
+    with closing(SQLStore(settings(store=address, store_timeout=0.5))) as store, closing(somebody):
+        store.ping()
+        somebody.define(held)
+        assert store.get(ingestion.id).id_count == 1
