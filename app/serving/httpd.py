@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -35,6 +36,8 @@ _BODIES = 8
 
 _LOOK = 1.0
 """Seconds from one look for slow clients to the next."""
+
+_NO_FILES = (errno.EMFILE, errno.ENFILE)
 
 _NOT_HERE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 """localhost is often also ::1 on machines without IPv6."""
@@ -102,8 +105,10 @@ class Server:
             listener.channel_class = Channel
             listener.ending = False
             listener.make_room = self._make_room
+            listener.accept = partial(self._accept, listener)
         self._room = _BODIES * max_body
         self._next_look = 0.0
+        self._has_files = True
         self._trigger = trigger(self._map)
 
     def wake(self) -> None:
@@ -116,6 +121,8 @@ class Server:
         if time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _LOOK
             self.hurry(time.time())
+            for listener in self._listeners:
+                listener.accepting = True
 
     def hurry(self, now: float) -> None:
         """Refuse requests that come too slowly; where others wait for a thread, cut off who takes nothing of an answer.
@@ -125,6 +132,20 @@ class Server:
         crowded = bool(self._dispatcher.queue)
         for channel in list(self._channels()):
             channel.hurry(now, crowded=crowded)
+
+    def _accept(self, listener: Any) -> Any:
+        """Accept a connection. Where no file may be opened for it, rest until the next look: it would come up at once."""
+        try:
+            accepted = BaseWSGIServer.accept(listener)
+        except OSError as error:
+            if error.errno not in _NO_FILES:
+                raise
+            if self._has_files:
+                logger.error("no connection can be accepted until this process has a file to spare: %s", error.strerror)
+            self._has_files = listener.accepting = False
+            return None
+        self._has_files = True
+        return accepted
 
     def _make_room(self) -> None:
         """Refuse the body that has stood still for longest, for as long as all bodies take more than their room.

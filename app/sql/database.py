@@ -35,6 +35,7 @@ _SIGNS = {
     "read-only": "The store cannot be written: it is read-only.",
     "is locked": "The store is busy: another transaction kept it locked for too long.",
     "lock timeout": "The store is busy: another transaction kept it locked for too long.",
+    "deadlock": "The store is busy: another transaction kept it locked for too long.",
     "statement timeout": "The store is too slow to answer in time.",
     "answers nothing": "The store does not answer.",
     "too many": "The store's database has no connection to spare.",
@@ -46,6 +47,7 @@ _SIGNS = {
     "no such column": _TABLES,
     'relation "': _TABLES,
     'column "': _TABLES,
+    "constraint matching": _TABLES,
     "disk I/O error": "The disk that holds the store cannot be read or written.",
     "malformed": "The store's file is damaged.",
     "not a database": "The store's file is not a database.",
@@ -55,8 +57,11 @@ _SIGNS = {
 _OURS = {"DataError", "IntegrityError", "ProgrammingError"}
 """Errors of statements that are wrong themselves."""
 
-_NOT_OURS = {"UndefinedTable", "UndefinedColumn", "InsufficientPrivilege"}
-"""Those among them that the database is to blame for, which may end, as when a backup is restored under the service."""
+_NOT_OURS = {"UndefinedTable", "UndefinedColumn", "InvalidColumnReference", "InsufficientPrivilege"}
+"""Those among them that the database is to blame for, which may end, as when a backup is restored under the service.
+
+A reference is invalid where a unique constraint is not there yet.
+"""
 
 
 class _Stale(Exception):

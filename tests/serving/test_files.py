@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 
+from tests.support.host import eventually
 from tests.support.standalone import Service
 
 resource = pytest.importorskip("resource", reason="this platform has no limit of open files")
@@ -38,3 +42,27 @@ def test_it_raises_its_own_limit_as_far_as_it_may() -> None:
         service.signal(signal.SIGTERM)
         service.end()
     assert "files open" not in service.output
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="another process's limits can be set on Linux alone")
+def test_without_a_file_to_spare_it_neither_spins_nor_fills_the_log() -> None:
+    with Service() as service:
+        service.call("GET", "/readyz")
+        process = service.process.pid
+        before = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (3, before[1]))
+        with service.raw(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n") as waiting:
+            service.wait_for("no connection can be accepted")
+            began, used = time.monotonic(), _processor_time(process)
+            eventually(lambda: time.monotonic() > began + 1)
+            assert _processor_time(process) - used < 0.5
+            resource.prlimit(process, resource.RLIMIT_NOFILE, before)
+            assert waiting.recv(15) == b"HTTP/1.1 200 OK"
+        service.signal(signal.SIGTERM)
+        assert service.end() == 0
+    assert service.output.count("accept") == 1
+
+
+def _processor_time(process: int) -> float:
+    ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")

@@ -73,6 +73,18 @@ def _run(address: str, *statements: str) -> None:
         database.define(lambda connection: [connection.exec_driver_sql(one) for one in statements] and None)
 
 
+def test_constraints_that_are_not_there_yet_are_waited_for(postgres: Postgres) -> None:
+    """A restore makes them last."""
+    address = postgres.new_database()
+    with closing(SQLStore(settings(store=address))) as store:
+        submit(store, [1])
+        _run(address, "ALTER TABLE ingest_lanes DROP CONSTRAINT ingest_lanes_pkey")
+        with pytest.raises(StoreUnavailable, match="tables are gone"):
+            submit(store, [2])
+        _run(address, "ALTER TABLE ingest_lanes ADD PRIMARY KEY (instance, priority, block)")
+        assert submit(store, [2]).order == 2
+
+
 def test_rights_that_are_taken_away_are_waited_for(postgres: Postgres) -> None:
     address = postgres.new_database()
     _run(address, "DROP ROLE IF EXISTS service", "CREATE ROLE service LOGIN", "GRANT ALL ON SCHEMA public TO service")
