@@ -40,6 +40,7 @@ SHOWS = {
     ),
     "export INGEST_LIMITS='10/s, 600/min": "^$",
     "export INGEST_FILL=1 INGEST_BATCH_SIZE=100": "^$",
+    "export INGEST_STORE='postgresql+psycopg://ingest@/ingest?host=db1": "^$",
     "export INGEST_WEBHOOK_URL=": "^$",
     "export INGEST_WEBHOOK_HOSTS=": "^$",
     "export MALLOC_MMAP_THRESHOLD_=": "^$",

@@ -134,7 +134,7 @@ class Server:
             channel.hurry(now, crowded=crowded)
 
     def _accept(self, listener: Any) -> Any:
-        """Accept a connection. Where no file may be opened for it, rest until the next look: it would come up at once."""
+        """Accept a connection; where no file may be opened for it, rest until the next look, or it comes up at once."""
         try:
             accepted = BaseWSGIServer.accept(listener)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The way to the database: connections, transactions, and what their errors mean."""
+"""The way to the database: connections and transactions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from ..errors import StoreUnavailable
 from .file import StoreFile
 from .forkgate import ForkGate
+from .trouble import explained, is_ours, is_read_only
 from .wire import Values, Wire, Writer
 
 logger = logging.getLogger("flask_ingestion")
@@ -25,43 +26,6 @@ logger = logging.getLogger("flask_ingestion")
 T = TypeVar("T")
 
 _inherited: list[Pool] = []
-
-_TABLES = "The store's tables are gone, or another release's: restore them, or restart to have them made or upgraded."
-
-_SIGNS = {
-    "disk is full": "The disk that holds the store is full.",
-    "No space left": "The disk that holds the store is full.",
-    "readonly": "The store cannot be written: its file is read-only.",
-    "read-only": "The store cannot be written: it is read-only.",
-    "is locked": "The store is busy: another transaction kept it locked for too long.",
-    "lock timeout": "The store is busy: another transaction kept it locked for too long.",
-    "deadlock": "The store is busy: another transaction kept it locked for too long.",
-    "statement timeout": "The store is too slow to answer in time.",
-    "answers nothing": "The store does not answer.",
-    "too many": "The store's database has no connection to spare.",
-    "connection slots": "The store's database has no connection to spare.",
-    "authentication failed": "The store's database refuses this service's user or password.",
-    'database "': "The store's database does not exist.",
-    "permission denied": "The store's database does not let this service's user do what it must.",
-    "no such table": _TABLES,
-    "no such column": _TABLES,
-    'relation "': _TABLES,
-    'column "': _TABLES,
-    "constraint matching": _TABLES,
-    "disk I/O error": "The disk that holds the store cannot be read or written.",
-    "malformed": "The store's file is damaged.",
-    "not a database": "The store's file is not a database.",
-    "unable to open": "The store's file cannot be opened.",
-}
-
-_OURS = {"DataError", "IntegrityError", "ProgrammingError"}
-"""Errors of statements that are wrong themselves."""
-
-_NOT_OURS = {"UndefinedTable", "UndefinedColumn", "InvalidColumnReference", "InsufficientPrivilege"}
-"""Those among them that the database is to blame for, which may end, as when a backup is restored under the service.
-
-A reference is invalid where a unique constraint is not there yet.
-"""
 
 
 class _Stale(Exception):
@@ -189,7 +153,7 @@ class Database:
         except self._driver_error as error:
             lost = self._engine.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]
             # After a failover this may be the old primary, and the address lead to the new one by now.
-            if lost or "ReadOnlySqlTransaction" in _kinds(error):
+            if lost or is_read_only(error):
                 connection.invalidate(error)
                 # The other connections in the pool are as old as this one.
                 self._engine.dispose()
@@ -212,11 +176,10 @@ class Database:
                 cause = error.orig
             elif isinstance(error, _Stale) and error.__cause__:
                 cause = error.__cause__
-            kinds = _kinds(cause)
-            if kinds & _OURS and not kinds & _NOT_OURS:
+            if is_ours(cause):
                 raise
             said = " ".join(str(cause).split())
-            detail = next((words for sign, words in _SIGNS.items() if sign in said), "The store cannot be reached.")
+            detail = explained(said)
             logger.warning("%s %s", detail, said[:300])
             raise StoreUnavailable(detail) from error
 
@@ -253,11 +216,6 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() >= give_up_at:
                     raise
             time.sleep(random.uniform(0.0001, 0.002))
-
-
-def _kinds(error: BaseException) -> set[str]:
-    """Returns the names of an error's classes, which say the same for every driver."""
-    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def _begin(driver: Any) -> None:

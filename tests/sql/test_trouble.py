@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, literal, select
 
 from app.core import BatchError
 from app.errors import StoreUnavailable
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.store import SQLStore
-from tests.support.postgres import Postgres
+from tests.support.postgres import Postgres, free_port
 from tests.support.queueing import blocked, bury, claimed, settings, submit
 from tests.support.unwritable import unwritable
 
@@ -85,6 +86,24 @@ def test_constraints_that_are_not_there_yet_are_waited_for(postgres: Postgres) -
         assert submit(store, [2]).order == 2
 
 
+def test_a_schema_that_is_not_there_yet_is_waited_for(postgres: Postgres) -> None:
+    address = postgres.new_database()
+    _run(address, "DROP SCHEMA public")
+    with closing(SQLStore(settings(store=address))) as store:
+        with pytest.raises(StoreUnavailable, match="has no schema"):
+            submit(store, [1])
+        _run(address, "CREATE SCHEMA public")
+        assert submit(store, [1]).order == 1
+
+
+def test_a_process_that_uses_all_its_connections_says_so(tmp_path: Path) -> None:
+    with closing(Database(parse_url(f"sqlite:///{tmp_path}/ingest.db", "STORE"), 1, 0.05)) as database:
+        one = select(literal(1))
+        with pytest.raises(StoreUnavailable, match="All connections of this process"):
+            database.read(lambda _: database.glance(one, {}))
+        assert database.glance(one, {}) == (1,)
+
+
 def test_rights_that_are_taken_away_are_waited_for(postgres: Postgres) -> None:
     address = postgres.new_database()
     _run(address, "DROP ROLE IF EXISTS service", "CREATE ROLE service LOGIN", "GRANT ALL ON SCHEMA public TO service")
@@ -100,21 +119,31 @@ def test_rights_that_are_taken_away_are_waited_for(postgres: Postgres) -> None:
 _OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 
-def test_a_connection_to_a_replica_is_not_kept(postgres: Postgres) -> None:
+def test_connections_to_a_replica_are_not_kept(postgres: Postgres) -> None:
     """A failover moves an address, not the connections that were made through it."""
     address = postgres.new_database()
     name = address.rpartition("/")[2]
     with closing(SQLStore(settings(store=address))) as store:
-        submit(store, [1])
+        ingestion = submit(store, [1])
         _run(
             address,
             f"ALTER DATABASE {name} SET default_transaction_read_only = on",
             f"SELECT pg_terminate_backend(pid) {_OTHERS}",
         )
+        two = store._database.read(lambda _: store.get(ingestion.id))
+        assert two.id_count == 1
         with pytest.raises(StoreUnavailable, match="read-only"):
             submit(store, [2])
         _run(postgres.url, f"ALTER DATABASE {name} RESET default_transaction_read_only")
         assert submit(store, [2]).order == 2
+
+
+def test_of_several_servers_it_takes_the_one_that_takes_changes(postgres: Postgres) -> None:
+    name = postgres.new_database().rpartition("/")[2]
+    hosts = "&".join(f"host=127.0.0.1:{port}" for port in (free_port(), postgres.port))
+    address = f"postgresql+psycopg://ingest@/{name}?{hosts}&target_session_attrs=read-write"
+    with closing(SQLStore(settings(store=address))) as store:
+        assert submit(store, [1]).order == 1
 
 
 def test_a_lock_of_somebody_else_is_told_from_a_slow_statement(postgres: Postgres) -> None:
