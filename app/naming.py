@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import import_module, metadata
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
@@ -24,8 +25,12 @@ def unite(alias: str) -> None:
     del sys.modules[__name__]
 
 
+@cache
 def release() -> str:
-    """Returns the version of this package, 0 where it is not installed."""
+    """Returns the version of this package, 0 where it is not installed.
+
+    It is read once: another may be installed under a running process, and the process have no file to spare.
+    """
     try:
         return metadata.version("Flask-Ingestion")
     except metadata.PackageNotFoundError:

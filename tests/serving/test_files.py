@@ -45,8 +45,8 @@ def test_it_raises_its_own_limit_as_far_as_it_may() -> None:
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="another process's limits can be set on Linux alone")
-def test_without_a_file_to_spare_it_neither_spins_nor_fills_the_log() -> None:
-    with Service() as service:
+def test_without_a_file_to_spare_it_neither_spins_nor_fills_the_log_and_its_worker_lives() -> None:
+    with Service(INGEST_LEASE="1") as service:
         service.call("GET", "/readyz")
         process = service.process.pid
         before = resource.prlimit(process, resource.RLIMIT_NOFILE)
