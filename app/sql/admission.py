@@ -21,7 +21,7 @@ from .serving import leading_of, serve_first
 from .turns import Turn
 
 _PAGE = 1000
-"""Ingestions of a caller looked at in one statement."""
+"""Ingestions of a caller looked at in one statement at most."""
 
 _BY_KEY = select(*INGESTION_COLUMNS, ingestions.c.fingerprint).where(
     ingestions.c.instance == THIS, ingestions.c.key == bindparam("key")
@@ -39,10 +39,11 @@ _HOLDINGS = (
     .where(
         *_of_owner,
         ingestions.c.parked.is_(False),
+        ingestions.c.waiting_ids > 0,
         tuple_(ingestions.c.rank, ingestions.c.order) > tuple_(bindparam("rank"), bindparam("order")),
     )
     .order_by(ingestions.c.rank, ingestions.c.order)
-    .limit(_PAGE)
+    .limit(bindparam("limit"))
 )
 _HOLDING = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("order"))
 _ADD_IDS = insert(ids).values(all_of(ids))
@@ -118,14 +119,16 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        rank, order = 0.0, 0
-        while some := turn.connection.execute(_HOLDINGS, values | {"rank": rank, "order": order}).all():
+        after = {"rank": 0.0, "order": 0}
+        # Each has one at least.
+        while some := turn.connection.execute(_HOLDINGS, values | after | {"limit": min(number, _PAGE)}).all():
             for _, of_one, ids_of_one in some:
                 if number <= ids_of_one:
                     row = IngestionRow(*turn.connection.execute(_HOLDING, values | {"order": of_one}).one())
                     return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
                 number -= ids_of_one
             rank, order, _ = some[-1]
+            after = {"rank": rank, "order": order}
         return None
 
     held = int(turn.connection.execute(_HELD, values).scalar())
