@@ -120,7 +120,7 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
 
     def until_started(number: int) -> float | None:
         after = {"rank": 0.0, "order": 0}
-        # Each has one at least.
+        # Each has an id waiting at least, so that no more of them than ids are needed.
         while some := turn.connection.execute(_HOLDINGS, values | after | {"limit": min(number, _PAGE)}).all():
             for _, of_one, ids_of_one in some:
                 if number <= ids_of_one:
