@@ -29,7 +29,7 @@ _inherited: list[Pool] = []
 
 
 class _Stale(Exception):
-    """The connection was lost before anything came back on it, so the whole transaction can run again on another."""
+    """The connection was lost, and the whole transaction can run again on another."""
 
 
 class Database:
@@ -84,12 +84,12 @@ class Database:
         return self._run(work, self._lock_sqlite if self.is_sqlite else _begin)
 
     def read(self, work: Callable[[Wire], T]) -> T:
-        """Returns what `work` returns in one snapshot; calls it again as `write` does."""
-        return self._run(work, _begin if self.is_sqlite else _begin_snapshot)
+        """Returns what `work` returns in one snapshot; calls it again if the connection is lost meanwhile."""
+        return self._run(work, _begin if self.is_sqlite else _begin_snapshot, changes=False)
 
     def glance(self, statement: Executable, values: Values) -> Any:
         """Returns the first row of one statement, or None, without a transaction around it."""
-        return self._run(lambda wire: wire.execute(statement, values).first())
+        return self._run(lambda wire: wire.execute(statement, values).first(), changes=False)
 
     def tidy(self) -> None:
         """Empty SQLite's write-ahead log to give back its space, unless somebody is reading or the disk is full."""
@@ -118,15 +118,17 @@ class Database:
     def close(self) -> None:
         self._engine.dispose()
 
-    def _run(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None = None) -> T:
+    def _run(
+        self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None = None, *, changes: bool = True
+    ) -> T:
         with self._gate, self._translated():
             try:
-                return self._once(work, begin)
+                return self._once(work, begin, changes)
             except _Stale:
-                return self._once(work, begin)
+                return self._once(work, begin, changes)
 
-    def _once(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None) -> T:
-        with self._session(pipelined=begin is not None) as (driver, wire):
+    def _once(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None, changes: bool) -> T:
+        with self._session(pipelined=begin is not None, changes=changes) as (driver, wire):
             if begin is None:
                 return work(wire)
             begin(driver)
@@ -137,7 +139,7 @@ class Database:
         return answer
 
     @contextmanager
-    def _session(self, *, pipelined: bool = False) -> Iterator[tuple[Any, Wire]]:
+    def _session(self, *, pipelined: bool = False, changes: bool = False) -> Iterator[tuple[Any, Wire]]:
         """A connection from the pool, returned at the end; what was not committed is rolled back."""
         if self._file:
             self._file.check()
@@ -158,7 +160,7 @@ class Database:
                 # The other connections in the pool are as old as this one.
                 self._engine.dispose()
             waited = not self.is_sqlite and driver.given_up
-            if lost and not (wire.answered or waited):
+            if lost and not (waited or (changes and wire.answered)):
                 raise _Stale from error
             raise
         finally:

@@ -14,6 +14,7 @@ from app.errors import StoreUnavailable
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.store import SQLStore
+from app.sql.wire import Wire
 from tests.support.postgres import Postgres, free_port
 from tests.support.queueing import blocked, bury, claimed, settings, submit
 from tests.support.unwritable import unwritable
@@ -116,7 +117,42 @@ def test_rights_that_are_taken_away_are_waited_for(postgres: Postgres) -> None:
         assert submit(store, [2]).order == 2
 
 
-_OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+# It waits for up to 30 s until they are gone.
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def test_a_reading_whose_connection_is_lost_midway_goes_again(postgres: Postgres) -> None:
+    address = postgres.new_database()
+    seen = []
+
+    def read(wire: Wire) -> int:
+        seen.append(wire.execute(select(literal(1)), {}).scalar())
+        if len(seen) == 1:
+            _run(address, _END_OTHERS)
+        return int(wire.execute(select(literal(2)), {}).scalar())
+
+    with closing(Database(parse_url(address, "STORE"), 1, 5.0)) as database:
+        assert database.read(read) == 2
+        assert seen == [1, 1]
+
+
+def test_a_change_whose_connection_is_lost_midway_is_not_made_again(postgres: Postgres) -> None:
+    """What came back may have been acted on."""
+    address = postgres.new_database()
+    seen = []
+
+    def change(wire: Wire) -> int:
+        seen.append(wire.execute(select(literal(1)), {}).scalar())
+        _run(address, _END_OTHERS)
+        return int(wire.execute(select(literal(2)), {}).scalar())
+
+    with closing(Database(parse_url(address, "STORE"), 1, 5.0)) as database:
+        with pytest.raises(StoreUnavailable):
+            database.write(change)
+        assert seen == [1]
 
 
 def test_connections_to_a_replica_are_not_kept(postgres: Postgres) -> None:
@@ -128,7 +164,7 @@ def test_connections_to_a_replica_are_not_kept(postgres: Postgres) -> None:
         _run(
             address,
             f"ALTER DATABASE {name} SET default_transaction_read_only = on",
-            f"SELECT pg_terminate_backend(pid) {_OTHERS}",
+            _END_OTHERS,
         )
         two = store._database.read(lambda _: store.get(ingestion.id))
         assert two.id_count == 1
