@@ -9,9 +9,9 @@ FOLLOW = {
         "Follow",
         "See where an ingestion and its batches stand",
         """
-        Named by the id of a batch, the answer holds that batch alone, unless `offset` or `limit` asks for others.
+        Asked by the id of a batch, the answer holds only that batch, unless `offset` or `limit` asks for others.
 
-        With `status`, only the batches in that status; `counts` says how many there are.
+        With `status`, it holds only the batches in that status; `counts` says how many there are.
 
         Without `limit` the answer holds every batch, which is tens of megabytes for a million ids: ask for a page of
         them, or for none with `limit=0`.
@@ -38,13 +38,14 @@ FOLLOW = {
         "Follow",
         "See when each batch ran, and what it waited for",
         """
-        The latest `ATTEMPTS_KEPT` attempts at each batch, by batch, then in their order: when it was due, in
-        `limited_by` what it waited for last, when it started and ended, and its `outcome` and error. Where the setting
-        is 0, none is kept. With a batch's id, those at this batch. Which host and process ran it is for operators.
+        The latest `ATTEMPTS_KEPT` attempts at each batch, batch by batch and in order: when each was due, in
+        `limited_by` what it waited for last, when it started and ended, and its `outcome` and error. If the setting is
+        0, none is kept. With a batch's id, only the attempts at this batch. Only operators see which host and process
+        ran them.
 
-        `waiting_on` says what its batches that have yet to start wait for now: as in `/queue`, but `paused_priority` or
-        `paused_owner` where only these are paused, and `line` where something may start. A batch that waits for its
-        retry says in `/status` when that is due.
+        `waiting_on` says what the batches that have yet to start wait for now: as in `/queue`, but `paused_priority` or
+        `paused_owner` if only these are paused, and `line` if something may start. `/status` says when a batch that
+        waits for its retry is due.
 
         `estimated_at_submission` is when the whole ingestion should have ended, as estimated when it was submitted;
         null if the queue was paused, or once the ingestion was redriven after its end.
@@ -62,11 +63,11 @@ FOLLOW = {
         "Follow",
         "See what failed, grouped by error",
         """
-        The batches that failed for good, over all ingestions, in groups of errors that differ in ids, numbers and
-        addresses at most. The group that failed last comes first; for the next page, send `next_cursor` as `cursor`. A
-        batch leaves its group when it is redriven, or forgotten with its ingestion.
+        The batches that failed for good, over all ingestions, grouped by errors that differ at most in ids, numbers and
+        addresses. The group that failed last comes first; for the next page, send `next_cursor` as `cursor`. A batch
+        leaves its group when it is redriven, or forgotten with its ingestion.
 
-        All failures in the time asked for are read, a million in some seconds: `since` makes it quick.
+        Each request reads all failures of the period, a million in some seconds; `since` makes it quick.
         """,
     ),
     "listFailedIds": Words(
@@ -74,21 +75,21 @@ FOLLOW = {
         "Fetch every id that failed, with its error",
         """
         A line of JSON for each id that failed, those that failed last first: `id`, `ingestion_id`, `batch_id`,
-        `failed_at` and `error`. It takes the filters of `GET /failures`, and may be of any length.
+        `failed_at` and `error`. It takes the filters of `GET /failures`, and can be of any length.
         """,
     ),
     "where": Words(
         "Follow",
         "Find out where an id is",
         """
-        The ingestions that hold it, the newest first, each with the batch it is in, when that should start if it waits,
-        and the latest `result` of the id: its `data`, why it failed as `error`, or null. A caller that may not operate
-        finds its own alone.
+        The ingestions that hold it, newest first, each with the batch it is in, when that should start if it waits, and
+        the latest `result` of the id: its `data`, an `error` that says why it failed, or null. A caller without the
+        role `operate` finds only its own.
 
-        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, four
-        million ids are looked through at most: of the unfinished ingestions, then of the latest. `complete` says
-        whether that was all there are. If not, it was what was submitted after `searched_since`, and of the unfinished
-        ones all if `all_unfinished` says so.
+        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, at most
+        four million ids are searched: those of the unfinished ingestions, then those of the latest ones. `complete`
+        says whether that was everything. If not, it was everything submitted after `searched_since`, and all unfinished
+        ingestions if `all_unfinished` is true.
         """,
     ),
 }

@@ -10,8 +10,8 @@ WATCH = {
         "See who did what, newest first",
         """
         Pauses, ended holds, changes of rate and concurrency, moves, cancels, redrives and callbacks sent again, each
-        with the name of the caller's key and with what it changed. The latest `AUDIT_LOG` are kept, in the store. To
-        read on, send `next_cursor` as `cursor`.
+        with the name of the caller's key and what it changed. The latest `AUDIT_LOG` are kept, in the store. To read
+        on, send `next_cursor` as `cursor`.
         """,
     ),
     "getQueue": Words(
@@ -20,8 +20,8 @@ WATCH = {
         """
         `waiting_on` says what the next start waits for, and `next` lists the next ten batches in their true order. The
         numbers are those of the whole queue; `worker` is the state of the process that answers. While `stalled` is
-        true, no process has a worker that can start anything: where something waits, `waiting_on` is `worker`, or
-        `store` if the store takes no changes, and the estimates are what would be true otherwise.
+        true, no process has a worker that can start anything: if something waits, `waiting_on` is `worker`, or `store`
+        if the store takes no changes, and the estimates say what would be true otherwise.
         """,
     ),
     "listDispatches": Words(
