@@ -18,10 +18,10 @@ APP = ROOT / "app"
 DRAWING = (ROOT / "docs" / "architecture.md").read_text()
 
 LINE = """
-errors, httpclient, keys, limits, naming, queue, receivers, spelling, values <- config <- core <- daemon <- callbacks,
-outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency, assembly, wiring
-<- lifecycle <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <- __init__ <- __main__,
-wsgi
+errors, httpclient, keys, limits, naming, queue, receivers, spelling, values <- setting <- config <- core <- daemon <-
+callbacks, outcomes, reading <- store, several, signals, processors, client <- memory, sql, worker <- idempotency,
+assembly, wiring <- lifecycle <- service <- web <- routes, dashboard, serving <- hooks, cli, plugin <- extension <-
+__init__ <- __main__, wsgi
 """
 """A room, or a module beside the rooms, imports only from its left; those between two arrows know nothing of each
 other."""
