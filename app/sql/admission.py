@@ -14,9 +14,10 @@ from ..store import Submission
 from . import finder
 from .answers import clean
 from .callers import enlist
+from .contents import ids, strings
 from .forecast import line, prospect
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import IS_SOMEBODYS, THIS, all_of, ids, ingestions, strings
+from .schema import IS_SOMEBODYS, THIS, all_of, ingestions
 from .serving import leading_of, serve_first
 from .turns import Turn
 

@@ -8,7 +8,8 @@ from sqlalchemy import bindparam, func, or_, select
 
 from ..core import Priority
 from .instance import View
-from .schema import BLOCK, THIS, caller_lanes, callers, ingestions, lanes
+from .lanes import BLOCK, caller_lanes, callers, lanes
+from .schema import THIS, ingestions
 
 _UP_TO = (
     select(lanes.c.priority, func.max(lanes.c.block), func.sum(lanes.c.waiting))

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import bindparam, case, delete, insert, select, update
 
 from ..core import Priority, caller_of
+from .lanes import BLOCK, caller_lanes, callers
 from .rows import IngestionRow, QueueRow
-from .schema import BLOCK, BY_CALLER, THIS, all_of, batches, caller_lanes, callers, ingestions
+from .schema import BY_CALLER, THIS, all_of, batches, ingestions
 from .upsert import upsert
 from .wire import Wire
 

@@ -6,8 +6,9 @@ from sqlalchemy import Connection, Double, case, cast, delete, func, insert, lit
 
 from ..config import Settings
 from .callers import NO_TURNS, number_of
+from .lanes import BLOCK, caller_lanes, callers, lanes
 from .rows import QueueRow
-from .schema import BLOCK, IS_LIVE, NOT_IN_LINE, batches, caller_lanes, callers, ingestions, lanes, queues
+from .schema import IS_LIVE, NOT_IN_LINE, batches, ingestions, queues
 
 
 def rank_anew(connection: Connection, instance: int, aging: float) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import ScalarSelect, TextClause, bindparam, func, select
 from ..core import CallerDepth, Priority, caller_of
 from .callers import OF_CALLER
 from .instance import View
-from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_PARKED, IS_READY, THIS, batches, callers, ingestions
+from .lanes import callers
+from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_PARKED, IS_READY, THIS, batches, ingestions
 
 
 def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:

@@ -12,11 +12,12 @@ from ..core import COMPLETED, FAILED, RUNNING, WAITING, Answers, Claim, Priority
 from ..outcomes import Ended, Outcome
 from . import attempts, callbacks, callers, known, minutes
 from .answers import answers_of, error_columns, packed
+from .contents import ids
 from .doubt import ended_before
 from .ids import slice_of
 from .picks import BATCH_COLUMNS, OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
-from .schema import ASIDE, BATCH_KEY, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ids, ingestions, some_of
+from .schema import ASIDE, BATCH_KEY, NOT_IN_LINE, PARKED, READY, THIS, THIS_BATCH, batches, ingestions, some_of
 from .turns import Turn
 from .wire import Values
 

@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, Select, case, literal_column, select, tupl
 
 from ..core import FAILED, BatchError, Failure, FailureFilter, Id, Priority, Spot
 from .answers import answers_of
+from .contents import ids
 from .ids import slice_of
 from .instance import Instance, View
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import batches, ids, ingestions, remembered
+from .schema import batches, ingestions, remembered
 
 PAGE = 1000
 """Batches read at once."""

@@ -16,19 +16,10 @@ from ..core import BatchPlace, ByTurns, CallerTurns, Place, Priority, Retry, Sha
 from .backlog import Before, before, in_last_block, of_caller
 from .callers import NO_TURNS, OF_CALLER
 from .instance import View
+from .lanes import HAS_WAITING, caller_lanes, callers
 from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
 from .rows import IngestionRow
-from .schema import (
-    HAS_WAITING,
-    IS_ASIDE,
-    IS_OPEN,
-    IS_READY,
-    THIS,
-    batches,
-    caller_lanes,
-    callers,
-    ingestions,
-)
+from .schema import IS_ASIDE, IS_OPEN, IS_READY, THIS, batches, ingestions
 from .turns import Turn
 
 _WAITING = select(callers.c.name, callers.c.tag, callers.c.owed, callers.c.waiting).where(

@@ -24,12 +24,13 @@ from ..config import Settings
 from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
 from .answers import STARTS
 from .backlog import ahead_of
+from .contents import hashes, ids, strings
 from .fair import turns
 from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import ASIDE, AWAITING, READY, THIS, all_of, batches, hashes, ids, ingestions, remembered, strings
+from .schema import ASIDE, AWAITING, READY, THIS, all_of, batches, ingestions, remembered
 from .turns import Turn
 
 _ADD = insert(hashes).values(all_of(hashes))

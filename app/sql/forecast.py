@@ -28,9 +28,10 @@ from ..core import (
 from . import fair
 from .backlog import IN_BLOCK, ahead_of
 from .instance import View
+from .lanes import BLOCK, lanes
 from .picks import Candidate, awaiting, pick, soonest
 from .rows import IngestionRow
-from .schema import BLOCK, BY_LEASE, IS_FINISHED, THIS, batches, ingestions, lanes
+from .schema import BY_LEASE, IS_FINISHED, THIS, batches, ingestions
 
 _FIRST_BLOCKS = (
     select(lanes.c.priority, func.min(lanes.c.block))

@@ -8,7 +8,7 @@ from array import array
 from sqlalchemy import ColumnElement, Integer, cast, func
 
 from ..core import Ids, Strings
-from .schema import ids
+from .contents import ids
 
 _BYTES = 8
 

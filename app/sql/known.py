@@ -11,9 +11,10 @@ from sqlalchemy.orm import aliased
 
 from ..config import Settings
 from ..core import RUNNING, Answer, Asker, Id, Known, Mark, forgotten_by
+from .contents import answers
 from .database import Database
 from .rows import QueueRow
-from .schema import BY_AWAITED, IS_AWAITING, READY, THIS, answers, batches
+from .schema import BY_AWAITED, IS_AWAITING, READY, THIS, batches
 from .turns import ROWS, Turn
 from .upsert import upsert
 from .wire import Values

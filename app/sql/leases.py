@@ -9,10 +9,11 @@ from sqlalchemy import bindparam, select, update
 from ..core import Batch, Claim, Ingestion, Priority, statuses
 from ..outcomes import Outcome
 from .answers import answers_of
+from .contents import ids
 from .ends import CLAIM_COLUMNS, ORDER, PART, Ends
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_NAMES, IngestionRow
-from .schema import IS_RUNNING, THIS, batches, ids, ingestions
+from .schema import IS_RUNNING, THIS, batches, ingestions
 from .turns import Turn
 
 _MOST = 100

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, bindparam, ca
 
 from ..core import NEW, Answers, Batch, BatchError, Priority, Status
 from .answers import PARTIAL, answers_of
+from .contents import ids
 from .ids import slice_of, unpack
 from .instance import View
 from .rows import INGESTION_COLUMNS, INGESTION_NAMES, IngestionRow
@@ -23,7 +24,6 @@ from .schema import (
     READY,
     THIS,
     batches,
-    ids,
     ingestions,
 )
 

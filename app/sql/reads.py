@@ -29,13 +29,14 @@ from ..core import (
     states_of,
 )
 from .answers import answers_of
+from .contents import ids
 from .forecast import accuracy, depths
 from .ids import slice_of, unpack
 from .instance import View
 from .journal import dispatches
 from .picks import first_due, next_retry
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import THIS, batches, ids, ingestions, remembered
+from .schema import THIS, batches, ingestions, remembered
 
 CHUNK = 1000
 """Batches read at once when all are requested."""

@@ -6,10 +6,12 @@ from sqlalchemy import bindparam, delete, select, update
 
 from ..core import batch_count
 from . import callers
+from .contents import hashes, ids, strings
 from .database import Database
 from .journal import attempts
+from .lanes import BLOCK, lanes
 from .rows import QueueRow
-from .schema import BLOCK, IS_FINISHED, THIS, batches, hashes, ids, ingestions, lanes, strings
+from .schema import IS_FINISHED, THIS, batches, ingestions
 from .together import among
 from .turns import ROWS, Turn
 from .wire import Values, Wire

@@ -1,4 +1,5 @@
-"""The tables of the SQL store: the queue. The others are in `journal`.
+"""The tables of the SQL store: the queue, its ingestions and their batches. The others are in `contents`, `lanes` and
+`journal`.
 
 Every row belongs to an `instance`, so that differently named instances share a database without seeing each other.
 """
@@ -41,9 +42,6 @@ VERSION = 2
 FIRST, REVISION = "0001", "0021"
 """The revision of the first release's tables, and of those below: what `migrations` leads to."""
 
-BLOCK = 256
-"""How many consecutive orders share a row of `lanes`."""
-
 NOT_IN_LINE, ASIDE, READY, PARKED, AWAITING = range(5)
 """What `batches.line` says of a batch that the cursor has passed: not in line, set aside until due, due, paused, or
 awaiting another batch.
@@ -55,7 +53,7 @@ THIS = bindparam("this", type_=Integer)
 metadata = MetaData()
 
 
-def _index(name: str, table: Table, *columns: str, where: TextClause) -> None:
+def index_where(name: str, table: Table, *columns: str, where: TextClause) -> None:
     """Index the rows of each instance that a condition holds for."""
     Index(name, table.c.instance, *(table.c[one] for one in columns), sqlite_where=where, postgresql_where=where)
 
@@ -163,43 +161,13 @@ def remembered(some: FromClause, forgotten: Any) -> ColumnElement[bool]:
 Index("ingest_by_id", ingestions.c.instance, ingestions.c.id, unique=True)
 Index("ingest_by_key", ingestions.c.instance, ingestions.c.key, unique=True)
 Index("ingest_by_kind", ingestions.c.instance, ingestions.c.status, ingestions.c.priority, ingestions.c.order)
-_index("ingest_of_owner", ingestions, "owner", "order", where=HAS_OWNER)
-_index("ingest_with_failed", ingestions, "order", where=HAS_FAILED)
-_index("ingest_open", ingestions, "rank", "order", where=IS_OPEN)
-_index("ingest_parked", ingestions, "priority", "owner", "order", where=IS_PARKED)
-_index("ingest_open_of_caller", ingestions, "caller", "order", where=IS_OPEN_OF_CALLER)
-_index("ingest_finished", ingestions, "finished_at", where=IS_FINISHED)
-_index("ingest_by_owner", ingestions, "owner", "rank", "order", where=IS_SOMEBODYS)
-
-ids = Table(
-    "ingest_ids",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("order", BigInteger, primary_key=True, autoincrement=False),
-    Column("ids", LargeBinary, nullable=False),
-)
-"""The ids of an ingestion, 8 bytes each; apart, because SQLite rewrites a whole row for any change to it."""
-
-strings = Table(
-    "ingest_strings",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("order", BigInteger, primary_key=True, autoincrement=False),
-    Column("lines", LargeBinary, nullable=False),
-)
-"""The ids of an ingestion that are strings, as lines; apart, so that 0.1.0 finds none where it looks for integers."""
-
-hashes = Table(
-    "ingest_hashes",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("order", BigInteger, primary_key=True, autoincrement=False),
-    Column("bucket", Integer, primary_key=True, autoincrement=False),
-    Column("hashes", LargeBinary, nullable=False),
-    Index("ingest_by_bucket", "instance", "bucket", "order"),
-    sqlite_with_rowid=False,
-)
-"""The hashes of an ingestion's ids, 4 bytes each, those of a bucket in a row: the index of FIND_IDS."""
+index_where("ingest_of_owner", ingestions, "owner", "order", where=HAS_OWNER)
+index_where("ingest_with_failed", ingestions, "order", where=HAS_FAILED)
+index_where("ingest_open", ingestions, "rank", "order", where=IS_OPEN)
+index_where("ingest_parked", ingestions, "priority", "owner", "order", where=IS_PARKED)
+index_where("ingest_open_of_caller", ingestions, "caller", "order", where=IS_OPEN_OF_CALLER)
+index_where("ingest_finished", ingestions, "finished_at", where=IS_FINISHED)
+index_where("ingest_by_owner", ingestions, "owner", "rank", "order", where=IS_SOMEBODYS)
 
 batches = Table(
     "ingest_batches",
@@ -242,14 +210,14 @@ IS_ASIDE = text(f"line = {ASIDE}")
 IS_READY = text(f"line = {READY}")
 IS_IN_LINE_OF_CALLER = text(f"line > {NOT_IN_LINE} AND caller IS NOT NULL")
 IS_AWAITING = text(f"line = {AWAITING}")
-_index("ingest_leases", batches, "lease_until", where=IS_RUNNING)
-_index("ingest_live", batches, "order", where=IS_LIVE)
+index_where("ingest_leases", batches, "lease_until", where=IS_RUNNING)
+index_where("ingest_live", batches, "order", where=IS_LIVE)
 # SQLite answers from the index alone only if it has what the condition names.
-_index("ingest_aside", batches, "due", "rank", "order", "line", where=IS_ASIDE)
-_index("ingest_ready", batches, "rank", "order", "position", where=IS_READY)
-_index("ingest_in_line_of_caller", batches, "caller", "line", "order", "position", where=IS_IN_LINE_OF_CALLER)
-_index("ingest_awaiting", batches, "awaits_order", "awaits_position", where=IS_AWAITING)
-_index("ingest_failures", batches, "finished_at", "order", "position", where=HAS_FAILED_AT)
+index_where("ingest_aside", batches, "due", "rank", "order", "line", where=IS_ASIDE)
+index_where("ingest_ready", batches, "rank", "order", "position", where=IS_READY)
+index_where("ingest_in_line_of_caller", batches, "caller", "line", "order", "position", where=IS_IN_LINE_OF_CALLER)
+index_where("ingest_awaiting", batches, "awaits_order", "awaits_position", where=IS_AWAITING)
+index_where("ingest_failures", batches, "finished_at", "order", "position", where=HAS_FAILED_AT)
 
 # SQLite does not know how few rows a partial index has, and would read all batches of an instance by their key. What is
 # added here holds of these rows anyway, and has it take the index.
@@ -271,73 +239,6 @@ BATCH_KEY = ("of_instance", "of_order", "of_position")
 def batch_key(instance: int, order: int, position: int) -> dict[str, Any]:
     """Returns the values that name a batch."""
     return dict(zip(BATCH_KEY, (instance, order, position), strict=True))
-
-
-answers = Table(
-    "ingest_answers",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("scope", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("answer", Text),
-    Column("at", Double),
-    Column("accepted", BigInteger),
-    Column("used_at", Double, nullable=False),
-    Column("asker_order", BigInteger),
-    Column("asker_position", BigInteger),
-    sqlite_with_rowid=False,
-)
-"""What is known of an id under FRESH: its latest answer as JSON, when that came, and the batch that asks it now.
-
-It holds the answer itself, and so outlives the ingestion that it came from. `accepted` says how many ingestions there
-were when it came. The asker counts only while it runs.
-"""
-
-Index("ingest_answers_used", answers.c.instance, answers.c.used_at)
-
-lanes = Table(
-    "ingest_lanes",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("priority", SmallInteger, primary_key=True),
-    Column("block", BigInteger, primary_key=True, autoincrement=False),
-    Column("rank", Double, nullable=False),
-    Column("waiting", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-"""How many batches of a priority are in line among `BLOCK` consecutive orders, and the least rank among them."""
-
-callers = Table(
-    "ingest_callers",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("priority", SmallInteger, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("tag", BigInteger, nullable=False),
-    Column("owed", BigInteger, nullable=False),
-    Column("waiting", BigInteger, nullable=False),
-)
-"""Each caller at each priority, where callers take turns: its virtual time, and how many of its batches are in line.
-
-`number` is made of the priority and the order of the first ingestion that it was made for. `owed` counts turns it has
-paid for with batches that were put back; below 0, its rides since its latest turn.
-"""
-
-HAS_WAITING = text("waiting > 0")
-Index("ingest_callers_by_name", callers.c.instance, callers.c.priority, callers.c.name, unique=True)
-_index("ingest_callers_waiting", callers, "priority", where=HAS_WAITING)
-
-caller_lanes = Table(
-    "ingest_caller_lanes",
-    metadata,
-    Column("instance", Integer, primary_key=True),
-    Column("caller", BigInteger, primary_key=True, autoincrement=False),
-    Column("block", BigInteger, primary_key=True, autoincrement=False),
-    Column("waiting", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-"""How many batches of a caller are in line among `BLOCK` consecutive orders, where callers take turns."""
 
 
 def all_of(table: Table) -> dict[str, BindParameter[Any]]:

@@ -9,9 +9,10 @@ from collections import OrderedDict
 from sqlalchemy import bindparam, select
 
 from ..core import Ids, Strings
+from .contents import ids, strings
 from .ids import unpack
 from .rows import IngestionRow
-from .schema import THIS, ids, strings
+from .schema import THIS
 from .wire import Wire
 
 _INTEGERS = select(ids.c.ids).where(ids.c.instance == THIS, ids.c.order == bindparam("order"))

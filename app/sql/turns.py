@@ -14,8 +14,9 @@ from ..errors import Refusal, StoreUnavailable
 from .callers import write_waiting
 from .database import Database
 from .instance import Instance, View
+from .lanes import BLOCK, lanes
 from .rows import ADD_INGESTION, SAVE_INGESTION, IngestionRow, save_queue
-from .schema import BLOCK, THIS, lanes, queues
+from .schema import THIS, queues
 from .upsert import upsert
 from .wire import Wire
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.core import Pauses, Priority
 from app.sql.admission import add
 from app.sql.ids import pack
-from app.sql.schema import callers
+from app.sql.lanes import callers
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
 from app.store import Store, Submission

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core import Status, Wait
 from app.outcomes import Outcome
-from app.sql.schema import answers
+from app.sql.contents import answers
 from app.sql.store import SQLStore
 from tests.support.clock import FakeClock
 from tests.support.queueing import ack, blocked, claimed, finish, submit

@@ -9,8 +9,10 @@ import pytest
 
 from app.core import HOUR
 from app.sql import retention
+from app.sql.contents import ids
 from app.sql.journal import minutes
-from app.sql.schema import batches, caller_lanes, callers, ids, ingestions, lanes
+from app.sql.lanes import caller_lanes, callers, lanes
+from app.sql.schema import batches, ingestions
 from app.sql.store import SQLStore
 from app.sql.wire import Wire
 from tests.support.clock import FakeClock
