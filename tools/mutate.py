@@ -39,7 +39,7 @@ TESTS = {
     "app/daemon.py": "tests/worker",
     "app/worker/": "tests/worker",
     "app/client/": "tests/client",
-    "app/httpclient.py": "tests/client/test_calls.py tests/processors/test_http.py tests/processors/test_limits.py",
+    "app/httpclient/": "tests/client/test_calls.py tests/processors/test_http.py tests/processors/test_limits.py",
     "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_fair.py tests/sql/test_finder.py"
     " tests/sql/test_forkgate.py tests/sql/test_fresh.py tests/sql/test_minutes.py tests/sql/test_neighbours.py"
     " tests/sql/test_pieces.py"
