@@ -8,67 +8,19 @@ from functools import partial
 from typing import TypeVar
 
 from ..config import Settings
-from ..core import (
-    ALL_FAILURES,
-    ANY,
-    Attempt,
-    Audit,
-    Batch,
-    BatchError,
-    Batches,
-    CallerDepth,
-    Claim,
-    Clock,
-    Dispatch,
-    Estimate,
-    Failure,
-    FailureFilter,
-    Filter,
-    Gate,
-    Id,
-    Ingestion,
-    Minute,
-    Priority,
-    Quote,
-    Run,
-    Stats,
-    Status,
-    Steering,
-    Wait,
-    WorkerReport,
-    hashes_of,
-    room_of,
-    steer,
-)
+from ..core import Claim, Clock, Gate, Ingestion, Priority, Steering, Wait, WorkerReport, hashes_of, room_of, steer
 from ..errors import StoreUnavailable
 from ..outcomes import Ended, Outcome
 from ..store import Store, Submission
-from . import (
-    attempts,
-    audits,
-    catalog,
-    claims,
-    controls,
-    depths,
-    ends,
-    failures,
-    forecast,
-    known,
-    leases,
-    minutes,
-    parking,
-    reads,
-    retention,
-    workers,
-)
+from . import audits, claims, controls, ends, known, leases, minutes, parking, retention, workers
 from .address import parse_url
 from .admission import add
 from .callbacks import SQLOutbox
 from .database import Database
 from .finder import SQLFinder
 from .ids import pack
-from .instance import Instance, View
-from .rows import IngestionRow
+from .instance import Instance
+from .reading import SQLReading
 from .sweeps import SQLSweeps
 from .turns import Turn, Turns
 
@@ -78,7 +30,7 @@ _BIG = 1_000_000
 """From this many bytes of ids on, a submit takes a turn alone, and SQLite's log is emptied after it."""
 
 
-class SQLStore(Store):
+class SQLStore(SQLReading, Store):
     """Every call is one transaction; locking the queue's row first serializes all writers.
 
     Time is the database's, or the `clock`'s if one is given, as in tests.
@@ -95,7 +47,7 @@ class SQLStore(Store):
         if now is None and self._database.is_sqlite:
             # SQLite has no clock but the machine's, and all processes that share a file share a machine.
             now = time.time
-        self._instance = Instance(self._database, settings, now, name)
+        super().__init__(Instance(self._database, settings, now, name))
         self._turns = Turns(self._database, self._instance)
         self.served = self._turns.served
         self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings)
@@ -115,59 +67,6 @@ class SQLStore(Store):
         if big:
             self._database.tidy()
         return added
-
-    def get(self, ingestion_id: str) -> Ingestion:
-        return self._instance.read_one(ingestion_id, lambda _, row: row.snapshot())
-
-    def batches(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
-    ) -> tuple[Ingestion, Batches]:
-        def told(view: View, row: IngestionRow) -> tuple[Ingestion, Batches]:
-            return row.snapshot(), reads.batches_of(view, row, offset, limit, only)
-
-        return self._instance.read_one(ingestion_id, told)
-
-    def status(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None, *, only: Status | None = None
-    ) -> tuple[Ingestion, Estimate | None, Batches]:
-        def told(view: View, row: IngestionRow) -> tuple[Ingestion, Estimate | None, Batches]:
-            estimate = forecast.estimate(view, row)
-            return row.snapshot(), estimate, reads.batches_of(view, row, offset, limit, only)
-
-        return self._instance.read_one(ingestion_id, told)
-
-    def results(self, ingestion_id: str, *, failed: bool = False) -> Iterator[tuple[Id, str | BatchError]]:
-        row = self._instance.read_one(ingestion_id, lambda _, row: row)
-        return self._results(row, failed)
-
-    def _results(self, row: IngestionRow, failed: bool) -> Iterator[tuple[Id, str | BatchError]]:
-        for span in reads.spans(row):
-            yield from self._instance.read_one(row.id, partial(reads.results_of, span=span, failed=failed))
-
-    def attempts(
-        self, ingestion_id: str, offset: int = 0, limit: int | None = None
-    ) -> tuple[Ingestion, float | None, list[Attempt]]:
-        def told(view: View, row: IngestionRow) -> tuple[Ingestion, float | None, list[Attempt]]:
-            return row.snapshot(), row.estimated_completion, attempts.of(view, row, offset, limit)
-
-        return self._instance.read_one(ingestion_id, told)
-
-    def ingestions(self, where: Filter = ANY, *, before: int | None = None, limit: int = 50) -> list[Ingestion]:
-        return self._instance.read(lambda view: catalog.listing(view, where, before, limit))
-
-    def count(self, where: Filter = ANY, *, most: int) -> dict[Status, int]:
-        return self._instance.read(lambda view: catalog.count(view, where, most))
-
-    def failures(self, where: FailureFilter = ALL_FAILURES, *, ids: bool = False) -> Iterator[Failure]:
-        # Whether the store can be reached must be known before the first is asked for.
-        self._instance.look()
-        return failures.of(self._instance, where, with_ids=ids)
-
-    def find(self, prefix: str, *, owner: str | None = None, limit: int = 2) -> list[Ingestion]:
-        return self._instance.read(lambda view: reads.find(view, prefix, owner, limit))
-
-    def quote(self, count: int, owner: str | None = None) -> dict[Priority, Quote]:
-        return self._instance.read(lambda view: forecast.quotes(view, count, owner))
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         if self._waited and not self.trouble and (wait := self._glance(limit)):
@@ -276,9 +175,6 @@ class SQLStore(Store):
                 pass
         return changed
 
-    def audits(self, limit: int, before: int | None = None) -> list[Audit]:
-        return self._instance.read(lambda view: audits.latest(view, limit, before))
-
     def _change(self, change: Callable[[Gate, float], T]) -> T:
         def changed(turn: Turn) -> T:
             gate = turn.gate()
@@ -287,27 +183,6 @@ class SQLStore(Store):
             return found
 
         return self._turns.take(changed)
-
-    def stats(self) -> Stats:
-        return self._instance.read(reads.stats)
-
-    def upcoming(self, limit: int, *, owner: str | None = None) -> list[tuple[Batch, float | None]]:
-        return self._instance.read(lambda view: forecast.upcoming(view, limit, owner))
-
-    def callers(self, limit: int, *, owner: str | None = None) -> list[CallerDepth]:
-        return self._instance.read(lambda view: depths.caller_depths(view, limit, owner))
-
-    def workers(self) -> list[WorkerReport]:
-        return self._instance.read(workers.present)
-
-    def runs(self, limit: int) -> list[Run]:
-        return self._instance.read(lambda view: workers.runs(view, limit))
-
-    def dispatches(self, limit: int) -> list[Dispatch]:
-        return self._instance.read(lambda view: reads.dispatched(view, min(limit, self._settings.dispatch_log)))
-
-    def minutes(self) -> dict[int, Minute]:
-        return self._instance.read(minutes.last_hour)
 
     def prune(self) -> Iterator[int]:
         queue, now = self._instance.look()
