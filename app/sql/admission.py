@@ -143,7 +143,7 @@ def _with_key(turn: Turn, submission: Submission, key: str) -> Ingestion | None:
         return None
     *columns, fingerprint = found
     row = IngestionRow(*columns)
-    if row.finished_at is not None and row.finished_at <= turn.forgotten:
+    if turn.has_forgotten(row):
         turn.connection.execute(_FREE_KEY, {"this": turn.queue.instance, "of_order": row.order})
         return None
     if not submission.repeats(fingerprint):

@@ -57,6 +57,10 @@ class View:
         """The time up to which ended ingestions are forgotten."""
         return self.now - self.settings.retention
 
+    def has_forgotten(self, row: IngestionRow) -> bool:
+        """Returns whether an ingestion is one of these; its row may still be there."""
+        return row.finished_at is not None and row.finished_at <= self.forgotten
+
     def gate(self) -> Gate:
         """Returns the gate as it stands now."""
         return self.queue.gate(self.settings, self.now)
@@ -159,23 +163,14 @@ class Instance:
             raise UnknownIngestion(ingestion_id)
         count = len(INGESTION_COLUMNS)
         view = View(connection, *self._told(found[count:]), self.shelf, self.settings)
-        return view, self._remembered(IngestionRow(*found[:count]), view.now)
+        return view, _remembered(view, IngestionRow(*found[:count]))
 
     def find_in(self, view: View, ingestion_id: str) -> IngestionRow:
         """Returns an ingestion, in a snapshot that already has the queue's row. Raises UnknownIngestion."""
         found = view.connection.execute(_FIND_HERE, {"this": view.queue.instance, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
-        return self._remembered(IngestionRow(*found), view.now)
-
-    def forgotten(self, now: float) -> float:
-        """Returns the time before which ended ingestions are forgotten."""
-        return now - self.settings.retention
-
-    def _remembered(self, row: IngestionRow, now: float) -> IngestionRow:
-        if row.finished_at is not None and row.finished_at <= self.forgotten(now):
-            raise UnknownIngestion(row.id)
-        return row
+        return _remembered(view, IngestionRow(*found))
 
     def _told(self, row: Any) -> tuple[QueueRow, float]:
         if row is None:
@@ -183,3 +178,9 @@ class Instance:
             raise StoreUnavailable(f"The store no longer knows the instance {self._name!r}; the next call adds it.")
         queue = QueueRow(*row[: len(QUEUE_NAMES)])
         return queue, self._now() if self._now else float(row[-1])
+
+
+def _remembered(view: View, row: IngestionRow) -> IngestionRow:
+    if view.has_forgotten(row):
+        raise UnknownIngestion(row.id)
+    return row

@@ -186,7 +186,7 @@ class SQLStore(SQLReading, Store):
 
     def prune(self) -> Iterator[int]:
         queue, now = self._instance.look()
-        more = retention.has_old(self._database, queue, self._instance.forgotten(now))
+        more = retention.has_old(self._database, queue, now - self._settings.retention)
         while more:
             count, more = self._turns.take(retention.prune)
             yield count
