@@ -11,7 +11,7 @@ import click
 
 from ..core import Status, printable, timestamp
 from ..serving import batches
-from .held import Held, due_again, held, waits_on
+from .held import Held, due_again, expected, held, waits_on
 from .times import Times
 
 Document = Mapping[str, Any]
@@ -29,7 +29,7 @@ def status_text(status: Document, times: Times, queue: Document | None = None) -
     if queue:
         times = times.as_of(queue["now"])
         hold = held(status, queue, times)
-        start, end = (None, None) if queue.get("stalled") else (start, end)
+        start, end = expected(start, queue), expected(end, queue)
     rows = [
         ("ingestion", status["ingestion_id"]),
         ("status", coloured(status["status"])),

@@ -56,6 +56,11 @@ def held(status: Mapping[str, Any], queue: Mapping[str, Any], times: Times) -> H
     return Held(f"the end of a hold, {times.due(hold)}", hold) if hold else None
 
 
+def expected(stamp: str | None, queue: Mapping[str, Any]) -> str | None:
+    """Returns a time to come; None while the queue is stalled, for nobody knows when that ends."""
+    return None if queue.get("stalled") else stamp
+
+
 def due_again(stamp: str, held: Held | None, times: Times) -> str:
     """Returns when a batch goes again whose retry is due at `stamp`."""
     if held and held.until is None:

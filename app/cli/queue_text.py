@@ -7,7 +7,7 @@ import click
 from ..core import printable
 from ..serving import batches
 from .display import Document, columns, some_ids
-from .held import waits_on
+from .held import expected, waits_on
 from .times import Times, duration
 
 _RUNS_SHOWN = 3
@@ -34,9 +34,9 @@ def queue_text(queue: Document, times: Times) -> str:
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
         ("slowed to", _slowed(queue)),
-        *((priority, _depth(depth, times, stalled=stalled)) for priority, depth in queue["priorities"].items()),
+        *((priority, _depth(depth, times, queue)) for priority, depth in queue["priorities"].items()),
         ("estimates", f"off by {duration(error['mean'])}, 95% by {duration(error['p95'])} at most" if error else None),
-        *(("next", _next(batch, None if stalled else times, awaited)) for batch in queue["next"]),
+        *(("next", _next(batch, times, queue, awaited)) for batch in queue["next"]),
         *(("waiting", _caller(one, times)) for one in queue.get("callers", ())),
         *(("at work", _worker(one, times)) for one in queue.get("workers", ())),
     ]
@@ -101,13 +101,13 @@ def _worker(worker: Document, times: Times) -> str:
     return f"{worker['host']}, process {worker['process']}, {slots}, seen {times.ago(worker['seen_at'])}"
 
 
-def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
+def _depth(depth: Document, times: Times, queue: Document) -> str:
     parked, waiting = depth.get("parked", 0), depth["waiting"]
     said = [batches(waiting) if waiting else "nothing waits"]
     if depth["oldest_at"]:
         said.append(f"oldest {times.ago(depth['oldest_at'])}")
-    if depth["drained_at"] and not stalled:
-        said.append(f"last goes {times.due(depth['drained_at'])}")
+    if drained_at := expected(depth["drained_at"], queue):
+        said.append(f"last goes {times.due(drained_at)}")
     if depth.get("paused"):
         said.append(click.style("paused", fg="yellow"))
     elif parked:
@@ -115,7 +115,7 @@ def _depth(depth: Document, times: Times, *, stalled: bool) -> str:
     return ", ".join(said)
 
 
-def _next(batch: Document, times: Times | None, awaited: str) -> str:
-    start = batch["estimated_start"]
-    when = times.due(start) if times and start else awaited
+def _next(batch: Document, times: Times, queue: Document, awaited: str) -> str:
+    start = expected(batch["estimated_start"], queue)
+    when = times.due(start) if start else awaited
     return f"{when:<14}  {batch['priority']:<6}  {batch['batch_id']}  {some_ids(batch['ids'])}"

@@ -9,8 +9,10 @@ from ..core import (
     Attempt,
     Batch,
     BatchError,
+    Estimate,
     FailureFilter,
     Found,
+    Quote,
     Search,
     Stats,
     Status,
@@ -87,17 +89,15 @@ def queue(service: Service, scope: str | None) -> dict[str, Any]:
     callers = service.store.callers(_CALLERS, owner=scope)
     document = queue_document(service, stats, (), workers, callers, scope)
     document.update(state(service, stats))
-    if stats.stalled:
-        upcoming = [(batch, None) for batch, _ in upcoming]
-        for level in document["priorities"].values():
-            level["drained_at"] = None
+    for priority, depth in stats.depths.items():
+        document["priorities"][priority.name]["drained_at"] = expected(stats, depth.drained_at)
     document["slots"] = slots(service, stats, workers)
     document["failed"] = stats.failed
     document["scoped"] = scope is not None
-    document["next_dispatch_at"] = timestamp(next_dispatch_at)
+    document["next_dispatch_at"] = next_dispatch_at
     document["next_retry_at"] = timestamp(stats.next_retry_at)
     document["next"] = [
-        {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": timestamp(start)}
+        {**_batch(batch), "ingestion_id": batch.ingestion_id, "estimated_start": expected(stats, start)}
         for batch, start in upcoming
     ]
     document["hour"] = hour_document(service.store.minutes(), stats, service.settings)
@@ -109,10 +109,8 @@ def ingestion(service: Service, ingestion_id: str, offset: int, only: Status | N
     found, estimate, batches = service.store.status(ingestion_id, offset, BATCHES, only=only)
     stats = service.stats()
     document = {**state(service, stats), **ingestion_document(found)}
-    if estimate and stats.stalled:
-        estimate = estimate._replace(start=None, completion=None)
     if estimate:
-        document.update(estimate_document(estimate))
+        document.update(expectation(stats, estimate))
     callback = service.latest_callback(ingestion_id)
     document["callback"] = callback and callback_document(callback)
     some = list(batches)
@@ -148,23 +146,23 @@ def search(service: Service, text: str, scope: str | None) -> dict[str, Any]:
     if not possible:
         return document | {"extent": "This cannot be an id."}
     told = service.where(text, owner=scope)
-    stalled = service.stats().stalled
+    stats = service.stats()
     return document | {
-        "found": [_found(one, stalled=stalled) for one in told.found],
+        "found": [_found(one, stats) for one in told.found],
         "more": told.more,
         "searched": told.searched,
         "extent": _extent(told),
     }
 
 
-def _found(found: Found, *, stalled: bool) -> dict[str, Any]:
+def _found(found: Found, stats: Stats) -> dict[str, Any]:
     answer = found.answer
     return {
         **ingestion_document(found.ingestion),
         "batch": _batch(found.batch),
         "nth": found.nth,
         "page": found.batch.position - found.batch.position % BATCHES,
-        "estimated_start": None if stalled else timestamp(found.start),
+        "estimated_start": expected(stats, found.start),
         "data": answer[:_DATA] if isinstance(answer, str) else None,
         "error": answer._asdict() if isinstance(answer, BatchError) else None,
     }
@@ -208,15 +206,27 @@ def slots(service: Service, stats: Stats, workers: Sequence[WorkerReport]) -> in
     return sum(one.slots for one in workers) or (0 if stats.stalled else service.settings.concurrency)
 
 
-def next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> float | None:
+def expected(stats: Stats, moment: float | None) -> str | None:
+    """Returns a time to come as a page shows it; None while the queue is stalled, for nobody knows when that ends."""
+    return None if stats.stalled else timestamp(moment)
+
+
+def expectation(stats: Stats, estimate: Estimate | Quote) -> dict[str, Any]:
+    """Returns the estimate of an ingestion or a request, with its times as `expected`."""
+    times = {
+        "estimated_start": expected(stats, estimate.start),
+        "estimated_completion": expected(stats, estimate.completion),
+    }
+    return estimate_document(estimate) | times
+
+
+def next_dispatch(stats: Stats, upcoming: Sequence[tuple[Batch, float | None]]) -> str | None:
     """Returns when the next batch should start; None where nothing waits, or nothing may start."""
-    if stats.stalled:
-        return None
     if upcoming:
-        return upcoming[0][1]
+        return expected(stats, upcoming[0][1])
     if stats.paused or stats.next_retry_at is None:
         return None
-    return max(stats.next_retry_at, stats.next_token_at, stats.hold_until or 0.0)
+    return expected(stats, max(stats.next_retry_at, stats.next_token_at, stats.hold_until or 0.0))
 
 
 def _batch(batch: Batch) -> dict[str, Any]:

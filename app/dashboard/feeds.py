@@ -20,7 +20,6 @@ from ..web import (
     filter_members,
     listing_document,
     needs,
-    quote_document,
     status_member,
     worker_document,
 )
@@ -92,6 +91,5 @@ def add_feeds(blueprint: Blueprint, service: Service, guard: Guard) -> None:
             raise InvalidRequest([Fault("query ids", "ids, the number of ids, is missing.")])
         stats = service.stats()
         quotes = service.store.quote(batch_count(count, service.settings.batch_size), guard.caller().name)
-        if stats.stalled:
-            quotes = {priority: one._replace(start=None, completion=None) for priority, one in quotes.items()}
-        return as_json({**data.state(service, stats), "quote": quote_document(quotes)})
+        told = {priority.name: data.expectation(stats, one) for priority, one in quotes.items()}
+        return as_json({**data.state(service, stats), "quote": told})

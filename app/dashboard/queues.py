@@ -54,6 +54,6 @@ def _queue(service: Service) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         "waiting_on": stats.waiting_on,
         "hold_until": timestamp(stats.hold_until),
         "slots": data.slots(service, stats, workers),
-        "next_dispatch_at": timestamp(data.next_dispatch(stats, upcoming)),
-        "drained_at": timestamp(max(drained)) if drained and not stats.stalled else None,
+        "next_dispatch_at": data.next_dispatch(stats, upcoming),
+        "drained_at": data.expected(stats, max(drained, default=None)),
     }, alerts
