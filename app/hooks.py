@@ -15,8 +15,9 @@ import weakref
 from flask import request_started
 from werkzeug.serving import is_running_from_reloader
 
+from .core import plural
 from .service import Service
-from .serving import batches, say_what_is_left
+from .serving import say_what_is_left
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -78,7 +79,7 @@ def _stop(services: list[Service]) -> None:
     running, longest = sum(service.running for service in services), max(graces, default=0.0)
     if running and longest:
         logger.warning(
-            "stopping; %s in process, with %g s to end; an interrupt ends the wait", batches(running), longest
+            "stopping; %s in process, with %g s to end; an interrupt ends the wait", plural(running, "batch"), longest
         )
     # One after the other, for no thread can be started any more; yet each has only its own time, from now on.
     for service, grace in zip(services, graces, strict=True):

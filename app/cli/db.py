@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from ..config import Settings
-from ..core import printable
+from ..core import plural, printable
 from ..errors import ConfigError, StoreUnavailable
-from ..serving import batches
-from .sweeps import UNDONE, asks, ingestions
+from .sweeps import UNDONE, asks
 from .times import about
 
 _KEY = Settings.key_of("ingest", "store")
@@ -90,8 +89,8 @@ def queues(store: str) -> None:
 
     for one in queues_in(store, _KEY):
         seen = "no worker" if one.silent is None else f"a worker {about(max(0.0, one.silent))} ago"
-        waiting = f"{batches(one.waiting)} waiting, {one.running} running"
-        click.echo(printable(f"{one.name}: {ingestions(one.ingestions)}, {waiting}; {seen}"))
+        waiting = f"{plural(one.waiting, 'batch')} waiting, {one.running} running"
+        click.echo(printable(f"{one.name}: {plural(one.ingestions, 'ingestion')}, {waiting}; {seen}"))
 
 
 @_command
@@ -103,7 +102,7 @@ def forget(name: str, store: str, *, yes: bool) -> None:
     from ..sql.instances import forget, held_by
 
     held = held_by(store, _KEY, name)
-    told = f"{ingestions(held.ingestions)}, {batches(held.waiting)} waiting"
+    told = f"{plural(held.ingestions, 'ingestion')}, {plural(held.waiting, 'batch')} waiting"
     if asks(yes=yes):
         click.confirm(printable(f"Delete all of {name}, {told}?{UNDONE}"), abort=True, err=True)
     forget(store, _KEY, name)

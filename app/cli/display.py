@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from ..core import Status, printable, timestamp
-from ..serving import batches
+from ..core import Status, plural, printable, timestamp
 from .held import Held, due_again, expected, held, waits_on
 from .times import Times
 
@@ -34,12 +33,12 @@ def status_text(status: Document, times: Times, queue: Document | None = None) -
         ("ingestion", status["ingestion_id"]),
         ("status", coloured(status["status"])),
         ("priority", status["priority"]),
-        ("ids", f"{status['id_count']} in {batches(status['batch_count'])}: {progress(status)}"),
+        ("ids", f"{status['id_count']} in {plural(status['batch_count'], 'batch')}: {progress(status)}"),
         ("served", f"{status['served']} ids without a call" if status.get("served") else None),
         ("created", times.ago(status["created_at"])),
         ("started", began and times.ago(began)),
         ("finished", ended and times.ago(ended)),
-        ("ahead", batches(status["batches_ahead"]) if status.get("batches_ahead") else None),
+        ("ahead", plural(status["batches_ahead"], "batch") if status.get("batches_ahead") else None),
         ("waiting on", hold and hold.why),
         ("should start", times.due(start) + _latest(status) if start and not began else None),
         ("should end", end and times.due(end) + _latest(status)),
@@ -54,8 +53,7 @@ def coloured(status: str, width: int = 0) -> str:
 
 
 def _callback(callback: Document, times: Times) -> str:
-    attempts = callback["attempts"]
-    said = f"{callback['state']} after {attempts} attempt{'s' * (attempts != 1)}"
+    said = f"{callback['state']} after {plural(callback['attempts'], 'attempt')}"
     if callback["next_attempt_at"]:
         said += f", goes again {times.due(callback['next_attempt_at'])}"
     return f"{said}: {callback['error']}" if callback["error"] else said
@@ -98,7 +96,7 @@ def group_text(group: Document, times: Times) -> str:
     """Returns a group of failures in three lines."""
     sample, when = group["sample"], f"{times.ago(group['first_at'])} to {times.ago(group['last_at'])}"
     lines = (
-        f"{group['group']}  {batches(group['count'])}, from {when}",
+        f"{group['group']}  {plural(group['count'], 'batch')}, from {when}",
         f"  {group['type']}: {group['message']}",
         f"  the latest: {sample['batch_id']}  {sample['error']['message']}",
     )
@@ -169,9 +167,8 @@ def quote_text(quotes: Document, times: Times) -> str:
             return "starts when it is resumed"
         return f"starts {times.due(start)}, ends {times.due(quote['estimated_completion'])}{_latest(quote)}"
 
-    return columns(
-        (priority, f"{batches(quote['batches_ahead'])} ahead, {when(quote)}") for priority, quote in quotes.items()
-    )
+    ahead = {priority: plural(quote["batches_ahead"], "batch") for priority, quote in quotes.items()}
+    return columns((priority, f"{ahead[priority]} ahead, {when(quote)}") for priority, quote in quotes.items())
 
 
 def audit_text(page: Document, times: Times) -> str:

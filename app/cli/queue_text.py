@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..core import printable
-from ..serving import batches
+from ..core import plural, printable
 from .display import Document, columns, some_ids
 from .held import expected, waits_on
 from .times import Times, duration
@@ -30,7 +29,7 @@ def queue_text(queue: Document, times: Times) -> str:
         ("paused", _paused(queue)),
         ("waiting on", waiting_on),
         ("hold ends", held and click.style(times.due(held), fg="yellow")),
-        ("running", batches(queue["running"])),
+        ("running", plural(queue["running"], "batch")),
         ("tokens", f"{queue['tokens']}, the next {times.due(queue['next_token_at'])}"),
         ("limits", _limits(queue)),
         ("slowed to", _slowed(queue)),
@@ -58,8 +57,9 @@ def concurrency_text(queue: Document) -> str:
     """Returns how many batches run at once, and where that differs."""
     if not (found := queue.get("concurrency")):
         return _NOT_SAID
-    text = f"{batches(found['each'])} at once in each process ({'changed' if found['changed'] else 'as configured'})"
-    return "\n".join([text, *(f"{batches(number)} in {name}" for name, number in found["some"].items())])
+    state = "changed" if found["changed"] else "as configured"
+    text = f"{plural(found['each'], 'batch')} at once in each process ({state})"
+    return "\n".join([text, *(f"{plural(number, 'batch')} in {name}" for name, number in found["some"].items())])
 
 
 def _slowed(queue: Document) -> str | None:
@@ -85,7 +85,7 @@ def _limits(queue: Document) -> str | None:
 
 def _caller(caller: Document, times: Times) -> str:
     name = "nobody's" if caller["name"] is None else printable(caller["name"])
-    said = [f"{name}, {caller['priority']}: {batches(caller['waiting'])}"]
+    said = [f"{name}, {caller['priority']}: {plural(caller['waiting'], 'batch')}"]
     if caller["oldest_at"]:
         said.append(f"oldest {times.ago(caller['oldest_at'])}")
     if caller["parked"]:
@@ -103,7 +103,7 @@ def _worker(worker: Document, times: Times) -> str:
 
 def _depth(depth: Document, times: Times, queue: Document) -> str:
     parked, waiting = depth.get("parked", 0), depth["waiting"]
-    said = [batches(waiting) if waiting else "nothing waits"]
+    said = [plural(waiting, "batch") if waiting else "nothing waits"]
     if depth["oldest_at"]:
         said.append(f"oldest {times.ago(depth['oldest_at'])}")
     if drained_at := expected(depth["drained_at"], queue):

@@ -15,8 +15,7 @@ import click
 from click.core import ParameterSource
 
 from ..client import Client, ClientError, Refused, TimedOut, Unreachable
-from ..core import Status, printable, shown
-from ..serving import batches
+from ..core import Status, plural, printable, shown
 from . import display
 from .address import ALONE, presumed
 from .profiles import Profile, complete_profile, profile_file, read_profile
@@ -195,7 +194,7 @@ def wait_for(to: Remote, ingestion_id: str, timeout: float | None) -> None:
         latest.update(status)
         if bar is None:
             # Off a terminal the label is all there is; on one, the rest of the line takes up to 68 columns.
-            whole = f"{batches(status['batch_count'])} of {ingestion_id}"
+            whole = f"{plural(status['batch_count'], 'batch')} of {ingestion_id}"
             bar = click.progressbar(
                 length=status["batch_count"],
                 label=ingestion_id[:8] if sys.stderr.isatty() else whole,

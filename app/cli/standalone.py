@@ -12,6 +12,7 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from ..config import Settings
+from ..core import plural
 from ..errors import ConfigError
 from ..service import Service, services_of
 from ..web import make_probes
@@ -48,7 +49,7 @@ def worker(context: click.Context, name: str, *, listen: bool) -> None:
     from ..serving.logs import log_to_stderr
     from ..serving.server import StopSignals
     from ..serving.server import serve as answer
-    from ..serving.stopping import batches, say_stopping, say_what_is_left
+    from ..serving.stopping import say_stopping, say_what_is_left
 
     service = _service(_app(context), name)
     if not service.store.durable:
@@ -68,7 +69,7 @@ def worker(context: click.Context, name: str, *, listen: bool) -> None:
         # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.
         signals.wake = lambda: woken.put(None)
         service.start()
-        logger.info("the worker of %r runs up to %s at once", name, batches(service.settings.concurrency))
+        logger.info("the worker of %r runs up to %s at once", name, plural(service.settings.concurrency, "batch"))
         if probes:
             context.exit(answer(probes, sockets, signals, lambda: service.worker.state != "running"))
         while not signals.received and service.worker.state == "running":

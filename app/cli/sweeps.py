@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..serving import batches
+from ..core import plural
 from .moments import MOMENT, moment
 from .options import priority_choice, status_choice
 from .remote import Remote, remote, say
@@ -60,7 +60,7 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     """Say how many match, ask on a terminal, and show the progress until all is done."""
     client = to.client
     count = client.count_redrive(**where) if verb == "redrive" else client.count_cancel(**where)
-    told = f"{ingestions(count.ingestions)}, {batches(count.batches)}"
+    told = f"{plural(count.ingestions, 'ingestion')}, {plural(count.batches, 'batch')}"
     if dry_run:
         to.show(count, lambda *_: told)
         return
@@ -70,10 +70,10 @@ def carry_out(to: Remote, verb: str, where: dict[str, Any], *, dry_run: bool, ye
     while sweep.state == "running":
         if sweep.acted != said:
             said = sweep.acted
-            say(f"{said} of {ingestions(sweep.matched)}")
+            say(f"{said} of {plural(sweep.matched, 'ingestion')}")
         time.sleep(_PAUSE)
         sweep = client.sweep(sweep.sweep_id)
-    to.show(sweep, lambda done, _: f"{verb} of {ingestions(done['acted'])} is done")
+    to.show(sweep, lambda done, _: f"{verb} of {plural(done['acted'], 'ingestion')} is done")
 
 
 @click.command()
@@ -91,14 +91,11 @@ def sweeps(to: Remote, limit: int) -> None:
 def _line(sweep: Mapping[str, Any], times: Times) -> str:
     chosen = ", ".join(_chosen(name, value, times) for name, value in sweep["filter"].items())
     who = f"{times.ago(sweep['created_at'])}, {sweep['by'] or 'anybody'}"
-    return f"{who}: {sweep['verb']} ({chosen}): {sweep['state']}, {sweep['acted']} of {ingestions(sweep['matched'])}"
+    done = f"{sweep['acted']} of {plural(sweep['matched'], 'ingestion')}"
+    return f"{who}: {sweep['verb']} ({chosen}): {sweep['state']}, {done}"
 
 
 def _chosen(name: str, value: Any, times: Times) -> str:
     if name in ("since", "until"):
         value = times.around(value)
     return name if value is True else f"{name} {value}"
-
-
-def ingestions(count: int) -> str:
-    return f"{count} ingestion{'s' * (count != 1)}"

@@ -49,7 +49,7 @@ from .models import (
 from .names import LONGEST_NAME, name_fault
 from .pace import STEP
 from .pauses import WHOLE_QUEUE, Pauses, check_pauses
-from .quoting import printable, shown
+from .quoting import plural, printable, shown
 from .rates import Rates, check_rates, interval_bounds, limit_bounds, most_burst
 from .reports import HOLDS, Accuracy, CallerDepth, Depth, Dispatch, Estimate, Quote, Run, Stats, Timing, WorkerReport
 from .rules import (
@@ -232,6 +232,7 @@ __all__ = [
     "parted",
     "past_moment",
     "pauses_of",
+    "plural",
     "printable",
     "priority_fault",
     "priority_of",

@@ -1,4 +1,4 @@
-"""How a message repeats what was sent: quoted, shortened, harmless."""
+"""How a message repeats what was sent: quoted, shortened, harmless; and how it counts."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def shown(text: str) -> str:
 def printable(text: str) -> str:
     """Returns text with its control characters as escapes, so that it can make no line and no colour of its own."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def plural(count: int, one: str) -> str:
+    """Returns so many of something in words, such as `1 batch` or `2 batches`."""
+    return f"{count} {one}{'' if count == 1 else 'es' if one.endswith('ch') else 's'}"
 
 
 def as_sent(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from ..core import plural
 from ..errors import StoreUnavailable
 from ..service import Service
 
@@ -15,7 +16,7 @@ def say_stopping(signal: str, services: Sequence[Service]) -> None:
     """Log that a signal stops some services, how many batches run, and how long those have to end."""
     running = sum(service.worker.running for service in services)
     grace = max(service.settings.shutdown_grace for service in services)
-    logger.info("%s: stopping; %s in process, with %g s to end", signal, batches(running), grace)
+    logger.info("%s: stopping; %s in process, with %g s to end", signal, plural(running, "batch"), grace)
 
 
 def say_what_is_left(service: Service, which: str = "") -> None:
@@ -28,11 +29,6 @@ def say_what_is_left(service: Service, which: str = "") -> None:
     if not waiting:
         logger.info("%sstopped; nothing was queued", which)
     elif not service.store.durable:
-        logger.warning("%sstopped; lost with the memory: %s still queued", which, batches(waiting))
+        logger.warning("%sstopped; lost with the memory: %s still queued", which, plural(waiting, "batch"))
     else:
-        logger.info("%sstopped; %s still queued, and kept", which, batches(waiting))
-
-
-def batches(number: int) -> str:
-    """Returns so many batches in words."""
-    return "1 batch" if number == 1 else f"{number} batches"
+        logger.info("%sstopped; %s still queued, and kept", which, plural(waiting, "batch"))
