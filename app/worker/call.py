@@ -46,41 +46,24 @@ Result: TypeAlias = Returned | Raised | Held | CutOff
 def call(process: Process, claim: Claim, emitter: signals.Emitter, *, by_id: bool) -> Result:
     """Call the processor for the batches of a claim, in the app's context; nothing that it raises gets out.
 
-    `by_id` says that an id that comes twice is asked once, as it is where several batches share the call. What a
-    teardown of the host raises after the call is logged, and changes nothing of what came of it.
+    `by_id` says that an id that comes twice is asked once, as it is where several batches share the call.
     """
     batches = claim.batches
     if logger.isEnabledFor(logging.INFO):
         for batch in batches:
             logger.info("dispatched %s, attempt %d", named(batch), batch.attempt, extra=fields(batch))
-    parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
-    came: Returned | BaseException | None = None
-    try:
-        for batch in batches:
-            emitter.emit(signals.batch_started, batch=batch)
-        with emitter.app.app_context():
-            try:
-                came = _answered(process, parts, by_id=by_id)
-            except BaseException as error:
-                came = error
-                raise  # the host's teardowns are told of it
-    except BaseException as error:
-        if came is None or not isinstance(error, Exception | SystemExit):
-            came = error
-        elif error is not came:
-            logger.exception("a teardown of the app's context raised after %s", named(batches[0]))
+    came = _outcome(process, batches, emitter, by_id=by_id)
+    if not isinstance(came, BaseException):
+        return came
     if isinstance(came, HoldQueue):
         return Held(came)
     if isinstance(came, RuntimeError) and pools_are_closed():
         logger.warning("Python is ending, so %s is put back: %s", named(batches[0]), came, extra=fields(batches[0]))
         return CutOff()
-    if isinstance(came, BaseException):
-        key = key_of(batches)
-        why = error_of(came, claim.owners, key)
-        _log(came, why, batches, key)
-        return Raised(came, why)
-    assert came is not None, "it returned or raised"
-    return came
+    key = key_of(batches)
+    why = error_of(came, claim.owners, key)
+    _log(came, why, batches, key)
+    return Raised(came, why)
 
 
 def pools_are_closed() -> bool:
@@ -94,6 +77,33 @@ def pools_are_closed() -> bool:
         except RuntimeError as error:
             return "interpreter shutdown" in str(error)  # not for want of threads
     return False
+
+
+def _outcome(
+    process: Process, batches: Sequence[Batch], emitter: signals.Emitter, *, by_id: bool
+) -> Returned | BaseException:
+    """Returns what the processor returned, or what it or a receiver raised.
+
+    What a teardown of the host raises after the call is logged, and changes nothing of what came of it.
+    """
+    parts: list[tuple[Id, ...]] = [tuple(batch.ids) for batch in batches]  # a receiver may change a batch's list
+    came: Returned | BaseException | None = None
+    try:
+        for batch in batches:
+            emitter.emit(signals.batch_started, batch=batch)
+        with emitter.app.app_context():
+            try:
+                came = _answered(process, parts, by_id=by_id)
+            except BaseException as error:
+                came = error
+                raise  # the host's teardowns are told of it
+    except BaseException as error:
+        if came is None or not isinstance(error, Exception | SystemExit):
+            return error
+        if error is not came:
+            logger.exception("a teardown of the app's context raised after %s", named(batches[0]))
+    assert came is not None, "it returned or raised"
+    return came
 
 
 def _answered(process: Process, parts: Sequence[tuple[Id, ...]], *, by_id: bool) -> Returned:
