@@ -81,12 +81,7 @@ class Calls:
                 if answer.status == 200:
                     return answer
                 error = self._error(answer)
-                again = answer.status in (429, 502, 503, 504)
-                if once:
-                    # Some proxies answer 503, too, where the service broke off.
-                    again = answer.status == 429 or (answer.status == 503 and isinstance(error, Refused))
-                if answer.retry_after is not None:
-                    again, pause = again or answer.status == 409, max(pause, answer.retry_after)
+                again, pause = _may_repeat(answer, error, once=once), max(pause, answer.retry_after or 0.0)
             # It is the first failure that sets it: each later one would set it later.
             last = min(last, self.now() + self._patience)
             if not again or attempt == self._retries or self.now() + pause > last:
@@ -114,3 +109,13 @@ class Calls:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             prefix = "; if it is embedded, its URL ends with its url_prefix" if answer.status == 404 else ""
             return Unreachable(f"{self._url} answers {answer.status}, but not as this service does{prefix}.")
+
+
+def _may_repeat(answer: Reply, error: ClientError, *, once: bool) -> bool:
+    """Returns whether a request may be repeated after an answer other than 200; `once` as in `call`."""
+    if answer.status == 409:
+        return answer.retry_after is not None
+    if once:
+        # Some proxies answer 503, too, where the service broke off.
+        return answer.status == 429 or (answer.status == 503 and isinstance(error, Refused))
+    return answer.status in (429, 502, 503, 504)
