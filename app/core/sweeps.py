@@ -193,15 +193,18 @@ def check_sweep(verb: str, body: Any, now: float) -> tuple[SweepFilter, bool]:
     priority = priority_member(given["priority"], faults) if "priority" in given else None
     if verb == "cancel" and status is not None and status.final:
         faults.append(Fault("#/status", f"What is {status.value} cannot be cancelled."))
-    times: dict[str, float | None] = {}
-    for name in ("since", "until"):
-        times[name] = past_moment(given[name], now) if name in given else None
-        if name in given and times[name] is None:
-            faults.append(Fault(f"#/{name}", f"{name} must be an RFC 3339 time with its offset, or seconds ago."))
+    since, until = (_moment(name, given[name], now, faults) if name in given else None for name in ("since", "until"))
     if faults:
         raise InvalidRequest(faults)
     owner, group, failed = map(given.get, ("owner", "group", "failed"))
-    return SweepFilter(status, priority, owner, group, times["since"], times["until"], failed), dry_run
+    return SweepFilter(status, priority, owner, group, since, until, failed), dry_run
+
+
+def _moment(name: str, value: Any, now: float, faults: list[Fault]) -> float | None:
+    moment = past_moment(value, now)
+    if moment is None:
+        faults.append(Fault(f"#/{name}", f"{name} must be an RFC 3339 time with its offset, or seconds ago."))
+    return moment
 
 
 def _status(word: Any, faults: list[Fault]) -> Status | None:
