@@ -6,8 +6,8 @@ import functools
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from shutil import get_terminal_size
 from typing import Any, NamedTuple, NoReturn
 
@@ -150,24 +150,31 @@ def remote(function: Callable[..., None], *, patience: float = 10.0) -> Callable
             client = Client(url, key=key, patience=patience, retries=retries, notice=say)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        try:
+        with _exit_codes(why):
             function(Remote(client, as_json, in_full), **values)
-        except TimedOut as error:
-            fail(str(error), 3)
-        except Refused as error:
-            faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
-            hint = ["Give a key with --key, in INGEST_KEY, or in a profile."] if error.status == 401 else []
-            if queues := error.problem.get("queues"):
-                hint = [f"This service has several queues; name one with --queue: {', '.join(queues)}."]
-            fail("\n".join([error.detail, *faults, *hint]), 4)
-        except Unreachable as error:
-            fail("\n".join([str(error), why]).strip(), 4)
-        except ClientError as error:
-            fail(str(error), 4)
-        except KeyboardInterrupt:
-            fail("Interrupted; whatever was accepted continues.", 130)
 
     return run
+
+
+@contextmanager
+def _exit_codes(why: str) -> Iterator[None]:
+    """Say what a client raises, and exit; `why` is what to say of the address where nothing answers."""
+    try:
+        yield
+    except TimedOut as error:
+        fail(str(error), 3)
+    except Refused as error:
+        faults = [f"  {fault.get('detail')}" for fault in error.errors] if len(error.errors) > 1 else []
+        hint = ["Give a key with --key, in INGEST_KEY, or in a profile."] if error.status == 401 else []
+        if queues := error.problem.get("queues"):
+            hint = [f"This service has several queues; name one with --queue: {', '.join(queues)}."]
+        fail("\n".join([error.detail, *faults, *hint]), 4)
+    except Unreachable as error:
+        fail("\n".join([str(error), why]).strip(), 4)
+    except ClientError as error:
+        fail(str(error), 4)
+    except KeyboardInterrupt:
+        fail("Interrupted; whatever was accepted continues.", 130)
 
 
 outlasting = functools.partial(remote, patience=60.0)
