@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
-from contextlib import suppress
 
 import click
 from flask import Flask
@@ -64,17 +62,16 @@ def worker(context: click.Context, name: str, *, listen: bool) -> None:
         raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.ClickException(str(error)) from None
-    woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def is_over() -> bool:
+        return service.worker.state != "running"
+
     with StopSignals() as signals:
-        # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.
-        signals.wake = lambda: woken.put(None)
         service.start()
         logger.info("the worker of %r runs up to %s at once", name, plural(service.settings.concurrency, "batch"))
         if probes:
-            context.exit(answer(probes, sockets, signals, lambda: service.worker.state != "running"))
-        while not signals.received and service.worker.state == "running":
-            with suppress(queue.Empty):
-                woken.get(timeout=1.0)
+            context.exit(answer(probes, sockets, signals, is_over))
+        signals.wait(is_over)
         if signals.received:
             say_stopping(signals.received, [service])
         service.stop()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import FrameType
 
 from flask import Flask
@@ -133,6 +135,15 @@ class StopSignals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def wait(self, is_over: Callable[[], bool]) -> None:
+        """Return once a signal came, or within a second of `is_over`."""
+        # A signal handler may interrupt this thread while it waits; SimpleQueue is the queue that allows it.
+        woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.wake = lambda: woken.put(None)
+        while not self.received and not is_over():
+            with suppress(queue.Empty):
+                woken.get(timeout=1.0)
 
     def receive(self, number: int, _: FrameType | None = None) -> None:
         """Note the signal and wake whoever waits; a second one ends the process."""
