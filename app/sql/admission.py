@@ -52,10 +52,7 @@ _ADD_STRINGS = insert(strings).values(all_of(strings))
 
 
 def add(
-    turn: Turn,
-    submission: Submission,
-    packed: bytes,
-    hashed: Mapping[int, bytes] | None,
+    turn: Turn, submission: Submission, packed: bytes, hashed: Mapping[int, bytes] | None
 ) -> tuple[Ingestion, bool]:
     """Accept a submission, whose ids are `packed`, and `hashed` if they are indexed; returns the ingestion and whether
     it is new.
@@ -105,14 +102,18 @@ def add(
     turn.wait(row, row.batch_count, row.id_count)
     serve_first(turn, row, submission.ids, served)
     turn.add(row, key=key, fingerprint=submission.fingerprint)
-    key_of_ids = {"instance": queue.instance, "order": row.order}
-    if row.strings:
-        turn.connection.execute(_ADD_STRINGS, key_of_ids | {"lines": packed})
-    else:
-        turn.connection.execute(_ADD_IDS, key_of_ids | {"ids": packed})
+    _add_ids(turn, row, packed)
     if hashed is not None:
         finder.add(turn, row.order, hashed)
     return row.snapshot(), True
+
+
+def _add_ids(turn: Turn, row: IngestionRow, packed: bytes) -> None:
+    key = {"instance": turn.queue.instance, "order": row.order}
+    if row.strings:
+        turn.connection.execute(_ADD_STRINGS, key | {"lines": packed})
+    else:
+        turn.connection.execute(_ADD_IDS, key | {"ids": packed})
 
 
 def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None:
