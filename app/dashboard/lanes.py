@@ -54,9 +54,8 @@ def latest_attempts(batches: Sequence[Batch], log: Iterable[Dispatch]) -> list[A
     found = []
     for one in log if started else ():
         if batch := started.get((one.batch_id, one.started_at)):
-            ended, outcome = _end(batch)
             times = one.due_at, one.started_at, one.limited_by
-            found.append(Attempt(one.position, one.attempt, *times, "", 0, ended, outcome, batch.error))
+            found.append(Attempt(one.position, one.attempt, *times, "", 0, *_end(batch), batch.error))
     return found
 
 
@@ -73,12 +72,7 @@ def _parts(
     found: Ingestion, batch: Batch, made: Sequence[Attempt], now: float, held_by: str
 ) -> Iterator[dict[str, Any]]:
     before, outcome = found.created_at, ""
-    if not made and batch.started_at is not None:
-        yield _wait(_EARLIER if batch.attempt > 1 else _IN_LINE, before, batch.started_at)
-        ended, end = _end(batch)
-        before = now if ended is None else ended
-        yield _part("ran", end or "triggered", batch.started_at, before, batch.error)
-    for one in made:
+    for one in made or _last_known(found, batch):
         if outcome == "retry":
             yield _wait(outcome, before, one.due_at)
         elif not outcome and one.due_at > before:
@@ -87,14 +81,27 @@ def _parts(
         before, outcome = now if one.ended_at is None else one.ended_at, one.outcome or "triggered"
         yield _part("ran", outcome, one.started_at, before, one.error)
     if batch.waits:
-        due = batch.next_attempt_at or before
-        if due > now:
-            yield _part("waits", "retry", before, now) | {"due_at": timestamp(due)}
-            return
-        if due > before and batch.attempt:
-            yield _wait("retry", before, due)
-            before = due
-        yield _part("waits", held_by, before, now)
+        yield from _waits(batch, before, now, held_by)
+
+
+def _last_known(found: Ingestion, batch: Batch) -> list[Attempt]:
+    """Returns the latest attempt at a batch, if there was one, as far as the batch itself knows."""
+    if batch.started_at is None:
+        return []
+    waited_for = _EARLIER if batch.attempt > 1 else _IN_LINE
+    times = found.created_at, batch.started_at, waited_for
+    return [Attempt(batch.position, batch.attempt, *times, "", 0, *_end(batch), batch.error)]
+
+
+def _waits(batch: Batch, before: float, now: float, held_by: str) -> Iterator[dict[str, Any]]:
+    due = batch.next_attempt_at or before
+    if due > now:
+        yield _part("waits", "retry", before, now) | {"due_at": timestamp(due)}
+        return
+    if due > before and batch.attempt:
+        yield _wait("retry", before, due)
+        before = due
+    yield _part("waits", held_by, before, now)
 
 
 def _wait(reason: str, start: float, end: float) -> dict[str, Any]:
