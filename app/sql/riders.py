@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..core import MOST_SERVED, Batch, ByTurns, Call, Status
+from ..core import MOST_SERVED, Batch, Call, Status
 from . import fair
 from .picks import Candidate, near
 from .serving import Serving
@@ -21,37 +21,57 @@ def riding(turn: Turn, leader: Batch, serving: Serving | None) -> Iterator[list[
     passed: set[tuple[float, ...]] = set()
     gone, changes = 0, True
     while call.looks and changes and gone < MOST_SERVED:
+        line = _Line(turn, call.free, call.looks + len(passed), serving)
         riders, changes = list[Candidate](), False
-        limit = call.looks + len(passed)
-        turns = fair.riding(turn, call.free, limit) if turn.queue.fair else None
-        picked = [] if turns is not None else near(turn, call.free, limit)
-        read = {one.place for one in picked}
-        known_of = serving.look(picked) if serving else {}
-        for one in _drawn(turns) if turns is not None else picked:
+        for one in line:
             place = one.place[:2] if one.fresh else one.place
             if not call.looks:
                 break
             if place in passed:
                 continue
-            if serving and turns is not None:
-                known_of = serving.look([one])
-            asking = serving.asking(one, known_of) if serving else one
+            asking = line.asking(one)
             if asking is None:
                 gone += 1
             elif call.takes(asking.answers.asking(asking.batch(asking.attempt + 1, Status.TRIGGERED))):
                 riders.append(asking)
-                if turns is not None:
-                    turns.ride(one)
+                line.take(one)
             else:
                 passed.add(place)
                 continue
             changes = serving is not None
-            if one.following and one.following not in read:
+            if one.following and one.following not in line.read:
                 changes = True
                 break
         yield riders
 
 
-def _drawn(turns: ByTurns[Candidate]) -> Iterator[Candidate]:
-    while turns:
-        yield turns.draw()
+class _Line:
+    """The due batches in which are the first `limit` that may ride, as one look finds them: in order, or by turns.
+
+    `read` holds the places of those that were read to be looked at in order.
+    """
+
+    def __init__(self, turn: Turn, free: int, limit: int, serving: Serving | None) -> None:
+        self._serving = serving
+        self._turns = fair.riding(turn, free, limit) if turn.queue.fair else None
+        self._picked = near(turn, free, limit) if self._turns is None else []
+        self._known_of = serving.look(self._picked) if serving else {}
+        self.read = {one.place for one in self._picked}
+
+    def __iter__(self) -> Iterator[Candidate]:
+        yield from self._picked
+        while self._turns:
+            yield self._turns.draw()
+
+    def asking(self, one: Candidate) -> Candidate | None:
+        """Returns a batch as its call would have it, None if it leaves the line."""
+        if self._serving is None:
+            return one
+        # By turns, most of what was read is not looked at.
+        known_of = self._known_of if self._turns is None else self._serving.look([one])
+        return self._serving.asking(one, known_of)
+
+    def take(self, one: Candidate) -> None:
+        """Count a batch that rides among its caller's."""
+        if self._turns is not None:
+            self._turns.ride(one)
