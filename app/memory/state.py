@@ -255,13 +255,17 @@ class MemoryState:
             if state != outcome.state:
                 details.attempts[position] = 0
             if not record.cancelled:
-                details.dues[position] = now + delay
-                self.line_up(Entry(record.rank, record.order, position, now + delay, record), now)
-                self.recount(record, record.starts(position))
+                self._again(record, position, now + delay, now)
         else:
             details.times[2 * position + 1] = now
         self.settle(record, now)
         return Ended(record.snapshot(), state, error)
+
+    def _again(self, record: Record, position: int, due: float, now: float) -> None:
+        """Put a batch in line that goes again once it is due."""
+        record.details.dues[position] = due
+        self.line_up(Entry(record.rank, record.order, position, due, record), now)
+        self.recount(record, record.starts(position))
 
     def settle(self, record: Record, now: float) -> None:
         """Record the end of an ingestion that has nothing left to do."""
