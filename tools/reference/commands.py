@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from inspect import cleandoc
 
@@ -16,25 +17,48 @@ HEAD = """# Command line
 `flask-ingestion`, or `flask ingestion` beside an app of your own. Data goes to stdout, messages go to stderr. The exit
 code is 0 where all is fine, 1 where the ingestion failed or was cancelled (or a proof did not hold), 2 for wrong usage,
 3 when time ran out, and 4 where the service cannot be reached or refuses.
+
+## Common options
+
+Every command that calls a service takes these.
 """
+SHARED = "It also takes the [common options](#common-options)."
+_COLUMNS = "option", "takes", "default", "meaning"
+
+Row = tuple[str, str, str, str]
 
 
 def commands() -> str:
-    return "\n".join([HEAD, *_command("flask-ingestion", ingestion)]).rstrip() + "\n"
+    known = dict(_commands("flask-ingestion", ingestion))
+    counts = Counter(row for command in known.values() for row in _rows(command))
+    shared = [row for row, count in counts.items() if count > len(known) / 2]
+    parts = (line for name, command in known.items() for line in _command(name, command, shared))
+    return "\n".join([HEAD, *table(_COLUMNS, *shared), "", *parts]).rstrip() + "\n"
 
 
-def _command(name: str, command: click.Command) -> Iterator[str]:
-    """Yields what there is to say of a command and of those below it."""
+def _commands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Yields a command, or those below it, each with its whole name."""
     if isinstance(command, click.Group):
         for below in sorted(command.commands):
-            yield from _command(f"{name} {below}", command.commands[below])
-        return
+            yield from _commands(f"{name} {below}", command.commands[below])
+    else:
+        yield name, command
+
+
+def _command(name: str, command: click.Command, shared: list[Row]) -> Iterator[str]:
+    """Yields what there is to say of a command."""
     arguments = [one for one in command.params if isinstance(one, click.Argument)]
     usage = " ".join([name, "[OPTIONS]", *(_argument(one) for one in arguments)])
     yield from (f"## {name}", "", *code("text", usage), "", cleandoc(command.help or ""), "")
-    options = [one for one in command.params if isinstance(one, click.Option)]
-    if options:
-        yield from (*table(("option", "takes", "default", "meaning"), *map(_option, options)), "")
+    rows = _rows(command)
+    if own := [row for row in rows if row not in shared]:
+        yield from (*table(_COLUMNS, *own), "")
+    if len(own) < len(rows):
+        yield from (SHARED, "")
+
+
+def _rows(command: click.Command) -> list[Row]:
+    return [_option(one) for one in command.params if isinstance(one, click.Option)]
 
 
 def _argument(argument: click.Argument) -> str:
@@ -42,7 +66,7 @@ def _argument(argument: click.Argument) -> str:
     return name if argument.required else f"[{name}]"
 
 
-def _option(option: click.Option) -> tuple[str, str, str, str]:
+def _option(option: click.Option) -> Row:
     """Returns an option's names, type, default and meaning; of what click itself says only the parts."""
     if isinstance(option.type, click.Choice):
         takes = ", ".join(f"`{choice}`" for choice in option.type.choices)
