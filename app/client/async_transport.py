@@ -47,7 +47,7 @@ class AsyncTransport:
             async with asyncio.timeout(request.within), self._response(request) as response:
                 return _reply(response)._replace(body=await _whole(response))
         except TimeoutError as error:
-            raise Unreachable(f"{self._address.url}: {too_slow(request.timeout)}.") from error
+            raise Unreachable(f"{self._address.url}: {too_slow(request.within)}.") from error
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[tuple[Reply, AsyncGenerator[str, None]]]:

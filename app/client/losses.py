@@ -9,8 +9,8 @@ LOST = "the connection was lost before the answer was complete"
 NOT_HTTP = "what answers there does not speak HTTP"
 
 
-def too_slow(timeout: float) -> str:
-    return f"no answer within {timeout:g} s"
+def too_slow(waited: float) -> str:
+    return f"no answer within {round(waited, 2):g} s"
 
 
 def why(error: OSError) -> str:

@@ -59,7 +59,8 @@ class Transport:
                     response = connection.getresponse()
                 yield response
         except (OSError, http.client.HTTPException, UnicodeDecodeError, CutOff) as error:
-            reason = f"{here.url}: {_reason(error, request.timeout)}."
+            waited = request.within if time.monotonic() >= end else request.timeout
+            reason = f"{here.url}: {_reason(error, waited)}."
             raise Unreachable(reason, sent=sent, again=may_pass(error)) from error
 
 
@@ -84,9 +85,9 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
     lines.end()
 
 
-def _reason(error: Exception, timeout: float) -> str:
+def _reason(error: Exception, waited: float) -> str:
     if isinstance(error, TimeoutError):
-        return too_slow(timeout)
+        return too_slow(waited)
     if isinstance(error, OSError):  # which some errors of http.client are too
         return why(error)
     return LOST if isinstance(error, (http.client.IncompleteRead, CutOff)) else NOT_HTTP

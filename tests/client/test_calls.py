@@ -352,7 +352,7 @@ def test_an_answer_that_drips_does_not_outlast_a_wait(client: Make, drip: bytes)
             connection.sendall(b" ")
 
     with scripted(act) as server, pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):
-        client(server.url, retries=0).wait("abc", timeout=0.2)
+        client(server.url, retries=0, timeout=0.1).wait("abc", timeout=0.2)
 
 
 def test_an_id_that_no_url_can_hold_is_answered_with_an_error_of_the_clients(client: Make, clock: Sleeper) -> None:
