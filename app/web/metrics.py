@@ -49,7 +49,8 @@ class Metrics:
     """The metrics of one instance, in a registry of their own. Raises ModuleNotFoundError without prometheus-client."""
 
     def __init__(self, service: Service) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Histogram
+        # From there, because scrapes need it too, and the process may have no file to spare by then.
+        from prometheus_client.core import CollectorRegistry, Counter, Histogram
 
         self.registry = CollectorRegistry()
         name = service.name

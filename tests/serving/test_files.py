@@ -63,6 +63,18 @@ def test_without_a_file_to_spare_it_neither_spins_nor_fills_the_log_and_its_work
     assert service.output.count("accept") == 1
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="another process's limits can be set on Linux alone")
+def test_the_first_scrape_needs_no_file_to_spare() -> None:
+    with Service() as service, contextlib.closing(service.connect()) as connection:
+        connection.request("GET", "/readyz")
+        connection.getresponse().read()
+        process = service.process.pid
+        before = resource.prlimit(process, resource.RLIMIT_NOFILE)
+        resource.prlimit(process, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{process}/fd")), before[1]))
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().status == 200
+
+
 def _processor_time(process: int) -> float:
     ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
