@@ -150,7 +150,7 @@ class Database:
         wire = Wire(driver, self._writer)
         try:
             # In a pipeline PostgreSQL answers only where an answer is asked for: 1.6 times the batches/s drain.
-            with driver.pipeline() if pipelined and not self.is_sqlite else nullcontext():
+            with driver.pipelined() if pipelined and not self.is_sqlite else nullcontext():
                 yield driver, wire
         except self._driver_error as error:
             lost = self._engine.dialect.is_disconnect(error, driver, None)  # type: ignore[arg-type]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection, Error, OperationalError, Pipeline
 from psycopg.abc import PQGen
 
 T = TypeVar("T")
@@ -16,6 +17,9 @@ _SILENCE = 3.0
 
 More than once, because it may answer several statements together, each within its limit.
 """
+
+_CANCELS_WITHIN = 1.0
+"""Seconds in which a server must take note that a statement is cancelled, for somebody waits for that."""
 
 
 class ServerConnection(Connection[Any]):
@@ -30,6 +34,15 @@ class ServerConnection(Connection[Any]):
 
     def wait(self, gen: PQGen[T], *args: Any, **kwargs: Any) -> T:
         return super().wait(self._bounded(gen), *args, **kwargs)
+
+    def pipelined(self) -> AbstractContextManager[None]:
+        """Returns a context in which an answer is waited for only where one is asked for."""
+        return _Pipelined(self.pipeline())
+
+    def cancel_safe(self, *, timeout: float = _CANCELS_WITHIN) -> None:
+        """Cancel what runs, as a Ctrl-C does; a server that does not answer in time is given up."""
+        self.silence = min(self.silence, _CANCELS_WITHIN)
+        super().cancel_safe(timeout=min(timeout, _CANCELS_WITHIN))
 
     def _bounded(self, gen: PQGen[T]) -> PQGen[T]:
         try:
@@ -46,6 +59,20 @@ class ServerConnection(Connection[Any]):
         except StopIteration as end:
             answer: T = end.value
             return answer
+
+
+class _Pipelined(AbstractContextManager[None]):
+    """Leaves a pipeline after an error as after none, for psycopg logs what else fails because of it."""
+
+    def __init__(self, pipeline: AbstractContextManager[Pipeline]) -> None:
+        self._pipeline = pipeline
+
+    def __enter__(self) -> None:
+        self._pipeline.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with suppress(Error) if kind else nullcontext():
+            self._pipeline.__exit__(None, None, None)
 
 
 def connect(timeout: float, *given: Any, options: str = "", **others: Any) -> ServerConnection:

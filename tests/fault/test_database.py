@@ -8,6 +8,7 @@ import resource
 import signal
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -84,17 +85,29 @@ def test_a_server_that_answers_nothing_is_given_up(own_postgres: Postgres) -> No
         assert store.get(ingestion.id).id_count == 1
 
 
+def test_a_lost_connection_is_one_line_in_the_log(own_postgres: Postgres, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(SQLStore(settings(store=own_postgres.new_database()))) as store:
+        ingestion = submit(store, [1])
+        own_postgres.kill()
+        caplog.clear()
+        with pytest.raises(StoreUnavailable):
+            ask_again_and_again(store, ingestion.id)
+        assert {one.name for one in caplog.records} == {"flask_ingestion"}
+
+
 def test_a_ctrl_c_while_a_server_answers_nothing_logs_no_trace(
     own_postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with closing(SQLStore(settings(store=own_postgres.new_database(), store_timeout=1.0))) as store:
+    with closing(SQLStore(settings(store=own_postgres.new_database(), store_timeout=30.0))) as store:
         ingestion = submit(store, [1])
         before = signal.signal(signal.SIGALRM, signal.default_int_handler)
         try:
             with own_postgres.frozen():
                 signal.setitimer(signal.ITIMER_REAL, 0.1)
+                began = time.monotonic()
                 with pytest.raises(KeyboardInterrupt):
                     store.get(ingestion.id)
+                assert time.monotonic() - began < 4  # psycopg alone waits for 5 s, twice
         finally:
             signal.signal(signal.SIGALRM, before)
         assert not [one.message for one in caplog.records if one.exc_info]
