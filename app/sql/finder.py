@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     LargeBinary,
     bindparam,
     func,
@@ -31,6 +32,7 @@ from .instance import Instance, View
 from .reads import batches_of, results_of
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import ASIDE, AWAITING, READY, THIS, all_of, batches, ingestions, remembered
+from .together import among
 from .turns import Turn
 
 _ADD = insert(hashes).values(all_of(hashes))
@@ -44,6 +46,32 @@ _READY_BEFORE = select(func.coalesce(func.sum(STARTS), 0)).where(
         (batches.c.line == ASIDE) & (batches.c.due <= bindparam("now")),
     ),
 )
+
+
+def _holding_bytes(column: ColumnElement[bytes], some: ColumnElement[bytes], *, is_sqlite: bool) -> ColumnElement[bool]:
+    """Returns the condition that bytes hold others, wherever."""
+    return (func.instr(column, some) if is_sqlite else func.position(some.op("IN")(column))) > 0
+
+
+_sought = bindparam("sought", type_=LargeBinary)
+_IN_STRINGS = {
+    is_sqlite: select(strings.c.order).where(
+        strings.c.instance == THIS,
+        is_among,
+        or_(
+            func.substr(strings.c.lines, 1, bindparam("length", type_=Integer))
+            == bindparam("first", type_=LargeBinary),
+            _holding_bytes(strings.c.lines, _sought, is_sqlite=is_sqlite),
+        ),
+    )
+    for is_sqlite, is_among in among(strings.c.order).items()
+}
+_IN_NUMBERS = {
+    is_sqlite: select(ids.c.order).where(
+        ids.c.instance == THIS, is_among, _holding_bytes(ids.c.ids, _sought, is_sqlite=is_sqlite)
+    )
+    for is_sqlite, is_among in among(ids.c.order).items()
+}
 
 
 class SQLFinder(Finder):
@@ -141,18 +169,13 @@ def _holding(
     view: View, sought: Sought, orders: Sequence[int], wanted: Sequence[ColumnElement[bool]]
 ) -> list[IngestionRow]:
     """Returns those ingestions of some orders that hold an id; among the integers, a few that do not."""
-    this = view.queue.instance
-    line = f"{sought.text}\n".encode()
-    lines = strings.c.lines
-    first = func.substr(lines, 1, len(line)) == line
-    found = select(strings.c.order).where(
-        strings.c.instance == this, _among(strings.c.order, orders), first | _holds(view, lines, b"\n" + line)
-    )
-    some = [row[0] for row in view.connection.execute(found, {}, keep=False)]
+    connection, line = view.connection, f"{sought.text}\n".encode()
+    here = {"this": view.queue.instance, **connection.numbers(orders)}
+    values = {**here, "first": line, "length": len(line), "sought": b"\n" + line}
+    some = [row[0] for row in connection.execute(_IN_STRINGS[connection.is_sqlite], values)]
     if sought.number is not None:
-        holds = _holds(view, ids.c.ids, pack(array("q", [sought.number])))
-        found = select(ids.c.order).where(ids.c.instance == this, _among(ids.c.order, orders), holds)
-        some += [row[0] for row in view.connection.execute(found, {}, keep=False)]
+        values = {**here, "sought": pack(array("q", [sought.number]))}
+        some += [row[0] for row in connection.execute(_IN_NUMBERS[connection.is_sqlite], values)]
     return _ingestions(view, [*wanted, _among(ingestions.c.order, some)], len(some)) if some else []
 
 
@@ -166,7 +189,4 @@ def _among(column: ColumnElement[int], orders: Sequence[int]) -> ColumnElement[b
 
 
 def _holds(view: View, column: ColumnElement[bytes], some: bytes) -> ColumnElement[bool]:
-    """Returns the condition that bytes hold others, wherever."""
-    if view.connection.is_sqlite:
-        return func.instr(column, some) > 0
-    return func.position(literal(some, LargeBinary).op("IN")(column)) > 0
+    return _holding_bytes(column, literal(some, LargeBinary), is_sqlite=view.connection.is_sqlite)
