@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from ..core import Place, Priority
 from .record import Record
@@ -52,7 +52,7 @@ class Holdings:
         None where fewer are in line.
         """
         lanes = [self._in_order((owner, priority)) for priority in Priority if (owner, priority) in self._lanes]
-        for record, ids in heapq.merge(*lanes, key=_place):
+        for record, ids in lanes[0] if len(lanes) == 1 else heapq.merge(*lanes, key=_place):
             if record.parked:
                 continue
             if count <= ids:
@@ -69,9 +69,11 @@ class Holdings:
         if not self._lanes[key]:
             del self._lanes[key]
 
-    def _in_order(self, key: tuple[str, Priority]) -> Iterator[tuple[Record, int]]:
-        """Yields a lane in the order of the queue, in which all are added but a retry, a redrive and a move."""
-        lane, late = self._lanes[key], self._late.get(key, set())
+    def _in_order(self, key: tuple[str, Priority]) -> Iterable[tuple[Record, int]]:
+        """Returns a lane in the order of the queue, in which all are added but a retry, a redrive and a move."""
+        lane, late = self._lanes[key], self._late.get(key)
+        if not late:
+            return lane.items()
         punctual = ((record, ids) for record, ids in lane.items() if record not in late)
         return heapq.merge(punctual, sorted(((one, lane[one]) for one in late), key=_place), key=_place)
 
