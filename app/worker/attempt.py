@@ -100,13 +100,13 @@ class Attempts:
             self._settle(hand, result)
         return result.error if isinstance(result, Raised) else None
 
-    def put_back(self, claim: Claim) -> None:
-        """Undo a claim, with what rides along; an ingestion that was cancelled in the meantime ends by that."""
+    def put_back(self, *claims: Claim) -> None:
+        """Undo claims, with what rides along; an ingestion that was cancelled in the meantime ends by that."""
         try:
-            told = self._store.end_together([(one, Outcome.release()) for one in claim.all])
+            told = self._store.end_together([(one, Outcome.release()) for claim in claims for one in claim.all])
         except StoreUnavailable as error:
-            batch = claim.batch
-            logger.warning("%s is left to its lease: %s", named(batch), error, extra=fields(batch))
+            for batch in (claim.batch for claim in claims):
+                logger.warning("%s is left to its lease: %s", named(batch), error, extra=fields(batch))
             return
         for ended in told:
             if ended and ended.ingestion.finished_at is not None:

@@ -30,6 +30,8 @@ _MOMENT = 0.01
 _LAST_CALL = 1.0
 """Most seconds that a stop waits for the worker's thread once no batch runs; it may be in a store call."""
 
+_SOME = 100
+"""Batches that are put back in one step, which others of the store wait for."""
 
 _LEVELS = {
     "paused": logging.INFO,
@@ -136,10 +138,11 @@ class Worker(Daemon):
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():
             return  # started again in the meantime
-        for hand in self._crew.give_up(lambda _: True):
-            batch = hand.slot.claim.batch
+        late = [hand.slot.claim for hand in self._crew.give_up(lambda _: True)]
+        for batch in (claim.batch for claim in late):
             logger.warning("%s did not end in time and is put back", named(batch), extra=fields(batch))
-            self._attempts.put_back(hand.slot.claim)
+        for first in range(0, len(late), _SOME):
+            self._attempts.put_back(*late[first : first + _SOME])
         self._wake.set()
         thread.join(_LAST_CALL)
         self._announcer.stop(_LAST_CALL)

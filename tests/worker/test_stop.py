@@ -154,6 +154,23 @@ def test_one_that_does_not_is_put_back(serve: Serve, gate: Gate, caplog: pytest.
     assert host.store.stats().running == 0
 
 
+def test_all_that_do_not_are_put_back_in_one_step(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = serve(gate, interval=0, concurrency=3)
+    host.submit(range(1, 10))
+    eventually(lambda: host.service.worker.running == 3)
+    steps: list[int] = []
+    end_together = host.store.end_together
+
+    def counted(ended: Sequence[Any]) -> list[Any]:
+        steps.append(len(ended))
+        return end_together(ended)
+
+    monkeypatch.setattr(host.store, "end_together", counted)
+    host.ingestion.stop(0)
+    assert steps == [3]
+    assert host.store.stats().running == 0
+
+
 def test_a_late_failure_does_not_disturb_the_next_start(serve: Serve, gate: Gate) -> None:
     second = Gate()
     gates = [gate, second]
