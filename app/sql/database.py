@@ -25,6 +25,9 @@ logger = logging.getLogger("flask_ingestion")
 
 T = TypeVar("T")
 
+_IDLES = 5.0
+"""Seconds for which a transaction that makes tables may at least do without a statement: Alembic has to be imported."""
+
 _inherited: list[Pool] = []
 
 
@@ -71,6 +74,8 @@ class Database:
                 self._insist(driver, "BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql("BEGIN")
+                idle = round(max(_IDLES, self._timeout) * 1000)
+                connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {idle}")
                 # It may change every row of a large queue, once.
                 Wire(connection.connection.driver_connection, self._writer).take_time()
             work(connection)

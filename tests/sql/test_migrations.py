@@ -33,6 +33,7 @@ from app.store import Store
 from app.wiring import open_store
 from tests.support.clock import FakeClock
 from tests.support.host import Host
+from tests.support.postgres import Postgres
 from tests.support.queueing import claimed, finish, settings
 
 STORES = Path(__file__).parent / "stores"
@@ -259,6 +260,16 @@ def test_where_nothing_changes_alembic_is_not_imported(database: str) -> None:
     source += "from app.config import Settings; settings = Settings.read({'INGEST_STORE': sys.argv[1]})\n"
     source += "open_store(settings, SystemClock(), 'ingest').close(); assert 'alembic' not in sys.modules"
     subprocess.run([sys.executable, "-c", source, database], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_a_new_database_is_made_in_more_time_than_a_call_has(postgres: Postgres) -> None:
+    """The first process imports Alembic meanwhile, which takes longer than that."""
+    source = "import sys; from app.sql.store import SQLStore; from app.config import Settings\n"
+    source += "settings = Settings.read({'INGEST_STORE': sys.argv[1], 'INGEST_STORE_TIMEOUT': '0.1'})\n"
+    source += "SQLStore(settings).prepare()"
+    address = postgres.new_database()
+    subprocess.run([sys.executable, "-c", source, address], check=True, cwd=Path(__file__).parents[2])
+    assert one(address, "SELECT version_num FROM ingest_revision") == REVISION
 
 
 @pytest.mark.parametrize("since", [None, "0001"])
