@@ -16,8 +16,8 @@ from .rows import INGESTION_NAMES, IngestionRow
 from .schema import IS_RUNNING, THIS, batches, ingestions
 from .turns import Turn
 
-_MOST = 100
-"""Lost claims ended in one turn at most."""
+SOME = 100
+"""Claims renewed, or lost ones ended, in one turn at most."""
 
 _PRIORITY = INGESTION_NAMES.index("priority")
 EXPIRED = (
@@ -26,7 +26,7 @@ EXPIRED = (
     .outerjoin(ids, OF_IDS)
     .where(batches.c.instance == THIS, IS_RUNNING, batches.c.lease_until <= bindparam("now"))
     .order_by(batches.c.lease_until)
-    .limit(_MOST)
+    .limit(SOME)
 )
 _RENEW = (
     update(batches)
@@ -44,8 +44,6 @@ _RENEW = (
 
 def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
     """Extend the leases of those claims that are still valid."""
-    if not claims:
-        return
     of_this = {"this": turn.queue.instance, "until": turn.now + lease}
     turn.connection.execute(
         _RENEW,

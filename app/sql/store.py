@@ -95,7 +95,10 @@ class SQLStore(SQLReading, Store):
         return wait._replace(seconds=self._instance.polled(wait.seconds))
 
     def renew(self, claims: Sequence[Claim]) -> None:
-        self._turns.take(lambda turn: leases.renew(turn, claims, self._settings.lease))
+        # The dispatch waits for one step at most.
+        for first in range(0, len(claims), leases.SOME):
+            some = claims[first : first + leases.SOME]
+            self._turns.take(partial(leases.renew, claims=some, lease=self._settings.lease))
 
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         queue, now = self._instance.look()

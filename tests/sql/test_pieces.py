@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
 from app.errors import QuotaFull
-from app.sql import controls, parking, sweeps
+from app.sql import controls, leases, parking, sweeps
 from app.sql.server import connect
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
@@ -143,6 +143,22 @@ def test_a_sweep_that_another_holds_meanwhile_stops(
     between(store, monkeypatch, late)
     assert store.sweeps.act(held, [second, first], 1, 60, last=False) is None
     assert [store.get(one).counts.failed for one in (first, second)] == [11, 0]
+
+
+def test_very_many_leases_are_renewed_some_in_a_turn(
+    open_sql: Open, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "SOME", 4)
+    store = open_sql(interval=0, batch_size=1, lease=60)
+    submit(store, range(10))
+    held, turns = claimed(store, 10), between(store, monkeypatch)
+    clock.advance(50)
+    store.renew(held)
+    assert turns() == 3
+    clock.advance(50)
+    assert not store.recover()
+    store.renew([])
+    assert turns() == 3
 
 
 def test_a_pause_takes_a_turn_for_some_of_the_batches(open_sql: Open, monkeypatch: pytest.MonkeyPatch) -> None:
