@@ -8,15 +8,20 @@ START = 1_800_000_000.0
 
 
 class FakeClock:
-    """Stands still until `advance`; a `wait` ends when its event is set or its time has come."""
+    """Stands still until `advance`; a `wait` ends when its event is set or its time has come.
+
+    It counts from when its thread last looked at the clock: a test may advance it after the thread has found out how
+    long to wait, and before it waits.
+    """
 
     def __init__(self, now: float = START) -> None:
         self._now = now
         self._changed = threading.Condition()
-        self._waiting = 0
+        self._looked = threading.local()
 
     def now(self) -> float:
-        return self._now
+        self._looked.at = now = self._now
+        return now
 
     def reset(self) -> None:
         """Back to the start, for the next example of a property."""
@@ -25,20 +30,28 @@ class FakeClock:
     def advance(self, seconds: float) -> None:
         with self._changed:
             self._now += seconds
+            self._looked.at = self._now
             self._changed.notify_all()
 
     def advance_to(self, now: float) -> None:
         with self._changed:
             self._now = max(self._now, now)
+            self._looked.at = self._now
             self._changed.notify_all()
 
     def wait(self, event: threading.Event, seconds: float | None) -> bool:
-        until = None if seconds is None else self._now + seconds
+        began = min(getattr(self._looked, "at", self._now), self._now)
+        until = None if seconds is None else began + seconds
         with self._changed:
+            self._begins(event, seconds)
             while not event.is_set() and (until is None or self._now < until):
                 # An event has no hook, so it is polled every millisecond of real time.
                 self._changed.wait(0.001)
+            self._looked.at = self._now
         return event.is_set()
+
+    def _begins(self, event: threading.Event, seconds: float | None) -> None:
+        """A wait whose end is settled."""
 
 
 class Waits(FakeClock):
@@ -53,7 +66,6 @@ class Waits(FakeClock):
     def latest(self) -> tuple[bool, float | None] | None:
         return self.noted[-1] if self.noted else None
 
-    def wait(self, event: threading.Event, seconds: float | None) -> bool:
+    def _begins(self, event: threading.Event, seconds: float | None) -> None:
         if threading.current_thread().name == self._thread:
             self.noted.append((event.is_set(), seconds))
-        return super().wait(event, seconds)

@@ -37,8 +37,8 @@ def echo(ids: Sequence[int]) -> dict[int, int]:
     return {one: one for one in ids}
 
 
-def in_a_thread(call: Callable[[], Any]) -> threading.Thread:
-    thread = threading.Thread(target=call, daemon=True)
+def in_a_thread(call: Callable[[], Any], name: str | None = None) -> threading.Thread:
+    thread = threading.Thread(target=call, name=name, daemon=True)
     thread.start()
     return thread
 

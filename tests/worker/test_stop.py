@@ -13,7 +13,7 @@ from app import (
     ingestion_finished,
 )
 from app.core.models import Counts, Status
-from tests.support.clock import START
+from tests.support.clock import START, Waits
 from tests.support.host import BOUND, Host, eventually
 from tests.support.working import Gate, batch_threads, echo, in_a_thread, joined
 
@@ -134,11 +134,12 @@ def test_a_running_batch_may_end_within_the_grace(serve: Serve, gate: Gate, star
 
 
 def test_one_that_does_not_is_put_back(serve: Serve, gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
-    host = serve(gate, interval=0)
+    clock = Waits("stopping")
+    host = serve(gate, clock=clock, interval=0)
     ingestion = host.submit([1])
     gate.wait_for_a_call()
-    stopping = in_a_thread(lambda: host.ingestion.stop(10))
-    eventually(lambda: host.service.worker.state == "stopping")
+    stopping = in_a_thread(lambda: host.ingestion.stop(10), "stopping")
+    eventually(lambda: clock.latest == (False, 10))
 
     def over() -> bool:
         # Its thread is woken, and does not only look because time has passed.
