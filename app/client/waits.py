@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from ..core import number_of
 from .calls import Calls, Pause, Steps
 from .documents import Ingestion, Page, StatusPage
-from .errors import TimedOut
+from .errors import TimedOut, Unreachable
 from .paths import query, status_path
 
 _LOOK_MIN, _LOOK_MAX = 0.25, 60.0
@@ -19,6 +20,8 @@ _UNADVISED = 5.0
 
 _PAGE_MIN, _PAGE_MAX = 100, 1000
 """Bounds of the ingestions on a page of the listing."""
+
+T = TypeVar("T")
 
 
 class Waits:
@@ -34,13 +37,15 @@ class Waits:
 
     def for_one(self, ingestion_id: str, progress: Callable[[StatusPage], object] | None) -> Steps[StatusPage]:
         """Polls as seldom as the service advises. Raises TimedOut."""
+        known: list[StatusPage] = []
         while True:
-            status, advice = yield from self._look(ingestion_id)
+            status, advice = yield from self._in_time(self._look(ingestion_id), known)
             if progress:
                 progress(status)
             if status.status.final:
                 return status
-            yield from self._pause(advice, [status])
+            known = [status]
+            yield from self._pause(advice, known)
 
     def for_all(
         self, ingestion_ids: Iterable[str], progress: Callable[[Sequence[Ingestion]], object] | None
@@ -51,11 +56,12 @@ class Waits:
         asked = tuple(ingestion_ids)
         limit = max(_PAGE_MIN, min(2 * len(asked), _PAGE_MAX))
         known: dict[str, Ingestion] = {}
+        statuses: tuple[Ingestion, ...] = ()
         while True:
             # What was asked for by the beginning of an id, or by the id of a batch, now goes by its own.
             names = [known[one].ingestion_id if one in known else one for one in asked]
             todo = {name for one, name in zip(asked, names, strict=True) if one not in known or not _ended(known[one])}
-            found = yield from self._round(todo, limit)
+            found = yield from self._in_time(self._round(todo, limit), statuses)
             known |= {one: found[name] for one, name in zip(asked, names, strict=True) if name in found}
             statuses = tuple(known[one] for one in asked)
             if progress:
@@ -63,7 +69,7 @@ class Waits:
             waiting = [one for one in statuses if not _ended(one)]
             if not waiting:
                 return statuses
-            last, advice = yield from self._look(max(waiting, key=_order).ingestion_id)
+            last, advice = yield from self._in_time(self._look(max(waiting, key=_order).ingestion_id), statuses)
             known |= {one: last for one in asked if known[one].ingestion_id == last.ingestion_id}
             if not _ended(last):
                 yield from self._pause(advice, statuses)
@@ -92,6 +98,15 @@ class Waits:
     def _look(self, ingestion_id: str) -> Steps[tuple[StatusPage, float | None]]:
         answer = yield from self._calls.call("GET", status_path(ingestion_id, limit=0), until=self._until)
         return self._calls.document(StatusPage, answer.body), answer.retry_after
+
+    def _in_time(self, steps: Steps[T], known: Sequence[Ingestion]) -> Steps[T]:
+        """Takes steps; where no answer comes before the wait is over, what is known of the ingestions says more."""
+        try:
+            return (yield from steps)
+        except Unreachable:
+            if not known or self._timeout is None or self._until is None or self._calls.now() < self._until:
+                raise
+            raise TimedOut(self._timeout, known) from None
 
     def _pause(self, advice: float | None, statuses: Sequence[Ingestion]) -> Steps[None]:
         seconds = min(_LOOK_MAX, _UNADVISED if advice is None else max(_LOOK_MIN, advice))

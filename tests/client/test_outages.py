@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from app.client import Client, Unreachable
+from app.client import Client, TimedOut, Unreachable
 from tests.support.documents import ingestion, page, status
-from tests.support.scripted import Act, answer, reset, scripted
+from tests.support.scripted import Act, answer, reset, say_nothing, scripted
 from tests.support.sleeper import Sleeper
 
 Make = Callable[..., Client]
@@ -74,6 +74,24 @@ def test_what_the_attempts_take_counts(client: Make, clock: Sleeper) -> None:
     # From the first loss on: two more that take 20 seconds, a third, and a fourth would begin too late.
     assert len(server.requests) == 4
     assert sum(clock.slept) < 60
+
+
+def test_who_does_not_answer_the_last_look_of_a_wait_has_said_before_how_things_stand(client: Make) -> None:
+    """What is left of the wait for an answer may be less than the way there and back takes."""
+    with scripted(RUNS, say_nothing) as server, pytest.raises(TimedOut, match="is triggered after 1 s") as one:
+        client(server.url).wait("abc", timeout=1)
+    assert [status.ingestion_id for status in one.value.statuses] == ["abc"]
+    both = answer(200, page(ingestion("a", "triggered"), ingestion("b", "completed")))
+    for acts in ([say_nothing], [both, say_nothing]):
+        looked = answer(200, status("triggered", "a"), Retry_After="1")
+        with scripted(both, looked, *acts) as server, pytest.raises(TimedOut, match="1 of 2 ingestions") as many:
+            client(server.url).wait_all(["a", "b"], timeout=1)
+        assert many.value.status.ingestion_id == "a"
+
+
+def test_who_has_not_answered_at_all_by_the_end_of_a_wait_is_unreachable(client: Make) -> None:
+    with scripted(say_nothing) as server, pytest.raises(Unreachable):
+        client(server.url).wait_all(["a", "b"], timeout=0)
 
 
 def test_the_end_of_a_wait_comes_before_patience_does(client: Make, clock: Sleeper) -> None:
