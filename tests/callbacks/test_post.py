@@ -14,6 +14,7 @@ import trustme
 
 from app.callbacks.post import Post
 from app.receivers import address_of
+from tests.support.ports import deaf_port
 from tests.support.upstream import Exchange, Upstream
 
 BOUND = 20.0
@@ -112,9 +113,8 @@ def test_who_drips_is_cut_off() -> None:
 
 
 def test_a_port_that_nobody_listens_at() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    assert post(f"http://127.0.0.1:{port}/").error == f"127.0.0.1:{port} cannot be reached (Connection refused)."
+    with deaf_port() as port:
+        assert post(f"http://127.0.0.1:{port}/").error == f"127.0.0.1:{port} cannot be reached (Connection refused)."
 
 
 def test_a_name_that_is_none() -> None:

@@ -21,6 +21,7 @@ import pytest
 from app.client import Client, Refused, TimedOut, Unreachable
 from app.client.losses import why
 from tests.support.documents import page, status
+from tests.support.ports import deaf_port
 from tests.support.scripted import answer, head, problem, reset, say_nothing, scripted, send
 from tests.support.sleeper import Sleeper
 
@@ -127,9 +128,7 @@ def test_a_503_of_a_proxy_leaves_a_redrive_in_doubt(client: Make, headers: dict[
 
 
 def test_a_redrive_that_reached_nobody_goes_again(client: Make, clock: Sleeper) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(Unreachable):
+    with deaf_port() as port, pytest.raises(Unreachable):
         client(f"http://127.0.0.1:{port}", retries=2).redrive("abc")
     assert len(clock.slept) == 2
 

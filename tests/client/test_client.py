@@ -18,6 +18,7 @@ import trustme
 from app.client import Client, ClientError, Refused, TimedOut, Unreachable
 from app.core.models import Priority
 from tests.support.documents import status
+from tests.support.ports import deaf_port
 from tests.support.scripted import answer, chunk, head, problem, reset, say_nothing, scripted, send
 from tests.support.sleeper import Sleeper
 from tests.support.upstream import Upstream
@@ -176,11 +177,8 @@ def test_something_else_is_not_the_service(client: Make, act: Any, message: str)
 
 
 def test_nobody_there(client: Make, clock: Sleeper) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))  # nobody else gets the port, and nobody listens
-        port = silent.getsockname()[1]
-        with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
-            client(f"http://127.0.0.1:{port}", retries=1).queue()
+    with deaf_port() as port, pytest.raises(Unreachable, match=f"http://127.0.0.1:{port}: Connection refused"):
+        client(f"http://127.0.0.1:{port}", retries=1).queue()
     assert len(clock.slept) == 1
 
 

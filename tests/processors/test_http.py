@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import socket
 import ssl
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from app.processors import encode_results
 from app.processors.http import HttpUpstream, retry_after
 from app.wiring import load_processor as load
 from tests.dashboard.site import REFUSED
+from tests.support.ports import deaf_port
 from tests.support.queueing import settings
 from tests.support.upstream import Exchange, Upstream
 
@@ -541,10 +541,11 @@ def test_an_answer_that_ends_with_its_connection_is_read(serve: Serve) -> None:
 
 
 def test_nobody_there_is_for_another_attempt() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(
-        UpstreamError, match=rf"The upstream 127\.0\.0\.1:{port} gave no answer to GET /1 \(Connection refused\)\.$"
+    with (
+        deaf_port() as port,
+        pytest.raises(
+            UpstreamError, match=rf"The upstream 127\.0\.0\.1:{port} gave no answer to GET /1 \(Connection refused\)\.$"
+        ),
     ):
         HttpUpstream(settings(upstream_url=f"http://127.0.0.1:{port}/{{ids}}"))([1])
 

@@ -81,24 +81,35 @@ class ScriptedServer:
 
     def _serve(self) -> None:
         for act in self._acts:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(10)
-                with connection.makefile("rb") as stream:
-                    method, path, _ = stream.readline().decode().split(" ")
-                    headers = dict(self._headers(iter(stream.readline, b"\r\n")))
-                    length = 0 if self._unread else int(headers.get("content-length", 0))
-                    self.requests.append(Seen(method, path, headers, stream.read(length)))
-                    act(connection)
-                    if self._unread:
-                        connection.shutdown(socket.SHUT_WR)
-                        while stream.read(65_536):
-                            pass
+            treated = False
+            while not treated:
+                try:
+                    connection, _ = self._listener.accept()
+                except OSError:
+                    return
+                with connection, suppress(ConnectionError):  # its client may go at any moment
+                    treated = self._treat(connection, act)
         # A client that connects now is disconnected at once.
         self._listener.close()
+
+    def _treat(self, connection: socket.socket, act: Act) -> bool:
+        """Returns whether a request came, for a client may give up before it has sent one."""
+        connection.settimeout(10)
+        with connection.makefile("rb") as stream:
+            first = stream.readline().decode()
+            if not first:
+                return False
+            method, path, _ = first.split(" ")
+            headers = dict(self._headers(iter(stream.readline, b"\r\n")))
+            length = 0 if self._unread else int(headers.get("content-length", 0))
+            self.requests.append(Seen(method, path, headers, stream.read(length)))
+            with suppress(ConnectionError):
+                act(connection)
+                if self._unread:
+                    connection.shutdown(socket.SHUT_WR)
+                    while stream.read(65_536):
+                        pass
+        return True
 
     @staticmethod
     def _headers(lines: Iterator[bytes]) -> Iterator[tuple[str, str]]:
