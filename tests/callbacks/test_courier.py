@@ -317,12 +317,12 @@ def test_a_redirect_is_not_followed(make: Make, sink: Sink) -> None:
 
 def test_it_stops_and_is_joined_while_a_receiver_hangs(make: Make, sink: Sink) -> None:
     sink.answer = lambda exchange: exchange.hang() and None
-    host = make(clock=SystemClock(), webhook_timeout=1000)
+    host = make(name="hung", clock=SystemClock(), webhook_timeout=1000)
     host.submit([1])
     sink.until(1)
     host.ingestion.stop(0)
-    assert not [one for one in threading.enumerate() if one.name == "ingest-courier"]
-    eventually(lambda: not [one for one in threading.enumerate() if one.name == "ingest-callback"])
+    assert not [one for one in threading.enumerate() if one.name == "hung-courier"]
+    eventually(lambda: not [one for one in threading.enumerate() if one.name == "hung-callback"])
 
 
 def test_after_a_stop_it_starts_again_with_the_worker(make: Make, sink: Sink) -> None:
@@ -336,10 +336,10 @@ def test_after_a_stop_it_starts_again_with_the_worker(make: Make, sink: Sink) ->
 
 
 def test_without_settings_there_is_no_courier(serve: Make) -> None:
-    host = serve(lambda _: None, interval=0)
+    host = serve(lambda _: None, name="mute", interval=0)
     host.finished(host.submit([1]).id)
     assert host.service.courier is None
-    assert not [one for one in threading.enumerate() if one.name == "ingest-courier"]
+    assert not [one for one in threading.enumerate() if one.name == "mute-courier"]
 
 
 def test_a_callback_that_cannot_be_handled_keeps_none_of_the_others(

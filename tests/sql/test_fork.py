@@ -11,7 +11,7 @@ import pytest
 SCRIPT = """
 import os, sys
 from app import create_app
-app = create_app({"INGEST_STORE": sys.argv[1], "INGEST_INTERVAL": 0, "INGEST_STORE_TIMEOUT": 2})
+app = create_app({"INGEST_STORE": sys.argv[1], "INGEST_INTERVAL": 0, "INGEST_STORE_TIMEOUT": 30})
 # As a server does that makes the app first: the parent's worker is just opening the store.
 service = app.extensions["ingest"]
 children = []

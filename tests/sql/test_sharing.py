@@ -106,10 +106,9 @@ def test_a_hundred_threads_that_race_on_one_key_make_one_ingestion(open_sql: Ope
 def test_no_writer_starves(open_sql: Open) -> None:
     store = open_sql(real_time=True)
     done = [0] * 8
-    over = time.monotonic() + 1.0
 
     def write(number: int) -> None:
-        while time.monotonic() < over:
+        while sum(done) < 400:
             submit(store, [1])
             done[number] += 1
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -23,6 +25,7 @@ from app.sql import database as module
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.schema import queues
+from app.sql.server import ServerConnection
 from app.sql.store import SQLStore
 from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
@@ -291,7 +294,7 @@ def test_many_threads_on_one_store_start_every_batch_once(open_sql: Open) -> Non
 def raw(database: str, open_sql: Open) -> Iterator[Database]:
     """The database under a prepared store, with one connection."""
     open_sql().prepare()
-    found = Database(parse_url(database, "STORE"), 1, 2.0)
+    found = Database(parse_url(database, "STORE"), 1, 20.0)
     yield found
     found.close()
 
@@ -316,7 +319,7 @@ def test_whatever_is_raised_undoes_the_transaction_and_gives_the_connection_back
 
 
 def test_a_wait_for_the_database_can_be_interrupted(raw: Database, database: str) -> None:
-    other, main = Database(parse_url(database, "STORE"), 1, 2.0), threading.main_thread().ident
+    other, main = Database(parse_url(database, "STORE"), 1, 20.0), threading.main_thread().ident
     assert main is not None
     kept, free = threading.Event(), threading.Event()
 
@@ -329,12 +332,19 @@ def test_a_wait_for_the_database_can_be_interrupted(raw: Database, database: str
         wire.execute(_ADD, {})
         wire.execute(_TOUCH, {}).first()
 
+    def interrupt() -> None:
+        waits = {Database._insist.__code__, ServerConnection.wait.__code__}
+        eventually(lambda: waits & {frame.f_code for frame, _ in traceback.walk_stack(sys._current_frames()[main])})
+        signal.pthread_kill(main, signal.SIGINT)
+
     with ThreadPoolExecutor(1) as pool:
         keeping = pool.submit(other.write, keep)
         assert kept.wait(10)
-        threading.Timer(0.1, signal.pthread_kill, (main, signal.SIGINT)).start()
+        interrupting = threading.Thread(target=interrupt)
+        interrupting.start()
         with pytest.raises(KeyboardInterrupt):
             raw.write(touch)
+        interrupting.join()
         free.set()
         keeping.result(10)
     assert raw.glance(_NAMES, {}) is None

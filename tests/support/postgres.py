@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_STARTS_WITHIN = 20.0
+_STARTS_WITHIN = 60.0
 
 
 class Unavailable(Exception):

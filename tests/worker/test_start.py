@@ -36,4 +36,4 @@ def test_stop_and_start_by_turns_leaves_one(serve: Serve) -> None:
     host.ingestion.start()
     assert [thread.name for thread in threading.enumerate()].count("turns-worker") == 1
     assert host.finished(host.submit([1]).id).status == Status.COMPLETED
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 40  # no stop waits for its last call
