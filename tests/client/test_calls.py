@@ -354,6 +354,22 @@ def test_an_answer_that_drips_does_not_outlast_a_wait(client: Make, drip: bytes)
         client(server.url, retries=0, timeout=0.1).wait("abc", timeout=0.2)
 
 
+def test_an_answer_that_drips_may_take_longer_than_each_part_of_it_while_a_wait_goes_on(client: Make) -> None:
+    document = json.dumps(status("completed")).encode()
+
+    def act(connection: socket.socket) -> None:
+        connection.sendall(head(200, Content_Length=str(len(document) + 15)))
+        connection.settimeout(0.1)
+        for _ in range(15):
+            with suppress(TimeoutError):
+                connection.recv(1)
+            connection.sendall(b" ")
+        connection.sendall(document)
+
+    with scripted(act) as server:
+        assert client(server.url, timeout=1, retries=0).wait("abc", timeout=60).status == "completed"
+
+
 def test_an_id_that_no_url_can_hold_is_answered_with_an_error_of_the_clients(client: Make, clock: Sleeper) -> None:
     with scripted(answer(431, b"")) as server, pytest.raises(Unreachable):
         client(server.url).status("x" * 70_000)

@@ -386,6 +386,15 @@ def test_who_is_gone_is_not_waited_for(loop: Loop) -> None:
     channel.handle_close()
 
 
+def test_at_its_end_it_accepts_no_more_than_it_has_room_for(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.serving.httpd.room_for_connections", lambda: 9)
+    with Loop(app) as loop, contextlib.ExitStack() as clients:
+        for _ in range(20):
+            clients.enter_context(socket.create_connection(loop._address, timeout=PATIENCE))
+        loop.server.stop_listening()
+        assert 0 < len(list(loop.server._channels())) < 9
+
+
 def test_the_end_of_the_server_waits_for_nobody_who_was_refused(loop: Loop) -> None:
     client = loop.client(BEGUN)
     loop.answer(client)
