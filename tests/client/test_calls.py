@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
@@ -20,6 +20,7 @@ import pytest
 
 from app.client import Client, Refused, TimedOut, Unreachable
 from app.client.losses import why
+from app.httpclient import TimelyResponse, reading_until
 from tests.support.documents import page, status
 from tests.support.ports import deaf_port
 from tests.support.scripted import answer, head, problem, reset, say_nothing, scripted, send
@@ -352,6 +353,15 @@ def test_an_answer_that_drips_does_not_outlast_a_wait(client: Make, drip: bytes)
 
     with scripted(act) as server, pytest.raises(Unreachable, match=r"no answer within 0\.2 s"):
         client(server.url, retries=0, timeout=0.1).wait("abc", timeout=0.2)
+
+
+def test_a_silence_within_an_answer_lasts_no_longer_than_the_whole_may() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, reading_until(time.monotonic() + 0.1):
+        ours.settimeout(2)
+        with closing(TimelyResponse(ours)) as response, pytest.raises(TimeoutError):
+            response.begin()
+        assert 0 < ours.gettimeout() <= 0.1
 
 
 def test_an_answer_that_drips_may_take_longer_than_each_part_of_it_while_a_wait_goes_on(client: Make) -> None:
