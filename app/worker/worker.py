@@ -133,7 +133,10 @@ class Worker(Daemon):
             thread = self._thread
             self.stop_claiming()
             inside = own is thread or self._crew.has(own)
-        if thread is None or inside:
+        if inside:
+            return
+        if thread is None:  # it ended by itself, once it was to claim nothing more
+            self._announcer.stop(_LAST_CALL)
             return
         self._clock.wait(self._over, grace)
         if not self._stopping.is_set():

@@ -71,6 +71,27 @@ def test_a_start_while_it_waits_for_the_last_announcement_is_one(serve: Serve, g
     assert host.service.worker.state == "running"
 
 
+def test_it_waits_for_the_last_announcement_of_a_worker_that_has_ended_by_itself(serve: Serve, gate: Gate) -> None:
+    told, go_on = threading.Event(), threading.Event()
+
+    def receiver(*_: Any, **__: Any) -> None:
+        told.set()
+        assert go_on.wait(BOUND)
+
+    host = serve(gate, name="early", interval=0, max_attempts=1, process_timeout=60, lease=10_000)
+    with batch_failed.connected_to(receiver, sender=host.app):
+        host.submit([1])
+        gate.wait_for_a_call()
+        host.advance(60)
+        assert told.wait(BOUND)
+        host.service.begin_shutdown()
+        eventually(lambda: host.service.worker.state == "off")
+        stopping = in_a_thread(lambda: host.ingestion.stop(0))
+        go_on.set()
+        joined(stopping)
+    eventually(lambda: "early-announcer" not in {one.name for one in threading.enumerate()})
+
+
 def test_of_the_worker_alone_it_ends_its_thread(serve: Serve) -> None:
     host = serve(echo)
     host.finished(host.submit([1]).id)

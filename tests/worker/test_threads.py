@@ -224,7 +224,8 @@ def test_an_upstream_that_drips_headers_leaves_no_thread_behind(serve: Serve) ->
 def test_a_hung_attempt_that_ends_later_does_not_end_the_next(serve: Serve, gate: Gate) -> None:
     second = Gate()
     gates = [gate, second]
-    host = serve(lambda ids: gates.pop(0)(ids), interval=0, max_attempts=1, process_timeout=60, lease=10_000)
+    more = {"max_attempts": 1, "process_timeout": 60, "lease": 10_000}
+    host = serve(lambda ids: gates.pop(0)(ids), name="hung", interval=0, **more)
     ingestion = host.submit([1])
     gate.wait_for_a_call()
     host.advance(60)
@@ -239,7 +240,7 @@ def test_a_hung_attempt_that_ends_later_does_not_end_the_next(serve: Serve, gate
     eventually(lambda: host.ingestion.get(ingestion.id).finished_at is not None)
     assert host.ingestion.get(ingestion.id).status == Status.COMPLETED
     host.ingestion.stop(0)
-    eventually(lambda: "ingest-announcer" not in {one.name for one in threading.enumerate()})
+    eventually(lambda: "hung-announcer" not in {one.name for one in threading.enumerate()})
 
 
 def test_a_thread_that_cannot_be_started_costs_no_attempt(
