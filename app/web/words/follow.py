@@ -9,7 +9,7 @@ FOLLOW = {
         "Follow",
         "See where an ingestion and its batches stand",
         """
-        Asked by the id of a batch, the answer holds only that batch, unless `offset` or `limit` asks for others.
+        For the id of a batch, the answer holds only that batch, unless `offset` or `limit` asks for others.
 
         With `status`, it holds only the batches in that status; `counts` says how many there are.
 
@@ -63,7 +63,7 @@ FOLLOW = {
         "Follow",
         "See what failed, grouped by error",
         """
-        The batches that failed for good, over all ingestions, grouped by errors that differ at most in ids, numbers and
+        The batches that failed for good, over all ingestions, in groups whose errors differ at most in ids, numbers and
         addresses. The group that failed last comes first; for the next page, send `next_cursor` as `cursor`. A batch
         leaves its group when it is redriven, or forgotten with its ingestion.
 
@@ -86,10 +86,10 @@ FOLLOW = {
         the latest `result` of the id: its `data`, an `error` that says why it failed, or null. A caller without the
         role `operate` finds only its own.
 
-        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, at most
-        four million ids are searched: those of the unfinished ingestions, then those of the latest ones. `complete`
-        says whether that was everything. If not, it was everything submitted after `searched_since`, and all unfinished
-        ingestions if `all_unfinished` is true.
+        With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, the
+        ingestions yet to start are searched, those triggered and then the latest: about four million ids of each at
+        most. `complete` says whether that was everything. If not, it was everything submitted after `searched_since`,
+        and all unfinished ingestions if `all_unfinished` is true.
         """,
     ),
 }

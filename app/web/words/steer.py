@@ -33,7 +33,7 @@ STEER = {
     "getSweep": Words(
         "Steer",
         "See how far such a redrive or cancel is",
-        "`acted` counts what it has redriven or cancelled, without what refused because it had changed meanwhile.",
+        "`acted` counts what it has redriven or cancelled, without what was refused because it had changed meanwhile.",
     ),
     "cancel": Words(
         "Steer",
@@ -119,7 +119,8 @@ STEER = {
 
         It applies to every process that shares the store, from the next start on, and estimates follow at once. With a
         durable store it survives restarts, until it is changed again or reset. While `slowed_to` says that the upstream
-        refused, starts are at least that far apart; they speed up again by themselves, and no change speeds that up.
+        refused, starts are at least that far apart; they become more frequent again by themselves, and no change
+        hastens that.
         """,
     ),
     "resetRate": Words(
@@ -133,8 +134,8 @@ STEER = {
         "Steer",
         "Change how many batches run at once",
         """
-        Replaces `CONCURRENCY`, with 1 to `CONCURRENCY_MOST`, in every process that shares the store, or in that of a
-        `worker` that `GET /queue` lists. A process that runs more batches lets them end first.
+        Replaces `CONCURRENCY`, with 1 to `CONCURRENCY_MOST`, in every process that shares the store, or in the process
+        of a `worker` that `GET /queue` lists. A process that runs more batches lets them end first.
 
         Estimates and the process that answers follow at once, other processes with their next report, within a third of
         `LEASE`. With a durable store it survives restarts, until it is changed again or reset; what was set by a
