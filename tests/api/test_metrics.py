@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import re
 import shutil
@@ -20,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import HoldQueue, IngestionAPI, PermanentError
 from app.errors import StoreUnavailable
 from app.keys import Role
+from tests.support.absent import absent
 from tests.support.clock import START, FakeClock
 from tests.support.host import Host, eventually
 from tests.support.queueing import claimed, worked_elsewhere
@@ -267,16 +267,9 @@ def test_promtool_finds_nothing(serve: Serve) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_without_the_extra_it_says_which_one(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    really = builtins.__import__
-
-    def missing(name: str, *rest: Any) -> Any:
-        if name.startswith("prometheus_client"):
-            raise ModuleNotFoundError("No module named 'prometheus_client'", name="prometheus_client")
-        return really(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
-    response = serve().client.get("/metrics")
+def test_without_the_extra_it_says_which_one(serve: Serve) -> None:
+    with absent("prometheus_client"):
+        response = serve().client.get("/metrics")
     assert response.status_code == 501
     assert "Flask-Ingestion[metrics]" in response.json["detail"]
 

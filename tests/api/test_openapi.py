@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import itertools
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,6 +23,7 @@ from app.errors import StoreUnavailable
 from app.keys import Role
 from app.store import Submission
 from app.web.auth import needs_of
+from tests.support.absent import absent
 from tests.support.host import Host
 from tests.support.queueing import ack, bury
 from tests.support.sink import SECRET
@@ -236,8 +236,7 @@ def dead(host: Host, client: FlaskClient, method: str, path: str) -> TestRespons
 
 
 def without_prometheus(host: Host, _: FlaskClient, method: str, path: str) -> TestResponse:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "prometheus_client", None)
+    with absent("prometheus_client"):
         return key_host(api_keys=host.service.settings.api_keys).client.open(path, method=method, headers=OPERATOR)
 
 
