@@ -179,8 +179,9 @@ class Worker(Daemon):
                 wait = 0.0
             self._trouble = 0.0
         except StoreUnavailable as error:
-            wait = self._next_try()
-            logger.warning("the store cannot be reached, next try in %g s: %s", wait, error)
+            pause = self._next_try()
+            logger.warning("the store cannot be reached, next try in %g s: %s", pause, error)
+            return pause  # even where a heartbeat is due, for that needs the store too
         except BaseException:
             self._crew.close()
             raise
@@ -238,10 +239,15 @@ class Worker(Daemon):
             self._attempts.time_out(hand)
         if now < self._tended_at + self._settings.lease / 3:
             return
-        self._tended_at = now
-        if slots := self._crew.slots():
-            self._store.renew([claim for slot in slots for claim in slot.claim.all])
-        self._crew.resize(self._store.report(self._report()))
+        # First, for it may be due again by what changes meanwhile.
+        before, self._tended_at = self._tended_at, now
+        try:
+            if slots := self._crew.slots():
+                self._store.renew([claim for slot in slots for claim in slot.claim.all])
+            self._crew.resize(self._store.report(self._report()))
+        except StoreUnavailable:
+            self._tended_at = before  # the leases that were not renewed run on
+            raise
         self._chores = self._small_steps()
         self._attempts.watch_pace()
 

@@ -15,8 +15,8 @@ from app import (
 )
 from app.core.models import Status
 from app.errors import StoreUnavailable
-from tests.support.clock import FakeClock
-from tests.support.host import Host, eventually
+from tests.support.clock import FakeClock, Waits
+from tests.support.host import BOUND, Host, eventually
 from tests.support.working import Gate, batch_threads, echo
 
 Serve = Callable[..., Host]
@@ -52,6 +52,34 @@ def test_from_the_start_it_is_asked_again_after_half_a_second(
     host.store.fail(StoreUnavailable("connection refused"))
     host.ingestion.start()
     eventually(lambda: waits_in(caplog) == ["0.5"])
+
+
+def test_from_the_start_it_is_asked_no_more_often_once_a_heartbeat_is_due(troubled: Serve) -> None:
+    clock = Waits("away-worker")
+    host = troubled(echo, name="away", clock=clock, autostart=False, lease=3)
+    host.store.fail(StoreUnavailable("connection refused"))
+    host.ingestion.start()
+    for expected in (0.5, 1, 2, 4):
+        eventually(lambda expected=expected: clock.latest == (False, expected))
+        host.advance(expected)
+    eventually(lambda: clock.latest == (False, 8))
+    assert [seconds for _, seconds in clock.noted] == [0.5, 1, 2, 4, 8]
+
+
+def test_a_heartbeat_that_failed_is_sent_once_it_is_back(troubled: Serve, gate: Gate) -> None:
+    clock = Waits("late-worker")
+    host = troubled(gate, name="late", clock=clock, interval=0, lease=60)
+    host.submit([1])
+    gate.wait_for_a_call()
+    eventually(lambda: clock.latest is not None and not clock.latest[0])
+    host.store.fail(StoreUnavailable("connection refused"), "renew", times=1)
+    host.advance(20)
+    eventually(lambda: clock.latest == (False, 0.5))
+    renewed = threading.Event()
+    host.store.faults["renew"] = renewed.set
+    host.advance(0.5)
+    assert renewed.wait(BOUND)
+    eventually(lambda: clock.latest == (False, 20))
 
 
 @pytest.mark.parametrize(("call", "error"), [("ack", None), ("bury", PermanentError("no")), ("retry", OSError())])
