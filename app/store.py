@@ -98,7 +98,7 @@ class Store(Reading):
 
     @abstractmethod
     def renew(self, claims: Sequence[Claim]) -> None:
-        """Extend the leases of these claims: the heartbeat."""
+        """Extend the leases of these claims: the heartbeat. Some may be where it raises StoreUnavailable."""
 
     @abstractmethod
     def recover(self) -> list[tuple[Claim, Ingestion]]:
@@ -115,7 +115,7 @@ class Store(Reading):
         """
 
     def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
-        """`end` the claims of a call, each by its own outcome; in SQL in one turn."""
+        """`end` claims, each by its own outcome; in SQL in one turn."""
         return [self.end(claim, outcome) for claim, outcome in ended]
 
     def proceed(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from app.core import Search, Sought, search
-from app.store import Store
+from app.core import Priority, Search, Sought, Strings, search
+from app.store import Store, Submission
 from app.wiring import open_store
 from tests.support.clock import FakeClock
 from tests.support.queueing import claimed, finish, settings, submit
@@ -54,6 +54,17 @@ def test_what_is_not_indexed_is_looked_through(open_one: Open) -> None:
     found = where(indexing, 1)
     assert [one.ingestion.id for one in found.found] == [one.id for one in made[::-1]]
     assert found.searched == 3
+
+
+@pytest.mark.parametrize("find_ids", [False, True])
+def test_a_string_is_found_wherever_it_is_among_others(open_one: Open, *, find_ids: bool) -> None:
+    store = open_one(find_ids=find_ids, id_type="string")
+    made, _ = store.add(Submission(Strings.of(["ä-1", "ä-12", "x", "12"]), Priority.LOW))
+    for nth, sought in enumerate(("ä-1", "ä-12", "x", "12")):
+        found = search(store.finder, store.ingestions, Sought.of(sought)).found
+        assert [(one.ingestion.id, one.batch.position * 3 + one.nth) for one in found] == [(made.id, nth)]
+    for absent in ("ä", "-1", "2"):
+        assert not search(store.finder, store.ingestions, Sought.of(absent)).found
 
 
 def test_entries_go_with_their_ingestion(open_one: Open, database: str, clock: FakeClock) -> None:

@@ -7,7 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, literal, select
+from psycopg.errors import UniqueViolation
+from sqlalchemy import Connection, literal, select, text
 
 from app.core import BatchError
 from app.errors import StoreUnavailable
@@ -137,6 +138,45 @@ def test_a_reading_whose_connection_is_lost_midway_goes_again(postgres: Postgres
     with closing(Database(parse_url(address, "STORE"), 1, 5.0)) as database:
         assert database.read(read) == 2
         assert seen == [1, 1]
+
+
+def test_a_reading_that_is_given_up_for_the_silence_does_not_go_again(postgres: Postgres) -> None:
+    """It would only be given up again, after as long."""
+    seen = []
+
+    def read(wire: Wire) -> None:
+        seen.append(wire.execute(text("SET statement_timeout = 0"), {}, keep=False))
+        wire.execute(text("SELECT 1 FROM pg_sleep(60)"), {}, keep=False).scalar()
+
+    with closing(Database(parse_url(postgres.new_database(), "STORE"), 1, 0.3)) as database:
+        with pytest.raises(StoreUnavailable, match="does not answer"):
+            database.read(read)
+        assert len(seen) == 1
+
+
+def test_what_is_found_wrong_only_at_the_end_is_raised_and_leaves_a_connection_of_use(postgres: Postgres) -> None:
+    """In a pipeline nothing is heard of a change before somebody asks."""
+
+    def change(wire: Wire) -> None:
+        for statement in ("CREATE TABLE one (number integer PRIMARY KEY)", *["INSERT INTO one VALUES (1)"] * 2):
+            wire.execute(text(statement), {}, keep=False)
+
+    with closing(Database(parse_url(postgres.new_database(), "STORE"), 1, 5.0)) as database:
+        with pytest.raises(UniqueViolation):
+            database.write(change)
+        assert database.glance(text("SELECT to_regclass('one')"), {})[0] is None
+
+
+def test_tables_are_made_in_a_transaction_that_may_rest_for_five_seconds_or_longer(postgres: Postgres) -> None:
+    address, told = postgres.new_database(), []
+    for timeout in (0.5, 30.0):
+        with closing(Database(parse_url(address, "STORE"), 1, timeout)) as database:
+            for ask in (database.define, database.read):
+                ask(lambda on: told.append(on.execute(_RESTS, {}).scalar()))
+    assert told == ["5s", "500ms", "30s", "30s"]
+
+
+_RESTS = text("SELECT current_setting('idle_in_transaction_session_timeout')")
 
 
 def test_a_change_whose_connection_is_lost_midway_is_not_made_again(postgres: Postgres) -> None:

@@ -176,10 +176,11 @@ def test_one_that_does_not_is_put_back(serve: Serve, gate: Gate, caplog: pytest.
     assert host.store.stats().running == 0
 
 
-def test_all_that_do_not_are_put_back_in_one_step(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    host = serve(gate, interval=0, concurrency=3)
-    host.submit(range(1, 10))
-    eventually(lambda: host.service.worker.running == 3)
+def test_all_that_do_not_are_put_back_some_in_a_step(serve: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.worker.worker._SOME", 2)
+    host = serve(gate, interval=0, concurrency=5)
+    host.submit(range(1, 16))
+    eventually(lambda: host.service.worker.running == 5)
     steps: list[int] = []
     end_together = host.store.end_together
 
@@ -189,7 +190,7 @@ def test_all_that_do_not_are_put_back_in_one_step(serve: Serve, gate: Gate, monk
 
     monkeypatch.setattr(host.store, "end_together", counted)
     host.ingestion.stop(0)
-    assert steps == [3]
+    assert steps == [2, 2, 1]
     assert host.store.stats().running == 0
 
 

@@ -153,14 +153,29 @@ def test_stop_leaves_what_cannot_be_put_back_to_the_lease(
     troubled: Serve, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     host = troubled(gate, interval=0)
-    host.submit([1])
+    host.submit([1, 2, 3, 4])
+    gate.wait_for_a_call()
     gate.wait_for_a_call()
     host.store.fail(StoreUnavailable("gone"))
     with caplog.at_level(logging.INFO, logger="flask_ingestion"):
         host.ingestion.stop(0)
     assert host.service.worker.state == "off"
-    assert "is left to its lease: gone" in caplog.text
+    assert caplog.text.count("is left to its lease: gone") == 2
     assert "the worker of 'ingest' is listed until its lease ends: gone" in caplog.text
+
+
+def test_stop_puts_back_what_it_can(
+    troubled: Serve, gate: Gate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.worker.worker._SOME", 1)
+    host = troubled(gate, interval=0)
+    host.submit([1, 2, 3, 4, 5, 6, 7])
+    for _ in range(3):
+        gate.wait_for_a_call()
+    host.store.fail(StoreUnavailable("gone"), "release", times=1)
+    host.ingestion.stop(0)
+    assert caplog.text.count("is left to its lease: gone") == 1
+    assert host.store.stats().running == 1
 
 
 def waits_in(caplog: pytest.LogCaptureFixture) -> list[str]:
