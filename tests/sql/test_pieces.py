@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from psycopg import OperationalError
+from psycopg import Connection, OperationalError
 from sqlalchemy import text
 
 from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
@@ -203,6 +203,17 @@ def test_options_of_the_address_are_kept_beside_our_own(postgres: Postgres) -> N
     address = f"{postgres.new_database()}?options=-c%20work_mem%3D5MB"
     with closing(SQLStore(settings(store=address, store_timeout=2))) as store:
         assert store._turns.take(shown) == ["5MB", "2s"]
+
+
+def test_who_cancels_a_statement_waits_a_second_for_each_of_two_answers(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it is cancelled, and what became of the statement."""
+    waited: list[float] = []
+    monkeypatch.setattr(Connection, "cancel_safe", lambda _, *, timeout: waited.append(timeout))
+    with connect(30.0, postgres.new_database().replace("+psycopg", "")) as connection:
+        connection.cancel_safe(timeout=5.0)
+        assert (waited, connection.silence) == ([1.0], 1.0)
 
 
 def test_a_connection_is_given_up_for_its_silence_from_its_first_statement_on(postgres: Postgres) -> None:

@@ -167,6 +167,17 @@ def test_what_is_found_wrong_only_at_the_end_is_raised_and_leaves_a_connection_o
         assert database.glance(text("SELECT to_regclass('one')"), {})[0] is None
 
 
+def test_what_is_raised_counts_more_than_what_fails_because_of_it(postgres: Postgres) -> None:
+    def change(wire: Wire) -> None:
+        wire.execute(text("INSERT INTO nowhere VALUES (1)"), {}, keep=False)
+        raise KeyboardInterrupt
+
+    with closing(Database(parse_url(postgres.new_database(), "STORE"), 1, 5.0)) as database:
+        with pytest.raises(KeyboardInterrupt):
+            database.write(change)
+        assert database.glance(select(literal(1)), {}) == (1,)
+
+
 def test_tables_are_made_in_a_transaction_that_may_rest_for_five_seconds_or_longer(postgres: Postgres) -> None:
     address, told = postgres.new_database(), []
     for timeout in (0.5, 30.0):
