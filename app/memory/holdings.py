@@ -16,6 +16,8 @@ class Holdings:
         self._ids: dict[str, int] = {}
         self._lanes: dict[tuple[str, Priority], dict[Record, int]] = {}
         self._late: dict[tuple[str, Priority], set[Record]] = {}
+        # Where the latest of a lane stands, or stood, that was added in order.
+        self._reached: dict[tuple[str, Priority], Place] = {}
 
     def ids(self, owner: str) -> int:
         """Returns how many ids of this owner wait."""
@@ -30,8 +32,11 @@ class Holdings:
         lane = self._lanes.setdefault(key, {})
         self._ids[owner] = self.ids(owner) + ids - lane.get(record, 0)
         if ids:
-            if lane and record not in lane and record.place < next(reversed(lane)).place:
-                self._late.setdefault(key, set()).add(record)
+            if record not in lane:
+                if record.place < self._reached.setdefault(key, record.place):
+                    self._late.setdefault(key, set()).add(record)
+                else:
+                    self._reached[key] = record.place
             lane[record] = ids
         else:
             lane.pop(record, None)
@@ -68,6 +73,7 @@ class Holdings:
                 del self._late[key]
         if not self._lanes[key]:
             del self._lanes[key]
+            self._reached.pop(key, None)
 
     def _in_order(self, key: tuple[str, Priority]) -> Iterable[tuple[Record, int]]:
         """Returns a lane in the order of the queue, in which all are added but a retry, a redrive and a move."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from app.core import COMPLETED, Priority
+from app.core import COMPLETED, RUNNING, WAITING, Priority
 from app.memory.holdings import Holdings
 from app.memory.record import Record
 from app.store import Submission
@@ -28,3 +28,21 @@ def test_an_owner_with_nothing_waiting_is_forgotten() -> None:
             holdings.recount(one)
     assert vars(holdings) == vars(Holdings())
     assert holdings.reach("me", 1) is None
+
+
+def test_what_goes_again_is_reached_at_its_place_after_others_that_do() -> None:
+    holdings = Holdings()
+    records = [record(order, "me") for order in (0, 3, 6)]
+    for one in records:
+        holdings.recount(one)
+    for state in (RUNNING, WAITING):
+        for one in records[:2]:
+            for position in range(3):
+                one.move(position, state)
+            holdings.recount(one)
+    assert [holdings.reach("me", count) for count in (7, 8, 14, 15)] == [
+        (records[0], 7),
+        (records[1], 1),
+        (records[1], 7),
+        (records[2], 1),
+    ]
