@@ -152,6 +152,13 @@ def test_a_service_that_says_at_once_again_and_again_is_asked_less_and_less(clie
     assert within(clock.slept, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0])
 
 
+def test_a_service_that_asks_for_a_second_again_and_again_is_asked_less_and_less(client: Make, clock: Sleeper) -> None:
+    with scripted(*[problem(503, "Not now.", Retry_After="1")] * 7, ANSWER) as server:
+        client(server.url).cancel("abc")
+    assert clock.slept[:2] == [1.0, 1.0]
+    assert within(clock.slept[3:], [2.0, 4.0, 8.0, 8.0])
+
+
 @pytest.mark.parametrize(
     "date", ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"]
 )

@@ -89,6 +89,16 @@ def test_who_does_not_answer_the_last_look_of_a_wait_has_said_before_how_things_
         assert many.value.status.ingestion_id == "a"
 
 
+def test_who_tells_of_all_and_then_not_of_the_last_has_said_how_things_stand(client: Make, clock: Sleeper) -> None:
+    def too_late(connection: socket.socket) -> None:
+        clock.advance(1)
+        reset(connection)
+
+    both = answer(200, page(ingestion("a", "triggered"), ingestion("b", "completed")))
+    with scripted(both, too_late) as server, pytest.raises(TimedOut, match="1 of 2 ingestions"):
+        client(server.url).wait_all(["a", "b"], timeout=1)
+
+
 def test_who_has_not_answered_at_all_by_the_end_of_a_wait_is_unreachable(client: Make) -> None:
     with scripted(say_nothing) as server, pytest.raises(Unreachable):
         client(server.url).wait_all(["a", "b"], timeout=0)
