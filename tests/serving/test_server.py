@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -106,6 +108,22 @@ def test_an_upload_may_end_and_a_stalled_one_holds_nothing_up() -> None:
         assert response.status == 200
         assert stalled.recv(1) == b""
         assert service.end() == 0
+
+
+def test_a_signal_ends_a_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Patient(queue.SimpleQueue[None]):
+        def get(self, *_: Any, **__: Any) -> None:
+            """Wait for much longer than asked to."""
+            assert super().get(timeout=PATIENCE) is None
+
+    def is_over() -> bool:
+        signals.receive(signal.SIGTERM)
+        return False
+
+    monkeypatch.setattr("app.serving.server.queue", SimpleNamespace(SimpleQueue=Patient, Empty=queue.Empty))
+    signals, began = StopSignals(), time.monotonic()
+    signals.wait(is_over)
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_what_arrived_with_the_signal_is_answered() -> None:
