@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.core import HOUR
+from app.errors import UnknownIngestion
 from app.sql import retention
 from app.sql.contents import ids
 from app.sql.journal import minutes
@@ -132,3 +133,13 @@ def test_callers_are_looked_through_once_however_many_turns_it_takes(
     monkeypatch.setattr(retention.callers, "prune", lambda *_: looked.append(1))
     assert list(store.prune()) == [100, 100, 50]
     assert looked == [1]
+
+
+def test_it_is_forgotten_to_the_moment_though_its_row_is_still_there(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(interval=0, retention=60)
+    ingestion = submit(store, [1])
+    finish(store, claimed(store)[0])
+    clock.advance(60)
+    assert not store.ingestions()
+    with pytest.raises(UnknownIngestion):
+        store.get(ingestion.id)
