@@ -61,13 +61,14 @@ class Timeline(NamedTuple):
     def until_started(self, prospect: Prospect, nth: int) -> float | None:
         """Returns the seconds until an ingestion's nth waiting batch has started, None while it is paused.
 
-        If some of them are retries, until all have.
+        If fewer than that are due, until all have, and where callers take turns even if some of them are not.
         """
         if self.paused or prospect.parked:
             return None
         place, ahead, waiting, _, _, _, turns = prospect
         end = place[0], place[1] + 1
-        if self.starts.aside.due_by(math.inf, end) > self.starts.aside.due_by(math.inf, place):
+        late = self.starts.aside.due_by(math.inf, end) - self.starts.aside.due_by(math.inf, place)
+        if late and (turns or nth >= waiting - late):
             span = self.starts.by_turns(turns, waiting) if turns else self.starts.between(place, end, ahead, waiting)
             return span.last - self.starts.now
         return self.added(ahead, nth + 1, place, turns).last - self.starts.now

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..core import Timeline, admit, batch_count, check_quota, since_of
 from ..queue import Entry
 from ..store import Submission
@@ -43,12 +45,12 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
 
 
 def _check_quota(state: MemoryState, owner: str | None, count: int, timeline: Timeline) -> None:
-    holdings = state.holdings
+    holdings, now = state.holdings, timeline.starts.now
     if holdings is None or owner is None:
         return
 
     def until_started(ids: int) -> float | None:
-        found = holdings.reach(owner, ids)
+        found = holdings.reach(owner, ids, now) or holdings.reach(owner, ids, math.inf)
         if found is None:
             return None
         record, nth = found

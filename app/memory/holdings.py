@@ -51,15 +51,16 @@ class Holdings:
             self._left((record.owner, before), record)
             self.recount(record)
 
-    def reach(self, owner: str, count: int) -> tuple[Record, int] | None:
+    def reach(self, owner: str, count: int, now: float) -> tuple[Record, int] | None:
         """Returns the ingestion with the owner's id number `count` in line (from 1), and the id's number in it.
 
-        None where fewer are in line.
+        Ids that wait for a retry beyond `now` are not counted. None where fewer are in line.
         """
         lanes = [self._in_order((owner, priority)) for priority in Priority if (owner, priority) in self._lanes]
         for record, ids in lanes[0] if len(lanes) == 1 else heapq.merge(*lanes, key=_place):
             if record.parked:
                 continue
+            ids -= record.late_ids(now)
             if count <= ids:
                 return record, count
             count -= ids

@@ -17,7 +17,7 @@ from .callers import enlist
 from .contents import ids, strings
 from .forecast import line, prospect
 from .rows import INGESTION_COLUMNS, IngestionRow
-from .schema import IS_SOMEBODYS, THIS, all_of, ingestions
+from .schema import IS_ASIDE, IS_SOMEBODYS, THIS, all_of, batches, ingestions
 from .serving import leading_of, serve_first
 from .turns import Turn
 
@@ -34,9 +34,9 @@ _FREE_KEY = (
 )
 _of_owner = (ingestions.c.instance == THIS, ingestions.c.owner == bindparam("owner"), IS_SOMEBODYS)
 _HELD = select(func.coalesce(func.sum(ingestions.c.waiting_ids), 0)).where(*_of_owner)
-# Three columns of each: there may be very many, and the queue starts nothing meanwhile.
+# Four columns of each: there may be very many, and the queue starts nothing meanwhile.
 _HOLDINGS = (
-    select(ingestions.c.rank, ingestions.c.order, ingestions.c.waiting_ids)
+    select(ingestions.c.rank, ingestions.c.order, ingestions.c.waiting_ids, ingestions.c.batch_size)
     .where(
         *_of_owner,
         ingestions.c.parked.is_(False),
@@ -47,6 +47,16 @@ _HOLDINGS = (
     .limit(bindparam("limit"))
 )
 _HOLDING = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("order"))
+_LATE = (
+    select(batches.c.order, func.count())
+    .where(
+        batches.c.instance == THIS,
+        IS_ASIDE,
+        batches.c.due > bindparam("now"),
+        batches.c.order.in_(select(ingestions.c.order).where(*_of_owner)),
+    )
+    .group_by(batches.c.order)
+)
 _ADD_IDS = insert(ids).values(all_of(ids))
 _ADD_STRINGS = insert(strings).values(all_of(strings))
 
@@ -121,15 +131,24 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
+        late: dict[int, int] = {}
+        if timeline.starts.aside.counts_all:
+            late = dict(turn.connection.execute(_LATE, values | {"now": turn.now}))
+        seconds = until(number, late)
+        return until(number, {}) if seconds is None and late else seconds
+
+    def until(number: int, late: Mapping[int, int]) -> float | None:
+        """`late` says how many batches of some ingestions wait for a retry that is not due; their ids do not count."""
         after = {"rank": 0.0, "order": 0}
         # Each has an id waiting at least, so that no more of them than ids are needed.
         while some := turn.connection.execute(_HOLDINGS, values | after | {"limit": min(number, _PAGE)}).all():
-            for _, of_one, ids_of_one in some:
+            for _, of_one, ids_of_one, size in some:
+                ids_of_one -= min(ids_of_one, late.get(of_one, 0) * size)
                 if number <= ids_of_one:
                     row = IngestionRow(*turn.connection.execute(_HOLDING, values | {"order": of_one}).one())
                     return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
                 number -= ids_of_one
-            rank, order, _ = some[-1]
+            rank, order, *_ = some[-1]
             after = {"rank": rank, "order": order}
         return None
 

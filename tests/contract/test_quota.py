@@ -158,3 +158,23 @@ def test_what_is_paused_makes_no_room(new_store: NewStore) -> None:
         submit(store, [1, 2], Priority.LOW, owner="one")
     with pytest.raises(QuotaFull, match="it is not known when there will be room"):
         submit(store, range(5), Priority.LOW, owner="one")
+
+
+def test_what_waits_for_a_retry_is_not_in_the_way_of_what_is_due(new_store: NewStore) -> None:
+    store = new_store(key_quota=9)
+    for _ in range(3):
+        submit(store, [1, 2, 3], owner="one")
+    (first,) = claimed(store)
+    retry(store, first, BatchError("Boom", ""), 600.0)
+    with pytest.raises(QuotaFull, match=r"3 more will fit in 5\.0 s"):
+        submit(store, [1, 2, 3], owner="one")
+
+
+def test_nor_in_that_of_its_own_ingestion(new_store: NewStore) -> None:
+    store = new_store(key_quota=9)
+    submit(store, range(9), owner="one")
+    (first,) = claimed(store)
+    retry(store, first, BatchError("Boom", ""), 600.0)
+    for count, seconds in ((1, 5), (3, 5), (6, 10), (7, 600)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")

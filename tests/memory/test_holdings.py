@@ -27,7 +27,7 @@ def test_an_owner_with_nothing_waiting_is_forgotten() -> None:
             one.move(position, COMPLETED)
             holdings.recount(one)
     assert vars(holdings) == vars(Holdings())
-    assert holdings.reach("me", 1) is None
+    assert holdings.reach("me", 1, 0.0) is None
 
 
 def test_what_goes_again_is_reached_at_its_place_after_others_that_do() -> None:
@@ -40,7 +40,7 @@ def test_what_goes_again_is_reached_at_its_place_after_others_that_do() -> None:
             for position in range(3):
                 one.move(position, state)
             holdings.recount(one)
-    assert [holdings.reach("me", count) for count in (7, 8, 14, 15)] == [
+    assert [holdings.reach("me", count, 0.0) for count in (7, 8, 14, 15)] == [
         (records[0], 7),
         (records[1], 1),
         (records[1], 7),
