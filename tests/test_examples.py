@@ -66,7 +66,12 @@ NOT_RUN = {
 }
 """Why an example is not run here, by how one of its lines begins."""
 
-OTHER = {"": "drawings", "ini": "systemd or Docker Compose", "nginx": "nginx", "yaml": "Prometheus"}
+OTHER = {
+    "": "drawings, and what each of three shells evaluates, which tests/cli/test_completion.py has them do",
+    "ini": "systemd or Docker Compose",
+    "nginx": "nginx",
+    "yaml": "Prometheus",
+}
 """Languages that need a program which is not here."""
 
 SHOWN = {"text", "json", "toml", "{eval-rst}"}
