@@ -57,15 +57,18 @@ def runs(
     one, by due time. The first group goes first. Batches are taken to run in no time.
     """
     urgent = [[due for due, other in retries if other < group] + [math.inf] for group in range(len(ready))]
-    waiting, nth, at, due = list(ready), 0, 0, since
-    while any(waiting) or at < len(retries):
-        if not any(waiting):
+    waiting, left, nth, at, due = list(ready), sum(ready), 0, 0, since
+    while left or at < len(retries):
+        if not left:
             due = max(due, retries[at][0])
         start = limiter.when(0, due)
         while at < len(retries) and retries[at][0] <= start:
             waiting[retries[at][1]] += 1
+            left += 1
             at += 1
-        group = next(number for number, count in enumerate(waiting) if count)
+        group = 0
+        while not waiting[group]:
+            group += 1
         size, due = waiting[group], start
         if size > 1:
             # Until a more urgent retry falls due.
@@ -75,4 +78,5 @@ def runs(
         yield StartRun(group, nth, size, start, due, limiter)
         limiter = limiter.after(size, start)
         waiting[group] -= size
+        left -= size
         nth += size
