@@ -335,7 +335,7 @@ def run_host(folder: Path, source: str, *arguments: str) -> list[str]:
 
 
 def test_a_script_says_what_is_lost_with_the_memory(tmp_path: Path) -> None:
-    (said,) = run_host(tmp_path, WAITING, "host.py")
+    *_, said = run_host(tmp_path, WAITING, "host.py")  # the first batch may be running just then, which it says before
     assert re.fullmatch("'ingest' stopped; lost with the memory: [34] batches still queued", said)
 
 
