@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 
-from ..core import Place, Priority
+from ..core import WAITING, Place, Priority
 from .record import Record
 
 
@@ -60,7 +60,7 @@ class Holdings:
         for record, ids in lanes[0] if len(lanes) == 1 else heapq.merge(*lanes, key=_place):
             if record.parked:
                 continue
-            ids -= record.late_ids(now)
+            ids -= min(ids, _late_ids(record, now))
             if count <= ids:
                 return record, count
             count -= ids
@@ -83,6 +83,13 @@ class Holdings:
             return lane.items()
         punctual = ((record, ids) for record, ids in lane.items() if record not in late)
         return heapq.merge(punctual, sorted(((one, lane[one]) for one in late), key=_place), key=_place)
+
+
+def _late_ids(record: Record, now: float) -> int:
+    """Returns how many ids of an ingestion wait for a retry that falls due after `now`, at most."""
+    if not record.tally[WAITING]:
+        return 0
+    return record.batch_size * sum(due > now for due in record.details.dues.values())
 
 
 def _place(item: tuple[Record, int]) -> Place:

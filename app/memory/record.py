@@ -197,13 +197,6 @@ class Record:
             ids -= len(self.states) * self.batch_size - len(self.ids)
         return ids
 
-    def late_ids(self, now: float) -> int:
-        """Returns at most how many of these wait for a retry that falls due after `now`."""
-        if not self.tally[WAITING]:
-            return 0
-        late = sum(due > now for due in self.details.dues.values())
-        return min(self.waiting_ids, late * self.batch_size)
-
     @property
     def finished(self) -> bool:
         return not self.waiting and not self.tally[RUNNING]
