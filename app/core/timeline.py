@@ -67,8 +67,8 @@ class Timeline(NamedTuple):
             return None
         place, ahead, waiting, _, _, _, turns = prospect
         end = place[0], place[1] + 1
-        late = self.starts.aside.due_by(math.inf, end) - self.starts.aside.due_by(math.inf, place)
-        if late and (turns or nth >= waiting - late):
+        aside = self.starts.aside.due_by(math.inf, end) - self.starts.aside.due_by(math.inf, place)
+        if aside and (turns or nth >= waiting - aside):
             span = self.starts.by_turns(turns, waiting) if turns else self.starts.between(place, end, ahead, waiting)
             return span.last - self.starts.now
         return self.added(ahead, nth + 1, place, turns).last - self.starts.now

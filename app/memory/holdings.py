@@ -60,7 +60,7 @@ class Holdings:
         for record, ids in lanes[0] if len(lanes) == 1 else heapq.merge(*lanes, key=_place):
             if record.parked:
                 continue
-            ids -= min(ids, _late_ids(record, now))
+            ids -= min(ids, _ids_aside(record, now))
             if count <= ids:
                 return record, count
             count -= ids
@@ -85,7 +85,7 @@ class Holdings:
         return heapq.merge(punctual, sorted(((one, lane[one]) for one in late), key=_place), key=_place)
 
 
-def _late_ids(record: Record, now: float) -> int:
+def _ids_aside(record: Record, now: float) -> int:
     """Returns how many ids of an ingestion wait for a retry that falls due after `now`, at most."""
     if not record.tally[WAITING]:
         return 0

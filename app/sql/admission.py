@@ -47,7 +47,7 @@ _HOLDINGS = (
     .limit(bindparam("limit"))
 )
 _HOLDING = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("order"))
-_LATE = (
+_ASIDE = (
     select(batches.c.order, func.count())
     .where(
         batches.c.instance == THIS,
@@ -131,19 +131,20 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until_started(number: int) -> float | None:
-        late: dict[int, int] = {}
+        aside: dict[int, int] = {}
         if timeline.starts.aside.counts_all:
-            late = dict(turn.connection.execute(_LATE, values | {"now": turn.now}))
-        seconds = until(number, late)
-        return until(number, {}) if seconds is None and late else seconds
+            aside = dict(turn.connection.execute(_ASIDE, values | {"now": turn.now}))
+        seconds = until(number, aside)
+        return until(number, {}) if seconds is None and aside else seconds
 
-    def until(number: int, late: Mapping[int, int]) -> float | None:
-        """`late` says how many batches of some ingestions wait for a retry that is not due; their ids do not count."""
+    def until(number: int, aside: Mapping[int, int]) -> float | None:
+        """`aside` says how many batches of some ingestions wait for a retry that is not due; their ids do not count."""
         after = {"rank": 0.0, "order": 0}
-        # Each has an id waiting at least, so that no more of them than ids are needed.
-        while some := turn.connection.execute(_HOLDINGS, values | after | {"limit": min(number, _PAGE)}).all():
+        # Each of the others has an id that counts, so that no more of them than ids are needed.
+        page = {"limit": min(number + len(aside), _PAGE)}
+        while some := turn.connection.execute(_HOLDINGS, values | after | page).all():
             for _, of_one, ids_of_one, size in some:
-                ids_of_one -= min(ids_of_one, late.get(of_one, 0) * size)
+                ids_of_one -= min(ids_of_one, aside.get(of_one, 0) * size)
                 if number <= ids_of_one:
                     row = IngestionRow(*turn.connection.execute(_HOLDING, values | {"order": of_one}).one())
                     return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)

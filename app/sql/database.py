@@ -86,15 +86,15 @@ class Database:
 
         Calls it again if the connection proves stale before anything came back.
         """
-        return self._run(work, self._lock_sqlite if self.is_sqlite else _begin)
+        return self._run(work, self._lock_sqlite if self.is_sqlite else _begin, changes=True)
 
     def read(self, work: Callable[[Wire], T]) -> T:
         """Returns what `work` returns in one snapshot; calls it again if the connection is lost meanwhile."""
-        return self._run(work, _begin if self.is_sqlite else _begin_snapshot, changes=False)
+        return self._run(work, _begin if self.is_sqlite else _begin_snapshot)
 
     def glance(self, statement: Executable, values: Values) -> Any:
         """Returns the first row of one statement, or None, without a transaction around it."""
-        return self._run(lambda wire: wire.execute(statement, values).first(), changes=False)
+        return self._run(lambda wire: wire.execute(statement, values).first())
 
     def tidy(self) -> None:
         """Empty SQLite's write-ahead log to give back its space, unless somebody is reading or the disk is full."""
@@ -124,7 +124,7 @@ class Database:
         self._engine.dispose()
 
     def _run(
-        self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None = None, *, changes: bool = True
+        self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None = None, *, changes: bool = False
     ) -> T:
         with self._gate, self._translated():
             try:
