@@ -22,7 +22,7 @@ def timestamp(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     minute, milliseconds = divmod(min(round(seconds * 1000), _LAST), 60_000)
-    return f"{_minute(minute)}:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}Z"
+    return f"{_minute(minute)}:{milliseconds / 1000:06.3f}Z"
 
 
 @functools.lru_cache(1024)  # Neighbouring batches share their minute; a page may have 200,000 times.

@@ -81,7 +81,8 @@ class TokenBucket:
 
     def when(self, nth: int, now: float) -> float:
         with self._lock:
-            return self._when(nth, now)
+            at = self._from(now) + (nth + 1 - self.burst) * self.interval
+        return at if at > now else now
 
     def count(self, now: float, until: float) -> float:
         if until <= now:
@@ -114,10 +115,6 @@ class TokenBucket:
 
     def levels(self, now: float) -> Sequence[Level]:  # noqa: ARG002 - as of any limiter
         return ()
-
-    def _when(self, nth: int, now: float) -> float:
-        at = self._from(now) + (nth + 1 - self.burst) * self.interval
-        return at if at > now else now
 
     def _from(self, now: float) -> float:
         # Never further ahead than an empty bucket and its debt: a clock that was set back must not stop the queue.

@@ -92,7 +92,7 @@ class Starts(NamedTuple):
         aside_ahead = self.aside.due_by(math.inf, first)
         aside = self.aside.due_by(math.inf, end) - aside_ahead
         if not aside:
-            return self.ready(ahead, count, first)
+            return self.ready(ahead, count, first) if aside_ahead else self._in_line(ahead, ahead + count - 1)
         if not self.aside.counts_all:
             return self._no_sooner(self.ready(ahead, count, first), *self.aside.bounds(first, end), fresh=fresh)
         retries = [(due, (place >= first) + (place >= end)) for due, place in self.aside.soonest(EXACT_RETRIES + 1)]

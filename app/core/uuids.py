@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 
 _NODE = 1 << 48
 
 
+@functools.lru_cache(1024)  # A poll asks for the same again: 2 % of a status request.
 def batch_id(ingestion_id: str, position: int) -> str:
     """Returns the UUID of an ingestion's batch, derived so that it needs no storage.
 

@@ -74,9 +74,9 @@ def are_ids(values: Sequence[Any], settings: Settings) -> bool:
 
 
 def _check_ids(ids: Any, settings: Settings, faults: list[Fault]) -> Ids | None:
-    if isinstance(ids, (array, Strings)):
-        return ids
     if not isinstance(ids, list):
+        if isinstance(ids, (array, Strings)):
+            return ids
         faults.append(Fault("#/ids", f"ids must be an array of {settings.id_type}s, not {kind_of(ids)}."))
     elif not ids:
         faults.append(Fault("#/ids", "ids is empty; at least one is needed."))

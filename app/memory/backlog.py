@@ -52,8 +52,11 @@ class Block:
         """The place of the first."""
         return self.records[0].place
 
-    def add(self, record: Record) -> None:
-        insort(self.records, record, key=_place)
+    def add(self, record: Record, *, last: bool) -> None:
+        if last:
+            self.records.append(record)
+        else:
+            insort(self.records, record, key=_place)
         record.block = self
 
     def split(self) -> Block:
@@ -84,14 +87,15 @@ class Lane:
         self._blocks: list[Block] = []
 
     def add(self, record: Record) -> None:
-        if self._ends_before(record.place):  # as before nearly every new ingestion
+        last = self._ends_before(record.place)  # as before nearly every new ingestion
+        if last:
             if not self._blocks or len(self._blocks[-1].records) == _MOST:
                 self._blocks.append(Block())
             at = len(self._blocks) - 1
         else:
             at = max(0, bisect_right(self._blocks, record.place, key=_place) - 1)
         block = self._blocks[at]
-        block.add(record)
+        block.add(record, last=last)
         if len(block.records) > _MOST:
             self._blocks.insert(at + 1, block.split())
         self.change(record, record.waiting)
@@ -181,7 +185,10 @@ class Backlog(Generic[L]):
         record.parked = parked
         self.change(record, record.waiting)
 
+    def up_to(self, priority: Priority) -> int:
+        """Returns how many batches are in line at a priority and the more urgent ones."""
+        return sum([lane.total for other, lane in self.lanes.items() if other <= priority])
+
     def ahead(self, place: Place) -> int:
         """Returns how many batches are in line before this place, of all priorities."""
-        high, medium, low = self.lanes.values()
-        return high.ahead(place) + medium.ahead(place) + low.ahead(place)
+        return sum([lane.ahead(place) for lane in self.lanes.values() if lane.total])

@@ -52,9 +52,9 @@ def line(
     state: MemoryState, priority: Priority, now: float, owner: str | None = None
 ) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
-    aging, lanes = state.settings.priority_aging, state.backlog.lanes
+    aging = state.settings.priority_aging
     new = rank_of(aging, priority, now), state.order + 1
-    ahead = state.backlog.ahead(new) if aging else sum(lanes[other].total for other in Priority if other <= priority)
+    ahead = state.backlog.ahead(new) if aging else state.backlog.up_to(priority)
     return ahead, new, state.fair.turns(priority, owner, new, state.aside) if state.fair else None
 
 
