@@ -33,22 +33,18 @@ class Span(NamedTuple):
 class Starts(NamedTuple):
     """The upcoming starts, as determined by limiter, hold, retries and free slots. Times are epoch seconds.
 
-    `waiting` counts all batches in line, and `aside` holds those of them that wait for a retry. Starts are numbered
-    from `begun`, which is 0 but where others went before.
+    From `since` on, now or the end of a hold, they are possible if there is a token. `waiting` counts all batches in
+    line, and `aside` holds those of them that wait for a retry. Starts are numbered from `begun`, which is 0 but where
+    others went before.
     """
 
     now: float
     limiter: Limiter
-    not_before: float
+    since: float
     slots: Slots
     waiting: int
     aside: Aside
     begun: int = 0
-
-    @property
-    def since(self) -> float:
-        """From when on starts are possible, if there is a token."""
-        return max(self.now, self.not_before)
 
     def earliest(self, nth: int) -> float:
         """Returns the earliest time at which the nth ready batch (from 0) can start."""
@@ -113,7 +109,7 @@ class Starts(NamedTuple):
                 overtaken += run.size
         spans = [self._of(run) for run in (*own[:1], *own[-1:])]
         if left:
-            later = self._replace(limiter=run.limiter, not_before=run.first, begun=run.nth)
+            later = self._replace(limiter=run.limiter, since=run.first, begun=run.nth)
             rest = later.ready(ahead + overtaken, count, first)
             spans.append(later._no_sooner(rest, *self.aside.bounds(first, end), fresh=count > aside))
         return spans[0]._replace(last=spans[-1].last)

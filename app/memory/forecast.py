@@ -44,7 +44,7 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
     state.first(now)
     gate = state.gate = state.gate.at(state.settings, now)
     slots = Slots(state.slots(now), state.leases.calls, state.leases.started, state.service, now)
-    starts = Starts(now, gate.limiter, gate.hold_until, slots, state.backlog.total, state.aside)
+    starts = Starts(now, gate.limiter, max(now, gate.hold_until), slots, state.backlog.total, state.aside)
     return Timeline(starts, gate.paused, state.backlog.parked, may_be_early(state.settings))
 
 

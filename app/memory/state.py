@@ -90,9 +90,9 @@ class MemoryState:
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        concurrency = self.gate.concurrency
-        slots = sum([concurrency.of(one, self.settings) for one in self._present(now)])
-        return min(slots or concurrency.each or self.settings.concurrency, room_of(self.settings, 0))
+        concurrency, settings = self.gate.concurrency, self.settings
+        slots = sum([concurrency.of(one, settings) for one in self._present(now)])
+        return min(slots or concurrency.each or settings.concurrency, room_of(settings, 0))
 
     def line_up(self, entry: Entry[Record], now: float) -> None:
         """Put a batch in line, or where it belongs while it is parked or not due."""

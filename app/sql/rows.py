@@ -141,7 +141,7 @@ class QueueRow:
     ) -> Timeline:
         """Returns the timeline of the upcoming starts."""
         slots = Slots(self.most_running(settings), self.running, started, self.service, now)
-        starts = Starts(now, self.gate(settings, now).limiter, self.hold_until, slots, self.total, aside)
+        starts = Starts(now, self.gate(settings, now).limiter, max(now, self.hold_until), slots, self.total, aside)
         return Timeline(starts, self.paused, self.parked, may_be_early(settings))
 
 
