@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 from collections.abc import Sequence
 
-from .limiter import Level, TokenBucket
+from .limiter import Level, Limiter, TokenBucket, one_by_one
 
 
 class Buckets:
@@ -49,6 +50,9 @@ class Buckets:
     def after(self, count: int, now: float) -> Buckets:
         first, last = self.when(0, now), self.when(count - 1, now)
         return Buckets({name: _taken(bucket, count, first, last) for name, bucket in self.buckets.items()})
+
+    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Limiter]:
+        return one_by_one(self, dues, before)
 
     def tokens(self, now: float) -> int:
         # Without any that limits, quotas alone do.

@@ -35,6 +35,12 @@ class Limiter(Protocol):
     def after(self, count: int, now: float) -> Limiter:
         """Returns the limiter from which `count` tokens were taken from now on, each on arrival."""
 
+    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Limiter]:
+        """Returns when batches start that fall due at these moments, each as soon as there is a token, in order.
+
+        Only the starts before a moment, and the limiter after them. No due time is before the latest start.
+        """
+
     def tokens(self, now: float) -> int:
         """Returns how many tokens are available."""
 
@@ -43,6 +49,18 @@ class Limiter(Protocol):
 
     def levels(self, now: float) -> Sequence[Level]:
         """Returns how each of several limits stands; empty where there is one."""
+
+
+def one_by_one(limiter: Limiter, dues: Sequence[float], before: float) -> tuple[Sequence[float], Limiter]:
+    """Returns what `starts_of` returns of any limiter."""
+    starts: list[float] = []
+    for due in dues:
+        start = limiter.when(0, max([due, *starts[-1:]]))
+        if start >= before:
+            break
+        starts.append(start)
+        limiter = limiter.after(1, start)
+    return starts, limiter
 
 
 class TokenBucket:
@@ -93,6 +111,18 @@ class TokenBucket:
 
     def after(self, count: int, now: float) -> TokenBucket:
         return self.full_again(self.full_from(now) + count * self.interval)
+
+    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], TokenBucket]:
+        starts: list[float] = []
+        full_at = self.full_from(dues[0]) if dues else self._full_at
+        for due in dues:
+            token_at = full_at + self._first_from_full
+            start = token_at if token_at > due else due
+            if start >= before:
+                break
+            starts.append(start)
+            full_at = (full_at if full_at > start else start) + self.interval
+        return starts, self.full_again(full_at)
 
     def full_again(self, at: float) -> TokenBucket:
         """Returns the same bucket, but full at another moment."""

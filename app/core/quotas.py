@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..limits import Quota
 from .buckets import Buckets
-from .limiter import Level
+from .limiter import Level, Limiter, one_by_one
 
 _LONGEST_DAY = 25 * 3600.0
 _SHORTEST_DAY = 23 * 3600.0
@@ -87,6 +87,9 @@ class Quotas:
     def after(self, count: int, now: float) -> Quotas:
         since, limiter, used, rest = self._find(count - 1, now)
         return Quotas(limiter.after(rest + 1, since), _counted(used, rest + 1))
+
+    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Limiter]:
+        return one_by_one(self, dues, before)
 
     def tokens(self, now: float) -> int:
         return min(self.limiter.tokens(now), _left([one.at(now) for one in self.used]))

@@ -43,10 +43,6 @@ class StartRun(NamedTuple):
     last: float
     limiter: Limiter
 
-    def at(self, nth: int) -> float:
-        """Returns the time of one of its starts, by its number."""
-        return self.limiter.when(nth - self.nth, self.first)
-
 
 def runs(
     limiter: Limiter, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]
@@ -56,13 +52,21 @@ def runs(
     `ready` holds how many batches of each group are due now; `retries` holds the due time and the group of each later
     one, by due time. The first group goes first. Batches are taken to run in no time.
     """
-    urgent = [[due for due, other in retries if other < group] + [math.inf] for group in range(len(ready))]
+    dues, urgent = [due for due, _ in retries], dict[int, list[float]]()
     waiting, left, nth, at, due = list(ready), sum(ready), 0, 0, since
     while left or at < len(retries):
         if not left:
-            due = max(due, retries[at][0])
+            # Up to another group's next, what falls due goes in that order, whatever was waiting before it.
+            group, due = retries[at][1], max(due, dues[at])
+            end = next((other for other in range(at, len(retries)) if retries[other][1] != group), len(retries))
+            until = dues[end] if end < len(dues) else math.inf
+            starts, after = limiter.starts_of([one if one > due else due for one in dues[at:end]], until)
+            if starts:
+                yield StartRun(group, nth, len(starts), starts[0], starts[-1], limiter)
+                limiter, due, nth, at = after, starts[-1], nth + len(starts), at + len(starts)
+                continue
         start = limiter.when(0, due)
-        while at < len(retries) and retries[at][0] <= start:
+        while at < len(retries) and dues[at] <= start:
             waiting[retries[at][1]] += 1
             left += 1
             at += 1
@@ -72,6 +76,8 @@ def runs(
         size, due = waiting[group], start
         if size > 1:
             # Until a more urgent retry falls due.
+            if group not in urgent:
+                urgent[group] = [one for one, other in retries if other < group] + [math.inf]
             until = urgent[group][bisect_right(urgent[group], start)]
             size = int(min(size, max(1, limiter.count(start, until))))
             due = limiter.when(size - 1, start)

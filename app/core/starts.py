@@ -64,10 +64,12 @@ class Starts(NamedTuple):
         at = self.earliest(nth)
         if nth >= ready:
             # There may be a gap before that, until a retry falls due.
-            retries = [(due, 0) for due, _ in self.aside.soonest(EXACT_RETRIES)]
-            for run in runs(self.limiter, self.since, (ready,), retries):
-                if run.nth <= nth:
-                    at = run.at(nth)
+            soonest = self.aside.soonest(min(EXACT_RETRIES, nth - ready + 1))
+            since, limiter = self.since, self.limiter
+            if ready:
+                since, limiter = limiter.when(ready - 1, since), limiter.after(ready, since)
+            starts, limiter = limiter.starts_of([max(due, since) for due, _ in soonest])
+            at = limiter.when(nth - ready - len(starts), starts[-1]) if nth >= ready + len(starts) else starts[-1]
         return max(at, self.slots.free_at(nth))
 
     def ready(self, ahead: int, count: int, place: Place) -> Span:
@@ -91,21 +93,20 @@ class Starts(NamedTuple):
             return self.ready(ahead, count, first) if aside_ahead else self._in_line(ahead, ahead + count - 1)
         if not self.aside.counts_all:
             return self._no_sooner(self.ready(ahead, count, first), *self.aside.bounds(first, end), fresh=fresh)
-        retries = [(due, (place >= first) + (place >= end)) for due, place in self.aside.soonest(EXACT_RETRIES + 1)]
-        until = math.inf
+        retries = [(due, 1 + (place >= first) + (place >= end)) for due, place in self.aside.soonest(EXACT_RETRIES + 1)]
         if len(retries) > EXACT_RETRIES:
             # Whatever falls due from then on may be more urgent.
-            until, _ = retries[-1] = retries[-1][0], 0
+            retries[-1] = retries[-1][0], 0
         ready = ahead - aside_ahead, count - aside
         behind = self.waiting - self.aside.due_by(math.inf, None) - sum(ready)
         own, left, overtaken = list[StartRun](), count, 0
-        for run in runs(self.limiter, self.since, (*ready, behind), retries):
-            if not left or run.first >= until:
+        for run in runs(self.limiter, self.since, (0, *ready, behind), retries):
+            if not left or run.group == 0:
                 break
-            if run.group == 1:
+            if run.group == 2:
                 own.append(run)
                 left -= run.size
-            elif run.group == 2:
+            elif run.group == 3:
                 overtaken += run.size
         spans = [self._of(run) for run in (*own[:1], *own[-1:])]
         if left:

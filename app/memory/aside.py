@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 from ..core import Place
 from ..queue import Entry
@@ -16,25 +16,25 @@ _SIZE = 512
 
 
 class Block:
-    """Consecutive entries by due time; their places are sorted on demand."""
+    """Consecutive entries by due time; `places` has their places in order, or nothing until they are sorted."""
 
-    __slots__ = ("_places", "dues", "entries")
+    __slots__ = ("dues", "entries", "places")
 
     def __init__(self, dues: list[float], entries: list[Entry[Record]]) -> None:
         self.dues = dues
         self.entries = entries
-        self._places: list[Place] | None = None
+        self.places: list[Place] = []
 
     def add(self, entry: Entry[Record]) -> None:
         at = bisect_right(self.dues, entry.due)
         self.dues.insert(at, entry.due)
         self.entries.insert(at, entry)
-        self._places = None
+        self.places = []
 
     def drop(self, count: int) -> list[Entry[Record]]:
         """Remove and return the first entries."""
         gone, self.dues, self.entries = self.entries[:count], self.dues[count:], self.entries[count:]
-        self._places = None
+        self.places = []
         return gone
 
     def take(self, due: float, record: Record) -> list[Entry[Record]]:
@@ -44,21 +44,25 @@ class Block:
         taken = [self.entries[at] for at in found]
         for at in reversed(found):
             del self.dues[at], self.entries[at]
-            self._places = None
+            self.places = []
         return taken
 
     def split(self) -> Block:
         """Keep the first half and return the second."""
         half = len(self.dues) // 2
         other = Block(self.dues[half:], self.entries[half:])
-        self.dues, self.entries, self._places = self.dues[:half], self.entries[:half], None
+        self.dues, self.entries, self.places = self.dues[:half], self.entries[:half], []
         return other
 
-    def before(self, place: Place) -> int:
-        """Returns how many entries belong to ingestions ahead of a place."""
-        if self._places is None:
-            self._places = sorted(entry.place for entry in self.entries)
-        return bisect_left(self._places, place)
+    def sort(self) -> list[Place]:
+        """Returns the places of the entries in order, and keeps them in `places` until an entry comes or goes."""
+        self.places = sorted(entry[:2] for entry in self.entries)
+        return self.places
+
+    def holds(self, first: Place, end: Place) -> bool:
+        """Returns whether any entry has a place from `first` up to `end`."""
+        places = self.places or self.sort()
+        return bisect_left(places, first) < bisect_left(places, end)
 
 
 class Aside:
@@ -131,19 +135,23 @@ class Aside:
 
     def due_by(self, moment: float, before: Place | None) -> int:
         """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
-        found = 0
-        for block in self._blocks:
-            if block.dues[-1] <= moment:
-                found += len(block.dues) if before is None else block.before(before)
-                continue
+        if before is None and moment == math.inf:
+            return self._count
+        at = bisect_right(self._blocks, moment, key=lambda block: block.dues[-1])
+        whole = self._blocks[:at]
+        if before is None:
+            found = sum([len(block.dues) for block in whole])
+        else:
+            found = sum([bisect_left(block.places or block.sort(), before) for block in whole])
+        if at < len(self._blocks):
+            block = self._blocks[at]
             some = bisect_right(block.dues, moment)
             found += some if before is None else sum(one.place < before for one in block.entries[:some])
-            break
         return found
 
     def soonest(self, limit: int) -> list[tuple[float, Place]]:
         """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
-        return [(entry.due, entry.place) for entry in islice(self._entries(), limit)]
+        return [(due, (rank, order)) for rank, order, _, due, _ in islice(self._entries(), limit)]
 
     def entries(self, limit: int) -> list[Entry[Record]]:
         """Returns the first `limit` to fall due."""
@@ -154,12 +162,11 @@ class Aside:
 
         def due(blocks: Iterable[Block], in_order: Callable[[list[Entry[Record]]], Iterable[Entry[Record]]]) -> float:
             for block in blocks:
-                if block.before(first) < block.before(end):
+                if block.holds(first, end):
                     return next(entry.due for entry in in_order(block.entries) if first <= entry.place < end)
             return math.nan
 
         return due(self._blocks, iter), due(reversed(self._blocks), reversed)
 
     def _entries(self) -> Iterator[Entry[Record]]:
-        for block in self._blocks:
-            yield from block.entries
+        return chain.from_iterable([block.entries for block in self._blocks])

@@ -71,6 +71,15 @@ def test_the_closed_forms_are_what_comes_true(
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-4, 1e-4))
     assert min(50, copy().count(now, now + later)) in range(least, most + 1)
     assert 0 <= copy().least_time(50) <= times[-1] - times[0] + 1e-4
+    dues, at = [now + gap for gap in sorted(gaps)], now
+    found, rest = copy().starts_of(dues, now + later)
+    for due, start in zip(dues, found, strict=False):
+        at = first.when(0, max(at, due))
+        assert first.take(at)
+        assert start == pytest.approx(at, abs=1e-4)
+    assert all(start < now + later for start in found)
+    assert rest.when(0, at) == pytest.approx(first.when(0, at), abs=1e-4)
+    assert len(found) == len(dues) or first.when(0, max(at, dues[len(found)])) > now + later - 1e-4
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True), GAPS)

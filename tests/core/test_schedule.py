@@ -40,13 +40,14 @@ def one_by_one(bucket: TokenBucket, ready: list[int], retries: list[tuple[float,
 def test_they_are_the_starts_of_a_queue(ready: Any, retries: Any, burst: int, interval: float, full_at: float) -> None:
     retries.sort()
     expected = one_by_one(TokenBucket(interval, burst, full_at), ready, retries)
-    found: list[tuple[int, float]] = []
+    found: list[int] = []
     for run in runs(TokenBucket(interval, burst, full_at), START, ready, retries):
         assert run.nth == len(found)
-        found += [(run.group, run.at(nth)) for nth in range(run.nth, run.nth + run.size)]
-        assert run.last == found[-1][1]
-    assert [group for group, _ in found] == [group for group, _ in expected]
-    assert [at for _, at in found] == pytest.approx([at for _, at in expected], abs=1e-6)
+        found += [run.group] * run.size
+        times = [at for _, at in expected[run.nth : len(found)]]
+        assert (run.first, run.last) == pytest.approx((times[0], times[-1]), abs=1e-6)
+        assert run.limiter.when(0, run.first) == pytest.approx(run.first, abs=1e-6)
+    assert found == [group for group, _ in expected]
 
 
 def test_starts_that_nothing_interrupts_are_one_run() -> None:

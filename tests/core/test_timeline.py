@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import CallerTurns, InOrder, Priority, Prospect, Retry, Shares, Timeline
+from app.core import CallerTurns, InOrder, Priority, Prospect, Retry, Shares, Timeline, TokenBucket
 from tests.support.timeline import FIRST, NOW, ListAside, but, timeline
 
 
@@ -53,6 +53,28 @@ def test_the_last_start_is_that_of_the_last_of_all_that_wait() -> None:
     assert [made.starts.overall(nth, 2) for nth in range(6)] == [NOW, NOW + 5, NOW + 10, NOW + 15, NOW + 60, NOW + 65]
     assert timeline(interval=5.0, waiting=4).starts.last_start() == NOW + 15
     assert timeline(interval=5.0, waiting=4).starts.last_start(3) == NOW + 30
+
+
+@given(
+    ready=st.integers(0, 5),
+    dues=st.lists(st.integers(1, 60).map(lambda number: NOW + number * 1.37), max_size=9),
+    burst=st.integers(1, 3),
+    hold=st.sampled_from([0.0, 33.3]),
+    exact=st.sampled_from([2, 500]),
+)
+def test_each_start_is_that_of_a_queue_that_starts_one_batch_at_a_time(
+    ready: int, dues: list[float], burst: int, hold: float, exact: int
+) -> None:
+    """Those after the retries that are played through as if the rest were due by then."""
+    made = timeline(*[(due, FIRST) for due in dues], interval=5.0, burst=burst, hold=hold, waiting=ready + len(dues))
+    bucket, at, found = TokenBucket(5.0, burst), NOW + hold, list[float]()
+    for due in [0.0] * ready + sorted(dues)[:exact] + [0.0] * len(dues[exact:]):
+        at = bucket.when(0, max(at, due))
+        assert bucket.take(at)
+        found.append(at)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("app.core.starts.EXACT_RETRIES", exact)
+        assert [made.starts.overall(nth) for nth in range(len(found))] == pytest.approx(found, abs=1e-6)
 
 
 def test_a_start_behind_a_gap_waits_for_the_hold_and_for_a_slot_too() -> None:
