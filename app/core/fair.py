@@ -54,13 +54,17 @@ class CallerTurns(NamedTuple):
 
     def ahead(self, nth: int) -> int:
         """Returns how many batches go before the ingestion's nth (from 0), if all that wait are due."""
-        mine = self.before + nth
-        return self.urgent + mine + self.shares.ahead(self.waiting, self.caller, mine)
+        return self._ahead(nth)[0]
 
     def ends(self, count: int) -> tuple[int, int]:
         """Returns how many batches go before the first and the last of the ingestion's next `count`, if all are due."""
-        first = self.ahead(0)
-        return first, self.ahead(count - 1) if count > 1 else first
+        found = self._ahead(*sorted({0, max(0, count - 1)}))
+        return found[0], found[-1]
+
+    def _ahead(self, *nths: int) -> list[int]:
+        mine = [self.before + nth for nth in nths]
+        of_others = self.shares.before(self.waiting, self.caller, *mine)
+        return [self.urgent + nth + sum(of_each) for nth, of_each in zip(mine, of_others, strict=True)]
 
     def played(
         self, limiter: Limiter, since: float, total: int, own: int, retries: Sequence[Retry]
@@ -134,9 +138,11 @@ class _Play:
         no other batch for by the ingestion's last turn.
         """
         turns = self._turns
-        callers = {retry.caller for retry in retries if retry.priority == turns.priority}
-        needed = self._shares.turns_before(callers, turns.caller, turns.before + self._mine[1] - 1)
-        short = {one for one, count in zip(callers, needed, strict=True) if self._waiting[one] < count}
+        one_more = {
+            retry.caller: self._waiting[retry.caller] + 1 for retry in retries if retry.priority == turns.priority
+        }
+        (gone,) = self._shares.before(one_more, turns.caller, turns.before + self._mine[1] - 1)
+        short = {one for one, count in zip(one_more, gone, strict=True) if self._waiting[one] < count}
 
         def matters(retry: Retry) -> bool:
             if retry.priority == turns.priority and retry.caller != turns.caller:

@@ -104,7 +104,32 @@ class Shares:
 
         `waiting` says how many each has.
         """
-        return sum(map(min, waiting.values(), self.turns_before(waiting, caller, nth)))
+        return sum(self.before(waiting, caller, nth)[0])
+
+    def before(self, waiting: Mapping[str, int], caller: str, *nths: int) -> list[list[int]]:
+        """Returns how many batches of each go before the nth due batch of a caller (of itself, 0), for several n.
+
+        `waiting` says how many each has.
+        """
+        now, known, costs, others = self.now, self._known, self._costs, []
+        for other, count in waiting.items():
+            cost, tag, owed = known.get(other) or (costs.get(other, UNIT), now, 0)
+            if other == caller:
+                count = 0
+            if tag < now:
+                tag = now
+            if owed < 0:
+                owed = 0
+            goes_first = other < caller  # at equal tags, as if its own were less by one
+            others.append((count, now - goes_first, tag - goes_first, cost, owed))
+
+        def gone(end: int) -> list[int]:
+            return [
+                count if (turns := owed - (tag - end) // cost if tag < end else at < end and owed) > count else turns
+                for count, at, tag, cost, owed in others
+            ]
+
+        return [gone(self._nth_tag(caller, nth)) for nth in nths]
 
     def until(self, waiting: Mapping[str, int], wanted: Mapping[str, int]) -> int:
         """Returns how many due batches go until so many of each caller as are `wanted` have gone, in O(callers).
@@ -114,29 +139,6 @@ class Shares:
         nth_tags = ((self._nth_tag(caller, count - 1), caller) for caller, count in wanted.items() if count)
         _, last = max(nth_tags, default=(0, None))
         return 0 if last is None else wanted[last] + self.ahead(waiting, last, wanted[last] - 1)
-
-    def turns_before(self, others: Iterable[str], caller: str, nth: int) -> list[int]:
-        """Returns how many turns each of some callers has before the nth turn of one, if it has enough due for them.
-
-        For the caller itself, 0.
-        """
-        now, known, found = self.now, self._known, []
-        until = self._nth_tag(caller, nth)
-        for other in others:
-            share = known.get(other)
-            cost, tag, owed = share or (self._cost(other), now, 0)
-            if tag < now:
-                tag = now
-            if owed < 0:
-                owed = 0
-            if other == caller:
-                found.append(0)
-            elif tag < until or (tag == until and other < caller):
-                turns, rest = divmod(until - tag, cost)
-                found.append(turns + owed + (1 if rest or other < caller else 0))
-            else:
-                found.append(owed if now < until or other < caller else 0)
-        return found
 
     def _nth_tag(self, caller: str, nth: int) -> int:
         share = self._known.get(caller)
