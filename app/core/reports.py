@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -78,13 +79,11 @@ class CallerDepth(NamedTuple):
         `lined` has how many batches of each at a priority are in line and since when, `parked` how many are not.
         """
 
-        def wait(of: tuple[Priority, str]) -> tuple[float, Priority, str]:
-            return lined[of][1] if of in lined else math.inf, *of
-
+        waits = [(oldest_at, *of) for of, (_, oldest_at) in lined.items()]
+        waits += [(math.inf, *of) for of in parked.keys() - lined.keys()]
         found = []
-        for of in sorted(lined.keys() | parked.keys(), key=wait)[:limit]:
-            (priority, name), out = of, parked.get(of, 0)
-            count, oldest_at = lined.get(of, (0, None))
+        for _, priority, name in heapq.nsmallest(limit, waits):
+            out, (count, oldest_at) = parked.get((priority, name), 0), lined.get((priority, name), (0, None))
             found.append(CallerDepth(name or None, priority, count + out, oldest_at, out))
         return found
 

@@ -134,8 +134,11 @@ class Lane:
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
-        block = next((block for block in self._blocks if block.total), None)
-        return next((record for record in block.records if record.lined), None) if block else None
+        for block in self._blocks:
+            for record in block.records if block.total else ():
+                if record.lined:
+                    return record
+        return None
 
     def unfinished(self) -> list[Record]:
         """Returns all of them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 
 from ..config import Settings
 from ..core import CallerTurns, Place, Priority, Retry, Rota, Shares, caller_of
@@ -93,14 +94,18 @@ class FairQueue:
         """Returns the queue that holds an ingestion's entries, if it has any."""
         return self._lines[record.priority].get(caller_of(record.owner))
 
-    def by_caller(self) -> dict[tuple[Priority, str], Iterator[Entry[Record]]]:
-        """Returns the entries of each caller at each priority, most urgent first."""
-        return {
-            (priority, caller): line.in_order()
-            for priority, lines in self._lines.items()
-            for caller, line in list(lines.items())
-            if self._head(priority, caller)
-        }
+    def by_caller(self, limit: int) -> dict[tuple[Priority, str], Iterator[Entry[Record]]]:
+        """Returns the entries of each caller at each priority, most urgent first.
+
+        At each priority only of the `limit` callers whose turns are next, but with ranks that age of all.
+        """
+        found = {}
+        for priority, lines in self._lines.items():
+            callers = list(lines) if self._aging else sorted(lines, key=self.shares[priority].turn)
+            due = (caller for caller in callers if self._head(priority, caller))
+            for caller in due if self._aging else islice(due, limit):
+                found[priority, caller] = lines[caller].in_order()
+        return found
 
     def _whose(self) -> tuple[Priority, str]:
         if self._turn is None:
@@ -145,6 +150,8 @@ class FairLane:
         self.waiting: dict[str, int] = {}
         self._lanes: dict[str, Lane] = {}
         self._last: Place | None = None
+        self._oldest: Record | None = None
+        """The first that has batches in line, as long as it has; None if it is not known."""
 
     def add(self, record: Record) -> None:
         caller, place = caller_of(record.owner), record.place
@@ -153,19 +160,20 @@ class FairLane:
         self._lanes[caller].add(record)
         self._last = max(self._last or place, place)
         self.parked += record.waiting - record.lined
-        self._count(caller, record.lined)
+        self._count(record, record.lined)
 
     def change(self, record: Record, by: int) -> None:
         """Change an ingestion's count of waiting batches."""
-        caller = caller_of(record.owner)
-        self._lanes[caller].change(record, by)
+        self._lanes[caller_of(record.owner)].change(record, by)
         if record.parked:
             self.parked += by
         else:
-            self._count(caller, by)
+            self._count(record, by)
 
     def remove(self, record: Record) -> None:
         """Forget an ingestion that has no waiting batches."""
+        if record is self._oldest:
+            self._oldest = None
         caller = caller_of(record.owner)
         lane = self._lanes[caller]
         lane.remove(record)
@@ -189,7 +197,9 @@ class FairLane:
 
     def oldest(self) -> Record | None:
         """Returns the first ingestion that has batches in line."""
-        return min(self.oldest_of_each().values(), key=lambda record: record.place, default=None)
+        if self._oldest is None or not self._oldest.lined:
+            self._oldest = min(self.oldest_of_each().values(), key=lambda record: record.place, default=None)
+        return self._oldest
 
     def oldest_of_each(self) -> dict[str, Record]:
         """Returns each caller's first ingestion that has batches in line."""
@@ -203,7 +213,10 @@ class FairLane:
         """Returns all of them."""
         return [record for lane in self._lanes.values() for record in lane.unfinished()]
 
-    def _count(self, caller: str, by: int) -> None:
+    def _count(self, record: Record, by: int) -> None:
+        if by > 0 and self._oldest and record.place < self._oldest.place:
+            self._oldest = record
+        caller = caller_of(record.owner)
         self.total += by
         left = self.waiting.pop(caller, 0) + by
         if left:

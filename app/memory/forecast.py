@@ -69,13 +69,16 @@ def prospect(state: MemoryState, record: Record) -> Prospect:
     return Prospect(place, 0, waiting, retrying, started, parked, turns)
 
 
-def _next_batches(state: MemoryState, now: float) -> Line[tuple[Record, int]]:
-    """Returns the due batches, each as its record and position; `aside` then has no due ones."""
+def _next_batches(state: MemoryState, limit: int, now: float) -> Line[tuple[Record, int]]:
+    """Returns the due batches from which the next `limit` starts come, each as its record and position.
+
+    `aside` then has no due ones.
+    """
     state.first(now)
     awaiting = sorted(state.serving.awaiting()) if state.serving else []
     if not isinstance(state.queue, FairQueue):
         return InOrder(_batches(heapq.merge(state.queue.in_order(), awaiting)))
-    entries: dict[tuple[Priority, str], Iterable[Entry[Record]]] = {**state.queue.by_caller()}
+    entries: dict[tuple[Priority, str], Iterable[Entry[Record]]] = {**state.queue.by_caller(limit)}
     for entry in awaiting:
         key = entry.owner.priority, caller_of(entry.owner.owner)
         entries[key] = heapq.merge(entries.get(key, ()), [entry])
@@ -151,7 +154,7 @@ def caller_depths(state: MemoryState, limit: int, owner: str | None) -> list[Cal
 
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
-    due = _next_batches(state, now)
+    due = _next_batches(state, limit, now)
     retries = [
         (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
         for entry in state.aside.entries(limit)

@@ -204,6 +204,7 @@ def test_estimates_are_exact_with_retries(
         told["starts"] = len(simulation.starts)
         told["depths"] = store.stats().depths
         told["upcoming"] = store.upcoming(12)
+        assert store.upcoming(2) == told["upcoming"][:2]
         in_line = {one.order for one in simulation.ingestions if not simulation.is_parked(one)}
         told["retries"] = any(due > clock.now() and at[1] in in_line for at, due in simulation.waiting.items())
         assert not told["retries"] or not any(estimate.at_latest for estimate in expected.values())
