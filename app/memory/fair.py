@@ -97,14 +97,15 @@ class FairQueue:
     def by_caller(self, limit: int) -> dict[tuple[Priority, str], Iterator[Entry[Record]]]:
         """Returns the entries of each caller at each priority, most urgent first.
 
-        At each priority only of the `limit` callers whose turns are next, but with ranks that age of all.
+        Only of those from whom the next `limit` starts come, but with ranks that age of all.
         """
-        found = {}
+        found: dict[tuple[Priority, str], Iterator[Entry[Record]]] = {}
         for priority, lines in self._lines.items():
-            callers = list(lines) if self._aging else sorted(lines, key=self.shares[priority].turn)
-            due = (caller for caller in callers if self._head(priority, caller))
-            for caller in due if self._aging else islice(due, limit):
-                found[priority, caller] = lines[caller].in_order()
+            if len(found) < limit or self._aging:
+                in_turn = list(lines) if self._aging else sorted(lines, key=self.shares[priority].turn)
+                due = (caller for caller in in_turn if self._head(priority, caller))
+                for caller in islice(due, None if self._aging else limit - len(found)):
+                    found[priority, caller] = lines[caller].in_order()
         return found
 
     def _whose(self) -> tuple[Priority, str]:

@@ -52,10 +52,15 @@ def line(
     state: MemoryState, priority: Priority, now: float, owner: str | None = None
 ) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
+    ahead, new = end_of_line(state, priority, now)
+    return ahead, new, state.fair.turns(priority, owner, new, state.aside) if state.fair else None
+
+
+def end_of_line(state: MemoryState, priority: Priority, now: float) -> tuple[int, Place]:
+    """Returns how many batches wait before an ingestion created now, and its place."""
     aging = state.settings.priority_aging
     new = rank_of(aging, priority, now), state.order + 1
-    ahead = state.backlog.ahead(new) if aging else state.backlog.up_to(priority)
-    return ahead, new, state.fair.turns(priority, owner, new, state.aside) if state.fair else None
+    return state.backlog.ahead(new) if aging else state.backlog.up_to(priority), new
 
 
 def prospect(state: MemoryState, record: Record) -> Prospect:
@@ -127,7 +132,7 @@ def depths(state: MemoryState, now: float) -> dict[Priority, Depth]:
     for priority, lane in state.backlog.lanes.items():
         oldest = lane.oldest()
         oldest_at = oldest.created_at if oldest else None
-        new = line(state, priority, now)[:2]
+        new = end_of_line(state, priority, now)
         found[priority] = timeline.depth(lane.total, oldest_at, *new, lane.parked, aging=aging)
     return found
 

@@ -167,17 +167,23 @@ def _line(view: View, limit: int, also: Iterable[Priority], *, promoted: bool, f
     ready: dict[tuple[Priority, str], list[tuple[BatchPlace, Candidate]]] = {}
     for candidate in most_urgent:
         ready.setdefault(_whose(candidate), []).append((candidate.place, candidate))
-    for priority in {*also, *(priority for priority, _ in ready)}:
+    aging, found = bool(view.settings.priority_aging), 0
+    for priority in sorted({*also, *(priority for priority, _ in ready)}):
+        if found >= limit and free is None and not aging:
+            # More urgent ones have the next turns.
+            shares[priority], callers[priority] = Shares({}), {}
+            continue
         statement = _WITH_DUE if view.queue.lined else _NUMBERED
         shares[priority], names, (_, numbers, *is_due) = _told(view, priority, statement)
         waiting = callers[priority] = dict(zip(names, numbers, strict=True))
         due = dict(compress(waiting.items(), *is_due)) if is_due else waiting
         turn = shares[priority].turn if free is None else shares[priority].turn_to_ride
+        found += len(due)
         for caller in heapq.nsmallest(limit, due, key=turn):
             if len(names) > 1 and len(ready.get((priority, caller), ())) < limit:
                 mine = picked(due[caller])
                 ready[priority, caller] = [(candidate.place, candidate) for candidate in mine]
-    return _Due(shares, callers, ready, bool(view.settings.priority_aging))
+    return _Due(shares, callers, ready, aging)
 
 
 def _next_callers(due: _Due, limit: int) -> Iterator[int]:

@@ -53,12 +53,16 @@ _MISSES = (
 
 def line(view: View, priority: Priority, now: float, owner: str | None = None) -> tuple[int, Place, CallerTurns | None]:
     """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
+    ahead, new = end_of_line(view, priority, now)
+    return ahead, new, fair.turns(view, priority, owner, new, new=True)
+
+
+def end_of_line(view: View, priority: Priority, now: float) -> tuple[int, Place]:
+    """Returns how many batches wait before an ingestion created now, and its place."""
     new = rank_of(view.queue.aging, priority, now), view.queue.orders + 1
     if view.queue.aging:
-        ahead = ahead_of(view, *new)
-    else:
-        ahead = sum(view.queue.waiting(other) for other in Priority if other <= priority)
-    return ahead, new, fair.turns(view, priority, owner, new, new=True)
+        return ahead_of(view, *new), new
+    return sum(view.queue.waiting(other) for other in Priority if other <= priority), new
 
 
 def quotes(view: View, count: int, owner: str | None) -> dict[Priority, Quote]:
@@ -102,7 +106,7 @@ def depths(view: View) -> dict[Priority, Depth]:
         lane: timeline.depth(
             queue.waiting(lane),
             oldest.get(lane),
-            *(line(view, lane, view.now)[:2] if lane in oldest else (0, (0.0, 0))),
+            *(end_of_line(view, lane, view.now) if lane in oldest else (0, (0.0, 0))),
             queue.waiting(lane, parked=True),
             aging=bool(queue.aging),
         )
