@@ -124,10 +124,11 @@ class Shares:
             others.append((count, now - goes_first, tag - goes_first, cost, owed))
 
         def gone(end: int) -> list[int]:
-            return [
-                count if (turns := owed - (tag - end) // cost if tag < end else at < end and owed) > count else turns
-                for count, at, tag, cost, owed in others
-            ]
+            found = []
+            for count, at, tag, cost, owed in others:
+                turns = owed - (tag - end) // cost if tag < end else owed if at < end else 0
+                found.append(turns if turns < count else count)
+            return found
 
         return [gone(self._nth_tag(caller, nth)) for nth in nths]
 
