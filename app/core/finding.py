@@ -14,12 +14,12 @@ from .answers import Answer
 from .hashes import hash_of
 from .ids import Ids, Strings
 from .listing import Filter
-from .models import Batch, Ingestion, Status
+from .models import Batch, Ingestion
 
 _INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")
 
 _ROOM = 4_000_000
-"""Ids that a search looks through at most where there is no index: of the unfinished, then of the latest ingestions."""
+"""Ids that a search looks through at most where there is no index: of the latest, then of the unfinished ingestions."""
 
 _EACH = 400
 """How many ids' time an ingestion takes, however few it has."""
@@ -122,7 +122,7 @@ class _Scan:
         self._sought = sought
         self._limit = limit
         self._room = room
-        self.orders: set[int] = set()
+        self.searched = 0
         self.places: list[tuple[Ingestion, int]] = []
 
     def through(self, where: Filter, before: int) -> Ingestion | None:
@@ -139,10 +139,9 @@ class _Scan:
                 if room <= 0:
                     left = one
                     break
-                if one.order not in self.orders:
-                    some.append(one)
-                    room -= _EACH + one.id_count
-            self.orders.update(one.order for one in some)
+                some.append(one)
+                room -= _EACH + one.id_count
+            self.searched += len(some)
             self.places += self._finder.holding(self._sought, some, self._limit)
             if left or len(page) < _PAGE:
                 return left
@@ -154,12 +153,13 @@ def search(
 ) -> Search:
     """Returns where an id is, `limit` times at most; `listing` lists the store's ingestions.
 
-    Where there is no index, about `room` ids of the unfinished ingestions are looked through, and then of the latest.
+    Where there is no index, about `room` ids of the latest ingestions are looked through, and as many of the unfinished
+    before them.
     """
     known, first = finder.indexed(sought, owner=owner, limit=limit + 1)
     scan = _Scan(finder, listing, sought, limit + 1, room)
-    unfinished = [scan.through(Filter(status, owner=owner), first) for status in Status if not status.final]
     left = scan.through(Filter(owner=owner), first)
+    unfinished = left and scan.through(Filter(owner=owner, unfinished=True), left.order + 1)
     places = [*finder.holding(sought, known, limit + 1), *scan.places]
     places.sort(key=lambda one: (-one[0].order, one[1]))
     found: list[Found] = []
@@ -167,4 +167,4 @@ def search(
         with suppress(UnknownIngestion):  # forgotten meanwhile
             found.append(finder.at(ingestion.id, index))
     since = left.created_at if left else None
-    return Search(found, len(places) > limit, len(scan.orders), not any(unfinished), since)
+    return Search(found, len(places) > limit, scan.searched, unfinished is None, since)

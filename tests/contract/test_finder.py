@@ -183,7 +183,7 @@ def test_a_batch_that_was_redriven_waits_for_its_token_whatever_else_of_its_inge
     assert store.finder.at(made.id, 0).start == clock.now() + 5
 
 
-def test_without_an_index_the_unfinished_and_the_latest_are_looked_through(
+def test_without_an_index_the_latest_and_the_unfinished_are_looked_through(
     new_store: Callable[..., Store], clock: FakeClock
 ) -> None:
     store = new_store(interval=0)
@@ -195,12 +195,12 @@ def test_without_an_index_the_unfinished_and_the_latest_are_looked_through(
         if claim.batch.ingestion_id not in (old[2].id, old[4].id):
             finish(store, claim)
     found = where(store, 2, room=1500)
-    # Each counts as 400 ids and its own: the three unfinished ones, then the four latest of the others.
-    assert [one.ingestion.id for one in found.found] == [old[at].id for at in (19, 18, 17, 16, 15, 4, 2)]
-    assert (found.searched, found.complete, found.unfinished) == (7, False, True)
-    assert found.since == old[14].created_at
+    # Each counts as 400 ids and its own: the four latest, one of them unfinished, then two unfinished ones before them.
+    assert [one.ingestion.id for one in found.found] == [old[at].id for at in (19, 18, 17, 16, 4, 2)]
+    assert (found.searched, found.complete, found.unfinished) == (6, False, True)
+    assert found.since == old[15].created_at
     found = where(store, 2, room=300)
-    assert [one.ingestion.id for one in found.found] == [old[19].id, old[18].id]
+    assert [one.ingestion.id for one in found.found] == [old[19].id, old[4].id]
     assert (found.searched, found.complete, found.unfinished) == (2, False, False)
     found = where(store, 2)
     assert (len(found.found), found.searched, found.complete, found.unfinished) == (20, 20, True, True)

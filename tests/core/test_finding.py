@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
-from app.core import Sought, search
+from app.core import Ingestion, Sought, search
 from app.memory.store import MemoryStore
 from tests.support.clock import START, FakeClock
 from tests.support.queueing import settings, submit
@@ -20,7 +23,7 @@ def test_any_other_text_is_a_string_alone(text: str) -> None:
     assert Sought.of(text) == (text, None)
 
 
-def test_it_looks_through_so_many_ids_of_the_unfinished_and_then_of_the_latest() -> None:
+def test_it_looks_through_so_many_ids_of_the_latest_and_then_of_the_unfinished() -> None:
     clock = FakeClock()
     store = MemoryStore(settings(), clock)
     for _ in range(1600):
@@ -29,5 +32,19 @@ def test_it_looks_through_so_many_ids_of_the_unfinished_and_then_of_the_latest()
     # Each takes the time of 403 ids; it looks page by page, and 700 are none whole.
     for room in (403 * 699 + 1, 403 * 700):
         found = search(store.finder, store.ingestions, Sought.of("2"), room=room)
-        assert (found.searched, found.unfinished, found.since) == (1400, False, START + 199)
+        assert (found.searched, found.unfinished, found.since) == (1400, False, START + 899)
         assert (len(found.found), found.more) == (20, True)
+
+
+def test_it_reads_each_ingestion_once() -> None:
+    store = MemoryStore(settings(), FakeClock())
+    for _ in range(60):
+        submit(store, [1, 2, 3])
+    read: list[int] = []
+
+    def listing(*where: Any, **how: Any) -> Sequence[Ingestion]:
+        page = store.ingestions(*where, **how)
+        read.extend(one.order for one in page)
+        return page
+
+    assert search(store.finder, listing, Sought.of("2")).searched == len(read) == 60

@@ -87,8 +87,8 @@ FOLLOW = {
         role `operate` finds only its own.
 
         With `FIND_IDS` it is looked up in an index. Otherwise, and for what was submitted before that was set, the
-        ingestions yet to start are searched, those triggered and then the latest: about four million ids of each at
-        most. `complete` says whether that was everything. If not, it was everything submitted after `searched_since`,
+        latest ingestions are searched, then the unfinished ones before them: about four million ids of each at most.
+        `complete` says whether that was everything. If not, it was everything submitted after `searched_since`,
         and all unfinished ingestions if `all_unfinished` is true.
         """,
     ),
