@@ -117,7 +117,16 @@ HEADERS: dict[str, JSON] = {
     "Retry-After": {**_RETRY_AFTER, "required": True},
     "Retry-After, if not ended": _RETRY_AFTER,
     "ETag": _ETAG,
-    "Set-Cookie": {"description": "The key, for a browser.", "schema": {"type": "string"}},
+    "Set-Cookie": {
+        "description": "The key, for a browser.",
+        "schema": {"type": "string"},
+        "example": "ingest_key=...; HttpOnly; Path=/; SameSite=Strict",
+    },
+    "Set-Cookie, without a key": {
+        "description": "None, so that the browser forgets the key.",
+        "schema": {"type": "string"},
+        "example": "ingest_key=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; HttpOnly; Path=/; SameSite=Strict",
+    },
     "Location": {
         "description": "The status page.",
         "required": True,

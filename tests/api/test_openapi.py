@@ -504,8 +504,7 @@ def test_every_operation_has_a_group_words_and_examples(document: dict[str, Any]
         assert operation["description"].endswith(".")
         bodies = [operation["requestBody"]] if "requestBody" in operation else []
         for part in [*bodies, next(iter(operation["responses"].values()))]:
-            if "content" in part:
-                assert "example" in next(iter(part["content"].values())), operation["operationId"]
+            assert "example" in next(iter((part.get("content") or part["headers"]).values())), operation["operationId"]
 
 
 def examples(part: Any) -> Iterator[dict[str, Any]]:
@@ -543,6 +542,12 @@ def test_the_example_of_a_request_is_accepted(id_type: str) -> None:
     host = key_host(api_keys=[], id_type=id_type)
     media = described_by(id_type=id_type)["paths"]["/ingest"]["post"]["requestBody"]["content"]["application/json"]
     assert host.client.post("/ingest", json=media["example"]).status_code == 200
+
+
+def test_the_example_of_a_sign_out_is_what_it_answers() -> None:
+    responses = described_by()["paths"]["/logout"]["post"]["responses"]
+    answer = key_host().client.post("/logout")
+    assert answer.headers["Set-Cookie"] == responses["204"]["headers"]["Set-Cookie"]["example"]
 
 
 # -- settings --
