@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, any_, bindparam, func, literal_column, select, update
 
 from ..core import Batch, Claim, Ingestion, Priority, statuses
 from ..outcomes import Outcome
@@ -14,6 +15,7 @@ from .ends import CLAIM_COLUMNS, ORDER, PART, Ends
 from .picks import OF_IDS, SAME_INGESTION, ids_of
 from .rows import INGESTION_NAMES, IngestionRow
 from .schema import IS_RUNNING, THIS, batches, ingestions
+from .together import ROWS, together
 from .turns import Turn
 
 SOME = 100
@@ -28,36 +30,40 @@ EXPIRED = (
     .order_by(batches.c.lease_until)
     .limit(SOME)
 )
-_RENEW = (
-    update(batches)
-    .where(
-        batches.c.instance == THIS,
-        batches.c.order == ORDER,
-        batches.c.position == bindparam("of_position"),
-        batches.c.attempt == bindparam("of_attempt"),
-        batches.c.started_at == bindparam("of_claimed_at"),
-        IS_RUNNING,
-    )
-    .values(lease_until=bindparam("until"))
+_of_claim = (
+    batches.c.instance == THIS,
+    batches.c.order == ORDER,
+    batches.c.position == bindparam("of_position", type_=batches.c.position.type),
+    batches.c.attempt == bindparam("of_attempt", type_=batches.c.attempt.type),
+    batches.c.started_at == bindparam("of_claimed_at", type_=batches.c.started_at.type),
 )
+# On PostgreSQL rows have an address, by which those that were looked up are updated at once. Looked up by their key:
+# with the condition that they run, it would read all that run for each.
+_address: ColumnElement[str] = literal_column("ingest_batches.ctid")
+_looked_up = func.array(together(select(_address.label("at")).select_from(batches).where(*_of_claim)).scalar_subquery())
+_RENEW = {
+    is_sqlite: update(batches).where(*those, IS_RUNNING).values(lease_until=bindparam("until"))
+    for is_sqlite, those in ((True, _of_claim), (False, [_address == any_(_looked_up)]))
+}
 
 
 def renew(turn: Turn, claims: Sequence[Claim], lease: float) -> None:
     """Extend the leases of those claims that are still valid."""
-    of_this = {"this": turn.queue.instance, "until": turn.now + lease}
-    turn.connection.execute(
-        _RENEW,
-        [
-            of_this
-            | {
-                "id": batch.ingestion_id,
-                "of_position": batch.position,
-                "of_attempt": batch.attempt,
-                "of_claimed_at": claimed_at,
-            }
-            for batch, _, claimed_at, *_ in claims
-        ],
-    )
+    connection, until = turn.connection, {"until": turn.now + lease}
+    rows = [
+        {
+            "this": turn.queue.instance,
+            "id": batch.ingestion_id,
+            "of_position": batch.position,
+            "of_attempt": batch.attempt,
+            "of_claimed_at": claimed_at,
+        }
+        for batch, _, claimed_at, *_ in claims
+    ]
+    if connection.is_sqlite:
+        connection.execute(_RENEW[True], [row | until for row in rows])
+    else:
+        connection.execute(_RENEW[False], until | {ROWS: json.dumps(rows)})
 
 
 def recover(turn: Turn) -> list[tuple[Claim, Ingestion]]:

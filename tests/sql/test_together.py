@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine
@@ -12,9 +13,10 @@ from sqlalchemy import create_engine
 from app.core import BatchError
 from app.core.models import Claim
 from app.outcomes import Outcome
-from app.sql import ends
+from app.sql import ends, leases
 from app.sql.store import SQLStore
 from app.sql.together import ROWS, together
+from app.sql.wire import Writer
 from tests.support.clock import FakeClock
 from tests.support.postgres import Postgres
 from tests.support.queueing import claimed, settings, submit
@@ -62,7 +64,24 @@ def told(store: SQLStore, claim: Claim) -> list[object]:
     return [ingestion.counts, [one._replace(ingestion_id="") for one in batches], results, errors]
 
 
-@pytest.mark.parametrize("statement", [ends._CLAIM, ends._CLAIM_WITH_IDS])
+def test_leases_renewed_in_one_statement_are_those_that_were_not_lost(
+    open_sql: Callable[..., SQLStore], clock: FakeClock
+) -> None:
+    store = open_sql(interval=0, batch_size=2, lease=60)
+    submit(store, range(12))
+    first, lost, ended, *others = claimed(store, 6)
+    store.end(lost, Outcome.retry(BatchError("Odd", "once more"), 0.0))
+    (again,) = claimed(store)
+    store.end(ended, Outcome.ack([]))
+    clock.advance(40)
+    unknown = first._replace(batch=first.batch._replace(ingestion_id=str(uuid4())))
+    store.renew([first, lost, ended, unknown, *others])
+    clock.advance(40)
+    assert [one.batch.id for one, _ in store.recover()] == [again.batch.id]
+    assert store.end(first, Outcome.ack([]))
+
+
+@pytest.mark.parametrize("statement", [together(ends._CLAIM), together(ends._CLAIM_WITH_IDS), leases._RENEW[False]])
 def test_claims_are_found_by_their_key_while_their_table_has_no_statistics(
     postgres: Postgres, clock: FakeClock, statement: Any
 ) -> None:
@@ -75,11 +94,13 @@ def test_claims_are_found_by_their_key_while_their_table_has_no_statistics(
     ids = [submit(store, [1]).id for _ in range(300)]
     claimed(store, len(ids))
     store.close()
-    rows = json.dumps([{"this": 1, "id": one, "position": 0} for one in ids[:50]])
-    asked = together(statement).params({ROWS: rows}).compile(engine, compile_kwargs={"literal_binds": True})
+    rows = [{"this": 1, "id": one, "position": 0, "of_position": 0} for one in ids[:50]]
+    asked, constants = Writer(engine.dialect).text(statement)
     with engine.begin() as connection:
-        plan = [line for (line,) in connection.exec_driver_sql(f"EXPLAIN {asked}")]
+        told = connection.exec_driver_sql(f"EXPLAIN {asked}", {**constants, ROWS: json.dumps(rows), "until": 0.0})
+        plan = [line for (line,) in told]
     engine.dispose()
-    of_batches = plan[next(nth for nth, line in enumerate(plan) if "on ingest_batches" in line) + 1]
-    assert '"order" =' in of_batches
-    assert '"position" =' in of_batches
+    first = next(nth for nth, line in enumerate(plan) if "Scan" in line and "on ingest_batches" in line)
+    condition = plan[first + 1]
+    assert '"order" =' in condition
+    assert '"position" =' in condition
