@@ -233,6 +233,10 @@ class Settings:
         """
         return 65_536 + (204 if self.id_type == "string" else 22) * self.max_ids
 
+    def forgotten(self, now: float) -> float:
+        """Returns the time, in epoch seconds, up to which what ended is forgotten at `now`."""
+        return now - self.retention
+
     @staticmethod
     def key_of(instance: str, setting: str = "") -> str:
         """Returns a setting's key, such as INGEST_STORE; without `setting`, what the instance's keys start with."""

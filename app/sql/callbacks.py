@@ -97,7 +97,7 @@ class SQLOutbox(Outbox):
         queue, now = self._instance.look()
         found = False
         for state in self._forgotten:
-            old = {"this": queue.instance, "of_state": state.value, "forgotten": now - self._settings.retention}
+            old = {"this": queue.instance, "of_state": state.value, "forgotten": self._settings.forgotten(now)}
             if self._database.glance(_OLD, old) is not None:
                 self._turns.take(partial(_forget, old=old))
                 found = True

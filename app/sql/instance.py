@@ -55,7 +55,7 @@ class View:
     @property
     def forgotten(self) -> float:
         """The time up to which ended ingestions are forgotten."""
-        return self.now - self.settings.retention
+        return self.settings.forgotten(self.now)
 
     def has_forgotten(self, row: IngestionRow) -> bool:
         """Returns whether an ingestion is one of these; its row may still be there."""

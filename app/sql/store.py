@@ -189,7 +189,7 @@ class SQLStore(SQLReading, Store):
 
     def prune(self) -> Iterator[int]:
         queue, now = self._instance.look()
-        more = retention.has_old(self._database, queue, now - self._settings.retention)
+        more = retention.has_old(self._database, queue, self._settings.forgotten(now))
         while more:
             count, more = self._turns.take(retention.prune)
             yield count
