@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from ..naming import release
 from .answers import as_json, secure
+from .near import near
 from .problems import from_http
 
 _LINKS = {
@@ -46,7 +47,7 @@ def refuse_unrouted(app: Flask, queues: Sequence[str] = ()) -> None:
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Response:
-        return secure(from_http(error, request.script_root, queues))
+        return secure(from_http(error, request.script_root, queues, None if queues else near(request.path)))
 
 
 def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:
@@ -58,4 +59,4 @@ def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:
         ours = f"{request.path}/".startswith(f"{prefix}/")
         if not (ours and isinstance(error, (NotFound, MethodNotAllowed))):
             return None
-        return secure(from_http(error, f"{request.script_root}{prefix}"))
+        return secure(from_http(error, f"{request.script_root}{prefix}", near=near(request.path.removeprefix(prefix))))

@@ -67,29 +67,32 @@ def from_error(error: errors.IngestError) -> Response:
     return problem(status, str(error), retry_after=retry_after, **members)
 
 
-def from_http(error: HTTPException, root: str | None = None, queues: Sequence[str] = ()) -> Response:
+def from_http(
+    error: HTTPException, root: str | None = None, queues: Sequence[str] = (), near: str | None = None
+) -> Response:
     """Returns the answer to an error of Werkzeug's, with its headers.
 
-    `root` is below which path the description is, and `queues` are those of a service of several, to name where there
-    is no such path.
+    Where there is no such path, it names those that there are: `root` is below which path the description is, `queues`
+    are those of a service of several, and `near` is what the path may be meant for.
     """
     status = error.code or 500
     if status < 400:
         return error.get_response()  # type: ignore[return-value]
     more: dict[str, Any] = {"queues": queues} if queues and isinstance(error, NotFound) else {}
-    response = problem(status, _detail(error, root, queues), **more)
+    response = problem(status, _detail(error, root, queues, near), **more)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value
     return response
 
 
-def _detail(error: HTTPException, root: str | None, queues: Sequence[str]) -> str:
+def _detail(error: HTTPException, root: str | None, queues: Sequence[str], near: str | None) -> str:
     this = current()
     path = quote(this.script_root + this.path)[:_PATH]
     if isinstance(error, NotFound) and error.description == NotFound.description:
         below = f"; each queue is below its name, {' and '.join(f'{root}/{name}' for name in queues)}" if queues else ""
-        listed = f"{below}; {root}/openapi.json lists what there is, and {root}/docs is that as a page"
+        meant = ";" if near is None else f"; did you mean {quote(f'{root}{near}')}?"
+        listed = f"{below}{meant} {root}/openapi.json lists what there is, and {root}/docs is that as a page"
         return f"There is no {path} here{'' if root is None else listed}."
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         error.valid_methods = sorted(error.valid_methods)

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 
 from app import IngestionAPI, create_app
 from app.naming import release
+from app.web.near import near
 
 LISTED = "/openapi.json lists what there is, and /docs is that as a page."
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
@@ -46,10 +47,31 @@ def test_below_a_path_it_leads_there(client: FlaskClient) -> None:
 
 
 def test_a_path_that_is_not_there_is_named(client: FlaskClient) -> None:
-    answer = client.get("/statuses")
+    answer = client.get("/nope")
     assert answer.status_code == 404
     assert answer.json
-    assert answer.json["detail"] == f"There is no /statuses here; {LISTED}"
+    assert answer.json["detail"] == f"There is no /nope here; {LISTED}"
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/ingests", "/ingest"),
+        ("/ingestion", "/ingestions"),
+        ("/queue/", "/queue"),
+        ("/queue/puase", "/queue/pause"),
+        ("/result/12%20ab", "/results/12%20ab"),
+        ("/Status/12ab/cancell", "/status/12ab/cancel"),
+        ("/status/12ab/callback/redrives", "/status/12ab/callback/redrive"),
+    ],
+)
+def test_a_path_that_is_almost_there_is_told_what_may_be_meant(client: FlaskClient, path: str, meant: str) -> None:
+    assert client.get(path).get_json()["detail"] == f"There is no {path} here; did you mean {meant}? {LISTED}"
+
+
+@pytest.mark.parametrize("path", ["/", "/status", "/status/12ab/foo", "/queue/pause/now", f"/ingests{'/' * 200}"])
+def test_what_is_far_from_any_path_is_taken_for_none(path: str) -> None:
+    assert near(path) is None
 
 
 def test_a_path_is_repeated_as_a_path_and_not_without_end(client: FlaskClient) -> None:
@@ -82,7 +104,7 @@ def host() -> FlaskClient:
     return app.test_client()
 
 
-@pytest.mark.parametrize("path", ["/ingestion", "/ingestion/", "/ingestion/statuses", "/ingestion/dashboard/nope"])
+@pytest.mark.parametrize("path", ["/ingestion", "/ingestion/", "/ingestion/nope", "/ingestion/dashboard/nope"])
 def test_below_its_prefix_an_instance_names_a_path_that_is_not_there(host: FlaskClient, path: str) -> None:
     answer = host.get(path, environ_overrides={"SCRIPT_NAME": "/mounted"})
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
@@ -91,6 +113,11 @@ def test_below_its_prefix_an_instance_names_a_path_that_is_not_there(host: Flask
     )
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert host.get("/ingestion/openapi.json").status_code == 200
+
+
+def test_below_its_prefix_an_instance_says_what_may_be_meant(host: FlaskClient) -> None:
+    answer = host.get("/in/two/queues", environ_overrides={"SCRIPT_NAME": "/mounted"})
+    assert "; did you mean /mounted/in/two/queue? /mounted/in/two/openapi.json lists" in answer.get_json()["detail"]
 
 
 def test_below_its_prefix_an_instance_names_the_methods_that_are_taken(host: FlaskClient) -> None:

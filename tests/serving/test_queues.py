@@ -146,6 +146,8 @@ def test_the_index_names_the_queues(client: FlaskClient) -> None:
     assert refused["queues"] == ["crm", "geo"]
     assert "queues" not in client.post("/livez").json
     assert "queues" not in client.get("/crm/nope").json
+    assert "; did you mean /crm/queue? /crm/openapi.json lists" in client.get("/crm/queues").json["detail"]
+    assert "mean" not in client.get("/ingests").json["detail"]
 
 
 def test_below_a_path_its_links_are_too(client: FlaskClient) -> None:
