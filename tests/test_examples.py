@@ -19,7 +19,8 @@ from app.keys import Role, new_key
 from app.sql.schema import metadata
 from tests.support.clone import MARK, WHOLE, Block, Clone, Session, blocks
 from tests.support.command import ROOT, Command
-from tests.support.postgres import Postgres, free_port
+from tests.support.ports import kept_port
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the examples are for a POSIX shell")
 
@@ -171,17 +172,19 @@ def test_so_does_one_with_a_database(page: Path, tmp_path: Path, postgres: Postg
 
 
 def test_a_night_on_which_ids_fail_has_its_results_all_the_same(tmp_path: Path) -> None:
-    clone, port = Clone(tmp_path), str(free_port())
+    clone = Clone(tmp_path)
     (tmp_path / "night.py").write_text(
         "from flask_ingestion import Failed\n"
         "def process(ids):\n    return {one: Failed('gone') if one % 15 == 0 else one for one in ids}\n"
     )
     (script,) = (block.text for block in blocks("sh", files=WHOLE) if block.first == "cat > nightly <<'END'")
-    settings = {"INGEST_PORT": port, "INGEST_URL": f"http://127.0.0.1:{port}", "INGEST_INTERVAL": "0"}
     serve = ".venv/bin/flask-ingestion serve > log 2>&1 &\ncurl -s --retry 9 --retry-all-errors $INGEST_URL/readyz\n"
     night = "seq 1 30 > ids.txt\n./nightly && exit 9 || echo $? > code\n"
-    with clone.run(serve + script + night, **settings, INGEST_PROCESSOR="night:process", PYTHONPATH=".") as command:
-        assert command.end(within=60) == 0, command.output
+    with kept_port() as port:
+        at = {"INGEST_PORT": str(port), "INGEST_URL": f"http://127.0.0.1:{port}"}
+        settings = {**at, "INGEST_INTERVAL": "0", "INGEST_PROCESSOR": "night:process", "PYTHONPATH": "."}
+        with clone.run(serve + script + night, **settings) as command:
+            assert command.end(within=60) == 0, command.output
     assert (tmp_path / "code").read_text() == "1\n"
     (results,) = tmp_path.glob("results-*.ndjson")
     lines = [json.loads(line) for line in results.read_text().splitlines()]
@@ -196,7 +199,11 @@ def test_what_waits_moves_between_services_with_keys(tmp_path: Path) -> None:
 
 
 def run_session(text: str, clone: Clone, **more: str) -> None:
-    first, second = free_port(), free_port()
+    with kept_port() as first, kept_port() as second:
+        _run_session(text, clone, first, second, **more)
+
+
+def _run_session(text: str, clone: Clone, first: int, second: int, **more: str) -> None:
     for written, instead in {**QUICKLY, "8000": str(first), "8001": str(second)}.items():
         text = text.replace(written, instead)
     session = Session.of(text)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from email.message import Message
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from tests.support.command import ROOT, Command
 from tests.support.host import eventually
+from tests.support.ports import kept_port
 from tests.support.upstream import Exchange, Upstream
 
 HOSTS = ROOT / "examples" / "hosts"
@@ -44,8 +45,8 @@ class Served:
         self.asked: list[int] = []
         self._lock = threading.Lock()
         self._upstream = Upstream(self._answer)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self._kept = ExitStack()
+        self.port = self._kept.enter_context(kept_port())
         self.environ = {
             "UPSTREAM_URL": f"{self._upstream.url}/records/{{id}}",
             "SECRET_KEY": "not a secret",
@@ -72,6 +73,7 @@ class Served:
     ) -> None:
         self._command.__exit__(kind, error, traceback)
         self._upstream.__exit__()
+        self._kept.close()
 
     def _is_up(self) -> bool:
         try:

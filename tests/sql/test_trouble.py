@@ -16,7 +16,8 @@ from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.store import SQLStore
 from app.sql.wire import Wire
-from tests.support.postgres import Postgres, free_port
+from tests.support.ports import deaf_port
+from tests.support.postgres import Postgres
 from tests.support.queueing import blocked, bury, claimed, settings, submit
 from tests.support.unwritable import unwritable
 
@@ -227,10 +228,11 @@ def test_connections_to_a_replica_are_not_kept(postgres: Postgres) -> None:
 
 def test_of_several_servers_it_takes_the_one_that_takes_changes(postgres: Postgres) -> None:
     name = postgres.new_database().rpartition("/")[2]
-    hosts = "&".join(f"host=127.0.0.1:{port}" for port in (free_port(), postgres.port))
-    address = f"postgresql+psycopg://ingest@/{name}?{hosts}&target_session_attrs=read-write"
-    with closing(SQLStore(settings(store=address))) as store:
-        assert submit(store, [1]).order == 1
+    with deaf_port() as deaf:
+        hosts = "&".join(f"host=127.0.0.1:{port}" for port in (deaf, postgres.port))
+        address = f"postgresql+psycopg://ingest@/{name}?{hosts}&target_session_attrs=read-write"
+        with closing(SQLStore(settings(store=address))) as store:
+            assert submit(store, [1]).order == 1
 
 
 def test_a_lock_of_somebody_else_is_told_from_a_slow_statement(postgres: Postgres) -> None:

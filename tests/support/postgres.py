@@ -9,13 +9,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from .ports import kept_port
 
 _STARTS_WITHIN = 60.0
 
@@ -53,7 +54,8 @@ class Postgres:
         if self._as:
             os.chown(self._data, self._as["user"], self._as["group"])
         self._run("initdb", "--pgdata", str(self._data), "--username=ingest", "--auth=trust", "--no-sync", "-E", "UTF8")
-        self.port = free_port()
+        self._kept = ExitStack()
+        self.port = self._kept.enter_context(kept_port())
         with (self._data / "postgresql.conf").open("a") as config:
             for name, value in ({"shared_buffers": "64MB", "max_connections": "200"} | settings).items():
                 config.write(f"{name} = '{value}'\n")
@@ -133,6 +135,7 @@ class Postgres:
                 self._process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._kept.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answers(self) -> bool:
@@ -154,12 +157,6 @@ def _signal(processes: list[int], number: signal.Signals) -> None:
     for one in processes:
         with suppress(ProcessLookupError):
             os.kill(one, number)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:
