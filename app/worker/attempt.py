@@ -275,14 +275,19 @@ class Attempts:
     def _report(self, hand: Hand, report: Callable[P, T], *told: P.args, **more: P.kwargs) -> T | None:
         """Report to the store, retrying while it is unreachable; the lease decides whether the outcome still counts."""
         pause = 0.5
-        while True:
-            try:
-                return report(*told, **more)
-            except StoreUnavailable as error:
-                if hand.thread is None:  # it is its caller's own, who should know
-                    raise
-                batch = hand.slot.claim.batch
-                logger.warning("the outcome of %s waits for the store: %s", named(batch), error, extra=fields(batch))
-                if self._clock.wait(hand.given_up, pause):
-                    return None
-                pause = min(TROUBLE_MAX, pause * 2)
+        try:
+            while True:
+                try:
+                    return report(*told, **more)
+                except StoreUnavailable as error:
+                    if hand.thread is None:  # it is its caller's own, who should know
+                        raise
+                    hand.awaits_store, batch = True, hand.slot.claim.batch
+                    logger.warning(
+                        "the outcome of %s waits for the store: %s", named(batch), error, extra=fields(batch)
+                    )
+                    if self._clock.wait(hand.given_up, pause):
+                        return None
+                    pause = min(TROUBLE_MAX, pause * 2)
+        finally:
+            hand.awaits_store = False

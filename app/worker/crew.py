@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -23,12 +24,14 @@ class Slot(NamedTuple):
 class Hand:
     """One thread, with a slot for its current batch and a new one for each later batch.
 
-    `given_up` is set once nothing waits for it any longer; it then takes no other batch.
+    `given_up` is set once nothing waits for it any longer; it then takes no other batch. `awaits_store` while the store
+    is away to which it has to report.
     """
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.given_up = threading.Event()
+        self.awaits_store = False
         self.thread: threading.Thread | None = None
         # Threads compete in real time, whatever clock the queue uses.
         self._since = time.monotonic()
@@ -37,6 +40,10 @@ class Hand:
     def is_brisk(self, now: float) -> bool:
         """Returns whether its last batch was quick, and its current one may still be."""
         return self._was_brisk and now - self._since < _BRISK
+
+    def late_at(self, timeout: float) -> float:
+        """Returns when its attempt will have taken too long (epoch seconds): never while it only awaits the store."""
+        return math.inf if self.awaits_store else self.slot.started_at + timeout
 
     def change(self, slot: Slot) -> None:
         """Move on to the next batch."""
@@ -134,15 +141,20 @@ class Crew:
         with self._lock:
             return [hand.slot for hand in self._hands]
 
+    def late_at(self, timeout: float) -> float:
+        """Returns when the first attempt will have taken too long (epoch seconds)."""
+        with self._lock:
+            return min((hand.late_at(timeout) for hand in self._hands), default=math.inf)
+
     def has(self, thread: threading.Thread) -> bool:
         """Returns whether a thread is one of a hand."""
         with self._lock:
             return any(hand.thread is thread for hand in self._hands)
 
-    def give_up(self, condition: Callable[[Slot], bool]) -> list[Hand]:
-        """Give up the hands whose slot meets the condition, and return them; their threads end on their own."""
+    def give_up(self, condition: Callable[[Hand], bool]) -> list[Hand]:
+        """Give up the hands that meet the condition, and return them; their threads end on their own."""
         with self._lock:
-            hands = [hand for hand in self._hands if condition(hand.slot)]
+            hands = [hand for hand in self._hands if condition(hand)]
             for hand in hands:
                 hand.given_up.set()
             self._hands.difference_update(hands)

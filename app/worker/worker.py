@@ -226,16 +226,15 @@ class Worker(Daemon):
 
     def _tending_due(self) -> float:
         tend = self._tended_at + self._settings.lease / 3
-        timeout = self._settings.process_timeout
-        return min([tend, *(slot.started_at + timeout for slot in self._crew.slots())])
+        return min(tend, self._crew.late_at(self._settings.process_timeout))
 
     def _tend(self) -> None:
         """Report, time out attempts and renew leases, each when due, and begin to recover and forget what is old."""
         if not self._is_listed:
             self._crew.resize(self._store.report(self._report()))
             self._is_listed = True
-        now = self._clock.now()
-        for hand in self._crew.give_up(lambda slot: now - slot.started_at >= self._settings.process_timeout):
+        now, timeout = self._clock.now(), self._settings.process_timeout
+        for hand in self._crew.give_up(lambda hand: hand.late_at(timeout) <= now):
             self._attempts.time_out(hand)
         if now < self._tended_at + self._settings.lease / 3:
             return

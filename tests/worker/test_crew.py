@@ -114,7 +114,7 @@ def test_a_thread_that_cannot_be_started_takes_no_slot(
 def test_those_that_meet_a_condition_are_given_up_and_counted_until_they_end(bench: Callable[..., Bench]) -> None:
     one = bench(2)
     kept, gone = one.start(1), one.start(2)
-    assert one.crew.give_up(lambda slot: slot.started_at == 2.0) == [gone]
+    assert one.crew.give_up(lambda hand: hand.slot.started_at == 2.0) == [gone]
     assert (kept.given_up.is_set(), gone.given_up.is_set()) == (False, True)
     assert (len(one.crew), one.crew.free, one.crew.abandoned, one.crew.slots()) == (1, 1, 1, [slot(1)])
     assert one.crew.stays(kept)

@@ -101,6 +101,19 @@ def test_an_outcome_is_kept_until_it_is_back(troubled: Serve, call: str, error: 
     host.finished(ingestion.id)
 
 
+def test_an_outcome_that_waits_for_it_is_not_given_up_for_the_time_that_takes(troubled: Serve) -> None:
+    host = troubled(echo, interval=0, process_timeout=3, max_attempts=1, lease=60)
+    host.store.fail(StoreUnavailable("gone for a moment"), "ack", times=4)
+    ingestion = host.submit([1])
+
+    def over() -> bool:
+        host.advance(0.5)
+        return host.ingestion.get(ingestion.id).finished_at is not None
+
+    eventually(over)
+    assert host.finished(ingestion.id).status == Status.COMPLETED
+
+
 def test_it_is_reported_again_after_twice_as_long_each_time_up_to_ten_seconds(troubled: Serve) -> None:
     pauses: list[float | None] = []
 
