@@ -34,7 +34,7 @@ def told(store: Store, ingestion_id: str) -> dict[Any, Any]:
     return dict(store.results(ingestion_id, failed=True))
 
 
-def answered(store: Store, ids: list[int], texts: list[str], **more: Any) -> str:
+def answered(store: Store, ids: list[int], texts: list[Any], **more: Any) -> str:
     """An ingestion whose only batch is asked and answered."""
     ingestion = submit(store, ids, **more)
     (claim,) = claimed(store)
@@ -601,3 +601,12 @@ def test_estimates_count_a_start_for_each(fresh: New, clock: FakeClock) -> None:
     clock.advance(4)
     claims: list[Claim] = claimed(store)
     assert claims[0].batch.ingestion_id == behind.id
+
+
+def test_who_asks_an_id_is_forgotten_once_it_is_answered(fresh: New) -> None:
+    store = fresh(fresh=60)
+    ingestion = answered(store, [1, 2], ['"a"', GONE])
+    store.redrive(ingestion)
+    assert claimed(store)[0].batch.ids == [2]
+    submit(store, [1], fresh=0)
+    assert claimed(store)[0].batch.ids == [1]
