@@ -5,6 +5,7 @@ from .answers import Answer, Answers
 from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
 from .calls import Call, error_of, key_of, merged, parted, refused_together
+from .characters import UNPRINTABLE
 from .clock import Clock, SystemClock
 from .concurrency import Concurrency, check_concurrency, most_concurrency, named_worker
 from .documents import dumps, ingestion_document, timestamp
@@ -97,6 +98,7 @@ __all__ = [
     "STEP",
     "SUBMISSION_MEMBERS",
     "UNIT",
+    "UNPRINTABLE",
     "VERBS",
     "WAITING",
     "WHOLE_QUEUE",

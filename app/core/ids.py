@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import TypeAlias, overload
 
+from .characters import unprintable_in
+
 Id: TypeAlias = int | str
 
 LONGEST_ID = 200
@@ -115,8 +117,7 @@ def string_fault(text: str) -> str | None:
     """Returns what keeps a string from being an id, as the rest of a sentence about it; None if nothing does."""
     if not 0 < len(text) <= LONGEST_ID:
         return f"must have 1 to {LONGEST_ID} characters, not {len(text)}."
-    if not text.isprintable():
-        at = next(at for at, character in enumerate(text) if not character.isprintable())
+    if (at := unprintable_in(text)) is not None:
         return f"must be printable, but its character {at + 1} is U+{ord(text[at]):04X}."
     if text[0] == " " or text[-1] == " ":
         return "must not begin or end with a blank."

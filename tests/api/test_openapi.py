@@ -568,6 +568,7 @@ def test_the_bounds_of_a_request_are_those_of_the_settings() -> None:
 
 LENGTHS = [length * "a" for length in (1, 200, 201, 255, 256)]
 TEXTS = ["", " ", " a", "a ", "a b", "é", "a\tb", "\x7f", "a\x80b", "a\xa0b", "a\xad", *LENGTHS]
+TEXTS += ["\u2028", "a\u200bb", "\u3000", "\ufeffa", "\ue000", "\u0378", "\U0001fae8", "\U000e0067"]
 KEYS = ["k", '"k"', '" k "', '""', f'"{"k" * 255}"', "k" * 255, "k" * 256, "a b"]
 
 

@@ -2,7 +2,8 @@
 
 const SEPARATORS = /[\s,;[\]"']+/;
 const WHOLE = /^[+-]?\d{1,30}$/;
-const UNPRINTABLE = /\p{C}|\p{Zl}|\p{Zp}|(?! )\p{Zs}/u;
+// As app/core/characters.py has it: in the first plane of Unicode alone.
+const UNPRINTABLE = /(?=[\0-\uffff])(?! )[\p{Cc}\p{Cf}\p{Z}]|\p{Cs}/u;
 
 // How ids of each type are found in a line, what is wrong with one, and how JSON spells it.
 const TYPES = {

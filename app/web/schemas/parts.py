@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from ...core import LONGEST_ID, LONGEST_NAME, SECONDS_BELOW, LimitedBy, Priority, Status
+from ...core import LONGEST_ID, LONGEST_NAME, SECONDS_BELOW, UNPRINTABLE, LimitedBy, Priority, Status
 
 JSON = dict[str, Any]
 
-_UNPRINTABLE = r"\x00-\x1f\x7f-\xa0\xad"
-"""Characters of Latin-1 that no text may hold; of the others, a pattern cannot say in every language which print."""
-
-OWNER: JSON = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": f"^[^{_UNPRINTABLE}]+$"}
+OWNER: JSON = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": f"^[^{UNPRINTABLE}]+$"}
 STRING_ID: JSON = {
     "type": "string",
     "minLength": 1,
     "maxLength": LONGEST_ID,
-    "pattern": f"^[^ {_UNPRINTABLE}]([^{_UNPRINTABLE}]*[^ {_UNPRINTABLE}])?$",
+    "pattern": f"^[^ {UNPRINTABLE}]([^{UNPRINTABLE}]*[^ {UNPRINTABLE}])?$",
 }
 UUID: JSON = {"type": "string", "format": "uuid"}
 COUNT: JSON = {"type": "integer", "minimum": 0}
