@@ -1,6 +1,6 @@
 """What holds for the queue in every store: its types, its rules, and the arithmetic of its schedule."""
 
-from .admission import ASK_AGAIN, admit, check_quota
+from .admission import ASK_AGAIN, admit, check_quota, until_started
 from .answers import Answer, Answers
 from .attempts import Attempt, outcome_of, this_process
 from .batches import Batches
@@ -258,6 +258,7 @@ __all__ = [
     "timestamp",
     "to_lines",
     "unknown_members",
+    "until_started",
     "wait_index",
     "wait_quantile",
 ]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from ..config import Settings
 from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .fair import CallerTurns
 from .limits import limiter_of
+from .models import batch_count
 from .schedule import Place
-from .timeline import Timeline
+from .timeline import Prospect, Timeline
+
+T = TypeVar("T")
 
 ASK_AGAIN = 5.0
 """Seconds after which to ask again when the wait is unknown, as while what waits is paused."""
@@ -56,6 +60,37 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
         raise QuotaFull(
             f"{waiting} of your ids are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
         )
+
+
+def until_started(
+    number: int,
+    due: Iterable[tuple[T, int, int]],
+    later: Callable[[], Iterable[tuple[float, T, int]]],
+    prospect: Callable[[T], Prospect],
+    timeline: Timeline,
+) -> float | None:
+    """Returns the seconds until so many of a caller's waiting ids have started, None where fewer are in line.
+
+    `due` yields its ingestions in line, in order, each with how many of its ids are due and the size of its batches.
+    `later` returns the batches of these that wait for a retry, by when they fall due, each with its ingestion and how
+    many ids it has. They count where what is due does not suffice.
+    """
+    before: dict[T, int] = {}
+    last: T | None = None
+    for one, ids, size in due:
+        if number <= ids:
+            return timeline.until_started(prospect(one), batch_count(number, size) - 1)
+        number -= ids
+        before[one] = batch_count(ids, size)
+        last = one if ids else last
+    for at, one, ids in later():
+        number -= ids
+        if number <= 0:
+            until = timeline.until_retried(prospect(one), before.get(one, 0), at)
+            if until is not None and last is not None:  # all that is due has to have started, too
+                until = max(until, timeline.until_started(prospect(last), before[last] - 1) or 0.0)
+            return until
+    return None
 
 
 def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:

@@ -73,6 +73,15 @@ class Timeline(NamedTuple):
             return span.last - self.starts.now
         return self.added(ahead, nth + 1, place, turns).last - self.starts.now
 
+    def until_retried(self, prospect: Prospect, before: int, due: float) -> float | None:
+        """Returns the seconds until a batch has started that is due then; None while it is paused.
+
+        `before` of its ingestion are due by now.
+        """
+        place, ahead, turns = prospect.place, prospect.ahead, prospect.turns
+        at = None if prospect.parked else self.batch_start(place, ahead, before, due, turns)
+        return None if at is None else at - self.starts.now
+
     def batch_start(
         self, place: Place, ahead: int, before: int, due: float | None, turns: CallerTurns | None = None
     ) -> float | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
+from functools import partial
 
-from ..core import Timeline, admit, batch_count, check_quota, since_of
+from ..core import Timeline, admit, batch_count, check_quota, since_of, until_started
 from ..queue import Entry
 from ..store import Submission
 from .forecast import line, prospect, timeline_of
@@ -49,11 +49,8 @@ def _check_quota(state: MemoryState, owner: str | None, count: int, timeline: Ti
     if holdings is None or owner is None:
         return
 
-    def until_started(ids: int) -> float | None:
-        found = holdings.reach(owner, ids, now) or holdings.reach(owner, ids, math.inf)
-        if found is None:
-            return None
-        record, nth = found
-        return timeline.until_started(prospect(state, record), batch_count(nth, record.batch_size) - 1)
+    def until(ids: int) -> float | None:
+        later = partial(holdings.later, owner, now)
+        return until_started(ids, holdings.due(owner, now), later, partial(prospect, state), timeline)
 
-    check_quota(state.settings.key_quota, count, holdings.ids(owner), until_started)
+    check_quota(state.settings.key_quota, count, holdings.ids(owner), until)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from operator import itemgetter
 
 from ..core import WAITING, Place, Priority
 from .record import Record
@@ -51,20 +53,21 @@ class Holdings:
             self._left((record.owner, before), record)
             self.recount(record)
 
-    def reach(self, owner: str, count: int, now: float) -> tuple[Record, int] | None:
-        """Returns the ingestion with the owner's id number `count` in line (from 1), and the id's number in it.
-
-        Ids that wait for a retry beyond `now` are not counted. None where fewer are in line.
-        """
+    def due(self, owner: str, now: float) -> Iterator[tuple[Record, int, int]]:
+        """Yields the owner's ingestions in line, in order, each with how many ids are due and its batches' size."""
         lanes = [self._in_order((owner, priority)) for priority in Priority if (owner, priority) in self._lanes]
         for record, ids in lanes[0] if len(lanes) == 1 else heapq.merge(*lanes, key=_place):
-            if record.parked:
-                continue
-            ids -= min(ids, _ids_aside(record, now))
-            if count <= ids:
-                return record, count
-            count -= ids
-        return None
+            if not record.parked:
+                aside = sum(ids_of_one for _, ids_of_one in _later(record, now))
+                yield record, max(0, ids - aside), record.batch_size
+
+    def later(self, owner: str, now: float) -> list[tuple[float, Record, int]]:
+        """Returns the owner's batches in line that wait for a retry beyond `now`, by when they fall due, each with its
+        ingestion and how many ids it has.
+        """
+        lanes = (self._lanes.get((owner, priority), ()) for priority in Priority)
+        in_line = (record for record in chain.from_iterable(lanes) if not record.parked)
+        return sorted(((at, one, ids) for one in in_line for at, ids in _later(one, now)), key=itemgetter(0))
 
     def _left(self, key: tuple[str, Priority], record: Record) -> None:
         """Forget what a lane without a record no longer needs."""
@@ -85,11 +88,12 @@ class Holdings:
         return heapq.merge(punctual, sorted(((one, lane[one]) for one in late), key=_place), key=_place)
 
 
-def _ids_aside(record: Record, now: float) -> int:
-    """Returns how many ids of an ingestion wait for a retry that falls due after `now`, at most."""
+def _later(record: Record, now: float) -> list[tuple[float, int]]:
+    """Returns when an ingestion's batches fall due that wait for a retry beyond `now`, and their ids, at most."""
     if not record.tally[WAITING]:
-        return 0
-    return record.batch_size * sum(due > now for due in record.details.dues.values())
+        return []
+    size, count = record.batch_size, len(record.ids)
+    return [(due, min(size, count - at * size)) for at, due in record.details.dues.items() if due > now]
 
 
 def _place(item: tuple[Record, int]) -> Place:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import bindparam, func, insert, select, tuple_, update
 
-from ..core import Ingestion, Strings, Timeline, admit, batch_count, check_quota, since_of
+from ..core import Ingestion, Prospect, Strings, Timeline, admit, batch_count, check_quota, since_of, until_started
 from ..errors import KeyReused
 from ..store import Submission
 from . import finder
@@ -16,10 +17,12 @@ from .answers import clean
 from .callers import enlist
 from .contents import ids, strings
 from .forecast import line, prospect
+from .picks import SAME_INGESTION
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_ASIDE, IS_SOMEBODYS, THIS, all_of, batches, ingestions
 from .serving import leading_of, serve_first
 from .turns import Turn
+from .wire import Values
 
 _PAGE = 1000
 """Ingestions of a caller looked at in one statement at most."""
@@ -47,15 +50,16 @@ _HOLDINGS = (
     .limit(bindparam("limit"))
 )
 _HOLDING = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("order"))
-_ASIDE = (
-    select(batches.c.order, func.count())
+_LATER = (
+    select(batches.c.due, batches.c.order, batches.c.position, ingestions.c.id_count, ingestions.c.batch_size)
+    .join_from(batches, ingestions, SAME_INGESTION)
     .where(
         batches.c.instance == THIS,
         IS_ASIDE,
         batches.c.due > bindparam("now"),
-        batches.c.order.in_(select(ingestions.c.order).where(*_of_owner)),
+        ingestions.c.owner == bindparam("owner"),
     )
-    .group_by(batches.c.order)
+    .order_by(batches.c.due)
 )
 _ADD_IDS = insert(ids).values(all_of(ids))
 _ADD_STRINGS = insert(strings).values(all_of(strings))
@@ -130,31 +134,41 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     """Refuse `count` more ids if their owner would then have too many waiting."""
     values = {"this": turn.queue.instance, "owner": owner}
 
-    def until_started(number: int) -> float | None:
-        aside: dict[int, int] = {}
-        if timeline.starts.aside.counts_all:
-            aside = dict(turn.connection.execute(_ASIDE, values | {"now": turn.now}))
-        seconds = until(number, aside)
-        return until(number, {}) if seconds is None and aside else seconds
+    def until(number: int) -> float | None:
+        later = _later(turn, values) if timeline.starts.aside.counts_all else []
+        return until_started(number, _due(turn, values, number, later), lambda: later, held_in, timeline)
 
-    def until(number: int, aside: Mapping[int, int]) -> float | None:
-        """`aside` says how many batches of some ingestions wait for a retry that is not due; their ids do not count."""
-        after = {"rank": 0.0, "order": 0}
-        # Each of the others has an id that counts, so that no more of them than ids are needed.
-        page = {"limit": min(number + len(aside), _PAGE)}
-        while some := turn.connection.execute(_HOLDINGS, values | after | page).all():
-            for _, of_one, ids_of_one, size in some:
-                ids_of_one -= min(ids_of_one, aside.get(of_one, 0) * size)
-                if number <= ids_of_one:
-                    row = IngestionRow(*turn.connection.execute(_HOLDING, values | {"order": of_one}).one())
-                    return timeline.until_started(prospect(turn, row), batch_count(number, row.batch_size) - 1)
-                number -= ids_of_one
-            rank, order, *_ = some[-1]
-            after = {"rank": rank, "order": order}
-        return None
+    def held_in(order: int) -> Prospect:
+        row = turn.connection.execute(_HOLDING, {"this": turn.queue.instance, "order": order}).one()
+        return prospect(turn, IngestionRow(*row))
 
     held = int(turn.connection.execute(_HELD, values).scalar())
-    check_quota(turn.settings.key_quota, count, held, until_started)
+    check_quota(turn.settings.key_quota, count, held, until)
+
+
+def _due(
+    turn: Turn, values: Values, number: int, later: Sequence[tuple[float, int, int]]
+) -> Iterator[tuple[int, int, int]]:
+    """Yields a caller's ingestions in line, in order, each with how many ids are due and its batches' size."""
+    aside: Counter[int] = Counter()
+    for _, order, count in later:
+        aside[order] += count
+    after = {"rank": 0.0, "order": 0}
+    # Each of the others has an id that is due, so that no more of them than ids are needed.
+    page = {"limit": min(number + len(aside), _PAGE)}
+    while some := turn.connection.execute(_HOLDINGS, values | after | page).all():
+        for _, order, waiting, size in some:
+            yield order, max(0, waiting - aside[order]), size
+        rank, order, *_ = some[-1]
+        after = {"rank": rank, "order": order}
+
+
+def _later(turn: Turn, values: Values) -> list[tuple[float, int, int]]:
+    """Returns a caller's batches that wait for a retry, by when they fall due, each with its ingestion's order and how
+    many ids it has, at most.
+    """
+    rows = turn.connection.execute(_LATER, values | {"now": turn.now}).all()
+    return [(due, order, min(size, count - position * size)) for due, order, position, count, size in rows]
 
 
 def _with_key(turn: Turn, submission: Submission, key: str) -> Ingestion | None:

@@ -178,3 +178,28 @@ def test_nor_in_that_of_its_own_ingestion(new_store: NewStore) -> None:
     for count, seconds in ((1, 5), (3, 5), (6, 10), (7, 600)):
         with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
             submit(store, range(count), owner="one")
+
+
+def test_where_what_is_due_does_not_suffice_the_first_retries_to_fall_due_count_too(new_store: NewStore) -> None:
+    store = new_store(key_quota=12, interval=0)
+    submit(store, [1, 2, 3, 4], owner="one")
+    submit(store, [5], Priority.HIGH, owner="one")
+    late, full, short = claims = claimed(store, 3)
+    for claim, delay in zip(claims, (600.0, 60.0, 300.0), strict=True):
+        retry(store, claim, BatchError("Boom", ""), delay)
+    assert [one.batch.ids for one in (late, full, short)] == [[5], [1, 2, 3], [4]]
+    submit(store, [6, 7], Priority.LOW, owner="one")
+    for count, seconds in ((7, 0), (8, 60), (10, 60), (11, 300), (12, 600)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+
+
+def test_all_that_is_due_starts_before_it_counts_too(new_store: NewStore) -> None:
+    store = new_store(key_quota=4, interval=100, batch_size=1)
+    submit(store, [1], Priority.HIGH, owner="one")
+    (first,) = claimed(store)
+    retry(store, first, BatchError("Boom", ""), 50.0)
+    submit(store, [2, 3, 4], owner="one")
+    # The retry falls due before the next token, and is more urgent.
+    with pytest.raises(QuotaFull, match=r"4 more will fit in 400\.0 s"):
+        submit(store, range(4), owner="one")

@@ -27,7 +27,7 @@ def test_an_owner_with_nothing_waiting_is_forgotten() -> None:
             one.move(position, COMPLETED)
             holdings.recount(one)
     assert vars(holdings) == vars(Holdings())
-    assert holdings.reach("me", 1, 0.0) is None
+    assert list(holdings.due("me", 0.0)) == []
 
 
 def test_what_goes_again_is_reached_at_its_place_after_others_that_do() -> None:
@@ -40,9 +40,4 @@ def test_what_goes_again_is_reached_at_its_place_after_others_that_do() -> None:
             for position in range(3):
                 one.move(position, state)
             holdings.recount(one)
-    assert [holdings.reach("me", count, 0.0) for count in (7, 8, 14, 15)] == [
-        (records[0], 7),
-        (records[1], 1),
-        (records[1], 7),
-        (records[2], 1),
-    ]
+    assert list(holdings.due("me", 0.0)) == [(one, 7, 3) for one in records]
