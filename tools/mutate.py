@@ -39,6 +39,7 @@ TESTS = {
     "app/daemon.py": "tests/worker",
     "app/worker/": "tests/worker",
     "app/client/": "tests/client",
+    "app/serving/files.py": "tests/serving/test_files.py",
     "app/httpclient/": "tests/client/test_calls.py tests/processors/test_http.py tests/processors/test_limits.py",
     "app/sql/": "tests/sql/test_doubt.py tests/sql/test_failures.py tests/sql/test_fair.py tests/sql/test_finder.py"
     " tests/sql/test_forkgate.py tests/sql/test_fresh.py tests/sql/test_minutes.py tests/sql/test_neighbours.py"
@@ -47,6 +48,7 @@ TESTS = {
     " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_together.py tests/sql/test_turns.py"
     " tests/contract",
     "app/sql/change.py": "tests/sql/test_change.py tests/sql/test_fair.py tests/sql/test_schema.py",
+    "app/sql/trouble.py": "tests/sql/test_trouble.py",
     "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }
 """What decides, so that a fault in it is a wrong order, rate, status or answer, and the tests that have to notice.

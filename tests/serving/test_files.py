@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from app.serving.files import room_for_connections
 from tests.support.host import eventually
 from tests.support.standalone import Service
 
@@ -33,6 +35,54 @@ def test_where_few_files_may_be_open_it_takes_fewer_connections() -> None:
         assert service.end() == 0
     assert "may have 64 files open, so that it takes 32 connections at a time" in service.output
     assert "Too many open files" not in service.output
+
+
+ENDLESS = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised", "room"),
+    [
+        (ENDLESS, ENDLESS, None, 500),
+        (1024, 4096, None, 500),
+        (700, 4096, None, 500),
+        (699, 4096, 700, 500),
+        (64, ENDLESS, 700, 500),
+        (64, 600, 600, 400),
+        (64, 402, 402, 202),
+        (64, 398, 398, 199),
+        (64, 64, 64, 32),
+    ],
+)
+def test_half_of_the_files_at_least_and_all_but_200_are_for_connections(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    soft: int,
+    hard: int,
+    raised: int | None,
+    room: int,
+) -> None:
+    limits: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
+    assert room_for_connections() == room
+    assert limits == ([] if raised is None else [(raised, hard)])
+    few = f"may have {raised} files open, so that it takes {room} connections at a time; ulimit -n 700 would allow 500"
+    assert (few in caplog.text) == (room < 500)
+
+
+def test_where_the_system_refuses_more_files_it_makes_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, ENDLESS))
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    assert room_for_connections() == 128
+
+
+def test_where_there_is_no_such_limit_it_takes_as_many_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert room_for_connections() == 500
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="another process's limits can be read on Linux alone")

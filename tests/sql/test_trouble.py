@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
-from psycopg.errors import UniqueViolation
+from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable, UniqueViolation
 from sqlalchemy import Connection, literal, select, text
 
 from app.core import BatchError
@@ -15,6 +17,7 @@ from app.errors import StoreUnavailable
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.store import SQLStore
+from app.sql.trouble import explained, is_ours, is_read_only
 from app.sql.wire import Wire
 from tests.support.ports import deaf_port
 from tests.support.postgres import Postgres
@@ -22,6 +25,38 @@ from tests.support.queueing import blocked, bury, claimed, settings, submit
 from tests.support.unwritable import unwritable
 
 Open = Callable[..., SQLStore]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("database or disk is full", "The disk that holds the store is full."),
+        ("database is locked", "The store is busy: another transaction kept it locked for too long."),
+        ("canceling statement due to statement timeout", "The store is too slow to answer in time."),
+        ("connection refused", "The store cannot be reached."),
+    ],
+)
+def test_what_it_says_is_put_into_words(said: str, meant: str) -> None:
+    assert explained(said) == meant
+
+
+@pytest.mark.parametrize(
+    ("error", "ours"),
+    [
+        (UniqueViolation(), True),
+        (sqlite3.IntegrityError(), True),
+        (psycopg.errors.SyntaxError(), True),
+        (psycopg.DataError(), True),
+        (UndefinedTable(), False),
+        (ReadOnlySqlTransaction(), False),
+        (sqlite3.OperationalError(), False),
+        (OSError(), False),
+    ],
+    ids=repr,
+)
+def test_a_statement_that_is_wrong_is_ours_unless_something_is_missing(error: Exception, ours: bool) -> None:
+    assert is_ours(error) is ours
+    assert is_read_only(error) == isinstance(error, ReadOnlySqlTransaction)
 
 
 def test_it_is_told_until_a_change_is_taken_again(open_sql: Open) -> None:
