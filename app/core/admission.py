@@ -65,15 +65,15 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
 def until_started(
     number: int,
     due: Iterable[tuple[T, int, int]],
-    later: Callable[[], Iterable[tuple[float, T, int]]],
+    later: Callable[[int], Iterable[tuple[float, T, int]]],
     prospect: Callable[[T], Prospect],
     timeline: Timeline,
 ) -> float | None:
     """Returns the seconds until so many of a caller's waiting ids have started, None where fewer are in line.
 
     `due` yields its ingestions in line, in order, each with how many of its ids are due and the size of its batches.
-    `later` returns the batches of these that wait for a retry, by when they fall due, each with its ingestion and how
-    many ids it has. They count where what is due does not suffice.
+    `later` returns the first so many batches of these that wait for a retry, by when they fall due, each with its
+    ingestion and how many ids it has. They count where what is due does not suffice.
     """
     before: dict[T, int] = {}
     last: T | None = None
@@ -83,7 +83,7 @@ def until_started(
         number -= ids
         before[one] = batch_count(ids, size)
         last = one if ids else last
-    for at, one, ids in later():
+    for at, one, ids in later(number):  # each has an id
         number -= ids
         if number <= 0:
             until = timeline.until_retried(prospect(one), before.get(one, 0), at)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from operator import itemgetter
 
 from ..core import WAITING, Place, Priority
 from .record import Record
@@ -58,16 +57,17 @@ class Holdings:
         lanes = [self._in_order((owner, priority)) for priority in Priority if (owner, priority) in self._lanes]
         for record, ids in lanes[0] if len(lanes) == 1 else heapq.merge(*lanes, key=_place):
             if not record.parked:
-                aside = sum(ids_of_one for _, ids_of_one in _later(record, now))
-                yield record, max(0, ids - aside), record.batch_size
+                yield record, ids - min(ids, _ids_aside(record, now)), record.batch_size
 
-    def later(self, owner: str, now: float) -> list[tuple[float, Record, int]]:
-        """Returns the owner's batches in line that wait for a retry beyond `now`, by when they fall due, each with its
-        ingestion and how many ids it has.
+    def later(self, owner: str, now: float, limit: int) -> list[tuple[float, Record, int]]:
+        """Returns the owner's first batches in line that wait for a retry beyond `now`, by when they fall due.
+
+        Each with its ingestion and how many ids it has, at most.
         """
         lanes = (self._lanes.get((owner, priority), ()) for priority in Priority)
-        in_line = (record for record in chain.from_iterable(lanes) if not record.parked)
-        return sorted(((at, one, ids) for one in in_line for at, ids in _later(one, now)), key=itemgetter(0))
+        in_line = (one for one in chain.from_iterable(lanes) if not one.parked and one.tally[WAITING])
+        found = ((due, one.order, at, one) for one in in_line for at, due in one.details.dues.items() if due > now)
+        return [(due, one, _ids_at(one, at)) for due, _, at, one in heapq.nsmallest(limit, found)]
 
     def _left(self, key: tuple[str, Priority], record: Record) -> None:
         """Forget what a lane without a record no longer needs."""
@@ -88,12 +88,18 @@ class Holdings:
         return heapq.merge(punctual, sorted(((one, lane[one]) for one in late), key=_place), key=_place)
 
 
-def _later(record: Record, now: float) -> list[tuple[float, int]]:
-    """Returns when an ingestion's batches fall due that wait for a retry beyond `now`, and their ids, at most."""
+def _ids_aside(record: Record, now: float) -> int:
+    """Returns how many ids of an ingestion wait for a retry that falls due after `now`, at most."""
     if not record.tally[WAITING]:
-        return []
-    size, count = record.batch_size, len(record.ids)
-    return [(due, min(size, count - at * size)) for at, due in record.details.dues.items() if due > now]
+        return 0
+    dues, last = record.details.dues, len(record.states) - 1
+    missing = record.batch_size - _ids_at(record, last) if dues.get(last, now) > now else 0
+    return record.batch_size * sum(due > now for due in dues.values()) - missing
+
+
+def _ids_at(record: Record, position: int) -> int:
+    """Returns how many ids a batch has; only the last may have fewer."""
+    return min(record.batch_size, len(record.ids) - position * record.batch_size)
 
 
 def _place(item: tuple[Record, int]) -> Place:
