@@ -203,3 +203,22 @@ def test_all_that_is_due_starts_before_it_counts_too(new_store: NewStore) -> Non
     # The retry falls due before the next token, and is more urgent.
     with pytest.raises(QuotaFull, match=r"4 more will fit in 400\.0 s"):
         submit(store, range(4), owner="one")
+
+
+def test_where_nothing_is_due_it_fits_once_a_retry_is(new_store: NewStore) -> None:
+    store = new_store(key_quota=3)
+    submit(store, [1, 2, 3], owner="one")
+    retry(store, claimed(store)[0], BatchError("Boom", ""), 60.0)
+    with pytest.raises(QuotaFull, match=r"1 more will fit in 60\.0 s"):
+        submit(store, [4], owner="one")
+
+
+def test_while_the_queue_is_paused_it_is_not_known_what_retries_make_room(new_store: NewStore) -> None:
+    store = new_store(key_quota=4)
+    submit(store, [1, 2, 3, 4], owner="one")
+    retry(store, claimed(store)[0], BatchError("Boom", ""), 60.0)
+    with pytest.raises(QuotaFull, match=r"2 more will fit in 60\.0 s"):
+        submit(store, [5, 6], owner="one")
+    store.pause()
+    with pytest.raises(QuotaFull, match="it is not known when there will be room"):
+        submit(store, [5, 6], owner="one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 
@@ -109,6 +110,16 @@ def test_a_thread_that_cannot_be_started_takes_no_slot(
         with pytest.raises(RuntimeError, match="can't start"):
             one.crew.start(slot(), lambda _: None)
     assert (len(one.crew), one.crew.free) == (0, 1)
+
+
+def test_an_attempt_takes_too_long_only_while_it_does_not_await_the_store(bench: Callable[..., Bench]) -> None:
+    one = bench(2)
+    assert one.crew.late_at(5.0) == math.inf
+    first = one.start(1)
+    one.start(2)
+    assert one.crew.late_at(5.0) == 6.0
+    first.awaits_store = True
+    assert one.crew.late_at(5.0) == 7.0
 
 
 def test_those_that_meet_a_condition_are_given_up_and_counted_until_they_end(bench: Callable[..., Bench]) -> None:
