@@ -132,8 +132,8 @@ def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
         raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
     fits = drained - longest
     ready = starts.waiting - starts.aside.due_by(math.inf, None)
-    if not ready or starts.start(ready - 1) - starts.now < fits:
-        # What is ready will not last until then; a retry that is to come may have to start first.
+    if starts.start(ready) - starts.now < fits:
+        # Tokens will be left over before that; a retry that is to come may have to start first.
         fits = starts.last_start(count) - starts.now - longest
     raise BacklogFull(
         f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "

@@ -61,8 +61,16 @@ def test_a_wait_for_a_retry_keeps_nobody_out() -> None:
     ask(later, 1, max_backlog_seconds=10)
     with pytest.raises(BacklogFull) as refused:
         ask(later, 2, max_backlog_seconds=10)
-    # What is ready does not last until it would fit, so it may take the retry; never later than that.
+    # Once what is ready has started, the next token is there just when it fits.
+    assert refused.value.retry_after == 5.0
+    with pytest.raises(BacklogFull) as refused:
+        ask(later, 3, max_backlog_seconds=10)
+    # Tokens are left over before it would fit, so it may take the retry; never later than that.
     assert refused.value.retry_after == 590.0
+    held = timeline((NOW + 1000, FIRST), interval=5.0, waiting=1, hold=600.0)
+    with pytest.raises(BacklogFull) as refused:
+        ask(held, 2, max_backlog_seconds=10)
+    assert refused.value.retry_after == 600.0
     busy = timeline((NOW + 600, FIRST), interval=5.0, waiting=4)
     with pytest.raises(BacklogFull) as refused:
         ask(busy, 1, max_backlog_seconds=10)
@@ -75,6 +83,8 @@ def test_what_would_fit_at_the_configured_rate_is_not_refused_for_good() -> None
     with pytest.raises(BacklogFull, match="at the present rate ids alone takes 120 s") as refused:
         ask(slowed, 7, max_backlog_seconds=100, interval=5)
     assert refused.value.retry_after == 5.0
+    with pytest.raises(BacklogFull, match=r"will fit in 20\.0 s"):
+        ask(timeline(interval=20.0, waiting=1), 6, max_backlog_seconds=100, interval=5)
     with pytest.raises(InvalidRequest, match="takes at least 105 s"):
         ask(slowed, 22, max_backlog_seconds=100, interval=5)
     fast = timeline(interval=5.0, waiting=20)

@@ -36,6 +36,15 @@ def test_it_looks_through_so_many_ids_of_the_latest_and_then_of_the_unfinished()
         assert (len(found.found), found.more) == (20, True)
 
 
+def test_the_first_without_room_among_the_latest_is_among_the_unfinished() -> None:
+    store = MemoryStore(settings(), FakeClock())
+    for _ in range(4):
+        submit(store, [1, 2, 3])
+    found = search(store.finder, store.ingestions, Sought.of("2"), room=1)
+    assert [one.ingestion.order for one in found.found] == [4, 3]
+    assert (found.searched, found.unfinished) == (2, False)
+
+
 def test_it_reads_each_ingestion_once() -> None:
     store = MemoryStore(settings(), FakeClock())
     for _ in range(60):
