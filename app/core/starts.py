@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from .fair import CallerTurns
@@ -133,20 +134,23 @@ class Starts(NamedTuple):
         return self._no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
 
     def upcoming(
-        self, line: Line[T], retries: Sequence[tuple[float, BatchPlace, T]], limit: int
+        self, line: Line[T], retries: Iterable[tuple[float, BatchPlace, T]], limit: int
     ) -> list[tuple[T, float]]:
         """Returns the next `limit` batches in the order they start, each with its start.
 
-        `line` holds the due ones, which it is emptied of, `retries` the first to fall due, each with its due time.
+        `line` holds the due ones, which it is emptied of. `retries` yields the others as they fall due, each with its
+        due time; the first EXACT_RETRIES are looked at.
         """
         found: list[tuple[T, float]] = []
-        later, due, limiter = list(reversed(retries)), self.since, self.limiter
+        due, limiter, coming = self.since, self.limiter, islice(retries, EXACT_RETRIES)
+        later = next(coming, None)
         while len(found) < limit and (later or line):
-            if not line:
-                due = max(due, later[-1][0])
+            if later and not line:
+                due = max(due, later[0])
             due = max(limiter.when(0, due), self.slots.free_at(len(found)))
-            while later and later[-1][0] <= due:
-                line.add(*later.pop()[1:])
+            while later and later[0] <= due:
+                line.add(*later[1:])
+                later = next(coming, None)
             item = line.take()
             limiter = limiter.after(1, due)
             found.append((item, due))

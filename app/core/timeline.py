@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from .fair import CallerTurns
@@ -162,7 +162,7 @@ class Timeline(NamedTuple):
         return Estimate(span.nth, span.first, completion, now if ends else earliest, latest)
 
     def upcoming(
-        self, line: Line[T], retries: Sequence[tuple[float, BatchPlace, T]], limit: int
+        self, line: Line[T], retries: Iterable[tuple[float, BatchPlace, T]], limit: int
     ) -> list[tuple[T, float | None]]:
         """Returns the next `limit` batches in the order they start, each with its start (None while paused).
 

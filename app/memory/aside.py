@@ -121,9 +121,9 @@ class Aside:
 
     def remove(self, owners: Collection[Record]) -> list[Entry[Record]]:
         """Remove the entries of some ingestions and return them; looks at all entries."""
-        taken = [entry for entry in self._entries() if entry.owner in owners]
+        taken = [entry for entry in self.entries() if entry.owner in owners]
         if taken:
-            kept = [entry for entry in self._entries() if entry.owner not in owners]
+            kept = [entry for entry in self.entries() if entry.owner not in owners]
             self._count = len(kept)
             parts = (kept[at : at + _SIZE] for at in range(0, len(kept), _SIZE))
             self._blocks = [Block([entry.due for entry in part], part) for part in parts]
@@ -151,11 +151,11 @@ class Aside:
 
     def soonest(self, limit: int) -> list[tuple[float, Place]]:
         """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
-        return [(due, (rank, order)) for rank, order, _, due, _ in islice(self._entries(), limit)]
+        return [(due, (rank, order)) for rank, order, _, due, _ in islice(self.entries(), limit)]
 
-    def entries(self, limit: int) -> list[Entry[Record]]:
-        """Returns the first `limit` to fall due."""
-        return list(islice(self._entries(), limit))
+    def entries(self) -> Iterator[Entry[Record]]:
+        """Yields all of them, as they fall due."""
+        return chain.from_iterable([block.entries for block in self._blocks])
 
     def bounds(self, first: Place, end: Place) -> tuple[float, float]:
         """Returns the earliest and latest due times of those with places from `first` up to `end`."""
@@ -167,6 +167,3 @@ class Aside:
             return math.nan
 
         return due(self._blocks, iter), due(reversed(self._blocks), reversed)
-
-    def _entries(self) -> Iterator[Entry[Record]]:
-        return chain.from_iterable([block.entries for block in self._blocks])

@@ -248,7 +248,7 @@ class Fair:
         def retries(limit: int) -> list[Retry]:
             return [
                 Retry(entry.due, entry.owner.place, entry.owner.priority, caller_of(entry.owner.owner))
-                for entry in aside.entries(limit)
+                for entry in islice(aside.entries(), limit)
             ]
 
         before = lane.before(caller, place)

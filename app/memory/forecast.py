@@ -160,10 +160,10 @@ def caller_depths(state: MemoryState, limit: int, owner: str | None) -> list[Cal
 def upcoming(state: MemoryState, limit: int, owner: str | None, now: float) -> list[tuple[Batch, float | None]]:
     """Returns the next `limit` batches in order with their starts; with an `owner`, only its own among them."""
     due = _next_batches(state, limit, now)
-    retries = [
+    retries = (
         (entry.due, (entry.rank, entry.order, entry.position), (entry.owner, entry.position))
-        for entry in state.aside.entries(limit)
-    ]
+        for entry in state.aside.entries()
+    )
     return [
         (record.batches(range(position, position + 1))[0], start)
         for (record, position), start in timeline_of(state, now).upcoming(due, retries, limit)

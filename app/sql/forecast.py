@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import bindparam, func, select
 
 from ..core import (
+    EXACT_RETRIES,
     MISSES,
     WAITING,
     Accuracy,
     Batch,
+    BatchPlace,
     CallerTurns,
     Depth,
     Estimate,
@@ -135,9 +137,15 @@ def upcoming(view: View, limit: int, owner: str | None) -> list[tuple[Batch, flo
     else:
         some = heapq.merge(pick(view, limit), awaiting(view, limit), key=lambda candidate: candidate.place)
         due = InOrder((one.place, one) for one in some for _ in range(one.answers.starts))
-    retries = [(candidate.due, candidate.place, candidate) for candidate in soonest(view, limit)]
+
+    def retries() -> Iterator[tuple[float, BatchPlace, Candidate]]:
+        some = soonest(view, limit)
+        yield from ((one.due, one.place, one) for one in some)
+        if len(some) == limit:
+            yield from ((one.due, one.place, one) for one in soonest(view, EXACT_RETRIES)[limit:])
+
     return [
         (told(one), start)
-        for one, start in view.timeline().upcoming(due, retries, limit)
+        for one, start in view.timeline().upcoming(due, retries(), limit)
         if owner in (None, one.row.owner)
     ]

@@ -376,6 +376,19 @@ def test_of_many_retries_that_are_due_the_most_urgent_is_the_next(
     assert [batch.priority for batch, _ in store.upcoming(3)] == [Priority.HIGH, Priority.MEDIUM, Priority.LOW]
 
 
+def test_of_many_that_fall_due_in_a_hold_the_most_urgent_is_the_next(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(interval=0)
+    for priority, delay in (*((Priority.LOW, 10 + nth) for nth in range(5)), (Priority.HIGH, 20), (Priority.HIGH, 61)):
+        submit(store, [1], priority)
+        retry(store, claimed(store)[0], BOOM, delay)
+    store.hold(60)
+    told = [(batch.priority, at - clock.now()) for batch, at in store.upcoming(2)]
+    assert told == [(Priority.HIGH, 60), (Priority.LOW, 60)]
+    assert store.upcoming(7)[:2] == store.upcoming(2)
+
+
 def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) -> None:
     start = clock.now()
     submit(store, range(1, 6), Priority.LOW)
