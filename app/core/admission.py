@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from .fair import CallerTurns
 from .limits import limiter_of
 from .models import batch_count
 from .schedule import Place
+from .starts import Starts
 from .timeline import Prospect, Timeline
 
 T = TypeVar("T")
@@ -130,16 +131,32 @@ def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
     if at_present > longest:
         slow = f"at the present rate ids alone takes {at_present:.0f} s, so it will fit once that is higher."
         raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
-    fits = drained - longest
-    ready = starts.waiting - starts.aside.due_by(math.inf, None)
-    if starts.start(ready) - starts.now < fits:
-        # Tokens will be left over before that; a retry that is to come may have to start first.
-        fits = starts.last_start(count) - starts.now - longest
+    fits = _until_within(longest, starts, count)
     raise BacklogFull(
         f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
         f"it will fit in {fits:.1f} s.",
         fits,
     )
+
+
+def _until_within(longest: float, starts: Starts, count: int) -> float:
+    """Returns the seconds until the backlog, with `count` more batches, would be so long at most, if nothing else came.
+
+    It never gets longer: while tokens are left over, as before a retry falls due, it is as long, or they are saved up.
+    """
+    last = starts.waiting + count - 1
+
+    def end(gone: int) -> tuple[float, float]:
+        at, limiter = starts.once_started(gone)
+        return at, max(limiter.when(last - gone, at), starts.slots.free_at(last))
+
+    def is_within(gone: int) -> bool:
+        at, ends = end(gone)
+        return ends - at <= longest
+
+    gone = bisect_left(range(starts.waiting + 1), True, lo=1, key=is_within)
+    _, ends = end(gone - 1)
+    return ends - longest - starts.now
 
 
 def _check_deadline(deadline: float, earliest: float) -> None:

@@ -55,23 +55,27 @@ class Starts(NamedTuple):
         """Returns when the nth ready batch should start."""
         return max(self.earliest(nth), self.slots.free_at(nth))
 
-    def last_start(self, extra: int = 0) -> float:
-        """Returns when the last waiting batch should start if `extra` more batches were ready."""
-        return self.overall(self.waiting + extra - 1, extra)
+    def last_start(self) -> float:
+        """Returns when the last waiting batch should start."""
+        return self.overall(self.waiting - 1)
 
-    def overall(self, nth: int, extra: int = 0) -> float:
-        """Returns when start number `nth` should happen if `extra` more batches were ready."""
-        ready = self.waiting + extra - self.aside.due_by(math.inf, None)
-        at = self.earliest(nth)
-        if nth >= ready:
-            # There may be a gap before that, until a retry falls due.
-            soonest = self.aside.soonest(min(EXACT_RETRIES, nth - ready + 1))
-            since, limiter = self.since, self.limiter
-            if ready:
-                since, limiter = limiter.when(ready - 1, since), limiter.after(ready, since)
-            starts, limiter = limiter.starts_of([max(due, since) for due, _ in soonest])
-            at = limiter.when(nth - ready - len(starts), starts[-1]) if nth >= ready + len(starts) else starts[-1]
-        return max(at, self.slots.free_at(nth))
+    def overall(self, nth: int) -> float:
+        """Returns when start number `nth` should happen."""
+        return max(self.once_started(nth + 1)[0], self.slots.free_at(nth))
+
+    def once_started(self, count: int) -> tuple[float, Limiter]:
+        """Returns when there have been tokens for so many of the waiting batches, and the limiter from then on."""
+        at, limiter, aside = self.since, self.limiter, self.aside.due_by(math.inf, None)
+        if ready := min(count, self.waiting - aside):
+            at, limiter = limiter.when(ready - 1, at), limiter.after(ready, at)
+        if left := count - ready:
+            # There may be a gap before each, until it falls due.
+            soonest = self.aside.soonest(min(EXACT_RETRIES, left))
+            starts, limiter = limiter.starts_of([max(due, at) for due, _ in soonest])
+            at, left = starts[-1], left - len(starts)
+        if left:
+            at, limiter = limiter.when(left - 1, at), limiter.after(left, at)
+        return at, limiter
 
     def ready(self, ahead: int, count: int, place: Place) -> Span:
         """Returns the starts of `count` batches that are ready at a place; `ahead` wait before it."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
-from app.core import Filter, Ingestion, Wait
+from app.core import Claim, Filter, Ingestion, Wait
 from app.core.models import BatchError, Counts, Priority, Status
 from app.errors import BacklogFull, Conflict, InvalidRequest, KeyReused, QuotaFull, TooLate, UnknownIngestion
 from app.store import Store, Submission
@@ -16,6 +17,12 @@ from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, retry, submit
 
 BOOM = BatchError("RuntimeError", "boom")
+
+
+def claims_of(store: Store) -> list[Claim]:
+    """What may start now."""
+    found = store.claim(9)
+    return [] if isinstance(found, Wait) else found
 
 
 def test_a_store_says_whether_it_outlives_its_process(store: Store, address: str) -> None:
@@ -259,6 +266,37 @@ def test_a_backlog_that_is_too_long_says_when_there_is_room(new_store: Callable[
     claimed(store)
     clock.advance(5)
     submit(store, [1])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_backlog_that_is_too_long_has_room_just_when_it_says(
+    new_store: Callable[..., Store], clock: FakeClock, seed: int
+) -> None:
+    """Whatever waits for its retry; it counts as if it were due."""
+    chance = random.Random(seed)
+    store = new_store(interval=2, burst=chance.choice([1, 3]), max_backlog_seconds=9, max_attempts=9, lease=10_000)
+    told = None
+    for ids in iter(lambda: range(1, chance.randint(2, 10)), None):
+        try:
+            submit(store, ids, chance.choice(list(Priority)))
+        except BacklogFull as refusal:
+            if chance.random() < 0.5:
+                told = refusal.retry_after
+                break
+        for claim in claims_of(store):
+            retry(store, claim, BOOM, chance.choice([3.0, 7.0, 30.0, 60.0]))
+        clock.advance(chance.choice([0.0, 1.0, 2.5]))
+    at = clock.now() + told
+    while clock.now() < at - 0.001:
+        for claim in claims_of(store):
+            finish(store, claim)
+        wait = store.claim(1)
+        assert isinstance(wait, Wait)
+        clock.advance(min(max(wait.seconds or 0.0, 1e-6), at - 0.001 - clock.now()))
+    with pytest.raises(BacklogFull):
+        submit(store, ids)
+    clock.advance(0.002)
+    submit(store, ids)
 
 
 def test_a_deadline_that_cannot_be_met_is_refused_with_the_earliest_end(store: Store, clock: FakeClock) -> None:
