@@ -274,7 +274,7 @@ class Attempts:
 
     def _report(self, hand: Hand, report: Callable[P, T], *told: P.args, **more: P.kwargs) -> T | None:
         """Report to the store, retrying while it is unreachable; the lease decides whether the outcome still counts."""
-        pause = 0.5
+        pause, began, hand.reports = 0.5, self._clock.now(), True
         try:
             while True:
                 try:
@@ -282,7 +282,7 @@ class Attempts:
                 except StoreUnavailable as error:
                     if hand.thread is None:  # it is its caller's own, who should know
                         raise
-                    hand.awaits_store, batch = True, hand.slot.claim.batch
+                    batch = hand.slot.claim.batch
                     logger.warning(
                         "the outcome of %s waits for the store: %s", named(batch), error, extra=fields(batch)
                     )
@@ -290,4 +290,5 @@ class Attempts:
                         return None
                     pause = min(TROUBLE_MAX, pause * 2)
         finally:
-            hand.awaits_store = False
+            hand.reported_for += self._clock.now() - began
+            hand.reports = False

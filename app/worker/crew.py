@@ -24,14 +24,15 @@ class Slot(NamedTuple):
 class Hand:
     """One thread, with a slot for its current batch and a new one for each later batch.
 
-    `given_up` is set once nothing waits for it any longer; it then takes no other batch. `awaits_store` while the store
-    is away to which it has to report.
+    `given_up` is set once nothing waits for it any longer; it then takes no other batch. `reports` while it reports to
+    the store, which may be away, and `reported_for` says for how many seconds it has during this attempt.
     """
 
     def __init__(self, slot: Slot) -> None:
         self.slot = slot
         self.given_up = threading.Event()
-        self.awaits_store = False
+        self.reports = False
+        self.reported_for = 0.0
         self.thread: threading.Thread | None = None
         # Threads compete in real time, whatever clock the queue uses.
         self._since = time.monotonic()
@@ -41,15 +42,19 @@ class Hand:
         """Returns whether its last batch was quick, and its current one may still be."""
         return self._was_brisk and now - self._since < _BRISK
 
-    def late_at(self, timeout: float) -> float:
-        """Returns when its attempt will have taken too long (epoch seconds): never while it only awaits the store."""
-        return math.inf if self.awaits_store else self.slot.started_at + timeout
+    def late_at(self, timeout: float, now: float) -> float:
+        """Returns when its attempt will have taken too long (epoch seconds), not counting the time of its reports.
+
+        While it reports that is in the future; its next attempt ends no sooner than `timeout` from now.
+        """
+        late_at = self.slot.started_at + self.reported_for + timeout
+        return now + timeout if self.reports and late_at <= now else late_at
 
     def change(self, slot: Slot) -> None:
         """Move on to the next batch."""
         now = time.monotonic()
         self._was_brisk = now - self._since < _BRISK
-        self.slot, self._since = slot, now
+        self.slot, self._since, self.reported_for = slot, now, 0.0
 
 
 class Crew:
@@ -141,10 +146,10 @@ class Crew:
         with self._lock:
             return [hand.slot for hand in self._hands]
 
-    def late_at(self, timeout: float) -> float:
+    def late_at(self, timeout: float, now: float) -> float:
         """Returns when the first attempt will have taken too long (epoch seconds)."""
         with self._lock:
-            return min((hand.late_at(timeout) for hand in self._hands), default=math.inf)
+            return min((hand.late_at(timeout, now) for hand in self._hands), default=math.inf)
 
     def has(self, thread: threading.Thread) -> bool:
         """Returns whether a thread is one of a hand."""

@@ -185,7 +185,8 @@ class Worker(Daemon):
         except BaseException:
             self._crew.close()
             raise
-        tend = max(0.0, self._tending_due() - self._clock.now())
+        now = self._clock.now()
+        tend = max(0.0, self._tending_due(now) - now)
         return tend if wait is None else min(wait, tend)
 
     def _dispatch(self) -> float | None:
@@ -224,9 +225,9 @@ class Worker(Daemon):
             end = "" if until is None else f" until {timestamp(until)}"
             logger.log(level, "%r waits on: %s%s", self._name, reason, end)
 
-    def _tending_due(self) -> float:
+    def _tending_due(self, now: float) -> float:
         tend = self._tended_at + self._settings.lease / 3
-        return min(tend, self._crew.late_at(self._settings.process_timeout))
+        return min(tend, self._crew.late_at(self._settings.process_timeout, now))
 
     def _tend(self) -> None:
         """Report, time out attempts and renew leases, each when due, and begin to recover and forget what is old."""
@@ -234,7 +235,7 @@ class Worker(Daemon):
             self._crew.resize(self._store.report(self._report()))
             self._is_listed = True
         now, timeout = self._clock.now(), self._settings.process_timeout
-        for hand in self._crew.give_up(lambda hand: hand.late_at(timeout) <= now):
+        for hand in self._crew.give_up(lambda hand: hand.late_at(timeout, now) <= now):
             self._attempts.time_out(hand)
         if now < self._tended_at + self._settings.lease / 3:
             return

@@ -112,14 +112,19 @@ def test_a_thread_that_cannot_be_started_takes_no_slot(
     assert (len(one.crew), one.crew.free) == (0, 1)
 
 
-def test_an_attempt_takes_too_long_only_while_it_does_not_await_the_store(bench: Callable[..., Bench]) -> None:
+def test_an_attempt_takes_too_long_without_the_time_of_its_reports(bench: Callable[..., Bench]) -> None:
     one = bench(2)
-    assert one.crew.late_at(5.0) == math.inf
+    assert one.crew.late_at(5.0, 3.0) == math.inf
     first = one.start(1)
     one.start(2)
-    assert one.crew.late_at(5.0) == 6.0
-    first.awaits_store = True
-    assert one.crew.late_at(5.0) == 7.0
+    assert one.crew.late_at(5.0, 3.0) == 6.0
+    first.reports = True
+    assert [one.crew.late_at(5.0, now) for now in (5.9, 6.0)] == [6.0, 7.0]
+    assert [first.late_at(5.0, now) for now in (6.0, 100.0)] == [11.0, 105.0]
+    first.reports, first.reported_for = False, 90.0
+    assert first.late_at(5.0, 100.0) == 96.0
+    first.change(slot(3))
+    assert first.late_at(5.0, 100.0) == 8.0
 
 
 def test_those_that_meet_a_condition_are_given_up_and_counted_until_they_end(bench: Callable[..., Bench]) -> None:

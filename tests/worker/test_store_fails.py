@@ -12,6 +12,7 @@ import pytest
 from app import (
     HoldQueue,
     PermanentError,
+    hold_queue,
 )
 from app.core.models import Status
 from app.errors import StoreUnavailable
@@ -111,6 +112,51 @@ def test_an_outcome_that_waits_for_it_is_not_given_up_for_the_time_that_takes(tr
         return host.ingestion.get(ingestion.id).finished_at is not None
 
     eventually(over)
+    assert host.finished(ingestion.id).status == Status.COMPLETED
+
+
+def test_an_outcome_that_it_takes_long_to_answer_is_not_given_up_either(troubled: Serve) -> None:
+    clock, answers = Waits("slow-worker"), threading.Event()
+    host = troubled(echo, name="slow", clock=clock, interval=0, process_timeout=3, max_attempts=1, lease=60)
+    asked = threading.Event()
+
+    def slow() -> None:
+        asked.set()
+        assert answers.wait(BOUND)
+
+    host.store.faults["ack"] = slow
+    ingestion = host.submit([1])
+    assert asked.wait(BOUND)
+    looks = len(clock.noted)
+    host.advance(10)
+    eventually(lambda: len(clock.noted) > looks)
+    assert host.service.worker.abandoned == 0
+    answers.set()
+    assert host.finished(ingestion.id).status == Status.COMPLETED
+
+
+def test_a_hold_that_waits_for_it_takes_no_time_from_its_attempt(troubled: Serve, gate: Gate) -> None:
+    clock, called = Waits("patient-worker"), threading.Event()
+
+    def processor(ids: Sequence[int]) -> object:
+        hold_queue(1)
+        called.set()
+        return gate(ids)
+
+    host = troubled(processor, name="patient", clock=clock, interval=0, process_timeout=3, max_attempts=1, lease=60)
+    host.store.fail(StoreUnavailable("gone for a moment"), "hold", times=4)
+    ingestion = host.submit([1])
+
+    def over() -> bool:
+        host.advance(0.5)
+        return called.is_set()
+
+    eventually(over)
+    looks = len(clock.noted)
+    host.advance(1)
+    eventually(lambda: len(clock.noted) > looks)
+    assert host.service.worker.abandoned == 0
+    gate.opened.set()
     assert host.finished(ingestion.id).status == Status.COMPLETED
 
 
