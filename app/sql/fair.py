@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from .backlog import Before, before, in_last_block, of_caller
 from .callers import NO_TURNS, OF_CALLER
 from .instance import View
 from .lanes import HAS_WAITING, caller_lanes, callers
-from .picks import SAME_INGESTION, Candidate, awaiting, near, pick
+from .picks import SAME_INGESTION, Candidate, awaiting, callers_awaiting, near, pick
 from .rows import IngestionRow
 from .schema import IS_ASIDE, IS_OPEN, IS_READY, THIS, batches, ingestions
 from .turns import Turn
@@ -117,7 +117,8 @@ def upcoming(view: View, limit: int) -> ByTurns[Candidate]:
     due = _line(view, limit, Priority, promoted=False)
     some = awaiting(view, limit)
     if len(some) == limit:  # the turns decide which of them go first
-        some = [one for caller in _next_callers(due, limit) for one in awaiting(view, limit, caller=caller)]
+        next_callers = _next_callers(due, callers_awaiting(view), limit)
+        some = [one for caller in next_callers for one in awaiting(view, limit, caller=caller)]
     for candidate in some:
         of_caller = due.ready.setdefault(_whose(candidate), [])
         bisect.insort(of_caller, (candidate.place, candidate), key=itemgetter(0))
@@ -186,10 +187,11 @@ def _line(view: View, limit: int, also: Iterable[Priority], *, promoted: bool, f
     return _Due(shares, callers, ready, aging)
 
 
-def _next_callers(due: _Due, limit: int) -> Iterator[int]:
-    """Yields the numbers of the callers, with something waiting, from whom the next `limit` starts can come."""
+def _next_callers(due: _Due, among: Collection[int], limit: int) -> Iterator[int]:
+    """Yields the numbers of those callers `among` some from whom the next `limit` starts can come."""
     for priority, numbers in due.callers.items():
-        for caller in heapq.nsmallest(limit, numbers, key=due.shares[priority].turn):
+        some = [caller for caller, number in numbers.items() if number in among]
+        for caller in heapq.nsmallest(limit, some, key=due.shares[priority].turn):
             yield numbers[caller]
 
 

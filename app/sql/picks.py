@@ -94,6 +94,11 @@ _IN_LINE_OF_CALLER = (
     .order_by(batches.c.order, batches.c.position)
 )
 _AWAITING_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_AWAITING)
+_CALLERS_AWAITING = (
+    select(batches.c.caller)
+    .where(batches.c.instance == THIS, *BY_CALLER, batches.c.caller.is_not(None), IS_AWAITING)
+    .distinct()
+)
 _READY_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_READY)
 _DUE_ASIDE_OF_CALLER = _IN_LINE_OF_CALLER.where(IS_ASIDE, batches.c.due <= bindparam("now"))
 _its = ingestions.c.caller == bindparam("caller")
@@ -208,6 +213,11 @@ def awaiting(view: View, limit: int, *, caller: int | None = None) -> list[Candi
     values = {"this": view.queue.instance, "limit": limit, "large": view.shelf.large, "caller": caller}
     statement = _AWAITING if caller is None else _AWAITING_OF_CALLER
     return _in_line(view, view.connection.execute(statement, values).all(), {})
+
+
+def callers_awaiting(view: View) -> set[int]:
+    """Returns the numbers of the callers that have batches that await another."""
+    return {number for (number,) in view.connection.execute(_CALLERS_AWAITING, {"this": view.queue.instance}).all()}
 
 
 def _in_line(view: View, found: list[Any], rows: dict[int, IngestionRow]) -> list[Candidate]:

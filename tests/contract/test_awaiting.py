@@ -55,6 +55,18 @@ def assert_nothing_waits(store: Store) -> None:
     assert not verify(store.dispatches(99), interval=0, order_since=store.stats().order_since)
 
 
+def test_are_among_the_upcoming_though_a_caller_with_a_retry_alone_has_an_earlier_turn(fresh: New) -> None:
+    store = fresh()
+    asking(store, [1], owner="bob")
+    asking(store, [2], owner="bob")
+    retry(store, asking(store, [3], owner="abe"), BOOM, 60.0)
+    submit(store, [1], owner="bob")
+    assert blocked(store).reason == "retry"
+    upcoming = store.upcoming(2)
+    assert [batch.ids for batch, _ in upcoming] == [[1], [3]]
+    assert store.upcoming(1) == upcoming[:1]
+
+
 def test_are_counted_of_their_callers(fresh: New) -> None:
     store = fresh()
     call = asking(store, [1], owner="bob")
