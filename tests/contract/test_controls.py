@@ -424,7 +424,8 @@ def test_of_many_that_fall_due_in_a_hold_the_most_urgent_is_the_next(
     store.hold(60)
     told = [(batch.priority, at - clock.now()) for batch, at in store.upcoming(2)]
     assert told == [(Priority.HIGH, 60), (Priority.LOW, 60)]
-    assert store.upcoming(7)[:2] == store.upcoming(2)
+    for limit in range(1, 8):
+        assert store.upcoming(limit) == store.upcoming(7)[:limit]
 
 
 def test_stats_tell_depth_and_age_by_priority(store: Store, clock: FakeClock) -> None:

@@ -420,7 +420,9 @@ def test_with_aging_what_is_older_counts_whatever_its_priority(
     clock.advance(1)
     own = submit(store, [1], Priority.HIGH, owner="nightly")
     expected = [before[0], before[1], own, after]
-    order = [batch.ingestion_id for batch, _ in store.upcoming(9)]
+    upcoming = store.upcoming(9)
+    assert all(store.upcoming(limit) == upcoming[:limit] for limit in range(1, 4))
+    order = [batch.ingestion_id for batch, _ in upcoming]
     assert sorted(order[:2]) == sorted(one.id for one in before)
     assert order[2:] == [own.id, after.id]
     for one, wait in zip(order, (0, 5, 10, 15), strict=True):
@@ -430,6 +432,38 @@ def test_with_aging_what_is_older_counts_whatever_its_priority(
     assert {one.id for one in expected} == set(order)
     quote = store.quote(1, "nightly")[Priority.HIGH]
     assert quote.start == pytest.approx(now + 25 + 15, abs=1e-3)
+
+
+def test_the_oldest_of_a_priority_is_told_through_moves_cancels_and_starts(
+    new_store: Callable[..., Store], clock: FakeClock
+) -> None:
+    store = new_store(fair=True, interval=0)
+    made = []
+    for owner in ("web", "desk", "web", "nightly"):
+        made.append(submit(store, [1], Priority.MEDIUM, owner=owner))
+        clock.advance(1)
+
+    def oldest(priority: Priority = Priority.MEDIUM) -> float | None:
+        return store.stats().depths[priority].oldest_at
+
+    first, second, third, last = made
+    assert oldest() == first.created_at
+    store.move(first.id, Priority.LOW)
+    assert (oldest(), oldest(Priority.LOW)) == (second.created_at, first.created_at)
+    store.move(first.id, Priority.MEDIUM)
+    assert (oldest(), oldest(Priority.LOW)) == (first.created_at, None)
+    store.cancel(first.id)
+    assert oldest() == second.created_at
+    (claim,) = claimed(store)
+    assert (claim.batch.ingestion_id, oldest()) == (second.id, third.created_at)
+    bury(store, claim, BOOM)
+    assert oldest() == third.created_at
+    store.redrive(second.id)
+    assert oldest() == second.created_at
+    store.pause(what=Pauses(owners=frozenset({"desk", "web"})))
+    assert oldest() == last.created_at
+    store.resume(what=Pauses(owners=frozenset({"web"})))
+    assert oldest() == third.created_at
 
 
 def test_a_retry_that_falls_due_lets_others_of_its_priority_take_turns(

@@ -119,6 +119,11 @@ def test_when_comes_true(interval: float, burst: int, gaps: list[float], nth: in
     assert taken == foretold
 
 
+def test_after_the_clock_was_set_back_what_falls_due_waits_for_an_empty_bucket_at_most() -> None:
+    bucket = TokenBucket(5.0, 2, full_at=1000.0)
+    assert bucket.starts_of([100.0, 101.0])[0] == [105.0, 110.0]
+
+
 @given(intervals, bursts, st.lists(quarters, max_size=5), st.lists(quarters, max_size=20), quarters)
 def test_what_falls_due_starts_as_soon_as_there_is_a_token(
     interval: float, burst: int, taken: list[float], gaps: list[float], before: float

@@ -50,6 +50,12 @@ def test_they_are_the_starts_of_a_queue(ready: Any, retries: Any, burst: int, in
     assert found == [group for group, _ in expected]
 
 
+def test_what_falls_due_at_the_moment_of_a_start_goes_before_what_is_less_urgent() -> None:
+    retries = [(START + 10.0, 1), (START + 11.0, 1), (START + 15.0, 0)]
+    made = list(runs(TokenBucket(5.0, 1), START, [0, 0], retries))
+    assert [(run.group, run.first) for run in made] == [(1, START + 10.0), (0, START + 15.0), (1, START + 20.0)]
+
+
 def test_starts_that_nothing_interrupts_are_one_run() -> None:
     assert [run.size for run in runs(TokenBucket(5.0, 1), START, [10**6, 0], [])] == [10**6]
     # The first goes at once, four more before the retry is due, and the rest after it.

@@ -219,6 +219,12 @@ def test_retries_that_fall_due_together_follow_one_another_and_those_to_come_wai
     assert upcoming(timeline(interval=5.0, paused=True), ["x"], retries[:1]) == [("x", None), ("a", None)]
 
 
+def test_of_the_retries_only_the_first_so_many_to_fall_due_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.core.starts.EXACT_RETRIES", 2)
+    retries = [(NOW + 1, "a"), (NOW + 2, "b"), (NOW + 3, "c")]
+    assert upcoming(timeline(interval=5.0, hold=60.0), ["x"], retries) == [("a", 60), ("b", 65), ("x", 70)]
+
+
 def test_what_is_to_come_waits_for_a_slot() -> None:
     made = timeline(started=[NOW - 4], service=10.0)
     assert upcoming(made, ["x", "y"], [(NOW + 7, "a")]) == [("x", 6), ("a", 16), ("y", 26)]
