@@ -67,17 +67,24 @@ def told(store: SQLStore, claim: Claim) -> list[object]:
 def test_leases_renewed_in_one_statement_are_those_that_were_not_lost(
     open_sql: Callable[..., SQLStore], clock: FakeClock
 ) -> None:
-    store = open_sql(interval=0, batch_size=2, lease=60)
-    submit(store, range(12))
-    first, lost, ended, *others = claimed(store, 6)
-    store.end(lost, Outcome.retry(BatchError("Odd", "once more"), 0.0))
-    (again,) = claimed(store)
+    store, neighbour = (open_sql(name=name, interval=0, batch_size=2, lease=60) for name in ("this", "other"))
+    for one in (store, neighbour):
+        submit(one, range(14))
+    first, lost, ended, put_back, *others = claimed(store, 7)
+    theirs = claimed(neighbour, 7)
     store.end(ended, Outcome.ack([]))
+    store.end(lost, Outcome.retry(BatchError("Odd", "once more"), 0.0))
+    (other_attempt,) = claimed(store)
+    store.end(put_back, Outcome.release())
+    clock.advance(1)
+    (same_attempt,) = claimed(store)
+    assert [other_attempt.batch.attempt, same_attempt.batch.attempt] == [2, 1]
     clock.advance(40)
     unknown = first._replace(batch=first.batch._replace(ingestion_id=str(uuid4())))
-    store.renew([first, lost, ended, unknown, *others])
+    store.renew([first, lost, ended, put_back, unknown, *others])
     clock.advance(40)
-    assert [one.batch.id for one, _ in store.recover()] == [again.batch.id]
+    assert {one.batch.id for one, _ in store.recover()} == {lost.batch.id, put_back.batch.id}
+    assert {one.batch.id for one, _ in neighbour.recover()} == {one.batch.id for one in theirs}
     assert store.end(first, Outcome.ack([]))
 
 
