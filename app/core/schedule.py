@@ -56,7 +56,7 @@ def runs(
     waiting, left, nth, at, due = list(ready), sum(ready), 0, 0, since
     while left or at < len(retries):
         if not left:
-            # Up to another group's next, what falls due goes in that order, whatever was waiting before it.
+            # With nothing else waiting, what falls due goes in that order, up to the next of another group.
             group, due = retries[at][1], max(due, dues[at])
             end = next((other for other in range(at, len(retries)) if retries[other][1] != group), len(retries))
             until = dues[end] if end < len(dues) else math.inf

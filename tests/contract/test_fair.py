@@ -624,6 +624,16 @@ def test_a_caller_with_nothing_but_a_retry_that_is_just_due_has_the_next_turn(
     assert [batch.ingestion_id for batch, _ in store.upcoming(1)] == [late.id]
 
 
+def test_a_caller_with_nothing_but_a_retry_to_come_has_no_next_turn(new_store: Callable[..., Store]) -> None:
+    store = new_store(fair=True, interval=0)
+    submit(store, [1], Priority.HIGH, owner="nightly")
+    retry(store, claimed(store)[0], BOOM, 60.0)
+    submit(store, range(9), owner="web")
+    claimed(store)
+    desk = submit(store, [1], owner="desk")
+    assert [batch.ingestion_id for batch, _ in store.upcoming(1)] == [desk.id]
+
+
 def test_one_claim_of_several_takes_as_many_turns_where_answers_are_shared(new_store: Callable[..., Store]) -> None:
     store = new_store(fair=True, fresh=60, interval=0)
     for owner in ("desk", "web"):

@@ -205,6 +205,38 @@ def test_all_that_is_due_starts_before_it_counts_too(new_store: NewStore) -> Non
         submit(store, range(4), owner="one")
 
 
+def test_what_has_nothing_due_is_not_the_last_that_is(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=5, interval=100, batch_size=1)
+    for priority, delay in ((Priority.LOW, 1000.0), (Priority.HIGH, 50.0)):
+        clock.advance(100)
+        submit(store, [1], priority, owner="one")
+        retry(store, claimed(store)[0], BatchError("Boom", ""), delay)
+    submit(store, [2, 3, 4], owner="one")
+    submit(store, [5], owner="two")
+    with pytest.raises(QuotaFull, match=r"4 more will fit in 400\.0 s"):
+        submit(store, range(4), owner="one")
+
+
+def test_a_last_batch_counts_as_many_ids_as_it_has(new_store: NewStore) -> None:
+    store = new_store(key_quota=4, interval=0)
+    submit(store, [1, 2, 3, 4], owner="one")
+    for claim, delay in zip(claimed(store, 2), (0.0, 300.0), strict=True):
+        retry(store, claim, BatchError("Boom", ""), delay)
+    for count, seconds in ((3, 0), (4, 300)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+
+
+def test_a_retry_that_is_paused_makes_no_room(new_store: NewStore) -> None:
+    store = new_store(key_quota=2, interval=0)
+    for priority, delay in ((Priority.LOW, 10.0), (Priority.HIGH, 60.0)):
+        submit(store, [1], priority, owner="one")
+        retry(store, claimed(store)[0], BatchError("Boom", ""), delay)
+    store.pause(what=Pauses(frozenset({Priority.LOW})))
+    with pytest.raises(QuotaFull, match=r"1 more will fit in 60\.0 s"):
+        submit(store, [2], owner="one")
+
+
 def test_where_nothing_is_due_it_fits_once_a_retry_is(new_store: NewStore) -> None:
     store = new_store(key_quota=3)
     submit(store, [1, 2, 3], owner="one")
