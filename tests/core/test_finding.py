@@ -45,6 +45,15 @@ def test_the_first_without_room_among_the_latest_is_among_the_unfinished() -> No
     assert (found.searched, found.unfinished) == (2, False)
 
 
+def test_an_owner_finds_its_own_alone_among_the_unfinished_too() -> None:
+    store = MemoryStore(settings(), FakeClock())
+    for owner in ("ann", "bob", "bob", "bob"):
+        submit(store, [1, 2, 3], owner=owner)
+    found = search(store.finder, store.ingestions, Sought.of("2"), owner="bob", room=500)
+    assert [one.ingestion.order for one in found.found] == [4, 3, 2]
+    assert (found.searched, found.complete, found.unfinished) == (3, False, True)
+
+
 def test_it_reads_each_ingestion_once() -> None:
     store = MemoryStore(settings(), FakeClock())
     for _ in range(60):
