@@ -159,7 +159,7 @@ def search(
     known, first = finder.indexed(sought, owner=owner, limit=limit + 1)
     scan = _Scan(finder, listing, sought, limit + 1, room)
     left = scan.through(Filter(owner=owner), first)
-    unfinished = left and scan.through(Filter(owner=owner, unfinished=True), left.order + 1)
+    left_unfinished = left and scan.through(Filter(owner=owner, unfinished=True), left.order + 1)
     places = [*finder.holding(sought, known, limit + 1), *scan.places]
     places.sort(key=lambda one: (-one[0].order, one[1]))
     found: list[Found] = []
@@ -167,4 +167,4 @@ def search(
         with suppress(UnknownIngestion):  # forgotten meanwhile
             found.append(finder.at(ingestion.id, index))
     since = left.created_at if left else None
-    return Search(found, len(places) > limit, scan.searched, unfinished is None, since)
+    return Search(found, len(places) > limit, scan.searched, left_unfinished is None, since)

@@ -69,7 +69,9 @@ def test_a_path_that_is_almost_there_is_told_what_may_be_meant(client: FlaskClie
     assert client.get(path).get_json()["detail"] == f"There is no {path} here; did you mean {meant}? {LISTED}"
 
 
-@pytest.mark.parametrize("path", ["/", "/status", "/status/12ab/foo", "/queue/pause/now", "/statistics/1", f"/ingests{'/' * 200}"])
+@pytest.mark.parametrize(
+    "path", ["/", "/status", "/status/12ab/foo", "/queue/pause/now", "/statistics/1", f"/ingests{'/' * 200}"]
+)
 def test_what_is_far_from_any_path_is_taken_for_none(path: str) -> None:
     assert near(path) is None
 
