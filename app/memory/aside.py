@@ -135,7 +135,7 @@ class Aside:
 
     def due_by(self, moment: float, before: Place | None) -> int:
         """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
-        if before is None and moment == math.inf:
+        if not self._count or (before is None and moment == math.inf):
             return self._count
         at = bisect_right(self._blocks, moment, key=lambda block: block.dues[-1])
         whole = self._blocks[:at]
