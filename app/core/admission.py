@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from .fair import CallerTurns
 from .limits import limiter_of
 from .models import batch_count
 from .schedule import Place
-from .starts import Starts
+from .starts import EXACT_RETRIES, Starts
 from .timeline import Prospect, Timeline
 
 T = TypeVar("T")
@@ -142,20 +142,22 @@ def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
 def _until_within(longest: float, starts: Starts, count: int) -> float:
     """Returns the seconds until the backlog, with `count` more batches, would be so long at most, if nothing else came.
 
-    It never gets longer: while tokens are left over, as before a retry falls due, it is as long, or they are saved up.
+    Its end stays where it is until tokens are lost because nothing is due, so it is looked at again after each retry.
     """
     last = starts.waiting + count - 1
+    started = starts.waiting - starts.aside.due_by(math.inf, None)
+    at, limiter = starts.once_started(started)
 
-    def end(gone: int) -> tuple[float, float]:
-        at, limiter = starts.once_started(gone)
-        return at, max(limiter.when(last - gone, at), starts.slots.free_at(last))
+    def end() -> float:
+        return max(limiter.when(last - started, at), starts.slots.free_at(last))
 
-    def is_within(gone: int) -> bool:
-        at, ends = end(gone)
-        return ends - at <= longest
-
-    gone = bisect_left(range(starts.waiting + 1), True, lo=1, key=is_within)
-    _, ends = end(gone - 1)
+    ends = end()
+    for due, _ in starts.aside.soonest(EXACT_RETRIES):
+        (at,), limiter = limiter.starts_of([max(due, at)])
+        started += 1
+        if (then := end()) - at <= longest:
+            break
+        ends = then
     return ends - longest - starts.now
 
 
