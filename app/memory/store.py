@@ -63,6 +63,10 @@ class MemoryStore(MemoryReading, Store):
         with self._lock:
             return self._state.end(claim, outcome)
 
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
+        with self._lock:
+            return [self._state.end(claim, outcome) for claim, outcome in ended]
+
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
     ) -> tuple[Ended | None, list[Claim] | Wait]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
 
 import pytest
 
 from app.core import Wait
 from app.core.models import LOST, BatchError, Counts, Priority, Status
+from app.outcomes import Outcome
 from app.store import Store
 from tests.support.clock import FakeClock
 from tests.support.queueing import blocked, bury, claimed, estimate_of, finish, proceed, release, retry, submit
@@ -373,3 +376,26 @@ def test_a_retry_and_what_never_started_may_go_in_one_step(new_store: Callable[.
     estimate = estimate_of(store, made.id)
     assert estimate is not None
     assert (estimate.start, store.stats().running, store.upcoming(9)) == (None, 3, [])
+
+
+def test_claims_that_end_together_are_seen_to_end_at_once(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0)
+    submit(store, range(300))
+    seen, all_ended = {100}, threading.Event()
+
+    def look() -> None:
+        while not all_ended.is_set():
+            seen.add(store.stats().running)
+
+    looker, before = threading.Thread(target=look), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        looker.start()
+        for _ in range(10):
+            store.end_together([(claim, Outcome.release()) for claim in claimed(store, 100)])
+    finally:
+        sys.setswitchinterval(before)
+        all_ended.set()
+        looker.join()
+    assert seen <= {100, 0}
+    assert store.stats().running == 0

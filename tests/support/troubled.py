@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.core import COMPLETED, FAILED, Claim, Ingestion
 from app.memory.store import MemoryStore
 from app.outcomes import Outcome
-from app.store import Store
 
 _CALLS = (
     "ack", "add", "bury", "cancel", "claim", "get", "hold", "leave", "ping", "prune", "recover", "release", "renew",
@@ -52,8 +51,11 @@ class TroubledStore(MemoryStore):
             go_wrong()
         return super().end(claim, outcome)
 
+    def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Any]:
+        return [self.end(claim, outcome) for claim, outcome in ended]  # each of which may go wrong
+
     def proceed(self, claim: Claim, outcome: Outcome, *, was_full: bool = False) -> Any:
-        return Store.proceed(self, claim, outcome, was_full=was_full)  # the two, each of which may go wrong
+        return self.end(claim, outcome), self.claim(1, was_full=was_full)
 
 
 def _name_of(outcome: Outcome) -> str:
