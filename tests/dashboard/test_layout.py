@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -39,6 +40,15 @@ LINES = """([selector, word]) => {
 def new_yorker(browser: Any) -> Iterator[Any]:
     """A tab in New York, five hours behind."""
     context = browser.new_context(**LOCALE | {"timezone_id": "America/New_York"})
+    with tab(context) as page:
+        yield page
+    context.close()
+
+
+@pytest.fixture
+def after_midnight(browser: Any) -> Iterator[Any]:
+    """A tab where the day has just begun, and is told with AM and PM."""
+    context = browser.new_context(locale="en-US", timezone_id="America/Los_Angeles")
     with tab(context) as page:
         yield page
     context.close()
@@ -93,6 +103,19 @@ def test_moments_are_in_the_browsers_zone(new_site: NewSite, new_yorker: Any) ->
     new_yorker.goto(f"{site.url}/audit")
     expect(new_yorker.locator("#entries td[data-label=Before]").first).to_have_text("hold until: 03:01:30")
     expect(new_yorker.locator("#entries td[data-label=After]").last).to_contain_text("since: 02:00:00")
+
+
+@pytest.mark.parametrize("width", [375, 700, 970, 1280])
+def test_the_times_below_the_chart_stand_apart(new_site: NewSite, after_midnight: Any, width: int) -> None:
+    after_midnight.set_viewport_size({"width": width, "height": 800})
+    after_midnight.goto(new_site().url)
+    times = after_midnight.locator("#chart .foot span:visible")
+    expect(times.first).to_contain_text("PM")
+    boxes = [one.bounding_box() for one in times.all()]
+    assert len(boxes) > 2
+    for left, right in pairwise(boxes):
+        assert left["x"] + left["width"] + 4 <= right["x"]
+        assert left["height"] == right["height"] < 30
 
 
 def test_the_label_of_the_caller_to_pause_stands_apart(new_site: NewSite, page: Any) -> None:
