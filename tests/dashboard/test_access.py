@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.core import Pauses, Priority
+from app.core import BatchError, Pauses, Priority
 from app.keys import Role
 from tests.support.web import Callers
 
@@ -83,6 +83,27 @@ def test_nothing_is_cut_off_at_375_pixels(new_site: NewSite, page: Any) -> None:
     page.goto(addresses[0])
     expect(page.locator("#rows tr")).to_have_count(3)
     assert Axe().run(page).response["violations"] == []
+
+
+STICKING_OUT = """[...document.querySelectorAll(".card")].flatMap((card) =>
+  [...card.querySelectorAll("*")]
+    .filter((one) => one.checkVisibility() && one.getBoundingClientRect().right > card.getBoundingClientRect().right)
+    .map((one) => one.outerHTML.slice(0, 200)))"""
+"""What is wider than the card that it is in."""
+
+
+@pytest.mark.parametrize("width", [375, 650, 790, 810, 970, 1130, 1280])
+def test_nothing_sticks_out_of_its_card(new_site: NewSite, page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    site, addresses = full(new_site)
+    for seconds, priority in ((470, Priority.MEDIUM), (3000, Priority.HIGH)):
+        site.submit([1, 2, 3, 4], priority)
+        site.clock.advance(seconds)
+        site.service.resume()
+        site.drive(1, end=lambda *_: BatchError("ValueError", f"The upstream said {'something' * 40}"))
+    for url in addresses:
+        settle(page, url)
+        assert page.evaluate(STICKING_OUT) == [], url
 
 
 @pytest.mark.parametrize("width", [375, 1280])
