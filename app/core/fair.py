@@ -54,17 +54,16 @@ class CallerTurns(NamedTuple):
 
     def ahead(self, nth: int) -> int:
         """Returns how many batches go before the ingestion's nth (from 0), if all that wait are due."""
-        return self._ahead(nth)[0]
+        return self._ahead(nth, nth)[0]
 
     def ends(self, count: int) -> tuple[int, int]:
         """Returns how many batches go before the first and the last of the ingestion's next `count`, if all are due."""
-        found = self._ahead(*sorted({0, max(0, count - 1)}))
-        return found[0], found[-1]
+        return self._ahead(0, max(0, count - 1))
 
-    def _ahead(self, *nths: int) -> list[int]:
-        mine = [self.before + nth for nth in nths]
-        of_others = self.shares.before(self.waiting, self.caller, *mine)
-        return [self.urgent + nth + sum(of_each) for nth, of_each in zip(mine, of_others, strict=True)]
+    def _ahead(self, first: int, last: int) -> tuple[int, int]:
+        first, last = self.before + first, self.before + last
+        before_first, before_last = self.shares.before(self.waiting, self.caller, first, last)
+        return self.urgent + first + sum(before_first), self.urgent + last + sum(before_last)
 
     def played(
         self, limiter: Limiter, since: float, total: int, own: int, retries: Sequence[Retry]
@@ -141,7 +140,8 @@ class _Play:
         one_more = {
             retry.caller: self._waiting[retry.caller] + 1 for retry in retries if retry.priority == turns.priority
         }
-        (gone,) = self._shares.before(one_more, turns.caller, turns.before + self._mine[1] - 1)
+        last = turns.before + self._mine[1] - 1
+        gone, _ = self._shares.before(one_more, turns.caller, last, last)
         short = {one for one, count in zip(one_more, gone, strict=True) if self._waiting[one] < count}
 
         def matters(retry: Retry) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 UNIT = 720_720
 """How far a turn takes a caller of weight 1. Every weight up to 16 divides it; a share of others is off by 0.02 %."""
@@ -18,16 +18,12 @@ def caller_of(owner: str | None) -> str:
     return owner or ""
 
 
-class Share(NamedTuple):
-    """A caller's part at one priority.
+Share: TypeAlias = tuple[int, int, int]
+"""A caller's part at one priority: what a turn adds to its tag, its tag, and how many turns it is owed.
 
-    `tag` is the virtual time of its next turn, `cost` what a turn adds to it, and `owed` the number of turns it has
-    paid for with batches that were put back; below 0, that of its rides since its latest turn.
-    """
-
-    cost: int
-    tag: int = 0
-    owed: int = 0
+The tag is the virtual time of its next turn. It is owed the turns that it has paid for with batches that were put back;
+below 0, these are its rides since its latest turn. A plain tuple, because an estimate reads those of all callers.
+"""
 
 
 class Shares:
@@ -51,13 +47,13 @@ class Shares:
 
     def put(self, caller: str, tag: int, owed: int) -> None:
         """Set a caller's part, as it was kept."""
-        self._known[caller] = Share(self._cost(caller), tag, owed)
+        self._known[caller] = self._cost(caller), tag, owed
 
     def put_all(self, told: Iterable[tuple[str, int, int]]) -> None:
         """Set the parts of all callers, as they were kept: their names, tags, and turns owed."""
         costs, now = self._costs, self.now
         self._known = {
-            caller: Share(costs.get(caller, UNIT), tag, owed)
+            caller: (costs.get(caller, UNIT), tag, owed)
             for caller, tag, owed in told
             if owed > 0 or tag - owed > now  # all others say nothing
         }
@@ -70,67 +66,74 @@ class Shares:
     def turn(self, caller: str) -> CallerTurn:
         """Returns when the turn of a caller is that has something due; the least goes next."""
         share = self._known.get(caller)
-        return self.now if share is None or share.owed > 0 else max(share.tag, self.now), caller
+        if share is None:
+            return self.now, caller
+        _, tag, owed = share
+        return self.now if owed > 0 else max(tag, self.now), caller
 
     def turn_to_ride(self, caller: str) -> CallerTurn:
         """Returns when a caller rides that has something due: behind its turn, by its rides since its latest."""
         share = self._known.get(caller)
-        if share is None or share.owed > 0 or share.tag < self.now:
+        if share is None:
             return self.now, caller
-        return share.tag - share.owed * share.cost, caller
+        cost, tag, owed = share
+        return self.now if owed > 0 or tag < self.now else tag - owed * cost, caller
 
     def take(self, caller: str) -> None:
         """Record that a batch of this caller, whose turn it is, starts."""
         cost, tag, owed = self._share(caller)
         if owed > 0:
-            self._known[caller] = Share(cost, tag, owed - 1)
+            self._known[caller] = cost, tag, owed - 1
         else:
             self.now = max(tag, self.now)
-            self._known[caller] = Share(cost, self.now + cost)
+            self._known[caller] = cost, self.now + cost, 0
 
     def ride(self, caller: str) -> None:
         """Record that a batch of this caller rides. That is no turn, for it takes no token that another waits for."""
         cost, tag, owed = self._share(caller)
         if owed <= 0:
-            self._known[caller] = Share(cost, tag, owed - 1) if tag >= self.now else Share(cost, self.now, -1)
+            self._known[caller] = (cost, tag, owed - 1) if tag >= self.now else (cost, self.now, -1)
 
     def give_back(self, caller: str) -> None:
         """Record that a batch was put back untouched: its caller has that turn again, at once."""
-        share = self._share(caller)
-        self._known[caller] = share._replace(owed=max(0, share.owed) + 1)
+        cost, tag, owed = self._share(caller)
+        self._known[caller] = cost, tag, max(0, owed) + 1
 
     def ahead(self, waiting: Mapping[str, int], caller: str, nth: int) -> int:
         """Returns how many batches of others go before the nth due batch of a caller (from 0), in O(callers).
 
         `waiting` says how many each has.
         """
-        return sum(self.before(waiting, caller, nth)[0])
+        return sum(self.before(waiting, caller, nth, nth)[0])
 
-    def before(self, waiting: Mapping[str, int], caller: str, *nths: int) -> list[list[int]]:
-        """Returns how many batches of each go before the nth due batch of a caller (of itself, 0), for several n.
+    def before(
+        self, waiting: Mapping[str, int], caller: str, first: int, last: int
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """Returns how many batches of each go before two of a caller's due batches (from 0; of itself, none).
 
         `waiting` says how many each has.
         """
-        now, known, costs, others = self.now, self._known, self._costs, []
+        now, known, costs = self.now, self._known, self._costs
+        begin, end = self._nth_tag(caller, first), self._nth_tag(caller, last)
+        before_first, before_last = list[int](), list[int]()
+        add_first, add_last = before_first.append, before_last.append
         for other, count in waiting.items():
-            cost, tag, owed = known.get(other) or (costs.get(other, UNIT), now, 0)
-            if other == caller:
-                count = 0
+            cost, tag, owed = known.get(other) or (costs.get(other, UNIT), 0, 0)
             if tag < now:
                 tag = now
             if owed < 0:
                 owed = 0
-            goes_first = other < caller  # at equal tags, as if its own were less by one
-            others.append((count, now - goes_first, tag - goes_first, cost, owed))
-
-        def gone(end: int) -> list[int]:
-            found = []
-            for count, at, tag, cost, owed in others:
-                turns = owed - (tag - end) // cost if tag < end else owed if at < end else 0
-                found.append(turns if turns < count else count)
-            return found
-
-        return [gone(self._nth_tag(caller, nth)) for nth in nths]
+            at = now
+            if other <= caller:  # it goes first at equal tags, as if its own were less by one
+                tag -= 1
+                at -= 1
+                if other == caller:
+                    count = 0
+            turns = owed - (tag - begin) // cost if tag < begin else owed if at < begin else 0
+            add_first(turns if turns < count else count)
+            turns = owed - (tag - end) // cost if tag < end else owed if at < end else 0
+            add_last(turns if turns < count else count)
+        return before_first, before_last
 
     def until(self, waiting: Mapping[str, int], wanted: Mapping[str, int]) -> int:
         """Returns how many due batches go until so many of each caller as are `wanted` have gone, in O(callers).
@@ -142,22 +145,19 @@ class Shares:
         return 0 if last is None else wanted[last] + self.ahead(waiting, last, wanted[last] - 1)
 
     def _nth_tag(self, caller: str, nth: int) -> int:
-        share = self._known.get(caller)
-        if share is None:
-            return self.now + nth * self._cost(caller)
-        owed = max(0, share.owed)
-        return max(share.tag, self.now) + (nth - owed) * share.cost if nth >= owed else self.now
+        cost, tag, owed = self._known.get(caller) or (self._cost(caller), 0, 0)
+        nth -= max(0, owed)
+        return max(tag, self.now) + nth * cost if nth >= 0 else self.now
 
     def _share(self, caller: str) -> Share:
         share = self._known.get(caller)
         if share is None:
             if len(self._known) >= self._most:
                 # A tag that the virtual time has reached says nothing, nor do rides once it has passed it.
-                self._known = {
-                    one: kept for one, kept in self._known.items() if kept.owed > 0 or kept.tag - kept.owed > self.now
-                }
+                kept = self._known.items()
+                self._known = {one: share for one, share in kept if share[2] > 0 or share[1] - share[2] > self.now}
                 self._most = 64 + 2 * len(self._known)
-            share = self._known[caller] = Share(self._cost(caller))
+            share = self._known[caller] = self._cost(caller), 0, 0
         return share
 
     def _cost(self, caller: str) -> int:

@@ -10,7 +10,7 @@ from itertools import compress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Executable, bindparam, exists, func, or_, select, update
+from sqlalchemy import Select, bindparam, exists, func, or_, select, update
 
 from ..core import BatchPlace, ByTurns, CallerTurns, Place, Priority, Retry, Shares, caller_of
 from .backlog import Before, before, in_last_block, of_caller
@@ -62,15 +62,14 @@ _RETRIES = (
 
 
 def _told(
-    view: View, priority: Priority, statement: Executable, **more: int
+    view: View, priority: Priority, query: Select[Any], **more: int
 ) -> tuple[Shares, Sequence[str], Sequence[Sequence[Any]]]:
-    """Returns the shares of the callers with batches waiting at a priority, their names, and the statement's other
-    columns; in O(callers).
+    """Returns the shares of the callers with batches waiting at a priority, their names, and the query's other columns;
+    in O(callers).
     """
     shares = Shares(dict(view.settings.fair_weights), _times(view)[priority])
     values = {"this": view.queue.instance, "priority": priority, "now": view.now, **more}
-    rows = view.connection.execute(statement, values).all()
-    names, tags, owed, *others = zip(*rows, strict=True) if rows else ((),) * 6
+    names, tags, owed, *others = view.connection.columns(query, values)
     shares.put_all(zip(names, tags, owed, strict=True))
     return shares, names, others
 
@@ -174,8 +173,8 @@ def _line(view: View, limit: int, also: Iterable[Priority], *, promoted: bool, f
             # More urgent ones have the next turns.
             shares[priority], callers[priority] = Shares({}), {}
             continue
-        statement = _WITH_DUE if view.queue.lined else _NUMBERED
-        shares[priority], names, (_, numbers, *is_due) = _told(view, priority, statement)
+        query = _WITH_DUE if view.queue.lined else _NUMBERED
+        shares[priority], names, (_, numbers, *is_due) = _told(view, priority, query)
         waiting = callers[priority] = dict(zip(names, numbers, strict=True))
         due = dict(compress(waiting.items(), *is_due)) if is_due else waiting
         turn = shares[priority].turn if free is None else shares[priority].turn_to_ride

@@ -6,12 +6,13 @@ time leaves a fifth of the batches/s on SQLite and a quarter on PostgreSQL.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, Executable, text
+from sqlalchemy import Dialect, Executable, func, select, text
 from sqlalchemy.dialects.sqlite import pysqlite
 from sqlalchemy.sql import Select
 
@@ -79,11 +80,26 @@ class Wire:
         """Returns the value of the parameter that says which numbers a column is `among`."""
         return {NUMBERS: json.dumps(some) if self.is_sqlite else some}
 
+    def columns(self, query: Select[Any], values: Values) -> list[Sequence[Any]]:
+        """Returns the columns of what a query finds: whole numbers, texts or truth values.
+
+        From SQLite each is fetched as one text, which takes two thirds of the time.
+        """
+        if self.is_sqlite:
+            return [json.loads(column) for column in self.execute(_by_column(query), values).one()]
+        rows = self.execute(query, values).all()
+        return list(zip(*rows, strict=True)) if rows else [()] * len(query.selected_columns)
+
     def found(self, query: Select[Any], of: list[Values]) -> list[Any]:
         """Returns the first row that a query finds for each of some values, where it finds one, in any order."""
         if self.is_sqlite or len(of) == 1:
             return [row for one in of for row in self.execute(query, one).all()]
         return self.execute(together(query), {ROWS: json.dumps(of)}).all()
+
+
+@functools.cache
+def _by_column(query: Select[Any]) -> Select[Any]:
+    return select(*map(func.json_group_array, query.subquery().c))
 
 
 class Rows:

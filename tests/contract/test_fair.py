@@ -640,3 +640,12 @@ def test_one_claim_of_several_takes_as_many_turns_where_answers_are_shared(new_s
         submit(store, range(9), owner=owner)
     owners = [store.get(claim.batch.ingestion_id).owner for claim in claimed(store, 3)]
     assert owners == ["desk", "web", "desk"]
+
+
+def test_callers_may_be_called_anything_printable(new_store: Callable[..., Store]) -> None:
+    store = new_store(interval=0, fair=True, concurrency=99)
+    names = ['"]', "'%s", ",", ":name", "[1, null]", "\\", "\\u0041", "null", "é", "\uffef", "\U0001f41e"]
+    submitted = [submit(store, range(6), owner=owner) for owner in reversed(names)]  # two batches each
+    estimates = [estimate_of(store, one.id) for one in reversed(submitted)]
+    assert [one and one.batches_ahead for one in estimates] == list(range(len(names)))
+    assert [store.get(one.batch.ingestion_id).owner for one in claimed(store, 99)] == names * 2
