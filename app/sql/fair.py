@@ -169,7 +169,7 @@ def _line(view: View, limit: int, also: Iterable[Priority], *, promoted: bool, f
         ready.setdefault(_whose(candidate), []).append((candidate.place, candidate))
     aging, found = bool(view.settings.priority_aging), 0
     for priority in sorted({*also, *(priority for priority, _ in ready)}):
-        if found >= limit and free is None and not aging:
+        if found >= limit and not aging:
             # More urgent ones have the next turns.
             shares[priority], callers[priority] = Shares({}), {}
             continue

@@ -42,6 +42,7 @@ _LOOK = {
 
 _ASKER, _ANSWER = ("asker_order", "asker_position"), ("answer", "at", "accepted", "used_at")
 _ASK = upsert(answers, lambda new: {name: new[name] for name in _ASKER})
+_NOTHING: Values = dict.fromkeys(column.name for column in answers.c)
 _TELL = upsert(answers, lambda new: {name: new[name] for name in _ANSWER + _ASKER})
 _LEAVE = (
     update(answers)
@@ -124,8 +125,7 @@ def use(turn: Turn, used: Iterable[tuple[str, Id]]) -> None:
 
 def ask(turn: Turn, asked: Mapping[tuple[str, Id], Asker]) -> None:
     """Note which batch asks each of some ids from now on."""
-    nothing: Values = {**dict.fromkeys(_ANSWER), "used_at": turn.now}
-    if rows := [_row(turn, *key) | nothing | _asks(asker) for key, asker in asked.items()]:
+    if rows := [_row(turn, *key) | _asks(asker) for key, asker in asked.items()]:
         turn.connection.execute(_ASK[turn.connection.is_sqlite], rows)
 
 
@@ -193,8 +193,7 @@ def _of(turn: Turn, scope: str, one: Id) -> Values:
 
 
 def _row(turn: Turn, scope: str, one: Id) -> Values:
-    row: Values = {column.name: None for column in answers.c}
-    return row | {"instance": turn.queue.instance, "scope": scope, "id": _text(one), "used_at": turn.now}
+    return _NOTHING | {"instance": turn.queue.instance, "scope": scope, "id": _text(one), "used_at": turn.now}
 
 
 def _asks(asker: Asker) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from ..core import MOST_SERVED, Batch, Call, Status
 from . import fair
@@ -23,12 +24,10 @@ def riding(turn: Turn, leader: Batch, serving: Serving | None) -> Iterator[list[
     while call.looks and changes and gone < MOST_SERVED:
         line = _Line(turn, call.free, call.looks + len(passed), serving)
         riders, changes = list[Candidate](), False
-        for one in line:
-            place = one.place[:2] if one.fresh else one.place
+        # Behind these there may be some that were not read, however many of them leave the line.
+        for one in islice((one for one in line if _passed(one) not in passed), call.looks):
             if not call.looks:
                 break
-            if place in passed:
-                continue
             asking = line.asking(one)
             if asking is None:
                 gone += 1
@@ -36,13 +35,18 @@ def riding(turn: Turn, leader: Batch, serving: Serving | None) -> Iterator[list[
                 riders.append(asking)
                 line.take(one)
             else:
-                passed.add(place)
+                passed.add(_passed(one))
                 continue
             changes = serving is not None
             if one.following and one.following not in line.read:
                 changes = True
                 break
         yield riders
+
+
+def _passed(one: Candidate) -> tuple[float, ...]:
+    """Returns what is passed with a batch that does not fit: of those that never started, all of its ingestion."""
+    return one.place[:2] if one.fresh else one.place
 
 
 class _Line:

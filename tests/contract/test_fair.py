@@ -649,3 +649,34 @@ def test_callers_may_be_called_anything_printable(new_store: Callable[..., Store
     estimates = [estimate_of(store, one.id) for one in reversed(submitted)]
     assert [one and one.batches_ahead for one in estimates] == list(range(len(names)))
     assert [store.get(one.batch.ingestion_id).owner for one in claimed(store, 99)] == names * 2
+
+
+def test_who_has_had_its_turn_keeps_its_tag_while_nothing_of_it_waits(new_store: Callable[..., Store]) -> None:
+    store = new_store(fair=True, interval=5)
+    submit(store, [1], owner="a")
+    submit(store, range(9), owner="b")
+    claimed(store)
+    assert store.quote(1, "a")[Priority.MEDIUM].batches_ahead == 1  # one of b has its turn first
+    assert store.quote(1, "c")[Priority.MEDIUM].batches_ahead == 1
+
+
+def test_a_batch_that_goes_on_id_by_id_takes_as_many_of_the_next_turns(new_store: Callable[..., Store]) -> None:
+    store = new_store(fair=True, interval=0, split_failed=True)
+    first = submit(store, range(3), owner="a")
+    bury(store, claimed(store)[0], BOOM)
+    second = submit(store, range(6), owner="b")
+    turns = [batch.ingestion_id for batch, _ in store.upcoming(9)]
+    assert turns == [second.id, first.id, second.id, first.id, first.id]
+
+
+def test_those_that_await_a_call_are_told_by_turns_however_many_of_one_caller_there_are(
+    new_store: Callable[..., Store],
+) -> None:
+    store = new_store(fair=True, fresh=60, fresh_shared=True, interval=0)
+    submit(store, [1], owner="z")
+    assert len(claimed(store)) == 1
+    ids = {owner: [submit(store, [1], owner=owner).id for _ in range(4)] for owner in "abc"}
+    submit(store, [2], Priority.LOW)
+    assert len(claimed(store)) == 1  # all others turned out to await the first call
+    told = [batch.ingestion_id for batch, _ in store.upcoming(4)]
+    assert told == [ids["a"][0], ids["b"][0], ids["c"][0], ids["a"][1]]

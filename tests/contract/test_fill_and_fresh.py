@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.cli.verify import verify
-from app.core import BatchError, Claim, Status, Wait, refused_together
+from app.core import BatchError, Claim, Priority, Status, Wait, refused_together
 from app.outcomes import Outcome
 from app.store import Store
 from tests.support.clock import FakeClock
@@ -266,3 +266,54 @@ def test_the_outcome_that_a_caller_claims_with_fills_its_next_call(both: New) ->
     assert store.served.batches == 1
     assert ack(store, claims[0], ['"b"']) is not None
     assert finish(store, claims[0].riders[0]) is not None
+
+
+@pytest.mark.parametrize("fair", [False, True])
+def test_however_much_is_served_on_the_way_what_rides_is_the_most_urgent(
+    both: New, clock: FakeClock, fair: bool
+) -> None:
+    store = both(fair=fair, fresh_shared=True)
+
+    def submit_leader() -> None:
+        submit(store, [100], Priority.HIGH, owner="a")
+
+    if not fair:
+        submit_leader()
+    for one in range(12):
+        submit(store, [one], Priority.HIGH, owner=f"h{one:02}")
+    for call in claimed(store, 5):
+        store.end_together([(one, Outcome.retry(GONE, 5.0)) for one in reversed(call.all)])
+    clock.advance(1)
+    know(store, *range(11))
+    clock.advance(5)
+    if fair:
+        submit_leader()
+    submit(store, [200, 201])
+    assert ids_of(call_of(store)) == [[100], [11]]
+    assert store.served.batches == 11
+
+
+def test_what_does_not_fit_hides_nothing_behind_what_leaves_the_line(both: New) -> None:
+    store = both()
+    submit(store, [1])
+    call_of(store)
+    submit(store, [100])
+    for first in range(10, 37, 3):
+        submit(store, range(first, first + 3))
+    submit(store, [1])  # the tenth to be looked at, and the first call's to answer
+    submit(store, [200])
+    assert ids_of(call_of(store)) == [[100], [200]]
+
+
+def test_a_rider_that_ends_first_leaves_what_its_leader_still_asks(both: New) -> None:
+    store = both()
+    submit(store, [1, 2])
+    submit(store, [2])
+    call = call_of(store)
+    assert ids_of(call) == [[1, 2], [2]]
+    assert store.end(call.riders[0], Outcome.retry(GONE, 60.0)) is not None
+    submit(store, [2])
+    blocked(store)  # by the retry and by the leader's call
+    end(store, call._replace(riders=()))
+    blocked(store)
+    assert store.served.batches == 1

@@ -202,7 +202,10 @@ def test_the_last_attempt_is_a_batchs_own(new_store: NewStore) -> None:
     for one in claim.all:
         retry(store, one, BOOM, 0.0)
     submit(store, [3])
-    assert [call_of(store) for _ in range(3)] == [[[1]], [[2]], [[3]]]
+    submit(store, [4], Priority.HIGH)
+    for one in (5, 6):
+        submit(store, [one], Priority.LOW)
+    assert [call_of(store) for _ in range(4)] == [[[4], [3], [5]], [[1]], [[2]], [[6]]]
     with pytest.raises(ConfigError, match="INGEST_FILL needs INGEST_MAX_ATTEMPTS of 2 or more"):
         settings(fill=True, max_attempts=1)
 

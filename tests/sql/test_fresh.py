@@ -142,3 +142,15 @@ def test_very_many_answers_are_forgotten_a_few_in_a_turn(open_sql: Open) -> None
         finish(store, claimed(store)[0])
     sum(store.prune())
     assert sum(submit(store, [one]).status.final for one in range(1, 10_003, 100)) <= 1
+
+
+def test_an_answer_serves_what_waited_for_it_though_the_clock_was_set_back(open_sql: Open, clock: FakeClock) -> None:
+    store = open_sql(fresh=0, interval=0)
+    submit(store, [1])
+    (claim,) = claimed(store)
+    clock.advance(10)
+    waits = submit(store, [1])
+    clock.advance(-5)
+    finish(store, claim)
+    blocked(store)
+    assert store.get(waits.id).status is Status.COMPLETED
