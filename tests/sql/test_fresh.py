@@ -112,6 +112,20 @@ def test_who_asked_counts_only_while_it_runs(open_sql: Open, clock: FakeClock) -
     assert claimed(with_it)[0].batch.ids == [1]
 
 
+def test_what_was_asked_and_never_noted_as_ended_is_forgotten_like_the_rest(
+    open_sql: Open, clock: FakeClock, rows: Callable[[Any], int]
+) -> None:
+    with_it, without = open_sql(**FRESH, retention=5, fresh_max=1), open_sql(interval=0)
+    for at, one in enumerate((1, 2, 3)):
+        clock.advance_to(clock.now() + 70 * (at == 1) + 1)
+        submit(with_it, [one])
+        (claim,) = claimed(with_it)
+        finish(without if one == 1 else with_it, claim)
+    assert rows(answers) == 3
+    sum(with_it.prune())
+    assert rows(answers) == 1, "both what is long unused and what is too much"
+
+
 def test_what_was_accepted_without_it_is_asked(open_sql: Open) -> None:
     with_it, without = open_sql(**FRESH), open_sql(interval=0)
     before = submit(without, [1])
