@@ -63,7 +63,7 @@ from .rules import (
     rank_of,
     room_of,
 )
-from .schedule import Aside, Place, runs
+from .schedule import Aside, Place, Schedule
 from .served import Served, ServedLog
 from .shares import UNIT, Rota, Shares, caller_of
 from .slots import Slots
@@ -155,6 +155,7 @@ __all__ = [
     "Retry",
     "Rota",
     "Run",
+    "Schedule",
     "Search",
     "Served",
     "ServedLog",
@@ -242,7 +243,6 @@ __all__ = [
     "refused_together",
     "roll_up",
     "room_of",
-    "runs",
     "same_sweep",
     "scope_of",
     "search",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -145,7 +144,7 @@ def _until_within(longest: float, starts: Starts, count: int) -> float:
     Its end stays where it is until tokens are lost because nothing is due, so it is looked at again after each retry.
     """
     last = starts.waiting + count - 1
-    started = starts.waiting - starts.aside.due_by(math.inf, None)
+    started = starts.waiting - starts.aside.count(None)
     at, limiter = starts.once_started(started)
 
     def end() -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import sys
 import threading
+from bisect import bisect_left
 from collections.abc import Sequence
 
-from .limiter import Level, Limiter, TokenBucket, one_by_one
+from .limiter import Level, TokenBucket
 
 
 class Buckets:
@@ -44,15 +45,25 @@ class Buckets:
         return max(bucket.when(nth, first) for bucket in self.buckets.values()) if nth else first
 
     def count(self, now: float, until: float) -> float:
+        return math.inf if until == math.inf else self.counts(now, [until])[0]
+
+    def counts(self, now: float, untils: Sequence[float]) -> Sequence[float]:
         first = self.when(0, now)
-        return min(bucket.count(first, until) for bucket in self.buckets.values()) if first < until else 0
+        return [min(some) for some in zip(*(one.counts(first, untils) for one in self.buckets.values()), strict=True)]
 
     def after(self, count: int, now: float) -> Buckets:
         first, last = self.when(0, now), self.when(count - 1, now)
         return Buckets({name: _taken(bucket, count, first, last) for name, bucket in self.buckets.items()})
 
-    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Limiter]:
-        return one_by_one(self, dues, before)
+    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Buckets]:
+        """Returns what it does for any limiter, but only the starts before a moment."""
+        # From the first start on, the buckets in a row let through what they do together.
+        first = self.when(0, dues[0]) if dues else math.inf
+        starts: Sequence[float] = [due if due > first else first for due in dues]
+        for bucket in self.buckets.values():
+            starts, _ = bucket.starts_of(starts)
+        starts = starts[: bisect_left(starts, before)]
+        return starts, Buckets({name: bucket.starts_of(starts)[1] for name, bucket in self.buckets.items()})
 
     def tokens(self, now: float) -> int:
         # Without any that limits, quotas alone do.

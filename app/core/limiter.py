@@ -32,13 +32,16 @@ class Limiter(Protocol):
     def count(self, now: float, until: float) -> float:
         """Returns how many tokens arrive from now until before `until` if each is taken on arrival."""
 
+    def counts(self, now: float, untils: Sequence[float]) -> Sequence[float]:
+        """Returns what `count` returns until each of these moments, which are finite and in order."""
+
     def after(self, count: int, now: float) -> Limiter:
         """Returns the limiter from which `count` tokens were taken from now on, each on arrival."""
 
-    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Limiter]:
+    def starts_of(self, dues: Sequence[float]) -> tuple[Sequence[float], Limiter]:
         """Returns when batches start that fall due at these moments, each as soon as there is a token, in order.
 
-        Only the starts before a moment, and the limiter after them. No due time is before the latest start.
+        And the limiter after them. No due time is before the latest start.
         """
 
     def tokens(self, now: float) -> int:
@@ -49,18 +52,6 @@ class Limiter(Protocol):
 
     def levels(self, now: float) -> Sequence[Level]:
         """Returns how each of several limits stands; empty where there is one."""
-
-
-def one_by_one(limiter: Limiter, dues: Sequence[float], before: float) -> tuple[Sequence[float], Limiter]:
-    """Returns what `starts_of` returns of any limiter."""
-    starts: list[float] = []
-    for due in dues:
-        start = limiter.when(0, max([due, *starts[-1:]]))
-        if start >= before:
-            break
-        starts.append(start)
-        limiter = limiter.after(1, start)
-    return starts, limiter
 
 
 class TokenBucket:
@@ -103,23 +94,23 @@ class TokenBucket:
         return at if at > now else now
 
     def count(self, now: float, until: float) -> float:
-        if until <= now:
-            return 0
-        if not self.interval or until == math.inf:
-            return math.inf
-        return max(0, math.ceil((until - self.full_from(now)) / self.interval - 1 + self.burst))
+        return math.inf if until == math.inf else self.counts(now, [until])[0]
+
+    def counts(self, now: float, untils: Sequence[float]) -> Sequence[float]:
+        if not self.interval:
+            return [math.inf if until > now else 0 for until in untils]
+        full_at, interval, burst = self.full_from(now), self.interval, self.burst
+        return [max(0, math.ceil((until - full_at) / interval - 1 + burst)) if until > now else 0 for until in untils]
 
     def after(self, count: int, now: float) -> TokenBucket:
         return self.full_again(self.full_from(now) + count * self.interval)
 
-    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], TokenBucket]:
+    def starts_of(self, dues: Sequence[float]) -> tuple[Sequence[float], TokenBucket]:
         starts: list[float] = []
         full_at = self.full_from(dues[0]) if dues else self._full_at
         for due in dues:
             token_at = full_at + self._first_from_full
             start = token_at if token_at > due else due
-            if start >= before:
-                break
             starts.append(start)
             full_at = (full_at if full_at > start else start) + self.interval
         return starts, self.full_again(full_at)

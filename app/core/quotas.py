@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..limits import Quota
 from .buckets import Buckets
-from .limiter import Level, Limiter, one_by_one
+from .limiter import Level, Limiter
 
 _LONGEST_DAY = 25 * 3600.0
 _SHORTEST_DAY = 23 * 3600.0
@@ -75,21 +75,35 @@ class Quotas:
         return limiter.when(rest, since)
 
     def count(self, now: float, until: float) -> float:
-        if until == math.inf:
-            return math.inf
-        found = 0.0
-        for stretch in islice(self._stretches(now), _EXACT):
-            if stretch.until >= until:
-                return found + min(_left(stretch.used), stretch.limiter.count(stretch.since, until))
-            found += stretch.fits
-        return math.inf
+        return math.inf if until == math.inf else self.counts(now, [until])[0]
+
+    def counts(self, now: float, untils: Sequence[float]) -> Sequence[float]:
+        found, passed, stretches = list[float](), 0, islice(self._stretches(now), _EXACT)
+        stretch = next(stretches, None)
+        for until in untils:
+            while stretch and stretch.until < until:
+                passed += stretch.fits
+                stretch = next(stretches, None)
+            in_it = min(_left(stretch.used), stretch.limiter.count(stretch.since, until)) if stretch else math.inf
+            found.append(passed + in_it)
+        return found
 
     def after(self, count: int, now: float) -> Quotas:
         since, limiter, used, rest = self._find(count - 1, now)
         return Quotas(limiter.after(rest + 1, since), _counted(used, rest + 1))
 
-    def starts_of(self, dues: Sequence[float], before: float = math.inf) -> tuple[Sequence[float], Limiter]:
-        return one_by_one(self, dues, before)
+    def starts_of(self, dues: Sequence[float]) -> tuple[Sequence[float], Limiter]:
+        starts, limiter, used, since = list[float](), self.limiter, self.used, -math.inf
+        while len(starts) < len(dues):
+            # From one reset to the next; what falls due later passes over resets.
+            left = dues[len(starts) :]
+            since = max(since, left[0])
+            used = [one.at(since) for one in used]
+            until = min(one.until for one in used)
+            some, limiter = limiter.starts_of([max(due, since) for due in left[: _left(used)]], until)
+            starts += some
+            used, since = _counted(used, len(some)), until
+        return starts, Quotas(limiter, used)
 
     def tokens(self, now: float) -> int:
         return min(self.limiter.tokens(now), _left([one.at(now) for one in self.used]))

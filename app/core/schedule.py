@@ -1,10 +1,10 @@
-"""The upcoming starts, in runs: the batches that are ready, and the retries as they fall due."""
+"""The upcoming starts where retries fall due in between: when they are, and which are those of the most urgent."""
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from typing import NamedTuple, Protocol, TypeAlias
 
 from .limiter import Limiter
@@ -18,10 +18,16 @@ class Aside(Protocol):
 
     @property
     def counts_all(self) -> bool:
-        """Whether `due_by` counts all of them, or only the first to fall due."""
+        """Whether `count` counts all of them, or only the first to fall due."""
 
-    def due_by(self, moment: float, before: Place | None) -> int:
-        """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
+    def count(self, before: Place | None) -> int:
+        """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
+
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+        """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
+
+        `start` returns when a start is by its number.
+        """
 
     def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
         """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""
@@ -30,59 +36,55 @@ class Aside(Protocol):
         """Returns the earliest and latest due times of those with places from `first` up to `end`."""
 
 
-class StartRun(NamedTuple):
-    """Consecutive starts from one group: `size` of them from number `nth` on, the first and last at these times.
+class Schedule:
+    """The upcoming starts from `since` on if nothing else arrives, numbered from 0.
 
-    `limiter` is as before the first of them.
+    `ready` batches are due then, and `retries` are the others by due time. Each can have a start from the one on that
+    `numbers` has for it. Batches are taken to run in no time. There is a start as soon as there are both a token and a
+    due batch, so when it is does not depend on which of those goes first.
     """
 
-    group: int
-    nth: int
-    size: int
-    first: float
-    last: float
-    limiter: Limiter
+    def __init__(self, limiter: Limiter, since: float, ready: int, retries: Sequence[tuple[float, Place]]) -> None:
+        self._limiter = limiter
+        self._since = since
+        self._ready = ready
+        self._retries = retries
+        self._then, at = (limiter.after(ready, since), limiter.when(ready - 1, since)) if ready else (limiter, since)
+        self._dues = [due if due > at else at for due, _ in retries]
+        self._later, _ = self._then.starts_of(self._dues)
+        early = bisect_right(retries, at, key=itemgetter(0)) if ready else 0
+        counts = limiter.counts(since, [due for due, _ in retries[:early]]) if early else ()
+        self.numbers = [int(nth) for nth in counts]
+        self.numbers += [ready + bisect_left(self._later, due) for due in self._dues[early:]]
+
+    def at(self, nth: int) -> float:
+        """Returns when a start is."""
+        return self._limiter.when(nth, self._since) if nth < self._ready else self._later[nth - self._ready]
+
+    def after(self, count: int) -> Limiter:
+        """Returns the limiter after so many starts."""
+        if count > self._ready:
+            return self._then.starts_of(self._dues[: count - self._ready])[1]
+        return self._limiter.after(count, self._since) if count else self._limiter
+
+    def taken(self, before: Place, ready: int) -> Taken:
+        """Returns the starts that batches with places before one take, of which `ready` are due."""
+        later, nth = list[int](), ready
+        for number, (_, place) in zip(self.numbers, self._retries, strict=True):
+            if place < before:
+                if number > nth:
+                    nth = number
+                later.append(nth)
+                nth += 1
+        return Taken(ready, later)
 
 
-def runs(
-    limiter: Limiter, since: float, ready: Sequence[int], retries: Sequence[tuple[float, int]]
-) -> Iterator[StartRun]:
-    """Yields the starts from `since` on if nothing else arrives, each as soon as there is both a token and a due batch.
+class Taken(NamedTuple):
+    """The starts that the most urgent batches take: the first `ready`, then those with the numbers in `later`."""
 
-    `ready` holds how many batches of each group are due now; `retries` holds the due time and the group of each later
-    one, by due time. The first group goes first. Batches are taken to run in no time.
-    """
-    dues, urgent = [due for due, _ in retries], dict[int, list[float]]()
-    waiting, left, nth, at, due = list(ready), sum(ready), 0, 0, since
-    while left or at < len(retries):
-        if not left:
-            # With nothing else waiting, what falls due goes in that order, up to the next of another group.
-            group, due = retries[at][1], max(due, dues[at])
-            end = next((other for other in range(at, len(retries)) if retries[other][1] != group), len(retries))
-            until = dues[end] if end < len(dues) else math.inf
-            starts, after = limiter.starts_of([one if one > due else due for one in dues[at:end]], until)
-            if starts:
-                yield StartRun(group, nth, len(starts), starts[0], starts[-1], limiter)
-                limiter, due, nth, at = after, starts[-1], nth + len(starts), at + len(starts)
-                continue
-        start = limiter.when(0, due)
-        while at < len(retries) and dues[at] <= start:
-            waiting[retries[at][1]] += 1
-            left += 1
-            at += 1
-        group = 0
-        while not waiting[group]:
-            group += 1
-        size, due = waiting[group], start
-        if size > 1:
-            # Until a more urgent retry falls due.
-            if group not in urgent:
-                urgent[group] = [one for one, other in retries if other < group] + [math.inf]
-            until = urgent[group][bisect_right(urgent[group], start)]
-            size = int(min(size, max(1, limiter.count(start, until))))
-            due = limiter.when(size - 1, start)
-        yield StartRun(group, nth, size, start, due, limiter)
-        limiter = limiter.after(size, start)
-        waiting[group] -= size
-        left -= size
-        nth += size
+    ready: int
+    later: Sequence[int]
+
+    def below(self, nth: int) -> int:
+        """Returns how many have a number below this one."""
+        return min(self.ready, nth) + bisect_left(self.later, nth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from .fair import CallerTurns
 from .limiter import Limiter
 from .line import BatchPlace, Line
-from .schedule import Aside, Place, StartRun, runs
+from .schedule import Aside, Place, Schedule
 from .slots import Slots
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Starts(NamedTuple):
 
     def once_started(self, count: int) -> tuple[float, Limiter]:
         """Returns when there have been tokens for so many of the waiting batches, and the limiter from then on."""
-        at, limiter, aside = self.since, self.limiter, self.aside.due_by(math.inf, None)
+        at, limiter, aside = self.since, self.limiter, self.aside.count(None)
         if ready := min(count, self.waiting - aside):
             at, limiter = limiter.when(ready - 1, at), limiter.after(ready, at)
         if left := count - ready:
@@ -79,7 +79,7 @@ class Starts(NamedTuple):
 
     def ready(self, ahead: int, count: int, place: Place) -> Span:
         """Returns the starts of `count` batches that are ready at a place; `ahead` wait before it."""
-        ahead -= (retries := self.aside.due_by(math.inf, place))
+        ahead -= (retries := self.aside.count(place))
         first, last = ahead, ahead + count - 1
         if retries:
             first, last = self._number(first, place), self._number(last, place)
@@ -92,33 +92,38 @@ class Starts(NamedTuple):
         each token until the last of these falls due, some of these or before them are due. `fresh` says whether any of
         them has never failed.
         """
-        aside_ahead = self.aside.due_by(math.inf, first)
-        aside = self.aside.due_by(math.inf, end) - aside_ahead
+        aside_ahead = self.aside.count(first)
+        aside = self.aside.count(end) - aside_ahead
         if not aside:
             return self.ready(ahead, count, first) if aside_ahead else self._in_line(ahead, ahead + count - 1)
         if not self.aside.counts_all:
             return self._no_sooner(self.ready(ahead, count, first), *self.aside.bounds(first, end), fresh=fresh)
-        retries = [(due, 1 + (place >= first) + (place >= end)) for due, place in self.aside.soonest(EXACT_RETRIES + 1)]
-        if len(retries) > EXACT_RETRIES:
+        ready_ahead, ready = ahead - aside_ahead, self.waiting - self.aside.count(None)
+        for most in (EXACT_RETRIES // 16, EXACT_RETRIES):  # Few are mostly enough.
+            retries = self.aside.soonest(most + 1)
+            schedule = Schedule(self.limiter, self.since, ready, retries)
+            before = schedule.taken(first, ready_ahead)
+            up_to = schedule.taken(end, ready_ahead + count - aside)
             # Whatever falls due from then on may be more urgent.
-            retries[-1] = retries[-1][0], 0
-        ready = ahead - aside_ahead, count - aside
-        behind = self.waiting - self.aside.due_by(math.inf, None) - sum(ready)
-        own, left, overtaken = list[StartRun](), count, 0
-        for run in runs(self.limiter, self.since, (0, *ready, behind), retries):
-            if not left or run.group == 0:
+            until = schedule.numbers[-1] if len(retries) > most else self.waiting
+            if up_to.below(until) - before.below(until) == count:
                 break
-            if run.group == 2:
-                own.append(run)
-                left -= run.size
-            elif run.group == 3:
-                overtaken += run.size
-        spans = [self._of(run) for run in (*own[:1], *own[-1:])]
-        if left:
-            later = self._replace(limiter=run.limiter, since=run.first, begun=run.nth)
-            rest = later.ready(ahead + overtaken, count, first)
-            spans.append(later._no_sooner(rest, *self.aside.bounds(first, end), fresh=count > aside))
-        return spans[0]._replace(last=spans[-1].last)
+
+        def number(nth: int) -> int:
+            """Returns the number of the nth start of these, `until` if it is later."""
+            return bisect_left(range(until), nth + 1, key=lambda at: up_to.below(at + 1) - before.below(at + 1))
+
+        def span(nth: int, last: int) -> Span:
+            at, end = schedule.at(nth), schedule.at(last)
+            return Span(nth, at, max(at, self.slots.free_at(nth)), max(end, self.slots.free_at(last)))
+
+        nth, last = number(0), number(count - 1)
+        if last < until:
+            return span(nth, last)
+        later = self._replace(limiter=schedule.after(until), since=schedule.at(until), begun=until)
+        rest = later.ready(ahead + until - up_to.below(until), count, first)
+        rest = later._no_sooner(rest, *self.aside.bounds(first, end), fresh=count > aside)
+        return span(nth, nth)._replace(last=rest.last) if nth < until else rest
 
     def by_turns(self, turns: CallerTurns, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of `count` batches of an ingestion where callers take turns; `fresh` as in `between`."""
@@ -133,7 +138,7 @@ class Starts(NamedTuple):
         # With too many retries to play through, they count as if they were due.
         span = self._in_line(*turns.ends(count))
         place, end_of = turns.place, (turns.place[0], turns.place[1] + 1)
-        if self.aside.due_by(math.inf, end_of) == self.aside.due_by(math.inf, place):
+        if self.aside.count(end_of) == self.aside.count(place):
             return span
         return self._no_sooner(span, *self.aside.bounds(place, end_of), fresh=fresh)
 
@@ -160,11 +165,6 @@ class Starts(NamedTuple):
             found.append((item, due))
         return found
 
-    def _of(self, run: StartRun) -> Span:
-        last = run.nth + run.size - 1
-        starts = max(run.first, self.slots.free_at(run.nth)), max(run.last, self.slots.free_at(last))
-        return Span(run.nth, run.first, *starts)
-
     def _in_line(self, first: int, last: int) -> Span:
         """Returns the starts from one number to another, with no gap in between."""
         earliest = self.earliest(first)
@@ -173,10 +173,7 @@ class Starts(NamedTuple):
 
     def _number(self, ready: int, place: Place | None) -> int:
         """Returns the number of the start after `ready` batches, and after the retries before a place due by then."""
-        nth = ready
-        while (more := ready + self.aside.due_by(self.start(nth), place)) > nth:
-            nth = more
-        return nth
+        return ready + self.aside.fallen(ready, place, self.start)
 
     def _no_sooner(self, span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
         """Returns the starts of batches of which some, if `fresh` not all, fall due from `first_due` to `last_due`."""
@@ -189,5 +186,5 @@ class Starts(NamedTuple):
     def _token(self, due: float) -> tuple[int, float]:
         """Returns the number and time of the first token from `due` on; only `due` if all may have started by then."""
         nth = self.begun + self.limiter.count(self.since, due)
-        taken = self._number(self.waiting - self.aside.due_by(math.inf, None), None) if self.aside.counts_all else 0
+        taken = self._number(self.waiting - self.aside.count(None), None) if self.aside.counts_all else 0
         return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)

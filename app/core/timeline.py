@@ -67,7 +67,7 @@ class Timeline(NamedTuple):
             return None
         place, ahead, waiting, _, _, _, turns = prospect
         end = place[0], place[1] + 1
-        aside = self.starts.aside.due_by(math.inf, end) - self.starts.aside.due_by(math.inf, place)
+        aside = self.starts.aside.count(end) - self.starts.aside.count(place)
         if aside and (turns or nth >= waiting - aside):
             span = self.starts.by_turns(turns, waiting) if turns else self.starts.between(place, end, ahead, waiting)
             return span.last - self.starts.now
@@ -172,7 +172,7 @@ class Timeline(NamedTuple):
 
     def _is_latest(self, retrying: int, turns: CallerTurns | None) -> bool:
         """Returns whether nothing of an ingestion starts later than foretold; `retrying` of it failed before."""
-        retries = self.starts.aside.due_by(math.inf, None) if turns and turns.aging else retrying
+        retries = self.starts.aside.count(None) if turns and turns.aging else retrying
         return self.early and not retries
 
     def _known(self, moment: float) -> float | None:

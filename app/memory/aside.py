@@ -59,6 +59,12 @@ class Block:
         self.places = sorted(entry[:2] for entry in self.entries)
         return self.places
 
+    def dues_of(self, before: Place) -> list[float]:
+        """Returns the due times of the entries that have a place before one, in order."""
+        if (self.places or self.sort())[-1] < before:
+            return self.dues
+        return [entry.due for entry in self.entries if entry.place < before]
+
     def holds(self, first: Place, end: Place) -> bool:
         """Returns whether any entry has a place from `first` up to `end`."""
         places = self.places or self.sort()
@@ -133,21 +139,39 @@ class Aside:
         """Returns when the first entry is due, None if there is none."""
         return self._blocks[0].dues[0] if self._blocks else None
 
-    def due_by(self, moment: float, before: Place | None) -> int:
-        """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
-        if not self._count or (before is None and moment == math.inf):
-            return self._count
-        at = bisect_right(self._blocks, moment, key=lambda block: block.dues[-1])
-        whole = self._blocks[:at]
-        if before is None:
-            found = sum([len(block.dues) for block in whole])
-        else:
-            found = sum([bisect_left(block.places or block.sort(), before) for block in whole])
-        if at < len(self._blocks):
-            block = self._blocks[at]
-            some = bisect_right(block.dues, moment)
-            found += some if before is None else sum(one.place < before for one in block.entries[:some])
+    def count(self, before: Place | None) -> int:
+        """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
+        return self._count if before is None else sum(self._counts(before))
+
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+        """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
+
+        `start` returns when a start is by its number.
+        """
+        end = before or (math.inf, 0)
+        counts, latest = self._counts(end), [block.dues[-1] for block in self._blocks]
+        found = at = 0
+        while at < len(counts):
+            if (whole := bisect_right(latest, start(ready + found), at)) > at:
+                found += sum(counts[at:whole])
+                at = whole
+                continue
+            count, some = counts[at], 0
+            dues = self._blocks[at].dues_of(end)
+            while some < count and (more := bisect_right(dues, start(ready + found + some))) > some:
+                some = more
+            found += some
+            if some < count:
+                break
+            at += 1
         return found
+
+    def _counts(self, before: Place) -> list[int]:
+        """Returns how many entries of each block are ahead of a place, which mostly are all or none."""
+        in_order = [block.places or block.sort() for block in self._blocks]
+        return [
+            len(one) if one[-1] < before else bisect_left(one, before) if one[0] < before else 0 for one in in_order
+        ]
 
     def soonest(self, limit: int) -> list[tuple[float, Place]]:
         """Returns the first `limit` to fall due, each as its due time and its ingestion's place."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 
 from sqlalchemy import bindparam, func, select, tuple_
@@ -59,8 +59,21 @@ class Aside:
     def counts_all(self) -> bool:
         return self._queue.lined <= _COUNTED
 
-    def due_by(self, moment: float, before: Place | None) -> int:
-        """Returns how many are due by `moment`; with `before`, only those of ingestions ahead of that place."""
+    def count(self, before: Place | None) -> int:
+        """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
+        return self._due_by(math.inf, before)
+
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+        """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
+
+        `start` returns when a start is by its number.
+        """
+        found = 0
+        while (more := self._due_by(start(ready + found), before)) > found:
+            found = more
+        return found
+
+    def _due_by(self, moment: float, before: Place | None) -> int:
         known = self._known()
         if len(known) == _MOST and moment >= known[-1][0] and self.counts_all:
             return self._count(moment, before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 from hypothesis import example, given
@@ -59,7 +60,27 @@ def test_the_closed_forms_are_what_comes_true(
     assert [rest.when(nth, times[count - 1]) for nth in range(20 - count)] == pytest.approx(times[count:])
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-9, 1e-9))
     assert min(20, limiter.count(now, now + later)) in range(least, most + 1)
+    assert limiter.count(now, math.inf) == math.inf
     assert times[-1] - times[0] >= limiter.least_time(20) - 1e-9 or limiter.least_time(20) == 0
+
+
+# A bucket in debt: while it has none, the others gather tokens.
+@given(BUCKETS, GAPS, GAPS, st.floats(0, 40))
+@example([(1.0, 3, 0.0), (0.25, 6, 11.0)], [], [0.0] * 5, 40.0)
+def test_what_falls_due_starts_as_soon_as_there_is_a_token_of_each(
+    kinds: list[tuple[float, int, float]], gaps: list[float], more: list[float], later: float
+) -> None:
+    limiter, now = made(kinds, gaps)
+    dues = [now + gap for gap in accumulate(more)]
+    found, rest = made(kinds, gaps)[0].starts_of(dues, now + later)
+    at = now
+    for due, start in zip(dues, found, strict=False):
+        at = limiter.when(0, max(at, due))
+        assert limiter.take(at)
+        assert start == pytest.approx(at, abs=1e-6)
+    assert all(start < now + later for start in found)
+    assert len(found) == len(dues) or limiter.when(0, max(at, dues[len(found)])) > now + later - 1e-6
+    assert [rest.when(nth, at) for nth in range(9)] == pytest.approx([limiter.when(nth, at) for nth in range(9)])
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True), st.lists(st.integers(0, 40), min_size=60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -72,14 +73,15 @@ def test_the_closed_forms_are_what_comes_true(
     assert min(50, copy().count(now, now + later)) in range(least, most + 1)
     assert 0 <= copy().least_time(50) <= times[-1] - times[0] + 1e-4
     dues, at = [now + gap for gap in sorted(gaps)], now
-    found, rest = copy().starts_of(dues, now + later)
-    for due, start in zip(dues, found, strict=False):
+    untils = sorted(now + later * gap / 9000 for gap in [*gaps, 9000.0])
+    assert copy().counts(now, untils) == [copy().count(now, until) for until in untils]
+    assert copy().count(now, math.inf) == math.inf
+    found, rest = copy().starts_of(dues)
+    for due, start in zip(dues, found, strict=True):
         at = first.when(0, max(at, due))
         assert first.take(at)
         assert start == pytest.approx(at, abs=1e-4)
-    assert all(start < now + later for start in found)
     assert rest.when(0, at) == pytest.approx(first.when(0, at), abs=1e-4)
-    assert len(found) == len(dues) or first.when(0, max(at, dues[len(found)])) > now + later - 1e-4
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=4, unique=True), GAPS)

@@ -55,11 +55,14 @@ def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch
         assert aside.next_due() == (dues[0] if dues else None)
         assert [entry.due for entry in aside.entries()] == dues
         assert [due for due, _ in aside.soonest(10)] == dues[:10]
-        for moment in (0.0, 2.95, float("inf")):
-            assert aside.due_by(moment, None) == sum(due <= moment for due in dues)
-            for place in ((0.0, 0), (1.0, 4), (2.0, 9)):
-                ahead = [entry for entry in naive if (entry.rank, entry.order) < place]
-                assert aside.due_by(moment, place) == sum(entry.due <= moment for entry in ahead)
+        for place in (None, (0.0, 0), (1.0, 4), (2.0, 9)):
+            ahead = [entry.due for entry in naive if place is None or (entry.rank, entry.order) < place]
+            assert aside.count(place) == len(ahead)
+            for ready, pace in ((0, 0.0), (0, 0.3), (2, 1.0), (90, 1.0)):
+                found = 0
+                for at in ahead:
+                    found += at <= (ready + found) * pace
+                assert aside.fallen(ready, place, lambda nth, pace=pace: nth * pace) == found  # type: ignore[misc]
         for owner in records:
             place = owner.rank, owner.order
             mine = [entry.due for entry in naive if entry.owner is owner]
@@ -69,3 +72,16 @@ def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch
         among = [entry.due for entry in naive if first <= (entry.rank, entry.order) < end]
         if among:
             assert aside.bounds(first, end) == (among[0], among[-1])
+
+
+def test_what_falls_due_faster_than_it_starts_is_counted_block_by_block() -> None:
+    aside, owner, asked = Aside(), record(1), list[int]()
+    for position in range(20_000):
+        aside.add(Entry(owner.rank, owner.order, position, position * 0.9, owner))
+
+    def start(nth: int) -> float:
+        asked.append(nth)
+        return float(nth)
+
+    assert aside.fallen(1, None, start) == 20_000
+    assert len(asked) < 150

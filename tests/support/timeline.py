@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.core import Place, Slots, Starts, Timeline, TokenBucket
@@ -21,8 +21,14 @@ class ListAside:
     def __init__(self, *retries: tuple[float, Place]) -> None:
         self.retries = sorted(retries)
 
-    def due_by(self, moment: float, before: Place | None) -> int:
-        return sum(due <= moment and (before is None or place < before) for due, place in self.retries)
+    def count(self, before: Place | None) -> int:
+        return sum(before is None or place < before for _, place in self.retries)
+
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+        found = 0
+        for due in [due for due, place in self.retries if before is None or place < before]:
+            found += due <= start(ready + found)
+        return found
 
     def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:
         return self.retries[:limit]
