@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import accumulate
+from operator import sub
 from typing import TypeVar
 
 from ..config import Settings
@@ -65,7 +70,7 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
 def until_started(
     number: int,
     due: Iterable[tuple[T, int, int]],
-    later: Callable[[int], Iterable[tuple[float, T, int]]],
+    later: Callable[[int], Sequence[tuple[float, T, int]]],
     prospect: Callable[[T], Prospect],
     timeline: Timeline,
 ) -> float | None:
@@ -73,24 +78,41 @@ def until_started(
 
     `due` yields its ingestions in line, in order, each with how many of its ids are due and the size of its batches.
     `later` returns the first so many batches of these that wait for a retry, by when they fall due, each with its
-    ingestion and how many ids it has. They count where what is due does not suffice.
+    ingestion and how many ids it has. None, too, while the queue is paused.
     """
-    before: dict[T, int] = {}
-    last: T | None = None
+    if timeline.paused:
+        return None
+    held, total = list[tuple[T, int, int]](), 0
     for one, ids, size in due:
-        if number <= ids:
-            return timeline.until_started(prospect(one), batch_count(number, size) - 1)
-        number -= ids
-        before[one] = batch_count(ids, size)
-        last = one if ids else last
-    for at, one, ids in later(number):  # each has an id
-        number -= ids
-        if number <= 0:
-            until = timeline.until_retried(prospect(one), before.get(one, 0), at)
-            if until is not None and last is not None:  # all that is due has to have started, too
-                until = max(until, timeline.until_started(prospect(last), before[last] - 1) or 0.0)
-            return until
-    return None
+        held.append((one, ids, size))
+        total += ids
+        if total >= number:
+            break
+    ready = {one: batch_count(ids, size) for one, ids, size in held}
+    before = list(accumulate((ids for _, ids, _ in held), initial=0))
+    starts, known = timeline.starts, cache(prospect)
+
+    def until_due(left: int) -> float:
+        """Returns the seconds until so many of those that are due have started."""
+        if not 0 < left <= total:
+            return math.inf if left > 0 else 0.0
+        at = bisect_left(before, left) - 1
+        one, _, size = held[at]
+        return timeline.until_started(known(one), batch_count(left - before[at], size) - 1)
+
+    found = until_due(number)
+    if any(due - starts.now < found for due, _ in starts.aside.soonest(1)):
+        retries = later(number if found == math.inf else min(number, EXACT_RETRIES))
+        left = list(accumulate((ids for _, _, ids in retries), sub, initial=number))
+
+        def until_retried(nth: int) -> float:
+            due, one, _ = retries[nth]
+            return timeline.until_retried(known(one), ready.get(one, 0), due)
+
+        # With each retry more, what is due suffices sooner: until it does before that retry has started.
+        nth = bisect_left(range(len(retries)), True, key=lambda nth: until_due(left[nth + 1]) <= until_retried(nth))
+        found = min(until_due(left[nth]), until_retried(nth) if nth < len(retries) else math.inf)
+    return found if found < math.inf else None
 
 
 def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:

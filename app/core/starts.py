@@ -77,6 +77,12 @@ class Starts(NamedTuple):
             at, limiter = limiter.when(left - 1, at), limiter.after(left, at)
         return at, limiter
 
+    def token(self, due: float) -> tuple[int, float]:
+        """Returns the number and time of the first token from `due` on; only `due` if all may have started by then."""
+        nth = self.begun + self.limiter.count(self.since, due)
+        taken = self._number(self.waiting - self.aside.count(None), None) if self.aside.counts_all else 0
+        return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)
+
     def ready(self, ahead: int, count: int, place: Place) -> Span:
         """Returns the starts of `count` batches that are ready at a place; `ahead` wait before it."""
         ahead -= (retries := self.aside.count(place))
@@ -177,14 +183,8 @@ class Starts(NamedTuple):
 
     def _no_sooner(self, span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
         """Returns the starts of batches of which some, if `fresh` not all, fall due from `first_due` to `last_due`."""
-        span = span._replace(last=max(span.last, self._token(last_due)[1]))
+        span = span._replace(last=max(span.last, self.token(last_due)[1]))
         if fresh:
             return span
-        nth, first = self._token(first_due)
+        nth, first = self.token(first_due)
         return Span(max(span.nth, nth), max(span.earliest, first), max(span.first, first), span.last)
-
-    def _token(self, due: float) -> tuple[int, float]:
-        """Returns the number and time of the first token from `due` on; only `due` if all may have started by then."""
-        nth = self.begun + self.limiter.count(self.since, due)
-        taken = self._number(self.waiting - self.aside.count(None), None) if self.aside.counts_all else 0
-        return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)

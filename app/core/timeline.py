@@ -58,29 +58,22 @@ class Timeline(NamedTuple):
             return self.starts.by_turns(turns, count)
         return self.starts.ready(ahead, count, place)
 
-    def until_started(self, prospect: Prospect, nth: int) -> float | None:
-        """Returns the seconds until an ingestion's nth waiting batch has started, None while it is paused.
+    def until_started(self, prospect: Prospect, nth: int) -> float:
+        """Returns the seconds until an ingestion's nth due batch has started.
 
-        If fewer than that are due, until all have, and where callers take turns even if some of them are not.
+        Where callers take turns and some of it is not due, until all has.
         """
-        if self.paused or prospect.parked:
-            return None
         place, ahead, waiting, _, _, _, turns = prospect
-        end = place[0], place[1] + 1
-        aside = self.starts.aside.count(end) - self.starts.aside.count(place)
-        if aside and (turns or nth >= waiting - aside):
-            span = self.starts.by_turns(turns, waiting) if turns else self.starts.between(place, end, ahead, waiting)
-            return span.last - self.starts.now
-        return self.added(ahead, nth + 1, place, turns).last - self.starts.now
+        if not turns:
+            return self.starts.ready(ahead + nth, 1, place).first - self.starts.now
+        aside = self.starts.aside.count((place[0], place[1] + 1)) - self.starts.aside.count(place)
+        return self.starts.by_turns(turns, waiting if aside else nth + 1).last - self.starts.now
 
-    def until_retried(self, prospect: Prospect, before: int, due: float) -> float | None:
-        """Returns the seconds until a batch has started that is due then; None while it is paused.
-
-        `before` of its ingestion are due by now.
-        """
-        place, ahead, turns = prospect.place, prospect.ahead, prospect.turns
-        at = None if prospect.parked else self.batch_start(place, ahead, before, due, turns)
-        return None if at is None else at - self.starts.now
+    def until_retried(self, prospect: Prospect, before: int, due: float) -> float:
+        """Returns the seconds until a batch has started that is due then; `before` of its ingestion are due by now."""
+        place, ahead, turns = prospect.place, prospect.ahead + before, prospect.turns
+        at = self.starts.start(turns.ahead(before)) if turns else self.starts.ready(ahead, 1, place).first
+        return (at if at > due else self.starts.token(due)[1]) - self.starts.now
 
     def batch_start(
         self, place: Place, ahead: int, before: int, due: float | None, turns: CallerTurns | None = None

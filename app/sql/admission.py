@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import bindparam, func, insert, select, tuple_, update
 
@@ -49,25 +50,15 @@ _HOLDINGS = (
     .limit(bindparam("limit"))
 )
 _HOLDING = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.order == bindparam("order"))
-_sizes = (ingestions.c.order, ingestions.c.id_count, ingestions.c.batch_size)
-_is_later = (
-    batches.c.instance == THIS,
-    IS_ASIDE,
-    batches.c.due > bindparam("now"),
-    ingestions.c.owner == bindparam("owner"),
-)
-_ASIDE = (
-    select(*_sizes, func.count(), func.max(batches.c.position))
+_RETRIES = (
+    select(batches.c.due, ingestions.c.order, batches.c.position, ingestions.c.id_count, ingestions.c.batch_size)
     .join_from(batches, ingestions, SAME_INGESTION)
-    .where(*_is_later)
-    .group_by(*_sizes)
-)
-_LATER = (
-    select(*_sizes, batches.c.due, batches.c.position)
-    .join_from(batches, ingestions, SAME_INGESTION)
-    .where(*_is_later)
-    .order_by(batches.c.due)
-    .limit(bindparam("limit"))
+    .where(
+        batches.c.instance == THIS,
+        IS_ASIDE,
+        batches.c.due > bindparam("now"),
+        ingestions.c.owner == bindparam("owner"),
+    )
 )
 _ADD_IDS = insert(ids).values(all_of(ids))
 _ADD_STRINGS = insert(strings).values(all_of(strings))
@@ -143,9 +134,9 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     values = {"this": turn.queue.instance, "owner": owner}
 
     def until(number: int) -> float | None:
-        aside = _aside(turn, values) if timeline.starts.aside.counts_all else {}
-        due = _due(turn, values, number, aside)
-        return until_started(number, due, lambda most: _later(turn, values, most if aside else 0), held_in, timeline)
+        retries = _retries(turn, values) if timeline.starts.aside.counts_all else []
+        due = _due(turn, values, number, retries)
+        return until_started(number, due, lambda most: retries[:most], held_in, timeline)
 
     def held_in(order: int) -> Prospect:
         row = turn.connection.execute(_HOLDING, {"this": turn.queue.instance, "order": order}).one()
@@ -155,33 +146,30 @@ def _check_quota(turn: Turn, owner: str, count: int, timeline: Timeline) -> None
     check_quota(turn.settings.key_quota, count, held, until)
 
 
-def _due(turn: Turn, values: Values, number: int, aside: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
+def _due(
+    turn: Turn, values: Values, number: int, retries: Sequence[tuple[float, int, int]]
+) -> Iterator[tuple[int, int, int]]:
     """Yields a caller's ingestions in line, in order, each with how many ids are due and its batches' size."""
+    aside = Counter[int]()
+    for _, order, count in retries:
+        aside[order] += count
     after = {"rank": 0.0, "order": 0}
     # Each of the others has an id that is due, so that no more of them than ids are needed.
     page = {"limit": min(number + len(aside), _PAGE)}
     while some := turn.connection.execute(_HOLDINGS, values | after | page).all():
         for _, order, waiting, size in some:
-            yield order, waiting - min(waiting, aside.get(order, 0)), size
+            yield order, waiting - min(waiting, aside[order]), size
         rank, order, *_ = some[-1]
         after = {"rank": rank, "order": order}
 
 
-def _aside(turn: Turn, values: Values) -> dict[int, int]:
-    """Returns how many ids of a caller's ingestions wait for a retry, at most, by the orders of these."""
-    rows = turn.connection.execute(_ASIDE, values | {"now": turn.now}).all()
-    return {
-        order: (number - 1) * size + min(size, id_count - last * size) for order, id_count, size, number, last in rows
-    }
-
-
-def _later(turn: Turn, values: Values, limit: int) -> list[tuple[float, int, int]]:
-    """Returns a caller's first batches that wait for a retry, by when they fall due.
+def _retries(turn: Turn, values: Values) -> list[tuple[float, int, int]]:
+    """Returns a caller's batches that wait for a retry, by when they fall due.
 
     Each with its ingestion's order and how many ids it has, at most.
     """
-    rows = turn.connection.execute(_LATER, values | {"now": turn.now, "limit": limit}).all()
-    return [(due, order, min(size, id_count - at * size)) for order, id_count, size, due, at in rows]
+    rows = turn.connection.execute(_RETRIES, values | {"now": turn.now}).all()
+    return [(due, order, min(size, id_count - at * size)) for due, order, at, id_count, size in sorted(rows)]
 
 
 def _with_key(turn: Turn, submission: Submission, key: str) -> Ingestion | None:

@@ -194,6 +194,34 @@ def test_where_what_is_due_does_not_suffice_the_first_retries_to_fall_due_count_
             submit(store, range(count), owner="one")
 
 
+def test_retries_that_start_before_what_is_due_make_room_first(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=4, batch_size=1)
+    for delay in (36.0, 12.0):
+        submit(store, [1], Priority.HIGH, owner="one")
+        (claim,) = claimed(store)
+        retry(store, claim, BatchError("Boom", ""), delay)
+        clock.advance(5.0)
+    submit(store, range(10))
+    submit(store, [1, 2], Priority.LOW, owner="one")
+    # A token is there now and every 5 s; the second falls due after 7 s, the first after 26 s.
+    for count, seconds in ((1, 10), (2, 30), (3, 60), (4, 65)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+
+
+def test_of_retries_and_what_is_due_those_count_that_start_first(new_store: NewStore, clock: FakeClock) -> None:
+    store = new_store(key_quota=7, batch_size=2)
+    submit(store, [1, 2], Priority.LOW, owner="one")
+    (claim,) = claimed(store)
+    retry(store, claim, BatchError("Boom", ""), 12.0)
+    clock.advance(5.0)
+    submit(store, [3, 4], Priority.HIGH, owner="one")
+    submit(store, [5, 6, 7], owner="one")
+    for count, seconds in ((2, 0), (4, 5), (5, 10), (7, 15)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+
+
 def test_all_that_is_due_starts_before_it_counts_too(new_store: NewStore) -> None:
     store = new_store(key_quota=4, interval=100, batch_size=1)
     submit(store, [1], Priority.HIGH, owner="one")

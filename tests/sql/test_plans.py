@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from app.core import Filter, Priority, Sought, Status, Wait, search
+from app.errors import QuotaFull
 from app.outcomes import Outcome
 from app.sql import schema
 from app.sql.store import SQLStore
@@ -98,6 +99,22 @@ def test_what_waits_for_its_retry_is_counted_from_the_index_alone(
     for plan in plans:
         (step,) = plan
         assert "USING COVERING INDEX ingest_aside (" in step
+
+
+def test_a_refusal_by_a_quota_reads_each_retry_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = settings(store=f"sqlite:///{tmp_path}/ingest.db", interval=0, key_quota=1)
+    store = SQLStore(chosen, FakeClock())
+    submit(store, [1], owner="a")
+    store.end(claimed(store)[0], Outcome.retry(BOOM, 5.0))
+    said = listen(monkeypatch)
+    with pytest.raises(QuotaFull):
+        submit(store, [2], owner="a")
+    store.close()
+    database = sqlite3.connect(tmp_path / "ingest.db")
+    (plan,) = [_plan(database, one) for one in said if "ingest_batches" in one and "ingest_ingestions.owner" in one]
+    database.close()
+    assert "ingest_batches USING COVERING INDEX ingest_aside (" in plan[0]
+    assert "order=?" in plan[1]
 
 
 @pytest.mark.parametrize(
