@@ -61,13 +61,14 @@ class Timeline(NamedTuple):
     def until_started(self, prospect: Prospect, nth: int) -> float:
         """Returns the seconds until an ingestion's nth due batch has started.
 
-        Where callers take turns and some of it is not due, until all has.
+        Where callers take turns and some of it is not due, as if all that wait were due.
         """
-        place, ahead, waiting, _, _, _, turns = prospect
+        place, ahead, turns = prospect.place, prospect.ahead, prospect.turns
         if not turns:
             return self.starts.ready(ahead + nth, 1, place).first - self.starts.now
-        aside = self.starts.aside.count((place[0], place[1] + 1)) - self.starts.aside.count(place)
-        return self.starts.by_turns(turns, waiting if aside else nth + 1).last - self.starts.now
+        if self.starts.aside.count((place[0], place[1] + 1)) > self.starts.aside.count(place):
+            return self.starts.start(turns.ahead(nth)) - self.starts.now
+        return self.starts.by_turns(turns, nth + 1).last - self.starts.now
 
     def until_retried(self, prospect: Prospect, before: int, due: float) -> float:
         """Returns the seconds until a batch has started that is due then; `before` of its ingestion are due by now."""

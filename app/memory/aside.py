@@ -161,7 +161,7 @@ class Aside:
             while some < count and (more := bisect_right(dues, start(ready + found + some))) > some:
                 some = more
             found += some
-            if some < count:
+            if some != count:
                 break
             at += 1
         return found

@@ -139,7 +139,7 @@ class Ends:
         if counted and not rides:
             ended = max(1, queue.dispatched - queue.running)
             queue.service = moving_mean(queue.service, turn.now - started_at, ended)
-        elif queue.fair and not counted and not rides:
+        elif queue.fair and not rides:
             callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {
             "of_instance": queue.instance,

@@ -209,6 +209,20 @@ def test_retries_that_start_before_what_is_due_make_room_first(new_store: NewSto
             submit(store, range(count), owner="one")
 
 
+def test_where_callers_take_turns_it_fits_after_as_many(new_store: NewStore) -> None:
+    store = new_store(key_quota=4, batch_size=1, fair=1)
+    for owner in ("one", "two"):
+        submit(store, range(4), owner=owner)
+    for count, seconds in ((1, 0), (2, 10), (4, 30)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+    # With something of the caller's waiting for its retry, it is two's turn first.
+    retry(store, claimed(store)[0], BatchError("Boom", ""), 600.0)
+    for count, seconds in ((1, 10), (3, 30), (4, 600)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+
+
 def test_of_retries_and_what_is_due_those_count_that_start_first(new_store: NewStore, clock: FakeClock) -> None:
     store = new_store(key_quota=7, batch_size=2)
     submit(store, [1, 2], Priority.LOW, owner="one")

@@ -139,6 +139,12 @@ def test_retries_after_those_that_are_played_through_are_counted(retries: int) -
     assert made.starts.last_start() == last
 
 
+def test_those_that_fall_due_together_at_last_start_one_after_the_other() -> None:
+    seldom = [(NOW + 10 * nth, FIRST) for nth in range(1, 33)]
+    made = timeline(*seldom, *[(NOW + 1000, FIRST)] * 9, interval=1.0, waiting=46)
+    assert made.estimate(prospect(5, 41, 41))[:4] == (5, NOW + 10, NOW + 1008, NOW + 10)
+
+
 def test_what_overtakes_while_retries_are_played_through_is_ahead_of_those_that_are_counted() -> None:
     behind = (FIRST[0], FIRST[1] + 1)
     made = timeline((NOW + 30, FIRST), *[(NOW + 600, FIRST)] * 500, interval=2.0, waiting=551)
