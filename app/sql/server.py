@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Any, TypeVar
 
-from psycopg import Connection, Error, OperationalError, Pipeline
+from psycopg import Connection, Error, OperationalError
 from psycopg.abc import PQGen
+from psycopg.pq import PipelineStatus
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class ServerConnection(Connection[Any]):
 
     def pipelined(self) -> AbstractContextManager[None]:
         """Returns a context in which an answer is waited for only where one is asked for."""
-        return _Pipelined(self.pipeline())
+        return _Pipelined(self)
 
     def cancel_safe(self, *, timeout: float = _CANCELS_WITHIN) -> None:
         """Cancel what runs, as a Ctrl-C does; a server that does not answer in time is given up."""
@@ -62,17 +63,29 @@ class ServerConnection(Connection[Any]):
 
 
 class _Pipelined(AbstractContextManager[None]):
-    """Leaves a pipeline after an error as after none, for psycopg logs what else fails because of it."""
+    """Leaves a pipeline after an error as after none, for psycopg logs what else fails because of it.
 
-    def __init__(self, pipeline: AbstractContextManager[Pipeline]) -> None:
-        self._pipeline = pipeline
+    A connection that the server ends midway may be unable to leave; it is closed, for nothing else can be asked on it.
+    """
+
+    def __init__(self, connection: ServerConnection) -> None:
+        self._connection = connection
+        self._pipeline = connection.pipeline()
 
     def __enter__(self) -> None:
         self._pipeline.__enter__()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with suppress(Error) if kind else nullcontext():
+        try:
             self._pipeline.__exit__(None, None, None)
+        except Error as error:
+            is_stuck = self._connection.pgconn.pipeline_status != PipelineStatus.OFF
+            if is_stuck:
+                self._connection.close()
+            if not kind:
+                # That it cannot leave is raised while the reason for it is.
+                reason = error.__context__
+                raise reason if is_stuck and isinstance(reason, Error) else error from None
 
 
 def connect(timeout: float, *given: Any, options: str = "", **others: Any) -> ServerConnection:

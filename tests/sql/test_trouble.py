@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import Pipeline
 from psycopg.errors import ReadOnlySqlTransaction, UndefinedTable, UniqueViolation
 from sqlalchemy import Connection, literal, select, text
 
@@ -174,6 +176,25 @@ def test_a_reading_whose_connection_is_lost_midway_goes_again(postgres: Postgres
     with closing(Database(parse_url(address, "STORE"), 1, 5.0)) as database:
         assert database.read(read) == 2
         assert seen == [1, 1]
+
+
+def test_a_connection_that_cannot_leave_its_pipeline_is_replaced_without_a_word(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is now and then where the server ends a session; here for an answer that nobody fetches."""
+    seen, leave = [], Pipeline._exit_gen
+
+    def leave_one(pipeline: Pipeline) -> Iterator[Any]:
+        yield from leave(pipeline)
+        if len(seen) == 1:
+            pipeline.pgconn.send_query_params(b"SELECT 1", None)
+
+    monkeypatch.setattr(Pipeline, "_exit_gen", leave_one)
+    with closing(Database(parse_url(postgres.new_database(), "STORE"), 1, 5.0)) as database:
+        pid = text("SELECT pg_backend_pid()")
+        database.read(lambda wire: seen.append(wire.execute(pid, {}).scalar()))
+    assert len(set(seen)) == 2
+    assert caplog.messages == []
 
 
 def test_a_reading_that_is_given_up_for_the_silence_does_not_go_again(postgres: Postgres) -> None:
