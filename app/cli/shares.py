@@ -14,6 +14,13 @@ _TOLERANCE = 1e-3
 """Turns by which a share may be off, because the cost of a turn is a whole number."""
 
 
+class Back(NamedTuple):
+    """A turn that was given back after the start at `taken_at`, by `due_at` at the latest."""
+
+    due_at: float
+    taken_at: float
+
+
 class Lead(NamedTuple):
     """`turns` of a caller from `earlier` to `later`, while another waited that had `fewer`."""
 
@@ -25,20 +32,20 @@ class Lead(NamedTuple):
 
 def unfair(
     starts: Sequence[Dispatch],
-    given_back: Mapping[str, Sequence[float]],
+    given_back: Mapping[str, Sequence[Back]],
     grace: float,
     since: float,
     weights: Mapping[str, int],
 ) -> tuple[Lead, str] | None:
     """Returns the first lead over a waiting caller that exceeds a turn of each, and that caller's name.
 
-    `starts` are those at one priority, in order, and `given_back` says when each caller got turns back there. In any
+    `starts` are those at one priority, in order, and `given_back` the turns that each caller got back there. In any
     stretch in which a caller has something due, another gets at most a turn of each more, by weight (P. Goyal, H. M.
     Vin, H. Cheng, 1996, theorem 1). Turns are the starts that took tokens: what rides takes none, and moves no virtual
     time. A batch counts as due `grace` seconds after it was, and not before `since`, when what waited last changed
     places. O(n callers).
     """
-    free, perhaps = _free(starts, given_back), _perhaps_given_back(starts)
+    free, perhaps = _free(starts, given_back), _perhaps_given_back(starts, given_back)
     leads = (
         (lead, name)
         for name in dict.fromkeys(caller_of(one.owner) for one in starts)
@@ -85,27 +92,28 @@ def _leads_over(
             return
 
 
-def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[float]]]:
-    """Returns when turns were given back, in order, by the priority at which they had been taken and by caller.
+def given_back(starts: Sequence[Dispatch]) -> dict[Priority, dict[str, list[Back]]]:
+    """Returns what turns were given back, in order, by the priority at which they had been taken and by caller.
 
-    A batch that starts again under the same attempt had been put back untouched, when it fell due once more. One that
-    rode had taken none. No log shows the turns given back by batches that were cancelled or served before they started
-    again, nor those of what started before it begins: these may look like a violation.
+    A batch that starts again under the same attempt had been put back untouched: when it fell due once more, or before
+    where it stepped aside. One that rode had taken none. No log shows the turns given back by batches that were
+    cancelled or served before they started again, nor those of what started before it begins: these may look like a
+    violation.
     """
-    seen: dict[tuple[str, int], Priority] = {}
-    found: dict[Priority, dict[str, list[float]]] = defaultdict(dict)
+    seen: dict[tuple[str, int], Dispatch] = {}
+    found: dict[Priority, dict[str, list[Back]]] = defaultdict(dict)
     for start in starts:
-        taken_at = seen.pop((start.batch_id, start.attempt), None)
-        if taken_at is not None:
-            insort(found[taken_at].setdefault(caller_of(start.owner), []), start.due_at)
+        if taken := seen.pop((start.batch_id, start.attempt), None):
+            back = Back(start.due_at, taken.started_at)
+            insort(found[taken.priority].setdefault(caller_of(start.owner), []), back)
         if start.rode_with is None:
-            seen[start.batch_id, start.attempt] = start.priority
+            seen[start.batch_id, start.attempt] = start
     return found
 
 
-def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[float]]) -> set[int]:
+def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[Back]]) -> set[int]:
     """Returns which starts took turns that had been given back, by number."""
-    left = {caller: list(times) for caller, times in given_back.items()}
+    left = {caller: [back.due_at for back in turns] for caller, turns in given_back.items()}
     free = set()
     for number, start in enumerate(starts):
         turns = left.get(caller_of(start.owner))
@@ -116,21 +124,26 @@ def _free(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[float]])
     return free
 
 
-def _perhaps_given_back(starts: Sequence[Dispatch]) -> dict[int, int]:
-    """Returns how many turns a caller may have got back by each of its own, beyond those that the log shows.
+def _perhaps_given_back(starts: Sequence[Dispatch], given_back: Mapping[str, Sequence[Back]]) -> dict[int, int]:
+    """Returns how many turns a caller may have got back by each of its own, beyond those that it has got for certain.
 
-    A batch that was put back and has not started again by the end of the log still waits, so all that its caller
-    started meanwhile is more urgent.
+    One that the log shows was given back between its start and when it fell due once more. A batch that was put back
+    and has not started again by the end of the log still waits, so all that its caller started meanwhile is more
+    urgent.
     """
     found, places = dict[int, int](), defaultdict[str, list[tuple[BatchPlace, int]]](list)
     for number, start in enumerate(starts):
         if start.rode_with is None:
             places[caller_of(start.owner)].append(((start.rank, start.order, start.position), number))
-    for of_caller in places.values():
+    for caller, of_caller in places.items():
+        turns = given_back.get(caller, ())
+        taken, due = sorted(back.taken_at for back in turns), [back.due_at for back in turns]
         latest = list(accumulate((place for place, _ in reversed(of_caller)), max))
         before: list[BatchPlace] = []
         for (place, number), later in zip(of_caller, reversed(latest), strict=True):
-            found[number] = len(before) - bisect_right(before, later)
+            at = starts[number].started_at
+            shown = bisect_right(taken, at) - bisect_right(due, at)
+            found[number] = shown + len(before) - bisect_right(before, later)
             insort(before, place)
     return found
 

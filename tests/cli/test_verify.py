@@ -57,8 +57,8 @@ steps = st.lists(
         st.tuples(st.just("submit"), st.sampled_from(Priority), st.integers(1, 12)),
         st.tuples(st.just("advance"), st.sampled_from([0.01, 0.3, 1.0, 4.0, 30.0])),
         st.tuples(st.just("claim"), st.integers(1, 4)),
-        st.tuples(st.sampled_from(["ack", "bury", "release", "redrive", "cancel"]), st.integers(0, 5)),
-        st.tuples(st.just("retry"), st.integers(0, 5), st.sampled_from([0.0, 0.7, 6.0])),
+        st.tuples(st.sampled_from(["ack", "bury", "redrive", "cancel"]), st.integers(0, 5)),
+        st.tuples(st.sampled_from(["retry", "release"]), st.integers(0, 5), st.sampled_from([0.0, 0.7, 6.0])),
         st.tuples(st.just("hold"), st.sampled_from([0.5, 7.0])),
         st.tuples(st.sampled_from(["pause", "resume", "recover"])),
         st.tuples(st.just("move"), st.integers(0, 5), st.sampled_from(Priority)),
@@ -124,7 +124,7 @@ def drained(limit: Limit, aging: float, script: list[Any], **more: Any) -> Memor
             elif word == "bury":
                 bury(store, batch, BOOM)
             else:
-                release(store, batch)
+                release(store, batch, values[1])
     store.resume()
     store.resume(what=Pauses(LOW.priorities, frozenset({"nightly", "web"})))
     while True:
@@ -211,6 +211,16 @@ def test_a_batch_that_was_put_back_does_not_count_twice() -> None:
     again = [one._replace(due_at=START + 10) for one in again]
     web = [one._replace(due_at=START + 10) for one in of("web", [20, 25])]
     assert verify([*first, *again, *web], interval=5, fair={}) == []
+
+
+def test_a_batch_that_steps_aside_has_given_back_its_turn_before_it_is_due_again() -> None:
+    web = of("web", [5, 10, 15, 20])
+    aside = [one._replace(started_at=START + 30, due_at=START + 30) for one in web]
+    log = [*web[:3], *of("nightly", [25])]
+    assert rules(verify(log, interval=5, fair={})) == ["share"]
+    assert verify([*log, aside[0], aside[1]._replace(started_at=START + 35)], interval=5, fair={}) == []
+    # It gives back one turn, and no more.
+    assert rules(verify([*log, web[3], aside[0]], interval=5, fair={})) == ["share"]
 
 
 def test_what_rides_is_no_turn_and_whoever_does_not_fit_keeps_its_own() -> None:

@@ -58,8 +58,8 @@ def bury(store: Store, claim: Claim, error: BatchError) -> Ingestion | None:
     return ended(store, claim, Outcome.bury(error))
 
 
-def release(store: Store, claim: Claim) -> Ingestion | None:
-    return ended(store, claim, Outcome.release())
+def release(store: Store, claim: Claim, delay: float = 0.0) -> Ingestion | None:
+    return ended(store, claim, Outcome.release(delay))
 
 
 def proceed(store: Store, claim: Claim, results: Sequence[str]) -> tuple[Ingestion | None, list[Claim] | Wait]:
