@@ -51,7 +51,8 @@ A reference is invalid where a unique constraint is not there yet.
 
 def explained(said: str) -> str:
     """Returns in a sentence what keeps the database from being used, by what its error says."""
-    return next((words for sign, words in _SIGNS.items() if sign in said), "The store cannot be reached.")
+    fault, *_ = said.split(" CONTEXT: ")  # what PostgreSQL was doing, which names tables that are well
+    return next((words for sign, words in _SIGNS.items() if sign in fault), "The store cannot be reached.")
 
 
 def is_ours(error: BaseException) -> bool:

@@ -36,6 +36,10 @@ Open = Callable[..., SQLStore]
         ("database is locked", "The store is busy: another transaction kept it locked for too long."),
         ("canceling statement due to statement timeout", "The store is too slow to answer in time."),
         ("connection refused", "The store cannot be reached."),
+        (
+            'terminating connection CONTEXT: while locking tuple (13,9) in relation "ingest_limiter"',
+            "The store cannot be reached.",
+        ),
     ],
 )
 def test_what_it_says_is_put_into_words(said: str, meant: str) -> None:
