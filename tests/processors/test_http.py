@@ -561,7 +561,8 @@ def test_a_connection_is_kept_from_call_to_call(serve: Serve) -> None:
     assert (len(upstream.paths), upstream.connections) == (9, 1)
 
 
-def test_calls_at_once_have_a_connection_each_and_keep_them(serve: Serve) -> None:
+@pytest.mark.parametrize("slots", [{"concurrency": 4}, {"concurrency": 1, "concurrency_most": 4}])
+def test_calls_at_once_have_a_connection_each_and_keep_them(serve: Serve, slots: dict[str, int]) -> None:
     together = threading.Barrier(4)
 
     def script(exchange: Exchange) -> None:
@@ -569,7 +570,7 @@ def test_calls_at_once_have_a_connection_each_and_keep_them(serve: Serve) -> Non
         exchange.reply(["data"])
 
     upstream = serve(script)
-    fetch = processor(upstream, concurrency=4)
+    fetch = processor(upstream, **slots)
     for _ in range(3):
         threads = [threading.Thread(target=fetch, args=([one],)) for one in range(4)]
         for thread in threads:

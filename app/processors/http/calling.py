@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as TimedOut
 
 from ...config import Settings
+from ...core import most_concurrency
 from ...errors import HoldQueue, InvalidResult, PermanentError, UpstreamError
 from ...httpclient import TimelyResponse, reading_until
 from ..current import hold_queue, slow_down
@@ -83,7 +84,7 @@ class Caller:
         self._timeout = settings.upstream_timeout
         self._patience = settings.process_timeout
         self._most_bytes = settings.upstream_max_body
-        self._connections = settings.concurrency
+        self._connections = most_concurrency(settings)
         self._adapt = settings.upstream_adapt
         self._headers = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "Flask-Ingestion"}
         if settings.upstream_body:
