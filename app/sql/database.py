@@ -148,6 +148,7 @@ class Database:
         """A connection from the pool, returned at the end; what was not committed is rolled back."""
         if self._file:
             self._file.check()
+        pool = self._engine.pool
         connection = self._engine.raw_connection()
         driver: Any = connection.driver_connection
         if not self.is_sqlite:
@@ -172,6 +173,8 @@ class Database:
             if not self.is_sqlite and driver.closed and connection.is_valid:
                 connection.invalidate()  # a Ctrl-C has closed it, and the pool would fail to roll back
             connection.close()
+            if self._engine.pool is not pool:
+                pool.dispose()  # another loss replaced it, and nobody asks it for a connection again
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

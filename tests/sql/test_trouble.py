@@ -182,6 +182,26 @@ def test_a_reading_whose_connection_is_lost_midway_goes_again(postgres: Postgres
         assert seen == [1, 1]
 
 
+def test_a_connection_in_use_while_another_is_lost_is_not_kept_for_nobody(postgres: Postgres) -> None:
+    address = postgres.new_database()
+    pid, used = text("SELECT pg_backend_pid()"), []
+
+    def lose(wire: Wire, spared: int) -> None:
+        used.append(wire._driver)
+        wire.execute(pid, {}).scalar()
+        if len(used) == 1:
+            _run(address, f"{_END_OTHERS} AND pid <> {spared}")
+
+    def read(wire: Wire) -> None:
+        spared = wire.execute(pid, {}).scalar()
+        database.read(lambda other: lose(other, spared))
+        used.append(wire._driver)
+
+    with closing(Database(parse_url(address, "STORE"), 2, 5.0)) as database:
+        database.read(read)
+        assert [driver.closed for driver in used] == [True, False, True]
+
+
 def test_a_connection_that_cannot_leave_its_pipeline_is_replaced_without_a_word(
     postgres: Postgres, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
