@@ -30,7 +30,7 @@ FOLLOW = {
         A line of JSON for each id that was answered, in the order of the submission. `data` is what the processor
         returned for the id, or null. With `include=failed`, each id that failed has a line too, with `error`.
 
-        It can be read at any time, and again. Ids that wait, run or were cancelled have no line. With
+        It can be read at any time, and again. Ids that wait, run or were cancelled unanswered have no line. With
         `Accept: text/plain` the same lines come as text.
         """,
     ),
