@@ -54,7 +54,8 @@ class Schedule:
         self._later, _ = self._then.starts_of(self._dues)
         early = bisect_right(retries, at, key=itemgetter(0)) if ready else 0
         counts = limiter.counts(since, [due for due, _ in retries[:early]]) if early else ()
-        self.numbers = [int(nth) for nth in counts]
+        # None is beyond what is ready, but after very many resets a quota no longer says how many.
+        self.numbers = [int(min(nth, ready)) for nth in counts]
         self.numbers += [ready + bisect_left(self._later, due) for due in self._dues[early:]]
 
     def at(self, nth: int) -> float:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Place, Schedule, TokenBucket
+from app.core import Place, Schedule, TokenBucket, limiter_of
+from app.limits import parse_limits
 
 START = 1000.0
 FIRST: Place = (1.0, 1)
@@ -78,3 +79,10 @@ def test_what_is_ready_is_not_looked_at_one_by_one() -> None:
     assert made.taken(SECOND, 0) == (0, [5])
     assert made.taken(END, 10**9) == (10**9, [10**9])
     assert (made.at(5), made.at(10**9)) == (START + 25.0, START + 5.0 * 10**9)
+
+
+def test_what_falls_due_after_more_resets_of_a_quota_than_are_counted_goes_after_what_is_ready() -> None:
+    limiter = limiter_of(0, 1, parse_limits("1/day at 00:00 UTC"))
+    day, dues = 24 * 3600.0, (20.5, 150.5)
+    made = Schedule(limiter, START, 200, [(START + days * day, FIRST) for days in dues])
+    assert made.taken(SECOND, 0).later == [21, 200]
