@@ -94,8 +94,10 @@ def until_started(
 
     def until_due(left: int) -> float:
         """Returns the seconds until so many of those that are due have started."""
-        if not 0 < left <= total:
-            return math.inf if left > 0 else 0.0
+        if left <= 0:
+            return 0.0
+        if left > total:
+            return math.inf
         at = bisect_left(before, left) - 1
         one, _, size = held[at]
         return timeline.until_started(known(one), batch_count(left - before[at], size) - 1)

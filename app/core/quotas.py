@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..limits import Quota
 from .buckets import Buckets
-from .limiter import Level, Limiter
+from .limiter import Level
 
 _LONGEST_DAY = 25 * 3600.0
 _SHORTEST_DAY = 23 * 3600.0
@@ -92,7 +92,7 @@ class Quotas:
         since, limiter, used, rest = self._find(count - 1, now)
         return Quotas(limiter.after(rest + 1, since), _counted(used, rest + 1))
 
-    def starts_of(self, dues: Sequence[float]) -> tuple[Sequence[float], Limiter]:
+    def starts_of(self, dues: Sequence[float]) -> tuple[Sequence[float], Quotas]:
         starts, limiter, used, since = list[float](), self.limiter, self.used, -math.inf
         while len(starts) < len(dues):
             # From one reset to the next; what falls due later passes over resets.

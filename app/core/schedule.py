@@ -39,9 +39,9 @@ class Aside(Protocol):
 class Schedule:
     """The upcoming starts from `since` on if nothing else arrives, numbered from 0.
 
-    `ready` batches are due then, and `retries` are the others by due time. Each can have a start from the one on that
-    `numbers` has for it. Batches are taken to run in no time. There is a start as soon as there are both a token and a
-    due batch, so when it is does not depend on which of those goes first.
+    `ready` batches are due then, and `retries` are the others by due time; `numbers` says for each of these which start
+    is the first from its due time on. Batches are taken to run in no time. There is a start as soon as there are both a
+    token and a due batch, so when it is does not depend on which of those goes first.
     """
 
     def __init__(self, limiter: Limiter, since: float, ready: int, retries: Sequence[tuple[float, Place]]) -> None:

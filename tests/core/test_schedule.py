@@ -73,6 +73,11 @@ def test_what_falls_due_at_the_moment_of_a_start_goes_before_what_is_less_urgent
     assert [made.at(nth) for nth in range(3)] == [START + 10.0, START + 15.0, START + 20.0]
 
 
+def test_what_falls_due_at_the_last_start_of_what_is_ready_goes_before_it_if_it_is_more_urgent() -> None:
+    made = Schedule(TokenBucket(5.0, 1), START, 2, [(START + 5.0, FIRST)])
+    assert made.taken(SECOND, 0).later == [1]
+
+
 def test_what_is_ready_is_not_looked_at_one_by_one() -> None:
     made = Schedule(TokenBucket(5.0, 1), START, 10**9, [(START + 22.0, FIRST)])
     # Five start before the retry is due.
