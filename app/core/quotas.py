@@ -97,7 +97,7 @@ class Quotas:
         while len(starts) < len(dues):
             # From one reset to the next; what falls due later passes over resets.
             left = dues[len(starts) :]
-            since = max(since, left[0])
+            since = limiter.when(0, max(since, left[0]))
             used = [one.at(since) for one in used]
             until = min(one.until for one in used)
             some, limiter = limiter.starts_of([max(due, since) for due in left[: _left(used)]], until)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.config import Settings
 from app.core import Limiter, limiter_of, state_of
+from app.core.quotas import Used
 from app.errors import ConfigError
 from app.limits import Quota, parse_limits
 from tests.support.clock import START
@@ -244,3 +245,16 @@ def test_what_is_not_a_quota_is_refused_by_name(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match="INGEST_LIMITS must be limits such as") as refusal:
         Settings.read({"INGEST_LIMITS": text})
     assert said in str(refusal.value)
+
+
+def test_starts_far_apart_do_not_look_at_each_reset_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments, at, year = list[float](), Used.at, 365 * 24 * 3600.0
+
+    def noted(self: Used, now: float) -> Used:
+        moments.append(now)
+        return at(self, now)
+
+    monkeypatch.setattr(Used, "at", noted)
+    limiter = limiter_of(year, 1, parse_limits("5/day at 00:00 UTC"))
+    assert limiter.starts_of([START] * 9)[0] == [START + number * year for number in range(9)]
+    assert len(moments) < 20
