@@ -236,6 +236,15 @@ def test_of_retries_and_what_is_due_those_count_that_start_first(new_store: NewS
             submit(store, range(count), owner="one")
 
 
+def test_a_retry_that_overtakes_what_is_due_of_its_ingestion_makes_no_room_sooner(new_store: NewStore) -> None:
+    store = new_store(key_quota=3, batch_size=1)
+    submit(store, range(3), owner="one")
+    retry(store, claimed(store)[0], BatchError("Boom", ""), 3.0)
+    for count, seconds in ((1, 5), (2, 10), (3, 15)):
+        with pytest.raises(QuotaFull, match=rf"{count} more will fit in {seconds}\.0 s"):
+            submit(store, range(count), owner="one")
+
+
 def test_all_that_is_due_starts_before_it_counts_too(new_store: NewStore) -> None:
     store = new_store(key_quota=4, interval=100, batch_size=1)
     submit(store, [1], Priority.HIGH, owner="one")
