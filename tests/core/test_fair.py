@@ -276,3 +276,19 @@ def test_a_turn_that_is_given_back_comes_at_once_whatever_rode_meanwhile() -> No
 def test_what_is_nobodys_is_one_callers() -> None:
     assert caller_of(None) == ""
     assert caller_of("web") == "web"
+
+
+def test_rides_change_nobodys_turn() -> None:
+    shares = Shares({})
+    shares.take("a")
+    shares.ride("a")
+    waiting = {"a": 3, "b": 3}
+    assert (shares.ahead(waiting, "a", 0), shares.ahead(waiting, "b", 2)) == (1, 2)
+
+
+def test_a_turn_that_is_owed_is_not_forgotten_however_many_callers_come() -> None:
+    shares = Shares({})
+    shares.give_back("y")
+    for number in range(200):
+        shares.take(f"caller {number}")
+    assert shares.ahead({"y": 2, "z": 1}, "z", 0) == 2
