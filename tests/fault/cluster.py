@@ -9,6 +9,7 @@ import random
 import signal
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,30 @@ class Cluster:
         self.pass_time(seconds)
         self.nodes[which].signal(signal.SIGCONT)
 
+    def gather(self, count: int) -> None:
+        """Start nothing until `count` more ingestions have been accepted, or the queue is full."""
+        self._steer("pause")
+        wanted, refused = len(self._accepted) + count, self.refused
+        assert self._holds(lambda: len(self._accepted) >= wanted or self.refused > refused), "too little is accepted"
+        self._steer("resume")
+
+    def _steer(self, verb: str) -> None:
+        def steered() -> bool:
+            try:
+                return self.nodes[0].call("POST", f"/queue/{verb}")[0] == 200
+            except (OSError, http.client.HTTPException, ValueError):
+                return False  # it is about to start
+
+        assert self._holds(steered), f"nobody takes the {verb}"
+
+    def _holds(self, condition: Callable[[], bool]) -> bool:
+        """Returns whether a condition comes to hold within PATIENCE."""
+        for _ in range(int(PATIENCE / 0.05)):
+            if condition():
+                return True
+            self.pass_time(0.05)
+        return False
+
     def drain(self) -> Account:
         """Stop submitting, wait until everything has ended, and count."""
         self._over.set()
@@ -188,12 +213,11 @@ class Cluster:
             self.pass_time(0.02)
 
     def _wait_for_the_end(self, store: SQLStore) -> None:
-        for _ in range(int(PATIENCE / 0.05)):
+        def has_ended() -> bool:
             stats = store.stats()
-            if not stats.running and not any(depth.waiting for depth in stats.depths.values()):
-                return
-            self.pass_time(0.05)
-        raise AssertionError(f"it does not end: {store.stats()}")
+            return not stats.running and not any(depth.waiting for depth in stats.depths.values())
+
+        assert self._holds(has_ended), f"it does not end: {store.stats()}"
 
     def _count(self, store: SQLStore) -> Account:
         calls = Counter(ids for _, ids in recorder.read(self._log))

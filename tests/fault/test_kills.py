@@ -20,6 +20,8 @@ def kill_over_and_over(address: str, folder: Path, kills: int, **chosen: int) ->
             cluster.pass_time(cluster.random.uniform(0.0, 2.0))
             cluster.kill()
             cluster.restart()
+        if chosen:
+            cluster.gather(8)
         account = cluster.drain()
     assert_sound(account, in_flight=kills * CONCURRENCY * (BATCH_SIZE if chosen else 1))
     if chosen:
