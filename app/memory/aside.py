@@ -141,7 +141,7 @@ class Aside:
 
     def count(self, before: Place | None) -> int:
         """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
-        return self._count if before is None else sum(self._counts(before))
+        return sum(self._counts(before)) if before and self._count else self._count
 
     def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
         """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
