@@ -63,7 +63,7 @@ from .rules import (
     rank_of,
     room_of,
 )
-from .schedule import Aside, Place, Schedule
+from .schedule import Aside, Place
 from .served import Served, ServedLog
 from .shares import UNIT, Rota, Shares, caller_of
 from .slots import Slots
@@ -155,7 +155,6 @@ __all__ = [
     "Retry",
     "Rota",
     "Run",
-    "Schedule",
     "Search",
     "Served",
     "ServedLog",

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Place, Schedule, TokenBucket, limiter_of
+from app.core import Place, TokenBucket, limiter_of
+from app.core.schedule import Schedule
 from app.limits import parse_limits
 
 START = 1000.0
