@@ -1,4 +1,4 @@
-"""`flask-ingestion`, which is `python -m flask_ingestion`, too."""
+"""`flask-ingestion`, also run as `python -m flask_ingestion`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .cli import ingestion
 
 
 def main() -> None:
-    """Run the command line, with the service by itself for the app of `serve` and `worker`."""
+    """Run the command line; `serve` and `worker` run the standalone service."""
     ingestion.main(prog_name="flask-ingestion", obj=ScriptInfo(create_app=create_app))
 
 

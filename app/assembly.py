@@ -1,4 +1,4 @@
-"""The store and the threads of one queue in one app: opened at first use, shared with no fork, dropped with the app."""
+"""The store and the threads of one queue in one app: opened at first use, not kept in forks, dropped with the app."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Assembly:
             self._parts.store.after_fork_in_parent()
 
     def _share_nothing(self) -> None:
-        """In a forked child, leave to the parent what is its own, whose threads are not here."""
+        """In a forked child, leave alone what belongs to the parent, whose threads are not here."""
         if self._parts:
             self._parts.clean_up_when_dropped.detach()
             if isinstance(self._parts.store, Forkable):
@@ -166,7 +166,7 @@ class Assembly:
 
 
 def _clean_up_elsewhere(*left: Any) -> None:
-    """Clean up in another thread: the garbage collector may come along inside the very locks that this takes."""
+    """Clean up in another thread: the garbage collector may run while the very locks that this takes are held."""
     start_new_thread(_clean_up, left)
 
 

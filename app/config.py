@@ -244,7 +244,7 @@ class Settings:
 
     @classmethod
     def log_unknown(cls, config: Mapping[str, Any], prefix: str = "INGEST_") -> None:
-        """Log the keys with this prefix that nothing reads: it may be that of another program, too."""
+        """Log the keys with this prefix that nothing reads; it may be another program's as well."""
         if unknown := unread(dataclasses.fields(cls), config, prefix):
             logger.warning("not read, because no setting is called so: %s", ", ".join(unknown))
 

@@ -88,7 +88,7 @@ class HoldQueue(IngestError):
     def __init__(self, seconds: float, reason: str = REASON) -> None:
         try:
             fits = 0 <= seconds <= self.LONGEST
-        except TypeError:  # the text of a header, most of all
+        except TypeError:  # most likely the text of a header
             fits = False
         if not fits:
             raise ValueError(f"HoldQueue takes a number of seconds from 0 to {self.LONGEST:.0f}, not {seconds!r}.")

@@ -92,7 +92,7 @@ class Courier(Daemon):
         return Delivery(CallbackState.PENDING, error, wait)
 
     def _address(self, callback: Callback) -> Address:
-        """Returns where to send it, by the settings of now. Raises ValueError if they do not allow it any more."""
+        """Returns where to send it, by the present settings. Raises ValueError if they no longer allow it."""
         if callback.url is None:
             if not self._settings.webhook_url:
                 raise ValueError(f"{Settings.key_of(self._name, 'webhook_url')} is not set any more.")

@@ -37,8 +37,8 @@ class Callback(NamedTuple):
     """What a receiver is told of one end of an ingestion. Times are seconds since the epoch.
 
     `url` is None for the receiver of WEBHOOK_URL. While it is pending, `at` is when it is due, and during an attempt
-    when that is given up for lost; afterwards, when it ended. `since` is when the day of its attempts began: once its
-    first attempt has failed, and before that when it was made or redriven.
+    when that is given up for lost; afterwards, when it ended. `since` is when the day of its attempts began: when the
+    first of them failed or, before that, when it was made or redriven.
     """
 
     id: str

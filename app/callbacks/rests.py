@@ -18,7 +18,7 @@ _AWAY = frozenset((429, 502, 503, 504))
 
 
 class _Rest(NamedTuple):
-    """It took nothing `since` then and rests `until` then; what is put off next comes up at `next_at`."""
+    """Takes nothing since `since` and rests until `until`; the next callback that is put off comes up at `next_at`."""
 
     since: float
     until: float
@@ -27,7 +27,7 @@ class _Rest(NamedTuple):
 
 
 class Rests:
-    """Who rests, longer from one failure to the next: a host without an answer, or an address that says it is away.
+    """The hosts that do not answer and the addresses that say they are away: each rests, longer after each failure.
 
     A whole host rests only for want of an answer, so that no address can keep callbacks from the others there.
     """
@@ -61,6 +61,6 @@ class Rests:
     def _begin(self, whom: str | Address, why: str, began: float, now: float) -> None:
         self._of = {one: rest for one, rest in self._of.items() if rest.next_at > now - _REST}
         known = self._of.get(whom) or _Rest(now, now, now, why)
-        # The least wait, so that the callback which began it finds it over when it is due again.
+        # The least wait, so that the rest is over when the callback that began it is due again.
         until = now + min(_REST, least_wait(began - known.since))
         self._of[whom] = _Rest(known.since, until, max(until, known.next_at), why)

@@ -48,7 +48,7 @@ def status_text(status: Document, times: Times, queue: Document | None = None) -
 
 
 def coloured(status: str, width: int = 0) -> str:
-    """Returns a status in its colour, which `click.echo` takes off again where it does not go to a terminal."""
+    """Returns a status in its colour, which `click.echo` strips where the output is not a terminal."""
     return click.style(f"{status:<{width}}", fg=_COLOURS.get(Status(status)))
 
 
@@ -185,7 +185,7 @@ def _entry(entry: Document, times: Times) -> str:
 
 
 def _setting(name: str, value: Any) -> str:
-    """Returns what something was, or is since; `hold_until` comes in epoch seconds."""
+    """Returns the value that something had or has now as text; `hold_until` is in epoch seconds."""
     return str(timestamp(value)) if name == "hold_until" and value else json.dumps(value)
 
 

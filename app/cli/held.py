@@ -34,7 +34,7 @@ class Held(NamedTuple):
 
 
 def waits_on(reason: str | None) -> str:
-    """Returns in words what a queue or a batch waits on; a reason that only a newer service gives, as it is."""
+    """Returns in words what a queue or a batch waits on; one that only a newer service knows is returned as it is."""
     return _WAITS.get(reason, reason) if reason else "nothing"
 
 
@@ -62,7 +62,7 @@ def expected(stamp: str | None, queue: Mapping[str, Any]) -> str | None:
 
 
 def due_again(stamp: str, held: Held | None, times: Times) -> str:
-    """Returns when a batch goes again whose retry is due at `stamp`."""
+    """Returns when a batch whose retry is due at `stamp` goes again."""
     if held and held.until is None:
         return "waits to go again"
     return f"goes again {times.due(max(stamp, held.until or stamp) if held else stamp)}"

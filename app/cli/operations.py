@@ -107,7 +107,7 @@ def queue(to: Remote, *, watch: bool, every: float) -> None:
 
 @click.command()
 @every_option
-@partial(remote, patience=5.0)  # It asks again by itself, and somebody looks on who is told why it stands still.
+@partial(remote, patience=5.0)  # It polls by itself, and tells whoever watches why nothing moves.
 def top(to: Remote, every: float) -> None:
     """Show the queue and its ingestions live, with keys to pause, to end a hold and to open an ingestion."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):

@@ -48,7 +48,7 @@ def read_profile(name: str) -> Profile:
         if not isinstance(value, str) or not value.strip():
             raise click.UsageError(f"{file}: {name}.{key} must be text, and not empty.")
         try:
-            # It says what is wrong with either.
+            # The client says what is wrong with it.
             Client(value) if key == "url" else Client(key=value)
         except ValueError as error:
             raise click.UsageError(f"{file}: {name}.{key} is wrong: {error}") from None
@@ -56,7 +56,7 @@ def read_profile(name: str) -> Profile:
 
 
 def complete_profile(context: click.Context, option: click.Parameter, text: str) -> list[CompletionItem]:  # noqa: ARG001
-    """Returns the profiles whose names begin so, for a shell; none where the file cannot be read."""
+    """Returns the profiles whose names begin with `text`, for a shell; none where the file cannot be read."""
     try:
         return [CompletionItem(name) for name in _read(profile_file()) if name.startswith(text)]
     except click.UsageError:

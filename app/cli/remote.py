@@ -67,7 +67,7 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 def _as_before_the_verb(context: click.Context, option: click.Parameter, value: Any) -> Any:
-    """Returns an option's value, or what stands before the verb where nothing stands behind it."""
+    """Returns an option's value: what was given after the verb, else what was given before it."""
     name, group = option.name or "", context.parent
     given = ParameterSource.COMMANDLINE
     if group and group.get_parameter_source(name) is given and context.get_parameter_source(name) is not given:
@@ -106,7 +106,7 @@ def service_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def _reach(url: str | None, key: str | None, profile: str | None) -> tuple[str | None, str | None]:
-    """Returns the URL and the key to use: those given, else the profile's, whose key goes to no other URL than its."""
+    """Returns the URL and the key to use: those given, else the profile's, whose key goes to its own URL alone."""
     chosen = read_profile(profile) if profile else Profile()
     if key is None and chosen.key and url and chosen.url and url.rstrip("/") != chosen.url.rstrip("/"):
         say(f"The key of profile {profile!r} is for {chosen.url}, and is not sent to {url}.")
@@ -178,11 +178,11 @@ def _exit_codes(why: str) -> Iterator[None]:
 
 
 outlasting = functools.partial(remote, patience=60.0)
-"""As `remote`, for verbs of scripts, which outlast a restart of the service; at others somebody sits and waits."""
+"""As `remote`, for verbs that scripts use: they outlast a restart of the service. At the others somebody waits."""
 
 
 def _refuse_bytes(values: Mapping[str, Any]) -> None:
-    """Raise UsageError for an argument or an option that is no UTF-8, which no request can hold."""
+    """Raise UsageError for an argument or an option that is not UTF-8, which no request can hold."""
     for value in values.values():
         for text in value if isinstance(value, tuple) else (value,):
             # Python has what it cannot decode as surrogates.

@@ -22,7 +22,7 @@ class Back(NamedTuple):
 
 
 class Lead(NamedTuple):
-    """`turns` of a caller from `earlier` to `later`, while another waited that had `fewer`."""
+    """A caller had `turns` turns from `earlier` to `later` while another, who had `fewer`, waited."""
 
     earlier: Dispatch
     later: Dispatch
@@ -149,7 +149,7 @@ def _perhaps_given_back(starts: Sequence[Dispatch], given_back: Mapping[str, Seq
 
 
 def _waits(name: str, starts: Sequence[Dispatch], grace: float, since: float) -> list[bool]:
-    """Returns at which starts a caller has something due, this start included where it is its own."""
+    """Returns the starts at which a caller has something due, its own included."""
     waits, due = [False] * len(starts), float("inf")
     for number in range(len(starts) - 1, -1, -1):
         start = starts[number]

@@ -1,4 +1,4 @@
-"""Proves from a dispatch log that they kept the rate, the order, the callers' shares and the rules of riders."""
+"""Proves from a dispatch log that it kept the rate, the order, the callers' shares and the rules of riders."""
 
 from __future__ import annotations
 
@@ -191,9 +191,7 @@ def _overtaken(
     since: float,
     place: Callable[[Dispatch], tuple[float, int, int]] = _place,
 ) -> Violation | None:
-    """Returns the first start that a less urgent batch, by its place, preceded although this one was due in its place
-    by then.
-    """
+    """Returns the first start that came too late: a less urgent batch, by its place, started when this was due."""
     times = [dispatch.started_at for dispatch in starts]
     # The least urgent of any stretch that reaches up to here: positions rising, places falling, so a search finds it.
     stack: list[int] = []
@@ -221,7 +219,7 @@ def _overtaken(
 
 
 def _out_of_place(starts: Sequence[Dispatch], fair: Mapping[str, int] | None) -> Violation | None:
-    """Returns the first that rode in no call, or in one that it should have led."""
+    """Returns the first rider that rode in no call, or in one that it should have led."""
     calls = {(one.batch_id, one.started_at): one for one in starts if one.rode_with is None}
     for rider in starts:
         if rider.rode_with is None:

@@ -43,7 +43,7 @@ def _draw(text: str) -> None:
     if click.get_current_context().color is False:
         text = click.unstyle(text)
     lines = [f"{line}{_REST_OF_LINE}\n" for line in fitting(text, *get_terminal_size())]
-    # Past click, which would take the places off together with the colours.
+    # Past click, which would strip these movements of the cursor together with the colours.
     sys.stdout.write("".join([_HOME, *lines, _REST_OF_SCREEN]))
     sys.stdout.flush()
 

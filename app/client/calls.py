@@ -31,7 +31,7 @@ class Pause(NamedTuple):
 
 
 Told: TypeAlias = Reply | Unreachable | None
-"""What came of a step; None of a pause."""
+"""What came of a step; None after a pause."""
 
 Steps: TypeAlias = Generator[Request | Pause, Told, T]
 

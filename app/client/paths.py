@@ -16,7 +16,7 @@ def results_path(ingestion_id: str, *, failed: bool) -> str:
 
 
 def path_of(page: str, ingestion_id: str) -> str:
-    # A dot needs no quoting, but what only dots name is a folder's, which a client or a proxy on the way may leave out.
+    # A dot needs no quoting, but a segment of dots alone names a folder, which a client or a proxy may resolve away.
     name = "%2E" * len(ingestion_id) if ingestion_id in (".", "..") else quote(ingestion_id, safe="")
     return f"/{page}/{name}"
 

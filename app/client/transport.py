@@ -88,6 +88,6 @@ def _lines(blocks: Iterator[bytes]) -> Iterator[str]:
 def _reason(error: Exception, waited: float) -> str:
     if isinstance(error, TimeoutError):
         return too_slow(waited)
-    if isinstance(error, OSError):  # which some errors of http.client are too
+    if isinstance(error, OSError):  # as are some errors of http.client
         return why(error)
     return LOST if isinstance(error, (http.client.IncompleteRead, CutOff)) else NOT_HTTP

@@ -58,7 +58,7 @@ class Waits:
         known: dict[str, Ingestion] = {}
         statuses: tuple[Ingestion, ...] = ()
         while True:
-            # What was asked for by the beginning of an id, or by the id of a batch, now goes by its own.
+            # What was asked for by the beginning of an id, or by a batch's id, is known by its whole id from now on.
             names = [known[one].ingestion_id if one in known else one for one in asked]
             todo = {name for one, name in zip(asked, names, strict=True) if one not in known or not _ended(known[one])}
             found = yield from self._in_time(self._round(todo, limit), statuses)
@@ -100,7 +100,7 @@ class Waits:
         return self._calls.document(StatusPage, answer.body), answer.retry_after
 
     def _in_time(self, steps: Steps[T], known: Sequence[Ingestion]) -> Steps[T]:
-        """Takes steps; where no answer comes before the wait is over, what is known of the ingestions says more."""
+        """Takes steps. Raises TimedOut, which says what is known, where the wait ends without an answer."""
         try:
             return (yield from steps)
         except Unreachable:

@@ -22,7 +22,7 @@ from .timeline import Prospect, Timeline
 T = TypeVar("T")
 
 ASK_AGAIN = 5.0
-"""Seconds after which to ask again when the wait is unknown, as while what waits is paused."""
+"""Seconds after which to ask again when the wait is unknown, as it is while what waits is paused."""
 
 _UNKNOWN = "what waits is paused, so it is not known when there will be room."
 
@@ -77,8 +77,8 @@ def until_started(
     """Returns the seconds until so many of a caller's waiting ids have started, None where fewer are in line.
 
     `due` yields its ingestions in line, in order, each with how many of its ids are due and the size of its batches.
-    `later` returns the first so many batches of these that wait for a retry, by when they fall due, each with its
-    ingestion and how many ids it has. None, too, while the queue is paused.
+    `later` returns the first batches of these that wait for a retry, at most so many, by when they fall due, each with
+    its ingestion and how many ids it has. Also None while the queue is paused.
     """
     if timeline.paused:
         return None
@@ -111,7 +111,7 @@ def until_started(
             due, one, _ = retries[nth]
             return timeline.until_retried(known(one), ready.get(one, 0), due)
 
-        # With each retry more, what is due suffices sooner: until it does before that retry has started.
+        # The more retries have started, the sooner what is due makes up the rest: find the first that is not needed.
         nth = bisect_left(range(len(retries)), True, key=lambda nth: until_due(left[nth + 1]) <= until_retried(nth))
         found = min(until_due(left[nth]), until_retried(nth) if nth < len(retries) else math.inf)
     return found if found < math.inf else None

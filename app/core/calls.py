@@ -72,12 +72,12 @@ def error_of(error: BaseException, owners: Collection[str | None], call: str) ->
 
 
 def refused_together(why: BatchError) -> BatchError:
-    """Returns the error of a batch whose shared call was refused for good: by whose ids is not known."""
+    """Returns the error of a batch whose shared call was refused for good; whose ids caused that is not known."""
     return BatchError.made(_REFUSED, f"the call it shared was refused; the next is its own: {why.type}: {why.message}")
 
 
 def key_of(batches: Sequence[Batch]) -> str:
-    """Returns a UUID for a call, the same for each of the same batches that asks the same ids; a single batch's own."""
+    """Returns a UUID for a call, the same for each call of the same batches for the same ids; that of a lone batch."""
     first, *rest = (batch.key for batch in batches)
     return str(uuid5(UUID(first), " ".join(rest))) if rest else first
 

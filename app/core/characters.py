@@ -9,13 +9,14 @@ UNPRINTABLE = (
     "\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2\u1680\u180e"
     "\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb"
 )
-"""What no text may hold, as the inside of a regular expression's brackets in any language.
+"""What no text may hold, written as what a character class holds in any dialect of regular expressions.
 
 It is what controls, formats or separates in the first plane of Unicode, but for the space (Cc, Cf, Zl, Zp, Zs). Beyond
-that plane not every language has ranges. What is not assigned yet, or to private use, may be a character to somebody.
+that plane not every dialect has ranges. Code points that are unassigned or for private use are allowed: they may be
+characters to somebody.
 """
 
-# Half a character is none; no JSON in UTF-8 can hold it but as an escape.
+# A lone surrogate is no character; JSON in UTF-8 can hold one only as an escape.
 _FOUND = re.compile(f"[{UNPRINTABLE}\ud800-\udfff]")
 
 

@@ -133,8 +133,8 @@ class _Play:
     def _that_matter(self, retries: Sequence[Retry]) -> list[Retry]:
         """Returns the retries that change the ingestion's starts once they fall due.
 
-        All of its batches are due, so what comes after them changes nothing, and of another caller only what it has
-        no other batch for by the ingestion's last turn.
+        All of its batches are due. So what is less urgent changes nothing, and another caller's retries matter only if
+        it would otherwise have too few batches for its turns before the ingestion's last one.
         """
         turns = self._turns
         one_more = {
@@ -168,7 +168,7 @@ class _Play:
         return self._retries[self._at].due if self._at < len(self._retries) else math.inf
 
     def _fall_due(self) -> float:
-        """Returns when the next start is; what is due by then is ready."""
+        """Returns when the next start is, and counts what falls due by then as due."""
         if not (self._urgent or self._behind or self._rota.first() is not None):
             self._due = max(self._due, self._next_due())
         start = self._limiter.when(0, self._due)

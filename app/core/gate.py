@@ -22,8 +22,9 @@ _CONFIGURED, _MISSED = "settings", "missed"
 WaitReason: TypeAlias = Literal[
     "paused", "hold", "empty", "answer", "retry", "slots", "connections", "token", "worker", "store"
 ]
-"""Why nothing may start; `answer` says that all that waits has ids which others ask just now, `worker` that nobody is
-there to start it, `store` that it takes no changes."""
+"""Why nothing may start; `answer` says that all that waits has ids that other batches are asking, `worker` that nobody
+is there to start it, `store` that it takes no changes.
+"""
 
 LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "slots"]
 """The last condition that a start waited for."""
@@ -32,7 +33,7 @@ LimitedBy: TypeAlias = Literal["arrival", "retry", "token", "hold", "paused", "s
 class Wait(NamedTuple):
     """Why nothing may start, and in how many seconds to try again (None: once something changes).
 
-    A hold lasts `until` then (epoch seconds), though a store may have it looked at before.
+    A hold lasts until `until` (epoch seconds), though a store may want to look again sooner.
     """
 
     seconds: float | None
@@ -55,9 +56,9 @@ class Gate:
     """The conditions for every start: no pause, no hold, and a token. Times are epoch seconds.
 
     `order_since` is when what is in line last changed places. `configured` is the rate and the order of the settings
-    that the store was last opened with, as JSON, empty where they were never noted. `missed` says of a limit how many
-    starts of the period before the latest change its bucket does not count. `others` is the state of limits that this
-    process does not know, because another has other settings.
+    that the store was last opened with, as JSON, empty where they were never noted. `missed` holds, by limit, how many
+    starts of the period before the latest change its bucket does not count. `others` is the state of limits that only
+    processes with other settings know.
 
     Not thread-safe: a store changes its gate under its lock, or in its turn at the database.
     """
@@ -133,7 +134,7 @@ class Gate:
         return full_at, kept
 
     def configure(self, settings: Settings, now: float) -> None:
-        """Note the rate and the order that the settings name; what is another than the one noted has changed now."""
+        """Note the rate and the order that the settings name; whatever differs from what was noted has changed now."""
         rate = [settings.interval, settings.burst, [one.name for one in settings.limits]]
         order = [settings.priority_aging, sorted(map(list, settings.fair_weights)) if settings.fair else None]
         if rate != self.configured.get("rate"):
@@ -245,6 +246,6 @@ def concurrency_of(kept: Mapping[str, Any]) -> Concurrency:
 
 
 def _of(kind: type[tuple[Any, ...]], told: Sequence[Any]) -> Sequence[Any]:
-    """Returns what is known of a kind here of what was kept of it; a newer process may have kept more."""
+    """Returns the fields of a kind out of what was kept of it; a newer process may have kept more."""
     fields: Sequence[str] = kind._fields  # type: ignore[attr-defined]
     return told[: len(fields)]

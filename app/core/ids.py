@@ -17,11 +17,11 @@ LONGEST_ID = 200
 """Characters of a string id at most."""
 
 _PIECE = 65_536
-"""Bytes of lines, several at least."""
+"""Bytes of lines looked at together; each piece has several lines at least."""
 
 
 class Strings(Sequence[str]):
-    """String ids, with what is used of an `array`, which packs integers; immutable.
+    """String ids, with those methods of `array`, which packs integers, that are used; immutable.
 
     Beside the ids in UTF-8 it takes 9 bytes for each: a line feed after it, and where it begins. A slice shares these
     with the whole.

@@ -39,9 +39,9 @@ class Limiter(Protocol):
         """Returns the limiter from which `count` tokens were taken from now on, each on arrival."""
 
     def starts_of(self, dues: Sequence[float]) -> tuple[Sequence[float], Limiter]:
-        """Returns when batches start that fall due at these moments, each as soon as there is a token, in order.
+        """Returns when batches that fall due at these moments start, as soon as there are tokens, and the limiter then.
 
-        And the limiter after them. No due time is before the latest start.
+        The moments are in order, and none is before the latest start.
         """
 
     def tokens(self, now: float) -> int:

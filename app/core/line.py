@@ -60,8 +60,9 @@ Key: TypeAlias = tuple[Priority, str]
 class ByTurns(Generic[T]):
     """The priority with the most urgent batch, and in it the caller whose turn it is.
 
-    `ready` yields what is due of each caller at each priority, and `whose` tells that of a batch. `shares` is changed.
-    With ranks that age, each batch looks at every caller. Batches that are drawn `to_ride` take no turns.
+    `ready` yields what is due of each caller at each priority, and `whose` returns the priority and the caller of a
+    batch. Turns are taken from `shares`. With ranks that age, finding the next batch looks at every caller. With
+    `to_ride`, batches come in the order in which they ride.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class ByTurns(Generic[T]):
         return item
 
     def draw(self) -> T:
-        """Returns the batch that goes next and takes it out, which is no turn of its caller."""
+        """Returns the batch that goes next and takes it out, without taking a turn for it."""
         priority = self._most_urgent()
         caller = self._rotas[priority].first()
         key = priority, caller or ""

@@ -8,7 +8,7 @@ from .models import Priority, Status
 
 
 class Kind(NamedTuple):
-    """What a filter can tell apart of an ingestion, but for its owner; `failed` says whether any of its batches did."""
+    """What a filter can go by, beside owner and time; `failed` says whether any batch of the ingestion failed."""
 
     status: Status
     priority: Priority
@@ -30,7 +30,7 @@ class Filter(NamedTuple):
     unfinished: bool = False
 
     def takes(self, kind: Kind) -> bool:
-        """Returns whether the listing has ingestions of this kind, if it has those of their owner and time."""
+        """Returns whether the filter takes ingestions of this kind, if it takes their owner and time."""
         return (
             self.status in (None, kind.status)
             and self.priority in (None, kind.priority)
@@ -39,7 +39,7 @@ class Filter(NamedTuple):
         )
 
     def takes_time(self, created_at: float) -> bool:
-        """Returns whether the listing has ingestions submitted then, if it has those of their kind and owner."""
+        """Returns whether the filter takes ingestions submitted then, if it takes their kind and owner."""
         return (self.since is None or created_at >= self.since) and (self.until is None or created_at <= self.until)
 
 

@@ -118,7 +118,7 @@ class Claim(NamedTuple):
 
     @property
     def owners(self) -> set[str | None]:
-        """Whose batches its call holds; those without an owner are of one more."""
+        """The owners of the batches in its call, None among them for those without."""
         return {one.owner for one in self.all}
 
     def is_latest(self, attempt: int, claimed_at: float | None) -> bool:

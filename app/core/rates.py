@@ -155,7 +155,7 @@ def _when(limit: AnyLimit) -> tuple[object, ...]:
 
 
 def carried(old: TokenBucket, new: TokenBucket, now: float) -> float:
-    """Returns when a bucket of another rate is full that takes the place of an old one.
+    """Returns when a bucket that takes the place of one with another rate is full.
 
     It has the old one's tokens, parts of one included; at a higher rate, what was taken from the old one is missing in
     it, too. So until the old one would have been full, both let no more through than one of them.
@@ -169,12 +169,12 @@ def carried(old: TokenBucket, new: TokenBucket, now: float) -> float:
 def carried_over(
     old: TokenBucket, before: Limit, after: Limit, new: TokenBucket, now: float, missed: float
 ) -> tuple[float, float]:
-    """Returns when the bucket of a limit is full that takes the place of another with the same period.
+    """Returns when the bucket of a limit that takes the place of another with the same period is full.
 
     No period holds more starts than the higher of the two allows. With D taken from the old bucket, T left in the new
     one, a burst B and an interval I each, what starts in u seconds before the change and in v after it is at most
     D + u / I + T + v / I; the period is (most + 1 - B) * I. D includes those `missed` by the old bucket since the last
-    change. Returns also how many the new one misses.
+    change. Also returns how many the new one misses.
     """
     left = _left(old, now)
     taken = old.burst - left + missed

@@ -153,7 +153,7 @@ class Stats(NamedTuple):
         if owner in self.pauses.owners:
             return "paused_owner"
         if self.waiting_on == "retry":
-            return "answer"  # It needs no retry, and would be due: so others ask its ids.
+            return "answer"  # It waits for no retry, so it would be due, were others not asking its ids.
         return self.waiting_on if self.waiting_on in _HOLD_ALL else "line"
 
     def without(self, what: Literal["worker", "store"]) -> Stats:

@@ -64,7 +64,7 @@ class Shares:
         return tag, owed
 
     def turn(self, caller: str) -> CallerTurn:
-        """Returns when the turn of a caller is that has something due; the least goes next."""
+        """Returns when a caller that has something due has its turn; the least goes next."""
         share = self._known.get(caller)
         if share is None:
             return self.now, caller
@@ -72,7 +72,7 @@ class Shares:
         return self.now if owed > 0 else max(tag, self.now), caller
 
     def turn_to_ride(self, caller: str) -> CallerTurn:
-        """Returns when a caller rides that has something due: behind its turn, by its rides since its latest."""
+        """Returns when a caller that has something due rides: after its turn, by its rides since the latest one."""
         share = self._known.get(caller)
         if share is None:
             return self.now, caller
@@ -136,7 +136,7 @@ class Shares:
         return before_first, before_last
 
     def until(self, waiting: Mapping[str, int], wanted: Mapping[str, int]) -> int:
-        """Returns how many due batches go until so many of each caller as are `wanted` have gone, in O(callers).
+        """Returns how many due batches go until the number `wanted` of each caller has gone, in O(callers).
 
         `waiting` says how many each has.
         """

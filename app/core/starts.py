@@ -78,7 +78,7 @@ class Starts(NamedTuple):
         return at, limiter
 
     def token(self, due: float) -> tuple[int, float]:
-        """Returns the number and time of the first token from `due` on; only `due` if all may have started by then."""
+        """Returns the number and time of the first token from `due` on; just `due` if all may have started by then."""
         nth = self.begun + self.limiter.count(self.since, due)
         taken = self._number(self.waiting - self.aside.count(None), None) if self.aside.counts_all else 0
         return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)

@@ -40,8 +40,8 @@ class Timeline(NamedTuple):
     `parked` counts the batches that are not in line.
 
     With `early`, a batch may ride in the call of an earlier one or need none, or what goes first at other priorities is
-    not known, so a start is the latest it can be. One that waits for its retry may be later still: when it falls due, a
-    queue that is further on may just have spent its token on what is less urgent.
+    not known, so a start is the latest it can be. One that waits for its retry may start later still: when it falls
+    due, a queue that is ahead of its estimates may just have spent the token on something less urgent.
     """
 
     starts: Starts
@@ -61,7 +61,7 @@ class Timeline(NamedTuple):
     def until_started(self, prospect: Prospect, nth: int) -> float:
         """Returns the seconds until an ingestion's nth due batch has started.
 
-        Where callers take turns and some of it is not due, as if all that wait were due.
+        Where callers take turns and some of it is not due, all that wait count as due.
         """
         place, ahead, turns = prospect.place, prospect.ahead, prospect.turns
         if not turns:

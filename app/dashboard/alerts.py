@@ -54,7 +54,7 @@ def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
     if worker == "stopping":
         detail = f"Running batches may end; this process starts no more.{others}"
         return [alert("warning", "The worker is stopping", detail)]
-    if stats.waiting_on == "store":  # which another alert says
+    if stats.waiting_on == "store":  # another alert says so
         return []
     if stats.stalled and durable:
         detail = "Nothing starts until a process with a worker does; the store keeps what waits until then."
@@ -66,7 +66,7 @@ def _worker(service: Service, stats: Stats) -> list[dict[str, Any]]:
 
 def _failing(service: Service) -> list[dict[str, Any]]:
     calls, type_ = service.worker.failing
-    if calls < _IN_A_ROW or service.worker.state == "stuck":  # which says more
+    if calls < _IN_A_ROW or service.worker.state == "stuck":  # that alert says more
         return []
     # Not by its message: everybody who may look is shown this.
     detail = f"Each call of this process, the last one with {type_}. The log says why."

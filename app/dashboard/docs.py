@@ -27,10 +27,10 @@ def add_docs(
 ) -> None:
     """Add the page of the description under a root to a blueprint; it holds nobody's data, so it needs no key.
 
-    `overview` and `static` are the endpoints of the dashboard that it leads to and of its files.
+    `overview` is the endpoint of the dashboard, to which it leads, and `static` that of its files.
     """
 
-    @functools.lru_cache(16)  # by what a page tells of its own address; to make one takes 15 ms
+    @functools.lru_cache(16)  # by what a page says of its own address; making one takes 15 ms
     def page(origin: str, root: str) -> str:
         document = describe(root or "/")
         return render_template(

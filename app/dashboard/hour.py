@@ -35,9 +35,9 @@ def hour_document(minutes: Mapping[int, Minute], stats: Stats, settings: Setting
 
 
 def _rates(hour: Sequence[Minute], now: float) -> list[float | None]:
-    """Returns the rates minute by minute; one without a start has that of the minute before, the first that come after.
+    """Returns the rates minute by minute; one without a start has that of the minute before.
 
-    The current minute has the rate of now.
+    The first ones have that of the next, and the current minute has the rate of now.
     """
     known = next((one.interval for one in hour if one.starts), now)
     rates = []

@@ -8,10 +8,10 @@ from typing import Any
 from ..core import Attempt, Batch, Dispatch, Ingestion, timestamp
 
 _IN_LINE = "line"
-"""What a batch waited for of which no more is known than that it waited."""
+"""What a batch waited for where it is known only that it waited."""
 
 _EARLIER = "earlier"
-"""What a batch waited for while it may have been tried, too."""
+"""What a batch waited for where it may have been tried as well."""
 
 
 def timeline(

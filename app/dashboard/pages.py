@@ -130,7 +130,7 @@ def add_pages(blueprint: Blueprint, service: Service, guard: Guard) -> None:
 
 
 def _known(service: Service, text: str, who: Caller) -> str | None:
-    """Returns the id of an ingestion or a batch if there is such a one."""
+    """Returns the id of an ingestion or a batch if there is one."""
     try:
         service.find(text, who.scope)
     except UnknownIngestion:

@@ -87,7 +87,7 @@ class Lane:
         self._blocks: list[Block] = []
 
     def add(self, record: Record) -> None:
-        last = self._ends_before(record.place)  # as before nearly every new ingestion
+        last = self._ends_before(record.place)  # as it does before nearly every new ingestion
         if last:
             if not self._blocks or len(self._blocks[-1].records) == _MOST:
                 self._blocks.append(Block())

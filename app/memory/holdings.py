@@ -17,7 +17,7 @@ class Holdings:
         self._ids: dict[str, int] = {}
         self._lanes: dict[tuple[str, Priority], dict[Record, int]] = {}
         self._late: dict[tuple[str, Priority], set[Record]] = {}
-        # Where the latest of a lane stands, or stood, that was added in order.
+        # The place of the latest that was added to a lane in order.
         self._reached: dict[tuple[str, Priority], Place] = {}
 
     def ids(self, owner: str) -> int:
@@ -80,7 +80,7 @@ class Holdings:
             self._reached.pop(key, None)
 
     def _in_order(self, key: tuple[str, Priority]) -> Iterable[tuple[Record, int]]:
-        """Returns a lane in the order of the queue, in which all are added but a retry, a redrive and a move."""
+        """Returns a lane in the order of the queue; only retries, redrives and moves were added out of order."""
         lane, late = self._lanes[key], self._late.get(key)
         if not late:
             return lane.items()

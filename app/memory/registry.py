@@ -19,7 +19,7 @@ _CANCELLED = 1_000_000
 
 
 def _weight(record: Record) -> int:
-    """Returns for how many it counts: what is kept of each batch is freed, and FIND_IDS has an entry for each id."""
+    """Returns for how many it counts when some are forgotten: the more ids it has, the longer freeing them takes."""
     return 1 + len(record.ids) // 1000
 
 

@@ -80,7 +80,7 @@ class Serving:
         return [one._replace(rank=one.owner.rank) for one in self.known.waiting() if one.owner.lined]
 
     def started(self, call: Claim) -> None:
-        """Note which ids a call asks, for the first of its batches with each, which ends last."""
+        """Note which ids a call asks, each for the first of its batches that has it, for that one ends last."""
         for claim in reversed(call.all):
             batch = claim.batch
             record = self._state.leases.record_of(batch)

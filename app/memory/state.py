@@ -152,7 +152,7 @@ class MemoryState:
         return record.claim(position, due, now, answers)
 
     def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
-        """Returns a claim with the batches that ride along; of an ingestion, only the next in line is looked at."""
+        """Returns a claim with the batches that ride along; of each ingestion, only the next in line is considered."""
         call = Call(self.settings, leader.batch)
         if not call.looks:
             return leader

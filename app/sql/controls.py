@@ -101,7 +101,7 @@ def redrive(
     most: int | None = None,
     audited: bool = True,
 ) -> Part:
-    """Start over at most so many of the failed batches, ROWS if not given, those after a position.
+    """Start over the failed batches after a position, `most` of them at most, or ROWS.
 
     Raises Conflict, but only with no position given.
     """

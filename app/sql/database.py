@@ -103,7 +103,7 @@ class Database:
         try:
             with self._gate, self._translated(), self._session() as (driver, _), self._without_waiting(driver):
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except StoreUnavailable as error:  # what it should tidy up after is written all the same
+        except StoreUnavailable as error:  # what was written before is safe all the same
             logger.warning("the write-ahead log keeps its size: %s", error)
 
     def before_fork(self) -> None:

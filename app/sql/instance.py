@@ -149,7 +149,7 @@ class Instance:
         return self._database.read(lambda connection: work(*self._find(connection, ingestion_id)))
 
     def polled(self, seconds: float | None) -> float | None:
-        """Limit a wait, None for one without an end, to the time until this process looks for work from others."""
+        """Limit a wait (None: without end) to the time until this process looks for work from others."""
         poll = self.settings.store_poll
         return seconds if not poll else poll if seconds is None else min(seconds, poll)
 

@@ -49,7 +49,7 @@ def _open_among(
 
 
 def _that_fit(columns: Any) -> ColumnElement[int]:
-    """Returns how many batches of an ingestion could ride together at most, and one."""
+    """Returns one more than the batches of an ingestion that could ride together."""
     fit: ColumnElement[int] = 1 + bindparam("free", type_=Integer) // columns.batch_size
     return fit
 

@@ -15,8 +15,8 @@ from .turns import Turn
 def riding(turn: Turn, leader: Batch, serving: Serving | None) -> Iterator[list[Candidate]]:
     """Yields the batches that ride with a leader that has started, some at a time; these are to be started at once.
 
-    Of an ingestion, only the next in line is looked at. Once one left the line whose next was not read, and with
-    `serving` while any leave it, the line is read again.
+    Of each ingestion, only the next in line is considered. The line is read again once a batch has left it whose
+    successor was not read, and with `serving` as long as any leave it.
     """
     call = Call(turn.settings, leader)
     passed: set[tuple[float, ...]] = set()
@@ -45,7 +45,7 @@ def riding(turn: Turn, leader: Batch, serving: Serving | None) -> Iterator[list[
 
 
 def _passed(one: Candidate) -> tuple[float, ...]:
-    """Returns what is passed with a batch that does not fit: of those that never started, all of its ingestion."""
+    """Returns what is passed over with a batch that does not fit: if it never started, all such of its ingestion."""
     return one.place[:2] if one.fresh else one.place
 
 

@@ -187,7 +187,7 @@ class Serving:
             self._learn(candidate, need, _LEARN, {})
 
     def ask(self, call: Sequence[Candidate]) -> None:
-        """Note which ids a whole call asks, for the first of its batches with each, which ends last."""
+        """Note which ids a whole call asks, each for the first of its batches that has it, for that one ends last."""
         for one in reversed(call):
             scope, asker = scope_of(self._settings, one.row.owner), (one.row.order, one.position)
             self._asked |= {(scope, one.ids[nth]): asker for nth in one.answers.asked}

@@ -12,7 +12,7 @@ from .schema import all_of
 
 
 def upsert(table: Table, change: Callable[[Any], Mapping[str, Any]]) -> dict[bool, Insert]:
-    """Returns the statement by whether the database is SQLite.
+    """Returns the statement for each kind of database, keyed by whether it is SQLite.
 
     `change` makes the new values of a row that is there out of those that would have been added.
     """

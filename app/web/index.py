@@ -51,7 +51,7 @@ def refuse_unrouted(app: Flask, queues: Sequence[str] = ()) -> None:
 
 
 def answer_unrouted(blueprint: Blueprint, prefix: str) -> None:
-    """Answer requests below the prefix of an instance, which is not empty, for which its host has no route either."""
+    """Answer requests below an instance's prefix, which is not empty, for which the host has no route either."""
 
     @blueprint.before_app_request
     def before() -> Response | None:

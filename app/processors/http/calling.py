@@ -55,7 +55,7 @@ class Reply(NamedTuple):
     beginning: bytes
 
     def unfit(self, why: str) -> InvalidResult:
-        """Returns the error of an answer that is no data; `why` begins with what it came with, or without."""
+        """Returns the error of an answer that is no data; `why` goes on from `answered 200 to …`, as in `with …`."""
         return InvalidResult(self.says(why))
 
     def says(self, what: str) -> str:

@@ -1,4 +1,4 @@
-"""What templates hold that comes from no id, and so may be a key."""
+"""The values in templates that come from no id, and so may be a key."""
 
 from __future__ import annotations
 
