@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from ..errors import StoreUnavailable
 from .file import StoreFile
 from .forkgate import ForkGate
-from .trouble import explained, is_ours, is_read_only
+from .trouble import Complaints, explained, is_ours, is_read_only
 from .wire import Values, Wire, Writer
 
 logger = logging.getLogger("flask_ingestion")
@@ -56,6 +56,7 @@ class Database:
             pool_use_lifo=True,
             connect_args=self._sqlite_arguments() if self.is_sqlite else {},
         )
+        self._complaints = Complaints()
         self._writer = Writer(self._engine.dialect)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         if self.is_sqlite:
@@ -190,7 +191,7 @@ class Database:
                 raise
             said = " ".join(str(cause).split())
             detail = explained(said)
-            logger.warning("%s %s", detail, said[:300])
+            self._complaints.log(detail, said, time.monotonic())
             raise StoreUnavailable(detail) from error
 
     def _sqlite_arguments(self) -> dict[str, Any]:

@@ -1,6 +1,14 @@
-"""What the errors of a database mean."""
+"""What the errors of a database mean, and how often the log says so."""
 
 from __future__ import annotations
+
+import logging
+import threading
+
+logger = logging.getLogger("flask_ingestion")
+
+REPEATED_AFTER = 10.0
+"""Seconds after which the log repeats what is wrong. Every request fails meanwhile, each with the same words."""
 
 _TABLES = "The store's tables are gone, or another release's: restore them, or restart to have them made or upgraded."
 
@@ -69,3 +77,19 @@ def is_read_only(error: BaseException) -> bool:
 def _kinds(error: BaseException) -> set[str]:
     """Returns the names of an error's classes, which say the same for every driver."""
     return {kind.__name__ for kind in type(error).__mro__}
+
+
+class Complaints:
+    """Logs what is wrong with a database: a warning, if it did not say the same a moment ago. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._warned: dict[str, float] = {}
+
+    def log(self, detail: str, said: str, now: float) -> None:
+        """Log `detail` and what the database `said`; `now` is on the monotonic clock."""
+        with self._lock:
+            is_new = now - self._warned.get(detail, -REPEATED_AFTER) >= REPEATED_AFTER
+            if is_new:
+                self._warned[detail] = now
+        logger.log(logging.WARNING if is_new else logging.DEBUG, "%s %s", detail, said[:300])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,7 +20,7 @@ from app.errors import StoreUnavailable
 from app.sql.address import parse_url
 from app.sql.database import Database
 from app.sql.store import SQLStore
-from app.sql.trouble import explained, is_ours, is_read_only
+from app.sql.trouble import Complaints, explained, is_ours, is_read_only
 from app.sql.wire import Wire
 from tests.support.ports import deaf_port
 from tests.support.postgres import Postgres
@@ -44,6 +45,28 @@ Open = Callable[..., SQLStore]
 )
 def test_what_it_says_is_put_into_words(said: str, meant: str) -> None:
     assert explained(said) == meant
+
+
+def test_the_log_repeats_what_is_wrong_every_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    complaints = Complaints()
+    with caplog.at_level(logging.DEBUG):
+        for now in (5.0, 5.1, 14.9, 15.0, 24.9):
+            complaints.log("It is down.", f"refused at {now}", now)
+        complaints.log("It is full.", "refused", 24.9)
+    assert [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING] == [
+        "It is down. refused at 5.0",
+        "It is down. refused at 15.0",
+        "It is full. refused",
+    ]
+    assert len(caplog.records) == 6
+
+
+def test_an_outage_is_no_line_in_the_log_for_each_request(caplog: pytest.LogCaptureFixture) -> None:
+    with deaf_port() as port, closing(Database(parse_url(f"postgresql://127.0.0.1:{port}/x", "STORE"), 1, 1.0)) as away:
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                away.read(lambda wire: wire)
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.parametrize(
