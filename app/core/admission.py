@@ -15,6 +15,7 @@ from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
 from .fair import CallerTurns
 from .limits import limiter_of
 from .models import batch_count
+from .quoting import tenths
 from .schedule import Place
 from .starts import EXACT_RETRIES, Starts
 from .timeline import Prospect, Timeline
@@ -63,7 +64,8 @@ def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[i
         if fits is None:
             raise QuotaFull(f"{waiting} of your ids are waiting and at most {quota} may; {_UNKNOWN}", ASK_AGAIN)
         raise QuotaFull(
-            f"{waiting} of your ids are waiting and at most {quota} may; {count} more will fit in {fits:.1f} s.", fits
+            f"{waiting} of your ids are waiting and at most {quota} may; {count} more will fit in {tenths(fits)} s.",
+            fits,
         )
 
 
@@ -132,8 +134,8 @@ def _check_room(settings: Settings, timeline: Timeline, count: int) -> None:
     fits = starts.overall(waiting + count - most - 1) - starts.now
     backlog = starts.last_start() - starts.now
     raise BacklogFull(
-        f"{waiting} batches are waiting, which takes {backlog:.1f} s, and at most {most} may; "
-        f"{count} more will fit in {fits:.1f} s.",
+        f"{waiting} batches are waiting, which takes {tenths(backlog)} s, and at most {most} may; "
+        f"{count} more will fit in {tenths(fits)} s.",
         fits,
     )
 
@@ -147,17 +149,17 @@ def _check_time(settings: Settings, timeline: Timeline, count: int) -> None:
     at_present = starts.limiter.least_time(count)
     configured = limiter_of(settings.interval, settings.burst, settings.limits)
     if (at_best := min(at_present, configured.least_time(count))) > longest:
-        detail = f"ids alone takes at least {at_best:.0f} s to drain, but the backlog may be {longest:g} s long."
+        detail = f"ids alone takes at least {tenths(at_best)} s to drain, but the backlog may be {longest:g} s long."
         raise InvalidRequest([Fault("#/ids", detail)])
     if timeline.paused:
         raise BacklogFull(f"The backlog would be over {longest:g} s long; {_UNKNOWN}", ASK_AGAIN)
     if at_present > longest:
-        slow = f"at the present rate ids alone takes {at_present:.0f} s, so it will fit once that is higher."
+        slow = f"at the present rate ids alone takes {tenths(at_present)} s, so it will fit once that is higher."
         raise BacklogFull(f"The backlog may be {longest:g} s long; {slow}", ASK_AGAIN)
     fits = _until_within(longest, starts, count)
     raise BacklogFull(
-        f"With this the backlog would be {drained:.1f} s long and at most {longest:g} s is allowed; "
-        f"it will fit in {fits:.1f} s.",
+        f"With this the backlog would be {tenths(drained)} s long and at most {longest:g} s is allowed; "
+        f"it will fit in {tenths(fits)} s.",
         fits,
     )
 
@@ -187,4 +189,4 @@ def _until_within(longest: float, starts: Starts, count: int) -> float:
 def _check_deadline(deadline: float, earliest: float) -> None:
     """Refuse what would end after its deadline."""
     if earliest > deadline:
-        raise TooLate(f"The deadline cannot be met: this would end {earliest - deadline:.1f} s after it.", earliest)
+        raise TooLate(f"The deadline cannot be met: this would end {tenths(earliest - deadline)} s after it.", earliest)

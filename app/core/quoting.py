@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,11 @@ def printable(text: str) -> str:
 def plural(count: int, one: str) -> str:
     """Returns so many of something in words, such as `1 batch` or `2 batches`."""
     return f"{count} {one}{'' if count == 1 else 'es' if one.endswith('ch') else 's'}"
+
+
+def tenths(seconds: float) -> str:
+    """Returns seconds with one digit, rounded up: what is too long never reads as if it were not."""
+    return f"{math.ceil(round(10 * seconds, 3)) / 10:.1f}"
 
 
 def as_sent(value: Any) -> str:

@@ -111,7 +111,7 @@ class TestMaxBacklogSeconds:
         response = ingest(serve(max_backlog_seconds=10), 12)
         assert response.status_code == 422
         assert response.json["errors"][0]["pointer"] == "#/ids"
-        assert "takes at least 15 s to drain" in response.json["detail"]
+        assert "takes at least 15.0 s to drain" in response.json["detail"]
 
     def test_without_a_limit_nothing_is_refused(self, serve: Serve) -> None:
         host = serve(interval=0, max_backlog_seconds=0.001)

@@ -41,9 +41,11 @@ def test_a_backlog_may_be_exactly_as_long_as_it_may_be() -> None:
     with pytest.raises(BacklogFull, match=r"would be 20\.0 s long and at most 19\.5 s .* fit in 0\.5 s") as refused:
         ask(waiting, 2, max_backlog_seconds=19.5)
     assert refused.value.retry_after == 0.5
+    with pytest.raises(BacklogFull, match=r"would be 20\.1 s long and at most 20 s .* fit in 0\.1 s"):
+        ask(timeline(interval=5.001, waiting=3), 2, max_backlog_seconds=20)
     with pytest.raises(BacklogFull):
         ask(waiting, 5, max_backlog_seconds=20)
-    with pytest.raises(InvalidRequest, match="takes at least 25 s to drain, but the backlog may be 20 s long"):
+    with pytest.raises(InvalidRequest, match=r"takes at least 25\.0 s to drain, but the backlog may be 20 s long"):
         ask(waiting, 6, max_backlog_seconds=20)
 
 
@@ -52,7 +54,7 @@ def test_what_takes_days_by_a_quota_never_fits_in_an_hour() -> None:
     daily = but(timeline(), limiter=limiter_of(0.0, 1, parse_limits(limits)))
     with pytest.raises(BacklogFull):
         ask(daily, 20, max_backlog_seconds=3600, limits=limits)
-    with pytest.raises(InvalidRequest, match="ids alone takes at least 82800 s to drain"):
+    with pytest.raises(InvalidRequest, match=r"ids alone takes at least 82800\.0 s to drain"):
         ask(daily, 21, max_backlog_seconds=3600, limits=limits)
 
 
@@ -80,12 +82,12 @@ def test_a_wait_for_a_retry_keeps_nobody_out() -> None:
 def test_what_would_fit_at_the_configured_rate_is_not_refused_for_good() -> None:
     slowed = timeline(interval=20.0)
     ask(slowed, 6, max_backlog_seconds=100)
-    with pytest.raises(BacklogFull, match="at the present rate ids alone takes 120 s") as refused:
+    with pytest.raises(BacklogFull, match=r"at the present rate ids alone takes 120\.0 s") as refused:
         ask(slowed, 7, max_backlog_seconds=100, interval=5)
     assert refused.value.retry_after == 5.0
     with pytest.raises(BacklogFull, match=r"will fit in 20\.0 s"):
         ask(timeline(interval=20.0, waiting=1), 6, max_backlog_seconds=100, interval=5)
-    with pytest.raises(InvalidRequest, match="takes at least 105 s"):
+    with pytest.raises(InvalidRequest, match=r"takes at least 105\.0 s"):
         ask(slowed, 22, max_backlog_seconds=100, interval=5)
     fast = timeline(interval=5.0, waiting=20)
     with pytest.raises(BacklogFull, match="will fit in"):
