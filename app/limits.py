@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -61,10 +61,13 @@ class Quota(NamedTuple):
         # There is no date after the year 9999, but every 400 years are like the ones before.
         past, now = divmod(now, _CYCLE * _SECONDS["day"])
         coming, days = divmod(days, _CYCLE)
-        today = datetime.fromtimestamp(now, zone).date()
-        first = datetime.combine(today, self.at, zone).timestamp() > now
-        reset = datetime.combine(today + timedelta(days - first), self.at, zone).timestamp()
-        return reset + (past + coming) * _CYCLE * _SECONDS["day"]
+        day = datetime.fromtimestamp(now, zone).date()
+        while self._on(day, zone) > now:  # twice at most, where the clocks skip midnight
+            day -= timedelta(1)
+        return self._on(day + timedelta(days), zone) + (past + coming) * _CYCLE * _SECONDS["day"]
+
+    def _on(self, day: date, zone: ZoneInfo) -> float:
+        return datetime.combine(day, self.at, zone).timestamp()
 
 
 AnyLimit: TypeAlias = Limit | Quota

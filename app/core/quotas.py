@@ -12,8 +12,9 @@ from ..limits import Quota
 from .buckets import Buckets
 from .limiter import Level
 
-_LONGEST_DAY = 25 * 3600.0
-_SHORTEST_DAY = 23 * 3600.0
+_LONGEST_DAY = 26 * 3600.0
+_SHORTEST_DAY = 22 * 3600.0
+"""Antarctica/Troll moves its clocks by two hours; nobody moves them further."""
 
 _EXACT = 100
 """Windows counted one by one at most."""

@@ -122,6 +122,36 @@ def test_a_reset_is_at_the_same_time_of_day(now: str, expected: str, following: 
     assert quota.reset(seconds(now), 1) == seconds(following)
 
 
+@pytest.mark.parametrize(
+    ("zone", "skipped"),
+    [
+        ("America/Nuuk", "2026-03-28"),  # the last hour of this day
+        ("Asia/Beirut", "2026-03-29"),  # the first hour of this one
+        ("Australia/Lord_Howe", "2026-10-04"),
+        ("Antarctica/Troll", "2026-03-29"),
+    ],
+)
+@pytest.mark.parametrize("at", ["00:00", "00:15", "02:10", "23:30"])
+def test_each_reset_is_the_latest_where_the_clocks_skip_its_time(zone: str, skipped: str, at: str) -> None:
+    (quota,) = parse_limits(f"9/day at {at} {zone}")
+    assert isinstance(quota, Quota)
+    midnight = datetime.fromisoformat(skipped).replace(tzinfo=UTC).timestamp()
+    resets = [quota.reset(midnight - 86_400)]
+    for now in range(int(midnight) - 86_400, int(midnight) + 3 * 86_400, 60):
+        if now >= quota.reset(resets[-1], 1):
+            resets.append(quota.reset(resets[-1], 1))
+        assert quota.reset(now) == resets[-1] <= now
+    assert len(resets) >= 4
+
+
+def test_three_starts_of_a_quota_of_one_may_be_a_day_of_22_hours_apart() -> None:
+    (quota,) = parse_limits("1/day at 00:00 Antarctica/Troll")
+    assert isinstance(quota, Quota)
+    before = datetime(2026, 3, 28, 23, 59, tzinfo=UTC).timestamp()
+    first, _, third = taken(limiter_of(0.0, 1, [quota]), before, 3)
+    assert limiter_of(0.0, 1, [quota]).least_time(3) <= third - first
+
+
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Los_Angeles"])
 def test_there_are_resets_after_the_year_9999(zone: str) -> None:
     (quota,) = parse_limits(f"1/day at 05:30 {zone}")
@@ -196,7 +226,7 @@ def test_a_limit_that_allows_less_than_the_quotas_in_the_long_run_tells_to_the_d
 def test_the_least_time_is_that_of_the_days_between_the_first_and_the_last() -> None:
     limiter = limiter_of(0.0, 1, parse_limits("10/day at 00:00 UTC, 4/day at 08:30 Europe/Berlin"))
     hours = [limiter.least_time(count) / 3600 for count in (1, 8, 9, 12, 13)]
-    assert hours == pytest.approx([0, 0, 23, 23, 46])
+    assert hours == pytest.approx([0, 0, 22, 22, 44])
     quick = limiter_of(60.0, 1, parse_limits("10/day at 00:00 UTC"))
     assert quick.least_time(20) == 19 * 60
 
