@@ -11,6 +11,7 @@ import logging
 import os
 import time
 import weakref
+from collections.abc import Callable
 
 from flask import request_started
 from werkzeug.serving import is_running_from_reloader
@@ -25,8 +26,10 @@ _services: weakref.WeakSet[Service] = weakref.WeakSet()
 
 
 def tend(service: Service) -> None:
-    """Have a queue follow the process through its forks, and stop with it."""
+    """Have a queue follow the process through its forks, and stop with it; warn if it shares nothing with others."""
     _services.add(service)
+    if not service.store.durable:
+        _at_first_request(service, Service.warn_of_others)
 
 
 def _before_fork() -> None:
@@ -42,17 +45,17 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     for service in list(_services):
         if service.after_fork_in_child():
-            _follow_parent_with_a_request(service)
+            _at_first_request(service, Service.follow_parent)
 
 
-def _follow_parent_with_a_request(service: Service) -> None:
-    """Have a forked child dispatch from the first request to its app on, whoever answers that."""
-    app, following = service.emitter.app, weakref.ref(service)
+def _at_first_request(service: Service, act: Callable[[Service], None]) -> None:
+    """Do something to a queue at the next request to its app, whoever answers that."""
+    app, reference = service.emitter.app, weakref.ref(service)
 
     def first_request(*_: object, **__: object) -> None:
         request_started.disconnect(first_request)
-        if one := following():
-            one.follow_parent()
+        if one := reference():
+            act(one)
 
     request_started.connect(first_request, app, weak=False)
 

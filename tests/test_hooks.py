@@ -11,9 +11,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
 
+from app import IngestionAPI
 from tests.support.command import ROOT, Command
 from tests.support.gate import Gate
 
@@ -352,6 +355,30 @@ def test_nothing_is_said_where_nothing_is_lost(tmp_path: Path) -> None:
     assert run_host(tmp_path, kept, *IMPORT) == []
     tested = WAITING.replace("INGEST_INTERVAL=3600", "TESTING=True")
     assert run_host(tmp_path, tested, "host.py") == []
+
+
+@pytest.mark.parametrize(
+    ("several", "chosen", "warned"),
+    [
+        (True, {}, 1),
+        (False, {}, 0),
+        (True, {"INGEST_STORE": "sqlite:///{folder}/queue.db"}, 0),
+        (True, {"TESTING": True}, 0),
+    ],
+    ids=["several in memory", "one", "several on a database", "a test"],
+)
+def test_several_processes_that_share_no_queue_say_so_once(
+    several: bool, chosen: dict[str, Any], warned: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = Flask("host")
+    app.config["INGEST_AUTOSTART"] = False
+    app.config.update({key: str(value).format(folder=tmp_path) for key, value in chosen.items()})
+    IngestionAPI(app)
+    for path in ("/elsewhere", "/queue", "/queue"):  # the host's own pages count, too
+        app.test_client().get(path, environ_overrides={"wsgi.multiprocess": several})
+    said = [one.message for one in caplog.records if "several processes" in one.message]
+    assert len(said) == warned
+    assert all("INGEST_STORE can name a database that they share" in one for one in said)
 
 
 @pytest.mark.parametrize("handled", ["", HANDLED], ids=["by Python", "by a server"])
