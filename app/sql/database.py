@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import URL, Connection, Executable, Pool, create_engine, event
 from sqlalchemy.exc import DBAPIError
@@ -20,6 +20,9 @@ from .file import StoreFile
 from .forkgate import ForkGate
 from .trouble import Complaints, explained, is_ours, is_read_only
 from .wire import Values, Wire, Writer
+
+if TYPE_CHECKING:
+    from .server import Server
 
 logger = logging.getLogger("flask_ingestion")
 
@@ -59,12 +62,19 @@ class Database:
         self._complaints = Complaints()
         self._writer = Writer(self._engine.dialect)
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
+        self._server: Server | None = None
         if self.is_sqlite:
             event.listen(self._engine, "connect", self._on_sqlite_connect)
         else:
-            from .server import connect
+            from .server import Server
 
-            event.listen(self._engine, "do_connect", lambda _, __, given, options: connect(timeout, *given, **options))
+            server = self._server = Server(timeout)
+            event.listen(self._engine, "do_connect", lambda _, __, given, options: server.connect(*given, **options))
+
+    @property
+    def away(self) -> str:
+        """Why the latest attempt to reach a server was in vain, if it had to wait; empty once anything is answered."""
+        return explained(self._server.away) if self._server and self._server.away else ""
 
     def define(self, work: Callable[[Connection], None]) -> None:
         """A transaction through SQLAlchemy, for what is done once; it keeps other writers out of SQLite."""
@@ -136,12 +146,15 @@ class Database:
     def _once(self, work: Callable[[Wire], T], begin: Callable[[Any], object] | None, changes: bool) -> T:
         with self._session(pipelined=begin is not None, changes=changes) as (driver, wire):
             if begin is None:
-                return work(wire)
-            begin(driver)
-            answer = work(wire)
-            wire.answered = True  # or what is committed now, and its answer lost, would be done again
-            # Even after mere reads, within the pipeline: the pool would end the transaction with a round trip.
-            driver.execute("COMMIT")
+                answer = work(wire)
+            else:
+                begin(driver)
+                answer = work(wire)
+                wire.answered = True  # or what is committed now, and its answer lost, would be done again
+                # Even after mere reads, within the pipeline: the pool would end the transaction with a round trip.
+                driver.execute("COMMIT")
+        if self._server:
+            self._server.away = ""
         return answer
 
     @contextmanager

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from time import monotonic
 from typing import Any, TypeVar
 
 from psycopg import Connection, Error, OperationalError
 from psycopg.abc import PQGen
+from psycopg.errors import ConnectionTimeout
 from psycopg.pq import PipelineStatus
 
 T = TypeVar("T")
@@ -88,30 +91,58 @@ class _Pipelined(AbstractContextManager[None]):
                 raise reason if is_stuck and isinstance(reason, Error) else error from None
 
 
-def connect(timeout: float, *given: Any, options: str = "", **others: Any) -> ServerConnection:
-    """Returns a connection that gives up a statement, a lock or an idle transaction after `timeout` seconds.
+class Server:
+    """How one process reaches its server. Thread-safe.
 
-    A frozen process must not keep the queue's row locked, nor a vanished server block a thread.
+    `away` is what the latest attempt to connect waited for in vain, empty once anything is answered.
     """
-    milliseconds = max(1, round(timeout * 1000))
-    ours = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds))
-    # Sooner, so that the error says which of them it was.
-    ours["lock_timeout"] = str(max(1, milliseconds * 9 // 10))
-    # Every statement here has an index in the order it needs, whatever a new table's statistics suggest.
-    ours |= dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off")
-    patience: dict[str, Any] = {
-        "connect_timeout": max(2, round(timeout)),
-        "tcp_user_timeout": milliseconds,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "application_name": "flask-ingestion",
-    }
-    made = ServerConnection.connect(
-        *given,
-        autocommit=True,
-        options=" ".join([options, *(f"-c {name}={value}" for name, value in ours.items())]),
-        **patience | others,
-    )
-    made.patience = made.silence = _SILENCE * timeout
-    return made
+
+    def __init__(self, timeout: float) -> None:
+        self.away = ""
+        self._timeout = timeout
+        self._trying = threading.Lock()
+
+    def connect(self, *given: Any, options: str = "", **others: Any) -> ServerConnection:
+        """Returns a connection that gives up a statement, a lock or an idle transaction after the timeout.
+
+        A frozen process must not keep the queue's row locked, nor a vanished server block a thread. While it is away,
+        one caller at a time waits for it, and the others are told so at once. Raises OperationalError.
+        """
+        if not self.away:
+            return self._connect(given, options, others)
+        if not self._trying.acquire(blocking=False):
+            raise OperationalError(self.away)
+        try:
+            return self._connect(given, options, others)
+        finally:
+            self._trying.release()
+
+    def _connect(self, given: Sequence[Any], options: str, others: Mapping[str, Any]) -> ServerConnection:
+        milliseconds = max(1, round(self._timeout * 1000))
+        ours = dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout"), str(milliseconds))
+        # Sooner, so that the error says which of them it was.
+        ours["lock_timeout"] = str(max(1, milliseconds * 9 // 10))
+        # Every statement here has an index in the order it needs, whatever a new table's statistics suggest.
+        ours |= dict.fromkeys(("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"), "off")
+        patience: dict[str, Any] = {
+            "connect_timeout": max(2, round(self._timeout)),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "application_name": "flask-ingestion",
+        }
+        try:
+            made = ServerConnection.connect(
+                *given,
+                autocommit=True,
+                options=" ".join([options, *(f"-c {name}={value}" for name, value in ours.items())]),
+                **patience | dict(others),
+            )
+        except OperationalError as error:
+            # One that refuses does so at once, to everybody.
+            self.away = str(error) if isinstance(error, ConnectionTimeout) else ""
+            raise
+        self.away = ""
+        made.patience = made.silence = _SILENCE * self._timeout
+        return made

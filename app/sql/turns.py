@@ -140,6 +140,8 @@ class Turns:
 
     def _take(self, job: _Job) -> Any:
         with self._lock:
+            if self._leader is not None and (away := self._database.away):
+                raise StoreUnavailable(away)  # whoever leads finds out whether it is back
             self._waiting.append(job)
             if self._leader is None:
                 self._call()
@@ -164,11 +166,20 @@ class Turns:
             self._run(jobs, open_to_others=not own.alone)
         finally:
             with self._lock:
+                if self.trouble and self._database.away:
+                    jobs += self._give_up(self.trouble)
                 self._call()
             for job in jobs:
                 job.done = True
                 if job is not own:
                     job.called.release()
+
+    def _give_up(self, trouble: StoreUnavailable) -> list[_Job]:
+        """Refuse all that wait, for each would wait for the server in vain as well. Called with the lock held."""
+        jobs, self._waiting = self._waiting, []
+        for job in jobs:
+            job.error = StoreUnavailable(str(trouble), trouble.retry_after)
+        return jobs
 
     def _leave(self, job: _Job) -> None:
         """Remove a job whose thread was interrupted."""

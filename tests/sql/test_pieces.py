@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
 from app.errors import QuotaFull
 from app.sql import controls, leases, parking, sweeps
-from app.sql.server import connect
+from app.sql.server import Server
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
 from app.sql.wire import Rows, Wire
@@ -211,14 +211,14 @@ def test_who_cancels_a_statement_waits_a_second_for_each_of_two_answers(
     """That it is cancelled, and what became of the statement."""
     waited: list[float] = []
     monkeypatch.setattr(Connection, "cancel_safe", lambda _, *, timeout: waited.append(timeout))
-    with connect(30.0, postgres.new_database().replace("+psycopg", "")) as connection:
+    with Server(30.0).connect(postgres.new_database().replace("+psycopg", "")) as connection:
         connection.cancel_safe(timeout=5.0)
         assert (waited, connection.silence) == ([1.0], 1.0)
 
 
 def test_a_connection_is_given_up_for_its_silence_from_its_first_statement_on(postgres: Postgres) -> None:
     address = postgres.new_database().replace("+psycopg", "")
-    connection = connect(0.3, address, options="-c work_mem=5MB")
+    connection = Server(0.3).connect(address, options="-c work_mem=5MB")
     connection.execute("SET statement_timeout = 0")
     with pytest.raises(OperationalError, match=r"answers nothing within 0\.9 s"):
         connection.execute("SELECT pg_sleep(60)")

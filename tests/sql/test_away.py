@@ -1,0 +1,123 @@
+"""A server that lets everybody wait who connects: one caller at a time finds out whether it is back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+from psycopg.errors import ConnectionTimeout
+
+from app.errors import StoreUnavailable
+from app.sql.server import ServerConnection
+from app.sql.store import SQLStore
+from tests.support.host import BOUND, eventually
+from tests.support.postgres import Postgres
+from tests.support.queueing import settings, submit
+
+
+class Silence:
+    """A server that lets whoever connects wait, until `end`; `asked` counts them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked = 0
+        self._over = threading.Event()
+        self._monkeypatch = monkeypatch
+
+    def begin(self, store: SQLStore) -> None:
+        """From now on nobody has a connection."""
+        store._database._engine.dispose()
+        self._monkeypatch.setattr(ServerConnection, "connect", self._connect)
+
+    def _connect(self, *_: Any, **__: Any) -> None:
+        self.asked += 1
+        assert self._over.wait(BOUND)
+        raise ConnectionTimeout("connection timeout expired")
+
+    def tell(self) -> None:
+        """Have those that wait give up, and those that come later at once."""
+        self._over.set()
+
+    def go_on(self) -> None:
+        """Let those wait that come from now on."""
+        self._over.clear()
+
+    def end(self) -> None:
+        """The server is back."""
+        self._monkeypatch.undo()
+        self._over.set()
+
+
+@pytest.fixture
+def store(postgres: Postgres) -> Iterator[SQLStore]:
+    with closing(SQLStore(settings(store=postgres.new_database()))) as made:
+        submit(made, [1])
+        yield made
+
+
+@pytest.fixture
+def silence(store: SQLStore, monkeypatch: pytest.MonkeyPatch) -> Silence:
+    made = Silence(monkeypatch)
+    made.begin(store)
+    return made
+
+
+@pytest.fixture
+def aside() -> Iterator[Callable[[Callable[[], Any]], Future[Any]]]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool.submit
+
+
+READ, WRITE = (lambda store: store.ingestions()), (lambda store: submit(store, [2]))
+
+
+@pytest.mark.parametrize("first", [READ, WRITE], ids=["read", "write"])
+def test_while_one_waits_for_it_others_are_told_at_once(
+    first: Callable[[SQLStore], Any],
+    store: SQLStore,
+    silence: Silence,
+    aside: Callable[[Callable[[], Any]], Future[Any]],
+) -> None:
+    silence.tell()
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        READ(store)
+    silence.go_on()
+    waits = aside(lambda: first(store))
+    eventually(lambda: silence.asked == 2)
+    for call in (READ, WRITE, READ):
+        with pytest.raises(StoreUnavailable, match=r"^The store cannot be reached\.$"):
+            aside(lambda call=call: call(store)).result(BOUND / 2)  # type: ignore[misc]
+    assert not waits.done()
+    assert silence.asked == 2
+    silence.end()
+    with pytest.raises(StoreUnavailable):
+        waits.result(BOUND)
+    assert len(WRITE(store).id) == 36
+    assert not store._database.away
+
+
+def test_who_waits_for_a_turn_is_told_with_the_first_who_waited_in_vain(
+    store: SQLStore, silence: Silence, aside: Callable[[Callable[[], Any]], Future[Any]]
+) -> None:
+    calls = [aside(lambda: WRITE(store)) for _ in range(3)]
+    eventually(lambda: silence.asked == 1 and len(store._turns._waiting) == 2)
+    silence.tell()
+    for call in calls:
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            call.result(BOUND)
+    assert silence.asked == 1
+    silence.end()
+    assert len(WRITE(store).id) == 36
+    assert len(store.ingestions()) == 2
+
+
+def test_where_connections_are_left_it_is_not_away(store: SQLStore, silence: Silence) -> None:
+    """As behind a pooler that has none to spare."""
+    silence.end()
+    READ(store)
+    store._database._server.away = "connection timeout expired"  # type: ignore[union-attr]
+    READ(store)
+    assert not store._database.away
