@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from flask import request_started
+from flask import request, request_started
 from werkzeug.serving import is_running_from_reloader
 
 from .core import plural
@@ -29,7 +29,12 @@ def tend(service: Service) -> None:
     """Have a queue follow the process through its forks, and stop with it; warn if it shares nothing with others."""
     _services.add(service)
     if not service.store.durable:
-        _at_first_request(service, Service.warn_of_others)
+        _at_first_request(service, _warn_of_others)
+
+
+def _warn_of_others(service: Service) -> None:
+    if request.is_multiprocess:
+        service.warn_of_others()
 
 
 def _before_fork() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 
-from flask import request
-
 from .assembly import Assembly
 from .config import Settings
 from .core import SystemClock
@@ -165,8 +163,8 @@ class Lifecycle(Assembly):
         )
 
     def warn_of_others(self) -> None:
-        """Log in a request that other processes answer some, too, and know nothing of a queue in this one's memory."""
-        if request.is_multiprocess and not self.is_eager:
+        """Log that other processes answer requests, too, and know nothing of a queue in this one's memory."""
+        if not self.is_eager:
             logger.warning(
                 "%r queues in memory, and several processes answer requests: each has a queue and a rate of its own, "
                 "and knows no ingestion of another's; %s can name a database that they share",
