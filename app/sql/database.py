@@ -71,11 +71,6 @@ class Database:
             server = self._server = Server(timeout)
             event.listen(self._engine, "do_connect", lambda _, __, given, options: server.connect(*given, **options))
 
-    @property
-    def away(self) -> str:
-        """Why the latest attempt to reach a server was in vain, if it had to wait; empty once anything is answered."""
-        return explained(self._server.away) if self._server and self._server.away else ""
-
     def define(self, work: Callable[[Connection], None]) -> None:
         """A transaction through SQLAlchemy, for what is done once; it keeps other writers out of SQLite."""
         with self._gate, self._translated(), self._engine.connect() as connection:

@@ -110,7 +110,8 @@ class Turns:
     All threads share a commit, which waits for the disk: 2.2 times the batches/s on SQLite, 2.8 on PostgreSQL. One
     thread leads: it does the work of all, then makes the thread that has waited longest the next leader.
 
-    `trouble` is why the latest turn could not be kept, None where it was.
+    `trouble` is why the latest turn could not be kept, None where it was. Until a turn is kept again, nobody waits for
+    one: each may take as long as a lock or a server is waited for, and the callers' threads serve others, too.
     """
 
     _MOST = 64
@@ -140,8 +141,8 @@ class Turns:
 
     def _take(self, job: _Job) -> Any:
         with self._lock:
-            if self._leader is not None and (away := self._database.away):
-                raise StoreUnavailable(away)  # whoever leads finds out whether it is back
+            if self._leader and self.trouble:
+                raise _again(self.trouble)
             self._waiting.append(job)
             if self._leader is None:
                 self._call()
@@ -166,7 +167,7 @@ class Turns:
             self._run(jobs, open_to_others=not own.alone)
         finally:
             with self._lock:
-                if self.trouble and self._database.away:
+                if self.trouble:
                     jobs += self._give_up(self.trouble)
                 self._call()
             for job in jobs:
@@ -175,10 +176,10 @@ class Turns:
                     job.called.release()
 
     def _give_up(self, trouble: StoreUnavailable) -> list[_Job]:
-        """Refuse all that wait, for each would wait for the server in vain as well. Called with the lock held."""
+        """Refuse all that wait for a turn. Called with the lock held."""
         jobs, self._waiting = self._waiting, []
         for job in jobs:
-            job.error = StoreUnavailable(str(trouble), trouble.retry_after)
+            job.error = _again(trouble)
         return jobs
 
     def _leave(self, job: _Job) -> None:
@@ -214,7 +215,7 @@ class Turns:
         except StoreUnavailable as error:
             self.trouble = error
             for job in jobs:
-                job.error = StoreUnavailable(str(error), error.retry_after)
+                job.error = _again(error)
         except Exception as error:  # noqa: BLE001 - handed to the caller it belongs to
             # One of them failed; the others must not fail with it.
             if len(jobs) == 1:
@@ -281,3 +282,8 @@ def _serve(turn: Turn, group: Sequence[_Job]) -> None:
     else:
         for job, result in zip(group, results, strict=True):
             job.error, job.result = None, result
+
+
+def _again(trouble: StoreUnavailable) -> StoreUnavailable:
+    """Returns the same trouble for another caller: an exception belongs to whoever raises it."""
+    return StoreUnavailable(str(trouble), trouble.retry_after)

@@ -1,11 +1,13 @@
-"""A server that lets everybody wait who connects: one caller at a time finds out whether it is back."""
+"""A server that lets whoever connects wait in vain: one caller at a time finds out whether it is back."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +85,7 @@ def test_while_one_waits_for_it_others_are_told_at_once(
 ) -> None:
     silence.tell()
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        READ(store)
+        WRITE(store)
     silence.go_on()
     waits = aside(lambda: first(store))
     eventually(lambda: silence.asked == 2)
@@ -96,7 +98,7 @@ def test_while_one_waits_for_it_others_are_told_at_once(
     with pytest.raises(StoreUnavailable):
         waits.result(BOUND)
     assert len(WRITE(store).id) == 36
-    assert not store._database.away
+    assert not store.trouble
 
 
 def test_who_waits_for_a_turn_is_told_with_the_first_who_waited_in_vain(
@@ -114,10 +116,32 @@ def test_who_waits_for_a_turn_is_told_with_the_first_who_waited_in_vain(
     assert len(store.ingestions()) == 2
 
 
-def test_where_connections_are_left_it_is_not_away(store: SQLStore, silence: Silence) -> None:
-    """As behind a pooler that has none to spare."""
-    silence.end()
+def test_nobody_waits_for_a_turn_while_one_finds_out_whether_a_lock_is_gone(
+    tmp_path: Path, aside: Callable[[Callable[[], Any]], Future[Any]]
+) -> None:
+    with closing(SQLStore(settings(store=f"sqlite:///{tmp_path}/queue.db", store_timeout=0.2))) as store:
+        submit(store, [1])
+        store._database._timeout = 0.0
+        with closing(sqlite3.connect(tmp_path / "queue.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable, match="kept it locked"):
+                WRITE(store)
+            store._database._timeout = BOUND
+            waits = aside(lambda: WRITE(store))
+            eventually(lambda: store._turns._leader is not None)
+            with pytest.raises(StoreUnavailable, match="kept it locked"):
+                aside(lambda: WRITE(store)).result(BOUND / 2)
+            assert not waits.done()
+            other.execute("ROLLBACK")
+            assert len(waits.result(BOUND).id) == 36
+            assert not store.trouble
+
+
+def test_where_a_connection_is_left_it_is_not_away(store: SQLStore) -> None:
+    """As behind a pooler that has no other to spare."""
+    server = store._database._server
+    assert server
     READ(store)
-    store._database._server.away = "connection timeout expired"  # type: ignore[union-attr]
+    server.away = "connection timeout expired"
     READ(store)
-    assert not store._database.away
+    assert not server.away
