@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -110,10 +111,14 @@ class Server:
         self._next_look = 0.0
         self._has_files = True
         self._trigger = trigger(self._map)
+        self._closed = False
+        self._waking = threading.RLock()  # a signal handler may wake in the middle of it
 
     def wake(self) -> None:
         """End a `turn` that waits. From any thread, or a signal handler."""
-        self._trigger.pull_trigger()
+        with self._waking:
+            if not self._closed:  # or the number of the trigger's file may be another's by now
+                self._trigger.pull_trigger()
 
     def turn(self, seconds: float) -> None:
         """Wait up to `seconds` for network events, and handle them."""
@@ -194,7 +199,9 @@ class Server:
             logger.warning("%d requests took too long and are cut off", cut)
             return
         self._dispatcher.shutdown(timeout=1)
-        wasyncore.close_all(self._map)
+        with self._waking:
+            self._closed = True
+            wasyncore.close_all(self._map)
 
     def _channels(self) -> Iterator[Any]:
         for listener in self._listeners:

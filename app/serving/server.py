@@ -96,8 +96,9 @@ def serve(
     server.close()
     if late := not all(stop.over for stop in stops):
         logger.error("the worker did not stop in time")
-    for service in services:
-        say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
+    for service, stop in zip(services, stops, strict=True):
+        if stop.over:  # else its store hangs, too, and the end of the process would wait for it
+            say_what_is_left(service, f"{service.name!r} " if len(services) > 1 else "")
     return 1 if late or any(stop.failed for stop in stops) or not signals.received else 0
 
 

@@ -185,6 +185,29 @@ def test_it_ends_with_a_stop_and_waits_for_nothing_where_its_thread_ends_later(m
     assert in_time == [True]
 
 
+def test_a_store_that_hangs_is_not_asked_what_is_left_and_a_late_stop_wakes_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The number of the closed file that a late one would write to may be that of another file by then."""
+    monkeypatch.setattr("app.serving.server._REQUEST_GRACE", 0.01)
+    back, asked = threading.Event(), list[bool]()
+    app = create_app({"INGEST_AUTOSTART": False, "INGEST_SHUTDOWN_GRACE": 0})
+    store = app.extensions["ingest"].store
+    monkeypatch.setattr(app.extensions["ingest"], "stop", lambda: back.wait(PATIENCE))
+    monkeypatch.setattr(store, "stats", lambda: asked.append(True))
+    raised = list[BaseException | None]()
+    monkeypatch.setattr(threading, "excepthook", lambda told: raised.append(told.exc_value))
+    signals = StopSignals()
+    signals.receive(signal.SIGTERM)
+    assert serve(app, listen("127.0.0.1", 0), signals) == 1
+    assert not asked
+    (late,) = (one for one in threading.enumerate() if one.name == "ingest-stop")
+    back.set()
+    late.join(PATIENCE)
+    assert not raised
+    assert "the worker did not stop in time" in caplog.text
+
+
 def test_one_port_for_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     def two(*_: Any, **__: Any) -> list[Any]:
         nowhere = ("192.0.2.1", 0)  # TEST-NET-1, RFC 5737
