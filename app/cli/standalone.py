@@ -45,7 +45,7 @@ def worker(context: click.Context, name: str, *, listen: bool) -> None:
     """Dispatch without answering requests, until SIGTERM or SIGINT; for a store that others fill."""
     from ..serving.httpd import listen as listening
     from ..serving.logs import log_to_stderr
-    from ..serving.server import StopSignals
+    from ..serving.server import StopSignals, stop_in_time
     from ..serving.server import serve as answer
     from ..serving.stopping import say_stopping, say_what_is_left
 
@@ -74,9 +74,9 @@ def worker(context: click.Context, name: str, *, listen: bool) -> None:
         signals.wait(is_over)
         if signals.received:
             say_stopping(signals.received, [service])
-        service.stop()
-        say_what_is_left(service)
-    context.exit(0 if signals.received else 1)
+        if in_time := stop_in_time(service):
+            say_what_is_left(service)
+    context.exit(0 if signals.received and in_time else 1)
 
 
 def _app(context: click.Context) -> Flask:

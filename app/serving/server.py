@@ -102,6 +102,17 @@ def serve(
     return 1 if late or any(stop.failed for stop in stops) or not signals.received else 0
 
 
+def stop_in_time(service: Service) -> bool:
+    """Stop a service that answers nobody; returns whether it did in time, which it does not where its store hangs."""
+    service.begin_shutdown()
+    stop = _Stop(service, lambda: None)
+    stop.start()
+    stop.join(service.settings.shutdown_grace + _REQUEST_GRACE)
+    if not stop.over:
+        logger.error("the worker did not stop in time")
+    return stop.over and not stop.failed
+
+
 class _Stop(threading.Thread):
     """Stops a service; `wake` is called once that is `over`, which the thread itself is a moment later."""
 

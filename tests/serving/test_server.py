@@ -19,7 +19,7 @@ import pytest
 from app import create_app
 from app.client import Client, Unreachable
 from app.serving.httpd import Server, listen
-from app.serving.server import StopSignals, serve
+from app.serving.server import StopSignals, serve, stop_in_time
 from tests.support.command import Command
 from tests.support.gate import PATIENCE, Gate
 from tests.support.sleeper import Sleeper
@@ -206,6 +206,20 @@ def test_a_store_that_hangs_is_not_asked_what_is_left_and_a_late_stop_wakes_nobo
     late.join(PATIENCE)
     assert not raised
     assert "the worker did not stop in time" in caplog.text
+
+
+def test_a_worker_alone_waits_no_longer_for_a_store_that_hangs(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.serving.server._REQUEST_GRACE", 0.01)
+    service = create_app({"INGEST_AUTOSTART": False, "INGEST_SHUTDOWN_GRACE": 0}).extensions["ingest"]
+    back = threading.Event()
+    monkeypatch.setattr(service, "stop", lambda: back.wait(PATIENCE))
+    assert not stop_in_time(service)
+    assert service.shutting_down, "or the end of the process would stop it once more"
+    assert "the worker did not stop in time" in caplog.text
+    back.set()
+    assert stop_in_time(service)
 
 
 def test_one_port_for_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
