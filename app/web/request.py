@@ -49,7 +49,8 @@ def idempotency_key() -> str | None:
 
     Raises InvalidRequest for one that is empty, longer than 255 characters or not printable ASCII.
     """
-    header = current().headers.get("Idempotency-Key")
+    # To look for a header that is not there through `headers` makes an error page: 1 % of a submit.
+    header: str | None = current().environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return None
     key = header[1:-1] if len(header) > 1 and header[0] == header[-1] == '"' else header
