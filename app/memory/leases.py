@@ -55,6 +55,13 @@ class Leases:
             return lease
         return None
 
+    def end(self, claim: Claim) -> Lease | None:
+        """Forget the lease of a claim that ends, and return it; None if it is no longer the latest of its batch."""
+        if lease := self.of(claim):
+            del self._by_batch[lease.record.id, lease.claim.batch.position]
+            self.calls -= lease.rode_with is None
+        return lease
+
     def record_of(self, batch: Batch) -> Record:
         """Returns the ingestion of a running batch."""
         return self._by_batch[batch.ingestion_id, batch.position].record
@@ -67,8 +74,3 @@ class Leases:
     def lapsed(self, now: float) -> list[Lease]:
         """Returns the leases that ran out."""
         return [lease for lease in self if lease.until <= now]
-
-    def drop(self, lease: Lease) -> None:
-        """Forget a lease, because its claim ended."""
-        del self._by_batch[lease.record.id, lease.claim.batch.position]
-        self.calls -= lease.rode_with is None

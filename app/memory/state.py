@@ -121,8 +121,7 @@ class MemoryState:
         """Returns when the first batch in line is due, None if none is."""
         return now if self.first(now) else self.aside.next_due()
 
-    def claim(self, limit: int, *, was_full: bool) -> list[Claim] | Wait:
-        now = self._clock.now()
+    def claim(self, limit: int, now: float, *, was_full: bool) -> list[Claim] | Wait:
         self.gate = self.gate.at(self.settings, now)
         limiter, room = self.gate.limiter, room_of(self.settings, self.leases.calls)
         entry = self._to_ask(now)
@@ -217,14 +216,13 @@ class MemoryState:
                 following = Entry(rank, order, record.cursor, due, record)
         self.queue.pop(following)
 
-    def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
+    def end(self, claim: Claim, outcome: Outcome, now: float) -> Ended | None:
         """End a claim; returns what that led to, None if it is no longer the latest of its batch."""
-        lease = self.leases.of(claim)
+        lease = self.leases.end(claim)
         if lease is None:
             return None
         state, error, results, delay, counted = outcome
-        now, record, position = self._clock.now(), lease.record, claim.batch.position
-        self.leases.drop(lease)
+        record, position = lease.record, claim.batch.position
         if self.serving:
             self.serving.ended(record, position, outcome, now)
         details, answers = record.details, None

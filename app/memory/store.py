@@ -38,7 +38,7 @@ class MemoryStore(MemoryReading, Store):
 
     def claim(self, limit: int, *, was_full: bool = False) -> list[Claim] | Wait:
         with self._lock:
-            return self._state.claim(limit, was_full=was_full)
+            return self._state.claim(limit, self._clock.now(), was_full=was_full)
 
     def renew(self, claims: Sequence[Claim]) -> None:
         with self._lock:
@@ -48,12 +48,12 @@ class MemoryStore(MemoryReading, Store):
 
     def recover(self) -> list[tuple[Claim, Ingestion]]:
         with self._lock:
-            lapsed = self._state.leases.lapsed(self._clock.now())
-            return [self._lose(lease.record, lease.claim) for lease in lapsed]
+            now = self._clock.now()
+            return [self._lose(lease.record, lease.claim, now) for lease in self._state.leases.lapsed(now)]
 
-    def _lose(self, record: Record, claim: Claim) -> tuple[Claim, Ingestion]:
+    def _lose(self, record: Record, claim: Claim, now: float) -> tuple[Claim, Ingestion]:
         outcome = Outcome.lost(claim.batch.attempt, self._settings.max_attempts)
-        ended = self._state.end(claim, outcome)
+        ended = self._state.end(claim, outcome, now)
         state = ended.state if ended else outcome.state
         status = statuses(cancelled=record.cancelled)[state]
         batch = claim.batch._replace(status=status, error=outcome.error, priority=record.priority)
@@ -61,17 +61,19 @@ class MemoryStore(MemoryReading, Store):
 
     def end(self, claim: Claim, outcome: Outcome) -> Ended | None:
         with self._lock:
-            return self._state.end(claim, outcome)
+            return self._state.end(claim, outcome, self._clock.now())
 
     def end_together(self, ended: Sequence[tuple[Claim, Outcome]]) -> list[Ended | None]:
         with self._lock:
-            return [self._state.end(claim, outcome) for claim, outcome in ended]
+            now = self._clock.now()
+            return [self._state.end(claim, outcome, now) for claim, outcome in ended]
 
     def proceed(
         self, claim: Claim, outcome: Outcome, *, was_full: bool = False
     ) -> tuple[Ended | None, list[Claim] | Wait]:
         with self._lock:
-            return self._state.end(claim, outcome), self._state.claim(1, was_full=was_full)
+            now = self._clock.now()
+            return self._state.end(claim, outcome, now), self._state.claim(1, now, was_full=was_full)
 
     def hold(self, seconds: float) -> None:
         with self._lock:
