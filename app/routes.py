@@ -126,6 +126,8 @@ def _add_follow(blueprint: Blueprint, service: Service, guard: Guard) -> None:
     @needs(Role.READ, "status", "offset", "limit")
     def status(ingestion_id: str) -> Response:
         batch = named_batch()
+        if batch is None and not current().query_string:  # To look for each member costs 2 % of a request.
+            return _status(service, ingestion_id)
         only = status_member()
         offset, limit = (0, None) if batch is None or only else (batch, 1)
         return _status(service, ingestion_id, count_member("offset", offset), count_member("limit", limit), only)
@@ -210,7 +212,7 @@ def _add_commands(blueprint: Blueprint, service: Service, guard: Guard) -> None:
 
 
 def _status(
-    service: Service, ingestion_id: str, offset: int, limit: int | None, only: Status | None = None
+    service: Service, ingestion_id: str, offset: int = 0, limit: int | None = None, only: Status | None = None
 ) -> Response:
     ingestion, estimate, batches = service.store.status(ingestion_id, offset, limit, only=only)
     head = status_head(ingestion, estimate, service.latest_callback(ingestion_id))

@@ -73,8 +73,7 @@ class Guard:
         if not self._keys and not arguments and not request.query_string:
             return None
         endpoint = request.endpoint or ""
-        view = self._views[endpoint]
-        needed, members, _, whole = needs_of(view)
+        needed, members, _, whole = needs_of(self._views[endpoint])
         if needed is None or endpoint.endswith(".static"):
             return None
         if refusal := self.refusal(needed):
