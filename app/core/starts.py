@@ -91,6 +91,11 @@ class Starts(NamedTuple):
             first, last = self._number(first, place), self._number(last, place)
         return self._in_line(first, last)
 
+    def ready_start(self, nth: int, place: Place) -> float:
+        """Returns when the nth of the batches before a place and those that are ready there should start."""
+        ready = nth - (retries := self.aside.count(place))
+        return self.start(self._number(ready, place) if retries else ready)
+
     def between(self, first: Place, end: Place, ahead: int, count: int, *, fresh: bool = True) -> Span:
         """Returns the starts of the `count` batches with places from `first` up to `end`; `ahead` wait before them.
 

@@ -65,7 +65,7 @@ class Timeline(NamedTuple):
         """
         place, ahead, turns = prospect.place, prospect.ahead, prospect.turns
         if not turns:
-            return self.starts.ready(ahead + nth, 1, place).first - self.starts.now
+            return self.starts.ready_start(ahead + nth, place) - self.starts.now
         if self.starts.aside.count((place[0], place[1] + 1)) > self.starts.aside.count(place):
             return self.starts.start(turns.ahead(nth)) - self.starts.now
         return self.starts.by_turns(turns, nth + 1).last - self.starts.now
@@ -73,7 +73,7 @@ class Timeline(NamedTuple):
     def until_retried(self, prospect: Prospect, before: int, due: float) -> float:
         """Returns the seconds until a batch has started that is due then; `before` of its ingestion are due by now."""
         place, ahead, turns = prospect.place, prospect.ahead + before, prospect.turns
-        at = self.starts.start(turns.ahead(before)) if turns else self.starts.ready(ahead, 1, place).first
+        at = self.starts.start(turns.ahead(before)) if turns else self.starts.ready_start(ahead, place)
         return (at if at > due else self.starts.token(due)[1]) - self.starts.now
 
     def batch_start(
@@ -89,7 +89,7 @@ class Timeline(NamedTuple):
         if turns is not None:
             at = self.starts.start(turns.ahead(before))
         else:
-            at = self.added(ahead + before, 1, place if due is not None else (place[0], place[1] + 1)).first
+            at = self.starts.ready_start(ahead + before, place if due is not None else (place[0], place[1] + 1))
         return self._known(max(at, due or 0.0))
 
     def quotes(
@@ -117,7 +117,9 @@ class Timeline(NamedTuple):
 
     def completion(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> float | None:
         """Returns when the last of `count` new batches should end, None while the queue is paused."""
-        return self._known(self.added(ahead, count, place, turns).last + self.starts.slots.service)
+        starts = self.starts
+        last = starts.by_turns(turns, count).last if turns else starts.ready_start(ahead + count - 1, place)
+        return self._known(last + starts.slots.service)
 
     def depth(
         self, waiting: int, oldest_at: float | None, ahead: int, place: Place, parked: int, *, aging: bool
