@@ -74,26 +74,27 @@ class Service(Lifecycle):
         `fresh` is a number of seconds that counts instead of FRESH, at most that; with 0, no answer from before counts.
         Raises InvalidRequest, KeyReused, KeyInUse, BacklogFull, TooLate or StoreUnavailable; nothing is queued then.
         """
+        self.ensure_started()
         more = {"deadline": deadline, "callback": callback, "fresh": fresh}
         body = {"ids": listed(ids), "priority": priority, **more}
         return self.accept(body, key=key, owner=owner)
 
     def accept(self, body: Any, *, key: str | None = None, owner: str | None = None) -> Ingestion:
-        """Accept the JSON of a request as `submit` does."""
-        self.ensure_started()
+        """Accept the JSON of a request as `submit` does, in a process that has looked whether it should dispatch."""
+        store, worker, *_ = self.open()
         try:
             if owner is not None and (fault := name_fault(owner)):
                 raise InvalidRequest([Fault("owner", f"owner {fault}")])
             if key is not None and (fault := name_fault(key)):
                 raise InvalidRequest([Fault("key", f"The idempotency key {fault}")])
-            if self.shutting_down and not self.store.durable:
+            if self.shutting_down and not store.durable:
                 raise StoreUnavailable("The service is about to stop, and would lose this; send it again in a moment.")
             with self._keys.use(owner, key) if key is not None else nullcontext():
                 checked = check_request(body, self.settings, self.clock.now())
                 packed, priority, deadline, callback, fresh = checked
                 own, alias = fingerprints_of(checked, body.get("deadline")) if key is not None else ("", None)
                 submission = Submission(packed, priority, owner, key, own, deadline, callback, fresh, alias)
-                ingestion, new = self.store.add(submission)
+                ingestion, new = store.add(submission)
         except IngestError as error:
             self.refused(error)
             raise
@@ -101,8 +102,8 @@ class Service(Lifecycle):
             try:
                 self.emitter.emit(ingestion_accepted, ingestion=ingestion)
             finally:  # a KeyboardInterrupt may end the caller, but not what was accepted
-                self.worker.added()
-            announce_served(self.store.served, self.emitter)
+                worker.added()
+            announce_served(store.served, self.emitter)
             self.warn_of_loss()
         return ingestion
 

@@ -14,6 +14,8 @@ from .quoting import as_sent, shown
 SECONDS_BELOW = 1e10
 """What seconds from now, or ago, stay below in a request."""
 
+_PRIORITIES = dict(Priority.__members__)
+
 LISTED = 100
 """How many faults of one kind are listed individually."""
 
@@ -49,7 +51,7 @@ def priority_of(value: Any) -> Priority | None:
     """Returns a priority, or that of a name; None for anything else."""
     if isinstance(value, Priority):
         return value
-    return Priority.__members__.get(value) if isinstance(value, str) else None
+    return _PRIORITIES.get(value) if isinstance(value, str) else None
 
 
 def priority_fault(value: Any) -> str:
