@@ -16,11 +16,12 @@ class RandomIds:
     """
 
     def __init__(self) -> None:
-        self._bytes = b""
+        self._some: list[bytes] = []
 
     def next(self) -> str:
-        if not self._bytes:
-            self._bytes = os.urandom(16 * _BATCH)
-        taken, self._bytes = self._bytes[:16], self._bytes[16:]
+        if not self._some:
+            read = os.urandom(16 * _BATCH)
+            self._some = [read[at : at + 16] for at in range(0, len(read), 16)]
+        taken = self._some.pop()
         digits, variant = taken.hex(), "89ab"[taken[8] >> 6]
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
