@@ -271,4 +271,5 @@ class Timing(NamedTuple):
     @classmethod
     def of(cls, claim: Claim, started_at: float, now: float) -> Timing:
         """Returns the timing of an attempt that ends now; never negative, even if the times come from two clocks."""
-        return cls(max(0.0, now - started_at), max(0.0, started_at - claim.due_at))
+        took, late = now - started_at, started_at - claim.due_at
+        return cls(took if took > 0 else 0.0, late if late > 0 else 0.0)

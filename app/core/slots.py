@@ -16,7 +16,7 @@ class Slots:
     ) -> None:
         self.service = service
         self._size = size
-        self._running = running
+        self._idle = size - running
         self._started = started
         self._now = now
         self._ends: list[float] | None = None
@@ -34,10 +34,10 @@ class Slots:
         if not self.service:
             return self._now
         rounds, which = divmod(nth, self._size)
-        later = which - max(0, self._size - self._running)
-        if later < 0:
+        if which < self._idle:
             return self._now + rounds * self.service
         if self._ends is None:
             self._ends = sorted(map(self.expected_end, self._started()))
-        free_at = self._ends[later + max(0, self._running - self._size)] if self._ends else self._now
+        # Where more run than there are slots, the first to end free none.
+        free_at = self._ends[which - self._idle] if self._ends else self._now
         return free_at + rounds * self.service

@@ -53,7 +53,8 @@ class Starts(NamedTuple):
 
     def start(self, nth: int) -> float:
         """Returns when the nth ready batch should start."""
-        return max(self.earliest(nth), self.slots.free_at(nth))
+        earliest, free_at = self.earliest(nth), self.slots.free_at(nth)
+        return earliest if earliest > free_at else free_at
 
     def last_start(self) -> float:
         """Returns when the last waiting batch should start."""
@@ -178,8 +179,8 @@ class Starts(NamedTuple):
 
     def _in_line(self, first: int, last: int) -> Span:
         """Returns the starts from one number to another, with no gap in between."""
-        earliest = self.earliest(first)
-        start = max(earliest, self.slots.free_at(first))
+        earliest, free_at = self.earliest(first), self.slots.free_at(first)
+        start = earliest if earliest > free_at else free_at
         return Span(first, earliest, start, start if last == first else self.start(last))
 
     def _number(self, ready: int, place: Place | None) -> int:

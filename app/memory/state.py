@@ -81,18 +81,19 @@ class MemoryState:
 
     def present(self, now: float) -> list[WorkerReport]:
         """Returns the workers that reported within a lease."""
-        concurrency = self.gate.concurrency
-        return [one._replace(slots=concurrency.of(one, self.settings)) for one in self._present(now)]
+        return [self.workers[worker]._replace(slots=slots) for worker, slots in self._slots_of_each(now).items()]
 
-    def _present(self, now: float) -> list[WorkerReport]:
-        since = now - self.settings.lease
-        return [one for one in self.workers.values() if one.seen_at > since]
+    def _slots_of_each(self, now: float) -> dict[str, int]:
+        concurrency, settings, found = self.gate.concurrency, self.settings, {}
+        for one in self.workers.values():
+            if one.seen_at > now - settings.lease:
+                found[one.id] = concurrency.of(one, settings)
+        return found
 
     def slots(self, now: float) -> int:
         """Returns how many batches may run at once, in all workers."""
-        concurrency, settings = self.gate.concurrency, self.settings
-        slots = sum([concurrency.of(one, settings) for one in self._present(now)])
-        return min(slots or concurrency.each or settings.concurrency, room_of(settings, 0))
+        slots = sum(self._slots_of_each(now).values()) or self.gate.concurrency.each or self.settings.concurrency
+        return min(slots, room_of(self.settings, 0))
 
     def line_up(self, entry: Entry[Record], now: float) -> None:
         """Put a batch in line, or where it belongs while it is parked or not due."""
@@ -141,7 +142,7 @@ class MemoryState:
             if self.serving:
                 # Noted once the call is whole, for what its batches share is not in process elsewhere.
                 self.serving.started(claims[-1])
-            entry = self._to_ask(now) if len(claims) < min(limit, room) else None
+            entry = self._to_ask(now) if limit > len(claims) < room else None
         return claims
 
     def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
@@ -247,8 +248,7 @@ class MemoryState:
             if isinstance(self.queue, FairQueue) and lease.rode_with is None:
                 self.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
-            ended = max(1, self.dispatched - self.leases.calls)
-            self.service = moving_mean(self.service, now - claim.claimed_at, ended)
+            self.service = moving_mean(self.service, now - claim.claimed_at, self.dispatched - self.leases.calls)
         if state == WAITING:
             if state != outcome.state:
                 details.attempts[position] = 0
