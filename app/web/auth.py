@@ -70,8 +70,8 @@ class Guard:
             # It tells the methods alone, and a preflight comes without credentials (Fetch, "CORS protocol").
             return None
         arguments = request.view_args
-        if not self._keys and not arguments and not request.query_string:
-            return None
+        if not self._keys and not request.query_string and (not arguments or _is_whole(arguments)):
+            return None  # for anybody may ask it as it stands
         endpoint = request.endpoint or ""
         needed, members, _, whole = needs_of(self._views[endpoint])
         if needed is None or endpoint.endswith(".static"):
@@ -189,6 +189,11 @@ def add_login(blueprint: Blueprint, guard: Guard) -> None:
     @needs(None)
     def logout() -> Response:
         return guard.sign_out()
+
+
+def _is_whole(arguments: Mapping[str, Any]) -> bool:
+    """Returns whether the arguments of a path are an ingestion's id in full."""
+    return _WHOLE.fullmatch(arguments.get("ingestion_id", "")) is not None
 
 
 def _refuse_part(text: str, found: str, batch: int | None) -> None:
