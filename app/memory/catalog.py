@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator
 
-from ..core import FAILED, Filter, Kind, Status
+from ..core import FAILED, Filter, Kind, Priority, Status
 from .record import Record
 
 _SIZE = 256
@@ -13,6 +13,9 @@ _SIZE = 256
 
 _kind = functools.cache(Kind)
 """Equal kinds are one object, because each of very many records refers to its own."""
+
+_NEW = {priority: _kind(Status.YET_TO_START, priority, False) for priority in Priority}
+"""The kinds of records of which nothing has started."""
 
 
 class Block:
@@ -114,7 +117,7 @@ class Catalog:
         number = record.order // _SIZE
         if number not in self._blocks:
             self._blocks[number] = Block(number * _SIZE)
-        record.kind = _kind(Status.YET_TO_START, record.priority, False)
+        record.kind = _NEW[record.priority]
         self._blocks[number].add(record)
         if record.owner is not None:
             self._owned.setdefault(record.owner, set()).add(number)
