@@ -23,25 +23,27 @@ Values = dict[str, Any]
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
 
+_texts: dict[tuple[bool, Executable], tuple[str, dict[str, Any]]] = {}
+
+
 class Writer:
-    """Compiles statements for one kind of database, each once."""
+    """Compiles statements for one kind of database, each once for all databases of that kind."""
 
     def __init__(self, dialect: Dialect) -> None:
         # Named parameters, as PostgreSQL's driver takes them: their order does not matter.
         self.is_sqlite = dialect.name == "sqlite"
         self._dialect = pysqlite.dialect(paramstyle="named") if self.is_sqlite else dialect
-        self._texts: dict[Executable, tuple[str, dict[str, Any]]] = {}
 
     def text(self, statement: Executable, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
         """Returns the SQL and the values of its constants; `keep` caches the text of a module-level statement."""
-        known = self._texts.get(statement)
+        known = _texts.get((self.is_sqlite, statement))
         if known is None:
             compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
             names = compiled.bind_names.items()
             constants = {name: compiled.params[name] for bind, name in names if not bind.required}
             known = str(compiled), constants
             if keep:
-                self._texts[statement] = known
+                _texts[self.is_sqlite, statement] = known
         return known
 
 
