@@ -161,6 +161,7 @@ def test_an_unknown_queue_is_named_with_those_that_are_there(open_sql: Open, dat
         forget(database, KEY, "goe", clock.now())
 
 
+@pytest.mark.parametrize("tables", [False])
 def test_a_database_without_the_tables_of_this_release_is_left_alone(database: str) -> None:
     for call in (lambda: queues_in(database, KEY), lambda: forget(database, KEY, "geo")):
         with pytest.raises(ConfigError, match=r"INGEST_STORE(: there is no file| holds no tables; this release needs)"):

@@ -41,6 +41,11 @@ KINDS = {"sqlite": "v1.sqlite.gz", "postgresql": "v1.postgresql.sql.gz"}
 
 
 @pytest.fixture
+def tables() -> bool:
+    return False
+
+
+@pytest.fixture
 def kind(database: str) -> str:
     return make_url(database).get_backend_name()
 

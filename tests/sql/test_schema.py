@@ -25,6 +25,11 @@ from tests.support.queueing import claimed, estimate_of, retry, settings, submit
 Open = Callable[..., SQLStore]
 
 
+@pytest.fixture
+def tables() -> bool:
+    return False
+
+
 def test_ten_that_start_at_once_make_one_schema(open_sql: Open) -> None:
     stores, failed, start = [open_sql() for _ in range(10)], [], threading.Barrier(10)
 

@@ -66,10 +66,10 @@ class Postgres:
         """The server's address, as STORE takes it."""
         return f"postgresql+psycopg://ingest@127.0.0.1:{self.port}/postgres"
 
-    def new_database(self) -> str:
-        """The address of a new, empty database on this server."""
+    def new_database(self, template: str = "template1") -> str:
+        """The address of a new database on this server: empty, or a copy of the one of that name."""
         name = f"test{next(self._numbers)}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingest", name)
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingest", "-T", template, name)
         return self.url.rpartition("/")[0] + f"/{name}"
 
     def start(self) -> None:
