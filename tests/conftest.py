@@ -14,6 +14,10 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.support.host import Host
 from tests.support.postgres import Postgres, Unavailable
 
+# Where images of containers turn this on, each process that a test starts would compile the package anew: 2 s of the
+# processor, which is otherwise half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # No deadline, for a busy machine is not a defect. A fixture is made once for all examples of a property, on purpose:
 # each example makes its own store.
 settings.register_profile(
