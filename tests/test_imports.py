@@ -56,6 +56,10 @@ class Import(NamedTuple):
     """Whether it runs when the importing module is imported."""
 
 
+House = Mapping[str, list[Import]]
+"""What each module imports."""
+
+
 def sources() -> dict[str, str]:
     """The package's modules by dotted name: a room by its own, the package as `__init__`."""
     files = {".".join(file.relative_to(APP).with_suffix("").parts): file.read_text() for file in APP.rglob("*.py")}
@@ -100,27 +104,29 @@ def imports(module: str, modules: Mapping[str, str]) -> Iterator[Import]:
 def violations(modules: Mapping[str, str]) -> list[str]:
     """What breaks the line, or a room's privacy, or closes a circle; a sentence each."""
     found = []
-    for module in modules:
+    house = {module: list(imports(module, modules)) for module in modules}
+    at_start = reached("__init__", house)
+    for module in house:
         room = room_of(module)
         if room not in RANK:
             found.append(f"{module} is on no layer")
             continue
-        for other in imports(module, modules):
-            found += broken_by(module, room, other, modules)
-    return found + [f"{' imports '.join(circle)}" for circle in circles(modules)]
+        for other in house[module]:
+            found += broken_by(module, room, other, house, at_start)
+    return found + [f"{' imports '.join(circle)}" for circle in circles(house)]
 
 
-def broken_by(module: str, room: str, other: Import, modules: Mapping[str, str]) -> Iterator[str]:
+def broken_by(module: str, room: str, other: Import, house: House, at_start: set[str]) -> Iterator[str]:
     if not other.own:
         if other.module not in set(sys.stdlib_module_names) | CORE | EXTRAS:
             yield f"{module} imports {other.module}, which is no dependency"
-        elif other.module in EXTRAS and other.at_once and module in reached("__init__", modules):
+        elif other.module in EXTRAS and other.at_once and module in at_start:
             yield f"{module} imports {other.module} at once, which is an extra"
         elif RANK[room] < WITHOUT_FLASK and other.module in CORE - BELOW_FLASK:
             yield f"{module} imports {other.module}, below {', '.join(LAYERS[WITHOUT_FLASK])}"
         return
     target = room_of(other.module)
-    if other.module not in modules:
+    if other.module not in house:
         yield f"{module} imports {other.module}, which is not there"
     elif target != room and RANK.get(target, 0) >= RANK[room]:
         yield f"{module} imports {other.module}, which is not below it"
@@ -128,27 +134,27 @@ def broken_by(module: str, room: str, other: Import, modules: Mapping[str, str])
         yield f"{module} imports {other.module}, past what {target} offers"
 
 
-def reached(module: str, modules: Mapping[str, str]) -> set[str]:
+def reached(module: str, house: House) -> set[str]:
     """Every module that importing one brings along, itself among them."""
     seen: set[str] = set()
     todo = [module]
     while todo:
-        if (one := todo.pop()) in modules and one not in seen:
+        if (one := todo.pop()) in house and one not in seen:
             seen.add(one)
-            todo += [other.module for other in imports(one, modules) if other.own and other.at_once]
+            todo += [other.module for other in house[one] if other.own and other.at_once]
     return seen
 
 
-def circles(modules: Mapping[str, str]) -> Iterator[list[str]]:
+def circles(house: House) -> Iterator[list[str]]:
     """Modules of one room that import each other, at once or by a detour.
 
     A room's `__init__` imports what the room offers, so a module that imports it closes a circle.
     """
-    for module in modules:
-        for other in imports(module, modules):
+    for module in house:
+        for other in house[module]:
             if other.own and other.at_once and room_of(other.module) == room_of(module):
                 own_room = module.startswith(f"{other.module}.")
-                if own_room or module in reached(other.module, modules):
+                if own_room or module in reached(other.module, house):
                     yield [module, other.module, module]
 
 
