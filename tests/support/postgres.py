@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psycopg
+
 from .ports import kept_port
 
 _STARTS_WITHIN = 60.0
@@ -69,7 +71,8 @@ class Postgres:
     def new_database(self, template: str = "template1") -> str:
         """The address of a new database on this server: empty, or a copy of the one of that name."""
         name = f"test{next(self._numbers)}"
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "ingest", "-T", template, name)
+        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url.rpartition("/")[0] + f"/{name}"
 
     def start(self) -> None:
