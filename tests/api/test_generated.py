@@ -73,16 +73,18 @@ def opened() -> Iterator[Any]:
         yield schema
 
 
+@pytest.fixture(scope="module")
+def of_strings() -> Any:
+    return schemathesis.openapi.from_wsgi("/openapi.json", make_app(max_ids=5, id_type="string"))
+
+
 @schemathesis.pytest.from_fixture("keyed").parametrize()
 @bounded(5)
 def test_no_generated_request_contradicts_the_description(case: Case) -> None:
     check(case, OPERATOR)
 
 
-of_strings = schemathesis.openapi.from_wsgi("/openapi.json", make_app(max_ids=5, id_type="string"))
-
-
-@of_strings.include(path=["/ingest", "/quote"]).parametrize()
+@schemathesis.pytest.from_fixture("of_strings").include(path=["/ingest", "/quote"]).parametrize()
 @bounded(10)
 def test_nor_does_one_with_strings(case: Case) -> None:
     check(case, {})
