@@ -67,15 +67,15 @@ def test_strings_and_integers_are_told_apart(
         submit(store, [0, 7, 7, 2**63 - 1, -(2**63)]),
         submit_strings(store, other + ODD),
     ]
+    held = [
+        (str(id_), (one.id, batch.position, nth))
+        for one in reversed(made)
+        for batch in store.batches(one.id)[1]
+        for nth, id_ in enumerate(batch.ids)
+    ]
     for sought in {*ids, *other, *ODD, "7", "+7", " 7", "07", "7\n7", str(2**63 - 1), str(2**63), str(-(2**63))}:
-        wanted = [
-            (one.id, batch.position, nth)
-            for one in reversed(made)
-            for batch in store.batches(one.id)[1]
-            for nth, held in enumerate(batch.ids)
-            if str(held) == sought
-        ]
         found = where(store, sought, limit=1000).found
+        wanted = [place for id_, place in held if id_ == sought]
         assert [(one.ingestion.id, one.batch.position, one.nth) for one in found] == wanted
 
 
