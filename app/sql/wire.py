@@ -22,8 +22,8 @@ Values = dict[str, Any]
 
 _NO_TIMEOUT = text("SET LOCAL statement_timeout = 0")
 
-
-_texts: dict[tuple[bool, Executable], tuple[str, dict[str, Any]]] = {}
+_TEXTS: dict[bool, dict[Executable, tuple[str, dict[str, Any]]]] = {True: {}, False: {}}
+"""Statements as text with their constants, by whether they are for SQLite."""
 
 
 class Writer:
@@ -33,17 +33,18 @@ class Writer:
         # Named parameters, as PostgreSQL's driver takes them: their order does not matter.
         self.is_sqlite = dialect.name == "sqlite"
         self._dialect = pysqlite.dialect(paramstyle="named") if self.is_sqlite else dialect
+        self._texts = _TEXTS[self.is_sqlite]
 
     def text(self, statement: Executable, *, keep: bool = True) -> tuple[str, dict[str, Any]]:
         """Returns the SQL and the values of its constants; `keep` caches the text of a module-level statement."""
-        known = _texts.get((self.is_sqlite, statement))
+        known = self._texts.get(statement)
         if known is None:
             compiled = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]
             names = compiled.bind_names.items()
             constants = {name: compiled.params[name] for bind, name in names if not bind.required}
             known = str(compiled), constants
             if keep:
-                _texts[self.is_sqlite, statement] = known
+                self._texts[statement] = known
         return known
 
 
