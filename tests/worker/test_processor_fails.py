@@ -33,7 +33,7 @@ def test_it_is_tried_again_then_failed_and_the_rest_goes_on(serve: Serve, caplog
     assert host.error(ingestion.id) == ("OSError", "no route to Oslo")
     assert [one["batch"].attempt for one in host.heard.all("started") if 1 in one["batch"].ids] == [1, 2, 3]
     assert traceback_of(caplog.records, "attempt 3 at batch") == ["no route to Oslo"]
-    [failed] = host.heard.all("failed")
+    [failed] = host.heard.until("failed")
     assert (failed["batch"].position, failed["error"].type) == (0, "OSError")
     assert f"batch {failed['batch'].id} of ingestion {ingestion.id} failed: OSError: no route to Oslo" in caplog.text
 
