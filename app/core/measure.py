@@ -9,9 +9,6 @@ from .reports import Accuracy
 _WEIGHT = 0.1
 """Weight of the newest measurement in the mean, so that it follows a changing upstream."""
 
-_FEW = 10
-"""Up to how many measurements all weigh alike."""
-
 MISSES = 1000
 """How many of the latest ended ingestions the accuracy is measured over."""
 
@@ -22,9 +19,7 @@ def moving_mean(mean: float, seconds: float, ended: int) -> float:
     `ended` is how many batches have ended or were put back, riders included: while they are few, all weigh about alike,
     so that the very first does not decide for long.
     """
-    if not mean or ended < 2:
-        return seconds
-    return mean + (seconds - mean) * (_WEIGHT if ended > _FEW else 1 / ended)
+    return mean + (seconds - mean) * (max(_WEIGHT, 1 / ended) if mean else 1.0)
 
 
 def accuracy_of(misses: Iterable[float]) -> Accuracy | None:
