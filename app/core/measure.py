@@ -19,7 +19,9 @@ def moving_mean(mean: float, seconds: float, ended: int) -> float:
     `ended` is how many batches have ended or were put back, riders included: while they are few, all weigh about alike,
     so that the very first does not decide for long.
     """
-    return mean + (seconds - mean) * (max(_WEIGHT, 1 / ended) if mean else 1.0)
+    if not mean or ended < 2:
+        return seconds
+    return mean + (seconds - mean) * (_WEIGHT if ended * _WEIGHT > 1 else 1 / ended)
 
 
 def accuracy_of(misses: Iterable[float]) -> Accuracy | None:

@@ -248,8 +248,7 @@ class MemoryState:
             if isinstance(self.queue, FairQueue) and lease.rode_with is None:
                 self.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
-            ended = max(1, self.dispatched - self.leases.calls)
-            self.service = moving_mean(self.service, now - claim.claimed_at, ended)
+            self.service = moving_mean(self.service, now - claim.claimed_at, self.dispatched - self.leases.calls)
         if state == WAITING:
             if state != outcome.state:
                 details.attempts[position] = 0

@@ -137,8 +137,7 @@ class Ends:
         if state == WAITING != outcome.state:
             attempt = 0
         if counted and not rides:
-            ended = max(1, queue.dispatched - queue.running)
-            queue.service = moving_mean(queue.service, turn.now - started_at, ended)
+            queue.service = moving_mean(queue.service, turn.now - started_at, queue.dispatched - queue.running)
         elif queue.fair and not rides:
             callers.give_back(turn.connection, queue, taken_at, row.owner)
         self._batches[row.order, position] = {
