@@ -63,6 +63,8 @@ def _at_first_request(service: Service, act: Callable[[Service], None]) -> None:
             act(one)
 
     request_started.connect(first_request, app, weak=False)
+    # The signal keeps what it calls even when the app, which may never answer a request, is dropped.
+    weakref.finalize(service, request_started.disconnect, first_request).atexit = False
 
 
 def _stop_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import select
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request_started
 
 from app import IngestionAPI
 from tests.support.command import ROOT, Command
@@ -379,6 +380,17 @@ def test_several_processes_that_share_no_queue_say_so_once(
     said = [one.message for one in caplog.records if "several processes" in one.message]
     assert len(said) == warned
     assert all("INGEST_STORE can name a database that they share" in one for one in said)
+
+
+def test_an_app_that_is_dropped_before_its_first_request_leaves_no_receiver() -> None:
+    before = set(request_started.receivers)
+    app = Flask("host")
+    app.config["INGEST_AUTOSTART"] = False
+    IngestionAPI(app)
+    assert set(request_started.receivers) != before
+    del app
+    gc.collect()
+    assert set(request_started.receivers) == before
 
 
 @pytest.mark.parametrize("handled", ["", HANDLED], ids=["by Python", "by a server"])
