@@ -141,8 +141,9 @@ class Turns:
 
     def _take(self, job: _Job) -> Any:
         with self._lock:
-            if self._leader and self.trouble:
-                raise _again(self.trouble)
+            # The leader clears it without the lock.
+            if self._leader and (trouble := self.trouble):
+                raise _again(trouble)
             self._waiting.append(job)
             if self._leader is None:
                 self._call()

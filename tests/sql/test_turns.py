@@ -27,6 +27,7 @@ from app.sql.database import Database
 from app.sql.schema import queues
 from app.sql.server import ServerConnection
 from app.sql.store import SQLStore
+from app.sql.turns import Turns
 from app.sql.wire import Rows, Wire
 from tests.support.clock import FakeClock
 from tests.support.host import eventually
@@ -222,6 +223,19 @@ def test_what_takes_long_has_a_turn_of_its_own(open_sql: Open, clock: HeldClock)
     assert isinstance(slow.exception(10), KeyboardInterrupt)
     assert [before.result(10).order, after.result(10).order] == [1, 2]
     assert len(store.ingestions()) == 2
+
+
+def test_trouble_that_ends_while_somebody_is_told_of_it_is_told_as_it_was(
+    open_sql: Open, clock: HeldClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a GIL the leader may clear it between two looks."""
+    store = open_sql()
+    store.prepare()
+    with clock.held(store, store.resume):
+        looks = iter([StoreUnavailable("The store is away.")])
+        monkeypatch.setattr(Turns, "trouble", property(lambda _: next(looks, None), lambda *_: None), raising=False)
+        with pytest.raises(StoreUnavailable, match="is away"):
+            submit(store, [1])
 
 
 def test_a_thread_that_is_interrupted_while_it_waits_holds_up_nobody(open_sql: Open, clock: HeldClock) -> None:
