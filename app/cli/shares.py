@@ -149,7 +149,7 @@ def _perhaps_given_back(starts: Sequence[Dispatch], given_back: Mapping[str, Seq
 
 
 def _waits(name: str, starts: Sequence[Dispatch], grace: float, since: float) -> list[bool]:
-    """Returns the starts at which a caller has something due, its own included."""
+    """Returns for each start whether a caller has something due then, as it has for its own."""
     waits, due = [False] * len(starts), float("inf")
     for number in range(len(starts) - 1, -1, -1):
         start = starts[number]

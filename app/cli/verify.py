@@ -1,4 +1,4 @@
-"""Proves from a dispatch log that it kept the rate, the order, the callers' shares and the rules of riders."""
+"""Proves from a dispatch log that its starts kept the rate, the order, the callers' shares and the rules of riders."""
 
 from __future__ import annotations
 
