@@ -100,7 +100,7 @@ class Waits:
         return self._calls.document(StatusPage, answer.body), answer.retry_after
 
     def _in_time(self, steps: Steps[T], known: Sequence[Ingestion]) -> Steps[T]:
-        """Takes steps. Raises TimedOut in place of Unreachable once the wait is over, where anything is known to tell."""
+        """Takes steps. Raises TimedOut in place of Unreachable once the wait is over, if anything is known to tell."""
         try:
             return (yield from steps)
         except Unreachable:

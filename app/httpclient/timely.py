@@ -17,7 +17,7 @@ _UNTIL: ContextVar[float] = ContextVar("until")
 
 @contextmanager
 def reading_until(moment: float) -> Iterator[None]:
-    """Within the block, each answer must be read by a moment on the monotonic clock."""
+    """Each answer that begins within the block must be read by a moment on the monotonic clock."""
     token = _UNTIL.set(moment)
     try:
         yield

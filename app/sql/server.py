@@ -94,7 +94,7 @@ class _Pipelined(AbstractContextManager[None]):
 class Server:
     """How one process reaches its server. Thread-safe.
 
-    `away` is what the latest attempt to connect waited for in vain, empty once anything is answered.
+    `away` is the error of the latest attempt to connect if that waited in vain, empty once anything is answered.
     """
 
     def __init__(self, timeout: float) -> None:
