@@ -222,6 +222,15 @@ def test_a_worker_alone_waits_no_longer_for_a_store_that_hangs(
     assert stop_in_time(service)
 
 
+def test_a_worker_alone_that_cannot_be_stopped_has_not_stopped_in_time(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = create_app({"INGEST_AUTOSTART": False}).extensions["ingest"]
+    monkeypatch.setattr(service, "stop", lambda: 1 / 0)
+    assert not stop_in_time(service)
+    assert caplog.messages == ["the worker could not be stopped"]
+
+
 def test_one_port_for_all_addresses_of_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     def two(*_: Any, **__: Any) -> list[Any]:
         nowhere = ("192.0.2.1", 0)  # TEST-NET-1, RFC 5737

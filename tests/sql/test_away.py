@@ -6,15 +6,17 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from psycopg import OperationalError
 from psycopg.errors import ConnectionTimeout
 
 from app.errors import StoreUnavailable
-from app.sql.server import ServerConnection
+from app.sql.server import Server, ServerConnection
 from app.sql.store import SQLStore
 from tests.support.host import BOUND, eventually
 from tests.support.postgres import Postgres
@@ -144,4 +146,14 @@ def test_where_a_connection_is_left_it_is_not_away(store: SQLStore) -> None:
     READ(store)
     server.away = "connection timeout expired"
     READ(store)
+    assert not server.away
+
+
+@pytest.mark.parametrize("answer", [Mock(), OperationalError("connection refused")], ids=["accepts", "refuses"])
+def test_a_server_that_answers_who_connects_is_not_away(answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ServerConnection, "connect", Mock(side_effect=[answer]))
+    server = Server(1.0)
+    server.away = "connection timeout expired"
+    with suppress(OperationalError):
+        server.connect()
     assert not server.away
