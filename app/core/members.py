@@ -14,7 +14,7 @@ from .quoting import as_sent, shown
 SECONDS_BELOW = 1e10
 """What seconds from now, or ago, stay below in a request."""
 
-_PRIORITIES = dict(Priority.__members__)  # which makes a view each time
+_PRIORITIES = dict(Priority.__members__)  # a view of them is made at each look
 
 LISTED = 100
 """How many faults of one kind are listed individually."""

@@ -54,17 +54,17 @@ def callback_document(callback: Callback) -> dict[str, Any]:
 def status_head(ingestion: Ingestion, estimate: Estimate | None, callback: Callback | None) -> str:
     """Returns the start of the JSON text of a status page: everything but the batches."""
     # The text does not hold the next change, which is the present while a batch runs.
-    told = (*estimate[:3], estimate.at_latest) if estimate else None
+    told = None
+    if estimate:  # a copy by name takes three times as long
+        told = Quote(estimate.batches_ahead, estimate.start, estimate.completion, estimate.at_latest)
     return _status_head(ingestion, told, callback)
 
 
 @functools.lru_cache(1024)  # A poll mostly finds nothing changed: 10 % of a status request on granian.
-def _status_head(
-    ingestion: Ingestion, told: tuple[int, float | None, float | None, bool] | None, callback: Callback | None
-) -> str:
+def _status_head(ingestion: Ingestion, told: Quote | None, callback: Callback | None) -> str:
     document = ingestion_document(ingestion)
     if told:
-        document.update(estimate_document(Quote(*told)))
+        document.update(estimate_document(told))
     if callback:
         document["callback"] = callback_document(callback)
     return dumps(document)[:-1]
