@@ -390,7 +390,7 @@ def test_an_app_that_is_dropped_before_its_first_request_leaves_no_receiver() ->
     assert set(request_started.receivers) != before
     del app
     gc.collect()
-    assert set(request_started.receivers) == before
+    assert set(request_started.receivers) <= before, "those of other tests may be gone as well"
 
 
 @pytest.mark.parametrize("handled", ["", HANDLED], ids=["by Python", "by a server"])
