@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from app.errors import StoreUnavailable
 from app.sql.store import SQLStore
 from tests.fault.cluster import CONCURRENCY, Cluster, assert_sound
+from tests.support.host import eventually
 from tests.support.postgres import Postgres
 from tests.support.queueing import blocked, settings, submit
 
@@ -83,6 +85,30 @@ def test_a_server_that_answers_nothing_is_given_up(own_postgres: Postgres) -> No
         with own_postgres.frozen(), pytest.raises(StoreUnavailable, match="does not answer"):
             store.get(ingestion.id)
         assert store.get(ingestion.id).id_count == 1
+
+
+def test_one_caller_at_a_time_waits_for_a_server_that_answers_nothing(own_postgres: Postgres) -> None:
+    address = own_postgres.new_database()
+    with closing(SQLStore(settings(store=address))) as store:  # tables take longer than the time-out below
+        submit(store, [1])
+    with closing(SQLStore(settings(store=address, store_timeout=0.5))) as store, ThreadPoolExecutor() as pool:
+        submit(store, [2])
+        server = store._database._server
+        assert server
+        with own_postgres.frozen():
+            for _ in range(2):  # the silence of the connection that is there, then one that cannot be made
+                with pytest.raises(StoreUnavailable):
+                    submit(store, [3])
+            waits = pool.submit(submit, store, [3])
+            eventually(server._trying.locked)
+            for call in (lambda: submit(store, [3]), store.ingestions):
+                with pytest.raises(StoreUnavailable, match="cannot be reached"):
+                    call()
+            assert not waits.done()
+            with pytest.raises(StoreUnavailable):
+                waits.result()
+        assert len(submit(store, [3]).id) == 36
+        assert len(store.ingestions()) == 3
 
 
 def test_a_lost_connection_is_one_line_in_the_log(own_postgres: Postgres, caplog: pytest.LogCaptureFixture) -> None:
