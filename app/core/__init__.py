@@ -28,7 +28,7 @@ from .known import (
     scope_of,
     since_of,
 )
-from .limiter import Level, Limiter, TokenBucket
+from .limiter import Level, Limiter, Steady, TokenBucket
 from .limits import OF_UPSTREAM, limiter_of, state_of
 from .line import BatchPlace, ByTurns, InOrder, Line
 from .listing import ANY, Filter, Kind
@@ -165,6 +165,7 @@ __all__ = [
     "Starts",
     "Stats",
     "Status",
+    "Steady",
     "Steering",
     "Strings",
     "Sweep",

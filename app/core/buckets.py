@@ -8,7 +8,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from .limiter import Level, TokenBucket
+from .limiter import Level, Steady, TokenBucket
 
 
 class Buckets:
@@ -43,6 +43,10 @@ class Buckets:
     def when(self, nth: int, now: float) -> float:
         first = max(bucket.when(0, now) for bucket in self.buckets.values())
         return max(bucket.when(nth, first) for bucket in self.buckets.values()) if nth else first
+
+    def steady(self, now: float) -> Steady:
+        first = self.when(0, now)
+        return max(bucket.steady(first) for bucket in self.buckets.values())
 
     def count(self, now: float, until: float) -> float:
         return math.inf if until == math.inf else self.counts(now, [until])[0]

@@ -16,6 +16,13 @@ class Level(NamedTuple):
     next_at: float
 
 
+class Steady(NamedTuple):
+    """How soon starts can be in the long run: number n (from 0) at `since + n * interval` (epoch seconds) or later."""
+
+    interval: float
+    since: float
+
+
 class Limiter(Protocol):
     """What says when the next batches may start. `now` is always passed in; tokens are numbered from 0, the next."""
 
@@ -28,6 +35,9 @@ class Limiter(Protocol):
 
     def when(self, nth: int, now: float) -> float:
         """Returns when the nth token from now arrives if every earlier one is taken on arrival."""
+
+    def steady(self, now: float) -> Steady:
+        """Returns how soon starts from now on can be in the long run."""
 
     def count(self, now: float, until: float) -> float:
         """Returns how many tokens arrive from now until before `until` if each is taken on arrival."""
@@ -92,6 +102,9 @@ class TokenBucket:
         with self._lock:
             at = self._from(now) + (nth + 1 - self.burst) * self.interval
         return at if at > now else now
+
+    def steady(self, now: float) -> Steady:
+        return Steady(self.interval, self.full_from(now) + self._first_from_full)
 
     def count(self, now: float, until: float) -> float:
         return math.inf if until == math.inf else self.counts(now, [until])[0]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..limits import Quota
 from .buckets import Buckets
-from .limiter import Level
+from .limiter import Level, Steady
 
 _LONGEST_DAY = 26 * 3600.0
 _SHORTEST_DAY = 22 * 3600.0
@@ -74,6 +74,9 @@ class Quotas:
     def when(self, nth: int, now: float) -> float:
         since, limiter, _, rest = self._find(nth, now)
         return limiter.when(rest, since)
+
+    def steady(self, now: float) -> Steady:
+        return self.limiter.steady(now)
 
     def count(self, now: float, until: float) -> float:
         return math.inf if until == math.inf else self.counts(now, [until])[0]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import NamedTuple, Protocol, TypeAlias
 
-from .limiter import Limiter
+from .limiter import Limiter, Steady
 
 Place: TypeAlias = tuple[float, int]
 """Where an ingestion stands in line: rank, then creation order."""
@@ -23,10 +23,10 @@ class Aside(Protocol):
     def count(self, before: Place | None) -> int:
         """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
 
-    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float], steady: Steady) -> int:
         """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
 
-        `start` returns when a start is by its number.
+        `start` returns when a start is by its number, and `steady` says how soon it can be.
         """
 
     def soonest(self, limit: int) -> Sequence[tuple[float, Place]]:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from .fair import CallerTurns
-from .limiter import Limiter
+from .limiter import Limiter, Steady
 from .line import BatchPlace, Line
 from .schedule import Aside, Place, Schedule
 from .slots import Slots
@@ -78,11 +78,17 @@ class Starts(NamedTuple):
             at, limiter = limiter.when(left - 1, at), limiter.after(left, at)
         return at, limiter
 
-    def token(self, due: float) -> tuple[int, float]:
-        """Returns the number and time of the first token from `due` on; just `due` if all may have started by then."""
-        nth = self.begun + self.limiter.count(self.since, due)
+    def tokens(self, *dues: float) -> list[tuple[int, float]]:
+        """Returns the number and time of the first token from each moment on; just the moment if all may have started
+        by then.
+        """
         taken = self._number(self.waiting - self.aside.count(None), None) if self.aside.counts_all else 0
-        return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)
+
+        def token(due: float) -> tuple[int, float]:
+            nth = self.begun + self.limiter.count(self.since, due)
+            return (int(nth), max(due, self.earliest(int(nth)))) if nth < taken else (self.begun, due)
+
+        return list(map(token, dues))
 
     def ready(self, ahead: int, count: int, place: Place) -> Span:
         """Returns the starts of `count` batches that are ready at a place; `ahead` wait before it."""
@@ -185,12 +191,14 @@ class Starts(NamedTuple):
 
     def _number(self, ready: int, place: Place | None) -> int:
         """Returns the number of the start after `ready` batches, and after the retries before a place due by then."""
-        return ready + self.aside.fallen(ready, place, self.start)
+        interval, since = self.limiter.steady(self.since)
+        steady = Steady(interval, since - self.begun * interval)
+        return ready + self.aside.fallen(ready, place, self.start, steady)
 
     def _no_sooner(self, span: Span, first_due: float, last_due: float, *, fresh: bool) -> Span:
         """Returns the starts of batches of which some, if `fresh` not all, fall due from `first_due` to `last_due`."""
-        span = span._replace(last=max(span.last, self.token(last_due)[1]))
+        (nth, first), (_, last) = self.tokens(first_due, last_due)
+        span = span._replace(last=max(span.last, last))
         if fresh:
             return span
-        nth, first = self.token(first_due)
         return Span(max(span.nth, nth), max(span.earliest, first), max(span.first, first), span.last)

@@ -74,7 +74,7 @@ class Timeline(NamedTuple):
         """Returns the seconds until a batch has started that is due then; `before` of its ingestion are due by now."""
         place, ahead, turns = prospect.place, prospect.ahead + before, prospect.turns
         at = self.starts.start(turns.ahead(before)) if turns else self.starts.ready_start(ahead, place)
-        return (at if at > due else self.starts.token(due)[1]) - self.starts.now
+        return (at if at > due else self.starts.tokens(due)[0][1]) - self.starts.now
 
     def batch_start(
         self, place: Place, ahead: int, before: int, due: float | None, turns: CallerTurns | None = None

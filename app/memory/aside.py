@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
 
-from ..core import Place
+from ..core import Place, Steady
 from ..queue import Entry
 from .record import Record
 
@@ -18,23 +18,27 @@ _SIZE = 512
 class Block:
     """Consecutive entries by due time; `places` has their places in order, or nothing until they are sorted."""
 
-    __slots__ = ("dues", "entries", "places")
+    __slots__ = ("_first_start", "dues", "entries", "places")
 
     def __init__(self, dues: list[float], entries: list[Entry[Record]]) -> None:
         self.dues = dues
         self.entries = entries
+        self._changed()
+
+    def _changed(self) -> None:
         self.places: list[Place] = []
+        self._first_start: tuple[float, float] | None = None
 
     def add(self, entry: Entry[Record]) -> None:
         at = bisect_right(self.dues, entry.due)
         self.dues.insert(at, entry.due)
         self.entries.insert(at, entry)
-        self.places = []
+        self._changed()
 
     def drop(self, count: int) -> list[Entry[Record]]:
         """Remove and return the first entries."""
         gone, self.dues, self.entries = self.entries[:count], self.dues[count:], self.entries[count:]
-        self.places = []
+        self._changed()
         return gone
 
     def take(self, due: float, record: Record) -> list[Entry[Record]]:
@@ -44,14 +48,15 @@ class Block:
         taken = [self.entries[at] for at in found]
         for at in reversed(found):
             del self.dues[at], self.entries[at]
-            self.places = []
+            self._changed()
         return taken
 
     def split(self) -> Block:
         """Keep the first half and return the second."""
         half = len(self.dues) // 2
         other = Block(self.dues[half:], self.entries[half:])
-        self.dues, self.entries, self.places = self.dues[:half], self.entries[:half], []
+        self.dues, self.entries = self.dues[:half], self.entries[:half]
+        self._changed()
         return other
 
     def sort(self) -> list[Place]:
@@ -64,6 +69,19 @@ class Block:
         if (self.places or self.sort())[-1] < before:
             return self.dues
         return [entry.due for entry in self.entries if entry.place < before]
+
+    def fallen(self, ready: int, before: Place, start: Callable[[int], float]) -> int:
+        """Returns what Aside.fallen does, of the entries of this block."""
+        dues, found = self.dues_of(before), 0
+        while (more := bisect_right(dues, start(ready + found))) > found:
+            found = more
+        return found
+
+    def first_start(self, interval: float) -> float:
+        """Returns how soon the first can start if each is due when it starts, one every `interval` seconds."""
+        if self._first_start is None or self._first_start[0] != interval:
+            self._first_start = interval, max(due - nth * interval for nth, due in enumerate(self.dues))
+        return self._first_start[1]
 
     def holds(self, first: Place, end: Place) -> bool:
         """Returns whether any entry has a place from `first` up to `end`."""
@@ -143,25 +161,25 @@ class Aside:
         """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
         return sum(self._counts(before)) if before and self._count else self._count
 
-    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float], steady: Steady) -> int:
         """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
 
-        `start` returns when a start is by its number.
+        `start` returns when a start is by its number, and `steady` says how soon it can be.
         """
-        end = before or (math.inf, 0)
+        end, (interval, since) = before or (math.inf, 0), steady
         counts, latest = self._counts(end), [block.dues[-1] for block in self._blocks]
         found = at = 0
         while at < len(counts):
-            if (whole := bisect_right(latest, start(ready + found), at)) > at:
+            block, count, nth, whole = self._blocks[at], counts[at], ready + found, at + 1
+            if count < len(block.dues) or block.first_start(interval) > since + nth * interval:
+                whole = bisect_right(latest, start(nth), at)
+            if whole > at:
                 found += sum(counts[at:whole])
                 at = whole
                 continue
-            count, some = counts[at], 0
-            dues = self._blocks[at].dues_of(end)
-            while some < count and (more := bisect_right(dues, start(ready + found + some))) > some:
-                some = more
+            some = block.fallen(nth, end, start)
             found += some
-            if some != count:
+            if some < count:
                 break
             at += 1
         return found

@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from sqlalchemy import bindparam, func, select, tuple_
 
-from ..core import EXACT_RETRIES, Place
+from ..core import EXACT_RETRIES, Place, Steady
 from .rows import QueueRow
 from .schema import IS_ASIDE, THIS, batches
 from .wire import Wire
@@ -63,7 +63,13 @@ class Aside:
         """Returns how many there are; with `before`, only those of ingestions ahead of that place."""
         return self._due_by(math.inf, before)
 
-    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+    def fallen(
+        self,
+        ready: int,
+        before: Place | None,
+        start: Callable[[int], float],
+        steady: Steady,  # noqa: ARG002 - memory goes by it
+    ) -> int:
         """Returns how many fall due by the start after `ready` batches and them; `before` as in `count`.
 
         `start` returns when a start is by its number.

@@ -62,6 +62,10 @@ def test_the_closed_forms_are_what_comes_true(
     assert min(20, limiter.count(now, now + later)) in range(least, most + 1)
     assert limiter.count(now, math.inf) == math.inf
     assert times[-1] - times[0] >= limiter.least_time(20) - 1e-9 or limiter.least_time(20) == 0
+    interval, since = limiter.steady(now)
+    assert all(time >= since + nth * interval - 1e-9 for nth, time in enumerate(times))
+    far = 100_000
+    assert limiter.when(far, now) == pytest.approx(since + far * interval if interval else times[0])
 
 
 # A bucket in debt: while it has none, the others gather tokens.

@@ -73,6 +73,8 @@ def test_the_closed_forms_are_what_comes_true(
     least, most = (sum(time < now + later + error for time in times) for error in (-1e-4, 1e-4))
     assert min(50, copy().count(now, now + later)) in range(least, most + 1)
     assert 0 <= copy().least_time(50) <= times[-1] - times[0] + 1e-4
+    steady, since = copy().steady(now)
+    assert all(time >= since + nth * steady - 1e-4 for nth, time in enumerate(times))
     dues, at = [now + gap for gap in sorted(gaps)], now
     untils = sorted(now + later * gap / 9000 for gap in [*gaps, 9000.0])
     assert copy().counts(now, untils) == [copy().count(now, until) for until in untils]

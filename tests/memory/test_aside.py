@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import Priority
+from app.core import Priority, Steady
 from app.memory import aside as module
 from app.memory.aside import Aside
 from app.memory.record import Record
@@ -58,11 +58,15 @@ def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch
         for place in (None, (0.0, 0), (1.0, 4), (2.0, 9)):
             ahead = [entry.due for entry in naive if place is None or (entry.rank, entry.order) < place]
             assert aside.count(place) == len(ahead)
-            for ready, pace in ((0, 0.0), (0, 0.3), (2, 1.0), (90, 1.0)):
+            for ready, pace, saved in ((0, 0.0, 0), (0, 0.1, 0), (0, 0.3, 2), (2, 0.3, 0), (2, 1.0, 4), (90, 1.0, 0)):
+
+                def start(nth: int, pace: float = pace, saved: int = saved) -> float:
+                    return max(0, nth - saved) * pace
+
                 found = 0
                 for at in ahead:
-                    found += at <= (ready + found) * pace
-                assert aside.fallen(ready, place, lambda nth, pace=pace: nth * pace) == found  # type: ignore[misc]
+                    found += at <= start(ready + found)
+                assert aside.fallen(ready, place, start, Steady(pace, -saved * pace)) == found
         for owner in records:
             place = owner.rank, owner.order
             mine = [entry.due for entry in naive if entry.owner is owner]
@@ -74,14 +78,15 @@ def test_it_counts_and_gives_back_as_a_list_does(monkeypatch: pytest.MonkeyPatch
             assert aside.bounds(first, end) == (among[0], among[-1])
 
 
-def test_what_falls_due_faster_than_it_starts_is_counted_block_by_block() -> None:
+@pytest.mark.parametrize("apart", [0.9, 1.0])
+def test_what_falls_due_as_fast_as_it_starts_is_counted_block_by_block(apart: float) -> None:
     aside, owner, asked = Aside(), record(1), list[int]()
     for position in range(20_000):
-        aside.add(Entry(owner.rank, owner.order, position, position * 0.9, owner))
+        aside.add(Entry(owner.rank, owner.order, position, position * apart, owner))
 
     def start(nth: int) -> float:
         asked.append(nth)
         return float(nth)
 
-    assert aside.fallen(1, None, start) == 20_000
+    assert aside.fallen(0, None, start, Steady(1.0, 0.0)) == 20_000
     assert len(asked) < 150

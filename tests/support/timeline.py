@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.core import Place, Slots, Starts, Timeline, TokenBucket
+from app.core import Place, Slots, Starts, Steady, Timeline, TokenBucket
 
 NOW = 1000.0
 FIRST: Place = (2.0, 1)
@@ -24,9 +24,10 @@ class ListAside:
     def count(self, before: Place | None) -> int:
         return sum(before is None or place < before for _, place in self.retries)
 
-    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float]) -> int:
+    def fallen(self, ready: int, before: Place | None, start: Callable[[int], float], steady: Steady) -> int:
         found = 0
         for due in [due for due, place in self.retries if before is None or place < before]:
+            assert start(ready + found) >= steady.since + (ready + found) * steady.interval
             found += due <= start(ready + found)
         return found
 
