@@ -36,7 +36,8 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
     if key is not None:
         registry.remember_key(submission.owner, key, submission.fingerprint, record)
     state.backlog.add(record)
-    state.recount(record, 0)
+    if state.holdings:
+        state.holdings.recount(record)
     if serving:
         serving.serve_first(record, served, now)
     if count:

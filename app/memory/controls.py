@@ -23,7 +23,8 @@ def cancel(state: MemoryState, record: Record, by: str | None, now: float, *, au
     line = state.queue.line_of(record) if isinstance(state.queue, FairQueue) else state.queue
     if line is not None:
         line.note_gone(lambda owner: owner.cancelled)
-    state.recount(record, 0)
+    if state.holdings:
+        state.holdings.recount(record)
     state.settle(record, now)
     return True
 
