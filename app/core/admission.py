@@ -12,11 +12,9 @@ from typing import TypeVar
 
 from ..config import Settings
 from ..errors import BacklogFull, Fault, InvalidRequest, QuotaFull, TooLate
-from .fair import CallerTurns
 from .limits import limiter_of
 from .models import batch_count
 from .quoting import tenths
-from .schedule import Place
 from .starts import EXACT_RETRIES, Starts
 from .timeline import Prospect, Timeline
 
@@ -28,25 +26,17 @@ ASK_AGAIN = 5.0
 _UNKNOWN = "what waits is paused, so it is not known when there will be room."
 
 
-def admit(
-    settings: Settings,
-    timeline: Timeline,
-    *,
-    count: int,
-    ahead: int,
-    place: Place,
-    deadline: float | None,
-    turns: CallerTurns | None = None,
-) -> None:
-    """Refuse a submission of `count` batches if the queue has no room or no time for it.
+def admit(settings: Settings, timeline: Timeline, prospect: Prospect, deadline: float | None) -> None:
+    """Refuse a submission if the queue has no room or no time for its batches, given what is counted for it.
 
-    `ahead` batches wait before its `place`, or as many as its `turns` say where callers take turns. Raises BacklogFull
-    with the seconds until it would fit, TooLate with the earliest end, or InvalidRequest for one that could never fit.
+    Raises BacklogFull with the seconds until it would fit, TooLate with the earliest end, or InvalidRequest for one
+    that could never fit.
     """
+    count = prospect.waiting
     _check_room(settings, timeline, count)
     _check_time(settings, timeline, count)
     if deadline is not None:
-        _check_deadline(deadline, timeline.added(ahead, count, place, turns).last + timeline.starts.slots.service)
+        _check_deadline(deadline, timeline.added(prospect).last + timeline.starts.slots.service)
 
 
 def check_quota(quota: int, count: int, waiting: int, until_started: Callable[[int], float | None]) -> None:

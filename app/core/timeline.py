@@ -18,7 +18,7 @@ _FIRST: Place = (-math.inf, 0)
 
 
 class Prospect(NamedTuple):
-    """What a store counts for one unfinished ingestion, which stands at `place`.
+    """What a store counts for an unfinished ingestion, or for one that may be accepted, which stands at `place`.
 
     `ahead` batches wait at places before it, and `waiting` of its own, of which `retrying` failed before. `started`
     holds when the earliest and the latest of its running batches started; it may be empty. If it is `parked`, it is not
@@ -49,14 +49,11 @@ class Timeline(NamedTuple):
     parked: int = 0
     early: bool = False
 
-    def added(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> Span:
-        """Returns the starts of `count` new batches at a place, where `ahead` batches wait before it.
-
-        Where callers take `turns`, by these.
-        """
-        if turns is not None:
-            return self.starts.by_turns(turns, count)
-        return self.starts.ready(ahead, count, place)
+    def added(self, prospect: Prospect) -> Span:
+        """Returns the starts of a new ingestion's batches."""
+        if prospect.turns is not None:
+            return self.starts.by_turns(prospect.turns, prospect.waiting)
+        return self.starts.ready(prospect.ahead, prospect.waiting, prospect.place)
 
     def until_started(self, prospect: Prospect, nth: int) -> float:
         """Returns the seconds until an ingestion's nth due batch has started.
@@ -76,48 +73,38 @@ class Timeline(NamedTuple):
         at = self.starts.start(turns.ahead(before)) if turns else self.starts.ready_start(ahead, place)
         return (at if at > due else self.starts.tokens(due)[0][1]) - self.starts.now
 
-    def batch_start(
-        self, place: Place, ahead: int, before: int, due: float | None, turns: CallerTurns | None = None
-    ) -> float | None:
-        """Returns when a waiting batch should start, None while the queue is paused.
+    def batch_start(self, prospect: Prospect, before: int, due: float | None) -> float | None:
+        """Returns when a waiting batch of an ingestion should start, None while the queue is paused.
 
-        `ahead` batches wait at places before its ingestion's `place`, and `before` of the ingestion's own before it. It
-        never started if `due` is None; otherwise it is due then, and `before` counts those due by now. Where callers
-        take `turns`, these say what is ahead: exact unless something waits for its retry, and close then, for retries
-        count as if they were due.
+        `before` of the ingestion's own wait before it. It never started if `due` is None; otherwise it is due then, and
+        `before` counts those due by now. Where callers take turns, this is exact unless something waits for its retry,
+        and close then, for retries count as if they were due.
         """
+        place, ahead, turns = prospect.place, prospect.ahead, prospect.turns
         if turns is not None:
             at = self.starts.start(turns.ahead(before))
         else:
             at = self.starts.ready_start(ahead + before, place if due is not None else (place[0], place[1] + 1))
         return self._known(max(at, due or 0.0))
 
-    def quotes(
-        self,
-        line: Callable[[Priority], tuple[int, Place, CallerTurns | None]],
-        count: int,
-        is_parked: Callable[[Priority], bool],
-    ) -> dict[Priority, Quote]:
-        """Returns what `count` batches submitted now can expect at each priority.
-
-        `line` returns how many batches wait before a new ingestion of a priority, its place, and the turns it gets, and
-        `is_parked` whether it would be in line.
-        """
+    def quotes(self, prospect: Callable[[Priority], Prospect]) -> dict[Priority, Quote]:
+        """Returns what a submission can expect at each priority, given what is counted for it there."""
         found = {}
         for priority in Priority:
-            ahead, place, turns = line(priority)
-            span = self.added(ahead, count, place, turns)
-            latest = self._is_latest(0, turns)
-            if is_parked(priority):
+            new = prospect(priority)
+            span, latest = self.added(new), self._is_latest(new)
+            if new.parked:
                 found[priority] = Quote(span.nth, None, None, latest)
             else:
                 last = self._known(span.last + self.starts.slots.service)
                 found[priority] = Quote(span.nth, self._known(span.first), last, latest)
         return found
 
-    def completion(self, ahead: int, count: int, place: Place, turns: CallerTurns | None = None) -> float | None:
-        """Returns when the last of `count` new batches should end, None while the queue is paused."""
-        starts = self.starts
+    def completion(self, prospect: Prospect) -> float | None:
+        """Returns when the last batch of a new ingestion should end, None while that or the queue is paused."""
+        starts, (place, ahead, count, _, _, parked, turns) = self.starts, prospect
+        if parked:
+            return None
         last = starts.by_turns(turns, count).last if turns else starts.ready_start(ahead + count - 1, place)
         return self._known(last + starts.slots.service)
 
@@ -143,9 +130,10 @@ class Timeline(NamedTuple):
         ends = list(map(self.starts.slots.expected_end, started))
         if not waiting:
             return Estimate(0, None, max(ends), now)
-        latest = self._is_latest(retrying, turns)
+        latest = self._is_latest(prospect)
         if parked:
-            return Estimate(self.added(ahead, 1, place, turns).nth, None, None, now if ends else None, latest)
+            nth = self.added(prospect._replace(waiting=1)).nth
+            return Estimate(nth, None, None, now if ends else None, latest)
         fresh, end = waiting > retrying, (place[0], place[1] + 1)
         if turns is not None:
             span = self.starts.by_turns(turns, waiting, fresh=fresh)
@@ -166,9 +154,10 @@ class Timeline(NamedTuple):
         """
         return [(item, self._known(start)) for item, start in self.starts.upcoming(line, retries, limit)]
 
-    def _is_latest(self, retrying: int, turns: CallerTurns | None) -> bool:
-        """Returns whether nothing of an ingestion starts later than foretold; `retrying` of it failed before."""
-        retries = self.starts.aside.count(None) if turns and turns.aging else retrying
+    def _is_latest(self, prospect: Prospect) -> bool:
+        """Returns whether nothing of an ingestion starts later than foretold."""
+        turns = prospect.turns
+        retries = self.starts.aside.count(None) if turns and turns.aging else prospect.retrying
         return self.early and not retries
 
     def _known(self, moment: float) -> float | None:

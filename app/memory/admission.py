@@ -7,7 +7,8 @@ from functools import partial
 from ..core import Timeline, admit, batch_count, check_quota, since_of, until_started
 from ..queue import Entry
 from ..store import Submission
-from .forecast import line, prospect, timeline_of
+from .forecast import new_prospect, prospect, timeline_of
+from .holdings import Holdings
 from .record import Record
 from .state import MemoryState
 
@@ -22,16 +23,17 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
     left = max(0, len(submission.ids) - len(served) * settings.batch_size)
     count = batch_count(left, settings.batch_size)
     timeline = timeline_of(state, now)
-    ahead, new, turns = line(state, submission.priority, now, submission.owner)
+    new = new_prospect(state, submission.priority, submission.owner, count, now)
     if count:
-        _check_quota(state, submission.owner, left, timeline)
-        admit(settings, timeline, count=count, ahead=ahead, place=new, deadline=submission.deadline, turns=turns)
+        if state.holdings and submission.owner is not None:
+            _check_quota(state, state.holdings, submission.owner, left, timeline)
+        admit(settings, timeline, new, submission.deadline)
     state.order += 1
     since = since_of(settings, submission.fresh, now)
-    record = Record(state.ids.next(), state.order, new[0], now, settings.batch_size, submission, since)
-    record.parked = state.gate.pauses.cover(record.priority, record.owner)
-    if count and not record.parked:
-        record.estimated_completion = timeline.completion(ahead, count, new, turns)
+    record = Record(state.ids.next(), state.order, new.place[0], now, settings.batch_size, submission, since)
+    record.parked = new.parked
+    if count:
+        record.estimated_completion = timeline.completion(new)
     registry.add(record)
     if key is not None:
         registry.remember_key(submission.owner, key, submission.fingerprint, record)
@@ -45,10 +47,9 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
     return record, True
 
 
-def _check_quota(state: MemoryState, owner: str | None, count: int, timeline: Timeline) -> None:
-    holdings, now = state.holdings, timeline.starts.now
-    if holdings is None or owner is None:
-        return
+def _check_quota(state: MemoryState, holdings: Holdings, owner: str, count: int, timeline: Timeline) -> None:
+    """Refuse `count` more ids if their owner would then have too many waiting."""
+    now = timeline.starts.now
 
     def until(ids: int) -> float | None:
         later = partial(holdings.later, owner, now)

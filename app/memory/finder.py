@@ -58,7 +58,6 @@ class MemoryFinder(Finder):
         fresh = len(record.states) - record.cursor
         if batch.position >= record.cursor:
             before = record.waiting - fresh + batch.position - record.cursor
-            return timeline.batch_start(found.place, found.ahead, before, None, found.turns)
+            return timeline.batch_start(found, before, None)
         before = record.ready_before(batch.position, now)
-        due = batch.next_attempt_at or 0.0
-        return timeline.batch_start(found.place, found.ahead, before, due, found.turns)
+        return timeline.batch_start(found, before, batch.next_attempt_at or 0.0)

@@ -13,7 +13,6 @@ from ..core import (
     BatchPlace,
     ByTurns,
     CallerDepth,
-    CallerTurns,
     Depth,
     Estimate,
     InOrder,
@@ -48,12 +47,11 @@ def timeline_of(state: MemoryState, now: float) -> Timeline:
     return Timeline(starts, gate.paused, state.backlog.parked, may_be_early(state.settings))
 
 
-def line(
-    state: MemoryState, priority: Priority, now: float, owner: str | None = None
-) -> tuple[int, Place, CallerTurns | None]:
-    """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
-    ahead, new = end_of_line(state, priority, now)
-    return ahead, new, state.fair.turns(priority, owner, new, state.aside) if state.fair else None
+def new_prospect(state: MemoryState, priority: Priority, owner: str | None, count: int, now: float) -> Prospect:
+    """Returns what is counted for an owner's submission of `count` batches, if it were accepted now."""
+    ahead, place = end_of_line(state, priority, now)
+    turns = state.fair.turns(priority, owner, place, state.aside) if state.fair else None
+    return Prospect(place, ahead, count, 0, (), state.gate.pauses.cover(priority, owner), turns)
 
 
 def end_of_line(state: MemoryState, priority: Priority, now: float) -> tuple[int, Place]:
@@ -95,12 +93,7 @@ def _next_batches(state: MemoryState, limit: int, now: float) -> Line[tuple[Reco
 
 def quotes(state: MemoryState, count: int, owner: str | None, now: float) -> dict[Priority, Quote]:
     """Returns when an owner's submission of `count` batches would start and end at each priority."""
-    pauses = state.gate.pauses
-    return timeline_of(state, now).quotes(
-        lambda priority: line(state, priority, now, owner),
-        count,
-        lambda priority: pauses.cover(priority, owner),
-    )
+    return timeline_of(state, now).quotes(lambda priority: new_prospect(state, priority, owner, count, now))
 
 
 def estimate(state: MemoryState, record: Record, now: float) -> Estimate | None:

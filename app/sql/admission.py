@@ -16,7 +16,7 @@ from . import finder
 from .answers import clean
 from .callers import enlist
 from .contents import ids, strings
-from .forecast import line, prospect
+from .forecast import new_prospect, prospect
 from .picks import SAME_INGESTION
 from .rows import INGESTION_COLUMNS, IngestionRow
 from .schema import IS_ASIDE, IS_SOMEBODYS, THIS, all_of, batches, ingestions
@@ -83,21 +83,21 @@ def add(
     if queue.aging or turn.settings.key_quota or queue.fair:
         turn.write_lanes()
     owner = None if submission.owner is None else clean(submission.owner)
-    ahead, place, turns = line(turn, priority, created_at, owner)
     since = since_of(turn.settings, submission.fresh, created_at)
     served = leading_of(turn, submission, since) if since is not None else ()
     left = max(0, len(submission.ids) - len(served) * turn.settings.batch_size)
     count = batch_count(left, turn.settings.batch_size)
+    new = new_prospect(turn, priority, owner, count, created_at)
     if count:
         if turn.settings.key_quota and owner is not None:
             _check_quota(turn, owner, left, timeline)
-        admit(turn.settings, timeline, count=count, ahead=ahead, place=place, deadline=submission.deadline, turns=turns)
+        admit(turn.settings, timeline, new, submission.deadline)
     queue.orders += 1
     queue.latest = created_at
     row = IngestionRow(
         queue.orders,
         str(uuid.uuid4()),
-        place[0],
+        new.place[0],
         priority,
         created_at,
         len(submission.ids),
@@ -107,9 +107,9 @@ def add(
         submission.callback,
         since=since,
     )
-    row.parked = queue.pauses().cover(priority, owner)
-    if count and not row.parked:
-        row.estimated_completion = timeline.completion(ahead, count, place, turns)
+    row.parked = new.parked
+    if count:
+        row.estimated_completion = timeline.completion(new)
     if queue.fair:
         row.caller = enlist(turn.connection, queue, row)
     turn.wait(row, row.batch_count, row.id_count)

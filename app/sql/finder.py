@@ -22,11 +22,10 @@ from sqlalchemy import (
 )
 
 from ..config import Settings
-from ..core import Batch, Finder, Found, Ingestion, Priority, Sought, bucket_of, packed_hash
+from ..core import Batch, Finder, Found, Ingestion, Sought, bucket_of, packed_hash
 from .answers import STARTS
-from .backlog import ahead_of
 from .contents import hashes, ids, strings
-from .fair import turns
+from .forecast import prospect
 from .ids import pack
 from .instance import Instance, View
 from .reads import batches_of, results_of
@@ -121,15 +120,13 @@ class SQLFinder(Finder):
         """Returns when a batch should start, None if it does not wait or is paused."""
         if not batch.waits or row.parked:
             return None
-        timeline, place = view.timeline(), (row.rank, row.order)
-        turned = turns(view, Priority(row.priority), row.owner, place)
-        ahead = 0 if turned else ahead_of(view, *place)
+        timeline, found = view.timeline(), prospect(view, row)
         if batch.position >= row.cursor:
             before = row.waiting - (row.batch_count - row.cursor) + batch.position - row.cursor
-            return timeline.batch_start(place, ahead, before, None, turned)
+            return timeline.batch_start(found, before, None)
         values = {"this": view.queue.instance, "order": row.order, "position": batch.position, "now": view.now}
         before = int(view.connection.execute(_READY_BEFORE, values).scalar())
-        return timeline.batch_start(place, ahead, before, batch.next_attempt_at or 0.0, turned)
+        return timeline.batch_start(found, before, batch.next_attempt_at or 0.0)
 
     def _remembered(self, view: View) -> list[ColumnElement[bool]]:
         """Returns the conditions for the ingestions of this queue that are not forgotten."""

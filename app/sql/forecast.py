@@ -14,7 +14,6 @@ from ..core import (
     Accuracy,
     Batch,
     BatchPlace,
-    CallerTurns,
     Depth,
     Estimate,
     InOrder,
@@ -53,10 +52,11 @@ _MISSES = (
 )
 
 
-def line(view: View, priority: Priority, now: float, owner: str | None = None) -> tuple[int, Place, CallerTurns | None]:
-    """Returns how many batches wait before an ingestion created now, its place, and the turns it gets."""
-    ahead, new = end_of_line(view, priority, now)
-    return ahead, new, fair.turns(view, priority, owner, new, new=True)
+def new_prospect(view: View, priority: Priority, owner: str | None, count: int, now: float) -> Prospect:
+    """Returns what is counted for an owner's submission of `count` batches, if it were accepted now."""
+    ahead, place = end_of_line(view, priority, now)
+    turns = fair.turns(view, priority, owner, place, new=True)
+    return Prospect(place, ahead, count, 0, (), view.queue.pauses().cover(priority, owner), turns)
 
 
 def end_of_line(view: View, priority: Priority, now: float) -> tuple[int, Place]:
@@ -69,12 +69,7 @@ def end_of_line(view: View, priority: Priority, now: float) -> tuple[int, Place]
 
 def quotes(view: View, count: int, owner: str | None) -> dict[Priority, Quote]:
     """Returns when an owner's submission of `count` batches would start and end at each priority."""
-    timeline, pauses = view.timeline(), view.queue.pauses()
-    return timeline.quotes(
-        lambda priority: line(view, priority, view.now, owner),
-        count,
-        lambda priority: pauses.cover(priority, owner),
-    )
+    return view.timeline().quotes(lambda priority: new_prospect(view, priority, owner, count, view.now))
 
 
 def estimate(view: View, row: IngestionRow) -> Estimate | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core import Timeline, admit, check_quota, limiter_of
+from app.core import Prospect, Timeline, admit, check_quota, limiter_of
 from app.errors import BacklogFull, InvalidRequest, QuotaFull, TooLate
 from app.limits import parse_limits
 from tests.support.queueing import settings
@@ -15,7 +15,7 @@ from tests.support.timeline import FIRST, NOW, but, timeline
 
 def ask(made: Timeline, count: int, deadline: float | None = None, ahead: int | None = None, **chosen: Any) -> None:
     ahead = made.starts.waiting if ahead is None else ahead
-    admit(settings(**chosen), made, count=count, ahead=ahead, place=FIRST, deadline=deadline)
+    admit(settings(**chosen), made, Prospect(FIRST, ahead, count, 0, ()), deadline)
 
 
 def test_a_queue_takes_exactly_as_many_batches_as_it_may_hold() -> None:

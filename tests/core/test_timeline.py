@@ -123,8 +123,8 @@ def test_retries_of_the_next_ingestion_are_not_its_own() -> None:
 
 def test_a_batch_that_never_started_waits_for_retries_of_its_own_ingestion_alone() -> None:
     own, next_one = (NOW + 3, FIRST), (NOW + 100, (FIRST[0], FIRST[1] + 1))
-    assert timeline(own, interval=5.0, waiting=3).batch_start(FIRST, 0, 2, None) == NOW + 10
-    assert timeline(next_one, interval=5.0, waiting=4).batch_start(FIRST, 0, 2, None) == NOW + 10
+    assert timeline(own, interval=5.0, waiting=3).batch_start(prospect(0, 3, 1), 2, None) == NOW + 10
+    assert timeline(next_one, interval=5.0, waiting=4).batch_start(prospect(0, 3, 1), 2, None) == NOW + 10
 
 
 @pytest.mark.parametrize("retries", [500, 501, 1200])
@@ -237,11 +237,11 @@ def test_what_is_to_come_waits_for_a_slot() -> None:
 
 def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
     made = timeline(interval=5.0, service=2.0, slots=9, waiting=4)
-    quotes = made.quotes(lambda priority: (priority - 1, (float(priority), 9), None), 2, lambda _: False)
+    quotes = made.quotes(lambda priority: Prospect((float(priority), 9), priority - 1, 2, 0, ()))
     assert [quote[:3] for quote in quotes.values()] == [
         (0, NOW, NOW + 7), (1, NOW + 5, NOW + 12), (2, NOW + 10, NOW + 17)
     ]  # fmt: skip
-    assert made.completion(1, 2, (2.0, 9)) == NOW + 12
+    assert made.completion(Prospect((2.0, 9), 1, 2, 0, ())) == NOW + 12
     assert made.depth(2, NOW - 7, 3, (2.0, 9), 4, aging=False) == (6, NOW - 7, NOW + 12, 4)
     assert made.depth(0, None, 3, (2.0, 9), 4, aging=False) == (4, None, None, 4)
 
@@ -249,5 +249,5 @@ def test_a_quote_counts_from_the_place_that_a_priority_gets() -> None:
 def test_what_may_be_early_is_the_latest_it_can_be_and_a_start_may_be_any() -> None:
     made = timeline(interval=5.0, slots=9, waiting=4)._replace(early=True)
     assert made.estimate(prospect(2, 1, 0)) == (2, NOW + 10, NOW + 10, NOW, True)
-    quotes = made.quotes(lambda _: (2, (2.0, 9), None), 1, lambda _: False)
+    quotes = made.quotes(lambda _: Prospect((2.0, 9), 2, 1, 0, ()))
     assert all(quote.at_latest for quote in quotes.values())
