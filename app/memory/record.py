@@ -22,6 +22,7 @@ from ..core import (
     Id,
     Ingestion,
     Kind,
+    Need,
     Place,
     Status,
     batch_count,
@@ -239,13 +240,13 @@ class Record:
             None if self.since is None else self.details.served,
         )
 
-    def claim(self, position: int, due_at: float, now: float, answers: Answers | None) -> Claim:
-        """Returns the claim of a batch that starts now with these answers."""
+    def claim(self, position: int, due_at: float, now: float, need: Need | None) -> Claim:
+        """Returns the claim by which a batch would start now; `need` is what it needs, where FRESH says so."""
         ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
         error = self.details.errors.get(position)
         attempt = self.attempt(position) + 1
         batch = Batch(self.id, position, ids, _TRIGGERED, self.priority, attempt, error, now)
-        if answers:
+        if answers := need.answers if need else self.details.answers.get(position):
             batch = answers.asking(batch)
         return Claim(batch, due_at, now, self.owner)
 

@@ -33,12 +33,7 @@ if TYPE_CHECKING:
 
 
 class Serving:
-    """Serves ids from what is known, under FRESH; `need` is that of the entry that `to_ask` returned last.
-
-    Called under the store's lock.
-    """
-
-    need: Need
+    """Serves ids from what is known, under FRESH. Called under the store's lock."""
 
     def __init__(self, state: MemoryState, settings: Settings, log: ServedLog) -> None:
         self._state = state
@@ -60,20 +55,18 @@ class Serving:
             self.known.use(scope_of(self._settings, record.owner), ids, now)
             self._serve(record, position, Need(Answers(len(texts), texts), ids), now)
 
-    def to_ask(self, now: float) -> Entry[Record] | None:
-        """Returns the most urgent due entry, once those before it that need no call are out of line.
+    def to_ask(self, now: float) -> tuple[Entry[Record], Need] | None:
+        """Returns the most urgent due entry that needs a call, and what it needs.
 
-        Those are MOST_SERVED at most.
+        Those before it are out of line by then; if these are MOST_SERVED, returns None.
         """
         for _ in range(MOST_SERVED):
             entry = self._state.first(now)
-            if entry is None or not self._spared(entry, now):
-                return entry
+            if entry is None:
+                return None
+            if need := self._asking(entry, now):
+                return entry, need
         return None
-
-    def start(self, entry: Entry[Record], now: float) -> None:
-        """Note what was served of the entry that `to_ask` returned last, which starts."""
-        self._learn(entry, self.need, now)
 
     def awaiting(self) -> list[Entry[Record]]:
         """Returns the entries that await another's call, at their ingestions' places, but for what is not in line."""
@@ -102,8 +95,8 @@ class Serving:
                     entry.owner.details.dues[entry.position] = now
                 self._state.line_up(entry._replace(rank=entry.owner.rank, due=now), now)
 
-    def _spared(self, entry: Entry[Record], now: float) -> bool:
-        """Serve what is known of the first entry; returns whether that took it out of line."""
+    def _asking(self, entry: Entry[Record], now: float) -> Need | None:
+        """Returns what the first entry needs, None if it leaves the line: it needs no call, or awaits another's."""
         record, position = entry.owner, entry.position
         scope, ids = scope_of(self._settings, record.owner), record.ids_of(position)
         need = need_of(record.answers(position), ids, mark_of(record.since, record.order), self.known.look(scope, ids))
@@ -111,16 +104,15 @@ class Serving:
             self.known.use(scope, need.served, now)
             self._state.leave_line(entry)
             self._serve(record, position, need, now)
-            return True
-        if need.awaits is None:
-            self.need = need
-            return False
-        self._learn(entry, need, now)
-        self._state.leave_line(entry)
-        self.known.wait_for(need.awaits, entry)
-        return True
+        elif need.awaits is None:
+            return need
+        else:
+            self.learn(entry, need, now)
+            self._state.leave_line(entry)
+            self.known.wait_for(need.awaits, entry)
+        return None
 
-    def _learn(self, entry: Entry[Record], need: Need, now: float) -> None:
+    def learn(self, entry: Entry[Record], need: Need, now: float) -> None:
         """Keep what was served of a batch in line that has more to ask."""
         if not need.served:
             return

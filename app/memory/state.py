@@ -18,6 +18,7 @@ from ..core import (
     Claim,
     Clock,
     Gate,
+    Need,
     ServedLog,
     Status,
     Wait,
@@ -73,7 +74,6 @@ class MemoryState:
         self.holdings = Holdings() if settings.key_quota else None
         self.served = ServedLog()
         self.serving = Serving(self, settings, self.served) if settings.fresh is not None else None
-        self._to_ask = self.serving.to_ask if self.serving else self.first
 
     def record(self, ingestion_id: str) -> Record:
         """Raises UnknownIngestion."""
@@ -125,7 +125,7 @@ class MemoryState:
     def claim(self, limit: int, now: float, *, was_full: bool) -> list[Claim] | Wait:
         self.gate = self.gate.at(self.settings, now)
         limiter, room = self.gate.limiter, room_of(self.settings, self.leases.calls)
-        entry = self._to_ask(now)
+        entry, need = self._next(now)
         if entry is None and self.first(now):
             return Wait(0.0, "answer")  # more is known than one step serves
         due = now if entry else self.aside.next_due()
@@ -136,20 +136,20 @@ class MemoryState:
             token_at = limiter.ready_at
             if not limiter.take(now):
                 break
-            claim = self._claim_of(entry, now)
-            self._start(entry, claim, token_at, was_full=was_full)
+            claim = entry.owner.claim(entry.position, entry.due, now, need)
+            self._start(entry, need, claim, token_at, was_full=was_full)
             claims.append(self._filled(claim, token_at, was_full=was_full) if self.settings.fill else claim)
             if self.serving:
                 # Noted once the call is whole, for what its batches share is not in process elsewhere.
                 self.serving.started(claims[-1])
-            entry = self._to_ask(now) if limit > len(claims) < room else None
+            entry, need = self._next(now) if limit > len(claims) < room else (None, None)
         return claims
 
-    def _claim_of(self, entry: Entry[Record], now: float) -> Claim:
-        """Returns the claim by which an entry's batch would start now."""
-        _, _, position, due, record = entry
-        answers = self.serving.need.answers if self.serving else record.details.answers.get(position)
-        return record.claim(position, due, now, answers)
+    def _next(self, now: float) -> tuple[Entry[Record] | None, Need | None]:
+        """Returns the most urgent due entry that needs a call, and with FRESH what it needs."""
+        if self.serving:
+            return self.serving.to_ask(now) or (None, None)
+        return self.first(now), None
 
     def _filled(self, leader: Claim, token_at: float, *, was_full: bool) -> Claim:
         """Returns a claim with the batches that ride along; of each ingestion, only the next in line is considered."""
@@ -158,10 +158,13 @@ class MemoryState:
             return leader
         now, rode_with, riders, passed = leader.claimed_at, leader.batch.id, [], []
         with self.fair.queue.filling() if self.fair else nullcontext():
-            while call.looks and (entry := self._to_ask(now)):
-                claim = self._claim_of(entry, now)
+            while call.looks:
+                entry, need = self._next(now)
+                if entry is None:
+                    break
+                claim = entry.owner.claim(entry.position, entry.due, now, need)
                 if call.takes(claim.batch):
-                    self._start(entry, claim, token_at, was_full=was_full, rode_with=rode_with)
+                    self._start(entry, need, claim, token_at, was_full=was_full, rode_with=rode_with)
                     riders.append(claim)
                 else:
                     self.queue.pop()
@@ -179,11 +182,18 @@ class MemoryState:
         return entry
 
     def _start(
-        self, entry: Entry[Record], claim: Claim, token_at: float, *, was_full: bool, rode_with: str | None = None
+        self,
+        entry: Entry[Record],
+        need: Need | None,
+        claim: Claim,
+        token_at: float,
+        *,
+        was_full: bool,
+        rode_with: str | None = None,
     ) -> None:
         (rank, order, position, due, record), now = entry, claim.claimed_at
-        if self.serving:
-            self.serving.start(entry, now)
+        if self.serving and need:
+            self.serving.learn(entry, need, now)
         fresh, first = record.states[position] == NEW, record.tally[NEW] == len(record.states)
         attempt, starts = claim.batch.attempt, record.starts(position)
         record.start(position, attempt, now)
