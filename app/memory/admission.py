@@ -19,7 +19,8 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
     registry.forget(now)
     if known := registry.with_key(submission, now):
         return known, False
-    served = serving.leading(submission, state.order + 1, now) if serving else ()
+    since = since_of(settings, submission.fresh, now)
+    served = serving.leading(submission, since) if serving else ()
     left = max(0, len(submission.ids) - len(served) * settings.batch_size)
     count = batch_count(left, settings.batch_size)
     timeline = timeline_of(state, now)
@@ -29,7 +30,6 @@ def add(state: MemoryState, submission: Submission, now: float) -> tuple[Record,
             _check_quota(state, state.holdings, submission.owner, left, timeline)
         admit(settings, timeline, new, submission.deadline)
     state.order += 1
-    since = since_of(settings, submission.fresh, now)
     record = Record(state.ids.next(), state.order, new.place[0], now, settings.batch_size, submission, since)
     record.parked = new.parked
     if count:

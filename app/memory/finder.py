@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 
-from ..config import Settings
 from ..core import Batch, Clock, Finder, Found, Ingestion, Sought
 from ..errors import UnknownIngestion
 from .forecast import prospect, timeline_of
@@ -18,16 +17,15 @@ from .state import MemoryState
 class MemoryFinder(Finder):
     """Ids never change, so they are looked through outside of the lock."""
 
-    def __init__(self, lock: threading.Lock, state: MemoryState, settings: Settings, clock: Clock) -> None:
+    def __init__(self, lock: threading.Lock, state: MemoryState, clock: Clock) -> None:
         self._lock = lock
         self._state = state
-        self._settings = settings
         self._clock = clock
 
     def indexed(self, sought: Sought, *, owner: str | None, limit: int) -> tuple[list[Ingestion], int]:
         with self._lock:
             state, now = self._state, self._clock.now()
-            if not self._settings.find_ids:
+            if not state.settings.find_ids:
                 return [], state.order + 1
             known = (one for one in state.registry.hashes.find(sought) if not state.registry.is_old(one, now))
             own = (one for one in known if owner in (None, one.owner))

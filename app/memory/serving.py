@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config import Settings
 from ..core import (
     FAILED,
     MOST_SERVED,
@@ -15,12 +14,10 @@ from ..core import (
     Mark,
     Need,
     Served,
-    ServedLog,
     leading,
     mark_of,
     need_of,
     scope_of,
-    since_of,
 )
 from ..outcomes import Outcome
 from ..queue import Entry
@@ -35,17 +32,16 @@ if TYPE_CHECKING:
 class Serving:
     """Serves ids from what is known, under FRESH. Called under the store's lock."""
 
-    def __init__(self, state: MemoryState, settings: Settings, log: ServedLog) -> None:
+    def __init__(self, state: MemoryState) -> None:
         self._state = state
-        self._settings = settings
-        self._log = log
-        self.known = KnownIds(settings)
+        self._settings = state.settings
+        self._log = state.served
+        self.known = KnownIds(state.settings)
 
-    def leading(self, submission: Submission, order: int, now: float) -> list[tuple[str, ...]]:
+    def leading(self, submission: Submission, since: float | None) -> list[tuple[str, ...]]:
         """Returns the answers of the first batches of a submission, as far as they are known."""
-        scope = scope_of(self._settings, submission.owner)
-        since = mark_of(since_of(self._settings, submission.fresh, now), order)
-        return leading(submission.ids, self._settings.batch_size, since, lambda ids: self.known.look(scope, ids))
+        scope, mark = scope_of(self._settings, submission.owner), mark_of(since, self._state.order + 1)
+        return leading(submission.ids, self._settings.batch_size, mark, lambda ids: self.known.look(scope, ids))
 
     def serve_first(self, record: Record, served: Sequence[tuple[str, ...]], now: float) -> None:
         """Complete the first batches of a new ingestion, with their answers."""

@@ -73,7 +73,7 @@ class MemoryState:
         self.ids = RandomIds()
         self.holdings = Holdings() if settings.key_quota else None
         self.served = ServedLog()
-        self.serving = Serving(self, settings, self.served) if settings.fresh is not None else None
+        self.serving = Serving(self) if settings.fresh is not None else None
 
     def record(self, ingestion_id: str) -> Record:
         """Raises UnknownIngestion."""

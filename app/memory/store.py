@@ -22,14 +22,13 @@ class MemoryStore(MemoryReading, Store):
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         super().__init__(threading.Lock(), MemoryState(settings, clock), clock)
-        self._settings = settings
         self.outbox = self._state.outbox
         self.served = self._state.served
-        self.sweeps = MemorySweeps(self._lock, self._state, clock, settings.retention)
-        self.finder = MemoryFinder(self._lock, self._state, settings, clock)
+        self.sweeps = MemorySweeps(self._lock, self._state, clock)
+        self.finder = MemoryFinder(self._lock, self._state, clock)
 
     def add(self, submission: Submission) -> tuple[Ingestion, bool]:
-        hashes = hashes_of(submission.ids) if self._settings.find_ids else {}
+        hashes = hashes_of(submission.ids) if self._state.settings.find_ids else {}
         with self._lock:
             record, new = admission.add(self._state, submission, self._clock.now())
             if new:
@@ -52,7 +51,7 @@ class MemoryStore(MemoryReading, Store):
             return [self._lose(lease.record, lease.claim, now) for lease in self._state.leases.lapsed(now)]
 
     def _lose(self, record: Record, claim: Claim, now: float) -> tuple[Claim, Ingestion]:
-        outcome = Outcome.lost(claim.batch.attempt, self._settings.max_attempts)
+        outcome = Outcome.lost(claim.batch.attempt, self._state.settings.max_attempts)
         ended = self._state.end(claim, outcome, now)
         state = ended.state if ended else outcome.state
         status = statuses(cancelled=record.cancelled)[state]
@@ -83,14 +82,14 @@ class MemoryStore(MemoryReading, Store):
 
     def slow_down(self, claim: Claim) -> float | None:
         with self._lock:
-            return self._state.gate.slow_down(self._settings, claim.claimed_at, self._clock.now())
+            return self._state.gate.slow_down(self._state.settings, claim.claimed_at, self._clock.now())
 
     def report(self, worker: WorkerReport) -> int:
         with self._lock:
-            now, workers = self._clock.now(), self._state.workers
-            before = workers.get(worker.id)
-            workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
-            return self._state.gate.concurrency.of(worker, self._settings)
+            now, state = self._clock.now(), self._state
+            before = state.workers.get(worker.id)
+            state.workers[worker.id] = worker._replace(started_at=before.started_at if before else now, seen_at=now)
+            return state.gate.concurrency.of(worker, state.settings)
 
     def leave(self, worker_id: str) -> None:
         with self._lock:
@@ -118,7 +117,7 @@ class MemoryStore(MemoryReading, Store):
         with self._lock:
             now, state = self._clock.now(), self._state
             pauses = state.gate.pauses
-            before, after = steer(state.gate, self._settings, now, steering)
+            before, after = steer(state.gate, state.settings, now, steering)
             if after:
                 state.audits.note(by, action, "", before, after)
                 state.minutes.changed(state.gate, now)

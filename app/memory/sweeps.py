@@ -14,18 +14,18 @@ from .state import MemoryState
 class MemorySweeps(Sweeps):
     """Behind the lock of their store."""
 
-    def __init__(self, lock: threading.Lock, state: MemoryState, clock: Clock, retention: float) -> None:
+    def __init__(self, lock: threading.Lock, state: MemoryState, clock: Clock) -> None:
         self._lock = lock
         self._state = state
         self._clock = clock
-        self._retention = retention
         self._all: dict[str, Sweep] = {}
 
     def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
         with self._lock:
             now = self._clock.now()
+            forgotten = self._state.settings.forgotten(now)
             for known in list(self._all.values()):
-                if known.finished_at is not None and known.finished_at <= now - self._retention:
+                if known.finished_at is not None and known.finished_at <= forgotten:
                     del self._all[known.id]
                 elif known.key == sweep.key is not None and known.by == sweep.by:
                     return same_sweep(known, sweep), False

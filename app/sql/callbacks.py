@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, tuple_, update
 
 from ..callbacks import Callback, CallbackState, Delivery, Outbox, Unsent, redriven
-from ..config import Settings
 from .audits import note
 from .database import Database
 from .instance import Instance, View
@@ -56,13 +55,14 @@ def add(turn: Turn, row: IngestionRow) -> None:
 class SQLOutbox(Outbox):
     """Each change is a turn. Another process's callback is noticed after STORE_POLL, where that is not 0."""
 
-    def __init__(self, database: Database, instance: Instance, turns: Turns, settings: Settings) -> None:
+    def __init__(self, database: Database, instance: Instance, turns: Turns) -> None:
         self._database = database
         self._instance = instance
         self._turns = turns
-        self._settings = settings
         self._forgotten = [
-            state for state in CallbackState if state is not CallbackState.PENDING or not settings.has_receivers
+            state
+            for state in CallbackState
+            if state is not CallbackState.PENDING or not instance.settings.has_receivers
         ]
         """Which are forgotten after RETENTION: if nobody sends what is pending, that too."""
 
@@ -97,7 +97,7 @@ class SQLOutbox(Outbox):
         queue, now = self._instance.look()
         found = False
         for state in self._forgotten:
-            old = {"this": queue.instance, "of_state": state.value, "forgotten": self._settings.forgotten(now)}
+            old = {"this": queue.instance, "of_state": state.value, "forgotten": self._instance.settings.forgotten(now)}
             if self._database.glance(_OLD, old) is not None:
                 self._turns.take(partial(_forget, old=old))
                 found = True

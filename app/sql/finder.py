@@ -21,7 +21,6 @@ from sqlalchemy import (
     union_all,
 )
 
-from ..config import Settings
 from ..core import Batch, Finder, Found, Ingestion, Sought, bucket_of, packed_hash
 from .answers import STARTS
 from .contents import hashes, ids, strings
@@ -76,9 +75,8 @@ _IN_NUMBERS = {
 class SQLFinder(Finder):
     """Whether an ingestion holds an id is found out in the database; of those that do, all ids are read."""
 
-    def __init__(self, instance: Instance, settings: Settings) -> None:
+    def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._settings = settings
 
     def indexed(self, sought: Sought, *, owner: str | None, limit: int) -> tuple[list[Ingestion], int]:
         def indexed(view: View) -> tuple[list[Ingestion], int]:

@@ -50,9 +50,9 @@ class SQLStore(SQLReading, Store):
         super().__init__(Instance(self._database, settings, now, name))
         self._turns = Turns(self._database, self._instance)
         self.served = self._turns.served
-        self.outbox = SQLOutbox(self._database, self._instance, self._turns, settings)
-        self.sweeps = SQLSweeps(self._database, self._instance, self._turns, settings)
-        self.finder = SQLFinder(self._instance, settings)
+        self.outbox = SQLOutbox(self._database, self._instance, self._turns)
+        self.sweeps = SQLSweeps(self._database, self._instance, self._turns)
+        self.finder = SQLFinder(self._instance)
         self._waited = False
 
     def prepare(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ..config import Settings
 from ..core import Ingestion, Priority, Status, Sweep, SweepFilter, Sweeps, same_sweep
 from ..errors import Refusal
 from . import controls
@@ -39,11 +38,10 @@ _FORGET = delete(sweeps).where(_here, sweeps.c.finished_at <= bindparam("forgott
 class SQLSweeps(Sweeps):
     """Each change is a turn. Another process's sweep is noticed after STORE_POLL, where that is not 0."""
 
-    def __init__(self, database: Database, instance: Instance, turns: Turns, settings: Settings) -> None:
+    def __init__(self, database: Database, instance: Instance, turns: Turns) -> None:
         self._database = database
         self._instance = instance
         self._turns = turns
-        self._settings = settings
 
     def add(self, sweep: Sweep) -> tuple[Sweep, bool]:
         return self._turns.take(lambda turn: _add(turn, sweep))
