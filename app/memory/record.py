@@ -155,8 +155,7 @@ class Record:
 
     def answers(self, position: int) -> Answers:
         """Returns what is known of a batch's ids while it is not completed."""
-        known = self.details.answers.get(position)
-        return known or Answers(min(self.batch_size, len(self.ids) - position * self.batch_size))
+        return self.details.answers.get(position) or Answers(self.ids_at(position))
 
     def complete(self, position: int) -> Sequence[Answer]:
         """Returns the results of a batch whose last ids were answered, and forgets that they came apart."""
@@ -168,6 +167,10 @@ class Record:
         """Returns how many starts a batch in line needs."""
         answers = self.details.answers
         return answers[position].starts if position in answers else 1
+
+    def ids_at(self, position: int) -> int:
+        """Returns how many ids the batch at a position has; only the last may have fewer."""
+        return min(self.batch_size, len(self.ids) - position * self.batch_size)
 
     def ids_of(self, position: int) -> Sequence[Id]:
         """Returns the ids of a batch."""
