@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 def timeline_of(state: MemoryState, now: float) -> Timeline:
     """Returns the timeline of the upcoming starts."""
-    state.first(now)
-    gate = state.gate = state.gate.at(state.settings, now)
+    state.first(now)  # for what it does: a retry that is due counts as ready from now on
+    gate = state.gate.at(state.settings, now)
     slots = Slots(state.slots(now), state.leases.calls, state.leases.started, state.service, now)
     starts = Starts(now, gate.limiter, max(now, gate.hold_until), slots, state.backlog.total, state.aside)
     return Timeline(starts, gate.paused, state.backlog.parked, may_be_early(state.settings))
@@ -73,11 +73,8 @@ def prospect(state: MemoryState, record: Record) -> Prospect:
 
 
 def _next_batches(state: MemoryState, limit: int, now: float) -> Line[tuple[Record, int]]:
-    """Returns the due batches from which the next `limit` starts come, each as its record and position.
-
-    `aside` then has no due ones.
-    """
-    state.first(now)
+    """Returns the due batches from which the next `limit` starts come, each as its record and position."""
+    state.first(now)  # for what it does: nothing that is due is set aside then
     awaiting = sorted(state.serving.awaiting()) if state.serving else []
     if not isinstance(state.queue, FairQueue):
         return InOrder(_batches(heapq.merge(state.queue.in_order(), awaiting)))
