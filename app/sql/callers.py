@@ -55,12 +55,12 @@ def enlist(connection: Wire, queue: QueueRow, row: IngestionRow) -> int:
     known = connection.execute(_KNOWN, {"this": queue.instance, **key}).scalar()
     if known is not None:
         return int(known)
-    number: int = number_of(row.order, row.priority)
+    number: int = caller_number(row.order, row.priority)
     connection.execute(_ADD, {"instance": queue.instance, "number": number, **key, "tag": 0, "owed": 0, "waiting": 0})
     return number
 
 
-def number_of(order: Any, priority: Any) -> Any:
+def caller_number(order: Any, priority: Any) -> Any:
     """Returns the number of a caller, given the order of its first ingestion at a priority; no two have the same."""
     return order * len(Priority) + priority
 

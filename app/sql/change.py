@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Double, case, cast, delete, func, insert, literal, select, update
 
 from ..config import Settings
-from .callers import NO_TURNS, number_of
+from .callers import NO_TURNS, caller_number
 from .lanes import BLOCK, caller_lanes, callers, lanes
 from .rows import QueueRow
 from .schema import IS_LIVE, NOT_IN_LINE, batches, ingestions, queues
@@ -45,7 +45,7 @@ def take_turns(connection: Connection, instance: int, *, fair: bool) -> None:
         return
     unfinished = (ingestions.c.instance == instance, ingestions.c.finished_at.is_(None))
     name = func.coalesce(ingestions.c.owner, "")
-    number = number_of(func.min(ingestions.c.order), ingestions.c.priority)
+    number = caller_number(func.min(ingestions.c.order), ingestions.c.priority)
     waiting = func.sum(case((ingestions.c.parked, 0), else_=ingestions.c.waiting))
     found = (
         select(ingestions.c.instance, number, ingestions.c.priority, name, literal(0), literal(0), waiting)
