@@ -7,19 +7,16 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, func, select, update
 
 from ..core import FAILED, NEW, Ingestion, Priority, Status, check_cancel, check_move, check_redrive, rank_of
-from .answers import STARTS
 from .audits import note
 from .callers import enlist
 from .ends import settle
-from .parking import place
+from .parking import COUNT_WAITING, WAITING, place
 from .rows import IngestionRow
 from .schema import IS_LIVE, NOT_IN_LINE, PARKED, READY, THIS, batches, ingestions
 from .turns import ROWS, Turn
 
 _of_ingestion = (batches.c.instance == THIS, batches.c.order == bindparam("of_order"))
-_that_wait = (*_of_ingestion, IS_LIVE, batches.c.line > NOT_IN_LINE)
-_IN_LINE = select(func.sum(STARTS)).where(*_that_wait)
-_LEAVE_LINE = update(batches).where(*_that_wait).values(line=NOT_IN_LINE)
+_LEAVE_LINE = update(batches).where(*WAITING).values(line=NOT_IN_LINE)
 _failed = (*_of_ingestion, batches.c.state == FAILED, batches.c.position > bindparam("after"))
 _some = (
     select(batches.c.position, batches.c.left)
@@ -73,9 +70,9 @@ def cancel(turn: Turn, row: IngestionRow, by: str | None, *, audited: bool = Tru
     if audited:
         note(turn, by, "cancel", row.id, {"status": status}, {"status": Status.CANCELLED})
     values = {"this": turn.queue.instance, "of_order": row.order}
-    if in_line := turn.connection.execute(_IN_LINE, values).scalar():
-        turn.queue.lined -= 0 if row.parked else in_line
-        turn.allow(in_line)
+    if waiting := turn.connection.execute(COUNT_WAITING, values).scalar():
+        turn.queue.lined -= 0 if row.parked else waiting
+        turn.allow(waiting)
         turn.connection.execute(_LEAVE_LINE, values)
     turn.wait(row, -row.waiting, -row.waiting_ids)
     row.cancelled, row.parked, row.retrying = True, False, 0

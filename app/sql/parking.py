@@ -57,16 +57,20 @@ _PARKED_OF = (
     .order_by(ingestions.c.order)
     .limit(bindparam("most"))
 )
-_waiting = (
+WAITING = (
     batches.c.instance == THIS,
     batches.c.order == bindparam("of_order"),
     IS_LIVE,
     batches.c.line > NOT_IN_LINE,
 )
-_LINED = select(func.sum(STARTS)).where(*_waiting)
+"""The batches of an ingestion that have a row and wait, in line or parked."""
+
+COUNT_WAITING = select(func.sum(STARTS)).where(*WAITING)
+"""How many starts they need."""
+
 _LINE = {
-    True: update(batches).where(*_waiting).values(line=PARKED),
-    False: update(batches).where(*_waiting).values(line=ASIDE),
+    True: update(batches).where(*WAITING).values(line=PARKED),
+    False: update(batches).where(*WAITING).values(line=ASIDE),
 }
 """Keyed by whether they are parked; of those that are not, the next claim finds which are due."""
 _PARK = {
@@ -92,7 +96,7 @@ def place(turn: Turn, row: IngestionRow, *, parked: bool) -> int:
     if written:
         turn.allow(written)
         values = {"this": turn.queue.instance, "of_order": row.order}
-        lined = turn.connection.execute(_LINED, values).scalar()
+        lined = turn.connection.execute(COUNT_WAITING, values).scalar()
         turn.queue.lined += -lined if parked else lined
         turn.connection.execute(_LINE[parked], values)
     return written
