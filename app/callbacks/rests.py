@@ -18,7 +18,7 @@ _AWAY = frozenset((429, 502, 503, 504))
 
 
 class _Rest(NamedTuple):
-    """Takes nothing since `since` and rests until `until`; the next callback that is put off comes up at `next_at`."""
+    """A receiver takes nothing since `since` and rests until `until`; what is put off next comes up at `next_at`."""
 
     since: float
     until: float

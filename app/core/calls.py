@@ -77,7 +77,10 @@ def refused_together(why: BatchError) -> BatchError:
 
 
 def key_of(batches: Sequence[Batch]) -> str:
-    """Returns a UUID for a call, the same for each call of the same batches for the same ids; that of a lone batch."""
+    """Returns a UUID for a call, the same for each call of the same batches for the same ids.
+
+    That of a call for a lone batch is the batch's own key.
+    """
     first, *rest = (batch.key for batch in batches)
     return str(uuid5(UUID(first), " ".join(rest))) if rest else first
 

@@ -22,7 +22,7 @@ _ROOM = 4_000_000
 """Ids that a search looks through at most where there is no index: of the latest, then of the unfinished ingestions."""
 
 _EACH = 400
-"""How many ids' time an ingestion takes, however few it has."""
+"""Ids in the time of which a search gets to an ingestion, however few that has."""
 
 _PAGE = 500
 """Ingestions looked through at once."""

@@ -66,12 +66,15 @@ def since_of(settings: Settings, fresh: float | None, created_at: float) -> floa
 
 
 def mark_of(since: float | None, order: int) -> Mark | None:
-    """Returns the mark of an ingestion. At the very time of `since`, only answers that came after it count."""
+    """Returns the mark after which an answer must have come to serve an ingestion; None where none does.
+
+    Of the answers at the very time of `since`, those count that came after its submission.
+    """
     return None if since is None else Mark(since, order - 1)
 
 
 def forgotten_by(settings: Settings, now: float) -> float:
-    """Returns the time by which an answer was last used that is forgotten now."""
+    """Returns a time: answers that were last used by then are forgotten now."""
     return now - max(settings.fresh or 0.0, settings.retention)
 
 

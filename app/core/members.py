@@ -48,7 +48,7 @@ def whole_of(value: Any) -> int | None:
 
 
 def priority_of(value: Any) -> Priority | None:
-    """Returns a priority, or that of a name; None for anything else."""
+    """Returns the priority that a value is or names; None for anything else."""
     if isinstance(value, Priority):
         return value
     return _PRIORITIES.get(value) if isinstance(value, str) else None

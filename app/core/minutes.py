@@ -27,7 +27,7 @@ NO_WAITS = bytes(4 * _BUCKETS * len(Priority))
 
 
 def wait_index(priority: int, waited: float) -> int:
-    """Returns which of the counts of waits is that of a batch of a priority that was due for so many seconds."""
+    """Returns where among the counts of waits a batch of this priority counts that was due for so many seconds."""
     return _OFFSETS[priority] + bisect(_BOUNDS, waited)
 
 
@@ -74,7 +74,7 @@ class Minute:
 
 
 def wait_quantile(counts: Iterable[Sequence[int]], share: float) -> float | None:
-    """Returns how long at most that share of the starts had been due, in seconds; None where nothing started.
+    """Returns for how many seconds at most a `share` of the starts had been due; None where nothing started.
 
     `counts` are those of one priority, minute by minute. It is right to the bucket and linear within, so it is off by a
     factor of two at most, and by 1/16 s.

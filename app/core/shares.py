@@ -64,7 +64,7 @@ class Shares:
         return tag, owed
 
     def turn(self, caller: str) -> CallerTurn:
-        """Returns when a caller that has something due has its turn; the least goes next."""
+        """Returns the turn of a caller that has something due; the least goes next."""
         share = self._known.get(caller)
         if share is None:
             return self.now, caller
@@ -72,7 +72,7 @@ class Shares:
         return self.now if owed > 0 else max(tag, self.now), caller
 
     def turn_to_ride(self, caller: str) -> CallerTurn:
-        """Returns when a caller that has something due rides: after its turn, by its rides since the latest one."""
+        """Returns the same for a ride: later than its turn by its rides since the latest one."""
         share = self._known.get(caller)
         if share is None:
             return self.now, caller

@@ -65,7 +65,10 @@ class Block:
         return not left
 
     def find(self, where: Filter, before: int | None) -> Iterator[Record]:
-        """Yields the records below the order `before`, as the first one is, that a filter takes; the newest first."""
+        """Yields the records that a filter takes, the newest first.
+
+        With `before`, which is above the first order of the block, only those of orders below it.
+        """
         of_time = self._of_time(where)
         if of_time is False:
             return

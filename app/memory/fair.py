@@ -31,7 +31,7 @@ class FairQueue:
 
     @contextmanager
     def filling(self) -> Iterator[None]:
-        """While a call is filled, have what rides go next."""
+        """Within the block, a call is filled: what rides goes next."""
         self._fills = True
         try:
             yield
@@ -64,7 +64,7 @@ class FairQueue:
         self._head(priority, caller)
 
     def take_turn(self) -> None:
-        """Record that the batch of the entry that `first` returned starts, as its caller's turn, or that it rides."""
+        """Record that the entry that `first` returned starts: its caller's turn or, while a call is filled, a ride."""
         priority, caller = self._whose()
         if self._fills:
             self.shares[priority].ride(caller)

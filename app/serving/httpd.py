@@ -139,7 +139,9 @@ class Server:
             channel.hurry(now, crowded=crowded)
 
     def _accept(self, listener: Any) -> Any:
-        """Accept a connection; where no file may be opened for it, rest until the next look, or it comes up at once."""
+        """Accept a connection. Where no file may be opened for it, accept none until the next look: it would come up
+        again at once.
+        """
         try:
             accepted = BaseWSGIServer.accept(listener)
         except OSError as error:

@@ -135,7 +135,7 @@ def in_order(turn: Turn, limit: int) -> list[Candidate]:
 
 
 def riding(turn: Turn, free: int, limit: int) -> ByTurns[Candidate]:
-    """Returns the due batches in which are the first `limit` that may ride in a call with `free` places."""
+    """Returns due batches, among them the first `limit` that may ride in a call with `free` places."""
     turn.write_callers()
     due = _line(turn, limit, (), promoted=True, free=free)
     return ByTurns(due.shares, due.ready, _whose, aging=due.aging, to_ride=True)

@@ -169,7 +169,7 @@ def pick(view: View, limit: int, *, promoted: bool = False, caller: int | None =
 
 
 def near(view: View, free: int, limit: int, *, caller: int | None = None) -> list[Candidate]:
-    """Returns the due batches in order, in which are the first `limit` that may ride in a call with `free` places.
+    """Returns due batches in order, among them the first `limit` that may ride in a call with `free` places.
 
     They are of a caller if one is given. Of each ingestion, no more batches than could fit. No due batch is set aside.
     """

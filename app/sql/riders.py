@@ -50,7 +50,7 @@ def _passed(one: Candidate) -> tuple[float, ...]:
 
 
 class _Line:
-    """The due batches in which are the first `limit` that may ride, as one look finds them: in order, or by turns.
+    """Due batches, among them the first `limit` that may ride, as one look finds them: in order, or by turns.
 
     `read` holds the places of those that were read to be looked at in order.
     """

@@ -41,7 +41,7 @@ PAGE = 50
 """Entries on a page, where the caller does not say."""
 
 FEW = 20
-"""Entries of which a page holds fewer: places of an id, and sweeps."""
+"""The same on a page of places of an id, or of sweeps, each of which says more."""
 
 PAGE_MAX = 1000
 """Entries on a page at most."""

@@ -152,7 +152,7 @@ class Crew:
             return min((hand.late_at(timeout, now) for hand in self._hands), default=math.inf)
 
     def has(self, thread: threading.Thread) -> bool:
-        """Returns whether a thread is one of a hand."""
+        """Returns whether a thread is that of a hand."""
         with self._lock:
             return any(hand.thread is thread for hand in self._hands)
 
