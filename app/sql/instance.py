@@ -29,15 +29,16 @@ TIME = cast(extract("epoch", func.clock_timestamp()), Double)
 
 _row = select(*QUEUE_COLUMNS).where(queues.c.name == bindparam("name"))
 _locked = _row.with_for_update().subquery()
-_LOOK = (_row, _row.add_columns(TIME))
+# Each without the time, and with it.
+_LOOK = {False: _row, True: _row.add_columns(TIME)}
 # The time is read outside the subquery that waits for the lock, and therefore after it.
-_LOCK = (select(*_locked.c), select(*_locked.c, TIME))
+_LOCK = {False: select(*_locked.c), True: select(*_locked.c, TIME)}
 _with_ingestion = (
     select(*INGESTION_COLUMNS, *QUEUE_COLUMNS)
     .join_from(queues, ingestions, (ingestions.c.instance == queues.c.instance) & (ingestions.c.id == bindparam("id")))
     .where(queues.c.name == bindparam("name"))
 )
-_FIND = (_with_ingestion, _with_ingestion.add_columns(TIME))
+_FIND = {False: _with_ingestion, True: _with_ingestion.add_columns(TIME)}
 _STARTED = select(batches.c.started_at).where(batches.c.instance == THIS, *BY_LEASE, batches.c.rides.is_not(True))
 _FIND_HERE = select(*INGESTION_COLUMNS).where(ingestions.c.instance == THIS, ingestions.c.id == bindparam("id"))
 
@@ -85,7 +86,7 @@ class Instance:
         self._database = database
         self.settings = settings
         self._now = now
-        self._tell = int(now is None)
+        self._reads_time = now is None
         self._name = name
         self.is_prepared = False
         """Whether this store has used its tables yet."""
@@ -104,7 +105,7 @@ class Instance:
             prepare(connection, key, upgrade=self.settings.store_upgrade)
             if self.settings.id_type == "string" or self.settings.fair:
                 keep_out_older(connection)
-            name, lock = {"name": self._name}, _LOCK[self._tell]
+            name, lock = {"name": self._name}, _LOCK[self._reads_time]
             is_new = (known := connection.execute(lock, name).first()) is None
             if is_new:
                 fair = NO_TURNS if self.settings.fair else None
@@ -130,11 +131,11 @@ class Instance:
     def look(self) -> tuple[QueueRow, float]:
         """Returns the queue's row and the time, without a lock."""
         self.ready()
-        return self._told(self._database.glance(_LOOK[self._tell], {"name": self._name}))
+        return self._told(self._database.glance(_LOOK[self._reads_time], {"name": self._name}))
 
     def lock(self, connection: Wire) -> tuple[QueueRow, Callable[[], float]]:
         """Lock the queue's row, waiting for other transactions; returns it and the time, read after that."""
-        queue, then = self._told(connection.execute(_LOCK[self._tell], {"name": self._name}).first())
+        queue, then = self._told(connection.execute(_LOCK[self._reads_time], {"name": self._name}).first())
         began = time.monotonic()
         return queue, self._now or (lambda: then + time.monotonic() - began)
 
@@ -154,11 +155,11 @@ class Instance:
         return seconds if not poll else poll if seconds is None else min(seconds, poll)
 
     def _view(self, connection: Wire) -> View:
-        told = self._told(connection.execute(_LOOK[self._tell], {"name": self._name}).first())
+        told = self._told(connection.execute(_LOOK[self._reads_time], {"name": self._name}).first())
         return View(connection, *told, self.shelf, self.settings)
 
     def _find(self, connection: Wire, ingestion_id: str) -> tuple[View, IngestionRow]:
-        found = connection.execute(_FIND[self._tell], {"name": self._name, "id": str(ingestion_id)}).first()
+        found = connection.execute(_FIND[self._reads_time], {"name": self._name, "id": str(ingestion_id)}).first()
         if found is None:
             raise UnknownIngestion(ingestion_id)
         count = len(INGESTION_COLUMNS)
