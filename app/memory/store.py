@@ -128,11 +128,12 @@ class MemoryStore(MemoryReading, Store):
     def prune(self) -> Iterator[int]:
         while self.outbox.prune():
             yield 0
-        now, more = self._clock.now(), self._state.serving is not None
-        while more and self._state.serving:
-            with self._lock:
-                more = self._state.serving.known.forget(now)
-            yield 0
+        if serving := self._state.serving:
+            now, more = self._clock.now(), True
+            while more:
+                with self._lock:
+                    more = serving.known.forget(now)
+                yield 0
         yield from self._forgetting()
 
     def ping(self) -> None:
