@@ -28,7 +28,7 @@ def keys_of_queues(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises ConfigError for an INGEST_ key that should be a queue's. Only logs a key with a misspelt queue, or a
     queue's key for a setting of the service: in a shared environment it may be another program's.
     """
-    prefixes = [Settings.key_of(name, "") for name in Settings.read(config).queues]
+    prefixes = [Settings.key_of(name) for name in Settings.read(config).queues]
     if not prefixes:
         return {}
     for field in _OF_A_QUEUE:

@@ -14,7 +14,7 @@ logger = logging.getLogger("flask_ingestion")
 
 def say_stopping(signal: str, services: Sequence[Service]) -> None:
     """Log that a signal stops some services, how many batches run, and how long those have to end."""
-    running = sum(service.worker.running for service in services)
+    running = sum(service.running for service in services)
     grace = max(service.settings.shutdown_grace for service in services)
     logger.info("%s: stopping; %s in process, with %g s to end", signal, plural(running, "batch"), grace)
 
