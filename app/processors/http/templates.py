@@ -59,7 +59,7 @@ class Asks:
         self._usual: dict[int, Counter[str]] = {}
         try:
             for count in (1, 3):
-                self._turns_of(count)
+                self._detours_of(count)
         except TemplateFailed as error:
             raise ConfigError(str(error)) from error
 
@@ -85,13 +85,13 @@ class Asks:
 
     def _strays(self, ask: Ask, ids: Sequence[Id]) -> bool:
         """Returns whether ids made its path lead elsewhere than the template does."""
-        return bool(_turns(ask.target) - self._turns_of(len(ids)))
+        return bool(_detours(ask.target) - self._detours_of(len(ids)))
 
-    def _turns_of(self, count: int) -> Counter[str]:
-        """Returns the turns of the path that the template makes of so many harmless ids."""
+    def _detours_of(self, count: int) -> Counter[str]:
+        """Returns the detours of the path that the template makes of so many harmless ids."""
         if count not in self._usual:
             sample = list(islice(cycle(self._samples), count))
-            self._usual[count] = _turns(self._made(sample).target)
+            self._usual[count] = _detours(self._made(sample).target)
         return self._usual[count]
 
     def _made(self, ids: Sequence[Id]) -> Ask:
@@ -159,7 +159,7 @@ def refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _turns(target: str) -> Counter[str]:
+def _detours(target: str) -> Counter[str]:
     """Returns how many segments of a path are `.`, `..` or empty: there it means another resource.
 
     RFC 3986, section 5.2.4. Some servers decode a path before they look, take a backslash for a slash, or drop what
