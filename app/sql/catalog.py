@@ -107,7 +107,7 @@ def _orders(view: View, where: Filter) -> range:
 
 
 def _first(view: View, is_wanted: Callable[[float], bool]) -> int:
-    """Returns the first order from which on those submitted are wanted."""
+    """Returns the first order that was submitted at a time that is wanted; so were all after it."""
     low, high = 1, view.queue.orders + 1
     while low < high:
         middle = (low + high) // 2

@@ -29,7 +29,7 @@ logger = logging.getLogger("flask_ingestion")
 T = TypeVar("T")
 
 _IDLES = 5.0
-"""Seconds for which a transaction that makes tables may at least do without a statement: Alembic has to be imported."""
+"""Seconds that may pass between two statements where tables are made, at least: Alembic is imported meanwhile."""
 
 _inherited: list[Pool] = []
 

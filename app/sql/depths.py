@@ -14,7 +14,7 @@ from .schema import IS_ASIDE, IS_AWAITING, IS_OPEN, IS_PARKED, IS_READY, THIS, b
 
 
 def _oldest_in_line(state: TextClause) -> ScalarSelect[Any]:
-    """Returns when the oldest ingestion of a caller was made that has batches in line in one way."""
+    """Returns when the oldest of a caller's ingestions was submitted that has batches in line in a state."""
     # A sum, because SQLite would look for the least order in the order of all batches, once for each caller.
     order = select(func.min(batches.c.order + 0)).where(*OF_CALLER, state).correlate(callers).scalar_subquery()
     of_instance = ingestions.c.instance == callers.c.instance

@@ -72,7 +72,7 @@ class Caller:
     def __init__(
         self, address: Address, settings: Settings, *, nothing: frozenset[int], secrets: Sequence[str] = ()
     ) -> None:
-        """`nothing` are the statuses that are an answer without data; `secrets` are in no error, and no header is."""
+        """`nothing` are the statuses that are an answer without data; no error shows one of `secrets`, or a header."""
         self.name = f"The upstream {address.host}"
         self._address = address
         self._origin = origin_of(address.base)

@@ -15,7 +15,7 @@ _READ = 16_384
 """Characters that are looked at. Much more than are shown, so that no secret is cut off before it is recognised."""
 
 _SHORTEST = 6
-"""Characters of what is kept secret at least; shorter words are no keys, and are anywhere."""
+"""Characters of what is kept secret at least; shorter words are no keys, and may stand anywhere."""
 
 _BETWEEN = re.compile(r"""[\s,;:="'<>(){}\[\]&?|@]+""")
 
