@@ -34,7 +34,7 @@ from .aside import Aside
 from .audits import AuditLog
 from .backlog import Backlog, Lane
 from .callbacks import MemoryOutbox
-from .fair import Fair, FairQueue
+from .fair import Fair
 from .holdings import Holdings
 from .identifiers import RandomIds
 from .leases import Leases
@@ -255,8 +255,8 @@ class MemoryState:
             details.log[position] = (*log[:-1], made)
         if not counted:
             details.attempts[position] = claim.batch.attempt - 1
-            if isinstance(self.queue, FairQueue) and lease.rode_with is None:
-                self.queue.give_back(claim.batch.priority, record.owner)
+            if self.fair and lease.rode_with is None:
+                self.fair.queue.give_back(claim.batch.priority, record.owner)
         elif lease.rode_with is None:
             self.service = moving_mean(self.service, now - claim.claimed_at, self.dispatched - self.leases.calls)
         if state == WAITING:
