@@ -32,6 +32,7 @@ TESTS = {
     "app/core/": "tests/core tests/memory tests/contract",
     "app/core/admission.py": "tests/core tests/contract tests/api/test_backpressure.py",
     "app/core/failures.py": "tests/core tests/contract tests/api/test_failures.py",
+    "app/core/gate.py": "tests/core tests/contract tests/sql/test_change.py",
     "app/core/rates.py": "tests/core tests/contract tests/api/test_operations.py",
     "app/core/sweeps.py": "tests/core tests/contract tests/api/test_sweeps.py",
     "app/core/validation.py": "tests/core tests/api/test_bad_input.py",

@@ -44,6 +44,7 @@ def played(shares: Shares, waiting: dict[str, int]) -> list[str]:
 
 @example([("give back", "b")], {"a": 1, "b": 1})
 @example([("give back", "a"), ("take", "b")], {"a": 3, "b": 3})
+@example([("take", "a"), ("give back", "a")], {"a": 2, "b": 2})
 @example([("take", ""), ("take", "a"), ("give back", "a")], {"": 2, "a": 2})
 @given(STEPS, st.dictionaries(CALLERS, st.integers(1, 9), min_size=1))
 def test_what_goes_before_is_a_sum(steps: Any, waiting: dict[str, int]) -> None:
@@ -52,6 +53,8 @@ def test_what_goes_before_is_a_sum(steps: Any, waiting: dict[str, int]) -> None:
     for caller, count in waiting.items():
         mine = [number for number, one in enumerate(order) if one == caller]
         assert [shares.ahead(waiting, caller, nth) + nth for nth in range(count)] == mine
+        ends = shares.before(waiting, caller, 0, count - 1)
+        assert [sum(before) for before in ends] == [mine[0], mine[-1] - count + 1]
 
 
 @given(STEPS, st.dictionaries(CALLERS, st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1))
@@ -271,6 +274,16 @@ def test_a_turn_that_is_given_back_comes_at_once_whatever_rode_meanwhile() -> No
     assert shares.turn("a") == shares.turn_to_ride("a") == (0, "a")
     shares.ride("a")
     assert shares.kept("a") == (UNIT, 1)
+
+
+def test_whoever_is_owed_a_turn_rides_when_it_has_it() -> None:
+    shares = Shares({})
+    shares.take("z")
+    shares.give_back("z")
+    for _ in range(2):
+        shares.take("a")
+    # The virtual time is at its tag, and so is whoever is new.
+    assert shares.turn_to_ride("z") == shares.turn("z") == (UNIT, "z")
 
 
 def test_what_is_nobodys_is_one_callers() -> None:
