@@ -49,6 +49,8 @@ TESTS = {
     " tests/sql/test_size.py tests/sql/test_strings.py tests/sql/test_together.py tests/sql/test_turns.py"
     " tests/contract",
     "app/sql/change.py": "tests/sql/test_change.py tests/sql/test_fair.py tests/sql/test_schema.py",
+    "app/sql/server.py": "tests/sql/test_away.py tests/sql/test_pieces.py tests/sql/test_trouble.py"
+    " tests/sql/test_turns.py",
     "app/sql/trouble.py": "tests/sql/test_trouble.py",
     "app/sql/tables.py": "tests/sql/test_migrations.py tests/sql/test_schema.py",
 }

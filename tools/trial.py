@@ -30,7 +30,7 @@ MEMORY = 8 << 30
 STORES = ("memory", "sqlite")
 """The stores of which contract tests run, the quickest first."""
 
-OF_POSTGRES = ("app/sql/database.py", "app/sql/together.py", "app/sql/wire.py")
+OF_POSTGRES = ("app/sql/database.py", "app/sql/server.py", "app/sql/together.py", "app/sql/wire.py")
 """Files of which only PostgreSQL reaches a part; what no test on SQLite reaches anywhere is tried on it, too."""
 
 _PATIENCE = 3.0

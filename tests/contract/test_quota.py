@@ -288,11 +288,12 @@ def test_a_retry_that_is_paused_makes_no_room(new_store: NewStore) -> None:
         submit(store, [2], owner="one")
 
 
-def test_where_nothing_is_due_it_fits_once_a_retry_is(new_store: NewStore) -> None:
-    store = new_store(key_quota=3)
+@pytest.mark.parametrize("seconds", [0.5, 60.0])
+def test_where_nothing_is_due_it_fits_once_a_retry_is(new_store: NewStore, seconds: float) -> None:
+    store = new_store(key_quota=3, interval=0)
     submit(store, [1, 2, 3], owner="one")
-    retry(store, claimed(store)[0], BatchError("Boom", ""), 60.0)
-    with pytest.raises(QuotaFull, match=r"1 more will fit in 60\.0 s"):
+    retry(store, claimed(store)[0], BatchError("Boom", ""), seconds)
+    with pytest.raises(QuotaFull, match=rf"1 more will fit in {seconds} s"):
         submit(store, [4], owner="one")
 
 
