@@ -38,6 +38,17 @@ def test_it_is_tried_again_then_failed_and_the_rest_goes_on(serve: Serve, caplog
     assert f"batch {failed['batch'].id} of ingestion {ingestion.id} failed: OSError: no route to Oslo" in caplog.text
 
 
+def test_the_calls_that_fail_are_counted_until_one_brings_answers(serve: Serve) -> None:
+    def processor(ids: Sequence[int]) -> None:
+        if 1 in ids:
+            raise OSError("no route to Oslo")
+
+    host = serve(processor, interval=0, backoff=0, max_attempts=3)
+    for ids, told in (([1], (3, "OSError")), ([2], (0, ""))):
+        host.finished(host.submit(ids).id)
+        assert host.service.worker.failing == told
+
+
 def test_it_waits_for_its_backoff(serve: Serve) -> None:
     failures = iter([OSError("once"), OSError("twice")])
 
