@@ -157,3 +157,13 @@ def test_a_server_that_answers_who_connects_is_not_away(answer: Any, monkeypatch
     with suppress(OperationalError):
         server.connect()
     assert not server.away
+
+
+def test_no_timeout_is_so_short_that_the_server_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    connects = Mock()
+    monkeypatch.setattr(ServerConnection, "connect", connects)
+    Server(0.0001).connect()
+    told = connects.call_args.kwargs
+    bounds = ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
+    assert {f"{name}=1" for name in bounds} <= set(told["options"].split())
+    assert told["connect_timeout"] == 2  # libpq makes 2 of 1, and no bound of 0

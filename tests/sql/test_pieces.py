@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from psycopg import Connection, OperationalError
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.dialects import postgresql
 
 from app.core import BatchError, Counts, Pauses, Priority, Status, Sweep, SweepFilter, steps
 from app.errors import QuotaFull
 from app.sql import controls, leases, parking, sweeps
+from app.sql.picks import SAME_INGESTION
+from app.sql.schema import batches, ingestions
 from app.sql.server import Server
 from app.sql.store import SQLStore
 from app.sql.turns import Turn
@@ -196,13 +199,25 @@ def test_a_turn_that_may_take_its_time_is_not_given_up_for_the_silence(postgres:
 
 def test_options_of_the_address_are_kept_beside_our_own(postgres: Postgres) -> None:
     def shown(turn: Turn) -> list[Any]:
-        return [
-            turn.connection.execute(text(f"SHOW {name}"), {}).scalar() for name in ("work_mem", "statement_timeout")
-        ]
+        names = ("work_mem", "statement_timeout", "lock_timeout")
+        return [turn.connection.execute(text(f"SHOW {name}"), {}).scalar() for name in names]
 
     address = f"{postgres.new_database()}?options=-c%20work_mem%3D5MB"
     with closing(SQLStore(settings(store=address, store_timeout=2))) as store:
-        assert store._turns.take(shown) == ["5MB", "2s"]
+        assert store._turns.take(shown) == ["5MB", "2s", "1800ms"]
+
+
+def test_on_a_new_table_it_reads_along_the_indexes(postgres: Postgres) -> None:
+    both = select(batches.c.order).join_from(batches, ingestions, SAME_INGESTION)
+    asked = text(f"EXPLAIN {both.compile(dialect=postgresql.dialect())}")
+
+    def planned(turn: Turn) -> str:
+        return "\n".join(line for (line,) in turn.connection.execute(asked, {}).all())
+
+    with closing(SQLStore(settings(store=postgres.new_database()))) as store:
+        plan = store._turns.take(planned)
+    assert plan.count("Index") >= 2
+    assert not any(way in plan for way in ("Seq Scan", "Bitmap", "Hash", "Merge"))
 
 
 def test_who_cancels_a_statement_waits_a_second_for_each_of_two_answers(

@@ -61,6 +61,11 @@ def test_the_log_repeats_what_is_wrong_every_ten_seconds(caplog: pytest.LogCaptu
     assert len(caplog.records) == 6
 
 
+def test_the_log_says_no_more_of_an_error_than_helps(caplog: pytest.LogCaptureFixture) -> None:
+    Complaints().log("It is down.", "x" * 500, 0.0)
+    assert [one.getMessage() for one in caplog.records] == [f"It is down. {'x' * 300}"]
+
+
 def test_an_outage_is_no_line_in_the_log_for_each_request(caplog: pytest.LogCaptureFixture) -> None:
     with deaf_port() as port, closing(Database(parse_url(f"postgresql://127.0.0.1:{port}/x", "STORE"), 1, 1.0)) as away:
         for _ in range(3):
