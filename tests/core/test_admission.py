@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core import Prospect, Timeline, admit, check_quota, limiter_of
+from app.core import Prospect, Timeline, admit, check_quota, limiter_of, until_started
 from app.errors import BacklogFull, InvalidRequest, QuotaFull, TooLate
 from app.limits import parse_limits
 from tests.support.queueing import settings
@@ -114,17 +114,29 @@ def test_a_deadline_is_for_the_end_and_not_for_the_last_start() -> None:
 def test_a_quota_takes_exactly_as_many_ids_as_it_has() -> None:
     asked: list[int] = []
 
-    def until_started(ids: int) -> float:
+    def seconds_until(ids: int) -> float:
         asked.append(ids)
         return 7.0
 
-    check_quota(10, 10, 0, until_started)
-    check_quota(10, 4, 6, until_started)
+    check_quota(10, 10, 0, seconds_until)
+    check_quota(10, 4, 6, seconds_until)
     with pytest.raises(QuotaFull, match=r"6 of your ids are waiting and at most 10 may; 5 more will fit in 7\.0 s"):
-        check_quota(10, 5, 6, until_started)
+        check_quota(10, 5, 6, seconds_until)
     assert asked == [1]
     with pytest.raises(InvalidRequest, match="11 members"):
-        check_quota(10, 11, 0, until_started)
+        check_quota(10, 11, 0, seconds_until)
     with pytest.raises(QuotaFull, match="it is not known when") as refused:
         check_quota(10, 5, 6, lambda _: None)
     assert refused.value.retry_after == 5.0
+
+
+@pytest.mark.parametrize("number", [1, 600])
+def test_where_nothing_is_due_a_quota_waits_for_as_many_retries_as_it_takes(number: int) -> None:
+    dues = [NOW + nth for nth in range(1, 701)]
+    made = timeline(*((due, FIRST) for due in dues), waiting=len(dues))
+    one = Prospect(FIRST, 0, len(dues), len(dues), ())
+
+    def later(most: int) -> list[tuple[float, str, int]]:
+        return [(due, "the only one", 1) for due in dues[:most]]
+
+    assert until_started(number, (), later, lambda _: one, made) == number

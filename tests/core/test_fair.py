@@ -200,6 +200,8 @@ def test_a_ride_is_no_turn_and_counts_until_the_next() -> None:
     shares.take("a")
     # The virtual time has passed the tag of who had nothing due meanwhile.
     assert shares.turn_to_ride("b") == shares.turn("b") == (UNIT, "b")
+    shares.ride("b")
+    assert (shares.turn_to_ride("b"), shares.turn("b")) == ((UNIT + UNIT // 2, "b"), (UNIT, "b"))
 
 
 def test_a_weight_divides_what_a_turn_costs() -> None:
