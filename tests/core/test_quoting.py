@@ -35,6 +35,10 @@ def test_what_is_too_long_never_reads_as_if_it_were_not(seconds: float, told: st
     assert tenths(seconds) == told
 
 
+def test_what_is_too_long_by_rounding_is_not() -> None:
+    assert tenths(5.00004) == "5.0"
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
