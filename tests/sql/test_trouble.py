@@ -276,6 +276,18 @@ def test_what_is_found_wrong_only_at_the_end_is_raised_and_leaves_a_connection_o
         assert database.glance(text("SELECT to_regclass('one')"), {})[0] is None
 
 
+def test_what_is_found_wrong_is_not_what_was_wrong_before(postgres: Postgres) -> None:
+    def change(wire: Wire) -> None:
+        wire.execute(text("INSERT INTO nowhere VALUES (1)"), {}, keep=False)
+
+    with closing(Database(parse_url(postgres.new_database(), "STORE"), 1, 5.0)) as database:
+        try:
+            raise psycopg.Error("an earlier one")
+        except psycopg.Error:
+            with pytest.raises(StoreUnavailable, match="tables are gone"):
+                database.write(change)
+
+
 def test_what_is_raised_counts_more_than_what_fails_because_of_it(postgres: Postgres) -> None:
     def change(wire: Wire) -> None:
         wire.execute(text("INSERT INTO nowhere VALUES (1)"), {}, keep=False)
