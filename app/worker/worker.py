@@ -70,9 +70,8 @@ class Worker(Daemon):
         self._was_full = False
         self._looking = True
         self._waiting_on = ""
-        self._tended_at = clock.now()
+        self._tended_at = -math.inf
         self.id = str(uuid4())
-        self._is_listed = False
         self._chores: Iterator[bool] = iter(())
 
     @property
@@ -164,7 +163,7 @@ class Worker(Daemon):
         return WorkerReport(self.id, host, process, release(), slots, len(self._crew), self._crew.abandoned)
 
     def _leave(self) -> None:
-        self._is_listed = False
+        self._tended_at = -math.inf  # it reports at once if it goes on
         try:
             self._store.leave(self.id)
         except StoreUnavailable as error:
@@ -231,9 +230,6 @@ class Worker(Daemon):
 
     def _tend(self) -> None:
         """Report, time out attempts and renew leases, each when due, and begin to recover and forget what is old."""
-        if not self._is_listed:
-            self._crew.resize(self._store.report(self._report()))
-            self._is_listed = True
         now, timeout = self._clock.now(), self._settings.process_timeout
         for hand in self._crew.give_up(lambda hand: hand.late_at(timeout, now) <= now):
             self._attempts.time_out(hand)

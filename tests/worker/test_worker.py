@@ -20,13 +20,13 @@ from app import (
     batch_started,
 )
 from app.core import Claim, Wait
-from app.core.models import Batch
+from app.core.models import Batch, Status
 from app.memory.store import MemoryStore
 from app.signals import Emitter
 from app.worker import Worker
-from tests.support.clock import START, Waits
+from tests.support.clock import START, FakeClock, Waits
 from tests.support.host import BOUND, Host, eventually
-from tests.support.queueing import settings
+from tests.support.queueing import claimed, settings, submit
 from tests.support.working import Gate, echo, in_a_thread, joined
 
 Serve = Callable[..., Host]
@@ -143,8 +143,10 @@ def test_it_reports_as_it_starts_and_each_third_of_a_lease(troubled: Serve) -> N
 
 
 def test_each_third_of_a_lease_it_forgets_what_ended(troubled: Serve) -> None:
-    host, pruned = troubled(echo, lease=30), threading.Semaphore(0)
+    host, pruned = troubled(echo, lease=30, autostart=False), threading.Semaphore(0)
     host.store.faults["prune"] = pruned.release
+    host.ingestion.start()
+    assert pruned.acquire(timeout=BOUND)
     for _ in range(3):
         host.advance(9.9)
         host.finished(host.submit([1]).id)
@@ -274,6 +276,19 @@ def test_it_forgets_on_while_nothing_else_happens(serve: Serve, monkeypatch: pyt
     monkeypatch.setattr(host.store, "prune", prune)
     host.advance(10)
     assert pruned.wait(BOUND)
+
+
+def test_it_recovers_as_it_starts() -> None:
+    """Where each process lives for less than a third of a lease, nobody else would."""
+    chosen, clock = settings(lease=30), FakeClock()
+    store = MemoryStore(chosen, clock)
+    lost = submit(store, [1])
+    claimed(store)
+    clock.advance(30)
+    worker = Worker("another", store, chosen, clock, echo, Emitter("another", Flask("host")))
+    worker.start()
+    eventually(lambda: store.get(lost.id).status is Status.COMPLETED)
+    worker.stop(BOUND)
 
 
 def test_between_the_steps_in_which_it_recovers_it_dispatches(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
