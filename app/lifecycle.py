@@ -163,11 +163,12 @@ class Lifecycle(Assembly):
         )
 
     def warn_of_others(self) -> None:
-        """Log that other processes answer requests, too, and know nothing of a queue in this one's memory."""
+        """Log that other processes may answer requests, too, and know nothing of a queue in this one's memory."""
         if not self.is_eager:
             logger.warning(
-                "%r queues in memory, and several processes answer requests: each has a queue and a rate of its own, "
-                "and knows no ingestion of another's; %s can name a database that they share",
+                "%r queues in memory, and its server says that several processes may answer requests: each of them has "
+                "a queue and a rate of its own, and knows no ingestion of another's; %s can name a database that they "
+                "share",
                 self.name,
                 Settings.key_of(self.name, "store"),
             )

@@ -380,6 +380,7 @@ def test_several_processes_that_share_no_queue_say_so_once(
     said = [one.message for one in caplog.records if "several processes" in one.message]
     assert len(said) == warned
     assert all("INGEST_STORE can name a database that they share" in one for one in said)
+    assert all("its server says that several processes may answer" in one for one in said), "some always say so"
 
 
 def test_an_app_that_is_dropped_before_its_first_request_leaves_no_receiver() -> None:
