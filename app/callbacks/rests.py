@@ -1,7 +1,8 @@
-"""Which receivers are left alone for a while, because they take nothing now."""
+"""Which receivers are left alone for a while, because they take nothing now, or take long."""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from ..receivers import Address
@@ -17,8 +18,18 @@ _AWAY = frozenset((429, 502, 503, 504))
 """Answers that are about the receiver, not about what it was told (RFC 9110, section 15.6; RFC 6585, section 4)."""
 
 
+_LONG = 1.0
+"""Seconds for an answer above which a host rests, so that others get theirs in between."""
+
+_SHARE = 0.25
+"""How long it does, as a share of the time that the answer took: enough to put off all that has become due to it."""
+
+
 class _Rest(NamedTuple):
-    """A receiver takes nothing since `since` and rests until `until`; what is put off next comes up at `next_at`."""
+    """A receiver takes nothing since `since` and rests until `until`; what is put off next comes up at `next_at`.
+
+    `since` is infinite for a host that only takes long.
+    """
 
     since: float
     until: float
@@ -29,7 +40,8 @@ class _Rest(NamedTuple):
 class Rests:
     """The hosts that do not answer and the addresses that say they are away: each rests, longer after each failure.
 
-    A whole host rests only for want of an answer, so that no address can keep callbacks from the others there.
+    A whole host rests only for want of an answer, so that no address can keep callbacks from the others there, or for a
+    quarter of the time that one took which came late.
     """
 
     def __init__(self) -> None:
@@ -52,15 +64,28 @@ class Rests:
         if not status:
             self._begin(address.host, why, began, now)
             return
-        self._of.pop(address.host, None)
+        if (took := now - began) > _LONG:
+            self._pause(address.host, took, now)
+        else:
+            self._of.pop(address.host, None)
         if status in _AWAY:
             self._begin(address, why, began, now)
         else:
             self._of.pop(address, None)
 
     def _begin(self, whom: str | Address, why: str, began: float, now: float) -> None:
-        self._of = {one: rest for one, rest in self._of.items() if rest.next_at > now - _REST}
-        known = self._of.get(whom) or _Rest(now, now, now, why)
+        known = self._known(whom, now)
+        since = min(known.since, now)
         # The least wait, so that the rest is over when the callback that began it is due again.
-        until = now + min(_REST, least_wait(began - known.since))
-        self._of[whom] = _Rest(known.since, until, max(until, known.next_at), why)
+        until = now + min(_REST, least_wait(began - since))
+        self._of[whom] = _Rest(since, until, max(until, known.next_at), why)
+
+    def _pause(self, host: str, took: float, now: float) -> None:
+        until = now + min(_REST, took * _SHARE)
+        next_at = max(until, self._known(host, now).next_at)
+        self._of[host] = _Rest(math.inf, until, next_at, f"{host} took {took:.1f} s to answer.")
+
+    def _known(self, whom: str | Address, now: float) -> _Rest:
+        """Returns its latest rest, after those of whom nobody tells any more are forgotten."""
+        self._of = {one: rest for one, rest in self._of.items() if rest.next_at > now - _REST}
+        return self._of.get(whom) or _Rest(math.inf, now, now, "")

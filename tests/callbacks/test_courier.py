@@ -181,6 +181,32 @@ def test_a_host_that_is_away_rests_and_others_do_not_wait_for_it(make: Make, sin
         assert {told.body["data"]["ingestion_id"] for told in sink.until(7)[1:]} == {first.id, *rest}
 
 
+def test_others_get_theirs_between_those_of_a_host_that_takes_long(make: Make, sink: Sink) -> None:
+    with Sink() as other:
+        host = make(webhook_hosts=f"127.0.0.1:{other.port}", autostart=False)
+        slow = [host.submit([1]).id for _ in range(5)]
+        for one in (*slow, host.submit([1], callback=f"{other.url}/mine").id):
+            host.service.cancel(one)
+            host.clock.advance(1)
+
+        def late(exchange: Exchange) -> None:
+            host.clock.advance(8)
+            exchange.reply(status=204)
+
+        sink.answer = late
+        host.ingestion.start()
+        other.until(1)
+        assert len(sink.told) == 1
+        for one in slow[1:]:
+            assert (
+                until(host, one, CallbackState.PENDING, attempts=0).error
+                == f"127.0.0.1:{sink.port} took 8.0 s to answer."
+            )
+        sink.answer = good
+        host.clock.advance(3)
+        assert {told.body["data"]["ingestion_id"] for told in sink.until(5)} == set(slow)
+
+
 def test_the_certificates_that_are_trusted_are_read_once_for_many_callbacks(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +70,24 @@ def test_those_put_off_come_up_one_after_the_other() -> None:
     assert now + 5 + again[0] == pytest.approx(now + waits[-1] + 0.1), "behind those that still wait"
     rests.note(MINE, 200, "", now + 15, now + 15)
     assert rests.wait(MINE, now + 15) is None
+
+
+def test_a_host_that_takes_long_rests_for_a_quarter_of_that() -> None:
+    rests = Rests()
+    rests.note(MINE, 204, "", START, START + 1)
+    assert rests.wait(MINE, START + 1) is None
+    rests.note(MINE, 204, "", START, START + 8)
+    assert rests.wait(OTHER, START + 8) == (2, "a.example took 8.0 s to answer.", math.inf)
+    assert rests.wait(ELSEWHERE, START + 8) is None
+    assert rests.wait(MINE, START + 10) is None
+    rests.note(MINE, 204, "", START + 10, START + 12)
+    behind = rests.wait(MINE, START + 12)
+    assert behind is not None
+    assert behind[0] == pytest.approx(0.5)
+    rests.note(MINE, 0, "no answer", START + 300, START + 310)
+    failed = rests.wait(MINE, START + 310)
+    assert failed is not None
+    assert failed == (pytest.approx(4.5), "no answer", START + 310), "it took something until then"
 
 
 def test_nothing_is_kept_of_whom_nobody_tells_any_more() -> None:
