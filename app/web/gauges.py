@@ -52,7 +52,7 @@ class Gauges:
     def _callbacks(self, courier: Courier, unsent: Unsent) -> Iterator[Metric]:
         about = "Callbacks that are over, by outcome."
         yield self._counter("callbacks", about, {"sent": courier.sent, "failed": courier.failed}, "outcome")
-        about = "Callbacks that are still to be sent, or have failed for good and can be redriven."
+        about = "Callbacks that are still to be sent, or have failed for good."
         yield self._gauge("unsent_callbacks", about, unsent._asdict(), "state")
 
     def _queue(self, stats: Stats) -> Iterator[Metric]:
