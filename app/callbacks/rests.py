@@ -17,7 +17,6 @@ _GAP = 0.1
 _AWAY = frozenset((429, 502, 503, 504))
 """Answers that are about the receiver, not about what it was told (RFC 9110, section 15.6; RFC 6585, section 4)."""
 
-
 _LONG = 1.0
 """Seconds for an answer above which a host rests, so that others get theirs in between."""
 
@@ -48,7 +47,7 @@ class Rests:
         self._of: dict[str | Address, _Rest] = {}
 
     def wait(self, address: Address, now: float) -> tuple[float, str, float] | None:
-        """Returns for how many seconds a callback is put off, why, and since when it has taken nothing.
+        """Returns for how many seconds a callback is put off, why, and since when its receiver has taken nothing.
 
         None if neither host nor address rests.
         """
