@@ -74,9 +74,9 @@ class Lifecycle(Assembly):
         """Run everything that waits in this thread, while time jumps to each start; returns how many attempts ran.
 
         Sweeps come first. Batches run one after the other, in the order, at the times, with the holds and retries that
-        they would have with a worker, and take no time unless their processor advances the clock. With `seconds`, only
-        what starts within them. With `raises`, what a processor raised is raised here, after it counted as a failed
-        attempt. Raises RuntimeError outside a test, and while a worker runs.
+        they would have with a worker, and take no time unless their processor advances the clock. A retry waits as long
+        as it may. With `seconds`, only what starts within them. With `raises`, what a processor raised is raised here,
+        after it counted as a failed attempt. Raises RuntimeError outside a test, and while a worker runs.
         """
         clock = self._clock_of_test()
         if seconds is None:

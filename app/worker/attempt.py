@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ParamSpec, TypeVar
@@ -51,7 +52,10 @@ T = TypeVar("T")
 
 
 class Attempts:
-    """Runs `process` on claimed batches in the app's context, in the crew's threads."""
+    """Runs `process` on claimed batches in the app's context, in the crew's threads.
+
+    `draw` gives the share of a retry's longest wait, from 0 to 1.
+    """
 
     def __init__(
         self,
@@ -62,9 +66,10 @@ class Attempts:
         emitter: signals.Emitter,
         crew: Crew,
         announcer: Announcer,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
-        self._policy = RetryPolicy.of(settings)
+        self._policy = RetryPolicy.of(settings, draw)
         self.holds = Holds(self._policy)
         self.streak = Streak()
         self._timeout = settings.process_timeout

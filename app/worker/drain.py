@@ -33,7 +33,8 @@ class Drain:
         self._store = store
         self._emitter = emitter
         self._clock = clock
-        self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name))
+        # Without chance, so that a test can tell when a retry starts: each waits as long as it may.
+        self._attempts = Attempts(store, settings, clock, process, emitter, crew, Announcer(name), draw=lambda: 1.0)
 
     def run(self, *, raises: bool, end: float) -> int:
         """Run what waits and starts up to `end`, in epoch seconds; returns how many attempts ran.

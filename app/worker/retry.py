@@ -25,8 +25,8 @@ class RetryPolicy:
     draw: Callable[[], float] = random.random
 
     @classmethod
-    def of(cls, settings: Settings) -> RetryPolicy:
-        return cls(settings.max_attempts, settings.backoff, settings.backoff_max)
+    def of(cls, settings: Settings, draw: Callable[[], float] = random.random) -> RetryPolicy:
+        return cls(settings.max_attempts, settings.backoff, settings.backoff_max, draw)
 
     def delay(self, attempt: int, error: BaseException) -> float | None:
         """Returns how long to wait after this attempt (from 1) failed, or None to give up the batch."""

@@ -150,6 +150,18 @@ def test_it_honours_holds_and_retries(store: str) -> None:
     assert host.ingestion.get(ingestion.id).status == Status.COMPLETED
 
 
+def test_a_retry_waits_as_long_as_it_may_so_that_a_test_can_tell_when(store: str) -> None:
+    def work(ids: Sequence[int]) -> None:
+        if ids == [1]:
+            raise OSError("not now")
+
+    host = Trial(work, INGEST_STORE=store, INGEST_INTERVAL=1, INGEST_BACKOFF=4, INGEST_BACKOFF_MAX=10)
+    host.ingestion.submit([1], "HIGH")
+    host.ingestion.submit([2], "LOW")
+    assert host.ingestion.run_until_idle() == 6
+    assert host.starts == [(0, [1]), (1, [2]), (4, [1]), (12, [1]), (22, [1]), (32, [1])]
+
+
 def test_a_hold_is_not_waited_out_for_nothing(store: str) -> None:
     host = Trial(INGEST_STORE=store)
     host.ingestion.service.store.hold(3600)
