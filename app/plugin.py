@@ -34,8 +34,15 @@ class IngestionClock:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the test began."""
-        return self.now() - self.began_at
+        """Seconds since the test began, to the millisecond."""
+        return self.since_began(self.now())
+
+    def since_began(self, moment: float) -> float:
+        """Returns how many seconds after the test began a moment is, in epoch seconds.
+
+        To the millisecond, because a float of epoch seconds holds no 0.6 exactly, and a test compares.
+        """
+        return round(moment - self.began_at, 3)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and run nothing."""
@@ -93,7 +100,7 @@ class RecordingUpstream:
         """Returns the processor that takes an instance's place."""
 
         def process(ids: Sequence[Id]) -> Any:
-            after = service.clock.now() - self._clock.began_at
+            after = self._clock.since_began(service.clock.now())
             self.calls.append(Call(after, list(ids), service.name, current_batch().attempt))
             answer: Any = self._answers.pop(0) if self._answers else simulate
             if _can_be_raised(answer):

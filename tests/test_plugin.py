@@ -30,10 +30,11 @@ def fetch(ids):
 @pytest.fixture({scope})
 def app():
     app = Flask("host")
-    app.config.update(TESTING=True, INGEST_BACKOFF=0, PARTNER_INTERVAL=60)
+    app.config.update(TESTING=True, INGEST_BACKOFF=0, PARTNER_INTERVAL=60, SWIFT_INTERVAL=0.6)
     ingestion = IngestionAPI(app)
     ingestion.processor(fetch)
     IngestionAPI(app, name="partner", url_prefix="/partner")
+    IngestionAPI(app, name="swift", url_prefix="/swift")
     return app
 """
 
@@ -51,6 +52,14 @@ def test_when(app, ingestion_clock, ingestion_upstream):
     assert [(call.after, call.ids) for call in ingestion_upstream.calls] == [(0, [5]), (5, [1, 2, 3]), (10, [4])]
     assert ingestion_clock.elapsed == 10
     assert ingestion_upstream.ids == [5, 1, 2, 3, 4]
+
+def test_a_fraction_of_a_second_is_as_it_is_written(app, ingestion_clock, ingestion_upstream):
+    ingestion_clock.advance(60.3)
+    submit(app, list(range(1, 301)), root="/swift")
+    ingestion_clock.run_until_idle()
+    afters = [call.after for call in ingestion_upstream.calls]
+    assert afters[:3] == [60.3, 60.9, 61.5]
+    assert (afters[-1], ingestion_clock.elapsed) == (119.7, 119.7)
 
 def test_each_instance_has_its_own_time(app, ingestion_clock, ingestion_upstream):
     ingestion_clock.advance(60)
@@ -118,7 +127,7 @@ def pytest_says(folder: Path, app: str, tests: str) -> str:
 
 @pytest.mark.parametrize("scope", ["", 'scope="session"'], ids=["one a test", "one for all"])
 def test_a_host_asserts_when_its_upstream_is_called(tmp_path: Path, scope: str) -> None:
-    assert "7 passed" in pytest_says(tmp_path, APP.replace("{scope}", scope), TESTS)
+    assert "8 passed" in pytest_says(tmp_path, APP.replace("{scope}", scope), TESTS)
 
 
 def test_as_in_the_documentation(tmp_path: Path) -> None:
