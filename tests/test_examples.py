@@ -17,7 +17,7 @@ from sqlalchemy import MetaData, NullPool, create_engine
 
 from app.keys import Role, new_key
 from app.sql.schema import metadata
-from tests.support.clone import MARK, WHOLE, Block, Clone, Session, blocks
+from tests.support.clone import CITIES, MARK, WHOLE, Block, Clone, Session, blocks
 from tests.support.command import ROOT, Command
 from tests.support.ports import kept_port
 from tests.support.postgres import Postgres
@@ -61,6 +61,14 @@ NOT_RUN = {
     '.venv/bin/pip install -q "$CLONE[': "it is installed by what runs this test",
     "openapi-python-client generate": "tests/client/test_generated.py does, and uses what comes of it",
     "export INGEST_UPSTREAM_URL='https://": "tests/upstreams runs the service with these settings",
+    ".venv/bin/python -m pytest tests/": "they are parts of this suite, which the next test looks for",
+    "tools/check": "it is what runs this test",
+    ".venv/bin/ruff check --fix": ".ci/run checks the same, and changes nothing",
+    ".venv/bin/python tools/mutate.py": "it takes minutes; tests/test_mutants.py tries what it does",
+    "tools/site": ".ci/run builds the site",
+    ".venv/bin/python -m tools.reference": "tests/test_docs.py compares what it would write",
+    "python3 -m venv .venv && .venv/bin/pip install -q -e '.[bench]'": "it takes most of an hour",
+    ".venv/bin/pip install -q '.[hosts]'": "tests/hosts starts the host, and compares how with the page",
     "docker ": "it needs a Docker engine; tests/test_container.py tries what can be tried without",
     ".venv/bin/python -m pytest -m soak tests/fault": "it takes a quarter of an hour",
     ".venv/bin/python -m benchmarks.store_throughput": "it takes minutes",
@@ -119,9 +127,19 @@ def test_every_example_is_run_or_says_why_it_is_not() -> None:
     assert [key for key in (*SHOWS, *SERVES, *NOT_RUN) if key not in text] == []
 
 
+def test_the_tests_that_pages_name_are_there() -> None:
+    text = "".join(block.text for block in blocks("sh"))
+    named = re.findall(r"\btests/[\w/.]+(?:::\w+)?", text)
+    assert len(named) >= 3
+    for path, _, name in (one.partition("::") for one in named):
+        assert (ROOT / path).exists(), path
+        assert not name or f"\ndef {name}(" in (ROOT / path).read_text(), name
+
+
 def test_other_languages_need_programs_that_are_not_here() -> None:
     assert {block.language for block in blocks()} <= {"sh", "python", "console", *OTHER, *SHOWN}
     assert {block.language for block in blocks(files=WHOLE)} <= {"sh", "python", "text"}
+    assert {block.language for block in blocks(files=[CITIES])} <= {"sh", "text"}
 
 
 def test_the_commands_print_what_they_should(clone: Clone, url: str) -> None:
@@ -218,6 +236,39 @@ def _run_session(text: str, clone: Clone, first: int, second: int, **more: str) 
             pattern = re.escape(shown).replace("…", "(.|\n)*?")
             assert re.fullmatch(pattern, output), f"{shown}\nis shown, but this was printed:\n{output}"
     assert (code, len(printed)) == (0, len(session.shown)), command.output
+
+
+def test_the_commands_about_cities_do_what_their_page_says(tmp_path: Path) -> None:
+    clone = Clone(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    with kept_port() as first, kept_port() as second:
+        shorter = {"8000": first, "8001": second, "INTERVAL=0.55": "INTERVAL=0.05", "sleep 2": "sleep 0.1"}
+        shorter |= {"IN 240": "IN 12", "JP 57": "JP 6", "submit.py": f"submit.py --service http://127.0.0.1:{first}"}
+        texts = [block.text for block in blocks("sh", files=[CITIES])]
+        for written, instead in shorter.items():
+            texts = [text.replace(written, str(instead)) for text in texts]
+        set_up, upstream, service, submit, wait, *rest = texts
+        # On the page LOW is the last to end. Cut short, it may end before the others are submitted.
+        wait += wait.replace("$LOW", "$HIGH") + wait.replace("$LOW", "$HAND")
+        upstream = f"{upstream.rstrip()} --port {second} --interval 0.001"
+        with clone.run(f"{set_up}{upstream}") as calls, clone.run(service, INGEST_PORT=str(first)) as serves:
+            calls.wait_for("/cities")
+            serves.wait_for("serving on")
+            with clone.run(f"echo '{MARK}'\n".join([submit, wait, *rest])) as command:
+                assert command.end(within=60) == 0, command.output
+    submitted, waited, ended, results, told = (part.strip() for part in command.output.split(MARK))
+    assert (json.loads(submitted)["id_count"], waited) == (12, "")
+    ingestions = [json.loads(line) for line in ended.splitlines()]
+    assert [(one["priority"], one["status"], one["id_count"]) for one in ingestions] == [
+        ("HIGH", "completed", 6),
+        ("HIGH", "completed", 3),
+        ("LOW", "completed", 12),
+    ]
+    paris, london, nothing, *lines = results.splitlines()
+    assert (paris.partition(":{")[0], london.partition(":{")[0]) == ('{"id":2988507,"data"', '{"id":2643743,"data"')
+    assert nothing == '{"id":1,"data":null}'
+    assert [line.split() for line in lines[:2]] == [["6", "high.ndjson"], ["12", "low.ndjson"]]
+    assert json.loads(told)["calls"] == 7
 
 
 ELSEWHERE = {

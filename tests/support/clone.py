@@ -28,12 +28,18 @@ FENCE = re.compile(r"^```(\{?[\w-]*\}?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WHOLE = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 """The pages whose examples are one session, from the first to the last."""
 
-PAGES = [ROOT / "README.md", *(file for file in sorted((ROOT / "docs").rglob("*.md")) if file not in WHOLE)]
+CITIES = ROOT / "examples" / "cities" / "README.md"
+"""Another session, in three terminals."""
+
+_FOLDERS = [ROOT / name for name in ("benchmarks", "docs", "examples")]
+_OTHERS = {*ROOT.glob("*.md"), *(file for folder in _FOLDERS for file in folder.rglob("*.md"))}
+
+PAGES = [ROOT / "README.md", *sorted(_OTHERS - {ROOT / "README.md", CITIES, *WHOLE})]
 """The others, whose examples each stand alone."""
 
 
 def blocks(*languages: str, files: Iterable[Path] = PAGES) -> list[Block]:
-    """The blocks in these languages, or in any, of the README and then of each page of docs."""
+    """The blocks in these languages, or in any, of the README and then of each other page."""
     return [
         Block(str(file.relative_to(ROOT)), language, text)
         for file in files
