@@ -8,13 +8,14 @@ import pickle
 from dataclasses import MISSING, FrozenInstanceError, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
 from app import Priority, Status
 from app.client import (
     Dispatches,
+    FailedId,
     Queue,
     Quote,
     Refused,
@@ -33,8 +34,9 @@ from tests.support.checker import errors_in
 from tests.support.documents import EXAMPLES, status
 from tests.support.web import make_app
 
-PLAIN = {"Status": "StatusPage"}
-"""Documents whose class has another name than their schema."""
+_NAMES = "Accepted Attempts Audit Dispatches Failures Ingestion Page Queue Quote Search Sweep SweepCount Sweeps"
+ANSWERS = {"Status": "StatusPage"} | {name: name for name in _NAMES.split()}
+"""The classes of the documents that a client may be answered with, by the name of their schema."""
 
 
 def kinds() -> dict[str, type[Document]]:
@@ -42,14 +44,35 @@ def kinds() -> dict[str, type[Document]]:
     return {name: one for name, one in named.items() if isinstance(one, type) and issubclass(one, Document)}
 
 
-DESCRIBED = "Accepted Batch Callback Depth Dispatch Dispatches Estimate Ingestion Page Queue Quote Status"
+def object_in(schema: Any, schemas: Any) -> Any:
+    """The schema of the object that a member is, or holds as items, or may be beside null."""
+    if "$ref" in schema:
+        return object_in(schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "anyOf" in schema:
+        (one,) = (one for one in schema["anyOf"] if one.get("type") != "null")
+        return object_in(one, schemas)
+    return object_in(schema["items"], schemas) if "items" in schema else schema
 
 
-@pytest.mark.parametrize("name", DESCRIBED.split())
-def test_a_document_has_the_members_that_the_description_has(name: str) -> None:
-    schema = make_app().test_client().get("/openapi.json").json["components"]["schemas"][name]
-    kind: Any = kinds()[PLAIN.get(name, name)]
-    assert {one.name for one in fields(kind)} == schema["properties"].keys()
+def document_in(hint: Any) -> Any:
+    """The document that an attribute of this type is, or holds, or None."""
+    if isinstance(hint, type) and issubclass(hint, Document):
+        return hint
+    return next(filter(None, map(document_in, get_args(hint))), None)
+
+
+def compare(kind: Any, schema: Any, schemas: Any) -> set[Any]:
+    """Assert that a document, and all within it, have the members of their schemas; returns the kinds it saw."""
+    described = object_in(schema, schemas)["properties"]
+    assert {one.name for one in fields(kind)} == described.keys(), kind
+    inner = {name: document_in(hint) for name, hint in get_type_hints(kind).items()}
+    return {kind}.union(*(compare(one, described[name], schemas) for name, one in inner.items() if one))
+
+
+def test_every_document_has_the_members_that_the_description_has() -> None:
+    schemas = make_app().test_client().get("/openapi.json").json["components"]["schemas"]
+    seen = set[Any]().union(*(compare(kinds()[kind], schemas[name], schemas) for name, kind in ANSWERS.items()))
+    assert {*kinds().values()} - seen == {Document, Result, FailedId}  # these are lines of NDJSON
 
 
 @pytest.mark.parametrize("kind", [StatusPage, Quote, Queue, Dispatches])

@@ -118,6 +118,8 @@ def _kind(schema: Any) -> str:
         return f"`{json.dumps(schema['const'])}`"
     if "enum" in schema:
         return ", ".join("null" if one is None else f"`{one}`" for one in schema["enum"])
+    if "type" not in schema:
+        return "anything"
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if types == ["array"]:
         types = [f"array of {_kind(schema['items'])}"]

@@ -100,6 +100,11 @@ def following(settings: Settings) -> JSON:
                 "batch": ref("schemas", "Batch"),
                 "estimated_start": {**TIME_OR_NULL, "description": "Null while paused, or where it does not wait."},
                 "result": {
+                    **object_of(
+                        {"data": {"description": "What the processor returned for it."}, "error": ERROR},
+                        "data",
+                        "error",
+                    ),
                     "type": ["object", "null"],
                     "description": "The latest of the id: its `data`, or why it failed as `error`.",
                 },
