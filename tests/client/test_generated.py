@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -33,7 +36,8 @@ def process(ids: list[int]) -> dict[int, Any]:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    settings = {"interval": 0, "api_keys": CALLERS.keys, "key_quota": 1000}
+    keys = {"api_keys": CALLERS.keys, "key_quota": 1000}
+    settings = {"interval": 0, "limits": "1000/s", "attempts_kept": 3, **keys}
     service = Service(Host(process, clock=SystemClock(), url_prefix="/in", **settings))
     yield service
     service.close()
@@ -89,6 +93,7 @@ def submitted(service: Service, operations: dict[str, Any], models: Any, client:
 def test_it_has_every_operation(service: Service, operations: dict[str, Any]) -> None:
     paths = service.host.client.get("/in/openapi.json").json["paths"]
     assert len(operations) == sum(map(len, paths.values()))
+    assert {*re.findall(r'operations\["(\w+)"\]\.', Path(__file__).read_text())} == operations.keys(), "not tried here"
 
 
 def test_results_are_lines_of_json(operations: dict[str, Any], client: Any, submitted: Callable[..., str]) -> None:
@@ -134,6 +139,57 @@ def test_the_queue_is_steered_and_watched(operations: dict[str, Any], models: An
     assert "ingestion_paused" in operations["get_metrics"].sync(client=client)
     assert operations["is_live"].sync(client=client).worker is models.HealthWorker.RUNNING
     assert operations["is_ready"].sync(client=client).status == "ok"
+
+
+def test_what_failed_is_found_and_sent_again(
+    operations: dict[str, Any], models: Any, client: Any, submitted: Callable[..., str]
+) -> None:
+    ingestion_id = submitted(13, 17)
+    (group,) = operations["list_failures"].sync(client=client).groups
+    assert (group.sample.ingestion_id, group.sample.error.message) == (UUID(ingestion_id), "13 is bad luck")
+    text = operations["list_failed_ids"].sync(client=client, group=group.group)
+    failed = [(line["ingestion_id"], line["id"]) for line in map(json.loads, text.splitlines())]
+    assert {(ingestion_id, 13), (ingestion_id, 17)} <= {*failed}
+    (found,) = operations["where"].sync("17", client=client).found
+    assert (found.ingestion.ingestion_id, found.result.error.message) == (UUID(ingestion_id), "13 is bad luck")
+    (attempt,) = operations["list_attempts"].sync(ingestion_id, client=client).attempts
+    assert attempt.error.message == "13 is bad luck"
+    counted = operations["redrive_all"].sync(client=client, body=models.RedriveAll(group=group.group, dry_run=True))
+    assert isinstance(counted, models.SweepCount)
+    assert counted.ingestions >= 1
+    which = models.RedriveAll(group=group.group, status=models.RedriveAllStatus.FAILED)
+    sweep = operations["redrive_all"].sync(client=client, body=which, idempotency_key="again")
+    assert isinstance(sweep, models.Sweep)
+    assert operations["get_sweep"].sync(str(sweep.sweep_id), client=client).filter_.to_dict() == which.to_dict()
+    assert operations["list_sweeps"].sync(client=client, limit=1).sweeps[0].sweep_id == sweep.sweep_id
+    untold = operations["redrive_callback"].sync(ingestion_id, client=client)
+    assert (type(untold), untold.status) == (models.Problem, 409)
+
+
+def test_what_waits_is_moved_and_cancelled_and_the_pace_changed(
+    service: Service, operations: dict[str, Any], models: Any, client: Any
+) -> None:
+    operations["pause"].sync(client=client)
+    try:
+        body = models.Submission(ids=[21], priority=models.SubmissionPriority.LOW)
+        ingestion_id = str(operations["submit"].sync(client=client, body=body).ingestion_id)
+        up = models.Move(priority=models.MovePriority.HIGH)
+        moved = operations["move"].sync(ingestion_id, client=client, body=up)
+        assert moved.priority is models.StatusPriority.HIGH
+        waiting = models.CancelAll(status=models.CancelAllStatus.YET_TO_START)
+        assert operations["cancel_all"].sync(client=client, body=waiting).verb is models.SweepVerb.CANCEL
+        service.host.heard.until_finished(ingestion_id)
+        assert operations["end_hold"].sync(client=client).waiting_on.value == "paused"
+    finally:
+        operations["resume"].sync(client=client)
+    slower = models.Rate(limits=models.RateLimitsType0.from_dict({"1000/s": "500/s"}))
+    assert operations["change_rate"].sync(client=client, body=slower).rate.changed is True
+    assert operations["reset_rate"].sync(client=client).rate.changed is False
+    one = models.Concurrency(concurrency=1)
+    assert operations["change_concurrency"].sync(client=client, body=one).concurrency.each == 1
+    assert operations["reset_concurrency"].sync(client=client).concurrency.changed is False
+    done = [entry.action.value for entry in operations["get_audit"].sync(client=client, limit=5).entries]
+    assert done == ["change_concurrency", "change_concurrency", "change_rates", "change_rates", "resume"]
 
 
 def test_it_signs_in_and_out(operations: dict[str, Any], models: Any, client: Any) -> None:

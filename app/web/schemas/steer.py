@@ -31,10 +31,16 @@ def _sweep(status: JSON) -> JSON:
         "since": {**MOMENT, "description": "Submitted then or later: a time, or seconds ago."},
         "until": {**MOMENT, "description": "Submitted then or earlier: a time, or seconds ago."},
         "failed": {"type": "boolean", "enum": [True], "description": "Those with failed batches."},
+        "dry_run": {"type": "boolean", "description": "Only count."},
     }
-    which = [{"required": [name]} for name in members]
-    members["dry_run"] = {"type": "boolean", "description": "Only count."}
-    return {"type": "object", "additionalProperties": False, "anyOf": which, "properties": members}
+    # At least one beside `dry_run`. Said as an `anyOf` of what is required, generators would take it for a union.
+    return object_of(
+        members,
+        *members,
+        additionalProperties=False,
+        minProperties=1,
+        dependentSchemas={"dry_run": {"minProperties": 2}},
+    )
 
 
 def _rate(settings: Settings) -> JSON:
