@@ -170,9 +170,10 @@ class Aside:
         counts, latest = self._counts(end), [block.dues[-1] for block in self._blocks]
         found = at = 0
         while at < len(counts):
-            block, count, nth, whole = self._blocks[at], counts[at], ready + found, at + 1
-            if count < len(block.dues) or block.first_start(interval) > since + nth * interval:
-                whole = bisect_right(latest, start(nth), at)
+            block, count, nth = self._blocks[at], counts[at], ready + found
+            whole = bisect_right(latest, start(nth), at)
+            if whole == at and count == len(block.dues) and block.first_start(interval) <= since + nth * interval:
+                whole += 1
             if whole > at:
                 found += sum(counts[at:whole])
                 at = whole

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.core import Priority, Steady
 from app.memory import aside as module
-from app.memory.aside import Aside
+from app.memory.aside import Aside, Block
 from app.memory.record import Record
 from app.queue import Entry
 from app.store import Submission
@@ -90,3 +90,26 @@ def test_what_falls_due_as_fast_as_it_starts_is_counted_block_by_block(apart: fl
 
     assert aside.fallen(0, None, start, Steady(1.0, 0.0)) == 20_000
     assert len(asked) < 150
+
+
+def test_what_falls_due_long_before_it_starts_is_counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Block, "first_start")  # it goes through all that are in a block
+    aside, owner = Aside(), record(1)
+    for position in range(20_000):
+        aside.add(Entry(owner.rank, owner.order, position, position / 1000, owner))
+    assert aside.fallen(20, None, float, Steady(1.0, 0.0)) == 20_000
+
+
+def test_of_a_block_of_which_not_all_are_ahead_each_is_looked_at() -> None:
+    aside, ahead, behind = Aside(), record(0), record(1)
+    aside.add(Entry(behind.rank, behind.order, 0, 1.0, behind))
+    aside.add(Entry(ahead.rank, ahead.order, 0, 1.9, ahead))
+    assert aside.fallen(1, (behind.rank, behind.order), float, Steady(1.0, 0.0)) == 0
+
+
+def test_what_a_block_says_of_one_rate_is_not_taken_for_another() -> None:
+    aside, owner = Aside(), record(1)
+    for position in range(10):
+        aside.add(Entry(owner.rank, owner.order, position, float(position), owner))
+    assert aside.fallen(0, None, float, Steady(1.0, 0.0)) == 10
+    assert aside.fallen(0, None, lambda nth: nth / 2, Steady(0.5, 0.0)) == 1
