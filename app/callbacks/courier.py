@@ -46,7 +46,7 @@ class Courier(Daemon):
         self._outbox = outbox
         self._settings = settings
         self._lease = settings.webhook_timeout + _MARGIN
-        self._rests = Rests()
+        self._rests = Rests(one_host=not settings.webhook_hosts)
         # Made once: it reads all certificates of the machine, which takes some 30 ms of processor time.
         self._trusted = functools.cache(ssl.create_default_context)
         self._post: Post | None = None

@@ -40,10 +40,11 @@ class Rests:
     """The hosts that do not answer and the addresses that say they are away: each rests, longer after each failure.
 
     A whole host rests only for want of an answer, so that no address can keep callbacks from the others there, or for a
-    quarter of the time that one took which came late.
+    quarter of the time that one took which came late, unless it is the `one_host` that there is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_host: bool = False) -> None:
+        self._one_host = one_host
         self._of: dict[str | Address, _Rest] = {}
 
     def wait(self, address: Address, now: float) -> tuple[float, str, float] | None:
@@ -63,7 +64,7 @@ class Rests:
         if not status:
             self._begin(address.host, why, began, now)
             return
-        if (took := now - began) > _LONG:
+        if (took := now - began) > _LONG and not self._one_host:
             self._pause(address.host, took, now)
         else:
             self._of.pop(address.host, None)

@@ -207,6 +207,20 @@ def test_others_get_theirs_between_those_of_a_host_that_takes_long(make: Make, s
         assert {told.body["data"]["ingestion_id"] for told in sink.until(5)} == set(slow)
 
 
+def test_where_there_are_no_others_a_host_that_takes_long_gets_one_after_the_other(make: Make, sink: Sink) -> None:
+    host = make(autostart=False)
+    for one in [host.submit([1]).id for _ in range(3)]:
+        host.service.cancel(one)
+
+    def late(exchange: Exchange) -> None:
+        host.clock.advance(8)
+        exchange.reply(status=204)
+
+    sink.answer = late
+    host.ingestion.start()
+    assert len(sink.until(3)) == 3
+
+
 def test_the_certificates_that_are_trusted_are_read_once_for_many_callbacks(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

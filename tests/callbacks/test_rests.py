@@ -84,10 +84,30 @@ def test_a_host_that_takes_long_rests_for_a_quarter_of_that() -> None:
     behind = rests.wait(MINE, START + 12)
     assert behind is not None
     assert behind[0] == pytest.approx(0.5)
+    for _ in range(30):
+        rests.wait(MINE, START + 12)
+    rests.note(MINE, 204, "", START + 13, START + 15)
+    last = rests.wait(MINE, START + 15)
+    assert last is not None
+    assert last[0] == pytest.approx(0.6, abs=1e-4), "behind those put off before"
     rests.note(MINE, 0, "no answer", START + 300, START + 310)
     failed = rests.wait(MINE, START + 310)
     assert failed is not None
     assert failed == (pytest.approx(4.5), "no answer", START + 310), "it took something until then"
+
+
+def test_no_rest_is_longer_than_five_minutes_however_long_an_answer_takes() -> None:
+    rests = Rests()
+    rests.note(MINE, 204, "", START, START + 2000)
+    assert rests.wait(MINE, START + 2000) == (300, "a.example took 2000.0 s to answer.", math.inf)
+
+
+def test_the_only_host_is_not_kept_waiting_for_others() -> None:
+    rests = Rests(one_host=True)
+    rests.note(MINE, 204, "", START, START + 8)
+    assert rests.wait(MINE, START + 8) is None
+    rests.note(MINE, 0, "no answer", START + 8, START + 18)
+    assert rests.wait(MINE, START + 18) == (pytest.approx(4.5), "no answer", START + 18)
 
 
 def test_nothing_is_kept_of_whom_nobody_tells_any_more() -> None:
