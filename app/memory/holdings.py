@@ -67,7 +67,7 @@ class Holdings:
         lanes = (self._lanes.get((owner, priority), ()) for priority in Priority)
         in_line = (one for one in chain.from_iterable(lanes) if not one.parked and one.tally[WAITING])
         found = ((due, one.order, at, one) for one in in_line for at, due in one.details.dues.items() if due > now)
-        return [(due, one, one.ids_at(at)) for due, _, at, one in heapq.nsmallest(limit, found)]
+        return [(due, one, one.size_of(at)) for due, _, at, one in heapq.nsmallest(limit, found)]
 
     def _left(self, key: tuple[str, Priority], record: Record) -> None:
         """Forget what a lane without a record no longer needs."""
@@ -93,7 +93,7 @@ def _ids_aside(record: Record, now: float) -> int:
     if not record.tally[WAITING]:
         return 0
     dues, last = record.details.dues, len(record.states) - 1
-    missing = record.batch_size - record.ids_at(last) if dues.get(last, now) > now else 0
+    missing = record.batch_size - record.size_of(last) if dues.get(last, now) > now else 0
     return record.batch_size * sum(due > now for due in dues.values()) - missing
 
 

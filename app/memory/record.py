@@ -155,7 +155,7 @@ class Record:
 
     def answers(self, position: int) -> Answers:
         """Returns what is known of a batch's ids while it is not completed."""
-        return self.details.answers.get(position) or Answers(self.ids_at(position))
+        return self.details.answers.get(position) or Answers(self.size_of(position))
 
     def complete(self, position: int) -> Sequence[Answer]:
         """Returns the results of a batch whose last ids were answered, and forgets that they came apart."""
@@ -168,7 +168,7 @@ class Record:
         answers = self.details.answers
         return answers[position].starts if position in answers else 1
 
-    def ids_at(self, position: int) -> int:
+    def size_of(self, position: int) -> int:
         """Returns how many ids the batch at a position has; only the last may have fewer."""
         return min(self.batch_size, len(self.ids) - position * self.batch_size)
 
@@ -225,8 +225,7 @@ class Record:
         return self.states.count(NEW, 0, position) + sum(map(self.starts, due))
 
     def counts(self) -> Counts:
-        new, running, waiting, completed, failed = self.tally
-        return count_statuses(new, running, waiting, completed, failed, cancelled=self.cancelled)
+        return count_statuses(*self.tally, cancelled=self.cancelled)
 
     def snapshot(self) -> Ingestion:
         return Ingestion(
@@ -246,8 +245,7 @@ class Record:
     def claim(self, position: int, due_at: float, now: float, need: Need | None) -> Claim:
         """Returns the claim by which a batch would start now; `need` is what it needs, where FRESH says so."""
         ids = self.ids[position * self.batch_size : (position + 1) * self.batch_size].tolist()
-        error = self.details.errors.get(position)
-        attempt = self.attempt(position) + 1
+        attempt, error = self.attempt(position) + 1, self.details.errors.get(position)
         batch = Batch(self.id, position, ids, _TRIGGERED, self.priority, attempt, error, now)
         if answers := need.answers if need else self.details.answers.get(position):
             batch = answers.asking(batch)

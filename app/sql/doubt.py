@@ -31,7 +31,7 @@ def ended_before(turn: Turn, columns: Any, claim: Claim, outcome: Outcome) -> En
     row = IngestionRow(*columns[: len(INGESTION_NAMES)])
     _, position, state, attempt, due, claimed_at, alone, _, *was = columns[len(INGESTION_NAMES) :]
     stored = turn.connection.execute(_RESULTS, batch_key(turn.queue.instance, row.order, position)).scalar()
-    before = _before(claim, row.ids_at(position), unpacked(stored))
+    before = _before(claim, row.size_of(position), unpacked(stored))
     if before is None:
         return None
     led_to, error, answers = before.after(

@@ -115,7 +115,7 @@ class Ends:
         turn, queue, (state, error, results, delay, counted) = self._turn, self._turn.queue, outcome
         row = self._rows.setdefault(columns[0], IngestionRow(*columns[: len(INGESTION_NAMES)]))
         rides, position, _, attempt, due, started_at, alone, partial, *stored = columns[len(INGESTION_NAMES) : WIDTH]
-        answers = answers_of(row.ids_at(position), partial, alone)
+        answers = answers_of(row.size_of(position), partial, alone)
         if self._settings.fresh is not None:
             self._note(row, position, answers.asked, part, outcome)
         state, error, answers = answers.after(state, error, results, split=self._settings.split_failed)

@@ -78,7 +78,7 @@ def recover(turn: Turn) -> list[tuple[Claim, Ingestion]]:
         row = IngestionRow(*columns[: len(INGESTION_NAMES)])
         ids = ids_of(turn, row, position, 1, part)
         batch = Batch(after.id, position, ids, status, after.priority, attempt, outcome.error, started_at)
-        batch = answers_of(row.ids_at(position), partial, alone).asking(batch)
+        batch = answers_of(row.size_of(position), partial, alone).asking(batch)
         lost.append((Claim(batch, after.created_at if due is None else due, started_at, row.owner), after))
     ends.write()
     return lost

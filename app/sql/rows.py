@@ -193,7 +193,7 @@ class IngestionRow:
     def batch_count(self) -> int:
         return batch_count(self.id_count, self.batch_size)
 
-    def ids_at(self, position: int) -> int:
+    def size_of(self, position: int) -> int:
         """Returns how many ids the batch at a position has; only the last may have fewer."""
         return min(self.batch_size, self.id_count - position * self.batch_size)
 
